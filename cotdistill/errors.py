@@ -1,0 +1,37 @@
+"""What can go wrong for a reason a person can act on.
+
+CotDistillError           exit 1: bad input, unreachable server, a failure that has a one-line explanation
+├── UsageError            exit 2: an option or a name that does not exist or does not fit
+├── OutputLockedError     exit 5: another run is writing this output
+└── AccountError          exit 6: the key is missing or refused, credit or quota is spent
+
+`cli.main` prints the message as one line and exits with `exit_code`; any other exception is a bug and keeps
+its traceback. A message says where, what was found, what was expected and what to do.
+"""
+
+DONE = 0
+ERROR = 1
+USAGE = 2
+SOME_FAILED = 3
+BUDGET = 4
+LOCKED = 5
+ACCOUNT = 6
+INTERRUPTED = 130
+
+
+class CotDistillError(Exception):
+    """An explained failure; children differ in the exit code only."""
+
+    exit_code = ERROR
+
+
+class UsageError(CotDistillError):
+    exit_code = USAGE
+
+
+class OutputLockedError(CotDistillError):
+    exit_code = LOCKED
+
+
+class AccountError(CotDistillError):
+    exit_code = ACCOUNT

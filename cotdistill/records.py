@@ -1,0 +1,106 @@
+"""The records that travel between stages, one JSON object a line.
+
+Each record holds the one it came from, so no stage needs a join and every trained token can be traced to its
+prompt and its price. Unknown fields are refused; absent fields are absent from the JSON too.
+"""
+
+from decimal import Decimal
+from typing import Literal
+
+import msgspec
+
+Role = Literal["system", "user", "assistant"]
+
+ReasoningKind = Literal["raw", "summary", "worked", "omitted", "redacted", "none"]
+"""raw: the model's own chain (open-weight servers). summary: written by the provider about the chain
+(Anthropic, OpenAI). worked: a worked solution in the visible text. omitted: paid for, not returned.
+redacted: returned encrypted."""
+
+StopReason = Literal["stop", "length", "refusal", "content_filter", "other"]
+
+Status = Literal["correct", "incorrect", "no_answer", "bad_reference", "timeout", "error", "unverified"]
+
+
+class Record(
+    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True
+):
+    """Common settings: immutable, strict, None left out of the JSON."""
+
+
+class Message(Record, frozen=True, kw_only=True):
+    role: Role
+    content: str
+
+
+class Prompt(Record, frozen=True, kw_only=True):
+    id: str
+    messages: tuple[Message, ...]
+    reference: str | None = None
+    verifier: str | None = None
+    tags: dict[str, str] | None = None
+
+
+class TeacherInfo(Record, frozen=True, kw_only=True):
+    """Who answered. `served_model` is what the server says it ran, when that differs from what was asked."""
+
+    provider: str
+    model: str
+    served_model: str | None = None
+    base_url: str
+
+
+class Usage(Record, frozen=True, kw_only=True):
+    """Tokens of one answer. `input_tokens` includes `cached_tokens`; `output_tokens` includes
+    `reasoning_tokens`, which for a summarised trace counts the hidden chain that was billed."""
+
+    input_tokens: int
+    output_tokens: int
+    reasoning_tokens: int | None = None
+    cached_tokens: int | None = None
+
+
+class Response(Record, frozen=True, kw_only=True):
+    """One answer of the teacher, sample `sample` (from 0) of its prompt. `cost_usd` is a decimal string;
+    an unknown price is absent, never 0."""
+
+    prompt: Prompt
+    sample: int
+    reasoning: str | None = None
+    reasoning_kind: ReasoningKind
+    text: str
+    stop_reason: StopReason
+    teacher: TeacherInfo
+    usage: Usage
+    cost_usd: str | None = None
+    request_key: str
+    license: str | None = None
+
+
+class Verdict(Record, frozen=True, kw_only=True):
+    """`method` names the rule that decided; `answer` is what was extracted from the response."""
+
+    status: Status
+    answer: str | None = None
+    reference: str | None = None
+    method: str
+    detail: str | None = None
+
+
+class Judged(Record, frozen=True, kw_only=True):
+    """A response with its verdict. `pass_rate` is the share of its prompt's samples that are correct."""
+
+    response: Response
+    verdict: Verdict
+    pass_rate: float | None = None
+    weight: float | None = None
+
+
+class Dropped(Record, frozen=True, kw_only=True):
+    judged: Judged
+    filter: str
+    reason: str
+
+
+def money(amount: Decimal | None) -> str | None:
+    """A plain decimal string: 0.000123, never 1.23E-4."""
+    return None if amount is None else f"{amount:f}"

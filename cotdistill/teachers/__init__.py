@@ -1,0 +1,81 @@
+"""Teachers: one file a provider; `--teacher FILENAME:MODEL` finds it.
+
+A teacher says what it would send (`body`), sends it once (`ask`), reads a stored answer again (`read`) and
+says what an error means (`classify`). It never retries, waits or stores: `dispatch` does.
+"""
+
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Literal, Protocol, Self
+
+from cotdistill.records import Message, ReasoningKind, StopReason, Usage
+
+
+@dataclass(frozen=True)
+class Request:
+    """One question, provider-neutral. `None` leaves a setting to the provider's default."""
+
+    messages: tuple[Message, ...]
+    max_output_tokens: int
+    temperature: float | None = None
+    effort: str | None = None
+
+
+@dataclass(frozen=True)
+class Reply:
+    """One answer. `raw` is the provider's JSON, byte for byte: it is what the store keeps, so that a better
+    extraction later costs nothing."""
+
+    raw: bytes
+    text: str
+    reasoning: str | None
+    reasoning_kind: ReasoningKind
+    stop_reason: StopReason
+    served_model: str | None
+    usage: Usage
+
+
+@dataclass(frozen=True)
+class Failure:
+    """What an error means for the run.
+
+    retry: try again, after `wait_s` if the server said so. unreachable: the same, but no server was reached.
+    row: this prompt cannot be answered. account: no prompt can be (key, credit, quota, unknown model).
+    """
+
+    kind: Literal["retry", "unreachable", "row", "account"]
+    message: str
+    wait_s: float | None = None
+
+
+class BadReplyError(Exception):
+    """A reply that arrived whole but holds no answer: an error body under status 200, no choices."""
+
+
+class Teacher(Protocol):
+    """`endpoint` is what identifies the server in a request key; `base_url` is what a record shows."""
+
+    provider: str
+    model: str
+
+    @property
+    def base_url(self) -> str: ...
+
+    async def __aenter__(self) -> Self: ...
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+    def body(self, request: Request) -> dict[str, Any]:
+        """The JSON body that `ask` sends; it and the base URL make the request key.
+
+        Raises UsageError for a setting this provider does not take."""
+
+    async def ask(self, request: Request, idempotency_key: str) -> Reply:
+        """Send once. Raises the SDK's own errors, or BadReplyError."""
+
+    def read(self, raw: bytes) -> Reply:
+        """Extract from stored provider JSON. Raises BadReplyError."""
+
+    def classify(self, error: Exception) -> Failure: ...
