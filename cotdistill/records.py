@@ -21,9 +21,7 @@ StopReason = Literal["stop", "length", "refusal", "content_filter", "other"]
 Status = Literal["correct", "incorrect", "no_answer", "bad_reference", "timeout", "error", "unverified"]
 
 
-class Record(
-    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True
-):
+class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
     """Common settings: immutable, strict, None left out of the JSON."""
 
 

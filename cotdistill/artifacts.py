@@ -1,0 +1,323 @@
+"""JSONL files that appear whole or not at all, each with a manifest that says where it came from.
+
+`X.jsonl` is written as `X.jsonl.partial`, synced and renamed; `X.manifest.json` is written last. Same input and
+options give the same bytes: times stand in the manifest only. Reading and writing stream.
+"""
+
+import hashlib
+import os
+import re
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, TypeVar, cast
+
+import jsonlines
+import msgspec
+from filelock import FileLock, Timeout
+
+from cotdistill import __version__
+from cotdistill.errors import CotDistillError, OutputLockedError, UsageError
+from cotdistill.records import Record, Usage
+
+T = TypeVar("T")
+
+
+class FileInfo(Record, frozen=True, kw_only=True):
+    """A file as a manifest remembers it. `manifest_sha256` is absent for somebody's own file."""
+
+    path: str
+    sha256: str
+    records: int | None = None
+    manifest_sha256: str | None = None
+    modified: bool = False
+
+
+class Manifest(Record, frozen=True, kw_only=True):
+    """What a stage did, and its summary for the person and for `--json`. `complete` is false when some prompts
+    are missing from the output; the same command then continues."""
+
+    stage: str
+    version: str
+    complete: bool
+    options: dict[str, Any]
+    inputs: tuple[FileInfo, ...]
+    outputs: tuple[FileInfo, ...]
+    counts: dict[str, int]
+    results: dict[str, Any] = msgspec.field(default_factory=dict)
+    usage: Usage | None = None
+    cost_usd: str | None = None
+    notes: tuple[str, ...] = ()
+    packages: dict[str, str]
+    started_at: str
+    ended_at: str
+
+
+def manifest_path(artifact: Path) -> Path:
+    """kept.jsonl -> kept.manifest.json; a directory holds its own manifest.json."""
+    return artifact / "manifest.json" if artifact.is_dir() else artifact.with_suffix(".manifest.json")
+
+
+def sibling(artifact: Path, ending: str) -> Path:
+    """kept.jsonl, "dropped.jsonl" -> kept.dropped.jsonl."""
+    return artifact.with_name(f"{artifact.stem}.{ending}")
+
+
+def sha256(path: Path) -> str:
+    with open_input(path) as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def open_input(path: Path) -> Any:
+    """Open for reading bytes; a missing or unreadable file is one clear line."""
+    try:
+        return path.open("rb")
+    except OSError as error:
+        raise CotDistillError(f"{path}: cannot read it: {error.strerror}") from None
+
+
+def input_info(path: Path, *, allow_modified: bool = False) -> FileInfo:
+    """Hash an input and hold it against its manifest.
+
+    Raises CotDistillError when the bytes are not those the manifest recorded, unless `allow_modified`.
+    """
+    digest = sha256(path)
+    beside = manifest_path(path)
+    if not beside.exists():
+        return FileInfo(path=str(path), sha256=digest)
+    manifest = read_manifest(beside)
+    recorded = {Path(output.path).name: output.sha256 for output in manifest.outputs}
+    modified = recorded.get(path.name) != digest
+    if modified and not allow_modified:
+        raise CotDistillError(
+            f"{path}: changed since {beside.name} was written. Re-run `cotdistill {manifest.stage}`, "
+            f"or pass --allow-modified to use it as it is"
+        )
+    return FileInfo(path=str(path), sha256=digest, manifest_sha256=sha256(beside), modified=modified)
+
+
+def read_manifest(path: Path) -> Manifest:
+    with open_input(path) as file:
+        try:
+            return msgspec.json.decode(file.read(), type=Manifest)
+        except msgspec.DecodeError as error:
+            raise CotDistillError(f"{path}: not a manifest: {explain(error)}") from None
+
+
+class BadLines:
+    """Where lines that cannot be read go: an error, or with `set_aside` a file that counts them."""
+
+    def __init__(self, set_aside: Path | None) -> None:
+        self.path = set_aside
+        self.count = 0
+        self._file: Any = None
+
+    def add(self, path: Path, number: int, line: str, problem: str) -> None:
+        if self.path is None:
+            raise CotDistillError(f"{path}:{number}: {problem}. Mend the line, or pass --skip-bad to set it aside")
+        if self._file is None:
+            self._file = self.path.open("wb")
+        entry = {"file": str(path), "line": number, "problem": problem, "text": line}
+        self._file.write(msgspec.json.encode(entry) + b"\n")
+        self.count += 1
+
+    def close(self) -> None:
+        if self._file is not None:
+            self._file.close()
+        elif self.path is not None:
+            self.path.unlink(missing_ok=True)
+
+
+def read_records(path: Path, kind: type[T], bad: BadLines | None = None) -> Iterator[T]:
+    """Stream the records of a JSONL file; a bad line names file, line and field."""
+    decoder = msgspec.json.Decoder(kind)
+    bad = bad or BadLines(None)
+
+    def decode(line: str | bytes) -> T:
+        try:
+            return decoder.decode(line)
+        except msgspec.DecodeError as error:
+            raise ValueError(explain(error)) from None
+        except UnicodeEncodeError:
+            raise ValueError("not valid UTF-8") from None
+
+    with open_input(path) as file:
+        reader = jsonlines.Reader(file, loads=decode)
+        while True:
+            try:
+                yield cast(T, reader.read(skip_empty=True))
+            except EOFError:
+                return
+            except jsonlines.InvalidLineError as error:
+                bad.add(path, error.lineno, str(error.line), _problem(error))
+
+
+def _problem(error: jsonlines.InvalidLineError) -> str:
+    cause = error.__cause__
+    return str(cause) if isinstance(cause, ValueError) and not isinstance(cause, UnicodeError) else "not valid UTF-8"
+
+
+def explain(error: msgspec.DecodeError) -> str:
+    """msgspec's words in ours: `teacher.model: expected str, got null`."""
+    text, _, place = str(error).partition(" - at `$")
+    text = text.replace("`", "").replace("JSON is malformed: ", "not valid JSON: ")
+    text = text[0].lower() + text[1:]
+    place = re.sub(r"^\.|`$", "", place).removesuffix("`")
+    return f"{place}: {text}" if place else text
+
+
+class ArtifactWriter:
+    """Writes `path.partial`; `commit` makes it `path`. Leaving the block without a commit removes it."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.records = 0
+        self._partial = path.with_name(path.name + ".partial")
+        self._digest = hashlib.sha256()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._file = self._partial.open("wb")
+        self._encoder = msgspec.json.Encoder(decimal_format="string")
+
+    def write(self, record: object) -> None:
+        line = self._encoder.encode(record) + b"\n"
+        self._digest.update(line)
+        self._file.write(line)
+        self.records += 1
+
+    def commit(self) -> FileInfo:
+        self._file.flush()
+        os.fsync(self._file.fileno())
+        self._file.close()
+        self._partial.replace(self.path)
+        _sync_directory(self.path.parent)
+        return FileInfo(path=str(self.path), sha256=self._digest.hexdigest(), records=self.records)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._file.close()
+        self._partial.unlink(missing_ok=True)
+
+
+def write_whole(path: Path, content: bytes) -> FileInfo:
+    """A small file, atomically."""
+    partial = path.with_name(path.name + ".partial")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with partial.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    partial.replace(path)
+    _sync_directory(path.parent)
+    return FileInfo(path=str(path), sha256=hashlib.sha256(content).hexdigest())
+
+
+def _sync_directory(directory: Path) -> None:
+    """A rename survives a power cut only once its directory is on disk."""
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+class Run:
+    """One run of a stage on one output: holds the lock, the clock and the inputs, and writes the manifest."""
+
+    def __init__(self, stage: str, output: Path, options: Mapping[str, Any], packages: Sequence[str] = ()) -> None:
+        self.stage, self.output = stage, output
+        self.options = dict(options)
+        self.packages = packages
+        self.inputs: list[FileInfo] = []
+        self.notes: list[str] = []
+        self.started_at = now()
+
+    def read(self, path: Path, *, allow_modified: bool = False) -> Path:
+        """Check an input against its manifest and remember it. Reading the output itself is refused."""
+        if path.resolve() == self.output.resolve():
+            raise UsageError(f"{path}: is both input and output; give -o another path")
+        self.inputs.append(input_info(path, allow_modified=allow_modified))
+        return path
+
+    def publish(
+        self,
+        writers: Iterable[ArtifactWriter],
+        *,
+        counts: Mapping[str, int],
+        complete: bool = True,
+        results: Mapping[str, Any] | None = None,
+        usage: Usage | None = None,
+        cost_usd: str | None = None,
+    ) -> Manifest:
+        """Rename the outputs into place, then write the manifest: its presence means all of it is there."""
+        manifest_path(self.output).unlink(missing_ok=True)  # never an old manifest beside new bytes
+        outputs = tuple(writer.commit() for writer in writers)
+        manifest = Manifest(
+            stage=self.stage,
+            version=__version__,
+            complete=complete,
+            options=self.options,
+            inputs=tuple(self.inputs),
+            outputs=outputs,
+            counts=dict(counts),
+            results=dict(results or {}),
+            usage=usage,
+            cost_usd=cost_usd,
+            notes=tuple(self.notes),
+            packages=_versions(self.packages),
+            started_at=self.started_at,
+            ended_at=now(),
+        )
+        content = msgspec.json.format(msgspec.json.encode(manifest), indent=2)
+        write_whole(manifest_path(self.output), content + b"\n")
+        return manifest
+
+
+@contextmanager
+def run(stage: str, output: Path, options: Mapping[str, Any], packages: Sequence[str] = ()) -> Iterator[Run]:
+    """Hold the output for one run. Raises OutputLockedError when another process holds it."""
+    with lock(output):
+        yield Run(stage, output, options, packages)
+
+
+@contextmanager
+def lock(output: Path) -> Iterator[None]:
+    """An advisory lock beside the output; the system releases it when the process dies, however it dies."""
+    output.parent.mkdir(parents=True, exist_ok=True)
+    path = output.with_name(f".{output.name}.lock")
+    held = FileLock(path, blocking=False)
+    try:
+        held.acquire()
+    except Timeout:
+        raise OutputLockedError(f"{output}: {_owner(path)} is writing it; wait for it, or choose another -o") from None
+    try:
+        path.write_text(f"process {os.getpid()} since {now()}")
+        yield
+    finally:
+        held.release()
+
+
+def _owner(lock_file: Path) -> str:
+    age_s = time.time() - lock_file.stat().st_mtime
+    return f"{lock_file.read_text() or 'another process'} ({age_s:.0f} s ago)"
+
+
+def now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def _versions(packages: Sequence[str]) -> dict[str, str]:
+    found = {}
+    for package in packages:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found

@@ -1,0 +1,104 @@
+"""The options of each stage, once: command line, recipes and manifests all read these fields.
+
+A field's name is the option's name (`max_output_tokens` is `--max-output-tokens`), its default is the default,
+and `option` carries the help line.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+
+def option(default: Any, help: str, metavar: str = "") -> Any:
+    return field(default=default, metadata={"help": help, "metavar": metavar})
+
+
+REQUIRED: Any = None
+"""The default of an option that the command line insists on."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class GenerateConfig:
+    teacher: str = option(REQUIRED, "Who answers: {teachers}.", "PROVIDER:MODEL")
+    base_url: str | None = option(None, "Another server, as the provider's SDK takes it.", "URL")
+    template: str | None = option(
+        None, "Wrap each question: a name ({templates}) or a file with $question.", "NAME|PATH"
+    )
+    system: str | None = option(None, "System prompt for every question.", "TEXT")
+    samples: int = option(1, "Independent answers for each prompt.", "N")
+    max_output_tokens: int = option(8192, "Cap for one answer, reasoning included.", "N")
+    effort: str | None = option(None, "How hard a reasoning teacher thinks, in its own words.", "LEVEL")
+    temperature: float | None = option(None, "Sampling temperature (default: the provider's).", "T")
+    concurrency: int = option(32, "Requests in flight.", "N")
+    timeout_s: float = option(600.0, "Give up on one attempt after this long.", "SECONDS")
+    max_attempts: int = option(8, "Tries of one request before its prompt counts as failed.", "N")
+    cache: str | None = option(None, "The store of paid answers (default: $COTDISTILL_CACHE).", "PATH")
+    no_cache: bool = option(False, "A store that lives and dies with this output.")
+    price_in: float | None = option(None, "USD per million input tokens, where the price is unknown.", "USD")
+    price_out: float | None = option(None, "USD per million output tokens.", "USD")
+    license: str | None = option(None, "Licence of the teacher's answers, kept with each one.", "NAME")
+    limit: int | None = option(None, "Only the first N prompts.", "N")
+    prompt_field: str | None = option(None, "Column that holds the question.", "NAME")
+    reference_field: str | None = option(None, "Column that holds the reference answer.", "NAME")
+    skip_bad: bool = option(False, "Set unreadable lines aside instead of stopping.")
+    allow_modified: bool = option(False, "Accept an input that was edited after its manifest.")
+    dry_run: bool = option(False, "Say what would be asked, send nothing.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class FilterConfig:
+    verify: str | None = option(None, "Judge answers: {verifiers}, none.", "SPEC")
+    filter: tuple[str, ...] = option((), "Add a filter: {filters}; none clears the defaults. Repeatable.", "SPEC")
+    select: str | None = option(None, "Choose per prompt: {selectors} (default: keep all).", "SPEC")
+    keep_incorrect: bool = option(False, "Keep wrong answers too; the verdict stays with each.")
+    skip_bad: bool = option(False, "Set unreadable lines aside instead of stopping.")
+    allow_modified: bool = option(False, "Accept an input that was edited after its manifest.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class FormatConfig:
+    format: str = option("prompt_completion", "Row layout: {formats}.", "NAME")
+    holdout: float = option(0.0, "Share of prompts set aside for evaluation, whole prompts only.", "FRACTION")
+    skip_bad: bool = option(False, "Set unreadable lines aside instead of stopping.")
+    allow_modified: bool = option(False, "Accept an input that was edited after its manifest.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class FinetuneConfig:
+    student: str = option(
+        REQUIRED, "What to start from: tiny, smollm2-135m, a hub id, a directory or a .gguf file.", "ID"
+    )
+    eval_data: str | None = option(None, "Rows to measure the loss on after each epoch.", "FILE")
+    method: str = option("lora", "lora, or full (always full for tiny).", "NAME")
+    epochs: float = option(3.0, "Passes over the rows.", "N")
+    max_steps: int | None = option(None, "Stop after N steps, whatever the epochs.", "N")
+    batch_size: int = option(8, "Rows a step.", "N")
+    learning_rate: float | None = option(None, "Peak rate (default: 2e-4 lora, 2e-5 full, 3e-3 tiny).", "X")
+    warmup: float = option(0.03, "Share of the steps before the peak; cosine decay after it.", "FRACTION")
+    weight_decay: float = option(0.01, "AdamW weight decay.", "X")
+    lora_rank: int = option(32, "Rank of the LoRA matrices.", "N")
+    lora_alpha: int = option(64, "LoRA scale.", "N")
+    max_length: int = option(8192, "Rows with more tokens are left out, never cut.", "N")
+    seed: int = option(0, "Order of rows and initial weights.", "N")
+    threads: int | None = option(None, "CPU threads (default: 1 for tiny, else all).", "N")
+    resume: bool = option(False, "Continue from the last checkpoint of a killed run.")
+    dry_run: bool = option(False, "Show the first rows with their trained tokens, train nothing.")
+    allow_modified: bool = option(False, "Accept an input that was edited after its manifest.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluateConfig:
+    student: str = option(REQUIRED, "A trained directory, any student ID, or PROVIDER:MODEL.", "DIR|ID|P:M")
+    baseline: tuple[str, ...] = option((), "Ask this one too, side by side. Repeatable.", "DIR|ID|P:M")
+    samples: int = option(1, "1: greedy. More: also N sampled answers, for pass@N.", "N")
+    temperature: float = option(0.6, "Temperature of the sampled answers.", "T")
+    max_output_tokens: int = option(512, "Cap for one answer.", "N")
+    verify: str | None = option(None, "Judge answers: {verifiers}.", "SPEC")
+    base_url: str | None = option(None, "Server of PROVIDER:MODEL students.", "URL")
+    batch_size: int = option(32, "Prompts a local student answers at once.", "N")
+    concurrency: int = option(32, "Requests in flight to a server.", "N")
+    limit: int | None = option(None, "Only the first N prompts.", "N")
+    threads: int | None = option(None, "CPU threads of a local student (default: 1 for tiny, else all).", "N")
+    seed: int = option(0, "Of the sampled answers.", "N")
+    prompt_field: str | None = option(None, "Column that holds the question.", "NAME")
+    reference_field: str | None = option(None, "Column that holds the reference answer.", "NAME")
+    allow_modified: bool = option(False, "Accept an input that was edited after its manifest.")

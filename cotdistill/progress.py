@@ -1,0 +1,114 @@
+"""How a stage tells a person where it is: a bar on a terminal, plain or JSON lines otherwise.
+
+Everything goes to stderr; stdout belongs to pipes. A stage sees only the Progress protocol.
+"""
+
+import json
+import sys
+import time
+from datetime import UTC, datetime
+from typing import Any, Protocol, TextIO
+
+LINE_EVERY_S = 10.0
+"""Between two progress lines when stderr is not a terminal: a cron log stays short."""
+
+
+class Progress(Protocol):
+    def begin(self, label: str, total: int | None) -> None:
+        """A new bar; `total` None when it is not known."""
+
+    def update(self, done: int, detail: str = "") -> None:
+        """`done` of the total so far; `detail` is the stage's own number (cost, kept, loss)."""
+
+    def note(self, message: str) -> None:
+        """A line that stays."""
+
+    def close(self) -> None: ...
+
+
+class Silent:
+    def begin(self, label: str, total: int | None) -> None: ...
+    def update(self, done: int, detail: str = "") -> None: ...
+    def note(self, message: str) -> None: ...
+    def close(self) -> None: ...
+
+
+class Lines:
+    """One line every ten seconds; with `as_json`, one JSON object a line."""
+
+    def __init__(self, stream: TextIO, *, as_json: bool = False) -> None:
+        self._stream, self._as_json = stream, as_json
+        self._label = ""
+        self._total: int | None = None
+        self._due = 0.0
+
+    def begin(self, label: str, total: int | None) -> None:
+        self._label, self._total = label, total
+        self._due = time.monotonic() + LINE_EVERY_S
+
+    def update(self, done: int, detail: str = "") -> None:
+        if time.monotonic() < self._due:
+            return
+        self._due = time.monotonic() + LINE_EVERY_S
+        of = f"/{self._total}" if self._total is not None else ""
+        self._write(f"{self._label}: {done}{of} {detail}".rstrip(), done=done, total=self._total, detail=detail)
+
+    def note(self, message: str) -> None:
+        self._write(message)
+
+    def close(self) -> None: ...
+
+    def _write(self, message: str, **fields: Any) -> None:
+        if self._as_json:
+            entry = {"time": datetime.now(UTC).isoformat(timespec="seconds"), "message": message}
+            message = json.dumps({**entry, **{key: value for key, value in fields.items() if value not in (None, "")}})
+        self._stream.write(message + "\n")
+        self._stream.flush()
+
+
+class Bar:
+    """A rich progress bar: done, rate, the stage's own number, time left."""
+
+    def __init__(self) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+        from rich.progress import Progress as RichProgress
+
+        self._bar = RichProgress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=24),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[rate]}"),
+            TextColumn("{task.fields[detail]}", markup=False),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+            console=Console(stderr=True),
+        )
+        self._task: Any = None
+        self._begun = 0.0
+
+    def begin(self, label: str, total: int | None) -> None:
+        if self._task is not None:
+            self._bar.stop_task(self._task)
+        self._bar.start()
+        self._begun = time.monotonic()
+        self._task = self._bar.add_task(label, total=total, rate="", detail="")
+
+    def update(self, done: int, detail: str = "") -> None:
+        rate = f"{done / max(time.monotonic() - self._begun, 1e-3):.0f}/s"
+        self._bar.update(self._task, completed=done, rate=rate, detail=detail)
+
+    def note(self, message: str) -> None:
+        self._bar.console.print(message, markup=False, highlight=False, soft_wrap=True)
+
+    def close(self) -> None:
+        self._bar.stop()
+
+
+def for_stderr(*, quiet: bool = False, log_format: str = "text") -> Progress:
+    """The right kind for where stderr goes."""
+    if quiet:
+        return Silent()
+    if log_format == "json":
+        return Lines(sys.stderr, as_json=True)
+    return Bar() if sys.stderr.isatty() else Lines(sys.stderr)
