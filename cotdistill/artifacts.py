@@ -116,12 +116,13 @@ class BadLines:
         self.count = 0
         self._file: Any = None
 
-    def add(self, path: Path, number: int, line: str, problem: str) -> None:
+    def add(self, path: Path, number: int, line: str | bytes, problem: str) -> None:
         if self.path is None:
             raise CotDistillError(f"{path}:{number}: {problem}. Mend the line, or pass --skip-bad to set it aside")
         if self._file is None:
             self._file = self.path.open("wb")
-        entry = {"file": str(path), "line": number, "problem": problem, "text": line}
+        text = line if isinstance(line, str) else line.decode("utf-8", "backslashreplace")
+        entry = {"file": str(path), "line": number, "problem": problem, "text": text.rstrip("\n")}
         self._file.write(msgspec.json.encode(entry) + b"\n")
         self.count += 1
 
@@ -134,31 +135,39 @@ class BadLines:
 
 def read_records(path: Path, kind: type[T], bad: BadLines | None = None) -> Iterator[T]:
     """Stream the records of a JSONL file; a bad line names file, line and field."""
+    for _, record in read_numbered(path, kind, bad or BadLines(None)):
+        yield record
+
+
+def read_numbered(path: Path, kind: type[T], bad: BadLines) -> Iterator[tuple[int, T]]:
+    """The same with line numbers, from 1. Empty lines and a byte order mark are passed over."""
     decoder = msgspec.json.Decoder(kind)
-    bad = bad or BadLines(None)
+    number = 0
 
     def decode(line: str | bytes) -> T:
         try:
             return decoder.decode(line)
         except msgspec.DecodeError as error:
             raise ValueError(explain(error)) from None
-        except UnicodeEncodeError:
-            raise ValueError("not valid UTF-8") from None
+
+    def lines(file: Iterable[bytes]) -> Iterator[bytes]:
+        nonlocal number
+        for line in file:
+            number += 1
+            yield line
 
     with open_input(path) as file:
-        reader = jsonlines.Reader(file, loads=decode)
+        reader = jsonlines.Reader(lines(file), loads=decode)
         while True:
             try:
-                yield cast(T, reader.read(skip_empty=True))
+                record = reader.read(skip_empty=True)
             except EOFError:
                 return
             except jsonlines.InvalidLineError as error:
-                bad.add(path, error.lineno, str(error.line), _problem(error))
-
-
-def _problem(error: jsonlines.InvalidLineError) -> str:
-    cause = error.__cause__
-    return str(cause) if isinstance(cause, ValueError) and not isinstance(cause, UnicodeError) else "not valid UTF-8"
+                problem = "not valid UTF-8" if isinstance(error.line, bytes) else str(error.__cause__ or error)
+                bad.add(path, number, error.line, problem)
+            else:
+                yield number, cast(T, record)
 
 
 def explain(error: msgspec.DecodeError) -> str:
@@ -259,7 +268,24 @@ class Run:
         """Rename the outputs into place, then write the manifest: its presence means all of it is there."""
         manifest_path(self.output).unlink(missing_ok=True)  # never an old manifest beside new bytes
         outputs = tuple(writer.commit() for writer in writers)
-        manifest = Manifest(
+        manifest = self.summary(
+            counts, outputs=outputs, complete=complete, results=results, usage=usage, cost_usd=cost_usd
+        )
+        self.write_manifest(manifest)
+        return manifest
+
+    def summary(
+        self,
+        counts: Mapping[str, int],
+        *,
+        outputs: tuple[FileInfo, ...] = (),
+        complete: bool = True,
+        results: Mapping[str, Any] | None = None,
+        usage: Usage | None = None,
+        cost_usd: str | None = None,
+    ) -> Manifest:
+        """The manifest as it would be written; all there is of a dry run."""
+        return Manifest(
             stage=self.stage,
             version=__version__,
             complete=complete,
@@ -275,9 +301,10 @@ class Run:
             started_at=self.started_at,
             ended_at=now(),
         )
+
+    def write_manifest(self, manifest: Manifest) -> None:
         content = msgspec.json.format(msgspec.json.encode(manifest), indent=2)
         write_whole(manifest_path(self.output), content + b"\n")
-        return manifest
 
 
 @contextmanager

@@ -3,7 +3,8 @@
 CotDistillError           exit 1: bad input, unreachable server, a failure that has a one-line explanation
 ├── UsageError            exit 2: an option or a name that does not exist or does not fit
 ├── OutputLockedError     exit 5: another run is writing this output
-└── AccountError          exit 6: the key is missing or refused, credit or quota is spent
+├── AccountError          exit 6: the key is missing or refused, credit or quota is spent
+└── StoppedError          exit 130: Ctrl-C or SIGTERM
 
 `cli.main` prints the message as one line and exits with `exit_code`; any other exception is a bug and keeps
 its traceback. A message says where, what was found, what was expected and what to do.
@@ -35,3 +36,9 @@ class OutputLockedError(CotDistillError):
 
 class AccountError(CotDistillError):
     exit_code = ACCOUNT
+
+
+class StoppedError(CotDistillError):
+    """The person stopped the run; what was paid for is kept."""
+
+    exit_code = INTERRUPTED

@@ -1,0 +1,260 @@
+"""Every command: builds a config from the options, calls one stage, prints the summary.
+
+The options come from the fields of the configs (`config.py`), so a command here is its arguments and its call.
+"""
+
+import dataclasses
+import inspect
+import sys
+import types
+import typing
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+
+import typer
+
+from cotdistill import __version__, config, extensions, prompting
+from cotdistill.errors import DONE, ERROR, SOME_FAILED, CotDistillError, StoppedError, UsageError
+
+if TYPE_CHECKING:
+    from cotdistill.artifacts import Manifest
+
+app = typer.Typer(
+    name="cotdistill",
+    help=(
+        "Turn prompts into a small model that reasons like a big one.\n\n"
+        "prompts -> generate -> responses -> filter -> kept -> format -> rows -> finetune -> student -> evaluate"
+    ),
+    epilog="Start with: cotdistill demo",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Console:
+    """How a command talks; the same for all."""
+
+    quiet: bool = config.option(False, "No progress, no summary; errors only.")
+    json: bool = config.option(False, "The summary as JSON on stdout.")
+    log_format: str = config.option("text", "Progress lines off a terminal: text or json.", "text|json")
+
+
+def _names() -> dict[str, str]:
+    """What `{filters}` and its like in a help line stand for: the folder as it is now."""
+    listed = {folder: ", ".join(extensions.names(folder)) for folder in extensions.FOLDERS}
+    return {**listed, "templates": ", ".join(prompting.names())}
+
+
+def options(*configs: type[Any]) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Give a command one option per field of `configs`; it is called with its arguments and the built configs."""
+
+    def decorate(function: Callable[..., None]) -> Callable[..., None]:
+        own = [
+            parameter
+            for parameter in inspect.signature(function, eval_str=True).parameters.values()
+            if parameter.annotation not in configs
+        ]
+        fields = [field for kind in configs for field in _fields(kind)]
+
+        def command(**given: Any) -> None:
+            arguments = {parameter.name: given.pop(parameter.name) for parameter in own}
+            built = [_build(kind, given) for kind in configs]
+            function(*arguments.values(), *built)
+
+        command.__name__, command.__doc__ = function.__name__, function.__doc__
+        parameters = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in own] + fields
+        command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+        command.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+        return command
+
+    return decorate
+
+
+def _fields(kind: type[Any]) -> list[inspect.Parameter]:
+    hints, names = typing.get_type_hints(kind), _names()
+    parameters = []
+    for field in dataclasses.fields(kind):
+        help = field.metadata["help"].format_map(names)
+        option = typer.Option("--" + field.name.replace("_", "-"), help=help, metavar=field.metadata["metavar"] or None)
+        repeated = typing.get_origin(hints[field.name]) is tuple
+        hint = list[str] if repeated else hints[field.name]
+        default = list(field.default) if repeated else field.default
+        if field.default is config.REQUIRED and not _optional(hint):
+            default = inspect.Parameter.empty
+        parameters.append(
+            inspect.Parameter(
+                field.name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=Annotated[hint, option]
+            )
+        )
+    return parameters
+
+
+def _optional(hint: Any) -> bool:
+    return isinstance(hint, types.UnionType) and type(None) in typing.get_args(hint)
+
+
+def _build(kind: type[Any], given: dict[str, Any]) -> Any:
+    values = {field.name: given[field.name] for field in dataclasses.fields(kind)}
+    return kind(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})
+
+
+def _stage(console: Console, call: Callable[[Any], "Manifest"]) -> None:
+    """Run one stage with the right progress, print its summary, exit with its code."""
+    from cotdistill import progress, summary
+
+    if console.log_format not in ("text", "json"):
+        raise UsageError(f"--log-format {console.log_format!r}: expected text or json")
+    reporter = progress.for_stderr(quiet=console.quiet, log_format=console.log_format)
+    try:
+        manifest = call(reporter)
+    except KeyboardInterrupt:
+        raise StoppedError("interrupted; the same command continues") from None
+    finally:
+        reporter.close()
+    if console.json:
+        typer.echo(summary.as_json(manifest))
+    elif not console.quiet and console.log_format == "json":
+        reporter.note(summary.one_line(manifest))
+    elif not console.quiet:
+        typer.echo(summary.as_text(manifest), err=True)
+    raise typer.Exit(DONE if manifest.complete else SOME_FAILED)
+
+
+Output = Annotated[
+    Path, typer.Option("-o", "--output", help="Where the result goes.", metavar="PATH", show_default=False)
+]
+
+
+def _argument(help: str, metavar: str) -> Any:
+    return typer.Argument(help=help, metavar=metavar, show_default=False)
+
+
+@app.command(
+    epilog="Example: cotdistill generate prompts.jsonl -o responses.jsonl --teacher mock:digit-chains --samples 4"
+)
+@options(config.GenerateConfig, Console)
+def generate(
+    prompts: Annotated[Path, _argument("JSONL, JSON, CSV or text; usual column names are recognised.", "PROMPTS")],
+    output: Output,
+    settings: config.GenerateConfig,
+    console: Console,
+) -> None:
+    """Ask the teacher; never pays twice for one answer."""
+    from cotdistill.stages import generate as stage
+
+    _load_env()
+    _stage(console, lambda progress: stage.run(prompts, output, settings, progress))
+
+
+@app.command(
+    "filter", epilog="Example: cotdistill filter responses.jsonl -o kept.jsonl --verify math --select shortest:k=1"
+)
+@options(config.FilterConfig, Console)
+def filter_(
+    responses: Annotated[Path, _argument("What generate wrote.", "RESPONSES")],
+    output: Output,
+    settings: config.FilterConfig,
+    console: Console,
+) -> None:
+    """Keep what is right (rejection sampling); every dropped response keeps its reason."""
+    from cotdistill.stages import filter as stage
+
+    _stage(console, lambda progress: stage.run(responses, output, settings, progress))
+
+
+@app.command("format", epilog="Example: cotdistill format kept.jsonl -o train.jsonl --holdout 0.1")
+@options(config.FormatConfig, Console)
+def format_(
+    kept: Annotated[Path, _argument("What filter kept.", "KEPT")],
+    output: Output,
+    settings: config.FormatConfig,
+    console: Console,
+) -> None:
+    """Write training rows of problem, trace and answer."""
+    from cotdistill.stages import format as stage
+
+    _stage(console, lambda progress: stage.run(kept, output, settings, progress))
+
+
+@app.command(
+    epilog="Example: cotdistill finetune train.jsonl -o student --student tiny --max-steps 900 --batch-size 16"
+)
+@options(config.FinetuneConfig, Console)
+def finetune(
+    train: Annotated[Path, _argument("Rows that format wrote.", "TRAIN")],
+    output: Output,
+    settings: config.FinetuneConfig,
+    console: Console,
+) -> None:
+    """Fine-tune a small open model on the rows (SFT on the completion only)."""
+    from cotdistill.stages import finetune as stage
+
+    _stage(console, lambda progress: stage.run(train, output, settings, progress))
+
+
+@app.command(
+    epilog="Example: cotdistill evaluate heldout.jsonl -o scores.json --student student --baseline smollm2-135m"
+)
+@options(config.EvaluateConfig, Console)
+def evaluate(
+    prompts: Annotated[Path, _argument("Held-out prompts with references.", "PROMPTS")],
+    output: Output,
+    settings: config.EvaluateConfig,
+    console: Console,
+) -> None:
+    """Ask the student held-out prompts and score it with the same verifiers."""
+    from cotdistill.stages import evaluate as stage
+
+    _load_env()
+    _stage(console, lambda progress: stage.run(prompts, output, settings, progress))
+
+
+@app.command("list", epilog="Example: cotdistill list filters")
+def list_(
+    what: Annotated[str, _argument(f"One of {', '.join(extensions.FOLDERS)}.", "WHAT")] = "",
+) -> None:
+    """Show the plug-ins there are, with their options."""
+    if what and what not in extensions.FOLDERS:
+        raise extensions.unknown("kind of plug-in", what, extensions.FOLDERS)
+    for folder in [what] if what else extensions.FOLDERS:
+        if not what:
+            typer.echo(f"{folder}:")
+        for name in extensions.names(folder):
+            summary, fields = extensions.describe(folder, name)
+            typer.echo(f"{'' if what else '  '}{name:<20} {summary}" + (f"  [{', '.join(fields)}]" if fields else ""))
+
+
+@app.callback(invoke_without_command=True)
+def _root(
+    version: Annotated[bool, typer.Option("--version", help="Show the version and exit.")] = False,
+) -> None:
+    if version:
+        typer.echo(f"cotdistill {__version__}")
+        raise typer.Exit
+
+
+def _load_env() -> None:
+    """Keys from .env in the working directory or above it; the environment wins."""
+    from dotenv import find_dotenv, load_dotenv
+
+    load_dotenv(find_dotenv(usecwd=True))
+
+
+def main() -> NoReturn:
+    """Run the command line; every explained failure is one line on stderr and its exit code."""
+    try:
+        app()
+    except CotDistillError as error:
+        _fail(str(error), error.exit_code)
+    except OSError as error:  # a full disk, a missing permission: the system's words, and which file
+        _fail(f"{error.filename or 'file'}: {error.strerror or error}", ERROR)
+    sys.exit(DONE)
+
+
+def _fail(message: str, code: int) -> NoReturn:
+    typer.echo(f"cotdistill: {message}", err=True)
+    sys.exit(code)

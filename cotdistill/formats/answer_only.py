@@ -1,0 +1,25 @@
+"""Response distillation: the answer without the way to it, the baseline that a trace has to beat."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from cotdistill.reasoning import final_answer
+from cotdistill.records import Judged
+
+
+@dataclass
+class Format:
+    """Problem and answer, no trace. A worked solution is cut down to its final answer."""
+
+    def row(self, judged: Judged) -> dict[str, Any]:
+        response = judged.response
+        content = response.text
+        if response.reasoning_kind == "worked":
+            found = final_answer(content)
+            content = judged.verdict.answer or (found.answer if found else content)
+        return {
+            "prompt": msgspec.to_builtins(response.prompt.messages),
+            "completion": [{"role": "assistant", "content": content}],
+        }

@@ -1,0 +1,211 @@
+"""Prompts -> scores: ask the student and its baselines the same questions, judge with filter's verifiers."""
+
+import asyncio
+import dataclasses
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from math import comb
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from cotdistill import artifacts, extensions
+from cotdistill.artifacts import ArtifactWriter, Manifest
+from cotdistill.config import EvaluateConfig
+from cotdistill.dispatch.asking import Job, ask_all
+from cotdistill.dispatch.cache import Store, default_path, request_key
+from cotdistill.errors import CotDistillError, UsageError
+from cotdistill.intervals import wilson
+from cotdistill.judging import Judge
+from cotdistill.progress import Progress
+from cotdistill.prompt_files import PromptFile
+from cotdistill.records import Judged, Prompt, Response, TeacherInfo
+from cotdistill.stages.generate import build_teacher
+from cotdistill.teachers import Reply, Request, Teacher
+
+PACKAGES = ("torch", "transformers", "math-verify", "openai", "anthropic")
+
+
+def run(prompts: Path, scores: Path, config: EvaluateConfig, progress: Progress) -> Manifest:
+    """Write `scores` (JSON, one entry a student) and every judged answer to `<stem>.answers.jsonl`.
+
+    Greedy answers give the accuracy with its 95 % Wilson interval; with `samples` > 1 also pass@k from that many
+    sampled answers. A prompt without a reference is refused: it cannot be scored.
+    """
+    judge = Judge(config.verify)
+    with artifacts.run("evaluate", scores, dataclasses.asdict(config), PACKAGES) as current:
+        current.read(prompts, allow_modified=config.allow_modified)
+        asked = _read(prompts, config)
+        entries = []
+        with (
+            ArtifactWriter(scores) as writer,
+            ArtifactWriter(artifacts.sibling(scores, "answers.jsonl")) as answers,
+        ):
+            for student in (config.student, *config.baseline):
+                judged = _answers(student, asked, judge, config, progress)
+                for one in judged:
+                    answers.write(one)
+                entries.append(score(student, judged))
+            writer.write({"prompts": len(asked), "students": entries})
+            current.notes.append(judge.describe())
+            counts = {"prompts": len(asked), "students": len(entries), "answers": answers.records}
+            return current.publish([writer, answers], counts=counts, results={"students": entries})
+
+
+def score(student: str, judged: Sequence[Judged]) -> dict[str, Any]:
+    """The scores of one student: `accuracy` and friends from the greedy answers (sample 0), `pass_at` from the
+    sampled ones."""
+    greedy = [one for one in judged if one.response.sample == 0]
+    correct = sum(one.verdict.status == "correct" for one in greedy)
+    entry = {
+        "student": student,
+        "n": len(greedy),
+        "correct": correct,
+        "accuracy": round(correct / len(greedy), 4),
+        "interval": [round(bound, 4) for bound in wilson(correct, len(greedy))],
+        "stopped": round(sum(one.response.stop_reason == "stop" for one in greedy) / len(greedy), 4),
+        "mean_output_tokens": round(sum(one.response.usage.output_tokens for one in greedy) / len(greedy), 1),
+    }
+    sampled: dict[str, list[bool]] = {}
+    for one in judged:
+        if one.response.sample:
+            sampled.setdefault(one.response.prompt.id, []).append(one.verdict.status == "correct")
+    if sampled:
+        n = min(map(len, sampled.values()))
+        ks = sorted({1, n} | {k for k in (2, 4, 8, 16, 32) if k < n})
+        entry["pass_at"] = {
+            str(k): round(sum(pass_at_k(len(hits), sum(hits), k) for hits in sampled.values()) / len(sampled), 4)
+            for k in ks
+        }
+    return entry
+
+
+def pass_at_k(n: int, correct: int, k: int) -> float:
+    """The unbiased estimate of Chen et al. 2021 (arXiv 2107.03374): 1 - C(n-c, k) / C(n, k)."""
+    return 1.0 - comb(n - correct, k) / comb(n, k)
+
+
+def _read(path: Path, config: EvaluateConfig) -> list[Prompt]:
+    prompts = list(
+        PromptFile(path, prompt_field=config.prompt_field, reference_field=config.reference_field, limit=config.limit)
+    )
+    without = [prompt.id for prompt in prompts if prompt.reference is None]
+    if without:
+        raise CotDistillError(
+            f"{path}: {len(without)} of {len(prompts)} prompts have no reference to score against, the first is "
+            f"{without[0]!r}. Name the column with --reference-field"
+        )
+    return prompts
+
+
+def _answers(
+    student: str, prompts: Sequence[Prompt], judge: Judge, config: EvaluateConfig, progress: Progress
+) -> list[Judged]:
+    """All answers of one student, judged, in prompt order."""
+    asker = Asker(_teacher(student, config), config)
+    progress.begin(f"evaluate {student}", len(prompts) * len(asker.passes()))
+    replies = asyncio.run(asker.replies(prompts, progress))
+    judged = []
+    for prompt in prompts:
+        for sample in range(len(asker.passes())):
+            response = asker.response(prompt, sample, replies[prompt.id, sample])
+            judged.append(Judged(response=response, verdict=judge.judge(response)))
+    return judged
+
+
+def _teacher(student: str, config: EvaluateConfig) -> Teacher:
+    """A student is asked like a teacher: over an API when it reads as PROVIDER:MODEL, else in this process."""
+    provider, colon, _ = student.partition(":")
+    if colon and provider in extensions.names("teachers") and provider != "local":
+        return build_teacher(student, config.base_url, config.concurrency, timeout_s=600)
+    from cotdistill.teachers.local import Teacher as LocalTeacher
+
+    return LocalTeacher(
+        model=student.removeprefix("local:"), concurrency=config.batch_size, threads=config.threads, seed=config.seed
+    )
+
+
+@dataclass
+class Asker:
+    teacher: Teacher
+    config: EvaluateConfig
+
+    def passes(self) -> list[float | None]:
+        """The temperature of each answer to one prompt: greedy first, then the sampled ones."""
+        sampled = self.config.samples if self.config.samples > 1 else 0
+        return [self._temperature(0.0), *[self._temperature(self.config.temperature)] * sampled]
+
+    def _temperature(self, temperature: float) -> float | None:
+        """None where the provider takes none (Anthropic)."""
+        try:
+            self.teacher.body(Request((), 1, temperature))
+        except UsageError:
+            return None
+        return temperature
+
+    async def replies(self, prompts: Sequence[Prompt], progress: Progress) -> dict[tuple[str, int], Reply]:
+        """Every reply, from the store where an API was asked this before. Raises CotDistillError for a prompt
+        that got none: a score over fewer prompts would not compare."""
+        store = None if self.teacher.provider in ("local", "mock") else Store(default_path())
+        replies: dict[tuple[str, int], Reply] = {}
+
+        def missing() -> Iterator[Job]:
+            for job in self._jobs(prompts):
+                raw = store.get(job.key, job.sample) if store else None
+                if raw is None:
+                    yield job
+                else:
+                    replies[job.prompt.id, job.sample] = self.teacher.read(raw)
+
+        async def keep(job: Job, reply: Reply) -> None:
+            if store:
+                await store.put(job.key, job.sample, self.teacher.provider, self.teacher.model, reply.raw)
+            replies[job.prompt.id, job.sample] = reply
+
+        local = self.teacher.provider == "local"
+        asked = await ask_all(
+            self.teacher,
+            missing(),
+            keep,
+            concurrency=self.config.batch_size if local else self.config.concurrency,
+            timeout_s=24 * 3600 if local else 600,  # a local answer waits for its whole batch
+            max_attempts=8,
+            progress=progress,
+        )
+        if store:
+            store.close()
+        for (prompt, _), failure in asked.failures.items():
+            raise CotDistillError(f"{self.teacher.model}: no answer to prompt {prompt!r}: {failure.message}")
+        return replies
+
+    def _jobs(self, prompts: Sequence[Prompt]) -> Iterator[Job]:
+        """Longest first, so that a batch holds prompts of one length and memory peaks at the start."""
+        for sample, temperature in enumerate(self.passes()):
+            for prompt in sorted(prompts, key=lambda one: -sum(len(turn.content) for turn in one.messages)):
+                request = Request(prompt.messages, self.config.max_output_tokens, temperature)
+                yield Job(prompt, sample, self._key(request), request)
+
+    def _key(self, request: Request) -> str:
+        return request_key(self.teacher.base_url, self.teacher.body(request))
+
+    def response(self, prompt: Prompt, sample: int, reply: Reply) -> Response:
+        teacher = self.teacher
+        request = Request(prompt.messages, self.config.max_output_tokens, self.passes()[sample])
+        return Response(
+            prompt=prompt,
+            sample=sample,
+            reasoning=reply.reasoning,
+            reasoning_kind=reply.reasoning_kind,
+            text=reply.text,
+            stop_reason=reply.stop_reason,
+            teacher=TeacherInfo(provider=teacher.provider, model=teacher.model, base_url=teacher.base_url),
+            usage=reply.usage,
+            request_key=self._key(request),
+        )
+
+
+def read_scores(path: Path) -> dict[str, Any]:
+    with artifacts.open_input(path) as file:
+        scores: dict[str, Any] = msgspec.json.decode(file.read())
+    return scores

@@ -1,0 +1,112 @@
+"""What the OpenAI and Anthropic SDKs share: one generator made both, so errors and clients have one shape."""
+
+import os
+import re
+import time
+from email.utils import parsedate_to_datetime
+from types import ModuleType
+from typing import Any
+from urllib.parse import urlsplit
+
+from cotdistill.errors import AccountError
+from cotdistill.teachers import BadReplyError, Failure
+
+_LOOPBACK = ("localhost", "127.0.0.1", "::1", "0.0.0.0")
+_KEY = re.compile(r"\b(?:sk|key|Bearer)[-_ ][\w*.\-]{6,}")
+_SPENT = ("insufficient_quota", "billing_hard_limit_reached", "spend_limit_reached", "credit balance is too low")
+"""Codes and words of a 429 or 400 that no waiting mends: the account has no money or no quota left."""
+
+MAX_BODY_IN_MESSAGE = 300
+
+
+def http_client(sdk: ModuleType, *, concurrency: int, timeout_s: float) -> Any:
+    """The SDK's client on its aiohttp transport, with a pool as large as the concurrency: in a smaller one,
+    requests would wait unseen; httpx2's own costs twice the CPU at 256 connections."""
+    import httpx2
+
+    limits = httpx2.Limits(max_connections=concurrency + 8, max_keepalive_connections=concurrency + 8)
+    return sdk.DefaultAioHttpClient(limits=limits, timeout=httpx2.Timeout(timeout_s, connect=10.0))
+
+
+def api_key(variable: str, provider: str, base_url: str) -> str:
+    """The key from the environment. A server on this machine needs none.
+
+    Raises AccountError when there is no key."""
+    if key := os.environ.get(variable, "").strip():
+        return key
+    if urlsplit(base_url).hostname in _LOOPBACK:
+        return "unused"
+    raise AccountError(f"{variable} is not set; teacher {provider!r} reads it. Export it or put it into .env")
+
+
+def classify(sdk: ModuleType, error: Exception) -> Failure:
+    """What an SDK error means. Re-raises what is no SDK error: that is a bug, not an answer."""
+    if isinstance(error, BadReplyError):
+        return Failure("retry", str(error))
+    if isinstance(error, sdk.APITimeoutError):
+        return Failure("retry", "the server did not answer in time")
+    if isinstance(error, sdk.APIConnectionError):
+        return _connection(error)
+    if isinstance(error, sdk.APIStatusError):
+        return _status(error)
+    raise error
+
+
+def _connection(error: Exception) -> Failure:
+    import aiohttp
+
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, aiohttp.ClientConnectorError):
+            return Failure("unreachable", f"cannot connect: {cause}")
+        cause = cause.__cause__
+    return Failure("retry", f"connection lost: {clean(str(error.__cause__ or error))}")
+
+
+def _status(error: Any) -> Failure:
+    status, headers = error.status_code, error.response.headers
+    message = f"{status}: {_server_words(error)}"
+    if any(word in message or word in str(getattr(error, "code", "")) for word in _SPENT) or _spending_limit(error):
+        return Failure("account", f"credit or quota is spent: {message}")
+    if status in (401, 402, 403):
+        return Failure("account", f"the provider refuses the key: {message}")
+    if status == 404:
+        return Failure("account", f"the server knows no such model or path: {message}. Check --teacher and --base-url")
+    if headers.get("x-should-retry") == "true" or status in (408, 409, 429) or status >= 500 or status < 300:
+        return Failure("retry", message, retry_after_s(headers))
+    return Failure("row", message)
+
+
+def _spending_limit(error: Any) -> bool:
+    """Anthropic's spending limits are dressed as rate limits; only the class tells."""
+    return type(error).__name__ in ("EnforcedSpendLimitReachedError", "ContractSpendLimitReachedError")
+
+
+def _server_words(error: Any) -> str:
+    body = error.body
+    if isinstance(body, dict):
+        inner = body.get("error", body)
+        if isinstance(inner, dict):
+            body = " ".join(str(inner[name]) for name in ("code", "message") if inner.get(name))
+    return clean(str(body or error))
+
+
+def clean(text: str) -> str:
+    """Server words for a terminal: one line, printable, short, without anything that looks like a key."""
+    text = _KEY.sub("[key]", " ".join(text.split()))
+    return "".join(letter for letter in text if letter.isprintable())[:MAX_BODY_IN_MESSAGE]
+
+
+def retry_after_s(headers: Any) -> float | None:
+    """Seconds from `retry-after-ms`, `retry-after` in seconds, or as an HTTP date; None when absent or odd."""
+    try:
+        if milliseconds := headers.get("retry-after-ms"):
+            return max(0.0, float(milliseconds) / 1000)
+        value = headers.get("retry-after", "")
+        return max(0.0, float(value)) if value else None
+    except ValueError:
+        pass
+    try:
+        return max(0.0, parsedate_to_datetime(value).timestamp() - time.time())
+    except ValueError:
+        return None
