@@ -302,9 +302,10 @@ class Run:
             ended_at=now(),
         )
 
-    def write_manifest(self, manifest: Manifest) -> None:
+    def write_manifest(self, manifest: Manifest, path: Path | None = None) -> None:
+        """Beside the output; at `path` for a directory that is still being put together."""
         content = msgspec.json.format(msgspec.json.encode(manifest), indent=2)
-        write_whole(manifest_path(self.output), content + b"\n")
+        write_whole(path or manifest_path(self.output), content + b"\n")
 
 
 @contextmanager

@@ -213,6 +213,62 @@ def evaluate(
     _stage(console, lambda progress: stage.run(prompts, output, settings, progress))
 
 
+@app.command(epilog="Example: cotdistill demo -o demo")
+def demo(
+    output: Annotated[Path, typer.Option("-o", "--output", help="Where its files go.", metavar="DIR")] = Path("demo"),
+    seed: Annotated[int, typer.Option(help="Of the problems, the rows' order and the students.", metavar="N")] = 0,
+    problems: Annotated[int, typer.Option(help="Training problems.", metavar="N")] = 2000,
+    steps: Annotated[int, typer.Option(help="Training steps of each student.", metavar="N")] = 900,
+) -> None:
+    """The whole chain, offline, in minutes, on the embedded simulated teacher and a tiny student."""
+    from cotdistill import demo as chain
+    from cotdistill import progress
+
+    reporter = progress.for_stderr()
+    try:
+        closing = chain.run(chain.Demo(output, problems=problems, steps=steps, seed=seed), reporter)
+    except KeyboardInterrupt:
+        raise StoppedError("interrupted; the same command starts over, its answers are in the store") from None
+    finally:
+        reporter.close()
+    typer.echo(closing)
+
+
+@app.command("mock-teacher", epilog="Example: cotdistill mock-teacher --port 8010 --replay recorded.jsonl")
+def mock_teacher(
+    port: Annotated[int, typer.Option(help="0 takes a free one.", metavar="N")] = 8010,
+    host: Annotated[str, typer.Option(help="Address to listen on.", metavar="ADDRESS")] = "127.0.0.1",
+    replay: Annotated[
+        Path | None, typer.Option(help="Answer known questions with recorded solutions.", metavar="FILE")
+    ] = None,
+    latency_ms: Annotated[float, typer.Option(help="Wait this long before each answer.", metavar="MS")] = 0.0,
+    seed: Annotated[int, typer.Option(help="Of the scripted mistakes.", metavar="N")] = 0,
+    accept_key: Annotated[str | None, typer.Option(help="Accept this key only (default: any).", metavar="KEY")] = None,
+) -> None:
+    """The simulated teacher as an HTTP server: OpenAI and Anthropic wire formats."""
+    import asyncio
+
+    from cotdistill.mock.server import ServerConfig, running
+    from cotdistill.mock.sources import open_source
+
+    source = open_source(str(replay) if replay else "digit-chains", seed=seed)
+    settings = ServerConfig(source=source, latency_s=latency_ms / 1000, api_key=accept_key)
+
+    async def serve() -> None:
+        async with running(settings, host, port) as url:
+            typer.echo(
+                f"simulated teacher on {url}\n"
+                f"  OpenAI wire format:    --teacher openai:simulated --base-url {url}/v1\n"
+                f"  Anthropic wire format: --teacher anthropic:simulated --base-url {url}\n"
+                f"  what it billed:        {url}/ledger\n"
+                "Ctrl-C stops it.",
+                err=True,
+            )
+            await asyncio.Event().wait()
+
+    asyncio.run(serve())
+
+
 @app.command("list", epilog="Example: cotdistill list filters")
 def list_(
     what: Annotated[str, _argument(f"One of {', '.join(extensions.FOLDERS)}.", "WHAT")] = "",

@@ -82,6 +82,7 @@ class FinetuneConfig:
     threads: int | None = option(None, "CPU threads (default: 1 for tiny, else all).", "N")
     resume: bool = option(False, "Continue from the last checkpoint of a killed run.")
     dry_run: bool = option(False, "Show the first rows with their trained tokens, train nothing.")
+    skip_bad: bool = option(False, "Set rows aside that this student cannot be taught, instead of stopping.")
     allow_modified: bool = option(False, "Accept an input that was edited after its manifest.")
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+import threading
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
@@ -40,7 +41,9 @@ def stop_on_signals(stop: asyncio.Event, tell: Callable[[], None]) -> Iterator[C
     """The first Ctrl-C or SIGTERM sets `stop`; the second one ends the program at once. Gives a function that
     says whether a signal came."""
     loop = asyncio.get_running_loop()
-    handled = (signal.SIGINT, signal.SIGTERM)
+    # Only the main thread may handle signals; a stage that runs in another one is stopped by its owner.
+    main = threading.current_thread() is threading.main_thread()
+    handled = (signal.SIGINT, signal.SIGTERM) if main else ()
     came = False
 
     def first() -> None:

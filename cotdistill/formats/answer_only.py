@@ -3,8 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-import msgspec
-
+from cotdistill.formats import turns
 from cotdistill.reasoning import final_answer
 from cotdistill.records import Judged
 
@@ -20,6 +19,6 @@ class Format:
             found = final_answer(content)
             content = judged.verdict.answer or (found.answer if found else content)
         return {
-            "prompt": msgspec.to_builtins(response.prompt.messages),
+            "prompt": turns(response.prompt),
             "completion": [{"role": "assistant", "content": content}],
         }

@@ -3,8 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-import msgspec
-
+from cotdistill.formats import turns
 from cotdistill.records import Judged
 
 
@@ -17,4 +16,4 @@ class Format:
         turn = {"role": "assistant", "content": response.text}
         if response.reasoning:
             turn = {"role": "assistant", "reasoning_content": response.reasoning, "content": response.text}
-        return {"prompt": msgspec.to_builtins(response.prompt.messages), "completion": [turn]}
+        return {"prompt": turns(response.prompt), "completion": [turn]}

@@ -52,8 +52,14 @@ class BadReplyError(Exception):
     """A reply that arrived whole but holds no answer: an error body under status 200, no choices."""
 
 
+def kind_of_visible(text: str) -> ReasoningKind:
+    """`worked` when a text without separate reasoning shows its way: more than one line, or a long one."""
+    lines = [line for line in text.splitlines() if line.strip()]
+    return "worked" if len(lines) > 1 or len(text.split()) > 20 else "none"
+
+
 class Teacher(Protocol):
-    """`endpoint` is what identifies the server in a request key; `base_url` is what a record shows."""
+    """`base_url` identifies the server, in request keys and in records."""
 
     provider: str
     model: str

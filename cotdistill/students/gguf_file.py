@@ -1,0 +1,47 @@
+"""A GGUF file -> a dense model that can be trained and saved, and a tokenizer that agrees with the original's."""
+
+from pathlib import Path
+from typing import Any
+
+from cotdistill.errors import CotDistillError
+
+_ONE_DIGIT_AT_A_TIME = frozenset({"smollm"})
+"""`tokenizer.ggml.pre` of vocabularies that split off every digit first. transformers leaves that step out, which
+moves the boundaries of the space before a number: "\\n\\n1." is in every numbered solution."""
+
+
+def tokenizer(path: Path) -> Any:
+    from tokenizers import pre_tokenizers
+    from transformers import AutoTokenizer
+
+    loaded = AutoTokenizer.from_pretrained(path.parent, gguf_file=path.name)
+    if not loaded.chat_template:
+        raise CotDistillError(f"student {path}: has no chat template; choose an instruction-tuned one")
+    if _metadata(path, "tokenizer.ggml.pre") in _ONE_DIGIT_AT_A_TIME:
+        loaded.backend_tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+            [pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(add_prefix_space=False)]
+        )
+    return loaded
+
+
+def model(path: Path, dtype: str) -> Any:
+    """Without `dequantize` the weights stay in blocks: neither trainable nor savable."""
+    from transformers import AutoModelForCausalLM, GgufConfig
+
+    loaded = AutoModelForCausalLM.from_pretrained(
+        path.parent,
+        gguf_file=path.name,
+        dtype="float32" if dtype == "auto" else dtype,
+        quantization_config=GgufConfig(gguf_file=path.name, dequantize=True),
+    )
+    # The weights are plain now, and the file's own name for its base model leads nowhere.
+    for stale in ("quantization_config", "_model_name_or_path"):
+        loaded.config.__dict__.pop(stale, None)
+    return loaded
+
+
+def _metadata(path: Path, key: str) -> str | None:
+    from gguf import GGUFReader
+
+    field = GGUFReader(path).get_field(key)
+    return None if field is None else str(field.contents())

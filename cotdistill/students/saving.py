@@ -1,0 +1,42 @@
+"""A trained model -> a directory that plain transformers, and every tool that reads its files, can load."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from cotdistill import students
+
+READABLE = 0o644
+"""safetensors writes its files for the owner alone."""
+
+
+def save(model: Any, tokenizer: Any, directory: Path, *, student: str, stored: Any, end_tokens: Iterable[int]) -> None:
+    """Write weights, tokenizer with chat template, and a generation config that stops where training stopped.
+
+    An adapter is kept in `adapter/`, and merged: few servers load adapters, and none can do so without the base.
+    `stored` is the dtype that the student's weights came in.
+    """
+    import torch
+
+    if students.is_adapted(model):
+        # A hub id where there is one: a path of this machine leads nowhere on another.
+        model.peft_config["default"].base_model_name_or_path = students.public_name(student)
+        model.save_pretrained(directory / "adapter")
+        (directory / "adapter" / "README.md").unlink(missing_ok=True)  # peft's empty form
+        model = model.to(torch.float32).merge_and_unload()
+    model = model.to(stored)
+    _stop_at(model, tokenizer, end_tokens)
+    model.save_pretrained(directory)
+    tokenizer.save_pretrained(directory)
+    for file in directory.rglob("*"):
+        if file.is_file():
+            file.chmod(READABLE)
+
+
+def _stop_at(model: Any, tokenizer: Any, end_tokens: Iterable[int]) -> None:
+    known = model.generation_config.eos_token_id
+    known = [] if known is None else known if isinstance(known, list) else [known]
+    stops = sorted({*known, *end_tokens, tokenizer.eos_token_id} - {None})
+    model.generation_config.eos_token_id = stops if len(stops) > 1 else stops[0]
+    model.generation_config.pad_token_id = tokenizer.pad_token_id
+    model.config.use_cache = True  # the trainer turns it off

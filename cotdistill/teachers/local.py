@@ -1,0 +1,207 @@
+"""A model in this process, through transformers: how students are evaluated, and a teacher that needs no server.
+
+Requests that come in together are answered as one batch.
+"""
+
+import asyncio
+import hashlib
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any, Literal, NamedTuple, Self
+
+import msgspec
+
+from cotdistill import students
+from cotdistill.errors import CotDistillError, UsageError
+from cotdistill.reasoning import looks_worked, split
+from cotdistill.records import ReasoningKind, Usage
+from cotdistill.students.generating import Answer, Generator, Prompt
+from cotdistill.teachers import BadReplyError, Failure, Reply, Request
+
+GATHER_S = 0.005
+"""A batch starts once it is full, or when no further request came in for this long."""
+
+
+class _Asked(NamedTuple):
+    prompt: Prompt
+    request: Request
+    seed: int
+    reply: asyncio.Future[Answer]
+
+    @property
+    def kind(self) -> tuple[int, float | None]:
+        """What one batch must have in common."""
+        return self.request.max_output_tokens, self.request.temperature or None
+
+
+class _RefusedError(Exception):
+    """This prompt cannot be answered by this model."""
+
+
+@dataclass
+class Teacher:
+    """A model on this machine: local:DIRECTORY, local:FILE.gguf, local:HUB_ID. `concurrency` is its batch size."""
+
+    model: str
+    base_url: str = "local"
+    concurrency: int = 32
+    timeout_s: float = 600.0
+    threads: int | None = None
+    seed: int = 0
+    provider: str = field(default="local", init=False)
+    _generator: Any = field(default=None, init=False, repr=False)
+    _waiting: list[_Asked] = field(default_factory=list, init=False, repr=False)
+    _fingerprint: str = field(default="", init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self._fingerprint = students.fingerprint(self.model)
+
+    async def __aenter__(self) -> Self:
+        # One thread of its own: torch keeps its thread count per thread, and batches must not overlap.
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="local-student")
+        self._news = asyncio.Event()
+        self._generator = await self._in_thread(lambda: Generator(self.model, self.threads))
+        self._serving = asyncio.create_task(self._serve())
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._serving.cancel()
+        for asked in self._waiting:
+            asked.reply.cancel()
+        self._thread.shutdown(wait=False, cancel_futures=True)
+        self._generator = None
+
+    def body(self, request: Request) -> dict[str, Any]:
+        if request.effort is not None:
+            raise UsageError("--effort: a local model has no such setting")
+        body = {
+            "model": self.model,
+            "weights": self._fingerprint,
+            "messages": [{"role": turn.role, "content": turn.content} for turn in request.messages],
+            "max_tokens": request.max_output_tokens,
+        }
+        return {**body, "temperature": request.temperature, "seed": self.seed} if request.temperature else body
+
+    async def ask(self, request: Request, idempotency_key: str) -> Reply:
+        self.body(request)
+        prompt = self._prompt(request)
+        digest = hashlib.sha256(f"{self.seed} {idempotency_key}".encode()).digest()
+        asked = _Asked(prompt, request, int.from_bytes(digest[:7]), asyncio.get_running_loop().create_future())
+        self._waiting.append(asked)
+        self._news.set()
+        answer = await asked.reply
+        stored = _Stored(
+            model=self.model,
+            text=answer.text,
+            opened=prompt.opened,
+            stop_reason="stop" if answer.ended else "length",
+            input_tokens=len(prompt.ids),
+            output_tokens=answer.tokens,
+        )
+        return self.read(msgspec.json.encode(stored))
+
+    def read(self, raw: bytes) -> Reply:
+        try:
+            stored = msgspec.json.decode(raw, type=_Stored)
+        except msgspec.DecodeError as error:
+            raise BadReplyError(f"the stored reply is none of a local model: {error}") from None
+        opener = "<think>" if stored.opened and not stored.text.lstrip().startswith("<think>") else ""
+        parts = split(opener + stored.text)
+        kind: ReasoningKind = "raw" if parts.reasoning is not None else "none"
+        if kind == "none" and looks_worked(parts.answer):
+            kind = "worked"
+        return Reply(
+            raw=raw,
+            text=parts.answer,
+            reasoning=parts.reasoning,
+            reasoning_kind=kind,
+            stop_reason=stored.stop_reason,
+            served_model=stored.model,
+            usage=Usage(input_tokens=stored.input_tokens, output_tokens=stored.output_tokens),
+        )
+
+    def classify(self, error: Exception) -> Failure:
+        if isinstance(error, _RefusedError):
+            return Failure("row", str(error))
+        if isinstance(error, BadReplyError):
+            return Failure("retry", str(error))
+        raise error
+
+    def _prompt(self, request: Request) -> Prompt:
+        try:
+            prompt: Prompt = self._generator.prompt([msgspec.to_builtins(turn) for turn in request.messages])
+        except ValueError as error:
+            raise _RefusedError(str(error)) from None
+        if len(prompt.ids) >= self._generator.context:
+            raise _RefusedError(
+                f"the prompt has {len(prompt.ids)} tokens, {self.model} reads {self._generator.context}"
+            )
+        return prompt
+
+    async def _serve(self) -> None:
+        while True:
+            await self._news.wait()
+            batch = await self._batch()
+            self._news.clear() if not self._waiting else None
+            if not batch:
+                continue
+            try:
+                answers = await self._in_thread(lambda batch=batch: self._answer(batch))
+            except Exception as error:  # whoever asked must hear of it, not this task
+                for asked in batch:
+                    _settle(asked.reply, error)
+            else:
+                for asked, answer in zip(batch, answers, strict=True):
+                    _settle(asked.reply, answer)
+
+    async def _batch(self) -> list[_Asked]:
+        """The next requests that can go together, shortest prompts first."""
+        seen = -1
+        while seen < len(self._waiting) < self.concurrency:
+            seen = len(self._waiting)
+            await asyncio.sleep(GATHER_S)
+        waiting = [asked for asked in self._waiting if not asked.reply.done()]
+        alike = [asked for asked in waiting if asked.kind == waiting[0].kind]
+        batch = sorted(alike, key=lambda asked: len(asked.prompt.ids))[: self.concurrency]
+        self._waiting = [asked for asked in waiting if asked not in batch]
+        return batch
+
+    def _answer(self, batch: list[_Asked]) -> list[Answer]:
+        from cotdistill.students.training import memory_explained
+
+        max_tokens, temperature = batch[0].kind
+        with memory_explained("--batch-size or --concurrency, or a smaller --max-output-tokens"):
+            answers: list[Answer] = self._generator.answer(
+                [asked.prompt for asked in batch],
+                max_tokens=max_tokens,
+                temperature=temperature,
+                seeds=[asked.seed for asked in batch],
+                wanted=lambda: any(not asked.reply.done() for asked in batch),
+            )
+        return answers
+
+    def _in_thread(self, work: Any) -> asyncio.Future[Any]:
+        return asyncio.get_running_loop().run_in_executor(self._thread, work)
+
+
+def _settle(reply: asyncio.Future[Answer], outcome: Answer | Exception) -> None:
+    if reply.done():  # nobody waits any more
+        return
+    if isinstance(outcome, Exception):
+        reply.set_exception(outcome)
+    else:
+        reply.set_result(outcome)
+
+
+class _Stored(msgspec.Struct):
+    """What the store keeps of a local answer: all that was generated, and the counts."""
+
+    model: str
+    text: str
+    opened: bool
+    stop_reason: Literal["stop", "length"]
+    input_tokens: int
+    output_tokens: int

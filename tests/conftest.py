@@ -1,0 +1,65 @@
+"""Shared makers of records, and a clean environment: no key, no store of the person who runs the tests."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cotdistill.records import (
+    Judged,
+    Message,
+    Prompt,
+    Response,
+    TeacherInfo,
+    Usage,
+    Verdict,
+)
+
+ROOT = Path(__file__).parent.parent
+SHARED = Path(os.environ.get("COTDISTILL_SHARED", ROOT.parent / "shared"))
+
+
+@pytest.fixture(autouse=True)
+def _clean_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    for name in ("OPENAI_API_KEY", "ANTHROPIC_API_KEY", "OPENAI_BASE_URL", "ANTHROPIC_BASE_URL"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("COTDISTILL_CACHE", str(tmp_path / "store.sqlite"))
+    yield
+
+
+def make_prompt(id: str = "p1", question: str = "What is 2+2?", reference: str | None = "4", **more: Any) -> Prompt:
+    return Prompt(id=id, messages=(Message(role="user", content=question),), reference=reference, **more)
+
+
+def make_response(text: str = "Answer: 4", prompt: Prompt | None = None, **more: Any) -> Response:
+    fields: dict[str, Any] = {
+        "prompt": prompt or make_prompt(),
+        "sample": 0,
+        "reasoning_kind": "raw" if more.get("reasoning") else "none",
+        "text": text,
+        "stop_reason": "stop",
+        "teacher": TeacherInfo(provider="mock", model="m", base_url="mock"),
+        "usage": Usage(input_tokens=10, output_tokens=5),
+        "request_key": "s1:0",
+    }
+    return Response(**{**fields, **more})
+
+
+def make_judged(text: str = "Answer: 4", status: Any = "correct", **more: Any) -> Judged:
+    return Judged(response=make_response(text, **more), verdict=Verdict(status=status, method="test", answer="4"))
+
+
+def cotdistill(*words: str | Path, cwd: Path | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run the command line in a process of its own."""
+    return subprocess.run(
+        [sys.executable, "-m", "cotdistill", *map(str, words)],
+        capture_output=True,
+        text=True,
+        cwd=cwd,
+        env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
+        timeout=120,
+    )

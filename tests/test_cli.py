@@ -1,0 +1,96 @@
+import json
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from cotdistill import __version__
+from tests.conftest import ROOT, cotdistill
+
+COMMANDS = ["generate", "filter", "format", "finetune", "evaluate", "demo", "mock-teacher", "list"]
+HEAVY = [
+    "torch",
+    "transformers",
+    "trl",
+    "openai",
+    "anthropic",
+    "httpx2",
+    "aiohttp",
+    "sympy",
+    "rich",
+    "genai_prices",
+]
+
+
+def test_help_names_every_command() -> None:
+    words = cotdistill("--help").stdout
+    assert [command for command in COMMANDS if f"\n  {command} " not in words] == []
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_help_ends_with_an_example_of_its_own_command(command: str) -> None:
+    done = cotdistill(command, "--help")
+    assert done.returncode == 0
+    assert f"Example: cotdistill {command}" in done.stdout
+
+
+@pytest.mark.parametrize("words", [["--help"], *([command, "--help"] for command in COMMANDS)])
+def test_help_imports_no_sdk_and_no_torch(words: list[str]) -> None:
+    code = (
+        "import sys\nfrom cotdistill.cli import app\n"
+        f"try: app({words!r})\nexcept SystemExit: pass\n"
+        f"print([name for name in {HEAVY!r} if name in sys.modules], file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stderr.strip() == "[]"
+
+
+def test_version_is_the_packages() -> None:
+    assert cotdistill("--version").stdout == f"cotdistill {__version__}\n"
+
+
+def test_a_wrong_command_or_option_is_a_usage_error() -> None:
+    assert cotdistill("genrate").returncode == 2
+    assert cotdistill("filter", "--verfy", "math").returncode == 2
+
+
+def test_list_shows_plug_ins_with_their_options() -> None:
+    assert "first                Keeps the first k of each prompt.  [k=1]" in cotdistill("list", "selectors").stdout
+
+
+def test_json_logs_are_json_and_the_summary_is_on_stdout_only_on_request(tmp_path: Path) -> None:
+    (tmp_path / "p.txt").write_text("a=1 b=a+1 b?\n")
+    words = ("generate", tmp_path / "p.txt", "-o", tmp_path / "r.jsonl", "--teacher", "mock:digit-chains")
+    done = cotdistill(*words, "--log-format", "json")
+    assert done.stdout == ""
+    assert [json.loads(line)["message"] for line in done.stderr.splitlines()][-1].startswith("generate: prompts 1")
+    assert json.loads(cotdistill(*words, "--json", "--quiet").stdout)["stage"] == "generate"
+    assert cotdistill(*words, "--quiet").stderr == ""
+
+
+def test_a_full_disk_is_one_line(tmp_path: Path) -> None:
+    if not Path("/dev/full").exists():
+        pytest.skip("/dev/full is Linux's")
+    (tmp_path / "k.jsonl").write_text("")
+    (tmp_path / "t.jsonl.partial").symlink_to("/dev/full")
+    (tmp_path / "k.jsonl").write_bytes(_kept())
+    done = cotdistill("format", tmp_path / "k.jsonl", "-o", tmp_path / "t.jsonl")
+    assert (done.returncode, done.stderr.splitlines()[-1]) == (1, "cotdistill: file: No space left on device")
+
+
+def _kept() -> bytes:
+    import msgspec
+
+    from tests.conftest import make_judged
+
+    return b"".join(msgspec.json.encode(make_judged("4" * 5000)) + b"\n" for _ in range(50))
+
+
+def test_every_dependency_says_why_it_is_there() -> None:
+    text = (ROOT / "pyproject.toml").read_text()
+    project = tomllib.loads(text)["project"]
+    wanted = project["dependencies"] + [one for extra in project["optional-dependencies"].values() for one in extra]
+    silent = [one for one in wanted if "#" not in next(line for line in text.splitlines() if f'"{one}"' in line)]
+    assert silent == []

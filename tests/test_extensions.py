@@ -1,0 +1,128 @@
+"""The folder is the registry: everything found in it is held to its contract here, new files included."""
+
+import dataclasses
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from cotdistill import extensions
+from cotdistill.errors import UsageError
+from cotdistill.extensions import FOLDERS, build, describe, names
+from tests.conftest import ROOT, make_judged
+
+METHODS = {
+    "teachers": ("body", "ask", "read", "classify"),
+    "verifiers": ("judge",),
+    "filters": ("reason_to_drop",),
+    "selectors": ("choose",),
+    "formats": ("row",),
+}
+FOUND = [(folder, name) for folder in FOLDERS for name in names(folder)]
+
+
+@pytest.mark.parametrize(("folder", "name"), FOUND)
+def test_every_plug_in_keeps_its_contract(folder: str, name: str) -> None:
+    kind = extensions.load(folder, name)
+    assert dataclasses.is_dataclass(kind), "options are dataclass fields"
+    for method in METHODS[folder]:
+        assert callable(getattr(kind, method)), method
+    summary, _ = describe(folder, name)
+    assert summary.endswith((".", "].")), "a docstring's first line is the help, a whole sentence"
+
+
+@pytest.mark.parametrize("name", names("filters"))
+def test_every_filter_answers_with_a_short_reason_or_none(name: str) -> None:
+    one = build("filters", name)
+    for judged in (make_judged(), make_judged("", stop_reason="length"), make_judged("\x00\ud7ff<think>" * 50)):
+        reason = one.reason_to_drop(judged)
+        assert reason is None or (0 < len(reason) < 80 and reason[0].islower())
+
+
+@pytest.mark.parametrize("name", names("selectors"))
+def test_every_selector_chooses_among_what_it_is_given(name: str) -> None:
+    given = [make_judged("x" * (9 - sample), sample=sample) for sample in range(4)]
+    chosen = build("selectors", name).choose(given)
+    assert all(any(one is other for other in given) for one in chosen)
+    assert [one.response.sample for one in chosen] == sorted(one.response.sample for one in chosen)
+    assert list(build("selectors", name).choose([])) == []
+
+
+@pytest.mark.parametrize("name", names("formats"))
+def test_every_format_makes_a_row_of_json(name: str) -> None:
+    row = build("formats", name).row(make_judged(reasoning="2+2=4"))
+    assert msgspec.json.decode(msgspec.json.encode(row)) == row
+    assert "id" not in row, "the stage adds the id"
+
+
+def test_a_new_file_is_listed_helped_and_held_to_the_contract_with_no_other_edit(tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "cotdistill", tmp_path / "cotdistill")
+    shutil.copytree(ROOT / "prompts", tmp_path / "prompts")
+    shutil.copytree(ROOT / "tests", tmp_path / "tests")
+    (tmp_path / "cotdistill" / "filters" / "shouting.py").write_text(
+        "from dataclasses import dataclass\n"
+        "from cotdistill.records import Judged\n"
+        "@dataclass\n"
+        "class Filter:\n"
+        '    """Drops answers in capitals."""\n'
+        "    tolerance: float = 0.5\n"
+        "    def reason_to_drop(self, judged: Judged) -> str | None:\n"
+        "        return 'shouting' if judged.response.text.isupper() else None\n"
+    )
+
+    def run(*words: str) -> str:
+        done = subprocess.run(
+            [sys.executable, *words],
+            cwd=tmp_path,
+            text=True,
+            capture_output=True,
+            env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    assert "shouting             Drops answers in capitals.  [tolerance=0.5]" in run(
+        "-m", "cotdistill", "list", "filters"
+    )
+    assert "shouting" in run("-m", "cotdistill", "filter", "--help")
+    tests = run("-m", "pytest", "-p", "no:cacheprovider", "tests/test_extensions.py", "-k", "shouting", "-v")
+    assert "test_every_plug_in_keeps_its_contract[filters-shouting] PASSED" in tests
+
+
+def test_a_plug_in_can_be_a_file_of_ones_own(tmp_path: Path) -> None:
+    path = tmp_path / "mine.py"
+    path.write_text(
+        "from dataclasses import dataclass\n@dataclass\nclass Filter:\n    x: int = 0\n"
+        "    def reason_to_drop(self, judged): return f'x is {self.x}'\n"
+    )
+    assert build("filters", f"{path}:x=3").reason_to_drop(make_judged()) == "x is 3"
+
+
+@pytest.mark.parametrize(
+    ("spec", "problem"),
+    [
+        ("lenght", r"no filter named 'lenght'; there are: .*length.* \(did you mean 'length'\?\)"),
+        (
+            "length:max_anser=1",
+            r"'length' has no option 'max_anser'; its options are: .* \(did you mean 'max_answer'\?\)",
+        ),
+        ("length:max_answer=many", "length:max_answer: expected int, got 'many'"),
+        ("length:max_answer", "expected name:option=value, found 'max_answer'"),
+        ("./none.py", "no such plug-in file"),
+    ],
+)
+def test_a_wrong_spec_says_what_there_is(spec: str, problem: str) -> None:
+    with pytest.raises(UsageError, match=problem):
+        build("filters", spec)
+
+
+def test_a_hyphen_is_as_good_as_an_underscore() -> None:
+    assert build("filters", "exact-duplicate") is not None
+
+
+def test_a_comma_in_a_value_is_escaped() -> None:
+    assert extensions.parse(r"regex:pattern=a\,b,flags=i") == ("regex", {"pattern": "a,b", "flags": "i"})
