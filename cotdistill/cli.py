@@ -248,8 +248,9 @@ def mock_teacher(
     """The simulated teacher as an HTTP server: OpenAI and Anthropic wire formats."""
     import asyncio
 
-    from cotdistill.mock.server import ServerConfig, running
+    from cotdistill.mock.server import running
     from cotdistill.mock.sources import open_source
+    from cotdistill.mock.teacher import ServerConfig
 
     source = open_source(str(replay) if replay else "digit-chains", seed=seed)
     settings = ServerConfig(source=source, latency_s=latency_ms / 1000, api_key=accept_key)

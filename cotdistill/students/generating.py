@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cotdistill import students
-from cotdistill.students.rendering import encode, generation_prompt, opens_think
+from cotdistill.students.rendering import encode, generation_prompt, opens_think, read_back
 
 SMALL = 5_000_000
 """Weights below which a second thread costs more than it gives."""
@@ -76,7 +76,7 @@ class Generator:
         device = self._model.device
         ids = torch.tensor([[self._padding] * gap + prompt.ids for gap, prompt in zip(gaps, prompts, strict=True)])
         mask = torch.tensor([[0] * gap + [1] * len(prompt.ids) for gap, prompt in zip(gaps, prompts, strict=True)])
-        with students.quiet(), torch.inference_mode():
+        with torch.inference_mode():
             output = self._model.generate(
                 input_ids=ids.to(device),
                 attention_mask=mask.to(device),
@@ -90,7 +90,7 @@ class Generator:
         end = next((place for place, token in enumerate(row) if token in self._ends), None)
         # Marks that a tokenizer calls special may be the very tags around the trace, so none is skipped.
         text = self._tokenizer.decode(row[:end], skip_special_tokens=False, clean_up_tokenization_spaces=False)
-        return Answer(text, len(row) if end is None else end + 1, end is not None)
+        return Answer(read_back(self._tokenizer, text), len(row) if end is None else end + 1, end is not None)
 
     def _end_tokens(self) -> list[int]:
         configured = self._model.generation_config.eos_token_id

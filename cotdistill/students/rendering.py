@@ -78,6 +78,15 @@ def opens_think(prompt: str) -> bool:
     return prompt.rstrip().endswith(_THINK)
 
 
+def read_back(tokenizer: Any, text: str) -> str:
+    """What a student wrote, its trace between `<think>` tags even where its template uses other marks for it."""
+    frame = _frame(tokenizer, tokenizer.chat_template, True)
+    if not frame.proven or not frame.before or _THINK_END in frame.between or not text.startswith(frame.before):
+        return text
+    trace, closed, answer = text.removeprefix(frame.before).partition(frame.between)
+    return f"{_THINK}{trace}{_THINK_END}{answer}" if closed else f"{_THINK}{trace}"
+
+
 def conversation(row: Row) -> tuple[list[Turn], Turn]:
     """The turns before the trained one, and that one, each with its trace apart from its answer."""
     turns = [_apart(turn) for turn in (*row.prompt, *row.completion, *row.messages)]

@@ -43,7 +43,7 @@ class TokenRows:
     def dataset(self) -> Any:
         """`input_ids`, and `labels` that are IGNORED on the prompt."""
         import numpy
-        import pyarrow
+        import pyarrow  # type: ignore[import-untyped]
         from datasets import Dataset
         from datasets.table import InMemoryTable
 

@@ -1,14 +1,11 @@
 """Supervised fine-tuning on rows that are tokens already: TRL's SFTTrainer with its costly defaults off."""
 
 import math
-import signal
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 from cotdistill.config import FinetuneConfig
@@ -16,9 +13,7 @@ from cotdistill.errors import CotDistillError, StoppedError
 from cotdistill.progress import Progress
 from cotdistill.students import tiny
 from cotdistill.students.token_rows import TokenRows
-
-_FINISHED = "finished"
-"""A mark in a checkpoint: a run killed while it wrote one leaves a directory without it."""
+from cotdistill.students.trainer import FINISHED, stopping, trainer_class, watcher
 
 _OUT_OF_MEMORY = ("out of memory", "not enough memory", "can't allocate memory", "failed to allocate")
 
@@ -40,18 +35,25 @@ def steps_of(config: FinetuneConfig, rows: int) -> int:
 
 
 def train(
-    model: Any, tokenizer: Any, rows: TokenRows, eval_rows: TokenRows, config: FinetuneConfig, checkpoints: Path,
+    model: Any,
+    tokenizer: Any,
+    rows: TokenRows,
+    eval_rows: TokenRows,
+    config: FinetuneConfig,
+    checkpoints: Path,
     progress: Progress,
-) -> Trained:  # fmt: skip
+) -> Trained:
     """Train `model` in place; checkpoints appear in `checkpoints`, and the last finished one is continued from.
 
     Raises StoppedError after a signal, CotDistillError when memory runs out or the loss is no number.
     """
+    from transformers import PrinterCallback
+
     steps = steps_of(config, len(rows))
     total = steps * config.batch_size if config.max_steps else math.ceil(config.epochs * len(rows))
     order = rows.order(total, config.batch_size, config.seed)
     started = last_checkpoint(checkpoints)
-    trainer = _trainer_class()(
+    trainer = trainer_class()(
         model=model,
         args=_arguments(config, steps, math.ceil(len(rows) / config.batch_size), bool(eval_rows), checkpoints),
         train_dataset=rows.dataset().select(order),
@@ -59,11 +61,12 @@ def train(
         processing_class=tokenizer,
         peft_config=_lora(config) if is_lora(config) else None,
     )
-    watch = _watch(progress)
-    _only_callback(trainer, watch)
+    watch = watcher(progress)
+    trainer.remove_callback(PrinterCallback)  # it prints to stdout
+    trainer.add_callback(watch)
     progress.begin("finetune", steps)
     began = time.monotonic()
-    with _memory_explained(), _stopping(watch):
+    with memory_explained("--batch-size or --max-length"), stopping(watch):
         trainer.train(resume_from_checkpoint=str(started) if started else None)
     if trainer.state.global_step < steps:
         raise StoppedError(f"stopped after step {trainer.state.global_step} of {steps}; --resume continues there")
@@ -79,7 +82,7 @@ def is_lora(config: FinetuneConfig) -> bool:
 
 
 def last_checkpoint(checkpoints: Path) -> Path | None:
-    finished = (mark.parent for mark in checkpoints.glob(f"checkpoint-*/{_FINISHED}"))
+    finished = (mark.parent for mark in checkpoints.glob(f"checkpoint-*/{FINISHED}"))
     return max(finished, key=lambda path: int(path.name.rpartition("-")[2]), default=None)
 
 
@@ -131,6 +134,7 @@ def _arguments(config: FinetuneConfig, steps: int, steps_per_pass: int, evaluati
         use_cpu=not gpu,
         dataloader_pin_memory=gpu,
         logging_steps=log_every,
+        logging_nan_inf_filter=False,  # it would hide a loss that is no number behind an average
         eval_strategy="steps" if evaluating else "no",
         eval_steps=steps_per_pass,
         prediction_loss_only=True,
@@ -156,128 +160,17 @@ def _lora(config: FinetuneConfig) -> Any:
     )
 
 
-def _trainer_class() -> Any:
-    """SFTTrainer that counts tokens and, on a CPU, scores trained positions alone."""
-    import inspect
-
-    from torch.nn.functional import cross_entropy
-    from trl import SFTTrainer
-
-    class Trainer(SFTTrainer):  # type: ignore[misc]
-        trained_tokens = 0
-        read_tokens = 0
-
-        def compute_loss(
-            self, model: Any, inputs: Any, return_outputs: bool = False, num_items_in_batch: Any = None
-        ) -> Any:
-            labels = inputs["labels"][:, 1:]
-            taught = labels != -100
-            if self.model.training:
-                self.trained_tokens += int(taught.sum())
-                self.read_tokens += int(inputs["attention_mask"].sum())
-            if not self._compact:
-                return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
-            # TRL's fused head scores prompts and padding too where there is no Triton: half the work of a step.
-            places = taught.any(dim=0).nonzero().squeeze(1)
-            outputs = model(
-                input_ids=inputs["input_ids"],
-                attention_mask=inputs["attention_mask"],
-                logits_to_keep=places,
-                use_cache=False,
-            )
-            kept = taught[:, places]
-            loss = cross_entropy(outputs.logits[kept].float(), labels[:, places][kept], reduction="sum")
-            return loss / (kept.sum() if num_items_in_batch is None else num_items_in_batch)
-
-        @property
-        def _compact(self) -> bool:
-            plain = getattr(self.model, "get_base_model", lambda: self.model)()
-            return bool(
-                self.args.device.type == "cpu"
-                and not self.aux_loss_enabled
-                and "logits_to_keep" in inspect.signature(type(plain).forward).parameters
-            )
-
-        def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
-            if "loss" in logs:
-                logs["tokens"] = self.trained_tokens
-            super().log(logs, start_time)
-
-        def _load_callback_state(self) -> None:
-            super()._load_callback_state()
-            logged = [entry["tokens"] for entry in self.state.log_history if "tokens" in entry]
-            self.trained_tokens = int(logged[-1]) if logged else 0
-
-    return Trainer
-
-
-def _watch(progress: Progress) -> Any:
-    """A callback that tells the progress, marks finished checkpoints, and ends the run when told to."""
-    from transformers import TrainerCallback
-
-    class Watch(TrainerCallback):  # type: ignore[misc]
-        stopped = False
-        detail = ""
-
-        def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, float], **_: Any) -> None:
-            if "loss" in logs:
-                self.detail = f"loss {logs['loss']:.3f}"
-
-        def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-            progress.update(state.global_step, self.detail)
-            if self.stopped:
-                control.should_save = control.should_training_stop = True
-
-        def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-            (Path(args.output_dir) / f"checkpoint-{state.global_step}" / _FINISHED).touch()
-
-    return Watch()
-
-
-def _only_callback(trainer: Any, watch: Any) -> None:
-    """The trainer's own would print every log entry to stdout."""
-    from transformers import DefaultFlowCallback, PrinterCallback
-
-    trainer.remove_callback(PrinterCallback)
-    trainer.add_callback(watch)
-    assert any(isinstance(callback, DefaultFlowCallback) for callback in trainer.callback_handler.callbacks)
-
-
 def _entry(logged: dict[str, float]) -> dict[str, float]:
     wanted = ("step", "loss", "eval_loss", "learning_rate", "tokens")
     return {name: logged[name] for name in wanted if name in logged}
 
 
 @contextmanager
-def _stopping(watch: Any) -> Iterator[None]:
-    """The first Ctrl-C or SIGTERM ends the run after a checkpoint; the second one ends it at once."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    handled = (signal.SIGINT, signal.SIGTERM)
-
-    def stop(number: int, frame: FrameType | None) -> None:
-        watch.stopped = True
-        restore()
-
-    def restore() -> None:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-    before = {number: signal.signal(number, stop) for number in handled}
-    try:
-        yield
-    finally:
-        restore()
-
-
-@contextmanager
-def _memory_explained() -> Iterator[None]:
+def memory_explained(remedy: str) -> Iterator[None]:
+    """Torch's several ways to say that memory ran out, as one line."""
     try:
         yield
     except (MemoryError, RuntimeError) as error:
         if isinstance(error, MemoryError) or any(words in str(error).lower() for words in _OUT_OF_MEMORY):
-            raise CotDistillError(
-                "out of memory: give a smaller --batch-size or --max-length, or a smaller student"
-            ) from None
+            raise CotDistillError(f"out of memory: give a smaller {remedy}, or take a smaller student") from None
         raise

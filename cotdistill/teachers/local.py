@@ -13,10 +13,11 @@ from typing import Any, Literal, NamedTuple, Self
 import msgspec
 
 from cotdistill import students
-from cotdistill.errors import CotDistillError, UsageError
-from cotdistill.reasoning import looks_worked, split
+from cotdistill.errors import UsageError
+from cotdistill.reasoning import split
 from cotdistill.records import ReasoningKind, Usage
 from cotdistill.students.generating import Answer, Generator, Prompt
+from cotdistill.students.training import memory_explained
 from cotdistill.teachers import BadReplyError, Failure, Reply, Request
 
 GATHER_S = 0.005
@@ -145,7 +146,8 @@ class Teacher:
         while True:
             await self._news.wait()
             batch = await self._batch()
-            self._news.clear() if not self._waiting else None
+            if not self._waiting:
+                self._news.clear()
             if not batch:
                 continue
             try:
@@ -166,12 +168,11 @@ class Teacher:
         waiting = [asked for asked in self._waiting if not asked.reply.done()]
         alike = [asked for asked in waiting if asked.kind == waiting[0].kind]
         batch = sorted(alike, key=lambda asked: len(asked.prompt.ids))[: self.concurrency]
-        self._waiting = [asked for asked in waiting if asked not in batch]
+        taken = set(map(id, batch))
+        self._waiting = [asked for asked in waiting if id(asked) not in taken]
         return batch
 
     def _answer(self, batch: list[_Asked]) -> list[Answer]:
-        from cotdistill.students.training import memory_explained
-
         max_tokens, temperature = batch[0].kind
         with memory_explained("--batch-size or --concurrency, or a smaller --max-output-tokens"):
             answers: list[Answer] = self._generator.answer(

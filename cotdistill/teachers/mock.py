@@ -26,8 +26,9 @@ class Teacher:
         self._wire = OpenAITeacher(self.model, self.base_url, self.concurrency, self.timeout_s)
 
     async def __aenter__(self) -> Self:
-        from cotdistill.mock.server import ServerConfig, running
+        from cotdistill.mock.server import running
         from cotdistill.mock.sources import open_source
+        from cotdistill.mock.teacher import ServerConfig
 
         config = ServerConfig(source=open_source(self.model))
         # The port differs from run to run, so it stays out of request keys and records.

@@ -1,0 +1,1 @@
+"""The embedded teacher: a simulated provider over HTTP, for the demo, for tests and for rehearsals."""

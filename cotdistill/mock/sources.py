@@ -1,0 +1,116 @@
+"""Where the embedded teacher takes its answers from: the scripted solver, or recorded solutions."""
+
+import json
+from collections import defaultdict
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol
+
+from cotdistill.artifacts import BadLines, read_numbered
+from cotdistill.errors import CotDistillError, UsageError
+from cotdistill.mock import problems, solver
+
+SCRIPTED = "digit-chains"
+
+
+class Answer(NamedTuple):
+    """`text` is the visible answer; a source without a separate trace leaves `reasoning` None."""
+
+    reasoning: str | None
+    text: str
+
+
+class Source(Protocol):
+    name: str
+
+    def answer(self, question: str, sample: int) -> Answer: ...
+
+
+def open_source(name: str, *, seed: int = 0) -> Source:
+    """`digit-chains`, or a file of recorded solutions. Raises UsageError for anything else."""
+    if name == SCRIPTED:
+        return Scripted(seed)
+    if not Path(name).is_file():
+        raise UsageError(f"no simulated teacher named {name!r}; there is {SCRIPTED!r}, or a file of recorded solutions")
+    return Replay.load(Path(name))
+
+
+@dataclass
+class Scripted:
+    """Solves chains of last-digit operations, with a habit of forgetting to borrow."""
+
+    seed: int = 0
+    name: str = SCRIPTED
+
+    def answer(self, question: str, sample: int) -> Answer:
+        problem = problems.parse(question)
+        if problem is None:
+            return Answer(None, "I am a simulated teacher and solve only chains such as: a=6 b=a*3 c=b-9 c?")
+        return Answer(*solver.solve(problem, sample, self.seed))
+
+
+@dataclass
+class Replay:
+    """Answers a known question with recorded solutions: sample k gets the k-th, from the start again after the last."""
+
+    name: str
+    solutions: dict[str, list[Answer]] = field(repr=False)
+
+    def answer(self, question: str, sample: int) -> Answer:
+        found = self.solutions.get(_folded(question)) or self._inside(_folded(question))
+        if not found:
+            return Answer(None, "I am a simulated teacher and have no recorded answer to this question.")
+        return found[sample % len(found)]
+
+    def _inside(self, asked: str) -> list[Answer]:
+        """A known question with a template around it: the longest one that the asked text holds."""
+        held = [question for question in self.solutions if question in asked]
+        return self.solutions[max(held, key=len)] if held else []
+
+    @classmethod
+    def load(cls, path: Path) -> "Replay":
+        """Read recorded solutions, one question a line, in one of three layouts: `{question, solutions: [text or
+        {reasoning, text}]}`; the GSM8K release's `{question, <author>: {solution}, …}`; our own responses.
+
+        Raises CotDistillError for a line in none of them.
+        """
+        solutions: dict[str, list[Answer]] = defaultdict(list)
+        for number, line in read_numbered(path, dict[str, Any], BadLines(None)):
+            try:
+                question, answers = _recorded(line)
+            except (KeyError, TypeError, IndexError, AttributeError):
+                raise CotDistillError(
+                    f"{path}:{number}: expected {{question, solutions}}, GSM8K's model solutions or a response, "
+                    f"found {', '.join(line) or 'nothing'}"
+                ) from None
+            solutions[_folded(question)] += answers
+        if not solutions:
+            raise CotDistillError(f"{path}: no recorded solutions in it")
+        return cls(path.stem, dict(solutions))
+
+
+def _recorded(line: dict[str, Any]) -> tuple[str, list[Answer]]:
+    if "prompt" in line:
+        return line["prompt"]["messages"][-1]["content"], [Answer(line.get("reasoning"), line["text"])]
+    if "solutions" in line:
+        answers = [
+            Answer(None, one) if isinstance(one, str) else Answer(one.get("reasoning"), one["text"])
+            for one in line["solutions"]
+        ]
+    else:
+        answers = [Answer(None, one["solution"]) for one in line.values() if isinstance(one, dict)]
+    if not answers or not all(isinstance(answer.text, str) for answer in answers):
+        raise KeyError("solutions")
+    return line["question"], answers
+
+
+def _folded(text: str) -> str:
+    return " ".join(text.split())
+
+
+def question_of(messages: list[dict[str, Any]]) -> str:
+    """The last user turn, whose content is text or a list of text parts."""
+    content = [turn.get("content") for turn in messages if turn.get("role") == "user"][-1]
+    if isinstance(content, list):
+        return "".join(part.get("text", "") for part in content)
+    return content if isinstance(content, str) else json.dumps(content)

