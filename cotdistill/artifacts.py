@@ -126,11 +126,16 @@ class BadLines:
         self._file.write(msgspec.json.encode(entry) + b"\n")
         self.count += 1
 
-    def close(self) -> None:
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         if self._file is not None:
             self._file.close()
         elif self.path is not None:
-            self.path.unlink(missing_ok=True)
+            self.path.unlink(missing_ok=True)  # of an earlier run
 
 
 def read_records(path: Path, kind: type[T], bad: BadLines | None = None) -> Iterator[T]:
@@ -173,8 +178,10 @@ def read_numbered(path: Path, kind: type[T], bad: BadLines) -> Iterator[tuple[in
 def explain(error: msgspec.DecodeError) -> str:
     """msgspec's words in ours: `teacher.model: expected str, got null`."""
     text, _, place = str(error).partition(" - at `$")
-    text = text.replace("`", "").replace("JSON is malformed: ", "not valid JSON: ")
+    text = text.replace("`", "").replace("JSON is malformed: ", "")
     text = text[0].lower() + text[1:]
+    if not isinstance(error, msgspec.ValidationError):
+        return f"not valid JSON: {text}"
     place = re.sub(r"^\.|`$", "", place).removesuffix("`")
     return f"{place}: {text}" if place else text
 

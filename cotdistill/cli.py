@@ -82,7 +82,9 @@ def _fields(kind: type[Any]) -> list[inspect.Parameter]:
         option = typer.Option("--" + field.name.replace("_", "-"), help=help, metavar=field.metadata["metavar"] or None)
         repeated = typing.get_origin(hints[field.name]) is tuple
         hint = list[str] if repeated else hints[field.name]
-        default = list(field.default) if repeated else field.default
+        default: Any = field.default
+        if repeated:
+            default = list(default)
         if field.default is config.REQUIRED and not _optional(hint):
             default = inspect.Parameter.empty
         parameters.append(

@@ -73,7 +73,7 @@ class FinetuneConfig:
     max_steps: int | None = option(None, "Stop after N steps, whatever the epochs.", "N")
     batch_size: int = option(8, "Rows a step.", "N")
     learning_rate: float | None = option(None, "Peak rate (default: 2e-4 lora, 2e-5 full, 3e-3 tiny).", "X")
-    warmup: float = option(0.03, "Share of the steps before the peak; cosine decay after it.", "FRACTION")
+    warmup: float = option(0.1, "Share of the steps before the peak; cosine decay after it.", "FRACTION")
     weight_decay: float = option(0.01, "AdamW weight decay.", "X")
     lora_rank: int = option(32, "Rank of the LoRA matrices.", "N")
     lora_alpha: int = option(64, "LoRA scale.", "N")

@@ -134,7 +134,7 @@ def _recognise(path: Path, item: Item, prompt: str | None, reference: str | None
 
 def _messages(fields: dict[str, Any], column: str) -> Any:
     value = fields[column]
-    if isinstance(value, list):
+    if isinstance(value, list) and (column == "messages" or all(isinstance(turn, dict) for turn in value)):
         turns = [turn.get("role") for turn in value if isinstance(turn, dict)]
         if "user" not in turns or turns[-1] != "user":
             raise ValueError(f"{column}: expected turns that end with a user's, got roles {turns}")

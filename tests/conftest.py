@@ -53,13 +53,12 @@ def make_judged(text: str = "Answer: 4", status: Any = "correct", **more: Any) -
     return Judged(response=make_response(text, **more), verdict=Verdict(status=status, method="test", answer="4"))
 
 
-def cotdistill(*words: str | Path, cwd: Path | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
+def cotdistill(*words: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run the command line in a process of its own."""
     return subprocess.run(
         [sys.executable, "-m", "cotdistill", *map(str, words)],
         capture_output=True,
         text=True,
-        cwd=cwd,
         env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
         timeout=120,
     )

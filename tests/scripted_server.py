@@ -36,7 +36,7 @@ async def serving(answer: Callable[[int, dict[str, Any]], Scripted]) -> AsyncIte
     async def handle(request: web.Request) -> web.StreamResponse:
         body = await request.json()
         server.requests.append(body)
-        server.headers.append(dict(request.headers))
+        server.headers.append({name.lower(): value for name, value in request.headers.items()})
         scripted = answer(len(server.requests) - 1, body)
         await asyncio.sleep(scripted.delay_s)
         if scripted.cut:

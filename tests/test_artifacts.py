@@ -3,6 +3,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from cotdistill import artifacts
@@ -22,7 +23,7 @@ def write(path: Path, *records: object) -> Path:
 
 def test_a_bad_line_names_file_line_and_field(tmp_path: Path) -> None:
     path = tmp_path / "responses.jsonl"
-    good = artifacts.msgspec.json.encode(make_response()).decode()
+    good = msgspec.json.encode(make_response()).decode()
     path.write_text(good + "\n\n" + good.replace('"model":"m"', '"model":null') + "\n")
     with pytest.raises(CotDistillError, match=r"responses.jsonl:3: teacher.model: expected str, got null\. Mend"):
         list(read_records(path, Response))
@@ -31,7 +32,7 @@ def test_a_bad_line_names_file_line_and_field(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("line", "problem"),
     [
-        (b'{"id": "1"', "input data was truncated"),
+        (b'{"id": "1"', "not valid JSON: input data was truncated"),
         (b'{"id": "1"}', "missing required field messages"),
         (b"[1]", "expected object, got array"),
         (b"\xff\xfe", "not valid UTF-8"),
@@ -49,9 +50,8 @@ def test_every_kind_of_bad_line_says_what_is_wrong(tmp_path: Path, line: bytes, 
 def test_bad_lines_set_aside_are_counted_and_keep_their_text(tmp_path: Path) -> None:
     path = tmp_path / "p.jsonl"
     path.write_bytes(b'oops\n{"id":"1","messages":[]}\n\xff\n')
-    bad = BadLines(tmp_path / "out.bad.jsonl")
-    assert [prompt.id for prompt in read_records(path, Prompt, bad)] == ["1"]
-    bad.close()
+    with BadLines(tmp_path / "out.bad.jsonl") as bad:
+        assert [prompt.id for prompt in read_records(path, Prompt, bad)] == ["1"]
     aside = [json.loads(line) for line in (tmp_path / "out.bad.jsonl").read_text().splitlines()]
     assert bad.count == 2
     assert [(entry["line"], entry["text"]) for entry in aside] == [(1, "oops"), (3, "\\xff")]

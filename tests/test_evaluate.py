@@ -45,7 +45,7 @@ def test_prompts_without_references_cannot_be_scored(tmp_path: Path) -> None:
 def test_a_student_that_is_not_there_is_one_clear_line(tmp_path: Path) -> None:
     prompts = chains(tmp_path, 2)
     done = cotdistill("evaluate", prompts, "-o", tmp_path / "s.json", "--student", tmp_path / "nowhere")
-    assert (done.returncode, "Traceback" in done.stderr) == (1, False), done.stderr
+    assert (done.returncode, "Traceback" in done.stderr) == (2, False), done.stderr
     assert "nowhere" in done.stderr.splitlines()[-1]
     assert not (tmp_path / "s.json").exists()
 

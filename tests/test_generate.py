@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 from urllib.request import urlopen
 
+import msgspec
 import pytest
 
 from cotdistill.records import Response
@@ -41,7 +42,6 @@ def billed(url: str) -> int:
 
 @pytest.fixture
 def prompts(tmp_path: Path) -> Path:
-    from cotdistill.artifacts import msgspec
     from cotdistill.mock import problems
 
     path = tmp_path / "prompts.jsonl"
@@ -52,10 +52,13 @@ def prompts(tmp_path: Path) -> Path:
     return path
 
 
-def generate(prompts: Path, output: Path, *words: str, url: str = "", **more: str) -> subprocess.CompletedProcess[str]:
+def generate(
+    prompts: Path, output: Path, *words: str, url: str = "", store: str = ""
+) -> subprocess.CompletedProcess[str]:
     base = ("--base-url", f"{url}/v1") if url else ()
+    environment = {"COTDISTILL_CACHE": store} if store else {}
     teacher = "openai:simulated" if url else "mock:digit-chains"
-    return cotdistill("generate", prompts, "-o", output, "--teacher", teacher, *base, *words, **more)
+    return cotdistill("generate", prompts, "-o", output, "--teacher", teacher, *base, *words, **environment)
 
 
 def responses(path: Path) -> list[Response]:
@@ -122,7 +125,7 @@ def test_one_question_under_two_ids_is_bought_once(tmp_path: Path, teacher: str)
 @pytest.mark.slow
 def test_a_run_killed_halfway_asks_only_for_what_was_in_flight(prompts: Path, tmp_path: Path, teacher: str) -> None:
     words = ("--samples", "5", "--concurrency", "4", "--max-output-tokens", "100")
-    undisturbed = generate(prompts, tmp_path / "u.jsonl", *words, url=teacher, COTDISTILL_CACHE=str(tmp_path / "u.db"))
+    undisturbed = generate(prompts, tmp_path / "u.jsonl", *words, url=teacher, store=str(tmp_path / "u.db"))
     assert undisturbed.returncode == 0, undisturbed.stderr
     command = [sys.executable, "-m", "cotdistill", "generate", str(prompts), "-o", str(tmp_path / "k.jsonl")]
     command += ["--teacher", "openai:simulated", "--base-url", f"{teacher}/v1", *words]

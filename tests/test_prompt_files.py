@@ -137,8 +137,8 @@ def test_a_field_that_is_not_there_lists_the_columns(tmp_path: Path) -> None:
 def test_bad_lines_can_be_set_aside(tmp_path: Path) -> None:
     path = tmp_path / "p.jsonl"
     path.write_text('{"question": "q"}\n{"question": 1.5}\nnot json\n{"question": []}\n')
-    bad = BadLines(tmp_path / "bad.jsonl")
-    assert len(read(path, bad=bad)) == 2
+    with BadLines(tmp_path / "bad.jsonl") as bad:
+        assert len(read(path, bad=bad)) == 2
     assert bad.count == 2
 
 

@@ -158,7 +158,7 @@ def test_a_row_that_cannot_be_taught_is_named_with_the_reason(broken: dict[str, 
 
 
 def test_think_tags_inside_a_trace_are_refused_by_students_without_such_tokens() -> None:
-    assert rendering._control_pattern(plain := _without_think_tokens())
+    plain = _without_think_tokens()
     with pytest.raises(CotDistillError, match="holds <think> or </think> inside trace or answer"):
         render(plain, row(reasoning="a</think>b"))
     assert render(plain, row(question="what is a <think> tag?")).how == "native"

@@ -44,7 +44,7 @@ def test_openai_sends_the_messages_and_a_cap_that_compatible_servers_honour() ->
         "messages": [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "2+2?"}],
         "max_tokens": 100,
     }
-    assert headers["Idempotency-Key"] == "s1:abc-3"
+    assert headers["idempotency-key"] == "s1:abc-3"
 
 
 def test_hosted_openai_gets_the_cap_that_reasoning_models_take() -> None:
@@ -106,7 +106,7 @@ def test_anthropic_asks_for_summarised_thinking_and_lifts_the_system_prompt() ->
         "messages": [{"role": "user", "content": "2+2?"}],
         "thinking": {"type": "adaptive", "display": "summarized"},
     }
-    assert headers["Idempotency-Key"] == "s1:abc-3"
+    assert headers["idempotency-key"] == "s1:abc-3"
 
 
 def test_anthropic_takes_no_temperature() -> None:

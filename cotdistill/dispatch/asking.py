@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from cotdistill.dispatch.limiter import Gate
 from cotdistill.dispatch.pool import stop_on_signals, work_through
-from cotdistill.dispatch.retry import FailedRequestError, Retrier
+from cotdistill.dispatch.retry import FailedRequestError, NotAskedError, Retrier
 from cotdistill.errors import CotDistillError, StoppedError
 from cotdistill.progress import Progress
 from cotdistill.records import Prompt
@@ -48,12 +48,14 @@ async def ask_all(
     refuses everything; requests in flight are finished and kept first.
     """
     asked, stop = Asked(), asyncio.Event()
-    gate = Gate(concurrency)
-    retrier = Retrier(teacher, gate, max_attempts, timeout_s, progress.note)
+    gate = Gate(concurrency, stop)
+    retrier = Retrier(teacher, gate, max_attempts, timeout_s, progress.note, stop)
 
     async def ask(job: Job) -> None:
         try:
             reply = await retrier.ask(job.request, f"{job.key}-{job.sample}")
+        except NotAskedError:
+            return
         except FailedRequestError as error:
             asked.failures[job.prompt.id, job.sample] = error.failure
             _stop_if_hopeless(asked, error.failure)

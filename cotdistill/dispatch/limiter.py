@@ -1,6 +1,7 @@
 """How many requests fly at once, and when nobody may start one because the server asked to wait."""
 
 import asyncio
+import contextlib
 import random
 import time
 from collections.abc import AsyncIterator
@@ -10,7 +11,8 @@ from contextlib import asynccontextmanager
 class Gate:
     """A slot is held for one attempt only; whoever waits for a retry has given it back."""
 
-    def __init__(self, concurrency: int) -> None:
+    def __init__(self, concurrency: int, stop: asyncio.Event) -> None:
+        self._stop = stop
         self._slots = asyncio.Semaphore(concurrency)
         self._not_before = 0.0
         self.in_flight = 0
@@ -21,9 +23,10 @@ class Gate:
 
     @asynccontextmanager
     async def slot(self) -> AsyncIterator[None]:
-        while (left := self._not_before - time.monotonic()) > 0:
+        while (left := self._not_before - time.monotonic()) > 0 and not self._stop.is_set():
             # Jitter, so that everyone does not come back in the same millisecond.
-            await asyncio.sleep(left + random.uniform(0, min(5.0, left / 4)))
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._stop.wait(), left + random.uniform(0, min(5.0, left / 4)))
         async with self._slots:
             self.in_flight += 1
             try:

@@ -1,6 +1,7 @@
 """The one retry loop. The SDKs' own is off, so no request is multiplied and every wait is seen here."""
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -25,11 +26,16 @@ class FailedRequestError(Exception):
         self.failure = failure
 
 
+class NotAskedError(Exception):
+    """The run is stopping: this request was waiting for a slot or a retry and was not sent."""
+
+
 @dataclass
 class Retrier:
     """Asks until there is an answer, a final failure, or `max_attempts` are spent.
 
-    Raises FailedRequestError for this request alone, AccountError when no request can succeed.
+    Raises FailedRequestError for this request alone, AccountError when no request can succeed, NotAskedError once
+    `stop` is set: then nothing new is sent, and nobody sleeps on.
     """
 
     teacher: Teacher
@@ -37,6 +43,7 @@ class Retrier:
     max_attempts: int
     timeout_s: float
     note: Callable[[str], None]
+    stop: asyncio.Event
     retries: int = 0
     answered: int = 0
     _told: bool = field(default=False, repr=False)
@@ -44,9 +51,10 @@ class Retrier:
     async def ask(self, request: Request, idempotency_key: str) -> Reply:
         attempts = tenacity.AsyncRetrying(
             retry=tenacity.retry_if_exception(_may_retry),
-            stop=self._stop,
+            stop=self._give_up,
             wait=self._wait,
             before_sleep=self._before_sleep,
+            sleep=self._sleep,
             reraise=True,
         )
         reply: Reply = await attempts(self._once, request, idempotency_key)
@@ -55,6 +63,8 @@ class Retrier:
 
     async def _once(self, request: Request, idempotency_key: str) -> Reply:
         async with self.gate.slot():
+            if self.stop.is_set():
+                raise NotAskedError
             try:
                 async with asyncio.timeout(self.timeout_s):
                     return await self.teacher.ask(request, idempotency_key)
@@ -66,7 +76,12 @@ class Retrier:
             raise AccountError(failure.message)
         raise FailedRequestError(failure)
 
-    def _stop(self, state: tenacity.RetryCallState) -> bool:
+    async def _sleep(self, seconds: float) -> None:
+        """Until the time is over or the run stops."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self.stop.wait(), seconds)
+
+    def _give_up(self, state: tenacity.RetryCallState) -> bool:
         unreachable = _failure(state).kind == "unreachable" and not self.answered
         return state.attempt_number >= (
             min(UNREACHABLE_ATTEMPTS, self.max_attempts) if unreachable else self.max_attempts

@@ -66,7 +66,8 @@ class Problem:
 def generate(count: int, seed: int, exclude: frozenset[str] = frozenset()) -> list[Problem]:
     """`count` distinct problems, none of whose texts is in `exclude`; the same for the same arguments."""
     source = random.Random(seed)
-    taken, problems = set(exclude), []
+    taken = set(exclude)
+    problems: list[Problem] = []
     while len(problems) < count:
         problem = _draw(source)
         if problem.text not in taken:

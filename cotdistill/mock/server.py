@@ -73,5 +73,5 @@ async def _models(request: web.Request) -> web.Response:
 
 
 async def _not_found(request: web.Request) -> web.Response:
-    wire = wire_anthropic if "anthropic-version" in request.headers else wire_openai
-    return wire.error(404, "not_found_error", f"no such path: {request.method} {request.path[:200]}")
+    error = wire_anthropic.error if "anthropic-version" in request.headers else wire_openai.error
+    return error(404, "not_found_error", f"no such path: {request.method} {request.path[:200]}")

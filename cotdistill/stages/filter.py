@@ -35,17 +35,15 @@ def run(responses: Path, kept: Path, config: FilterConfig, progress: Progress) -
     sieve = Sieve.build(config)
     with artifacts.run("filter", kept, dataclasses.asdict(config), PACKAGES) as current:
         current.read(responses, allow_modified=config.allow_modified)
-        bad = BadLines(artifacts.sibling(kept, "bad.jsonl") if config.skip_bad else None)
-        records = artifacts.read_records(responses, Response, bad)
         progress.begin("filter", current.inputs[0].records)
         with (
+            BadLines(artifacts.sibling(kept, "bad.jsonl") if config.skip_bad else None) as bad,
             ArtifactWriter(kept) as keeping,
             ArtifactWriter(artifacts.sibling(kept, "dropped.jsonl")) as dropping,
         ):
-            for outcome in sieve.sift(records):
+            for outcome in sieve.sift(artifacts.read_records(responses, Response, bad)):
                 (keeping if isinstance(outcome, Judged) else dropping).write(outcome)
                 progress.update(keeping.records + dropping.records, f"{keeping.records} kept")
-            bad.close()
             if bad.count:
                 current.notes.append(f"{bad.count} unreadable lines set aside in {bad.path}")
             current.notes += sieve.notes()

@@ -34,11 +34,16 @@ def run(rows: Path, student_dir: Path, config: FinetuneConfig, progress: Progres
     checkpoint there. Raises CotDistillError for rows that cannot be trained on, StoppedError after a signal.
     """
     _check(config)
-    with artifacts.run("finetune", student_dir, dataclasses.asdict(config), PACKAGES) as current, students.quiet():
+    bad = BadLines(artifacts.sibling(student_dir, "bad.jsonl") if config.skip_bad else None)
+    with (
+        artifacts.run("finetune", student_dir, dataclasses.asdict(config), PACKAGES) as current,
+        students.quiet(),
+        bad,
+    ):
         _check_replaceable(student_dir)
         current.read(rows, allow_modified=config.allow_modified)
         tokenizer = students.load_tokenizer(config.student)
-        reader = _Reader(tokenizer, config, student_dir, progress)
+        reader = _Reader(tokenizer, config, bad, progress)
         training = reader.read(rows)
         evaluating = reader.read(current.read(Path(config.eval_data))) if config.eval_data else TokenRows()
         counts = reader.counts(training, evaluating)
@@ -51,10 +56,9 @@ def run(rows: Path, student_dir: Path, config: FinetuneConfig, progress: Progres
 class _Reader:
     """Renders rows, leaves out what is too long, shows the first ones and counts."""
 
-    def __init__(self, tokenizer: Any, config: FinetuneConfig, student_dir: Path, progress: Progress) -> None:
-        self._tokenizer, self._config, self._progress = tokenizer, config, progress
+    def __init__(self, tokenizer: Any, config: FinetuneConfig, bad: BadLines, progress: Progress) -> None:
+        self._tokenizer, self._config, self._bad, self._progress = tokenizer, config, bad, progress
         self._limit = min(config.max_length, tokenizer.model_max_length)
-        self._bad = BadLines(artifacts.sibling(student_dir, "bad.jsonl") if config.skip_bad else None)
         self._counts: Counter[str] = Counter(too_long=0)
         self._to_show = SHOWN if config.dry_run else 1
 
@@ -84,7 +88,6 @@ class _Reader:
         raise CotDistillError(f"{path}: holds no rows; expected one training row a line, as `cotdistill format` writes")
 
     def counts(self, training: TokenRows, evaluating: TokenRows) -> dict[str, int]:
-        self._bad.close()
         too_long = self._counts.pop("too_long")
         left_out = {"rows_too_long": too_long, "rows_bad": self._bad.count}
         steps = {"steps": _steps(self._config, len(training))}

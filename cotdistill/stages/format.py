@@ -30,7 +30,7 @@ def run(kept: Path, train: Path, config: FormatConfig, progress: Progress) -> Ma
     counts: Counter[str] = Counter(rows=0, holdout_rows=0, holdout_prompts=0, without_reasoning=0)
     with artifacts.run("format", train, dataclasses.asdict(config)) as current, ExitStack() as stack:
         current.read(kept, allow_modified=config.allow_modified)
-        bad = BadLines(artifacts.sibling(train, "bad.jsonl") if config.skip_bad else None)
+        bad = stack.enter_context(BadLines(artifacts.sibling(train, "bad.jsonl") if config.skip_bad else None))
         endings = ("holdout.jsonl", "holdout.prompts.jsonl")
         rows = stack.enter_context(ArtifactWriter(train))
         held, prompts = (stack.enter_context(ArtifactWriter(artifacts.sibling(train, ending))) for ending in endings)
@@ -49,7 +49,8 @@ def run(kept: Path, train: Path, config: FormatConfig, progress: Progress) -> Ma
                     prompts.write(prompt)
                 last = prompt
             progress.update(rows.records + held.records)
-        bad.close()
+        if bad.count:
+            current.notes.append(f"{bad.count} unreadable lines set aside in {bad.path}")
         counts.update(rows=rows.records, holdout_rows=held.records, holdout_prompts=prompts.records)
         if counts["without_reasoning"] and config.format != "answer_only":
             current.notes.append(

@@ -37,8 +37,11 @@ def run(prompts: Path, output: Path, config: GenerateConfig, progress: Progress)
     _check(config)
     teacher = build_teacher(config.teacher, config.base_url, config.concurrency, config.timeout_s)
     options = dataclasses.asdict(config)
-    with artifacts.run("generate", output, options, PACKAGES) as current, _store(config, output) as store:
-        bad = BadLines(artifacts.sibling(output, "bad.jsonl") if config.skip_bad else None)
+    with (
+        artifacts.run("generate", output, options, PACKAGES) as current,
+        _store(config, output) as store,
+        BadLines(artifacts.sibling(output, "bad.jsonl") if config.skip_bad else None) as bad,
+    ):
         current.read(prompts, allow_modified=config.allow_modified)
         plan = Plan(
             teacher,
@@ -58,7 +61,6 @@ def run(prompts: Path, output: Path, config: GenerateConfig, progress: Progress)
             return _dry_run(current, config, total, missing)
         progress.begin("generate", missing)
         asked = asyncio.run(_ask_missing(plan, store, progress)) if missing else Asked()
-        bad.close()
         return _write(current, plan, store, total, asked, progress)
 
 

@@ -3,6 +3,7 @@
 import hashlib
 import importlib.util
 import json
+import logging
 import os
 import re
 import warnings
@@ -117,14 +118,13 @@ def quiet() -> Iterator[None]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         _need_packages()
-        from huggingface_hub.utils import logging as hub_logging
         from huggingface_hub.utils.tqdm import disable_progress_bars
-        from transformers.utils import logging
+        from transformers.utils import logging as transformers_logging
 
         disable_progress_bars()
-        hub_logging.set_verbosity_error()
-        logging.set_verbosity_error()
-        logging.disable_progress_bar()
+        logging.getLogger("huggingface_hub").setLevel(logging.ERROR)  # it tells of every retry
+        transformers_logging.set_verbosity_error()
+        transformers_logging.disable_progress_bar()
         yield
 
 

@@ -12,7 +12,7 @@ from cotdistill.errors import AccountError
 from cotdistill.teachers import BadReplyError, Failure
 
 _LOOPBACK = ("localhost", "127.0.0.1", "::1", "0.0.0.0")
-_KEY = re.compile(r"\b(?:sk|key|Bearer)[-_ ][\w*.\-]{6,}")
+_KEY = re.compile(r"\b(?:sk-|key-|Bearer )[\w*.\-]{6,}")
 _SPENT = ("insufficient_quota", "billing_hard_limit_reached", "spend_limit_reached", "credit balance is too low")
 """Codes and words of a 429 or 400 that no waiting mends: the account has no money or no quota left."""
 
@@ -43,23 +43,23 @@ def classify(sdk: ModuleType, error: Exception) -> Failure:
     """What an SDK error means. Re-raises what is no SDK error: that is a bug, not an answer."""
     if isinstance(error, BadReplyError):
         return Failure("retry", str(error))
-    if isinstance(error, sdk.APITimeoutError):
-        return Failure("retry", "the server did not answer in time")
     if isinstance(error, sdk.APIConnectionError):
-        return _connection(error)
+        return _connection(error, timed_out=isinstance(error, sdk.APITimeoutError))
     if isinstance(error, sdk.APIStatusError):
         return _status(error)
     raise error
 
 
-def _connection(error: Exception) -> Failure:
+def _connection(error: Exception, *, timed_out: bool) -> Failure:
     import aiohttp
 
     cause: BaseException | None = error
-    while cause is not None:
-        if isinstance(cause, aiohttp.ClientConnectorError):
-            return Failure("unreachable", f"cannot connect: {cause}")
+    while cause is not None:  # the SDKs' transports wrap a refused connection differently, one as a time-out
+        if isinstance(cause, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError):
+            return Failure("unreachable", f"cannot connect: {clean(str(cause))}")
         cause = cause.__cause__
+    if timed_out:
+        return Failure("retry", "the server did not answer in time")
     return Failure("retry", f"connection lost: {clean(str(error.__cause__ or error))}")
 
 

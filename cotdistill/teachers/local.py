@@ -18,7 +18,7 @@ from cotdistill.reasoning import split
 from cotdistill.records import ReasoningKind, Usage
 from cotdistill.students.generating import Answer, Generator, Prompt
 from cotdistill.students.training import memory_explained
-from cotdistill.teachers import BadReplyError, Failure, Reply, Request
+from cotdistill.teachers import BadReplyError, Failure, Reply, Request, kind_of_visible
 
 GATHER_S = 0.005
 """A batch starts once it is full, or when no further request came in for this long."""
@@ -112,8 +112,8 @@ class Teacher:
         opener = "<think>" if stored.opened and not stored.text.lstrip().startswith("<think>") else ""
         parts = split(opener + stored.text)
         kind: ReasoningKind = "raw" if parts.reasoning is not None else "none"
-        if kind == "none" and looks_worked(parts.answer):
-            kind = "worked"
+        if kind == "none":
+            kind = kind_of_visible(parts.answer)
         return Reply(
             raw=raw,
             text=parts.answer,

@@ -1,0 +1,359 @@
+"""Real training of the embedded student: what it is taught, what is left behind, and what survives a kill."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("trl", reason="the train extra is not installed")
+
+from cotdistill import students
+from cotdistill.config import FinetuneConfig
+from cotdistill.errors import CotDistillError, OutputLockedError, UsageError
+from cotdistill.mock import problems
+from cotdistill.mock.solver import solve
+from cotdistill.progress import Silent
+from cotdistill.stages import finetune
+from cotdistill.students import tiny
+from cotdistill.students.rendering import Rendered, render
+from cotdistill.students.token_rows import IGNORED, TokenRows
+
+STEPS = 60
+
+
+class Notes(Silent):
+    def __init__(self) -> None:
+        self.notes: list[str] = []
+        self.steps: list[tuple[int, str]] = []
+
+    def note(self, message: str) -> None:
+        self.notes.append(message)
+
+    def update(self, done: int, detail: str = "") -> None:
+        self.steps.append((done, detail))
+
+
+def chain_rows(count: int, seed: int = 0) -> list[dict[str, Any]]:
+    rows = []
+    for number, problem in enumerate(problems.generate(count, seed)):
+        trace, answer = solve(problem, 0)
+        rows.append(
+            {
+                "id": f"p{number}/0",
+                "prompt": [{"role": "user", "content": problem.text}],
+                "completion": [{"role": "assistant", "reasoning_content": trace, "content": answer}],
+            }
+        )
+    return rows
+
+
+def write(path: Path, rows: list[dict[str, Any]]) -> Path:
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return path
+
+
+def tiny_config(**more: Any) -> FinetuneConfig:
+    return FinetuneConfig(**{"student": "tiny", "max_steps": STEPS, "batch_size": 8, "threads": 1, **more})
+
+
+def losses(student: Path) -> list[tuple[int, float]]:
+    logged = [json.loads(line) for line in (student / "metrics.jsonl").read_text().splitlines()]
+    return [(entry["step"], entry["loss"]) for entry in logged if "loss" in entry]
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Any, Notes]:
+    folder = tmp_path_factory.mktemp("trained")
+    progress = Notes()
+    rows, held = write(folder / "train.jsonl", chain_rows(64)), write(folder / "held.jsonl", chain_rows(8, seed=9))
+    config = tiny_config(eval_data=str(held))
+    return folder / "student", finetune.run(rows, folder / "student", config, progress), progress
+
+
+def test_the_loss_falls(trained: tuple[Path, Any, Notes]) -> None:
+    curve = losses(trained[0])
+    assert curve[0][0] == 1 and curve[-1][0] == STEPS
+    assert curve[-1][1] < curve[0][1] / 3
+
+
+def test_the_manifest_counts_rows_steps_and_trained_tokens(trained: tuple[Path, Any, Notes]) -> None:
+    student, manifest, _ = trained
+    a_row = render(tiny.tokenizer(), chain_rows(1)[0])
+    assert manifest.counts["rows"] == 64
+    assert manifest.counts["eval_rows"] == 8
+    assert manifest.counts["steps"] == STEPS
+    assert manifest.counts["trained_tokens"] == STEPS * 8 * (len(a_row.input_ids) - a_row.n_prompt)
+    assert manifest.results["parameters"] == students.load("tiny")[0].num_parameters()
+    assert json.loads((student / "manifest.json").read_text())["stage"] == "finetune"
+
+
+def test_loss_on_held_out_rows_is_measured_after_each_pass(trained: tuple[Path, Any, Notes]) -> None:
+    logged = [json.loads(line) for line in (trained[0] / "metrics.jsonl").read_text().splitlines()]
+    assert [entry["step"] for entry in logged if "eval_loss" in entry] == [*range(8, STEPS, 8), STEPS]
+
+
+def test_progress_is_told_each_step_with_its_loss_and_one_row_is_shown(trained: tuple[Path, Any, Notes]) -> None:
+    _, _, progress = trained
+    assert [done for done, _ in progress.steps] == list(range(1, STEPS + 1))
+    assert progress.steps[-1][1].startswith("loss ")
+    shown = [note for note in progress.notes if note.startswith("row ")]
+    assert len(shown) == 1
+    assert "【<think>b=" in shown[0] and shown[0].endswith("<|end|>】")
+
+
+def test_plain_transformers_loads_the_student_and_it_answers_to_its_end(trained: tuple[Path, Any, Notes]) -> None:
+    script = """
+import sys
+from transformers import AutoModelForCausalLM, AutoTokenizer
+model, tokenizer = (kind.from_pretrained(sys.argv[1]) for kind in (AutoModelForCausalLM, AutoTokenizer))
+assert "cotdistill" not in sys.modules
+asked = [{"role": "user", "content": "a=6 b=a*3 c=b-9 d=c+8 e=d*7 f=e-3 g=f+1 g?"}]
+batch = tokenizer.apply_chat_template(asked, add_generation_prompt=True, return_tensors="pt", return_dict=True)
+print(tokenizer.decode(model.generate(**batch, max_new_tokens=80, do_sample=False)[0]))
+print(model.generation_config.eos_token_id, model.config.use_cache)
+"""
+    words = [sys.executable, "-c", script, str(trained[0])]
+    done = subprocess.run(words, capture_output=True, text=True, check=True, timeout=50)
+    answer, settings = done.stdout.splitlines()
+    assert "<|assistant|><think>b=" in answer
+    assert settings == f"{tiny.tokenizer().eos_token_id} True"
+
+
+def test_the_directory_holds_no_pickle_and_nobody_is_locked_out(trained: tuple[Path, Any, Notes]) -> None:
+    files = [file for file in trained[0].rglob("*") if file.is_file()]
+    assert {file.suffix for file in files} <= {".json", ".jsonl", ".jinja", ".safetensors"}
+    assert {oct(file.stat().st_mode & 0o777) for file in files} == {"0o644"}
+
+
+def test_work_in_progress_is_gone_once_the_student_is_there(trained: tuple[Path, Any, Notes]) -> None:
+    beside = {file.name for file in trained[0].parent.iterdir()}
+    assert beside == {"train.jsonl", "held.jsonl", "student", ".student.lock"}
+
+
+def test_only_completion_tokens_have_labels() -> None:
+    tokenizer, rows = tiny.tokenizer(), TokenRows()
+    for row in chain_rows(3):
+        rows.add(render(tokenizer, row))
+    for example in rows.dataset():
+        taught = [token for token in example["labels"] if token != IGNORED]
+        assert tokenizer.decode(taught).startswith("<think>b=")
+        assert taught == example["input_ids"][-len(taught) :]
+        assert tokenizer.decode(example["input_ids"][: -len(taught)]).endswith("?<|end|><|assistant|>")
+        assert taught[-1] == tokenizer.eos_token_id
+
+
+def test_the_cheap_loss_is_the_loss_of_the_whole_model() -> None:
+    import torch
+
+    model, tokenizer = students.load("tiny", seed=3)
+    rows = TokenRows()
+    for row in (chain_rows(1)[0], {**chain_rows(2)[1], "prompt": [{"role": "user", "content": "a longer question?"}]}):
+        rows.add(render(tokenizer, row))
+    examples = [rows.dataset()[number] for number in range(2)]
+    width = max(len(example["input_ids"]) for example in examples)
+
+    def padded(name: str, filler: int) -> Any:
+        return torch.tensor([example[name] + [filler] * (width - len(example[name])) for example in examples])
+
+    labels = padded("labels", IGNORED)
+    inputs = {"input_ids": padded("input_ids", tokenizer.pad_token_id), "attention_mask": padded("input_ids", -1) != -1}
+    whole = model(**inputs, labels=labels).loss
+    cheap = _trainer(model, tokenizer).compute_loss(model, {**inputs, "labels": labels})
+    assert cheap.item() == pytest.approx(whole.item(), rel=1e-5)
+
+
+def _trainer(model: Any, tokenizer: Any) -> Any:
+    from cotdistill.students import training
+
+    rows = TokenRows()
+    rows.add(render(tokenizer, chain_rows(1)[0]))
+    with students.quiet():
+        return training.trainer_class()(
+            model=model,
+            args=training._arguments(tiny_config(), 1, 1, False, Path("unused")),
+            train_dataset=rows.dataset(),
+            processing_class=tokenizer,
+        )
+
+
+def test_rows_of_like_length_share_a_batch_and_each_pass_has_every_row_once() -> None:
+    rows = TokenRows()
+    for length in (5, 50) * 40:
+        rows.add(Rendered([1] * length, 1, "native"))
+    order = rows.order(total=160, batch_size=8, seed=0)
+    assert sorted(order) == sorted([*range(80)] * 2)
+    assert all(len({row % 2 for row in order[start : start + 8]}) == 1 for start in range(0, 160, 8))
+    assert list(order) == list(rows.order(total=160, batch_size=8, seed=0))
+    assert list(order) != list(rows.order(total=160, batch_size=8, seed=1))
+
+
+def test_the_same_seed_gives_the_same_weights(tmp_path: Path) -> None:
+    rows = write(tmp_path / "train.jsonl", chain_rows(16))
+    for name in ("one", "two"):
+        finetune.run(rows, tmp_path / name, tiny_config(max_steps=3), Silent())
+    assert (tmp_path / "one/model.safetensors").read_bytes() == (tmp_path / "two/model.safetensors").read_bytes()
+
+
+def test_a_row_too_long_is_left_out_whole_and_counted(tmp_path: Path) -> None:
+    long = {**chain_rows(1)[0], "id": "long/0", "prompt": [{"role": "user", "content": "x" * 300}]}
+    rows = write(tmp_path / "train.jsonl", [*chain_rows(8), long])
+    manifest = finetune.run(rows, tmp_path / "student", tiny_config(max_length=200, dry_run=True), Silent())
+    assert manifest.counts["rows"] == 8
+    assert manifest.counts["rows_too_long"] == 1
+
+
+def test_a_dry_run_shows_three_rows_and_leaves_nothing(tmp_path: Path) -> None:
+    progress = Notes()
+    rows = write(tmp_path / "train.jsonl", chain_rows(8))
+    config = FinetuneConfig(student="tiny", batch_size=3, epochs=2, dry_run=True)
+    manifest = finetune.run(rows, tmp_path / "student", config, progress)
+    assert [note.partition(":")[0] for note in progress.notes] == ["row p0/0", "row p1/0", "row p2/0"]
+    assert manifest.counts["steps"] == 6
+    assert {file.name for file in tmp_path.iterdir()} == {"train.jsonl", ".student.lock"}
+
+
+BAD_ROW = {"id": "p9/0", "messages": [{"role": "user", "content": "hm?"}]}
+
+
+@pytest.mark.parametrize(
+    ("rows", "options", "problem"),
+    [
+        ([], {}, "train.jsonl: holds no rows; expected one training row a line"),
+        ([{"id": "p1/0", "prompt": "2+2?"}], {}, "train.jsonl:1: prompt: expected array, got str"),
+        ([*chain_rows(1), BAD_ROW], {}, "train.jsonl:2: row p9/0: expected the last turn to be the assistant's"),
+        (chain_rows(2), {"max_length": 20}, "every row is longer than 20 tokens, the shortest has 9.*--max-length"),
+        (chain_rows(1), {"method": "qlora"}, "--method 'qlora': expected lora or full"),
+        (chain_rows(1), {"batch_size": 0}, "--batch-size: expected more than 0, got 0"),
+        (chain_rows(1), {"warmup": 2.0}, "--warmup 2.0: expected a share"),
+        (chain_rows(1), {"student": "./nothing"}, "no student './nothing': neither a directory nor a .gguf file"),
+    ],
+)
+def test_what_cannot_be_trained_on_is_one_clear_line(
+    tmp_path: Path, rows: list[dict[str, Any]], options: dict[str, Any], problem: str
+) -> None:
+    path = write(tmp_path / "train.jsonl", rows)
+    with pytest.raises(CotDistillError, match=problem):
+        finetune.run(path, tmp_path / "student", tiny_config(**options), Silent())
+    assert not (tmp_path / "student").exists()
+
+
+def test_bad_rows_are_set_aside_on_request(tmp_path: Path) -> None:
+    rows = write(tmp_path / "train.jsonl", [*chain_rows(8), BAD_ROW])
+    manifest = finetune.run(rows, tmp_path / "student", tiny_config(max_steps=1, skip_bad=True), Silent())
+    assert (manifest.counts["rows"], manifest.counts["rows_bad"]) == (8, 1)
+    assert json.loads((tmp_path / "student.bad.jsonl").read_text())["line"] == 9
+
+
+def test_memory_that_runs_out_is_one_clear_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import torch
+
+    def full(*_: Any, **__: Any) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB")
+
+    monkeypatch.setattr("transformers.Trainer.training_step", full)
+    with pytest.raises(CotDistillError, match="out of memory: give a smaller --batch-size or --max-length"):
+        finetune.run(write(tmp_path / "t.jsonl", chain_rows(8)), tmp_path / "student", tiny_config(), Silent())
+
+
+def test_a_missing_extra_names_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(students, "_PACKAGES", ("torch", "no_such_package"))
+    rows = write(tmp_path / "train.jsonl", chain_rows(1))
+    with pytest.raises(CotDistillError, match=r"needs no_such_package: pip install 'cotdistill\[train\]'"):
+        finetune.run(rows, tmp_path / "student", tiny_config(), Silent())
+
+
+def test_somebody_elses_directory_is_not_replaced(tmp_path: Path) -> None:
+    (tmp_path / "thesis").mkdir()
+    (tmp_path / "thesis/chapter1.tex").touch()
+    with pytest.raises(UsageError, match="thesis: exists and is no student that finetune wrote; give another -o"):
+        finetune.run(write(tmp_path / "t.jsonl", chain_rows(8)), tmp_path / "thesis", tiny_config(), Silent())
+
+
+def test_an_earlier_student_stays_until_the_new_one_is_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = write(tmp_path / "train.jsonl", chain_rows(8))
+    finetune.run(rows, tmp_path / "student", tiny_config(max_steps=1), Silent())
+    before = (tmp_path / "student/model.safetensors").read_bytes()
+
+    def full(*_: Any, **__: Any) -> None:
+        raise CotDistillError("disk")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("cotdistill.students.saving.save", full)
+        with pytest.raises(CotDistillError, match="disk"):
+            finetune.run(rows, tmp_path / "student", tiny_config(max_steps=2), Silent())
+    assert (tmp_path / "student/model.safetensors").read_bytes() == before
+    finetune.run(rows, tmp_path / "student", tiny_config(max_steps=2), Silent())
+    assert (tmp_path / "student/model.safetensors").read_bytes() != before
+
+
+LONG = 240
+
+
+def start(folder: Path, *more: str) -> "subprocess.Popen[str]":
+    words = ["finetune", str(folder / "train.jsonl"), "-o", str(folder / "student"), "--student", "tiny"]
+    words += ["--max-steps", str(LONG), "--batch-size", "8", "--threads", "1", *more]
+    return subprocess.Popen([sys.executable, "-m", "cotdistill", *words], stderr=subprocess.PIPE, text=True)
+
+
+def wait_for(condition: Callable[[], object], process: "subprocess.Popen[str]") -> None:
+    deadline = time.monotonic() + 50
+    while not condition():
+        assert process.poll() is None, process.stderr and process.stderr.read()
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[int, float]]:
+    folder = tmp_path_factory.mktemp("undisturbed")
+    rows = write(folder / "train.jsonl", chain_rows(64))
+    finetune.run(rows, folder / "student", tiny_config(max_steps=LONG), Silent())
+    return losses(folder / "student")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("blow", [signal.SIGKILL, signal.SIGTERM])
+def test_a_killed_run_resumes_and_ends_as_if_undisturbed(
+    tmp_path: Path, undisturbed: list[tuple[int, float]], blow: signal.Signals
+) -> None:
+    rows = write(tmp_path / "train.jsonl", chain_rows(64))
+    process = start(tmp_path)
+    checkpoints = tmp_path / "student.partial/checkpoints"
+    wait_for(lambda: list(checkpoints.glob("*/finished")), process)
+    os.kill(process.pid, blow)
+    _, said = process.communicate(timeout=30)
+    if blow == signal.SIGTERM:
+        assert process.returncode == 130
+        assert "stopped after step" in said and "--resume continues there" in said
+    assert not (tmp_path / "student").exists()
+
+    other = tiny_config(max_steps=LONG, resume=True, learning_rate=1e-3)
+    with pytest.raises(UsageError, match="was begun with another learning_rate; drop --resume to start afresh"):
+        finetune.run(rows, tmp_path / "student", other, Silent())
+
+    progress = Notes()
+    manifest = finetune.run(rows, tmp_path / "student", tiny_config(max_steps=LONG, resume=True), progress)
+    assert "continuing after step" in progress.notes[-1]
+    assert progress.steps[0][0] > 1
+    assert losses(tmp_path / "student") == undisturbed
+    assert manifest.counts["trained_tokens"] == 8 * LONG * 51
+
+
+@pytest.mark.slow
+def test_a_second_run_on_the_same_student_ends_at_once(tmp_path: Path) -> None:
+    rows = write(tmp_path / "train.jsonl", chain_rows(64))
+    process = start(tmp_path)
+    wait_for(lambda: (tmp_path / "student.partial").exists(), process)
+    try:
+        with pytest.raises(OutputLockedError, match="is writing it"):
+            finetune.run(rows, tmp_path / "student", tiny_config(), Silent())
+    finally:
+        process.kill()
+        process.communicate()
