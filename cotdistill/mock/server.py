@@ -30,9 +30,9 @@ def build_app(config: ServerConfig) -> web.Application:
 @asynccontextmanager
 async def running(config: ServerConfig, host: str = "127.0.0.1", port: int = 0) -> AsyncIterator[str]:
     """Serve while the block runs; gives `http://host:port`. Port 0 takes a free one."""
-    runner = web.AppRunner(build_app(config), access_log=None)
+    runner = web.AppRunner(build_app(config), access_log=None, shutdown_timeout=1.0)
     await runner.setup()
-    site = web.TCPSite(runner, host, port, shutdown_timeout=1.0, backlog=1024)
+    site = web.TCPSite(runner, host, port, backlog=1024)
     try:
         await site.start()
         yield f"http://{host}:{runner.addresses[0][1]}"

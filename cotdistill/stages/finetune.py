@@ -50,7 +50,7 @@ def run(rows: Path, student_dir: Path, config: FinetuneConfig, progress: Progres
         if config.dry_run:
             return current.summary({**counts, "tokens": training.tokens, "trained_tokens": training.trained_tokens})
         partial = _work_directory(current, config, progress)
-        return _train(current, partial, training, evaluating, config, counts, progress)
+        return _train(current, partial, tokenizer, training, evaluating, config, counts, progress)
 
 
 class _Reader:
@@ -116,6 +116,7 @@ def _shortened(text: str, limit: int) -> str:
 def _train(
     current: artifacts.Run,
     partial: Path,
+    tokenizer: Any,
     training: TokenRows,
     evaluating: TokenRows,
     config: FinetuneConfig,
@@ -125,7 +126,7 @@ def _train(
     from cotdistill.students import saving
     from cotdistill.students.training import prepare, train
 
-    model, tokenizer = students.load(config.student, seed=config.seed)
+    model = students.load_model(config.student, tokenizer, seed=config.seed)
     stored = model.dtype
     parameters = model.num_parameters()
     prepare(model, config)

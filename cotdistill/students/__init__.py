@@ -66,14 +66,19 @@ def load(student: str, *, seed: int = 0, dtype: str = "auto") -> tuple[Any, Any]
 
     Raises CotDistillError when the files, the hub or the train extra are missing.
     """
+    tokenizer = load_tokenizer(student)
+    return load_model(student, tokenizer, seed=seed, dtype=dtype), tokenizer
+
+
+def load_model(student: str, tokenizer: Any, *, seed: int = 0, dtype: str = "auto") -> Any:
+    """The model alone, for who has the tokenizer already. Raises as `load` does."""
     found = resolve(student)
     with quiet(), _explained(found):
-        tokenizer = _tokenizer(found)
         if found.kind == "tiny":
             from cotdistill.students import tiny
 
-            return tiny.model(tokenizer, seed), tokenizer
-        return _model(found, dtype), tokenizer
+            return tiny.model(tokenizer, seed)
+        return _model(found, dtype)
 
 
 def load_tokenizer(student: str) -> Any:
@@ -202,13 +207,15 @@ def _base(adapter: Student) -> Student:
 def _explained(found: Student) -> Iterator[None]:
     """Turn what the libraries raise about files into one line. ValueError is what transformers says of a model type
     that it does not know."""
+    from safetensors import SafetensorError
+
     try:
         if found.kind == "hub":
             hub.check(found.source)
         yield
     except ImportError as error:
         raise CotDistillError(f"student {found.name}: {_line(error)}: pip install 'cotdistill[train]'") from None
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, SafetensorError) as error:
         raise CotDistillError(f"student {found.name}: cannot load it: {_line(error)}") from None
 
 

@@ -85,7 +85,7 @@ def watcher(progress: Progress) -> Any:
         def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
             progress.update(state.global_step, self.detail)
             if self.stopped:
-                control.should_save = control.should_training_stop = True
+                control.should_log = control.should_save = control.should_training_stop = True
 
         def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
             (Path(args.output_dir) / f"checkpoint-{state.global_step}" / FINISHED).touch()

@@ -5,7 +5,7 @@ from fractions import Fraction
 from typing import NamedTuple
 
 _DRESSING = re.compile(r"\\(?:text|mathrm|textbf|mathbf|operatorname)\s*\{([^{}]*)\}")
-_SPACES = re.compile(r"\\[,!;: ]|~|\\(?:left|right|displaystyle)(?![A-Za-z])|[\s\u00a0\u202f]+")
+_SPACES = re.compile(r"(?<!\\)\\[,!;: ]|~|\\(?:left|right|displaystyle)(?![A-Za-z])|[\s\u00a0\u202f]+")
 _FRACTION = re.compile(r"([-+]?)\\[dt]?frac\{([^{}]+)\}\{([^{}]+)\}|([-+]?)\\[dt]?frac(\d)(\d)")
 _VALUE = re.compile(
     r"(?P<sign>[-+]?)(?P<currency>[$€£¥]?)(?P<sign2>[-+]?)"

@@ -24,7 +24,7 @@ _STATUS: dict[Outcome, Status] = {
 _WORDS = re.compile(r"[^\W\d_]+(?:[ '-][^\W\d_]+)*")
 _MATHEMATICS = re.compile(r"\d|\\[A-Za-z]+|[=^_{}+*/<>|]|^[A-Za-z]$|^\(.*\)$|∞|π|√")
 _BASE = re.compile(r"_\{?\d+\}?$")
-_TOWER = re.compile(r"\^[^^]{0,40}\^|\^\s*\{?\s*[-+]?\d{5,}|\d{4,}\s*!|!\s*!|\\binom\s*\{[^{}]{5,}")
+_TOWER = re.compile(r"\^[^^]{0,40}\^|\^\s*\{?\s*[-+]?\d{5,}|\d{5,}\s*!|!\s*!|\\binom\s*\{[^{}]{5,}")
 
 
 @dataclass
@@ -60,8 +60,8 @@ class Verifier:
         gold, given = _numbers.read(reference), _numbers.read(answer)
         if gold and given:
             return ("correct" if _numbers.same(gold, given) else "incorrect"), "numeric"
-        if _WORDS.fullmatch(reference) and len(reference) > 1:
-            return "incorrect", "text"  # letters are a word here, not a product: even is not neve
+        if _WORDS.fullmatch(reference) and (len(reference) > 1 or _WORDS.fullmatch(answer)):
+            return "incorrect", "text"  # letters are a word, not a product: even is not neve, and A is not a
         if bool(_BASE.search(reference)) != bool(_BASE.search(answer)):
             return "incorrect", "text"  # 1011 in base 2 is not 1011
         if not readable(reference):

@@ -1,0 +1,199 @@
+"""A model in this process as teacher: batches, seeds, caps and what is read back."""
+
+import asyncio
+import itertools
+import json
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytest
+
+pytest.importorskip("transformers", reason="the train extra is not installed")
+
+from cotdistill import students
+from cotdistill.errors import CotDistillError, UsageError
+from cotdistill.records import Message
+from cotdistill.students.generating import Generator
+from cotdistill.teachers import BadReplyError, Reply, Request
+from cotdistill.teachers.local import Teacher
+
+T = TypeVar("T")
+
+
+def ask(text: str = "2+2?", tokens: int = 8, temperature: float | None = None, effort: str | None = None) -> Request:
+    return Request((Message(role="user", content=text),), tokens, temperature, effort)
+
+
+def run(work: Coroutine[Any, Any, T]) -> T:
+    return asyncio.run(work)
+
+
+async def answers(teacher: Teacher, requests: list[Request], keys: list[str] | None = None) -> list[Reply]:
+    keys = keys or [str(number) for number in range(len(requests))]
+    async with teacher:
+        asked = (teacher.ask(request, key) for request, key in zip(requests, keys, strict=True))
+        return list(await asyncio.gather(*asked))
+
+
+@pytest.fixture
+def batches(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The size of each batch that is run."""
+    sizes: list[int] = []
+    original = Generator.answer
+
+    def counted(self: Generator, prompts: Any, **settings: Any) -> Any:
+        sizes.append(len(prompts))
+        return original(self, prompts, **settings)
+
+    monkeypatch.setattr(Generator, "answer", counted)
+    return sizes
+
+
+@pytest.fixture(scope="module")
+def parrot(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A student whose answer is known: it writes `<think>`, `</think>` and its end, one after the other."""
+    import torch
+
+    folder = tmp_path_factory.mktemp("parrot")
+    model, tokenizer = students.load("tiny")
+    chain = tokenizer("<|assistant|><think></think><|end|>")["input_ids"]
+    with torch.no_grad():
+        for layer in model.model.layers:
+            layer.self_attn.o_proj.weight.zero_()
+            layer.mlp.down_proj.weight.zero_()
+        model.lm_head.weight.zero_()
+        for now, following in itertools.pairwise(chain):
+            model.lm_head.weight[following] = model.model.embed_tokens.weight[now] * 10
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
+def test_requests_that_come_together_are_one_batch(batches: list[int]) -> None:
+    run(answers(Teacher("tiny", concurrency=8), [ask(str(n)) for n in range(20)]))
+    assert batches == [8, 8, 4]
+
+
+def test_an_answer_does_not_depend_on_its_batch() -> None:
+    requests = [ask("a much longer question than the others"), ask("2+2?"), ask("x")]
+    together = run(answers(Teacher("tiny"), requests))
+    alone = [run(answers(Teacher("tiny"), [request]))[0] for request in requests]
+    assert [reply.raw for reply in together] == [reply.raw for reply in alone]
+
+
+def test_sampled_answers_follow_seed_and_request_not_the_batch() -> None:
+    hot = [ask(temperature=1.0)] * 3
+    together = run(answers(Teacher("tiny", seed=1), hot, ["a", "b", "c"]))
+    alone = run(answers(Teacher("tiny", seed=1), hot[:1], ["b"]))
+    assert len({reply.raw for reply in together}) == 3
+    assert alone[0].raw == together[1].raw
+    assert run(answers(Teacher("tiny", seed=2), hot[:1], ["b"]))[0].raw != alone[0].raw
+
+
+def test_sampling_draws_by_the_temperature() -> None:
+    """Gumbel noise must draw each token with the probability that softmax gives it."""
+    import torch
+
+    from cotdistill.students.generating import _drawing
+
+    logits = torch.tensor([[1.0, 0.0, -1.0]]).repeat(20_000, 1)
+    drawn = _drawing(2.0, range(20_000))(None, logits).argmax(dim=1)
+    shares = torch.bincount(drawn, minlength=3) / 20_000
+    assert torch.allclose(shares, torch.softmax(logits[0] / 2.0, dim=0), atol=0.015)
+
+
+def test_an_answer_cut_by_the_cap_says_so() -> None:
+    reply = run(answers(Teacher("tiny"), [ask(tokens=5)]))[0]
+    assert reply.stop_reason == "length"
+    assert (reply.usage.input_tokens, reply.usage.output_tokens) == (len("2+2?") + 3, 5)
+
+
+def test_an_answer_that_ends_costs_no_further_tokens(parrot: Path) -> None:
+    reply = run(answers(Teacher(str(parrot)), [ask(tokens=2000)]))[0]
+    assert reply.stop_reason == "stop"
+    assert reply.usage.output_tokens == 3
+    assert (reply.reasoning, reply.reasoning_kind, reply.text) == ("", "raw", "")
+
+
+def test_a_trace_that_the_prompt_opened_is_read_as_one(parrot: Path, tmp_path: Path) -> None:
+    model, tokenizer = students.load(str(parrot))
+    tokenizer.chat_template += "{%- if add_generation_prompt -%}<think>\n{%- endif -%}"
+    model.save_pretrained(tmp_path)
+    tokenizer.save_pretrained(tmp_path)
+    generator = Generator(str(tmp_path))
+    assert generator.prompt([{"role": "user", "content": "2+2?"}]).opened
+    raw = b'{"model":"m","text":"two\\n</think>\\n\\n4","opened":true,"stop_reason":"stop","input_tokens":1,"output_tokens":9}'  # noqa: E501
+    reply = Teacher("tiny").read(raw)
+    assert (reply.reasoning, reply.text) == ("two", "4")
+
+
+@pytest.mark.parametrize(
+    ("text", "opened", "reasoning", "answer", "kind"),
+    [
+        ("<think>\ntwo\n</think>\n\n4", False, "two", "4", "raw"),
+        ("two\n</think>\n4", True, "two", "4", "raw"),
+        ("<think>two and", False, "two and", "", "raw"),
+        ("two and", True, "two and", "", "raw"),
+        ("4", False, None, "4", "none"),
+    ],
+)
+def test_stored_answers_are_taken_apart(text: str, opened: bool, reasoning: str | None, answer: str, kind: str) -> None:
+    stored = {"model": "m", "text": text, "opened": opened, "stop_reason": "stop", "input_tokens": 3}
+    reply = Teacher("tiny").read(json.dumps({**stored, "output_tokens": 5}).encode())
+    assert (reply.reasoning, reply.text, reply.reasoning_kind) == (reasoning, answer, kind)
+
+
+def test_a_reply_is_read_from_its_own_raw_bytes() -> None:
+    reply = run(answers(Teacher("tiny"), [ask()]))[0]
+    assert Teacher("tiny").read(reply.raw) == reply
+    with pytest.raises(BadReplyError):
+        Teacher("tiny").read(b'{"choices": []}')
+
+
+def test_the_request_key_changes_with_weights_and_with_the_seed_of_sampled_answers(parrot: Path) -> None:
+    assert Teacher("tiny").body(ask()) == Teacher("tiny", seed=1).body(ask())
+    assert Teacher("tiny").body(ask(temperature=1)) != Teacher("tiny", seed=1).body(ask(temperature=1))
+    before = Teacher(str(parrot)).body(ask())
+    (parrot / "note.txt").write_text("retrained")
+    assert Teacher(str(parrot)).body(ask()) != before
+
+
+def test_a_prompt_that_fills_the_context_is_refused_alone() -> None:
+    async def both() -> tuple[Any, Reply]:
+        async with Teacher("tiny") as teacher:
+            with pytest.raises(Exception, match="the prompt has 3003 tokens, tiny reads 2048") as caught:
+                await teacher.ask(ask("x" * 3000), "a")
+            return teacher.classify(caught.value), await teacher.ask(ask(), "b")
+
+    failure, reply = run(both())
+    assert failure.kind == "row"
+    assert reply.usage.output_tokens > 0
+
+
+def test_settings_that_a_local_model_lacks_and_unknown_models_are_usage_errors() -> None:
+    with pytest.raises(UsageError, match="--effort: a local model has no such setting"):
+        Teacher("tiny").body(ask(effort="high"))
+    with pytest.raises(UsageError, match=r"no student '\./nowhere'"):
+        Teacher("./nowhere")
+
+
+def test_memory_that_runs_out_reaches_whoever_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: Any, **__: Any) -> Any:
+        raise MemoryError
+
+    monkeypatch.setattr(Generator, "answer", full)
+    with pytest.raises(CotDistillError, match="out of memory: give a smaller --batch-size or --concurrency"):
+        run(answers(Teacher("tiny"), [ask()]))
+
+
+def test_a_request_given_up_ends_its_batch(batches: list[int]) -> None:
+    async def give_up() -> Reply:
+        async with Teacher("tiny") as teacher:
+            asked = asyncio.create_task(teacher.ask(ask(tokens=2000), "a"))
+            while not batches:
+                await asyncio.sleep(0.01)
+            asked.cancel()
+            return await asyncio.wait_for(teacher.ask(ask(tokens=2), "b"), timeout=2)
+
+    assert run(give_up()).usage.output_tokens == 2
