@@ -1,5 +1,6 @@
 """Real training of the embedded student: what it is taught, what is left behind, and what survives a kill."""
 
+import dataclasses
 import json
 import os
 import signal
@@ -25,6 +26,7 @@ from cotdistill.students import tiny
 from cotdistill.students.rendering import Rendered, render
 from cotdistill.students.token_rows import IGNORED, TokenRows
 from cotdistill.students.trainer import trainer_class
+from cotdistill.students.training import last_checkpoint
 
 STEPS = 60
 
@@ -367,3 +369,36 @@ def test_a_second_run_on_the_same_student_ends_at_once(tmp_path: Path) -> None:
     finally:
         process.kill()
         process.communicate()
+
+
+class Pulled(Silent):
+    """A plug pulled at one step: what the run meant to do afterwards is not done."""
+
+    def __init__(self, at: int) -> None:
+        self.at = at
+
+    def update(self, done: int, detail: str = "") -> None:
+        if done == self.at:
+            raise ConnectionResetError
+
+
+def test_a_lora_run_resumes_too(tmp_path: Path) -> None:
+    model, tokenizer = students.load("tiny")
+    model.save_pretrained(tmp_path / "base")
+    tokenizer.save_pretrained(tmp_path / "base")
+    rows = write(tmp_path / "train.jsonl", chain_rows(16))
+    config = tiny_config(student=str(tmp_path / "base"), max_steps=30, lora_rank=4)
+    finetune.run(rows, tmp_path / "undisturbed", config, Silent())
+    with pytest.raises(ConnectionResetError):
+        finetune.run(rows, tmp_path / "student", config, Pulled(at=15))
+    finetune.run(rows, tmp_path / "student", dataclasses.replace(config, resume=True), Silent())
+    assert losses(tmp_path / "student") == losses(tmp_path / "undisturbed")
+
+
+def test_a_half_written_checkpoint_is_not_continued_from(tmp_path: Path) -> None:
+    for step, finished in ((10, True), (20, True), (100, False)):
+        (tmp_path / f"checkpoint-{step}").mkdir()
+        if finished:
+            (tmp_path / f"checkpoint-{step}/finished").touch()
+    assert last_checkpoint(tmp_path) == tmp_path / "checkpoint-20"
+    assert last_checkpoint(tmp_path / "nowhere") is None

@@ -194,3 +194,14 @@ def test_smollm2_from_its_package_is_dense_savable_and_tokenizes_like_the_origin
     batch = tokenizer.apply_chat_template(asked, add_generation_prompt=True, return_tensors="pt", return_dict=True)
     answer = model.generate(**batch, max_new_tokens=12, do_sample=False)[0, batch["input_ids"].shape[1] :]
     assert tokenizer.decode(answer) == "The capital of France is Paris.<|im_end|>"
+
+
+def test_sampling_settings_that_a_model_ships_switched_off_do_not_stop_the_saving(tmp_path: Path) -> None:
+    from cotdistill.students import saving
+
+    model, tokenizer = students.load("tiny")
+    model.generation_config.temperature = 0.6
+    saving.save(model, tokenizer, tmp_path, student="tiny", stored=model.dtype, end_tokens={3})
+    settings = json.loads((tmp_path / "generation_config.json").read_text())
+    assert settings["do_sample"] is True
+    assert settings["eos_token_id"] == [3, tokenizer.eos_token_id]

@@ -45,7 +45,9 @@ def run(rows: Path, student_dir: Path, config: FinetuneConfig, progress: Progres
         tokenizer = students.load_tokenizer(config.student)
         reader = _Reader(tokenizer, config, bad, progress)
         training = reader.read(rows)
-        evaluating = reader.read(current.read(Path(config.eval_data))) if config.eval_data else TokenRows()
+        evaluating = TokenRows()
+        if config.eval_data:
+            evaluating = reader.read(current.read(Path(config.eval_data), allow_modified=config.allow_modified))
         counts = reader.counts(training, evaluating)
         if config.dry_run:
             return current.summary({**counts, "tokens": training.tokens, "trained_tokens": training.trained_tokens})

@@ -193,15 +193,14 @@ def _end_of_turn(tokenizer: Any, after: str) -> str:
 
 
 def _control_pattern(tokenizer: Any) -> re.Pattern[str] | None:
-    added = tokenizer.added_tokens_decoder.values()
-    return _pattern(tuple(sorted(token.content for token in added if token.special or token.content in _TAGS)))
-
-
-_TAGS = (_THINK, _THINK_END)
+    return _pattern(tokenizer, len(tokenizer))
 
 
 @lru_cache(maxsize=16)
-def _pattern(marks: tuple[str, ...]) -> re.Pattern[str] | None:
+def _pattern(tokenizer: Any, size: int) -> re.Pattern[str] | None:
+    """The tokenizer's special tokens, and its think tags where it has such tokens. `size` tells its states apart."""
+    added = tokenizer.added_tokens_decoder.values()
+    marks = {token.content for token in added if token.special or token.content in (_THINK, _THINK_END)}
     longest_first = sorted((mark for mark in marks if mark.strip()), key=len, reverse=True)
     return re.compile("|".join(map(re.escape, longest_first))) if longest_first else None
 

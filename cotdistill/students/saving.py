@@ -34,9 +34,12 @@ def save(model: Any, tokenizer: Any, directory: Path, *, student: str, stored: A
 
 
 def _stop_at(model: Any, tokenizer: Any, end_tokens: Iterable[int]) -> None:
-    known = model.generation_config.eos_token_id
+    settings = model.generation_config
+    if settings.temperature not in (None, 1.0) or settings.top_p not in (None, 1.0):
+        settings.do_sample = True  # some models ship these switched off, which transformers refuses to save
+    known = settings.eos_token_id
     known = [] if known is None else known if isinstance(known, list) else [known]
     stops = sorted({*known, *end_tokens, tokenizer.eos_token_id} - {None})
-    model.generation_config.eos_token_id = stops if len(stops) > 1 else stops[0]
-    model.generation_config.pad_token_id = tokenizer.pad_token_id
+    settings.eos_token_id = stops if len(stops) > 1 else stops[0]
+    settings.pad_token_id = tokenizer.pad_token_id
     model.config.use_cache = True  # the trainer turns it off

@@ -1,0 +1,65 @@
+import json
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from cotdistill import demo
+from tests.conftest import cotdistill
+
+
+def test_each_step_is_run_from_the_options_its_command_shows() -> None:
+    step = demo.Demo(Path("d")).scoring()
+    words = shlex.split(step.command())
+    assert words[:5] == ["cotdistill", "evaluate", "d/heldout.jsonl", "-o", "d/scores.json"]
+    assert words.count("--baseline") == 3
+    assert "--keep-incorrect" in demo.Demo(Path("d")).teaching()[2].command()
+
+
+def test_all_students_have_the_same_model_seed_and_steps_but_the_one_that_says_so() -> None:
+    arms = demo.Demo(Path("d"), steps=900, seed=7).arms()
+    options = [(arm.finetune.config.student, arm.finetune.config.seed, arm.finetune.config.max_steps) for arm in arms]
+    assert options == [("tiny", 7, 900)] * 3 + [("tiny", 7, 1800)]
+    assert "2x" in arms[3].name
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(200)
+def test_the_demo_runs_offline_and_its_commands_do_the_same_by_hand(tmp_path: Path) -> None:
+    pytest.importorskip("trl", reason="the train extra is not installed")
+    done = cotdistill("demo", "-o", tmp_path / "demo", "--problems", "80", "--steps", "6")
+    assert done.returncode == 0, done.stderr
+    assert "The teacher is simulated" in done.stderr
+    for name in ("verified traces", "all traces", "answers only", "answers only, 2x", "chance"):
+        assert re.search(rf"^  {name} +\d+\.\d%", done.stdout, re.MULTILINE), done.stdout
+
+    def problems(file: str) -> set[str]:
+        lines = (tmp_path / "demo" / file).read_text().splitlines()
+        return {json.loads(line)["messages"][0]["content"] for line in lines}
+
+    assert len(problems("prompts.jsonl")) == 80
+    assert len(problems("heldout.jsonl")) == 300
+    assert problems("prompts.jsonl") & problems("heldout.jsonl") == set(), "no problem is in both"
+
+    commands = [line.strip() for line in done.stdout.splitlines() if line.startswith("  cotdistill ")]
+    assert len(commands) == 11
+    for command in commands[:6]:
+        words = shlex.split(command)[1:]
+        output = Path(words[words.index("-o") + 1])
+        before = output.read_bytes()
+        output.unlink()
+        by_hand = cotdistill(*words)
+        assert by_hand.returncode == 0, by_hand.stderr
+        assert output.read_bytes() == before, command
+
+
+def test_a_student_that_fails_fails_the_demo_with_its_reason(tmp_path: Path) -> None:
+    pytest.importorskip("trl", reason="the train extra is not installed")
+    from cotdistill.config import FinetuneConfig
+    from cotdistill.errors import CotDistillError
+    from cotdistill.progress import Silent
+
+    step = demo.Step("finetune", tmp_path / "none.jsonl", tmp_path / "s", FinetuneConfig(student="tiny", max_steps=1))
+    with pytest.raises(CotDistillError, match=r"none\.jsonl: cannot read it: No such file"):
+        demo._train([step], Silent())
