@@ -25,6 +25,7 @@ from cotdistill.config import (
 )
 from cotdistill.errors import CotDistillError
 from cotdistill.progress import Progress
+from cotdistill.summary import one_line
 
 TEACHER = "mock:digit-chains"
 CHANCE = 0.1
@@ -57,6 +58,7 @@ class Step:
 
         stage = importlib.import_module(f"cotdistill.stages.{self.stage}")
         manifest: Manifest = stage.run(self.source, self.output, self.config, progress)
+        progress.note(one_line(manifest))
         return manifest
 
 
@@ -121,7 +123,10 @@ def run(demo: Demo, progress: Progress) -> str:
     """Run everything and return the closing report. Raises CotDistillError when a step does."""
     began = time.monotonic()
     demo.directory.mkdir(parents=True, exist_ok=True)
-    progress.note(f"The teacher is simulated: {TEACHER}, a program with a habit of forgetting to borrow.")
+    progress.note(
+        f"The teacher is simulated: {TEACHER}, a program that solves chains of last-digit operations such as "
+        f"a=6 b=a*3 c=b-9 c? and has a habit of forgetting to borrow."
+    )
     write_problems(demo)
     manifests = [step.run(progress) for step in demo.teaching()]
     arms = demo.arms()

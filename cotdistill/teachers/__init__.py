@@ -22,9 +22,29 @@ class Request:
 
 
 @dataclass(frozen=True)
+class Quota:
+    """What a server's headers say of one axis: how many a minute, how many are left now, when all are back."""
+
+    per_minute: int
+    remaining: int | None = None
+    reset_s: float | None = None
+
+
+@dataclass(frozen=True)
+class RateLimits:
+    """The axes a provider limits; None where it says nothing. `tokens` counts input and output together (OpenAI);
+    Anthropic limits them apart."""
+
+    requests: Quota | None = None
+    tokens: Quota | None = None
+    input_tokens: Quota | None = None
+    output_tokens: Quota | None = None
+
+
+@dataclass(frozen=True)
 class Reply:
     """One answer. `raw` is the provider's JSON, byte for byte: it is what the store keeps, so that a better
-    extraction later costs nothing."""
+    extraction later costs nothing. `limits` come with the headers, so a stored reply has none."""
 
     raw: bytes
     text: str
@@ -33,6 +53,7 @@ class Reply:
     stop_reason: StopReason
     served_model: str | None
     usage: Usage
+    limits: RateLimits | None = None
 
 
 @dataclass(frozen=True)
@@ -41,11 +62,14 @@ class Failure:
 
     retry: try again, after `wait_s` if the server said so. unreachable: the same, but no server was reached.
     row: this prompt cannot be answered. account: no prompt can be (key, credit, quota, unknown model).
+    `push_back` says whether the server asks for less: "quota" for a rate limit, "capacity" for an overload.
     """
 
     kind: Literal["retry", "unreachable", "row", "account"]
     message: str
     wait_s: float | None = None
+    push_back: Literal["quota", "capacity"] | None = None
+    limits: RateLimits | None = None
 
 
 class BadReplyError(Exception):
