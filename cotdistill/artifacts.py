@@ -39,11 +39,12 @@ class FileInfo(Record, frozen=True, kw_only=True):
 
 class Manifest(Record, frozen=True, kw_only=True):
     """What a stage did, and its summary for the person and for `--json`. `complete` is false when some prompts
-    are missing from the output; the same command then continues."""
+    are missing from the output; the same command then continues. `stopped_by` is "budget" at --max-cost."""
 
     stage: str
     version: str
     complete: bool
+    stopped_by: str | None = None
     options: dict[str, Any]
     inputs: tuple[FileInfo, ...]
     outputs: tuple[FileInfo, ...]
@@ -268,6 +269,7 @@ class Run:
         *,
         counts: Mapping[str, int],
         complete: bool = True,
+        stopped_by: str | None = None,
         results: Mapping[str, Any] | None = None,
         usage: Usage | None = None,
         cost_usd: str | None = None,
@@ -276,7 +278,13 @@ class Run:
         manifest_path(self.output).unlink(missing_ok=True)  # never an old manifest beside new bytes
         outputs = tuple(writer.commit() for writer in writers)
         manifest = self.summary(
-            counts, outputs=outputs, complete=complete, results=results, usage=usage, cost_usd=cost_usd
+            counts,
+            outputs=outputs,
+            complete=complete,
+            stopped_by=stopped_by,
+            results=results,
+            usage=usage,
+            cost_usd=cost_usd,
         )
         self.write_manifest(manifest)
         return manifest
@@ -287,6 +295,7 @@ class Run:
         *,
         outputs: tuple[FileInfo, ...] = (),
         complete: bool = True,
+        stopped_by: str | None = None,
         results: Mapping[str, Any] | None = None,
         usage: Usage | None = None,
         cost_usd: str | None = None,
@@ -296,6 +305,7 @@ class Run:
             stage=self.stage,
             version=__version__,
             complete=complete,
+            stopped_by=stopped_by,
             options=self.options,
             inputs=tuple(self.inputs),
             outputs=outputs,

@@ -4,18 +4,16 @@ The options come from the fields of the configs (`config.py`), so a command here
 """
 
 import dataclasses
-import inspect
 import sys
-import types
-import typing
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
-from cotdistill import __version__, config, extensions, prompting
-from cotdistill.errors import DONE, ERROR, SOME_FAILED, CotDistillError, StoppedError, UsageError
+from cotdistill import __version__, config, extensions
+from cotdistill.cli_options import options_of
+from cotdistill.errors import BUDGET, DONE, ERROR, SOME_FAILED, CotDistillError, StoppedError, UsageError
 
 if TYPE_CHECKING:
     from cotdistill.artifacts import Manifest
@@ -43,67 +41,6 @@ class Console:
     log_format: str = config.option("text", "Progress lines off a terminal: text or json.", "text|json")
 
 
-def _names() -> dict[str, str]:
-    """What `{filters}` and its like in a help line stand for: the folder as it is now."""
-    listed = {folder: ", ".join(extensions.names(folder)) for folder in extensions.FOLDERS}
-    return {**listed, "templates": ", ".join(prompting.names())}
-
-
-def options(*configs: type[Any]) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Give a command one option per field of `configs`; it is called with its arguments and the built configs."""
-
-    def decorate(function: Callable[..., None]) -> Callable[..., None]:
-        own = [
-            parameter
-            for parameter in inspect.signature(function, eval_str=True).parameters.values()
-            if parameter.annotation not in configs
-        ]
-        fields = [field for kind in configs for field in _fields(kind)]
-
-        def command(**given: Any) -> None:
-            arguments = {parameter.name: given.pop(parameter.name) for parameter in own}
-            built = [_build(kind, given) for kind in configs]
-            function(*arguments.values(), *built)
-
-        command.__name__, command.__doc__ = function.__name__, function.__doc__
-        parameters = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in own] + fields
-        command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-        command.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
-        return command
-
-    return decorate
-
-
-def _fields(kind: type[Any]) -> list[inspect.Parameter]:
-    hints, names = typing.get_type_hints(kind), _names()
-    parameters = []
-    for field in dataclasses.fields(kind):
-        help = field.metadata["help"].format_map(names)
-        option = typer.Option("--" + field.name.replace("_", "-"), help=help, metavar=field.metadata["metavar"] or None)
-        repeated = typing.get_origin(hints[field.name]) is tuple
-        hint = list[str] if repeated else hints[field.name]
-        default: Any = field.default
-        if repeated:
-            default = list(default)
-        if field.default is config.REQUIRED and not _optional(hint):
-            default = inspect.Parameter.empty
-        parameters.append(
-            inspect.Parameter(
-                field.name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=Annotated[hint, option]
-            )
-        )
-    return parameters
-
-
-def _optional(hint: Any) -> bool:
-    return isinstance(hint, types.UnionType) and type(None) in typing.get_args(hint)
-
-
-def _build(kind: type[Any], given: dict[str, Any]) -> Any:
-    values = {field.name: given[field.name] for field in dataclasses.fields(kind)}
-    return kind(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})
-
-
 def _stage(console: Console, call: Callable[[Any], "Manifest"]) -> None:
     """Run one stage with the right progress, print its summary, exit with its code."""
     from cotdistill import progress, summary
@@ -123,7 +60,7 @@ def _stage(console: Console, call: Callable[[Any], "Manifest"]) -> None:
         reporter.note(summary.one_line(manifest))
     elif not console.quiet:
         typer.echo(summary.as_text(manifest), err=True)
-    raise typer.Exit(DONE if manifest.complete else SOME_FAILED)
+    raise typer.Exit(BUDGET if manifest.stopped_by else DONE if manifest.complete else SOME_FAILED)
 
 
 Output = Annotated[
@@ -138,7 +75,7 @@ def _argument(help: str, metavar: str) -> Any:
 @app.command(
     epilog="Example: cotdistill generate prompts.jsonl -o responses.jsonl --teacher mock:digit-chains --samples 4"
 )
-@options(config.GenerateConfig, Console)
+@options_of(config.GenerateConfig, Console)
 def generate(
     prompts: Annotated[Path, _argument("JSONL, JSON, CSV or text; usual column names are recognised.", "PROMPTS")],
     output: Output,
@@ -155,7 +92,7 @@ def generate(
 @app.command(
     "filter", epilog="Example: cotdistill filter responses.jsonl -o kept.jsonl --verify math --select shortest:k=1"
 )
-@options(config.FilterConfig, Console)
+@options_of(config.FilterConfig, Console)
 def filter_(
     responses: Annotated[Path, _argument("What generate wrote.", "RESPONSES")],
     output: Output,
@@ -169,7 +106,7 @@ def filter_(
 
 
 @app.command("format", epilog="Example: cotdistill format kept.jsonl -o train.jsonl --holdout 0.1")
-@options(config.FormatConfig, Console)
+@options_of(config.FormatConfig, Console)
 def format_(
     kept: Annotated[Path, _argument("What filter kept.", "KEPT")],
     output: Output,
@@ -185,7 +122,7 @@ def format_(
 @app.command(
     epilog="Example: cotdistill finetune train.jsonl -o student --student tiny --max-steps 900 --batch-size 16"
 )
-@options(config.FinetuneConfig, Console)
+@options_of(config.FinetuneConfig, Console)
 def finetune(
     train: Annotated[Path, _argument("Rows that format wrote.", "TRAIN")],
     output: Output,
@@ -201,7 +138,7 @@ def finetune(
 @app.command(
     epilog="Example: cotdistill evaluate heldout.jsonl -o scores.json --student student --baseline smollm2-135m"
 )
-@options(config.EvaluateConfig, Console)
+@options_of(config.EvaluateConfig, Console)
 def evaluate(
     prompts: Annotated[Path, _argument("Held-out prompts with references.", "PROMPTS")],
     output: Output,
@@ -270,6 +207,66 @@ def mock_teacher(
             await asyncio.Event().wait()
 
     asyncio.run(serve())
+
+
+cache = typer.Typer(help="The store of paid answers.", no_args_is_help=True, rich_markup_mode=None)
+app.add_typer(cache, name="cache")
+
+StorePath = Annotated[
+    Path | None, typer.Option("--cache", help="The store (default: $COTDISTILL_CACHE).", metavar="PATH")
+]
+
+
+@cache.command("stats", epilog="Example: cotdistill cache stats")
+def cache_stats(path: StorePath = None) -> None:
+    """What is in the store, by teacher."""
+    from datetime import UTC, datetime
+
+    from cotdistill.dispatch import cache_admin
+
+    for share in cache_admin.stats(_store_path(path)):
+        first, last = (datetime.fromtimestamp(at, UTC).date() for at in (share.oldest, share.newest))
+        size = f"{share.answers:>9,} answers {share.bytes / 2**20:>9.1f} MB"
+        typer.echo(f"{share.provider}:{share.model:<32} {size}  {first} to {last}")
+
+
+@cache.command("prune", epilog="Example: cotdistill cache prune --older-than-days 365")
+def cache_prune(
+    older_than_days: Annotated[float, typer.Option(help="Delete answers stored longer ago than this.", metavar="DAYS")],
+    model: Annotated[str | None, typer.Option(help="Of this model only.", metavar="NAME")] = None,
+    path: StorePath = None,
+) -> None:
+    """Delete old answers for good; they would be bought again."""
+    from cotdistill.dispatch import cache_admin
+
+    count = cache_admin.prune(_store_path(path), older_than_days=older_than_days, model=model)
+    typer.echo(f"{count:,} answers deleted", err=True)
+
+
+@cache.command("path", epilog="Example: cotdistill cache path")
+def cache_path(path: StorePath = None) -> None:
+    """Where the store is."""
+    typer.echo(_store_path(path))
+
+
+@cache.command("export", epilog="Example: cotdistill cache export -o answers.jsonl")
+def cache_export(output: Output, path: StorePath = None) -> None:
+    """Every stored answer with the provider's JSON, one a line."""
+    from cotdistill.artifacts import ArtifactWriter
+    from cotdistill.dispatch import cache_admin
+
+    with ArtifactWriter(output) as writer:
+        for entry in cache_admin.export(_store_path(path)):
+            writer.write(entry)
+        writer.commit()
+    typer.echo(f"{writer.records:,} answers -> {output}", err=True)
+
+
+def _store_path(path: Path | None) -> Path:
+    from cotdistill.dispatch.cache import default_path
+
+    _load_env()
+    return path or default_path()
 
 
 @app.command("list", epilog="Example: cotdistill list filters")

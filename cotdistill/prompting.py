@@ -1,9 +1,13 @@
-"""Templates that wrap a question before it goes to the teacher: `prompts/NAME.md` with `$question`."""
+"""What a question is dressed in before it goes to the teacher: a template (`prompts/NAME.md` with `$question`), a
+system prompt, worked examples."""
 
+import hashlib
 import string
 from pathlib import Path
+from typing import Any
 
 from cotdistill import extensions
+from cotdistill.artifacts import read_records
 from cotdistill.errors import CotDistillError, UsageError
 from cotdistill.records import Message
 
@@ -39,12 +43,46 @@ def load(name: str) -> string.Template:
     return template
 
 
-def dress(messages: tuple[Message, ...], template: string.Template | None, system: str | None) -> tuple[Message, ...]:
-    """What the teacher is sent: the last user turn put through the template, `system` in front."""
-    if template is not None:
-        last = max(index for index, message in enumerate(messages) if message.role == "user")
-        filled = Message(role="user", content=template.substitute(question=messages[last].content))
-        messages = (*messages[:last], filled, *messages[last + 1 :])
-    if system is not None:
-        messages = (Message(role="system", content=system), *(turn for turn in messages if turn.role != "system"))
-    return messages
+def fingerprint(template: string.Template) -> str:
+    """sha256 of the text: a template may change under one name, and the manifest must tell."""
+    return hashlib.sha256(template.template.encode()).hexdigest()
+
+
+def examples(path: str) -> tuple[tuple[str, str], ...]:
+    """Worked examples, one a line: `{"question": …, "answer": …}`, the answer as the teacher should write it.
+
+    Raises CotDistillError for a line without the two."""
+    pairs = []
+    for number, line in enumerate(read_records(Path(path), dict[str, Any]), 1):
+        question, answer = (next((line[name] for name in names if name in line), None) for names in _EXAMPLE_FIELDS)
+        if not isinstance(question, str) or not isinstance(answer, str):
+            raise CotDistillError(f"{path}: example {number}: expected the texts question and answer, found {[*line]}")
+        pairs.append((question, answer))
+    if not pairs:
+        raise CotDistillError(f"{path}: no examples in it")
+    return tuple(pairs)
+
+
+_EXAMPLE_FIELDS = (("question", "prompt", "problem", "instruction"), ("answer", "solution", "completion", "output"))
+
+
+def dress(
+    messages: tuple[Message, ...],
+    template: string.Template | None = None,
+    system: str | None = None,
+    shots: tuple[tuple[str, str], ...] = (),
+) -> tuple[Message, ...]:
+    """What the teacher is sent: `system` in front, the examples as earlier turns, the last user turn and the
+    examples' questions put through the template."""
+    fill = (lambda text: template.substitute(question=text)) if template is not None else (lambda text: text)
+    last = max(index for index, message in enumerate(messages) if message.role == "user")
+    dressed = (*messages[:last], Message(role="user", content=fill(messages[last].content)), *messages[last + 1 :])
+    first = next(index for index, message in enumerate(dressed) if message.role != "system")
+    opening = dressed[:first] if system is None else (Message(role="system", content=system),)
+    taught = tuple(
+        turn
+        for question, answer in shots
+        for turn in (Message(role="user", content=fill(question)), Message(role="assistant", content=answer))
+    )
+    rest = dressed[first:] if system is None else tuple(turn for turn in dressed[first:] if turn.role != "system")
+    return (*opening, *taught, *rest)

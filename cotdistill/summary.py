@@ -21,7 +21,7 @@ def one_line(manifest: Manifest) -> str:
 
 def as_text(manifest: Manifest) -> str:
     lines = [one_line(manifest), *_table(manifest.results)]
-    if not manifest.complete:
+    if not manifest.complete and manifest.outputs:
         lines.append(f"  some prompts failed; see {manifest.outputs[-1].path}. The same command asks only for them")
     return "\n".join([*lines, *(f"  note: {note}" for note in manifest.notes)])
 
@@ -29,6 +29,8 @@ def as_text(manifest: Manifest) -> str:
 def _table(results: dict[str, Any]) -> list[str]:
     lines = []
     for name, value in results.items():
+        if name == "columns":
+            continue  # said before the first request
         if name == "students":
             lines += scores_table(value)
         elif isinstance(value, dict):

@@ -16,7 +16,7 @@ def put_all(path: Path, *items: tuple[str, int, bytes]) -> None:
     store = Store(path)
 
     async def run() -> None:
-        await asyncio.gather(*(store.put(key, sample, "mock", "m", raw) for key, sample, raw in items))
+        await asyncio.gather(*(store.put(key, sample, "f", "mock", "m", raw) for key, sample, raw in items))
 
     asyncio.run(run())
     store.close()
@@ -59,7 +59,7 @@ from cotdistill.dispatch.cache import Store
 async def run(name):
     store = Store(Path(sys.argv[1]))
     async def one(number):
-        await store.put(name, number, "mock", "m", b"x" * 1000)
+        await store.put(name, number, "f", "mock", "m", b"x" * 1000)
         print(number, flush=True)
     for start in range(0, 100_000, 50):
         await asyncio.gather(*(one(number) for number in range(start, start + 50)))

@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from cotdistill.dispatch.budget import Budget
 from cotdistill.dispatch.limiter import Gate
 from cotdistill.dispatch.pool import stop_on_signals, work_through
 from cotdistill.dispatch.retry import FailedRequestError, NotAskedError, Retrier
@@ -41,8 +42,11 @@ async def ask_all(
     timeout_s: float,
     max_attempts: int,
     progress: Progress,
+    budget: Budget | None = None,
+    detail: Callable[[], str] = str,
 ) -> Asked:
-    """Ask every job once it has a slot, and hand each reply to `keep`, which must make it safe.
+    """Ask every job once it has a slot, and hand each reply to `keep`, which must make it safe. A budget that is
+    exhausted ends the asking like an end of jobs.
 
     Raises AccountError, StoppedError after a signal, and CotDistillError when the server cannot be reached or
     refuses everything; requests in flight are finished and kept first.
@@ -52,8 +56,13 @@ async def ask_all(
     retrier = Retrier(teacher, gate, max_attempts, timeout_s, progress.note, stop)
 
     async def ask(job: Job) -> None:
+        name = f"{job.key}-{job.sample}"
+        reply = None
+        if budget and not await budget.admit(name, job.request):
+            stop.set()
+            return
         try:
-            reply = await retrier.ask(job.request, f"{job.key}-{job.sample}")
+            reply = await retrier.ask(job.request, name)
         except NotAskedError:
             return
         except FailedRequestError as error:
@@ -62,8 +71,11 @@ async def ask_all(
         else:
             await keep(job, reply)
             asked.answered += 1
+        finally:
+            if budget:
+                budget.settle(name, reply)
         retries = f"{retrier.retries} retries" if retrier.retries else ""
-        progress.update(asked.answered + len(asked.failures), retries)
+        progress.update(asked.answered + len(asked.failures), ", ".join(filter(None, (detail(), retries))))
 
     def told() -> None:
         progress.note(f"stopping: waiting for {gate.in_flight} answers in flight; Ctrl-C again leaves at once")

@@ -23,12 +23,14 @@ _SCHEMA = """
 CREATE TABLE IF NOT EXISTS answers (
     key TEXT NOT NULL,          -- sha256 of what was sent
     sample INTEGER NOT NULL,    -- index among the answers to it
+    family TEXT NOT NULL,       -- the same key without the output cap: answers that differ in nothing else
     provider TEXT NOT NULL,
     model TEXT NOT NULL,
     stored_at REAL NOT NULL,    -- Unix time
     raw BLOB NOT NULL,          -- the provider's JSON, zlib
     PRIMARY KEY (key, sample)
-) WITHOUT ROWID
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS families ON answers (family, sample);
 """
 
 
@@ -48,8 +50,27 @@ def request_key(base_url: str, body: dict[str, Any]) -> str:
     return "s1:" + hashlib.sha256(content).hexdigest()
 
 
+class Entry(NamedTuple):
+    """One row, as it is written."""
+
+    key: str
+    sample: int
+    family: str
+    provider: str
+    model: str
+    stored_at: float
+    raw: bytes
+
+
+class Stored(NamedTuple):
+    """An answer of the store: under which key it was asked, and the provider's JSON."""
+
+    key: str
+    raw: bytes
+
+
 class _Write(NamedTuple):
-    row: tuple[str, int, str, str, float, bytes]
+    row: Entry
     loop: AbstractEventLoop
     done: "Future[None]"
 
@@ -63,8 +84,7 @@ class Store:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.touch(mode=0o600)  # answers may be confidential
             self._reader = self._connect()
-            self._reader.execute(_SCHEMA)
-            self._reader.commit()
+            self._reader.executescript(_SCHEMA)
         except (OSError, sqlite3.Error) as error:
             raise CotDistillError(f"{path}: cannot open the store of answers: {error}") from None
         self._writes: queue.SimpleQueue[_Write | None] = queue.SimpleQueue()
@@ -80,11 +100,18 @@ class Store:
         found = self._reader.execute("SELECT 1 FROM answers WHERE key = ? AND sample = ?", (key, sample))
         return found.fetchone() is not None
 
-    async def put(self, key: str, sample: int, provider: str, model: str, raw: bytes) -> None:
+    def relatives(self, family: str, sample: int) -> list[Stored]:
+        """Answers that were asked with other output caps, the newest first."""
+        rows = self._reader.execute(
+            "SELECT key, raw FROM answers WHERE family = ? AND sample = ? ORDER BY stored_at DESC", (family, sample)
+        )
+        return [Stored(key, zlib.decompress(raw)) for key, raw in rows]
+
+    async def put(self, key: str, sample: int, family: str, provider: str, model: str, raw: bytes) -> None:
         """Returns once the answer is on disk. Raises CotDistillError when it cannot be written."""
         loop = get_running_loop()
         done: Future[None] = loop.create_future()
-        row = (key, sample, provider, model, time.time(), zlib.compress(raw, 1))
+        row = Entry(key, sample, family, provider, model, time.time(), zlib.compress(raw, 1))
         self._writes.put(_Write(row, loop, done))
         try:
             await done
@@ -124,7 +151,7 @@ class Store:
         try:
             with connection:
                 connection.executemany(
-                    "INSERT OR IGNORE INTO answers VALUES (?, ?, ?, ?, ?, ?)", [write.row for write in batch]
+                    "INSERT OR IGNORE INTO answers VALUES (?, ?, ?, ?, ?, ?, ?)", [write.row for write in batch]
                 )
         except sqlite3.Error as error:
             problem = error

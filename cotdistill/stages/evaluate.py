@@ -160,7 +160,7 @@ class Asker:
 
         async def keep(job: Job, reply: Reply) -> None:
             if store:
-                await store.put(job.key, job.sample, self.teacher.provider, self.teacher.model, reply.raw)
+                await store.put(job.key, job.sample, job.key, self.teacher.provider, self.teacher.model, reply.raw)
             replies[job.prompt.id, job.sample] = reply
 
         local = self.teacher.provider == "local"
