@@ -10,14 +10,15 @@ ANSWER_WINDOW = 64_000
 """The final answer is looked for in the last so many characters."""
 
 MAX_ANSWER = 4_096
-"""A longer extracted answer is no final answer; it is cut."""
+"""A longer text is no final answer; it is cut."""
 
-_OPENERS = ("<think>", "<thinking>", "◁think▷")
 _CLOSERS = ("</think>", "</thinking>", "◁/think▷", "<|channel|>final<|message|>")
+_OPENERS = ("<think>", "<thinking>", "◁think▷", "<|channel|>analysis<|message|>")
+_HARMONY_ENDS = ("<|return|>", "<|start|>assistant", "<|end|>")
 
 
 class Split(NamedTuple):
-    """`rule` is what decided: the closing tag, "unclosed" or "no tag". Of an unclosed trace there is no answer."""
+    """`rule` is what decided: the closing tag, "unclosed" or "no tag". An unclosed trace has no answer."""
 
     reasoning: str | None
     answer: str
@@ -26,19 +27,14 @@ class Split(NamedTuple):
 
 
 def split(text: str) -> Split:
-    """Cut at the last closing tag. An opening tag is optional, for many templates write it in the prompt; one
-    without a close is an unfinished trace."""
+    """Cut at the last closing tag. Its opening tag is optional, for many templates write that into the prompt; an
+    opening tag that is never closed leaves a trace without an answer."""
     position, closer = max((text.rfind(tag), tag) for tag in _CLOSERS)
-    if position >= 0:
-        trace = text[:position].strip()
-        for opener in (*_OPENERS, "<|channel|>analysis<|message|>"):
-            trace = trace.removeprefix(opener)
-        return Split(trace.strip(), text[position + len(closer) :].strip(), closer, True)
-    start = text.lstrip()
-    for opener in _OPENERS:
-        if start.startswith(opener):
-            return Split(start.removeprefix(opener).strip(), "", "unclosed", False)
-    return Split(None, text, "no tag", True)
+    if max(text.rfind(tag) for tag in _OPENERS) > position:
+        return Split(_without_opener(text), "", "unclosed", False)
+    if position < 0:
+        return Split(None, text, "no tag", True)
+    return Split(_without_opener(text[:position]), _without_ends(text[position + len(closer) :]), closer, True)
 
 
 def join(reasoning: str, answer: str) -> str:
@@ -46,17 +42,19 @@ def join(reasoning: str, answer: str) -> str:
 
 
 class Extracted(NamedTuple):
-    """A final answer and the rule that found it."""
+    """A final answer as it is written, and the rule that found it."""
 
     answer: str
     rule: str
 
 
 def final_answer(text: str) -> Extracted | None:
-    """The final answer that a text gives, by the first rule that finds one: the last `\\boxed{}`, the last
-    `#### x`, the last line that announces an answer, a text that is nothing but an answer, the equation it ends
-    in, the last number. None when there is
-    nothing. What stands after an announced answer does not win over it."""
+    """The final answer of a text without its trace, by the first rule that finds one; None when none does.
+
+    The rules, in order: the last `\\boxed{}`; the last `#### x`; the last line or sentence that announces an answer;
+    a text that is nothing but an answer; the equation that ends the text; the formula that ends it; the last number.
+    So what stands after an announced answer does not win over it.
+    """
     text = text[-ANSWER_WINDOW:]
     for rule, find in _RULES:
         if found := find(text):
@@ -65,105 +63,157 @@ def final_answer(text: str) -> Extracted | None:
 
 
 def cut_reference(text: str) -> str:
-    """The answer in a worked reference: GSM8K's `#### 18`, the release's last line `A: 18`, or the last
-    `\\boxed{}`; any other text is the answer itself."""
-    if boxed := last_boxed(text):
-        return boxed
-    if hashes := _HASHES.findall(text):
-        return str(hashes[-1]).strip()
-    last = text.strip().rpartition("\n")[2]
-    if "\n" in text.strip() and (announced := _SHORT_LINE.match(last)):
-        return announced[1].strip()
-    return text.strip()
+    """The answer in a worked reference: the last `\\boxed{}`, GSM8K's `#### 18`, or its other release's last line
+    `A: 18`; any other text is the answer itself."""
+    text = text.strip()
+    above, _, last = text.rpartition("\n")
+    label = _REFERENCE_LINE.match(last) if above else None
+    return last_boxed(text) or _hashes(text) or (label[1].strip() if label else text)
 
 
 def last_boxed(text: str) -> str | None:
-    """What stands in the last `\\boxed{…}` or `\\fbox{…}`, braces balanced; to the line's end when unclosed."""
-    found = list(_BOXED.finditer(text))
-    if not found:
-        return None
-    start = found[-1].end()
-    depth = 1
-    for brace in _BRACE.finditer(text, start, start + MAX_ANSWER):
-        depth += 1 if brace[0] == "{" else -1
-        if not depth:
-            return text[start : brace.start()].strip()
-    return text[start : start + MAX_ANSWER].partition("\n")[0].strip(" $.")
+    """What stands in the last `\\boxed{…}` or `\\fbox{…}` that is not empty, braces balanced; up to the line's end
+    where the brace is never closed."""
+    for box in reversed(list(_BOXED.finditer(text))):
+        if content := _braced(text, box.end()) if box[0].endswith("{") else _WORD.match(text, box.end() - 1):
+            return content if isinstance(content, str) else content[0].rstrip("$.,;")
+    return None
 
 
-_BOXED = re.compile(r"\\(?:boxed|fbox)\s*\{")
-_BRACE = re.compile(r"(?<!\\)[{}]")
-_HASHES = re.compile(r"^####[ \t]*(\S[^\n]*)", re.MULTILINE)
-_SHORT_LINE = re.compile(r"(?:A|Answer|Final answer)[ \t]*:[ \t]*(\S.*)", re.IGNORECASE)
-
-_ANNOUNCED = re.compile(
-    r"""(?im)
-    (?:^[ \t>*_#-]{0,8}(?:final[ ]answer|answer|ans|a)[ \t*_]{0,4}[:=][ \t*_]{0,4}   # a line of its own
-    |\b(?:final[ ]answer|answer|result)[ \t*_]{0,4}(?:is|=|:|would[ ]be|will[ ]be)[ \t*_]{0,4}:?[ \t*_]{0,4})
-    \n{0,2}[ \t]{0,8}(\S[^\n]{0,4096})""",
+NUMBER = re.compile(
+    r"""(?<![\w.])(?:(?<![\d)\]}][ ])[-−+])?[$€£]?
+    (?:\d{1,3}(?:(?:,|\\,|\\!,|\{,\})\d{3})+(?!\d)|\d{1,3}(?:[ \u00a0\u202f]\d{3})+(?!\d)|\d+|(?=\.\d))
+    (?:\.\d+)?(?:[eE][-+]?\d{1,4})?
+    (?:[ ]?/[ ]?\d+)?(?:[ ]?\\?%)?""",
     re.VERBOSE,
 )
-_EQUATION = re.compile(r"=[ \t]*([^=\n]{1,200}?)[ \t]*\.?[ \t]*$")
-_NUMBER = re.compile(
-    r"[-−+]?(?:\d{1,3}(?:(?:,|\\,|\\!,|\{,\})\d{3})+|\d{1,3}(?:[ \u00a0\u202f]\d{3})+(?!\d)|\d+)(?:\.\d+)?"
-    r"(?:[eE][-+]?\d{1,4})?(?:[ ]?/[ ]?\d+(?:\.\d+)?)?[ ]?\\?%?|[-−+]?\.\d+"
+"""A number in prose, with its currency sign before and its percent sign after it."""
+
+_BOXED = re.compile(r"\\(?:boxed|fbox)(?:\s{0,3}\{|\s\S)")
+_WORD = re.compile(r"\S{1,100}")
+_BRACES = re.compile(r"\\.|[{}]", re.DOTALL)
+_HASHES = re.compile(r"^[ \t]{0,3}####[ \t]{0,8}(\S[^\n]{0,4096})", re.MULTILINE)
+_LIST_HEADING = re.compile(r"\d{1,2}[.):][ \t]+\S")
+_REFERENCE_LINE = re.compile(r"(?:A|Answer|Final answer)[ \t]{0,8}:[ \t]{0,8}(\S.*)", re.IGNORECASE)
+
+_ANNOUNCED = re.compile(
+    r"""(?:^[ \t>*_#-]{0,8}                                           # Answer: 18 · **Final Answer** · A: 18
+        (?:the[ ])?(?:(?:final|correct)[ ])?(?P<label>answer|ans|a)[ \t*_]{0,4}(?:[:=]|(?=\n))
+    |\b(?:answer|ans)(?:[ ]to[ ][^.:\n]{1,60}?)?[ \t*_]{1,4}         # so the answer to (a) is 18
+        (?:is|was|equals|would[ ]be|will[ ]be|should[ ]be|must[ ]be)\b[ \t*_]{0,4}:?[ ]?
+        (?:(?:therefore|thus|then|simply|just|clearly|indeed)\b)?)
+    [ \t*_]{0,4}(?P<gap>\s{0,4})(?:\$\$|\\\[)?\s{0,4}(?=\S)""",
+    re.VERBOSE | re.IGNORECASE | re.MULTILINE,
 )
+_SENTENCE_END = re.compile(r"[.?](?=[\s*\")]|$)|(?<=[a-z])!(?=\s|$)|;(?=\s+[a-z]{2})")
+_PROSE = re.compile(r"(?<![\\A-Za-z])[A-Za-z]{2,30}[,:;]? +[A-Za-z]{2}")
+_FORMULA = re.compile(
+    r"\$\$([^$]{1,1000})\$\$|(?<!\\)\$([^$\n]{1,400})(?<!\\)\$|\\\(([^\n]{1,400}?)\\\)|\\\[(.{1,400}?)\\\]", re.DOTALL
+)
+
+
+def _without_opener(trace: str) -> str:
+    trace = trace.strip()
+    for opener in _OPENERS:
+        trace = trace.removeprefix(opener)
+    return _without_ends(trace)
+
+
+def _without_ends(text: str) -> str:
+    text = text.strip()
+    for end in _HARMONY_ENDS:
+        text = text.removesuffix(end)
+    return text.strip()
+
+
+def _braced(text: str, start: int) -> str:
+    depth = 1
+    for token in _BRACES.finditer(text, start, start + MAX_ANSWER):
+        depth += (token[0] == "{") - (token[0] == "}")
+        if not depth:
+            return text[start : token.start()].strip()
+    line = text[start : start + MAX_ANSWER].partition("\n")[0]
+    return line.removesuffix("\\)").removesuffix("\\]").strip(" $.")
 
 
 def _hashes(text: str) -> str | None:
-    found = _HASHES.findall(text)
-    return str(found[-1]).strip() if found else None
+    """`#### 18`, but not the Markdown heading `#### Step 2` or `#### 2. Add up`. Words count on the last line only."""
+    end = len(text.rstrip())
+    for found in reversed(list(_HASHES.finditer(text))):
+        payload = _tidy(found[1])
+        heading = _LIST_HEADING.match(payload) or payload.endswith(":") or not payload
+        if not heading and (not payload[0].isalpha() or found.end() >= end):
+            return payload
+    return None
 
 
 def _announced(text: str) -> str | None:
-    """The last announced answer, up to the end of its sentence."""
-    last = None
-    for match in _ANNOUNCED.finditer(text):
-        last = match[1]
-    return None if last is None else _first_sentence(last)
-
-
-_SENTENCE_END = re.compile(r"[.;!?](?=\s|$|\*|\))")
+    """The last announced answer, up to the end of its sentence. Where a label stands alone, what follows it is the
+    answer only if it is no prose: `A:` also begins a worked solution."""
+    for match in reversed(list(_ANNOUNCED.finditer(text))):
+        said = text[match.end() : match.end() + MAX_ANSWER].partition("\n")[0]
+        apart = "\n" in match["gap"] and match["label"] is not None
+        if apart and (match["label"].lower() == "a" or _PROSE.search(said)):
+            continue
+        if sentence := _first_sentence(said):
+            return sentence
+    return None
 
 
 def _first_sentence(text: str) -> str:
-    text = text.strip().strip("*_ \t")
+    text = _tidy(text)
     end = _SENTENCE_END.search(text)
-    if end and not re.match(r"\w\.$", text[: end.end()]):
-        text = text[: end.start()]
-    return text.strip().strip("*_ \t").rstrip(".,;:")
+    return _tidy(text[: end.start()]) if end else text
 
 
-def _last_equation(text: str) -> str | None:
-    last = text.strip().rpartition("\n")[2][-1000:]
-    found = _EQUATION.search(last)
-    number = _NUMBER.fullmatch(found[1].strip(" $*€£")) if found else None
-    return number[0] if number else None
+def _tidy(text: str) -> str:
+    """Without Markdown's stars and the punctuation of the sentence around it."""
+    if "**" in text and not re.search(r"\w\*\*\w", text):
+        text = text.replace("**", "")
+    return text.strip("*_` \t\r").rstrip(".,;:").strip("*_` \t\r").removesuffix("$$")
 
 
-def _last_number(text: str) -> str | None:
-    last = None
-    for match in _NUMBER.finditer(text):
-        last = match[0]
-    return last.strip() if last else None
-
-
-_PROSE = re.compile(r"[A-Za-z]{2,}[,:;]? +[A-Za-z]{2,}")
+def _last_line(text: str) -> str:
+    return text.rstrip().rpartition("\n")[2][-2000:]
 
 
 def _whole(text: str) -> str | None:
     """A short single line that is no sentence is the answer itself: `\\frac{1}{2}`, `Paris`, `x = 3`."""
     line = text.strip()
-    if not line or "\n" in line or len(line) > 200 or _PROSE.search(line) or ":" in line:
+    if "\n" in line or len(line) > 200 or ":" in line or "<<" in line or _PROSE.search(line):
         return None
-    return line.strip("*_ ").rstrip(".")
+    return None if "=" in line and re.match(r"[A-Za-z]{2,30} ", line) else _tidy(line)
+
+
+def _last_equation(text: str) -> str | None:
+    _, equals, right = _last_line(text).rpartition("=")
+    right = _tidy(right).strip("$ ") if right.count("$") == 1 and right.strip(" .*").endswith("$") else _tidy(right)
+    wrong = not equals or len(right) > 200 or "<<" in right or ">>" in right or "\\]" in right or "\\)" in right
+    return None if wrong or _PROSE.search(right) else right
+
+
+def _last_formula(text: str) -> str | None:
+    """The formula that ends the text, with no number after it. Dollars that enclose words are currency signs."""
+    tail = text[-2000:]
+    found = list(_FORMULA.finditer(tail))
+    if not found or any(letter.isdigit() for letter in tail[found[-1].end() :]):
+        return None
+    formula = next(group for group in found[-1].groups() if group is not None).strip()
+    words = re.search(r"[A-Za-z]{3}", re.sub(r"\\[A-Za-z]+", "", formula))
+    return None if words or formula.endswith(("=", "+", "-")) else _tidy(formula)
+
+
+def _last_number(text: str) -> str | None:
+    found = list(NUMBER.finditer(text))
+    return found[-1][0].strip() if found else None
 
 
 _RULES = (
     ("boxed", last_boxed),
     ("hashes", _hashes),
-    ("announced", _announced),
+    ("answer_line", _announced),
     ("whole", _whole),
     ("equation", _last_equation),
+    ("last_formula", _last_formula),
     ("last_number", _last_number),
 )

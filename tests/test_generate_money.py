@@ -47,7 +47,8 @@ def runs(
     """Run generate once per set of options against one server; gives the manifests and the requests of each."""
 
     async def run() -> tuple[list[Manifest], list[int]]:
-        manifests, asked = [], []
+        manifests: list[Manifest] = []
+        asked: list[int] = []
         async with serving(answer) as server:
             for chosen in options:
                 manifests.append(await _one(server, chosen))
@@ -119,7 +120,7 @@ def test_reservations_wait_for_each_other_and_are_given_back() -> None:
         budget.settle("a", reply)
         assert await waiting, "a cost 10 of its 100"
         budget.settle("b", None)
-        assert (budget.spent, budget.exhausted) == (10, False)
+        assert budget.spent == 10 and not budget.exhausted
         assert await budget.admit("c", request)
         budget.settle("c", reply)
         assert [await budget.admit(name, request) for name in "defg"][:1] == [True]

@@ -18,7 +18,7 @@ FLOORS = [
     {"dispatch"},
     {"stages"},
     {"summary", "demo"},
-    {"cli"},
+    {"cli", "cli_options"},
 ]
 
 
