@@ -1,0 +1,101 @@
+"""One spelling for texts that say the same, and what a sentence states."""
+
+import re
+from functools import lru_cache
+
+from cotdistill.reasoning import NUMBER
+from cotdistill.verifiers._numbers import SCALE, off_unit
+
+_UNICODE = str.maketrans(
+    {
+        "−": "-", "–": "-", "π": "\\pi ", "∞": "\\infty ", "≤": "\\le ", "≥": "\\ge ", "∪": "\\cup ", "∈": "\\in ",
+        "×": "\\times ", "·": "\\cdot ", "√": "\\sqrt ", "²": "^2", "³": "^3", "°": " degrees ", "½": "\\frac{1}{2}",
+    }
+)  # fmt: skip
+_SIMPLE = re.compile(r"-?\d{1,30}(?:\.\d{1,30})?")
+_REWRITES = (
+    (re.compile(r"\^\s?(?:\{\s?\\circ\s?\}|\\circ)"), " degrees "),
+    (re.compile(r"\\(?:text|textbf|mathrm|mathbf|mathit|textit|mbox|operatorname)\s?\{([^{}]*)\}"), r" \1 "),
+    (re.compile(r"\\(?:left|right|displaystyle|limits|big|Big|bigg|Bigg|[bB]igg?[lr])(?![A-Za-z])"), ""),
+    (re.compile(r"(?<=\d)(?:\\,|\\!|\{,\}|\\!,|,\\!) ?(?=\d{3})"), ","),
+    (re.compile(r"(?<!\\)\\[,!;: ]|~|\\q?quad(?![A-Za-z])|\s+"), " "),
+    (re.compile(r"\\[dtc]frac(?![A-Za-z])"), r"\\frac"),
+    (re.compile(r"\\langle(?![A-Za-z]) ?"), "("),
+    (re.compile(r" ?\\rangle(?![A-Za-z])"), ")"),
+    (re.compile(r"\\lbrace(?![A-Za-z])"), r"\\{"),
+    (re.compile(r"\\rbrace(?![A-Za-z])"), r"\\}"),
+)
+
+
+@lru_cache(1024)
+def plain(text: str) -> str:
+    """Without the dressing that says nothing: `$…$`, `\\text{…}`, thin spaces, bold stars, a final point."""
+    text = text.strip()
+    if _SIMPLE.fullmatch(text):
+        return text
+    text = text.translate(_UNICODE).replace("\\$", "$").replace("\\%", "%")
+    for pattern, instead in _REWRITES:
+        text = pattern.sub(instead, text)
+    text = text.strip("*` ").rstrip(".,;").strip()
+    text = text.removeprefix("\\(").removesuffix("\\)").removeprefix("\\[").removesuffix("\\]")
+    if len(text) > 1 and text[0] == text[-1] == "$":
+        text = text[1:-1]
+    return (text[:-1] if text.count("$") == 1 and text.endswith("$") else text).strip().rstrip(".").strip()
+
+
+WORDS = re.compile(r"[^\W\d_]{2,}(?:[ '-][^\W\d_]+)*")
+LETTER = re.compile(r"\(?[A-Z]\)?")
+_COMMAND = re.compile(r"\\[A-Za-z]+|\b(?:sqrt|sin|cos|tan|cot|sec|csc|log|exp|mod|max|min|gcd|lcm|frac|and)\b")
+_LONG_WORD = re.compile(r"[A-Za-z]{3,}")
+_HEDGE = re.compile(r"\b(?:not|[a-z]{2,8}n't|no|nor|between|about|under)\b", re.IGNORECASE)
+_REASON = re.compile(r"[;(]|, |\b(?:because|since|as|which|so)\b")
+_NAME = re.compile(
+    r"(?:[A-Za-z](?:_\{?\w{1,5}\}?)?'?(?:\([A-Za-z]\))?|[A-Z]{2,3}|[A-Za-z][A-Za-z ]{3,30}) ?(?:=|\\in|is\b) ?(?=\S)"
+)
+_SUM = re.compile(r"(?:[\d+*/. ()$-]|\\times|\\cdot|\\div){1,100}= ?(?=\S)")
+
+
+def folded(text: str) -> str:
+    """One spelling of equal texts: no space but between digits, no braces around one letter, no case in words."""
+    if WORDS.fullmatch(text):
+        words = " ".join(text.split())
+        return words.casefold() if len(words) > 2 or words.lower() == "no" else words
+    if LETTER.fullmatch(text):
+        return text.strip("()")
+    return re.sub(r"(?<!\d) | (?!\d)", "", re.sub(r"([_^])\{(\w)\}", r"\1\2", text))
+
+
+def words_of(text: str) -> list[str]:
+    """The words of a text, but for a unit at its end; `2\\sin x` has none."""
+    return _LONG_WORD.findall(_COMMAND.sub(" ", off_unit(text)[0]))
+
+
+def stated(prose: str) -> str | None:
+    """The one number or formula that a sentence states, unless it hedges: "18, which is 2 more than 16" -> 18."""
+    formulas = re.findall(r"\$([^$]{1,200})\$", prose)
+    if len(formulas) == 1 and not NUMBER.search(prose.replace(formulas[0], "")):
+        return str(formulas[0]).strip()
+    head = _REASON.split(prose)[0] if prose[:1].isdigit() else prose
+    numbers = {found[0].strip() for found in NUMBER.finditer(head.rpartition("=")[2])}
+    return numbers.pop() if len(numbers) == 1 and not _HEDGE.search(head) and not SCALE.search(head) else None
+
+
+def right_side(text: str, other: str) -> str:
+    """`x = 3` and `1 + 2 = 3` answer 3; where the other side has a name too, they keep theirs."""
+    if not _NAME.match(other):
+        while name := _NAME.match(text):
+            text = text[name.end() :]
+    while result := _SUM.match(text):
+        text = text[result.end() :]
+    return text.strip()
+
+
+def same_letters(gold: str, given: str) -> bool:
+    """Algebra folds A to a, and takes words for products; neither may decide."""
+    ours, theirs = (set(re.findall(r"[A-Za-z]", _COMMAND.sub(" ", side))) for side in (gold, given))
+    shared = {letter.lower() for letter in ours} & {letter.lower() for letter in theirs}
+    same_case = {letter for letter in ours if letter.lower() in shared} == {
+        letter for letter in theirs if letter.lower() in shared
+    }
+    same_primes = gold.count("'") == given.count("'")
+    return same_case and same_primes and sorted(words_of(gold)) == sorted(words_of(given))
