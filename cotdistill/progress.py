@@ -6,7 +6,7 @@ Everything goes to stderr; stdout belongs to pipes. A stage sees only the Progre
 import json
 import sys
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol, TextIO
 
 LINE_EVERY_S = 10.0
@@ -40,18 +40,31 @@ class Lines:
         self._stream, self._as_json = stream, as_json
         self._label = ""
         self._total: int | None = None
-        self._due = 0.0
+        self._begun = self._due = 0.0
 
     def begin(self, label: str, total: int | None) -> None:
         self._label, self._total = label, total
-        self._due = time.monotonic() + LINE_EVERY_S
+        self._begun = time.monotonic()
+        self._due = self._begun + LINE_EVERY_S
 
     def update(self, done: int, detail: str = "") -> None:
-        if time.monotonic() < self._due:
+        now = time.monotonic()
+        if now < self._due:
             return
-        self._due = time.monotonic() + LINE_EVERY_S
+        self._due = now + LINE_EVERY_S
+        rate = done / max(now - self._begun, 1e-3)
+        left_s = round((self._total - done) / rate) if self._total is not None and done else None
         of = f"/{self._total}" if self._total is not None else ""
-        self._write(f"{self._label}: {done}{of} {detail}".rstrip(), done=done, total=self._total, detail=detail)
+        left = f", {timedelta(seconds=left_s)} left" if left_s is not None else ""
+        self._write(
+            f"{self._label}: {done}{of}, {rate:.1f}/s{left}  {detail}".rstrip(),
+            stage=self._label,
+            done=done,
+            total=self._total,
+            per_s=round(rate, 2),
+            left_s=left_s,
+            detail=detail,
+        )
 
     def note(self, message: str) -> None:
         self._write(message)
@@ -95,7 +108,7 @@ class Bar:
         self._task = self._bar.add_task(label, total=total, rate="", detail="")
 
     def update(self, done: int, detail: str = "") -> None:
-        rate = f"{done / max(time.monotonic() - self._begun, 1e-3):.0f}/s"
+        rate = f"{done / max(time.monotonic() - self._begun, 1e-3):.1f}/s"
         self._bar.update(self._task, completed=done, rate=rate, detail=detail)
 
     def note(self, message: str) -> None:

@@ -1,8 +1,10 @@
 import asyncio
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -45,6 +47,14 @@ def test_the_store_is_for_its_owner_only(tmp_path: Path) -> None:
     assert (tmp_path / "s.sqlite").stat().st_mode & 0o077 == 0
 
 
+def test_a_store_of_another_version_is_left_alone_and_named(tmp_path: Path) -> None:
+    path = tmp_path / "s.sqlite"
+    with closing(sqlite3.connect(path)) as other, other:
+        other.execute("CREATE TABLE answers (key TEXT)")
+    with pytest.raises(CotDistillError, match=r"s.sqlite: a store of another version .*tables 0, expected 1.*--cache"):
+        Store(path)
+
+
 def test_a_file_that_is_no_store_is_a_clear_error(tmp_path: Path) -> None:
     (tmp_path / "s.sqlite").write_text("hello, I am a text file, and longer than a header" * 10)
     with pytest.raises(CotDistillError, match="cannot open the store of answers: file is not a database"):
@@ -53,6 +63,7 @@ def test_a_file_that_is_no_store_is_a_clear_error(tmp_path: Path) -> None:
 
 WRITER = """
 import asyncio, sys
+from contextlib import closing
 from pathlib import Path
 from cotdistill.dispatch.cache import Store
 

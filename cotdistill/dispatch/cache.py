@@ -33,6 +33,9 @@ CREATE TABLE IF NOT EXISTS answers (
 CREATE INDEX IF NOT EXISTS families ON answers (family, sample);
 """
 
+SCHEMA_VERSION = 1
+"""Raised when the tables change; SQLite keeps it as `user_version`, 0 in a new file."""
+
 
 def default_path() -> Path:
     if chosen := os.environ.get("COTDISTILL_CACHE"):
@@ -84,7 +87,7 @@ class Store:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.touch(mode=0o600)  # answers may be confidential
             self._reader = self._connect()
-            self._reader.executescript(_SCHEMA)
+            self._prepare()
         except (OSError, sqlite3.Error) as error:
             raise CotDistillError(f"{path}: cannot open the store of answers: {error}") from None
         self._writes: queue.SimpleQueue[_Write | None] = queue.SimpleQueue()
@@ -134,6 +137,19 @@ class Store:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")  # a commit survives a power cut
         return connection
+
+    def _prepare(self) -> None:
+        """One transaction each for the look and the tables: another process may do the same now."""
+        self._reader.execute("BEGIN")
+        (version,) = self._reader.execute("PRAGMA user_version").fetchone()
+        (tables,) = self._reader.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        self._reader.commit()
+        if version != SCHEMA_VERSION and tables:
+            raise CotDistillError(
+                f"{self.path}: a store of another version of cotdistill (tables {version}, expected {SCHEMA_VERSION}); "
+                f"use that version, or give another --cache"
+            )
+        self._reader.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT")
 
     def _write_all(self) -> None:
         connection = self._connect()

@@ -1,0 +1,57 @@
+import io
+import json
+from datetime import datetime
+
+import pytest
+
+from cotdistill import progress
+from cotdistill.progress import Lines
+
+
+@pytest.fixture
+def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(progress, "LINE_EVERY_S", 0.0)
+
+
+@pytest.mark.usefixtures("at_once")
+def test_a_line_says_how_far_how_fast_how_long_and_the_stage_s_own_number() -> None:
+    stream = io.StringIO()
+    lines = Lines(stream)
+    lines.begin("generate", 10)
+    lines.update(5, "0.12 USD")
+    assert stream.getvalue().startswith("generate: 5/10, ")
+    assert "/s, 0:00:00 left  0.12 USD\n" in stream.getvalue()
+
+
+@pytest.mark.usefixtures("at_once")
+def test_with_an_unknown_total_no_time_left_is_made_up() -> None:
+    stream = io.StringIO()
+    lines = Lines(stream)
+    lines.begin("filter", None)
+    lines.update(3)
+    assert stream.getvalue().startswith("filter: 3, ")
+    assert "left" not in stream.getvalue()
+
+
+@pytest.mark.usefixtures("at_once")
+def test_json_lines_are_objects_with_the_same_numbers() -> None:
+    stream = io.StringIO()
+    lines = Lines(stream, as_json=True)
+    lines.begin("generate", 10)
+    lines.update(0)
+    lines.update(4, "3 retries")
+    lines.note("a note")
+    first, second, note = map(json.loads, stream.getvalue().splitlines())
+    assert (first["done"], first["total"], "left_s" in first) == (0, 10, False), "nothing done: no rate to go by"
+    assert (second["stage"], second["done"], second["detail"]) == ("generate", 4, "3 retries")
+    assert datetime.fromisoformat(second["time"]).tzinfo is not None
+    assert note["message"] == "a note"
+
+
+def test_a_cron_log_gets_a_line_every_ten_seconds_not_one_an_answer() -> None:
+    stream = io.StringIO()
+    lines = Lines(stream)
+    lines.begin("generate", 1000)
+    for done in range(1000):
+        lines.update(done)
+    assert stream.getvalue() == ""
