@@ -8,7 +8,7 @@ import hashlib
 import os
 import re
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -147,8 +147,16 @@ def read_records(path: Path, kind: type[T], bad: BadLines | None = None) -> Iter
 
 def read_numbered(path: Path, kind: type[T], bad: BadLines) -> Iterator[tuple[int, T]]:
     """The same with line numbers, from 1. Empty lines and a byte order mark are passed over."""
+    with open_input(path) as file:
+        yield from decode_lines(file, kind, lambda number, line, problem: bad.add(path, number, line, problem))
+
+
+def decode_lines(
+    lines: Iterable[bytes], kind: type[T], tell: Callable[[int, str | bytes, str], None], first: int = 1
+) -> Iterator[tuple[int, T]]:
+    """Records of JSON lines with their numbers, counted from `first`; a bad one is told to `tell` and left out."""
     decoder = msgspec.json.Decoder(kind)
-    number = 0
+    number = first - 1
 
     def decode(line: str | bytes) -> T:
         try:
@@ -156,24 +164,23 @@ def read_numbered(path: Path, kind: type[T], bad: BadLines) -> Iterator[tuple[in
         except msgspec.DecodeError as error:
             raise ValueError(explain(error)) from None
 
-    def lines(file: Iterable[bytes]) -> Iterator[bytes]:
+    def counted() -> Iterator[bytes]:
         nonlocal number
-        for line in file:
+        for line in lines:
             number += 1
             yield line
 
-    with open_input(path) as file:
-        reader = jsonlines.Reader(lines(file), loads=decode)
-        while True:
-            try:
-                record = reader.read(skip_empty=True)
-            except EOFError:
-                return
-            except jsonlines.InvalidLineError as error:
-                problem = "not valid UTF-8" if isinstance(error.line, bytes) else str(error.__cause__ or error)
-                bad.add(path, number, error.line, problem)
-            else:
-                yield number, cast(T, record)
+    reader = jsonlines.Reader(counted(), loads=decode)
+    while True:
+        try:
+            record = reader.read(skip_empty=True)
+        except EOFError:
+            return
+        except jsonlines.InvalidLineError as error:
+            problem = "not valid UTF-8" if isinstance(error.line, bytes) else str(error.__cause__ or error)
+            tell(number, error.line, problem)
+        else:
+            yield number, cast(T, record)
 
 
 def explain(error: msgspec.DecodeError) -> str:

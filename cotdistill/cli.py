@@ -102,6 +102,12 @@ def filter_(
     """Keep what is right (rejection sampling); every dropped response keeps its reason."""
     from cotdistill.stages import filter as stage
 
+    if settings.explain is not None:
+        from cotdistill.explaining import explain
+
+        typer.echo(explain(output, settings.explain))
+        return
+    _load_env()
     _stage(console, lambda progress: stage.run(responses, output, settings, progress))
 
 

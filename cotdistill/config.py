@@ -34,6 +34,7 @@ class GenerateConfig:
     concurrency: int = option(32, "Requests in flight.", "N")
     timeout_s: float = option(600.0, "Give up on one attempt after this long.", "SECONDS")
     max_attempts: int = option(8, "Tries of one request before its prompt counts as failed.", "N")
+    batch: bool = option(False, "Ask in batches: half the price, answers within a day.")
     cache: str | None = option(None, "The store of paid answers (default: $COTDISTILL_CACHE).", "PATH")
     no_cache: bool = option(False, "A store that lives and dies with this output.")
     max_cost: float | None = option(None, "Never spend more than this in one run.", "USD")
@@ -54,8 +55,13 @@ class GenerateConfig:
 class FilterConfig:
     verify: str | None = option(None, "Judge answers: {verifiers}, none.", "SPEC")
     filter: tuple[str, ...] = option((), "Add a filter: {filters}; none clears the defaults. Repeatable.", "SPEC")
+    against: tuple[str, ...] = option((), "Drop problems that are in this evaluation set. Repeatable.", "EVAL")
     select: str | None = option(None, "Choose per prompt: {selectors} (default: keep all).", "SPEC")
     keep_incorrect: bool = option(False, "Keep wrong answers too; the verdict stays with each.")
+    weight: str = option("none", "Weight rows for the loss by pass rate: none, difficulty, uncertainty.", "NAME")
+    incorrect_weight: float | None = option(None, "Weight of the wrong answers that are kept.", "X")
+    explain: str | None = option(None, "Show one prompt's samples and why each was kept or dropped.", "ID")
+    workers: int | None = option(None, "Processes (default: all cores, 1 for a small file).", "N")
     skip_bad: bool = option(False, "Set unreadable lines aside instead of stopping.")
     allow_modified: bool = option(False, "Accept an input that was edited after its manifest.")
 

@@ -16,12 +16,20 @@ import types
 import typing
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+import msgspec
 
 from cotdistill.errors import UsageError
 
 FOLDERS = ("teachers", "verifiers", "filters", "selectors", "formats")
 _PACKAGE = Path(__file__).parent
+
+Count = Annotated[int, msgspec.Meta(ge=1)]
+"""For an option of a plug-in: how many, at least 1."""
+
+Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
+"""For an option of a plug-in: from 0 to 1."""
 
 
 def names(folder: str) -> list[str]:
@@ -48,7 +56,7 @@ def build(folder: str, spec: str) -> Any:
     name, options = parse(spec)
     kind = load(folder, name)
     fields = {field.name: field for field in dataclasses.fields(kind) if field.init}
-    hints = typing.get_type_hints(kind)
+    hints = typing.get_type_hints(kind, include_extras=True)
     values = {}
     for key, text in options.items():
         if key not in fields:
@@ -131,15 +139,20 @@ def _load_file(path: Path) -> types.ModuleType:
 
 
 def _convert(text: str, hint: Any, where: str) -> Any:
-    choices = [kind for kind in typing.get_args(hint) if kind is not type(None)]
+    kinds = [kind for kind in typing.get_args(hint) if kind is not type(None)]
     if typing.get_origin(hint) is typing.Literal:
-        if text not in choices:
-            raise UsageError(f"{where}: expected one of {', '.join(map(str, choices))}, got {text!r}")
+        if text not in kinds:
+            raise UsageError(f"{where}: expected one of {', '.join(map(str, kinds))}, got {text!r}")
         return text
-    kind = choices[0] if choices else hint
+    kind = kinds[0] if kinds else hint
     try:
         if kind is bool:
             return {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}[text.lower()]
-        return kind(text)
+        value = kind(text)
     except (ValueError, KeyError):
         raise UsageError(f"{where}: expected {kind.__name__}, got {text!r}") from None
+    try:
+        return msgspec.convert(value, hint) if kind in (int, float) else value
+    except msgspec.ValidationError as error:
+        limit = str(error).removeprefix("Expected ").replace("`", "")
+        raise UsageError(f"{where}: expected {limit}, got {text!r}") from None

@@ -1,11 +1,12 @@
 """Confidence intervals for shares."""
 
+from dataclasses import dataclass
 from math import sqrt
 
 Z_95 = 1.959964
 
 
-def wilson(successes: int, trials: int, z: float = Z_95) -> tuple[float, float]:
+def wilson(successes: float, trials: float, z: float = Z_95) -> tuple[float, float]:
     """The score interval of Wilson (1927) for a proportion: right at 0 and 1 and for few trials, where the
     normal approximation is not. (0, 1) when there are no trials."""
     if not trials:
@@ -14,3 +15,40 @@ def wilson(successes: int, trials: int, z: float = Z_95) -> tuple[float, float]:
     centre = share + spread / 2
     half = z * sqrt(share * (1 - share) / trials + spread / trials / 4)
     return max(0.0, (centre - half) / (1 + spread)), min(1.0, (centre + half) / (1 + spread))
+
+
+@dataclass
+class Clustered:
+    """A share of trials that come in clusters, such as the samples of one prompt: those resemble each other, so a
+    thousand samples of ten prompts tell little more than ten. Sums only: memory does not grow with the clusters."""
+
+    clusters: int = 0
+    trials: int = 0
+    successes: int = 0
+    _trials_squared: int = 0
+    _successes_squared: int = 0
+    _products: int = 0
+
+    def add(self, successes: int, trials: int) -> None:
+        self.clusters += 1
+        self.trials += trials
+        self.successes += successes
+        self._trials_squared += trials * trials
+        self._successes_squared += successes * successes
+        self._products += successes * trials
+
+    @property
+    def share(self) -> float:
+        return self.successes / self.trials if self.trials else 0.0
+
+    def interval(self, z: float = Z_95) -> tuple[float, float]:
+        """Wilson's interval at the effective number of trials, which the ratio estimator's variance over clusters
+        gives (Cochran, Sampling Techniques, section 9.10; the same idea: Korn and Graubard 1998). Between one and
+        `trials` a cluster; where every cluster is all right or all wrong alike, one a cluster."""
+        effective = float(self.clusters)
+        if self.clusters > 1 and 0 < self.successes < self.trials:
+            p = self.share
+            spread = self._successes_squared - 2 * p * self._products + p * p * self._trials_squared
+            variance = spread * self.clusters / (self.clusters - 1) / self.trials**2
+            effective = min(float(self.trials), p * (1 - p) / variance) if variance else float(self.trials)
+        return wilson(self.share * effective, effective, z)

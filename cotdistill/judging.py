@@ -1,6 +1,7 @@
 """Which verifier judges which response, for filter and evaluate alike."""
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from cotdistill import extensions
@@ -9,6 +10,9 @@ from cotdistill.records import Prompt, Response, Verdict
 from cotdistill.verifiers import Verifier
 
 NOTHING = "none"
+
+ASKED_FOR = ("code", "judge")
+"""Verifiers that a data file must not choose."""
 
 
 @dataclass
@@ -25,11 +29,36 @@ class Judge:
             self._verifier(self.spec or "")  # a wrong spec ends the run before it begins
 
     def judge(self, response: Response) -> Verdict:
-        spec = self.spec or _default(response.prompt)
-        self.used[spec] += 1
+        return self.judge_all([[response]])[0][0]
+
+    def judge_all(self, prompts: Sequence[Sequence[Response]]) -> list[list[Verdict]]:
+        """The verdicts on every sample of each prompt: verifiers may compare them, or ask a server about many at once
+        (see `verifiers.Verifier`)."""
+        specs = [self.spec or _default(responses[0].prompt) for responses in prompts]
+        verdicts: list[list[Verdict]] = [[] for _ in prompts]
+        for spec in dict.fromkeys(specs):
+            places = [place for place, one in enumerate(specs) if one == spec]
+            found = self._verdicts(spec, [prompts[place] for place in places])
+            for place, ones in zip(places, found, strict=True):
+                verdicts[place] = ones
+                self.used[spec] += len(ones)
+        return verdicts
+
+    def _verdicts(self, spec: str, prompts: Sequence[Sequence[Response]]) -> list[list[Verdict]]:
         if spec == NOTHING:
-            return Verdict(status="unverified", method=NOTHING, reference=response.prompt.reference)
-        return self._verifier(spec).judge(response)
+            return [[_unverified(response) for response in responses] for responses in prompts]
+        verifier = self._verifier(spec)
+        if judge_many := getattr(verifier, "judge_many", None):
+            found: list[list[Verdict]] = judge_many(prompts)
+            return found
+        if judge_prompt := getattr(verifier, "judge_prompt", None):
+            return [judge_prompt(responses) for responses in prompts]
+        return [[verifier.judge(response) for response in responses] for responses in prompts]
+
+    @property
+    def alone(self) -> bool:
+        """Whether a verifier must not be asked from several processes."""
+        return any(getattr(verifier, "alone", False) for verifier in self._built.values())
 
     def describe(self) -> str:
         return "verified with " + ", ".join(f"{spec} ({count})" for spec, count in self.used.most_common())
@@ -40,12 +69,20 @@ class Judge:
         return self._built[spec]
 
 
+def _unverified(response: Response) -> Verdict:
+    return Verdict(status="unverified", method=NOTHING, reference=response.prompt.reference)
+
+
 def _default(prompt: Prompt) -> str:
     if prompt.verifier is not None:
         name = extensions.parse(prompt.verifier)[0]
         if name.endswith(".py"):  # a data file must not choose code to run
             raise CotDistillError(
                 f"prompt {prompt.id!r}: its verifier is a file, {name!r}; pass files with --verify only"
+            )
+        if name in ASKED_FOR:
+            raise CotDistillError(
+                f"prompt {prompt.id!r}: its verifier {name!r} runs code or costs money; ask for it with --verify"
             )
         return prompt.verifier
     if prompt.reference is None:

@@ -85,11 +85,16 @@ class Verdict(Record, frozen=True, kw_only=True):
 
 
 class Judged(Record, frozen=True, kw_only=True):
-    """A response with its verdict. `pass_rate` is the share of its prompt's samples that are correct."""
+    """A response with its verdict, and what is known of its prompt: how many `samples` it has, how many are
+    `correct`, their share (`pass_rate`), and the share that agree on the most frequent answer (`vote_share`).
+    `weight` is the row's weight in the loss, 1 where it is absent."""
 
     response: Response
     verdict: Verdict
+    samples: int | None = None
+    correct: int | None = None
     pass_rate: float | None = None
+    vote_share: float | None = None
     weight: float | None = None
 
 

@@ -6,6 +6,8 @@ import msgspec
 
 from cotdistill.artifacts import Manifest
 
+TAGS_SHOWN = 20
+
 
 def as_json(manifest: Manifest) -> str:
     return msgspec.json.encode(manifest).decode()
@@ -29,19 +31,38 @@ def as_text(manifest: Manifest) -> str:
 def _table(results: dict[str, Any]) -> list[str]:
     lines = []
     for name, value in results.items():
-        if name == "columns":
-            continue  # said before the first request
+        if name == "columns" or name.endswith("_interval"):
+            continue  # said before the first request; said with the number it belongs to
+        label = name.replace("_", " ")
         if name == "students":
             lines += scores_table(value)
+        elif name == "accuracy":
+            lines.append(f"  {label}: {value:.1%}{_spread(results.get('accuracy_interval'))}")
+        elif name == "accuracy_by_tag":
+            lines += _by_tag(value)
+        elif isinstance(value, dict) and value and sum(map(len, value)) > 60:
+            lines += [f"  {label}:", *(f"    {count:>9,}  {key}" for key, count in value.items())]
         elif isinstance(value, dict):
-            inner = ", ".join(f"{key} {count:,}" for key, count in value.items())
-            lines.append(f"  {name.replace('_', ' ')}: {inner}" if inner else "")
-        elif not name.endswith("_interval"):
-            interval = results.get(f"{name}_interval")
-            spread = f" (95 % interval {interval[0]:.1%} to {interval[1]:.1%})" if interval else ""
-            shown = f"{value:.1%}" if name == "accuracy" else value
-            lines.append(f"  {name.replace('_', ' ')}: {shown}{spread}")
+            lines.append(
+                f"  {label}: " + ", ".join(f"{key} {count:,}" for key, count in value.items()) if value else ""
+            )
+        else:
+            lines.append(f"  {label}: {value}")
     return [line for line in lines if line]
+
+
+def _spread(interval: list[float] | None) -> str:
+    return f" (95 % interval {interval[0]:.1%} to {interval[1]:.1%})" if interval else ""
+
+
+def _by_tag(tags: dict[str, dict[str, Any]]) -> list[str]:
+    width = max(map(len, tags), default=0)
+    lines = [
+        f"    {tag:<{width}}  {entry['accuracy']:6.1%}{_spread(entry['interval'])}  {entry['responses']:,} responses"
+        for tag, entry in list(tags.items())[:TAGS_SHOWN]
+    ]
+    more = [f"    and {len(tags) - TAGS_SHOWN} more tags; --json has all"] if len(tags) > TAGS_SHOWN else []
+    return ["  accuracy by tag:", *lines, *more] if tags else []
 
 
 def scores_table(students: list[dict[str, Any]]) -> list[str]:

@@ -120,6 +120,11 @@ def test_a_wrong_spec_says_what_there_is(spec: str, problem: str) -> None:
         build("filters", spec)
 
 
+def test_a_number_out_of_range_is_refused_with_its_limit() -> None:
+    with pytest.raises(UsageError, match="first:k: expected int >= 1, got '0'"):
+        build("selectors", "first:k=0")
+
+
 def test_a_hyphen_is_as_good_as_an_underscore() -> None:
     assert build("filters", "exact-duplicate") is not None
 

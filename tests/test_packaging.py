@@ -12,10 +12,10 @@ from tests.conftest import ROOT
 
 FLOORS = [
     {"errors", "intervals", "progress", "config", "records", "reasoning"},
-    {"artifacts", "extensions", "pricing"},
+    {"artifacts", "extensions", "pricing", "workers"},
     {"prompting", "prompt_files", "verifiers", "filters", "selectors", "formats", "students", "mock"},
     {"teachers", "judging"},
-    {"dispatch"},
+    {"dispatch", "screening", "funnel", "explaining"},
     {"stages"},
     {"summary", "demo"},
     {"cli", "cli_options"},

@@ -3,6 +3,7 @@
 import hashlib
 import re
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 from cotdistill.records import Judged
 
@@ -16,6 +17,8 @@ class Filter:
 
     Case, space and punctuation are folded. Remembers 16 bytes a problem, and the current prompt's answers.
     """
+
+    remembers: ClassVar[bool] = True
 
     _problems: dict[bytes, str] = field(default_factory=dict, init=False, repr=False)
     _current: str | None = field(default=None, init=False, repr=False)

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from cotdistill.extensions import Count
 from cotdistill.records import Judged
 
 
@@ -10,7 +11,7 @@ from cotdistill.records import Judged
 class Selector:
     """Keeps the first k of each prompt."""
 
-    k: int = 1
+    k: Count = 1
 
     def choose(self, judged: Sequence[Judged]) -> Sequence[Judged]:
         return judged[: self.k]

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from cotdistill.extensions import Count
 from cotdistill.records import Judged
 
 
@@ -10,7 +11,7 @@ from cotdistill.records import Judged
 class Selector:
     """Keeps the k of each prompt with the shortest reasoning and answer together."""
 
-    k: int = 1
+    k: Count = 1
 
     def choose(self, judged: Sequence[Judged]) -> Sequence[Judged]:
         shortest = sorted(judged, key=lambda one: (_length(one), one.response.sample))[: self.k]

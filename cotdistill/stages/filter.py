@@ -1,153 +1,143 @@
 """Responses -> kept | dropped: verify, filter in order, select per prompt. Every dropped one has a reason."""
 
 import dataclasses
-from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import groupby
 from pathlib import Path
-from typing import Any
 
 from cotdistill import artifacts, extensions
 from cotdistill.artifacts import ArtifactWriter, BadLines, Manifest
 from cotdistill.config import FilterConfig
+from cotdistill.errors import UsageError
 from cotdistill.filters import Filter
-from cotdistill.intervals import wilson
-from cotdistill.judging import NOTHING, Judge
+from cotdistill.funnel import Funnel
 from cotdistill.progress import Progress
-from cotdistill.records import Dropped, Judged, Response
+from cotdistill.records import Dropped, Judged
+from cotdistill.screening import Chunk, Result, Screen, Screened, chunks, named_filters, remembers
 from cotdistill.selectors import Selector
+from cotdistill.workers import cores, in_order
 
-BEFORE_VERDICT = ("stop_reason", "think_tags")
-"""Default filters that say more than `incorrect` does: a truncated answer is dropped as truncated."""
+PACKAGES = ("math-verify", "latex2sympy2_extended", "sympy", "rensa")
 
-AFTER_VERDICT = ("exact_duplicate",)
-"""Default filters that must not let a wrong answer shadow a right one."""
+SMALL_BYTES = 4_000_000
+"""A file that one process is done with before a second one has started."""
 
-PACKAGES = ("math-verify", "latex2sympy2_extended", "sympy")
+WEIGHTS = ("none", "difficulty", "uncertainty")
 
 
 def run(responses: Path, kept: Path, config: FilterConfig, progress: Progress) -> Manifest:
-    """Write the kept to `kept`, the others with their reasons to `<stem>.dropped.jsonl`.
+    """Write the kept to `kept`, the others with their reasons to `<stem>.dropped.jsonl`, and prompts whose samples
+    agree against the reference to `<stem>.suspects.jsonl`.
 
-    `pass_rate` is the share of a prompt's samples that are correct, counted before anything is dropped.
+    `pass_rate` is the share of a prompt's samples that are correct, counted before anything is dropped. The output
+    is the same for any number of workers.
     """
-    sieve = Sieve.build(config)
-    with artifacts.run("filter", kept, dataclasses.asdict(config), PACKAGES) as current:
+    _check(config)
+    screen = Screen.build(config)  # also: a wrong spec ends the run before it begins
+    with artifacts.run("filter", kept, _options(config), PACKAGES) as current:
         current.read(responses, allow_modified=config.allow_modified)
+        for evaluation in config.against:
+            current.read(Path(evaluation), allow_modified=config.allow_modified)
         progress.begin("filter", current.inputs[0].records)
+        sieve = Sieve.build(config)
+        workers = 1 if screen.judge.alone else _workers(config, responses)
         with (
             BadLines(artifacts.sibling(kept, "bad.jsonl") if config.skip_bad else None) as bad,
             ArtifactWriter(kept) as keeping,
             ArtifactWriter(artifacts.sibling(kept, "dropped.jsonl")) as dropping,
+            ArtifactWriter(artifacts.sibling(kept, "suspects.jsonl")) as suspecting,
         ):
-            for outcome in sieve.sift(artifacts.read_records(responses, Response, bad)):
-                (keeping if isinstance(outcome, Judged) else dropping).write(outcome)
+            for result in in_order(_screener, (config,), chunks(responses), Result, workers):
+                for line in result.bad:
+                    bad.add(responses, line.number, line.line, line.problem)
+                sieve.funnel.used.update(result.used)
+                for samples in result.prompts:
+                    if suspect := sieve.funnel.suspect([one.judged for one in samples]):
+                        suspecting.write(suspect)
+                    for outcome in sieve.sift(samples):
+                        (keeping if isinstance(outcome, Judged) else dropping).write(outcome)
                 progress.update(keeping.records + dropping.records, f"{keeping.records} kept")
+            current.notes += sieve.funnel.notes()
             if bad.count:
                 current.notes.append(f"{bad.count} unreadable lines set aside in {bad.path}")
-            current.notes += sieve.notes()
-            return current.publish([keeping, dropping], counts=sieve.counts(), results=sieve.results())
+            if suspecting.records:
+                current.notes.append(
+                    f"{suspecting.records} references are suspect: nearly all samples agree on another answer; "
+                    f"see {suspecting.path}"
+                )
+            else:
+                suspecting.path.unlink(missing_ok=True)
+            return current.publish(
+                [keeping, dropping, suspecting] if suspecting.records else [keeping, dropping],
+                counts=sieve.funnel.counts(),
+                results=sieve.funnel.results(),
+            )
+
+
+def _screener(config: FilterConfig) -> Callable[[Chunk], Result]:
+    """What each worker process makes for itself."""
+    return Screen.build(config).screen
 
 
 @dataclass
 class Sieve:
-    """The rules of one run, and what they did."""
+    """What must see the prompts in order: the filters that remember, and the choice among what is left."""
 
-    judge: Judge
-    before: Sequence[tuple[str, Filter]]
-    after: Sequence[tuple[str, Filter]]
+    filters: Sequence[tuple[str, Filter]]
     selector: Selector | None
     select_spec: str
-    keep_incorrect: bool
-    statuses: Counter[str] = field(default_factory=Counter)
-    reasons: Counter[str] = field(default_factory=Counter)
-    tally: Counter[str] = field(default_factory=Counter)
-    pass_rates: Counter[str] = field(default_factory=Counter)
+    funnel: Funnel = field(default_factory=Funnel)
 
     @classmethod
     def build(cls, config: FilterConfig) -> "Sieve":
-        chosen = [spec for spec in config.filter if spec != NOTHING]
-        defaults = NOTHING not in config.filter
-        before = [*(BEFORE_VERDICT if defaults else ()), *chosen]
         return cls(
-            judge=Judge(config.verify),
-            before=_named_filters(before),
-            after=_named_filters(AFTER_VERDICT if defaults else ()),
+            filters=[(name, one) for name, one in named_filters(config) if remembers(one)],
             selector=extensions.build("selectors", config.select) if config.select else None,
             select_spec=config.select or "",
-            keep_incorrect=config.keep_incorrect,
         )
 
-    def sift(self, responses: Iterable[Response]) -> Iterator[Judged | Dropped]:
-        """Judge and divide, one prompt at a time, in file order."""
-        for _, group in groupby(responses, key=lambda response: response.prompt.id):
-            yield from self._one_prompt(list(group))
-
-    def _one_prompt(self, responses: Sequence[Response]) -> Iterator[Judged | Dropped]:
-        verdicts = [self.judge.judge(response) for response in responses]
-        self.statuses.update(verdict.status for verdict in verdicts)
-        correct = sum(verdict.status == "correct" for verdict in verdicts)
-        verified = any(verdict.status != "unverified" for verdict in verdicts)
-        pass_rate = round(correct / len(verdicts), 4) if verified else None
-        judged = [
-            Judged(response=response, verdict=verdict, pass_rate=pass_rate)
-            for response, verdict in zip(responses, verdicts, strict=True)
-        ]
-        outcomes = [self._drop(one) or one for one in judged]
-        survivors = [one for one in outcomes if isinstance(one, Judged)]
+    def sift(self, samples: Sequence[Screened]) -> Iterator[Judged | Dropped]:
+        """One prompt's samples, in their order."""
+        self.funnel.judged([one.judged for one in samples])
+        looked = [self._look(one) for one in samples]
+        survivors = [one.judged for one in looked if not one.filter]
         chosen = survivors if self.selector is None else self.selector.choose(survivors)
-        chosen_samples = {id(one) for one in chosen}
-        for outcome in outcomes:
-            if isinstance(outcome, Judged) and id(outcome) not in chosen_samples:
-                outcome = Dropped(judged=outcome, filter="select", reason=f"not chosen by {self.select_spec}")
-            if isinstance(outcome, Dropped):
-                self.reasons[f"{outcome.filter}: {outcome.reason}"] += 1
-            yield outcome
-        self.tally.update(prompts=1, responses=len(judged), kept=len(chosen), prompts_kept=bool(chosen))
-        if pass_rate is not None:
-            self.pass_rates["none" if not correct else "all" if correct == len(verdicts) else "some"] += 1
+        chosen_ones = {id(one) for one in chosen}  # not sample numbers: joined files may repeat them
+        for one in looked:
+            if not one.filter and id(one.judged) not in chosen_ones:
+                one = Screened(one.judged, "select", f"not chosen by {self.select_spec}")
+            if one.filter:
+                self.funnel.drop(one.filter, one.reason)
+                yield Dropped(judged=one.judged, filter=one.filter, reason=one.reason)
+            else:
+                yield one.judged
+        self.funnel.kept(len(chosen))
 
-    def _drop(self, judged: Judged) -> Dropped | None:
-        for name, one in self.before:
-            if reason := one.reason_to_drop(judged):
-                return Dropped(judged=judged, filter=name, reason=reason)
-        status = judged.verdict.status
-        if status not in ("correct", "unverified") and not self.keep_incorrect:
-            return Dropped(judged=judged, filter="verify", reason=status)
-        for name, one in self.after:
-            if reason := one.reason_to_drop(judged):
-                return Dropped(judged=judged, filter=name, reason=reason)
-        return None
-
-    def counts(self) -> dict[str, int]:
-        names = ("prompts", "responses", "kept", "prompts_kept")
-        counts = {name: self.tally[name] for name in names}
-        return {**counts, "dropped": counts["responses"] - counts["kept"]}
-
-    def results(self) -> dict[str, Any]:
-        verified = self.statuses.total() - self.statuses["unverified"]
-        results: dict[str, Any] = {
-            "statuses": dict(self.statuses.most_common()),
-            "dropped": dict(self.reasons.most_common()),
-        }
-        if verified:
-            low, high = wilson(self.statuses["correct"], verified)
-            results["accuracy"] = round(self.statuses["correct"] / verified, 4)
-            results["accuracy_interval"] = [round(low, 4), round(high, 4)]
-            results["prompts_solved"] = dict(self.pass_rates.most_common())
-        return results
-
-    def notes(self) -> list[str]:
-        notes = [self.judge.describe()]
-        if unverified := self.statuses["unverified"]:
-            notes.append(f"{unverified} responses were kept unverified: their prompts have no reference")
-        if broken := self.statuses["bad_reference"]:
-            notes.append(f"{broken} responses could not be judged: their reference cannot be read")
-        if not self.tally["kept"]:
-            notes.append("nothing was kept; look at the reasons above, and at the dropped file")
-        return notes
+    def _look(self, one: Screened) -> Screened:
+        if one.filter:
+            return one
+        for name, filter in self.filters:
+            if reason := filter.reason_to_drop(one.judged):
+                return Screened(one.judged, name, reason)
+        return one
 
 
-def _named_filters(specs: Iterable[str]) -> list[tuple[str, Filter]]:
-    return [(extensions.parse(spec)[0], extensions.build("filters", spec)) for spec in specs]
+def _check(config: FilterConfig) -> None:
+    if config.weight not in WEIGHTS:
+        raise extensions.unknown("weight", config.weight, WEIGHTS)
+    if config.incorrect_weight is not None and not 0 <= config.incorrect_weight < float("inf"):
+        raise UsageError(f"--incorrect-weight {config.incorrect_weight}: expected 0 or more")
+    if config.workers is not None and config.workers < 1:
+        raise UsageError(f"--workers {config.workers}: expected at least 1")
+
+
+def _workers(config: FilterConfig, responses: Path) -> int:
+    if config.workers is not None:
+        return config.workers
+    return 1 if responses.stat().st_size < SMALL_BYTES else cores()
+
+
+def _options(config: FilterConfig) -> dict[str, object]:
+    """What decides the output; the number of processes does not."""
+    options = dataclasses.asdict(config)
+    return {name: value for name, value in options.items() if name not in ("workers", "explain")}

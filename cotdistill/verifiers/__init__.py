@@ -6,6 +6,11 @@ from cotdistill.records import Response, Verdict
 
 
 class Verifier(Protocol):
-    """`judge` never raises on what a model wrote: a response it cannot read is a verdict, not an exception."""
+    """`judge` never raises on what a model wrote: a response it cannot read is a verdict, not an exception.
+
+    A verifier may also have `judge_prompt(responses) -> list[Verdict]`, which gets all samples of one prompt and may
+    compare them, or `judge_many(prompts) -> list[list[Verdict]]`, which gets many prompts and may ask a server about
+    all at once. One that must not be asked from several processes has a true class attribute `alone`.
+    """
 
     def judge(self, response: Response) -> Verdict: ...

@@ -1,0 +1,60 @@
+"""One prompt of a finished filter run: its samples, and what was decided on each."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from cotdistill.artifacts import manifest_path, read_manifest, read_records, sibling
+from cotdistill.errors import UsageError
+from cotdistill.records import Dropped, Judged
+
+SHOWN = 160
+"""Characters of a question or an answer."""
+
+
+def explain(kept: Path, prompt_id: str) -> str:
+    """Read both files of the run that wrote `kept`. Raises UsageError when it holds no such prompt."""
+    if not manifest_path(kept).exists():
+        raise UsageError(f"{kept}: no finished run to explain; run the same command without --explain first")
+    found = sorted(_decisions(kept, prompt_id), key=lambda one: one[0].response.sample)
+    if not found:
+        raise UsageError(f"--explain {prompt_id!r}: no such prompt in {kept} or beside it")
+    first = found[0][0]
+    prompt = first.response.prompt
+    lines = [
+        f"prompt {prompt.id!r}: {_short(prompt.messages[-1].content)}",
+        f"  reference {prompt.reference!r}, {len(found)} samples{_rates(first)}",
+    ]
+    for judged, decision in found:
+        response, verdict = judged.response, judged.verdict
+        detail = f" ({verdict.detail})" if verdict.detail else ""
+        weight = f", weight {judged.weight}" if judged.weight is not None else ""
+        lines += [
+            f"  sample {response.sample}: {decision}{weight}",
+            f"    verdict {verdict.status} by {verdict.method}{detail}, answer {_short(repr(verdict.answer))}",
+            f"    stopped by {response.stop_reason}; reasoning {len(response.reasoning or ''):,} characters, "
+            f"answer {len(response.text):,}: {_short(response.text[-SHOWN:])}",
+        ]
+    filters = read_manifest(manifest_path(kept)).options
+    lines.append(f"  the run: verify {filters['verify'] or 'by prompt'}, select {filters['select'] or 'all'}")
+    return "\n".join(lines)
+
+
+def _decisions(kept: Path, prompt_id: str) -> Iterator[tuple[Judged, str]]:
+    for one in read_records(kept, Judged):
+        if one.response.prompt.id == prompt_id:
+            yield one, "kept"
+    for dropped in read_records(sibling(kept, "dropped.jsonl"), Dropped):
+        if dropped.judged.response.prompt.id == prompt_id:
+            yield dropped.judged, f"dropped by {dropped.filter}: {dropped.reason}"
+
+
+def _rates(judged: Judged) -> str:
+    rate = f", pass rate {judged.pass_rate:.0%}" if judged.pass_rate is not None else ""
+    votes = f", vote share {judged.vote_share:.0%}" if judged.vote_share is not None else ""
+    return rate + votes
+
+
+def _short(text: str) -> str:
+    """One printable line: a model's text must not move the cursor."""
+    line = "".join(letter if letter.isprintable() else " " for letter in text)
+    return line if len(line) <= SHOWN else line[: SHOWN - 1] + "…"

@@ -1,0 +1,113 @@
+"""What filter reports: accuracy by tag with honest intervals, funnel, pass rates, cost, suspect references."""
+
+import json
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from cotdistill.artifacts import read_manifest
+from cotdistill.config import FilterConfig
+from cotdistill.errors import UsageError
+from cotdistill.explaining import explain
+from cotdistill.funnel import _bin
+from cotdistill.intervals import Clustered, wilson
+from cotdistill.progress import Silent
+from cotdistill.records import Response
+from cotdistill.stages import filter as stage
+from cotdistill.summary import as_text
+from tests.conftest import cotdistill, make_prompt, make_response
+
+
+def sift(tmp_path: Path, given: list[Response], **options: object) -> Path:
+    source = tmp_path / "r.jsonl"
+    source.write_bytes(b"".join(msgspec.json.encode(one) + b"\n" for one in given))
+    stage.run(source, tmp_path / "kept.jsonl", FilterConfig(**options), Silent())  # type: ignore[arg-type]
+    return tmp_path / "kept.jsonl"
+
+
+def prompt_with(id: str, answers: list[str], reference: str = "4", **more: object) -> list[Response]:
+    prompt = make_prompt(id, f"question {id}", reference, **more)
+    return [make_response(f"{n}: Answer: {a}", prompt, sample=n, cost_usd="0.25") for n, a in enumerate(answers)]
+
+
+def test_samples_of_one_prompt_do_not_count_as_independent_trials() -> None:
+    alike, apart = Clustered(), Clustered()
+    for n in range(50):
+        alike.add(8 * (n % 2), 8)  # all right or all wrong
+        apart.add(4, 8)
+    low, high = alike.interval()
+    expected = wilson(25, 50)
+    assert (low, high) == pytest.approx(expected, abs=0.005), "400 samples, but 50 independent things"
+    assert apart.interval() == pytest.approx(wilson(200, 400)), "within-prompt spread alone: every sample counts"
+    for extreme in (0, 8):
+        sure = Clustered()
+        for _ in range(10):
+            sure.add(extreme, 8)
+        assert sure.interval() == wilson(10 * (extreme > 0), 10), "no spread seen: one trial a prompt"
+    assert Clustered().interval() == (0.0, 1.0)
+
+
+def test_accuracy_is_told_by_tag_and_cost_by_kept_trace(tmp_path: Path) -> None:
+    given = prompt_with("a", ["4", "4"], tags={"level": "easy"}) + prompt_with("b", ["4", "5"], tags={"level": "hard"})
+    kept = sift(tmp_path, given)
+    manifest = read_manifest(kept.with_suffix(".manifest.json"))
+    tags = manifest.results["accuracy_by_tag"]
+    assert {tag: (one["accuracy"], one["responses"]) for tag, one in tags.items()} == {
+        "level=easy": (1.0, 2),
+        "level=hard": (0.5, 2),
+    }
+    assert manifest.results["cost_usd_per_kept"] == "0.333333", "four answers bought for three kept"
+    assert manifest.results["prompts_by_pass_rate"] == {
+        "0": 0, "to 1/4": 0, "to 1/2": 1, "to 3/4": 0, "below 1": 0, "1": 1,
+    }  # fmt: skip
+    shown = as_text(manifest)
+    assert "level=easy  100.0%" in shown
+    assert "verify: incorrect 1" in shown
+
+
+@pytest.mark.parametrize(
+    ("rate", "name"),
+    [(0, "0"), (0.01, "to 1/4"), (0.25, "to 1/4"), (0.26, "to 1/2"), (0.75, "to 3/4"), (0.99, "below 1"), (1, "1")],
+)
+def test_pass_rates_fall_into_six_bins(rate: float, name: str) -> None:
+    assert _bin(rate) == name
+
+
+def test_a_prompt_whose_samples_agree_against_the_reference_is_suspect(tmp_path: Path) -> None:
+    given = prompt_with("typo", ["7.0", "7", "14/2", "4"], reference="70")
+    given += prompt_with("torn", ["1", "2", "1", "2"]) + prompt_with("few", ["5", "5"])
+    kept = sift(tmp_path, given)
+    (suspect,) = map(json.loads, (tmp_path / "kept.suspects.jsonl").read_text().splitlines())
+    assert (suspect["id"], suspect["reference"], suspect["votes"], suspect["samples"]) == ("typo", "70", 3, 4)
+    assert suspect["answer"] == "7.0"
+    manifest = read_manifest(kept.with_suffix(".manifest.json"))
+    assert manifest.results["suspect_references"] == 1
+    assert any("1 references are suspect" in note for note in manifest.notes)
+    sift(tmp_path, prompt_with("fine", ["4"]))
+    assert not (tmp_path / "kept.suspects.jsonl").exists(), "an old report does not stay"
+
+
+def test_explain_shows_each_sample_and_its_decision(tmp_path: Path) -> None:
+    given = prompt_with("a", ["4", "5", "4"]) + prompt_with("b", ["4"])
+    kept = sift(tmp_path, given, select="first:k=1")
+    done = cotdistill("filter", tmp_path / "r.jsonl", "-o", kept, "--explain", "a")
+    assert done.returncode == 0, done.stderr
+    assert "sample 0: kept" in done.stdout
+    assert "sample 1: dropped by verify: incorrect" in done.stdout
+    assert "sample 2: dropped by select: not chosen by first:k=1" in done.stdout
+    assert "pass rate 67%" in done.stdout
+    assert "question b" not in done.stdout
+
+
+def test_explain_needs_a_finished_run_and_a_known_prompt(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="no finished run to explain"):
+        explain(tmp_path / "kept.jsonl", "a")
+    kept = sift(tmp_path, prompt_with("a", ["4"]))
+    with pytest.raises(UsageError, match="--explain 'z': no such prompt"):
+        explain(kept, "z")
+
+
+def test_what_a_model_wrote_does_not_move_the_cursor(tmp_path: Path) -> None:
+    kept = sift(tmp_path, [make_response("\x1b[2J Answer: 4")])
+    assert "\x1b" not in explain(kept, "p1")

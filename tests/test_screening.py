@@ -1,0 +1,159 @@
+"""The filter stage in several processes: the same bytes, nothing lost, bad lines named, no process left behind."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from cotdistill.artifacts import read_manifest, read_records
+from cotdistill.config import FilterConfig
+from cotdistill.errors import CotDistillError
+from cotdistill.progress import Silent
+from cotdistill.records import Judged, Response
+from cotdistill.screening import chunks, vote_share
+from cotdistill.stages import filter as stage
+from tests.conftest import ROOT, make_prompt, make_response
+
+
+def responses(prompts: int, samples: int = 4) -> list[Response]:
+    lots = random.Random(0)
+    return [
+        make_response(
+            f"The answer is {lots.choice([n % 10, n % 10, n % 7])}.",
+            make_prompt(f"p{n}", f"question {n % (prompts - 5)}", str(n % 10), tags={"kind": str(n % 3)}),
+            sample=sample,
+            cost_usd="0.001",
+        )
+        for n in range(prompts)
+        for sample in range(samples)
+    ]
+
+
+def write(path: Path, given: list[Response]) -> Path:
+    path.write_bytes(b"".join(msgspec.json.encode(one) + b"\n" for one in given))
+    return path
+
+
+def outputs(directory: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in directory.glob("kept*.jsonl")}
+
+
+def sift(source: Path, directory: Path, **options: Any) -> dict[str, bytes]:
+    directory.mkdir()
+    stage.run(source, directory / "kept.jsonl", FilterConfig(**options), Silent())
+    return outputs(directory)
+
+
+def test_any_number_of_workers_writes_the_same_bytes(tmp_path: Path) -> None:
+    source = write(tmp_path / "r.jsonl", responses(400))
+    options: dict[str, Any] = {"select": "diverse:k=2", "filter": ("length:max_answer=500",), "weight": "difficulty"}
+    one, three = (sift(source, tmp_path / str(n), workers=n, **options) for n in (1, 3))
+    assert one == three
+    assert {"kept.jsonl", "kept.dropped.jsonl"} <= one.keys()
+    manifests = [read_manifest(tmp_path / str(n) / "kept.manifest.json") for n in (1, 3)]
+    assert manifests[0].results == manifests[1].results
+    assert manifests[0].options == manifests[1].options, "how many processes is no part of the result"
+
+
+def test_a_duplicate_is_found_across_chunks(tmp_path: Path) -> None:
+    write(tmp_path / "r.jsonl", responses(400))
+    dropped = sift(tmp_path / "r.jsonl", tmp_path / "out", workers=2)["kept.dropped.jsonl"]
+    assert b"same problem under another id" in dropped, "question 395 is question 0 again, 1,580 lines later"
+
+
+def test_chunks_hold_whole_prompts_and_all_bytes(tmp_path: Path) -> None:
+    source = write(tmp_path / "r.jsonl", responses(50, samples=7))
+    found = list(chunks(source, responses=20))
+    assert len(found) > 5
+    data = source.read_bytes()
+    assert b"".join(data[one.start : one.start + one.size] for one in found) == data
+    ids = [{json.loads(line)["prompt"]["id"] for line in data[c.start : c.start + c.size].splitlines()} for c in found]
+    assert not any(one & other for one, other in pairwise(ids)), "no prompt is split"
+    assert [one.line for one in found][:2] == [1, 22], "three prompts of seven"
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_bad_line_is_named_by_file_line_and_field_from_any_process(tmp_path: Path, workers: int) -> None:
+    source = write(tmp_path / "r.jsonl", responses(200))
+    lines = source.read_bytes().splitlines(keepends=True)
+    lines[700] = lines[700].replace(b'"model":"m"', b'"model":null')
+    source.write_bytes(b"".join(lines))
+    with pytest.raises(CotDistillError, match=r"r.jsonl:701: teacher.model: expected str, got null.*--skip-bad"):
+        sift(source, tmp_path / "a", workers=workers)
+    assert outputs(tmp_path / "a") == {}, "nothing half-written"
+    sift(source, tmp_path / "b", workers=workers, skip_bad=True)
+    (bad,) = (tmp_path / "b" / "kept.bad.jsonl").read_text().splitlines()
+    assert json.loads(bad)["line"] == 701
+    manifest = read_manifest(tmp_path / "b" / "kept.manifest.json")
+    assert manifest.counts["responses"] == 799
+    assert any("1 unreadable lines" in note for note in manifest.notes)
+
+
+def test_a_killed_run_leaves_no_process_behind(tmp_path: Path) -> None:
+    source = write(tmp_path / "r.jsonl", responses(3000))
+    (tmp_path / "slow.py").write_text(
+        "import dataclasses, os, time\n"
+        "@dataclasses.dataclass\nclass Filter:\n"
+        f"    def reason_to_drop(self, judged):\n        open({str(tmp_path)!r} + f'/pid-{{os.getpid()}}', 'w')\n"
+        "        time.sleep(0.05)\n"
+    )
+    words = ["filter", str(source), "-o", str(tmp_path / "k.jsonl"), "--workers", "2"]
+    words += ["--filter", str(tmp_path / "slow.py")]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    with subprocess.Popen([sys.executable, "-m", "cotdistill", *words], env=environment) as process:
+        until = time.monotonic() + 60
+        while len(pids := [int(path.name[4:]) for path in tmp_path.glob("pid-*")]) < 2:
+            assert time.monotonic() < until, "two workers started"
+            time.sleep(0.05)
+        process.send_signal(signal.SIGKILL)
+    assert process.pid not in pids
+    until = time.monotonic() + 30
+    while any(_alive(pid) for pid in pids):
+        assert time.monotonic() < until, "a worker outlived its parent"
+        time.sleep(0.05)
+
+
+def _alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def test_votes_go_to_values_not_to_spellings(tmp_path: Path) -> None:
+    texts = ["Answer: 0.5", "Answer: 1/2", "Answer: 50%", "Answer: 7", "I do not know"]
+    prompt = make_prompt(reference="3")
+    source = write(tmp_path / "r.jsonl", [make_response(text, prompt, sample=n) for n, text in enumerate(texts)])
+    sift(source, tmp_path / "o", keep_incorrect=True)
+    kept = list(read_records(tmp_path / "o" / "kept.jsonl", Judged))
+    assert {one.vote_share for one in kept} == {0.6}
+    assert {(one.samples, one.correct, one.pass_rate) for one in kept} == {(5, 0, 0.0)}
+    assert vote_share([one.verdict for one in kept]) == 0.6
+
+
+@pytest.mark.parametrize(
+    ("weight", "right", "wrong"), [("none", None, 0.3), ("difficulty", 0.25, 0.3), ("uncertainty", 0.75, 0.3)]
+)
+def test_weights_follow_the_pass_rate_and_wrong_answers_have_their_own(
+    tmp_path: Path, weight: str, right: float | None, wrong: float
+) -> None:
+    texts = ["Answer: 4", "So it is 4", "I find 4", "Answer: 5"]
+    source = write(tmp_path / "r.jsonl", [make_response(text, sample=n) for n, text in enumerate(texts)])
+    sift(source, tmp_path / "o", weight=weight, keep_incorrect=True, incorrect_weight=0.3)
+    kept = list(read_records(tmp_path / "o" / "kept.jsonl", Judged))
+    assert [one.weight for one in kept] == [right, right, right, wrong]
+
+
+def test_a_prompt_that_is_always_solved_keeps_a_little_weight(tmp_path: Path) -> None:
+    source = write(tmp_path / "r.jsonl", [make_response(f"{way}: 4", sample=n) for n, way in enumerate("ab")])
+    sift(source, tmp_path / "o", weight="difficulty")
+    assert {one.weight for one in read_records(tmp_path / "o" / "kept.jsonl", Judged)} == {0.1}
