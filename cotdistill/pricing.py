@@ -17,8 +17,12 @@ class Prices:
     input: Decimal | None = None
     output: Decimal | None = None
 
-    def cost(self, usage: Usage) -> Decimal | None:
-        """Estimate in USD. Providers bill; this adds up the published prices."""
+    def cost(self, usage: Usage, *, batch: bool = False) -> Decimal | None:
+        """Estimate in USD. Providers bill; this adds up the published prices. In a batch everything costs half."""
+        cost = self._online(usage)
+        return cost / 2 if batch and cost is not None else cost
+
+    def _online(self, usage: Usage) -> Decimal | None:
         if self.input is not None and self.output is not None:
             return (usage.input_tokens * self.input + usage.output_tokens * self.output) / _PER_MILLION
         if self.provider in ("mock", "local"):

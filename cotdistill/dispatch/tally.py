@@ -1,6 +1,7 @@
 """What answers add up to: while they come in, for the progress line; at the end, for records and manifest."""
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from decimal import Decimal
 
@@ -24,10 +25,10 @@ class Spending:
     cost: Decimal | None = Decimal(0)
     kinds: Counter[str] = field(default_factory=Counter)
 
-    def add(self, reply: Reply) -> None:
+    def add(self, reply: Reply, *, batch: bool = False) -> None:
         self.answered += 1
         self.kinds[reply.reasoning_kind] += 1
-        cost = self.prices.cost(reply.usage)
+        cost = self.prices.cost(reply.usage, batch=batch)
         self.cost = None if cost is None or self.cost is None else self.cost + cost
 
     def describe(self) -> str:
@@ -47,9 +48,10 @@ class Spending:
 
 @dataclass
 class Tally:
-    """Makes the records and adds up what they cost."""
+    """Makes the records and adds up what they cost; `in_batch` says which answers cost half."""
 
     prices: Prices
+    in_batch: Callable[[str, int], bool] = lambda key, sample: False
     stop_reasons: Counter[str] = field(default_factory=Counter)
     reasoning_kinds: Counter[str] = field(default_factory=Counter)
     input_tokens: int = 0
@@ -58,7 +60,7 @@ class Tally:
     cost: Decimal | None = Decimal(0)
 
     def add(self, job: Job, key: str, teacher: Teacher, reply: Reply, license: str | None) -> Response:
-        cost = self.prices.cost(reply.usage)
+        cost = self.prices.cost(reply.usage, batch=self.in_batch(key, job.sample))
         self.cost = None if cost is None or self.cost is None else self.cost + cost
         self.stop_reasons[reply.stop_reason] += 1
         self.reasoning_kinds[reply.reasoning_kind] += 1

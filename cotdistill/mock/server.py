@@ -9,7 +9,7 @@ import msgspec
 from aiohttp import web
 
 from cotdistill.errors import CotDistillError
-from cotdistill.mock import wire_anthropic, wire_openai
+from cotdistill.mock import batches, wire_anthropic, wire_openai
 from cotdistill.mock.teacher import TEACHER, ServerConfig, Teacher
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -23,6 +23,7 @@ def build_app(config: ServerConfig) -> web.Application:
     app.router.add_post("/v1/chat/completions", wire_openai.complete)
     app.router.add_post("/v1/messages", wire_anthropic.create)
     app.router.add_get("/v1/models", _models)
+    batches.add_routes(app)
     app.router.add_route("*", "/{path:.*}", _not_found)
     return app
 

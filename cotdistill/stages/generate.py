@@ -12,6 +12,8 @@ from cotdistill import artifacts, extensions, prompting
 from cotdistill.artifacts import ArtifactWriter, BadLines, Manifest
 from cotdistill.config import GenerateConfig
 from cotdistill.dispatch.asking import Asked, Job, ask_all
+from cotdistill.dispatch.batch import ask_in_batches
+from cotdistill.dispatch.batch_state import BatchState, Endpoint
 from cotdistill.dispatch.budget import Budget
 from cotdistill.dispatch.cache import Store, default_path
 from cotdistill.dispatch.plan import Missing, Plan
@@ -24,6 +26,7 @@ from cotdistill.progress import Progress
 from cotdistill.prompt_files import PromptFile
 from cotdistill.records import money
 from cotdistill.teachers import Reply, Teacher
+from cotdistill.teachers._batches import open_batches
 
 CLOSED = ("api.openai.com", "api.anthropic.com")
 """Hosts whose terms restrict training on outputs."""
@@ -39,6 +42,8 @@ def run(prompts: Path, output: Path, config: GenerateConfig, progress: Progress)
     """
     _check(config)
     teacher = build_teacher(config.teacher, config.base_url, config.concurrency, config.timeout_s)
+    if config.batch:
+        open_batches(teacher)  # raises for a teacher without a Batch API, also in a dry run
     prices = _prices(teacher, config)
     budget = None if config.max_cost is None else Budget(Decimal(str(config.max_cost)), prices)
     judge = Judge(config.verify) if config.until_accepted else None
@@ -64,7 +69,9 @@ def run(prompts: Path, output: Path, config: GenerateConfig, progress: Progress)
         asked = Asked()
         if survey.missing and not config.reextract:
             progress.begin("generate", survey.missing)
-            asked = asyncio.run(_ask_missing(plan, Spending(prices, survey.missing), budget, progress))
+            ask = ask_in_batches if config.batch else _ask_missing
+            _warn_of_batches(plan, progress)
+            asked = asyncio.run(ask(plan, Spending(prices, survey.missing), budget, progress))
         return _write(current, plan, survey, asked, prices, budget, progress)
 
 
@@ -115,13 +122,14 @@ def _write(
     progress: Progress,
 ) -> Manifest:
     """Every stored answer, extracted afresh from the provider's JSON, in prompt order."""
-    tally = Tally(prices)
     prompts = 0
     progress.begin("write", survey.wanted)
     with (
+        BatchState(plan.store.path) as batches,
         ArtifactWriter(current.output) as responses,
         ArtifactWriter(artifacts.sibling(current.output, "failed.jsonl")) as failed,
     ):
+        tally = Tally(prices, batches.bought)
         for jobs in plan.prompts():
             prompts += 1
             for job, stored in plan.answered(jobs):
@@ -160,6 +168,17 @@ def _write(
         )
 
 
+def _warn_of_batches(plan: Plan, progress: Progress) -> None:
+    teacher = plan.teacher
+    with BatchState(plan.store.path) as batches:
+        under_way = batches.under_way(Endpoint(teacher.provider, teacher.base_url, teacher.model))
+    if under_way and not plan.config.batch:
+        progress.note(
+            f"WARNING: {under_way} requests to this teacher are under way in batches. --batch collects them; "
+            f"without it, those of this run are bought again"
+        )
+
+
 def _notes(current: artifacts.Run, plan: Plan, tally: Tally, budget: Budget | None) -> None:
     notes = current.notes
     if plan.file.repeated:
@@ -194,6 +213,8 @@ def _prices(teacher: Teacher, config: GenerateConfig) -> Prices:
 def _check(config: GenerateConfig) -> None:
     if (config.price_in is None) != (config.price_out is None):
         raise UsageError("--price-in and --price-out go together")
+    if config.batch and config.until_accepted:
+        raise UsageError("--until-accepted: asks on as answers come in, which in a --batch takes a day each")
     if config.verify and not config.until_accepted:
         raise UsageError("--verify: here it goes with --until-accepted; otherwise it is an option of filter")
     if config.until_accepted and config.until_accepted > config.samples:

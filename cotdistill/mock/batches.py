@@ -1,0 +1,179 @@
+"""Both Batch APIs of the embedded teacher: what they share. Each request of a batch takes the same way through the
+server as an online one, under its custom_id as idempotency key; so the sample a client asks for is the one it gets."""
+
+import asyncio
+import random
+import time
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import aiohttp
+import msgspec
+from aiohttp import web
+
+from cotdistill.mock.teacher import TEACHER
+from cotdistill.mock.wire import fresh_id
+
+AT_ONCE = 16
+"""Requests of one batch that are answered side by side."""
+
+DAY_S = 86_400
+
+
+@dataclass
+class BatchSettings:
+    """When a batch is worked on: after so many looks at it, and so many seconds. And what goes wrong: so many
+    requests expire or meet an overload, the first ones the server gets."""
+
+    polls: int = 1
+    seconds: float = 0.0
+    expired: int = 0
+    overloaded: int = 0
+    queue_requests: int | None = None
+    """A batch of more requests fails: the organisation's queue is full (OpenAI)."""
+    invalid_line: int | None = None
+    """This line of every file fails its validation (OpenAI)."""
+
+
+@dataclass(frozen=True)
+class Line:
+    custom_id: str
+    body: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """`kind` is `answered` for every request that was sent on, with the status it met there."""
+
+    kind: Literal["answered", "expired", "canceled"]
+    status: int = 0
+    body: bytes = b""
+
+
+@dataclass
+class Batch:
+    id: str
+    path: str
+    lines: list[Line]
+    fields: dict[str, Any]
+    created_at: float = field(default_factory=time.time)
+    ended_at: float | None = None
+    canceled_at: float | None = None
+    errors: list[dict[str, Any]] = field(default_factory=list)
+    """Why the whole batch was refused."""
+    outcomes: dict[str, Outcome] = field(default_factory=dict)
+    polls: int = 0
+    due: asyncio.Event = field(default_factory=asyncio.Event)
+    task: asyncio.Task[None] | None = None
+
+    def count(self, kind: str, *, good: bool | None = None) -> int:
+        """Outcomes of a kind; with `good`, those that were answered with 200, or not."""
+        found = [outcome for outcome in self.outcomes.values() if outcome.kind == kind]
+        return len(found) if good is None else sum((outcome.status == 200) == good for outcome in found)
+
+    def results(self) -> list[tuple[str, Outcome]]:
+        """In no order a client may rely on."""
+        found = list(self.outcomes.items())
+        random.Random(self.id).shuffle(found)
+        return found
+
+
+@dataclass
+class Desk:
+    """Every file and batch of this server, in the order they came."""
+
+    settings: BatchSettings = field(default_factory=BatchSettings)
+    files: dict[str, bytes] = field(default_factory=dict)
+    batches: dict[str, Batch] = field(default_factory=dict)
+
+    def submit(self, batch: Batch, request: web.Request) -> None:
+        """Take a batch in and begin to work on it; one with errors has ended already."""
+        self.batches[batch.id] = batch
+        request.app[TEACHER].ledger["batches"] += 1
+        if batch.errors:
+            batch.ended_at = time.time()
+            return
+        self.looked_at(batch, polls=0)
+        batch.task = asyncio.create_task(self._work_on(batch, request))
+
+    def looked_at(self, batch: Batch, polls: int = 1) -> None:
+        batch.polls += polls
+        if batch.polls >= self.settings.polls:
+            batch.due.set()
+
+    def cancel(self, batch: Batch) -> None:
+        if batch.ended_at is None:
+            batch.canceled_at = time.time()
+            batch.due.set()
+
+    async def close(self, app: web.Application) -> None:
+        for batch in self.batches.values():
+            if batch.task:
+                batch.task.cancel()
+
+    async def _work_on(self, batch: Batch, request: web.Request) -> None:
+        ledger, at_once = request.app[TEACHER].ledger, asyncio.Semaphore(AT_ONCE)
+        await batch.due.wait()
+        if self.settings.seconds and batch.canceled_at is None:
+            await asyncio.sleep(self.settings.seconds)
+        kept = ("Authorization", "x-api-key", "anthropic-version")
+        headers = {name: request.headers[name] for name in kept if name in request.headers}
+        async with aiohttp.ClientSession(request.url.origin(), headers=headers) as session:
+
+            async def one(line: Line) -> None:
+                async with at_once:
+                    outcome = await self._answer(session, batch, line)
+                batch.outcomes[line.custom_id] = outcome
+                ledger["batch_answers"] += outcome.kind == "answered" and outcome.status == 200
+
+            await asyncio.gather(*[one(line) for line in batch.lines])
+        batch.ended_at = time.time()
+
+    async def _answer(self, session: aiohttp.ClientSession, batch: Batch, line: Line) -> Outcome:
+        if batch.canceled_at is not None:
+            return Outcome("canceled")
+        if self.settings.expired:
+            self.settings.expired -= 1
+            return Outcome("expired")
+        if self.settings.overloaded:
+            self.settings.overloaded -= 1
+            return Outcome("answered", 529, _overload(batch.path))
+        headers = {"Idempotency-Key": line.custom_id}
+        async with session.post(batch.path, data=msgspec.json.encode(line.body), headers=headers) as response:
+            return Outcome("answered", response.status, await response.read())
+
+
+def _overload(path: str) -> bytes:
+    error: dict[str, Any] = {"type": "overloaded_error", "message": "Overloaded"}
+    if path == "/v1/messages":
+        return msgspec.json.encode({"type": "error", "error": error, "request_id": fresh_id("req_")})
+    return msgspec.json.encode({"error": {**error, "code": "overloaded", "param": None}})
+
+
+DESK = web.AppKey("desk", Desk)
+
+
+def page(batches: list[Batch], after: str | None, limit: int) -> tuple[list[Batch], bool]:
+    """Newest first, from behind the cursor on; and whether there are more."""
+    newest = batches[::-1]
+    if after:
+        newest = newest[[batch.id for batch in newest].index(after) + 1 :]
+    return newest[:limit], len(newest) > limit
+
+
+def jsonl(entries: list[dict[str, Any]]) -> bytes:
+    return b"".join(msgspec.json.encode(entry) + b"\n" for entry in entries)
+
+
+def reply(content: Any) -> web.Response:
+    return web.Response(body=msgspec.json.encode(content), content_type="application/json")
+
+
+def add_routes(app: web.Application) -> None:
+    from cotdistill.mock import batches_anthropic, batches_openai
+
+    desk = Desk()
+    app[DESK] = desk
+    app.on_cleanup.append(desk.close)
+    batches_openai.add_routes(app.router)
+    batches_anthropic.add_routes(app.router)
