@@ -36,8 +36,10 @@ def test_every_plug_in_keeps_its_contract(folder: str, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", names("filters"))
-def test_every_filter_answers_with_a_short_reason_or_none(name: str) -> None:
-    one = build("filters", name)
+def test_every_filter_answers_with_a_short_reason_or_none(name: str, tmp_path: Path) -> None:
+    (tmp_path / "needed.jsonl").write_text('{"question": "What is 2+2?", "answer": "4"}\n')
+    required = [option for option in describe("filters", name)[1] if "=" not in option]
+    one = build("filters", f"{name}:" + ",".join(f"{option}={tmp_path / 'needed.jsonl'}" for option in required))
     for judged in (make_judged(), make_judged("", stop_reason="length"), make_judged("\x00\ud7ff<think>" * 50)):
         reason = one.reason_to_drop(judged)
         assert reason is None or (0 < len(reason) < 80 and reason[0].islower())

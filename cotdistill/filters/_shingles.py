@@ -1,0 +1,132 @@
+"""A text as the set of its words and word pairs, hashed: what near duplicates are compared by."""
+
+import re
+from array import array
+from collections import Counter
+from dataclasses import dataclass
+from hashlib import blake2b
+from heapq import nsmallest
+from itertools import pairwise
+
+import rensa  # type: ignore[import-untyped, unused-ignore]
+
+from cotdistill.filters._texts import words
+
+MOST = 1024
+"""Hashes kept of one text: 8 kB. Of a longer text the smallest, which are a fair sample of all."""
+
+LONG, WINDOW, LEAST_AT_THE_ENDS = 60, 20, 0.3
+"""In words. Two questions about one long passage are no duplicates, though nearly all of the text is the same: so
+long texts must be alike in their first and in their last words too."""
+
+SLACK = 0.1
+"""So much less similarity is enough for two texts that share two digits or more, in the same order."""
+
+SHORT = 10
+"""In words. Without a number, a short problem is its words: "the capital of France" is not "the capital of Spain"."""
+
+_DIGITS_OR_SIGN = re.compile(
+    r"""[\d+=<>^×·≤≥≠√*−-](?:             # one class first: three times as fast as alternatives
+        (?<=\d)\d*
+        |(?<=[+=<>^×·≤≥≠√])
+        |(?<=\*)(?<!\*\*)(?!\*)          # a product, not Markdown's bold
+        |(?<=[−-])(?=\s?(?:\d|\(|\\|[A-Za-z]\b)))  # a minus, not a hyphen""",
+    re.VERBOSE,
+)
+_LABEL = re.compile(r"\s{0,9}[*#]{0,4} ?(?:(?:question|problem|exercise|q) ?)?\d{1,5}[.):]+(?=[\s*])", re.IGNORECASE)
+"""Of a list: `12. ` or `Question 7:`."""
+
+_SPELT = {
+    word: place
+    for place, word in enumerate(
+        [
+            *("two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve", "thirteen"),
+            *("fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen", "twenty", "thirty", "forty"),
+            *("fifty", "sixty", "seventy", "eighty", "ninety", "hundred", "thousand", "million", "dozen", "once"),
+            *("twice", "thrice", "double", "triple", "half", "third", "quarter", "fifth", "tenth", "more", "less"),
+            *("fewer", "increase", "increased", "decrease", "decreased", "largest", "smallest", "maximum", "minimum"),
+        ]
+    )
+}
+"""Words that decide a calculation. Another one in the same place makes another problem; one missing does not."""
+
+
+def digits_and_signs(text: str) -> str:
+    """The digits and the operators of a text, in order: `1/2 + 1,000` -> `12+1000`. Points, commas and strokes are left
+    out, for 1,000, 1 000 and 1000 are one number, and a copy that lost its punctuation is still a copy."""
+    label = _LABEL.match(text)
+    return "".join(_DIGITS_OR_SIGN.findall(text, label.end() if label else 0))
+
+
+@dataclass(frozen=True, slots=True)
+class Sketch:
+    """What is remembered of a text. `ends` of a long one, `digits` how many it has, `spelt` its number words by their
+    places in the list, `strict` where it is short and without numbers."""
+
+    whole: "array[int]"
+    ends: "tuple[array[int], array[int]] | None"
+    digits: int
+    spelt: bytes
+    strict: bool
+
+
+def sketch(text: str, guarded: bool) -> tuple[list[str], Sketch]:
+    """The tokens that candidates are looked up by, and the sketch that decides. With `guarded`, texts with other
+    numbers or operators have no token in common."""
+    guard = digits_and_signs(text) if guarded else ""
+    found = words(text)
+    prefix = f"{guard if len(guard) <= 32 else blake2b(guard.encode(), digest_size=16).hexdigest()}|"
+    tokens = _tokens(found, prefix)
+    ends = None
+    if len(found) > LONG:
+        ends = _hashes(_tokens(found[:WINDOW], prefix)), _hashes(_tokens(found[-WINDOW:], prefix))
+    return tokens, Sketch(
+        whole=_hashes(tokens),
+        ends=ends,
+        digits=sum(map(str.isdigit, guard)),
+        spelt=bytes(_SPELT[word] for word in found[:MOST] if word in _SPELT) if guarded else b"",
+        strict=guarded and not guard and len(found) < SHORT,
+    )
+
+
+def alike(one: Sketch, other: Sketch, threshold: float) -> bool:
+    if one.spelt != other.spelt and _others(one.spelt, other.spelt) and _others(other.spelt, one.spelt):
+        return False
+    if (one.strict or other.strict) and not _contains(one.whole, other.whole):
+        return False
+    if jaccard(one.whole, other.whole) < threshold - (SLACK if one.digits > 1 else 0):
+        return False
+    if one.ends and other.ends:
+        return all(
+            jaccard(ours, theirs) >= LEAST_AT_THE_ENDS for ours, theirs in zip(one.ends, other.ends, strict=True)
+        )
+    return True
+
+
+def jaccard(one: "array[int]", other: "array[int]") -> float:
+    """Exact up to MOST hashes; beyond that estimated from the MOST smallest of both."""
+    ours = set(one)
+    if max(len(one), len(other)) < MOST:
+        shared = len(ours.intersection(other))
+        return shared / ((len(one) + len(other) - shared) or 1)
+    theirs = set(other)
+    smallest = nsmallest(MOST, ours | theirs)
+    return sum(hash in ours and hash in theirs for hash in smallest) / len(smallest)
+
+
+def _contains(one: "array[int]", other: "array[int]") -> bool:
+    return len(set(one).intersection(other)) >= 0.95 * min(len(one), len(other))
+
+
+def _others(one: bytes, other: bytes) -> bool:
+    """Whether one has number words that the other has not, or has less often."""
+    return bool(Counter(one) - Counter(other))
+
+
+def _tokens(found: list[str], prefix: str) -> list[str]:
+    return list(map(prefix.__add__, {*found, *map(" ".join, pairwise(found))}))
+
+
+def _hashes(tokens: list[str]) -> "array[int]":
+    hashes = rensa.RMinHash.hash_token_sets([tokens])[0]
+    return array("Q", hashes if len(hashes) <= MOST else nsmallest(MOST, hashes))

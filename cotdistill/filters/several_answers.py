@@ -1,0 +1,88 @@
+"""Responses that announce one final answer and then another."""
+
+import re
+from dataclasses import dataclass, field
+
+import msgspec
+
+from cotdistill.reasoning import ANSWER_WINDOW, final_answer, split
+from cotdistill.records import Judged, Response
+from cotdistill.verifiers._numbers import read
+from cotdistill.verifiers._spelling import LETTER, folded, plain
+from cotdistill.verifiers.math import Verifier
+
+MOST = 20
+"""So many spellings of an answer are compared; who has more has several."""
+
+_MARK = re.compile(
+    r"\\(?:boxed|fbox)\s{0,3}\{|^[ \t]{0,3}####[ \t]{0,8}(?=[-\d$\\(])"
+    r"|^[ \t>*_#-]{0,8}(?:the )?(?:final |correct )?(?:answer|ans)[ \t*_]{0,4}[:=]"
+    r"|\bthe (?:final |correct )?answer(?: here)? (?:is|must be|should be|equals)\b",
+    re.IGNORECASE | re.MULTILINE,
+)
+_JOINED = re.compile(
+    r"[\s$,;&*\\()\[\]}]{0,20}(?:(?:and|or)(?![a-z])|\\text\{ ?(?:and|or) ?\})?[\s$,;&*\\()\[\]}]{0,20}"
+    r"(?:[a-z](?:_?\w)?\s?=\s?)?"
+)
+"""Two boxes with no more than this between them are one answer in two parts."""
+
+_PART = re.compile(
+    r"^[ \t*]{0,8}\(?(?:[a-h]|i{1,3}|iv|v)[).]|\((?:[a-h]|i{1,3}|iv|v)\)"
+    r"|\b(?:part|question|problem|case) \(?(?:[a-h]|\d|i+)\b",
+    re.IGNORECASE | re.MULTILINE,
+)
+_PART_WITHIN = 60
+
+
+@dataclass
+class Filter:
+    """Drops answers that announce two different final answers: two boxes, or "Answer: 5" and then "Answer: 7".
+
+    Different in value, not in spelling: what the mathematics verifier takes for the same is one answer, and so are
+    boxes in one enumeration. Answers to parts (a), (b) are left alone, and so are announcements in words.
+    """
+
+    _verifier: Verifier = field(default_factory=lambda: Verifier(deadline_s=1), init=False, repr=False)
+
+    def reason_to_drop(self, judged: Judged) -> str | None:
+        text = split(judged.response.text).answer[-ANSWER_WINDOW:]
+        answers = _announced(text)
+        if len(answers) < 2:
+            return None
+        *others, last = answers
+        if len(others) >= MOST or any(self._differ(other, last, judged.response) for other in others):
+            return "several different final answers"
+        return None
+
+    def _differ(self, one: str, other: str, response: Response) -> bool:
+        """Only where the verifier is sure; what it cannot read may well be the same."""
+        prompt = msgspec.structs.replace(response.prompt, reference=one)
+        asked = msgspec.structs.replace(response, prompt=prompt, text=f"\\boxed{{{other}}}")
+        verdict = self._verifier.judge(asked)
+        return verdict.status == "incorrect" and verdict.detail is None
+
+
+def _announced(text: str) -> list[str]:
+    """The announced answers, one spelling of each, the last announced last. An answer in parts counts as one."""
+    marks = list(_MARK.finditer(text))
+    if len(marks) < 2:
+        return []
+    ends = [mark.start() for mark in marks[1:]] + [len(text)]
+    groups: list[list[str]] = []
+    between = ""
+    for mark, end in zip(marks, ends, strict=True):
+        if _PART.search(text, max(0, mark.start() - _PART_WITHIN), mark.start()):
+            return []
+        found = final_answer(text[mark.start() : end])
+        if found is None or found.rule not in ("boxed", "hashes", "answer_line"):
+            continue
+        answer = plain(found.answer)
+        if found.rule != "boxed" and not (read(answer) or LETTER.fullmatch(answer)):
+            continue
+        if groups and found.rule == "boxed" and _JOINED.fullmatch(between):
+            groups[-1].append(answer)
+        else:
+            groups.append([answer])
+        between = text[mark.start() : end].partition(found.answer)[2] if found.rule == "boxed" else "…"
+    by_spelling = {folded(", ".join(group)): ", ".join(group) for group in reversed(groups)}
+    return list(reversed(by_spelling.values()))

@@ -1,0 +1,97 @@
+"""Contamination: what of an evaluation set is found among training problems, what is flagged wrongly, how fast.
+
+    python -m tests.benchmarks.contamination [--rows 100000] [--items 8000] [--rule any8]
+
+The evaluation set: GSM8K's 1,319 test questions (../shared), and as many of its train questions as make up the number
+of items. The rows: each item as it is and with a light edit (case, punctuation, a phrase before or after), the train
+questions that are left over, and, to fill up, problems made of single sentences of those. And apart from that, GSM8K's
+train questions against its test set alone: a match there is wrong, or a question that is nearly in both.
+"""
+
+import argparse
+import json
+import random
+import re
+import sys
+import tempfile
+import time
+from collections import Counter
+from pathlib import Path
+
+import msgspec
+
+from cotdistill.filters.contamination import Filter
+from cotdistill.records import Judged
+from tests.benchmarks.near_duplicates import GSM8K, light
+from tests.conftest import make_judged, make_prompt
+
+SENTENCE = re.compile(r"(?<=[.?!])\s+")
+
+
+def judged(questions: list[str]) -> list[Judged]:
+    one = make_judged()
+    return [
+        msgspec.structs.replace(
+            one, response=msgspec.structs.replace(one.response, prompt=make_prompt(str(number), question))
+        )
+        for number, question in enumerate(questions)
+    ]
+
+
+def evaluation(path: Path, questions: list[str]) -> Path:
+    path.write_text(
+        "".join(json.dumps({"id": str(number), "question": one}) + "\n" for number, one in enumerate(questions))
+    )
+    return path
+
+
+def recombined(questions: list[str], lots: random.Random) -> str:
+    """One sentence each of four questions."""
+    return " ".join(lots.choice(SENTENCE.split(question)) for question in lots.sample(questions, 4))
+
+
+def main() -> None:
+    options = argparse.ArgumentParser()
+    options.add_argument("--rows", type=int, default=100_000)
+    options.add_argument("--items", type=int, default=8_000)
+    options.add_argument("--rule", choices=["containment", "any8"], default="containment")
+    chosen = options.parse_args()
+    if not GSM8K.is_dir():
+        sys.exit(f"{GSM8K}: not there; the evaluation set is made from GSM8K's questions")
+    lots = random.Random(0)
+    train, test = (
+        [json.loads(line)["question"] for line in (GSM8K / f"{part}.jsonl").read_bytes().splitlines()]
+        for part in ("train", "test")
+    )
+    items = (test + train)[: chosen.items]
+    rest = train[max(0, chosen.items - len(test)) :]
+    rows = [("exact", one) for one in items] + [("light edit", light(one, lots)) for one in items]
+    rows += [("in no set", one) for one in rest]
+    rows += [("recombined", recombined(rest, lots)) for _ in range(chosen.rows - len(rows))]
+    lots.shuffle(rows)
+    with tempfile.TemporaryDirectory() as directory:
+        path = evaluation(Path(directory) / "items.jsonl", items)
+        filter = Filter(str(path), rule=chosen.rule)
+        given = judged([text for _, text in rows])
+        began = time.perf_counter()
+        filter.reason_to_drop(make_judged())
+        built = time.perf_counter()
+        reasons = [filter.reason_to_drop(one) for one in given]
+        seconds = time.perf_counter() - built
+        alone = Filter(str(evaluation(Path(directory) / "test.jsonl", test)), rule=chosen.rule)
+        wrong = sum(alone.reason_to_drop(one) is not None for one in judged(train))
+    totals = Counter(kind for kind, _ in rows)
+    flagged = Counter(kind for (kind, _), reason in zip(rows, reasons, strict=True) if reason)
+    print(f"{len(rows):,} rows against {len(items):,} items, rule {chosen.rule}")
+    print(f"{'':<34}{'goal':>18}{'seen':>12}")
+    print(f"{'exact items found, %':<34}{'100':>18}{100 * flagged['exact'] / totals['exact']:>12.2f}")
+    print(f"{'light edits found, %':<34}{'99 or more':>18}{100 * flagged['light edit'] / totals['light edit']:>12.2f}")
+    print(f"{'other questions flagged':<34}{'-':>18}{flagged['in no set']:>12,} of {totals['in no set']:,}")
+    print(f"{'recombined ones flagged':<34}{'-':>18}{flagged['recombined']:>12,} of {totals['recombined']:,}")
+    print(f"{'train flagged against test':<34}{'5 or fewer':>18}{wrong:>12,} of {len(train):,}")
+    print(f"{'rows/s, one core':<34}{'25,000 or more':>18}{len(rows) / seconds:>12,.0f}")
+    print(f"{'index built, s':<34}{'-':>18}{built - began:>12.2f}")
+
+
+if __name__ == "__main__":
+    main()
