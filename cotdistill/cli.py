@@ -14,6 +14,7 @@ import typer
 from cotdistill import __version__, config, extensions
 from cotdistill.cli_options import options_of
 from cotdistill.errors import BUDGET, DONE, ERROR, SOME_FAILED, CotDistillError, StoppedError, UsageError
+from cotdistill.mock import faults
 
 if TYPE_CHECKING:
     from cotdistill.artifacts import Manifest
@@ -179,26 +180,57 @@ def demo(
     typer.echo(closing)
 
 
-@app.command("mock-teacher", epilog="Example: cotdistill mock-teacher --port 8010 --replay recorded.jsonl")
+@app.command(
+    "mock-teacher",
+    epilog=(
+        "\b\nExample: cotdistill mock-teacher --rpm 600 --latency-ms 800\n"
+        f"         --latency-tail 0.8 --faults 529:0.1,cut:0.02,500@1-3\n\n{faults.HELP}"
+    ),
+)
 def mock_teacher(
     port: Annotated[int, typer.Option(help="0 takes a free one.", metavar="N")] = 8010,
     host: Annotated[str, typer.Option(help="Address to listen on.", metavar="ADDRESS")] = "127.0.0.1",
     replay: Annotated[
         Path | None, typer.Option(help="Answer known questions with recorded solutions.", metavar="FILE")
     ] = None,
-    latency_ms: Annotated[float, typer.Option(help="Wait this long before each answer.", metavar="MS")] = 0.0,
-    seed: Annotated[int, typer.Option(help="Of the scripted mistakes.", metavar="N")] = 0,
+    latency_ms: Annotated[float, typer.Option(help="Wait this long before an answer (median).", metavar="MS")] = 0.0,
+    latency_tail: Annotated[
+        float,
+        typer.Option(help="Its spread, log-normal: at 1, one in a hundred takes ten times as long.", metavar="SIGMA"),
+    ] = 0.0,
+    rpm: Annotated[int | None, typer.Option(help="Requests a minute; more get 429.", metavar="N")] = None,
+    input_tpm: Annotated[int | None, typer.Option(help="Input tokens a minute.", metavar="N")] = None,
+    output_tpm: Annotated[int | None, typer.Option(help="Output tokens a minute.", metavar="N")] = None,
+    burst: Annotated[float, typer.Option(help="Seconds of a limit that may be used at once.", metavar="S")] = 60.0,
+    faults_: Annotated[
+        str, typer.Option("--faults", help="What goes wrong, such as 429:0.2,cut:0.05; see below.", metavar="SPEC")
+    ] = "",
+    truncate: Annotated[bool, typer.Option("--truncate", help="Cut every answer.")] = False,
+    ledger: Annotated[
+        Path | None, typer.Option(help="One line an answer that was billed, delivered or not.", metavar="FILE")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of mistakes, faults and latency.", metavar="N")] = 0,
     accept_key: Annotated[str | None, typer.Option(help="Accept this key only (default: any).", metavar="KEY")] = None,
 ) -> None:
-    """The simulated teacher as an HTTP server: OpenAI and Anthropic wire formats."""
+    """The simulated teacher as an HTTP server, in OpenAI's and Anthropic's wire formats."""
     import asyncio
 
+    from cotdistill.mock.limits import Limits
     from cotdistill.mock.server import running
     from cotdistill.mock.sources import open_source
     from cotdistill.mock.teacher import ServerConfig
 
-    source = open_source(str(replay) if replay else "digit-chains", seed=seed)
-    settings = ServerConfig(source=source, latency_s=latency_ms / 1000, api_key=accept_key)
+    settings = ServerConfig(
+        source=open_source(str(replay) if replay else "digit-chains", seed=seed),
+        latency_s=latency_ms / 1000,
+        latency_tail=latency_tail,
+        api_key=accept_key,
+        limits=Limits(rpm, input_tpm, output_tpm, burst),
+        faults=faults.parse(faults_),
+        truncate=truncate,
+        ledger=ledger,
+        seed=seed,
+    )
 
     async def serve() -> None:
         async with running(settings, host, port) as url:

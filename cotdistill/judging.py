@@ -60,6 +60,10 @@ class Judge:
         """Whether a verifier must not be asked from several processes."""
         return any(getattr(verifier, "alone", False) for verifier in self._built.values())
 
+    def notes(self) -> list[str]:
+        """What a verifier has to say at the end, such as its cost."""
+        return [note for verifier in self._built.values() for note in getattr(verifier, "notes", list)()]
+
     def describe(self) -> str:
         return "verified with " + ", ".join(f"{spec} ({count})" for spec, count in self.used.most_common())
 

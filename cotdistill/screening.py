@@ -56,11 +56,12 @@ class Chunk(NamedTuple):
 
 
 class Result(msgspec.Struct, frozen=True, array_like=True):
-    """One chunk, prompt by prompt in file order. `used` counts which verifier judged."""
+    """One chunk, prompt by prompt in file order. `used` counts which verifier judged; `notes` are theirs so far."""
 
     prompts: list[list[Screened]]
     bad: list[BadLine]
     used: dict[str, int]
+    notes: list[str]
 
 
 class _Id(msgspec.Struct):
@@ -130,7 +131,7 @@ class Screen:
         self.judge.used.clear()
         verdicts = self.judge.judge_all(prompts)
         screened = [self._one_prompt(*both) for both in zip(prompts, verdicts, strict=True)]
-        return Result(screened, bad, dict(self.judge.used))
+        return Result(screened, bad, dict(self.judge.used), self.judge.notes() if self.judge.alone else [])
 
     def _one_prompt(self, responses: Sequence[Response], verdicts: Sequence[Verdict]) -> list[Screened]:
         correct = sum(verdict.status == "correct" for verdict in verdicts)

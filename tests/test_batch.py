@@ -6,7 +6,7 @@ import os
 import signal
 import sqlite3
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,8 @@ from cotdistill.dispatch.cache import default_path
 from cotdistill.dispatch.cache_admin import prune
 from cotdistill.errors import AccountError, CotDistillError, UsageError
 from cotdistill.mock.batches import DESK
+from cotdistill.mock.teacher import TEACHER
+from cotdistill.mock.wire import Reply, Wire
 from cotdistill.pricing import Prices
 from cotdistill.progress import Silent
 from cotdistill.records import Usage
@@ -310,13 +312,14 @@ def test_a_request_that_expires_again_and_again_is_given_up_with_its_reason(prov
 @both
 def test_a_refused_request_fails_with_the_providers_words_and_is_not_asked_again(provider: str, tmp_path: Path) -> None:
     async def scene(here: World) -> None:
-        async def around(request: web.Request, handler: Handler) -> web.StreamResponse:
-            if request.path in ("/v1/chat/completions", "/v1/messages") and b"p-oison" in await request.read():
-                error = {"type": "invalid_request_error", "message": "this prompt is too long"}
-                return web.json_response({"type": "error", "error": error}, status=400)
-            return await handler(request)
+        teacher = here.app[TEACHER]
+        compute = teacher.compute
 
-        here.around = around
+        def refusing(wire: Wire, content: bytes, headers: Mapping[str, str]) -> Reply:
+            poisoned = b"p-oison" in content
+            return wire.refusal(400, "this prompt is too long") if poisoned else compute(wire, content, headers)
+
+        teacher.compute = refusing  # type: ignore[method-assign]
         path = here.questions(4)
         path.write_text(path.read_text() + json.dumps({"id": "bad", "question": "p-oison"}) + "\n")
         config = GenerateConfig(**here.teacher(provider), batch=True)

@@ -13,9 +13,9 @@ from tests.conftest import ROOT
 FLOORS = [
     {"errors", "intervals", "progress", "config", "records", "reasoning"},
     {"artifacts", "extensions", "pricing", "workers"},
-    {"prompting", "prompt_files", "verifiers", "filters", "selectors", "formats", "students", "mock"},
-    {"teachers", "judging"},
-    {"dispatch", "screening", "funnel", "explaining"},
+    {"prompting", "prompt_files", "students", "mock"},
+    {"teachers"},
+    {"verifiers", "filters", "selectors", "formats", "dispatch", "judging", "screening", "funnel", "explaining"},
     {"stages"},
     {"summary", "demo"},
     {"cli", "cli_options"},

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from cotdistill.dispatch.budget import Budget
-from cotdistill.dispatch.limiter import Gate
+from cotdistill.dispatch.limiter import FIRST_IN_FLIGHT, Limiter, NotAskedError
 from cotdistill.dispatch.pool import stop_on_signals, work_through
-from cotdistill.dispatch.retry import FailedRequestError, NotAskedError, Retrier
+from cotdistill.dispatch.retry import FailedRequestError, Retrier
 from cotdistill.errors import CotDistillError, StoppedError
 from cotdistill.progress import Progress
 from cotdistill.records import Prompt
@@ -25,6 +25,18 @@ class Job(NamedTuple):
     request: Request
 
 
+@dataclass(frozen=True)
+class Limits:
+    """At most so many requests in flight; and what a person allows a minute, where they do: None finds out."""
+
+    concurrency: int
+    rpm: int | None = None
+    input_tpm: int | None = None
+    output_tpm: int | None = None
+    at_once: bool = False
+    """No slow start: a person said how many, or the model is in this process and not overrun."""
+
+
 @dataclass
 class Asked:
     """What the asking came to."""
@@ -38,52 +50,61 @@ async def ask_all(
     jobs: Iterator[Job],
     keep: Callable[[Job, Reply], Awaitable[None]],
     *,
-    concurrency: int,
+    limits: Limits,
     timeout_s: float,
     max_attempts: int,
     progress: Progress,
     budget: Budget | None = None,
+    follow: Callable[[Job, Reply], Awaitable[None]] | None = None,
     detail: Callable[[], str] = str,
 ) -> Asked:
-    """Ask every job once it has a slot, and hand each reply to `keep`, which must make it safe. A budget that is
-    exhausted ends the asking like an end of jobs.
+    """Ask every job once it has a turn, and hand each reply to `keep`, which must make it safe: until then the request
+    counts as in flight. `follow` may take its time, and add jobs. A budget that is exhausted ends the asking like an
+    end of jobs.
 
     Raises AccountError, StoppedError after a signal, and CotDistillError when the server cannot be reached or
     refuses everything; requests in flight are finished and kept first.
     """
     asked, stop = Asked(), asyncio.Event()
-    gate = Gate(concurrency, stop)
-    retrier = Retrier(teacher, gate, max_attempts, timeout_s, progress.note, stop)
+    limiter = Limiter(
+        stop,
+        most=limits.concurrency,
+        first=limits.concurrency if limits.at_once else FIRST_IN_FLIGHT,
+        rpm=limits.rpm,
+        input_tpm=limits.input_tpm,
+        output_tpm=limits.output_tpm,
+    )
+    retrier = Retrier(teacher, limiter, max_attempts, timeout_s, progress.note, stop)
 
-    async def ask(job: Job) -> None:
+    async def ask(job: Job, begun: Callable[[], None]) -> None:
         name = f"{job.key}-{job.sample}"
         reply = None
         if budget and not await budget.admit(name, job.request):
             stop.set()
             return
         try:
-            reply = await retrier.ask(job.request, name)
+            reply = await retrier.ask(job.request, name, begun, lambda reply: keep(job, reply))
         except NotAskedError:
             return
         except FailedRequestError as error:
             asked.failures[job.prompt.id, job.sample] = error.failure
             _stop_if_hopeless(asked, error.failure)
         else:
-            await keep(job, reply)
             asked.answered += 1
+            if follow:
+                await follow(job, reply)
         finally:
             if budget:
                 budget.settle(name, reply)
-        retries = f"{retrier.retries} retries" if retrier.retries else ""
-        progress.update(asked.answered + len(asked.failures), ", ".join(filter(None, (detail(), retries))))
+        progress.update(asked.answered + len(asked.failures), ", ".join(filter(None, (retrier.describe(), detail()))))
 
     def told() -> None:
-        progress.note(f"stopping: waiting for {gate.in_flight} answers in flight; Ctrl-C again leaves at once")
+        progress.note(f"stopping: waiting for {limiter.in_flight} answers in flight; Ctrl-C again leaves at once")
 
-    async with teacher:
+    async with teacher, limiter:
         with stop_on_signals(stop, told) as stopped:
-            # Twice the workers: those that wait for a retry have given their slot back.
-            await work_through(jobs, ask, workers=2 * concurrency, stop=stop)
+            # Twice as many tasks: those that wait for a retry have given their turn back.
+            await work_through(jobs, ask, most=2 * limiter.most, stop=stop)
     if stopped():
         raise StoppedError(f"stopped; {asked.answered} new answers are kept, the same command continues")
     return asked

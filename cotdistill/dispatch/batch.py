@@ -13,9 +13,9 @@ from cotdistill.dispatch.batch_state import BatchState
 from cotdistill.dispatch.batch_submit import Submitter
 from cotdistill.dispatch.batch_work import BUYS, Purse, Work
 from cotdistill.dispatch.budget import Budget
+from cotdistill.dispatch.limiter import NotAskedError
 from cotdistill.dispatch.plan import Plan
 from cotdistill.dispatch.pool import stop_on_signals
-from cotdistill.dispatch.retry import NotAskedError
 from cotdistill.dispatch.tally import Spending
 from cotdistill.errors import StoppedError
 from cotdistill.progress import Progress

@@ -8,7 +8,8 @@ from typing import TypeVar
 
 import tenacity
 
-from cotdistill.dispatch.retry import UNREACHABLE_ATTEMPTS, FailedRequestError, NotAskedError
+from cotdistill.dispatch.limiter import NotAskedError
+from cotdistill.dispatch.retry import UNREACHABLE_ATTEMPTS, FailedRequestError
 from cotdistill.errors import AccountError, CotDistillError
 from cotdistill.teachers import Teacher
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from cotdistill.dispatch.batch_calls import NotFoundError
 from cotdistill.dispatch.batch_state import Claim, Shard
 from cotdistill.dispatch.batch_work import BUYS, Work
-from cotdistill.dispatch.retry import NotAskedError
+from cotdistill.dispatch.limiter import NotAskedError
 from cotdistill.errors import AccountError, CotDistillError
 from cotdistill.teachers import Failure
 from cotdistill.teachers._batches import Standing

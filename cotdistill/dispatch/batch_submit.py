@@ -13,8 +13,8 @@ from cotdistill.dispatch.batch_calls import NotFoundError
 from cotdistill.dispatch.batch_file import ShardFile
 from cotdistill.dispatch.batch_state import Claim, Shard
 from cotdistill.dispatch.batch_work import Work
-from cotdistill.dispatch.limiter import Gate
-from cotdistill.dispatch.retry import FailedRequestError, NotAskedError, Retrier
+from cotdistill.dispatch.limiter import Limiter, NotAskedError
+from cotdistill.dispatch.retry import FailedRequestError, Retrier
 from cotdistill.errors import AccountError, CotDistillError, UsageError
 from cotdistill.teachers import Failure
 from cotdistill.teachers._batches import Found
@@ -113,11 +113,11 @@ class Submitter:
             work.held_back = "budget"
             return
         stop = work.calls.stop
-        retrier = Retrier(
-            work.plan.teacher, Gate(1, stop), config.max_attempts, config.timeout_s, work.progress.note, stop
-        )
+        limiter = Limiter(stop, most=1)
+        retrier = Retrier(work.plan.teacher, limiter, config.max_attempts, config.timeout_s, work.progress.note, stop)
         try:
-            reply = await retrier.ask(job.request, f"{job.key}-{job.sample}")
+            async with limiter:
+                reply = await retrier.ask(job.request, f"{job.key}-{job.sample}")
         except FailedRequestError as error:
             self._note_refusal(job, error.failure)
         else:

@@ -1,35 +1,193 @@
-"""How many requests fly at once, and when nobody may start one because the server asked to wait."""
+"""Who may send when: within the limits that are known, at the pace that is found, in the order of asking."""
 
 import asyncio
-import contextlib
+import math
 import random
-import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections import deque
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import NamedTuple, Self
+
+from cotdistill.dispatch.buckets import Amount, Buckets
+from cotdistill.dispatch.pacing import Pace
+from cotdistill.dispatch.window import Window
+from cotdistill.teachers import Failure, Reply, Request
+
+FIRST_IN_FLIGHT = 8
+
+FIRST_OUTPUT_TOKENS = 2_000
+"""What an answer is thought to take before the first one is in, its cap permitting."""
+
+BYTES_A_TOKEN = 3.0
+"""English and code with the usual vocabularies; learnt from the first answers on."""
+
+LEARNING = 0.1
+"""Weight of the newest answer in a moving average."""
 
 
-class Gate:
-    """A slot is held for one attempt only; whoever waits for a retry has given it back."""
+class NotAskedError(Exception):
+    """The run is stopping: this request was waiting for its turn or a retry and was not sent."""
 
-    def __init__(self, concurrency: int, stop: asyncio.Event) -> None:
-        self._stop = stop
-        self._slots = asyncio.Semaphore(concurrency)
-        self._not_before = 0.0
-        self.in_flight = 0
+
+class Ticket(NamedTuple):
+    """A request under way: when it was sent and as which, what it is thought to take, how long its text is."""
+
+    started: float
+    number: int
+    amount: Amount
+    size: int
+
+
+@dataclass
+class Estimate:
+    """What a request will take: its length by a learnt ratio, and what answers took of late."""
+
+    bytes_a_token: float = BYTES_A_TOKEN
+    output_tokens: float | None = None
+
+    def of(self, size: int, most: int) -> Amount:
+        output = min(most, FIRST_OUTPUT_TOKENS if self.output_tokens is None else self.output_tokens)
+        return Amount(1, size / self.bytes_a_token, output)
+
+    def learn(self, size: int, amount: Amount) -> None:
+        if amount.input_tokens > 0 and size:
+            self.bytes_a_token += LEARNING * (size / amount.input_tokens - self.bytes_a_token)
+        known = amount.output_tokens if self.output_tokens is None else self.output_tokens
+        self.output_tokens = known + LEARNING * (amount.output_tokens - known)
+
+
+@dataclass
+class Limiter:
+    """First come, first served: nobody small overtakes somebody large, so nobody starves. A ticket is for one attempt;
+    whoever waits for a retry has handed it in.
+
+    Sources: Anthropic and OpenAI describe their limits as token buckets on requests, input and output tokens a
+    minute (Anthropic: Rate limits; OpenAI: Rate limits, both tokens together).
+    """
+
+    stop: asyncio.Event
+    most: int
+    first: int = FIRST_IN_FLIGHT
+    rpm: int | None = None
+    input_tpm: int | None = None
+    output_tpm: int | None = None
+    in_flight: int = 0
+    pushed_back: int = 0
+    _waiting: deque[tuple["asyncio.Future[Ticket]", int, int]] = field(default_factory=deque, repr=False)
+    _timer: asyncio.TimerHandle | None = field(default=None, repr=False)
+    _held_until: float = field(default=0.0, repr=False)
+
+    def __post_init__(self) -> None:
+        limits = {"requests": self.rpm, "input_tokens": self.input_tpm, "output_tokens": self.output_tpm}
+        self.buckets = Buckets(limits, _now())
+        self.window = Window(self.most, self.first)
+        self.pace = Pace()
+        self.estimate = Estimate()
+
+    async def __aenter__(self) -> Self:
+        self._watch = asyncio.create_task(self._turn_away_when_stopped())
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._watch.cancel()
+        if self._timer:
+            self._timer.cancel()
+
+    async def enter(self, request: Request) -> Ticket:
+        """Wait for a turn. Raises NotAskedError once the run stops."""
+        if self.stop.is_set():
+            raise NotAskedError
+        size = sum(len(turn.content) for turn in request.messages)
+        if not self._waiting and (ticket := self._try(size, request.max_output_tokens)):
+            return ticket
+        turn: asyncio.Future[Ticket] = asyncio.get_running_loop().create_future()
+        self._waiting.append((turn, size, request.max_output_tokens))
+        self._let_in()
+        return await turn
+
+    def leave(self, ticket: Ticket, reply: Reply | None, failure: Failure | None) -> None:
+        """Hand the ticket in, and learn from what came of it."""
+        now = _now()
+        self.in_flight -= 1
+        if reply is not None:
+            used = Amount.of(reply.usage)
+            self.estimate.learn(ticket.size, used)
+            self.buckets.take(used - ticket.amount, now)
+            self.window.answered(self.in_flight + 1, ticket.started, now)
+        else:  # the request was counted; what it would have taken was not
+            self.buckets.take(Amount(1) - ticket.amount, now)
+        if limits := (reply or failure or _NOTHING).limits:
+            self.buckets.learn(limits, now)
+        if failure is not None and failure.kind == "account":
+            self.stop.set()  # before the next one is let in: it would be refused too
+        elif failure is not None and failure.kind != "row":
+            self._back_off(failure, ticket, now)
+        self._let_in()
 
     def hold(self, wait_s: float) -> None:
-        """Let nobody start for `wait_s`: a Retry-After is meant for the account, not for one request."""
-        self._not_before = max(self._not_before, time.monotonic() + wait_s)
+        """Nobody starts for so long, and a little longer: the server tells every client the same time."""
+        now = _now()
+        until = now + wait_s + random.uniform(0, min(5.0, wait_s / 4))
+        self.pace.held(max(0.0, until - max(now, self._held_until)))
+        self._held_until = max(self._held_until, until)
 
-    @asynccontextmanager
-    async def slot(self) -> AsyncIterator[None]:
-        while (left := self._not_before - time.monotonic()) > 0 and not self._stop.is_set():
-            # Jitter, so that everyone does not come back in the same millisecond.
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._stop.wait(), left + random.uniform(0, min(5.0, left / 4)))
-        async with self._slots:
-            self.in_flight += 1
-            try:
-                yield
-            finally:
-                self.in_flight -= 1
+    def _back_off(self, failure: Failure, ticket: Ticket, now: float) -> None:
+        if failure.push_back == "quota":
+            self.pushed_back += 1
+            if pause_s := self.pace.refused(ticket.number, ticket.started, now):
+                self.window.limited(now)
+                self._held_until = max(self._held_until, now + pause_s)
+            if self.pace.blind(now):
+                return  # what the server says then, it says to this request
+        elif failure.push_back == "capacity":
+            self.pushed_back += 1
+            self.window.overloaded(ticket.started, now)
+        if failure.wait_s is not None and now + failure.wait_s > self._held_until:
+            self.hold(failure.wait_s)
+
+    def _try(self, size: int, most_output: int) -> Ticket | None:
+        now = _now()
+        room_s = self.window.wait_s(self.in_flight, now)
+        if room_s == math.inf:
+            return None  # whoever leaves lets the next one in
+        amount = self.estimate.of(size, most_output)
+        wait_s = max(room_s, self._held_until - now, self.pace.wait_s(now), self.buckets.wait_s(amount, now))
+        if wait_s > 0:
+            self._wake_in(wait_s)
+            return None
+        self.buckets.take(amount, now)
+        self.window.sent(now)
+        self.in_flight += 1
+        return Ticket(now, self.pace.sent(now), amount, size)
+
+    def _let_in(self) -> None:
+        while self._waiting and not self.stop.is_set():
+            turn, size, most_output = self._waiting[0]
+            if not turn.cancelled():
+                ticket = self._try(size, most_output)
+                if ticket is None:
+                    return
+                turn.set_result(ticket)
+            self._waiting.popleft()
+
+    def _wake_in(self, wait_s: float) -> None:
+        if self._timer:
+            self._timer.cancel()
+        self._timer = asyncio.get_running_loop().call_later(wait_s, self._let_in)
+
+    async def _turn_away_when_stopped(self) -> None:
+        await self.stop.wait()
+        while self._waiting:
+            turn, _, _ = self._waiting.popleft()
+            if not turn.done():
+                turn.set_exception(NotAskedError())
+
+
+def _now() -> float:
+    """The loop's clock, so that whoever brings a loop with a clock of its own can test hours in no time."""
+    return asyncio.get_running_loop().time()
+
+
+_NOTHING = Failure("retry", "")

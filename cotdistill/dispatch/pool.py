@@ -1,4 +1,4 @@
-"""A fixed number of workers that pull jobs from a stream: memory does not grow with the number of jobs."""
+"""As many tasks as there is room for, fed from a stream: memory does not grow with the number of jobs."""
 
 import asyncio
 import signal
@@ -9,29 +9,63 @@ from typing import TypeVar
 
 Job = TypeVar("Job")
 
+AT_THE_DOOR = 16
+"""Jobs that are taken from the stream before there is room for them, so that room is filled at once."""
+
 
 async def work_through(
-    jobs: Iterator[Job], work: Callable[[Job], Awaitable[None]], *, workers: int, stop: asyncio.Event
+    jobs: Iterator[Job],
+    work: Callable[[Job, Callable[[], None]], Awaitable[None]],
+    *,
+    most: int,
+    stop: asyncio.Event,
 ) -> None:
-    """Run `work` on every job. Once `stop` is set, or one job raises, no further job is begun, and those in
-    flight are finished: they are paid for. The first exception is raised when all are done."""
+    """Run `work(job, begun)` on every job, `most` at once; it calls `begun` when the job no longer waits for room, and
+    only then are further ones taken. An iterator that is empty is asked again whenever a job is done: jobs may lead to
+    more. Once `stop` is set, or one job raises, no further job is begun, and those in flight are finished: they are
+    paid for. The first exception is raised when all are done."""
     problems: list[Exception] = []
+    done = asyncio.Event()
+    running = waiting = 0
 
-    async def worker() -> None:
-        while not stop.is_set():
+    async def one(job: Job) -> None:
+        nonlocal running, waiting
+        at_the_door = True
+
+        def begun() -> None:
+            nonlocal waiting, at_the_door
+            waiting -= at_the_door
+            at_the_door = False
+            feed()
+
+        try:
+            await work(job, begun)
+        except Exception as error:  # raised again below, once the others have drained
+            problems.append(error)
+            stop.set()
+        finally:
+            running -= 1
+            begun()
+
+    def feed() -> None:
+        nonlocal running, waiting
+        while waiting < AT_THE_DOOR and running < most and not stop.is_set():
             try:
                 job = next(jobs)
             except StopIteration:
-                return
-            try:
-                await work(job)
-            except Exception as error:  # raised again below, once the others have drained
+                break
+            except Exception as error:  # a stream that breaks ends like a job that raises
                 problems.append(error)
                 stop.set()
+                break
+            running, waiting = running + 1, waiting + 1
+            group.create_task(one(job))
+        if not running:
+            done.set()
 
     async with asyncio.TaskGroup() as group:
-        for _ in range(workers):
-            group.create_task(worker())
+        feed()
+        await done.wait()
     if problems:
         raise problems[0]
 

@@ -2,12 +2,13 @@
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import tenacity
 
-from cotdistill.dispatch.limiter import Gate
+from cotdistill.dispatch.limiter import Limiter
 from cotdistill.errors import AccountError
 from cotdistill.teachers import Failure, Reply, Request, Teacher
 
@@ -18,6 +19,10 @@ UNREACHABLE_ATTEMPTS = 4
 """Tries, over about ten seconds, before a server that never answered is called unreachable."""
 
 
+PUSHED_BACK = 10
+"""Times as many tries for a request that the server has no room for just now, while it answers others."""
+
+
 class FailedRequestError(Exception):
     """This request gets no answer; the run goes on. Carries the last Failure."""
 
@@ -26,8 +31,16 @@ class FailedRequestError(Exception):
         self.failure = failure
 
 
-class NotAskedError(Exception):
-    """The run is stopping: this request was waiting for a slot or a retry and was not sent."""
+async def _kept(reply: Reply) -> None: ...
+
+
+class _Order(NamedTuple):
+    """What `ask` was given."""
+
+    request: Request
+    idempotency_key: str
+    begun: Callable[[], None]
+    keep: Callable[[Reply], Awaitable[None]]
 
 
 @dataclass
@@ -39,7 +52,7 @@ class Retrier:
     """
 
     teacher: Teacher
-    gate: Gate
+    limiter: Limiter
     max_attempts: int
     timeout_s: float
     note: Callable[[str], None]
@@ -48,7 +61,41 @@ class Retrier:
     answered: int = 0
     _told: bool = field(default=False, repr=False)
 
-    async def ask(self, request: Request, idempotency_key: str) -> Reply:
+    async def ask(
+        self,
+        request: Request,
+        idempotency_key: str,
+        begun: Callable[[], None] = lambda: None,
+        keep: Callable[[Reply], Awaitable[None]] = _kept,
+    ) -> Reply:
+        """Calls `begun` when the request goes out, and `keep` with the reply while it still counts as in flight: so
+        what is in flight is the most that a crash can lose."""
+        order = _Order(request, idempotency_key, begun, keep)
+        try:
+            reply = await self._once(order)
+        except FailedRequestError as error:
+            if error.failure.kind == "row":
+                raise
+            reply = await self._again(error, order)
+        self.answered += 1
+        return reply
+
+    def describe(self) -> str:
+        """For the progress line."""
+        counts = {"retries": self.retries, "push-backs": self.limiter.pushed_back}
+        flying = f"{self.limiter.in_flight} of {self.limiter.window.limit} in flight"
+        return ", ".join([flying, *(f"{count} {name}" for name, count in counts.items() if count)])
+
+    async def _again(self, first: FailedRequestError, order: _Order) -> Reply:
+        """The first failure counts as the first attempt. Apart from `ask`, for most requests never come here."""
+
+        made = [first]
+
+        async def attempt() -> Reply:
+            if made:
+                raise made.pop()
+            return await self._once(order)
+
         attempts = tenacity.AsyncRetrying(
             retry=tenacity.retry_if_exception(_may_retry),
             stop=self._give_up,
@@ -57,24 +104,34 @@ class Retrier:
             sleep=self._sleep,
             reraise=True,
         )
-        reply: Reply = await attempts(self._once, request, idempotency_key)
-        self.answered += 1
+        reply: Reply = await attempts(attempt)
         return reply
 
-    async def _once(self, request: Request, idempotency_key: str) -> Reply:
-        async with self.gate.slot():
-            if self.stop.is_set():
-                raise NotAskedError
-            try:
-                async with asyncio.timeout(self.timeout_s):
-                    return await self.teacher.ask(request, idempotency_key)
-            except TimeoutError:
-                failure = Failure("retry", f"no answer within {self.timeout_s:g} s")
-            except Exception as error:  # the teacher knows its SDK's errors, and re-raises what is a bug
-                failure = self.teacher.classify(error)
+    async def _once(self, order: _Order) -> Reply:
+        ticket = await self.limiter.enter(order.request)
+        order.begun()
+        reply, failure = None, None
+        try:
+            outcome = await self._attempt(order)
+            if isinstance(outcome, Reply):
+                reply = outcome
+                await order.keep(reply)
+                return reply
+            failure = outcome
+        finally:
+            self.limiter.leave(ticket, reply, failure)
         if failure.kind == "account":
             raise AccountError(failure.message)
         raise FailedRequestError(failure)
+
+    async def _attempt(self, order: _Order) -> Reply | Failure:
+        try:
+            async with asyncio.timeout(self.timeout_s):
+                return await self.teacher.ask(order.request, order.idempotency_key)
+        except TimeoutError:
+            return Failure("retry", f"no answer within {self.timeout_s:g} s")
+        except Exception as error:  # the teacher knows its SDK's errors, and re-raises what is a bug
+            return self.teacher.classify(error)
 
     async def _sleep(self, seconds: float) -> None:
         """Until the time is over or the run stops."""
@@ -82,23 +139,24 @@ class Retrier:
             await asyncio.wait_for(self.stop.wait(), seconds)
 
     def _give_up(self, state: tenacity.RetryCallState) -> bool:
-        unreachable = _failure(state).kind == "unreachable" and not self.answered
-        return state.attempt_number >= (
-            min(UNREACHABLE_ATTEMPTS, self.max_attempts) if unreachable else self.max_attempts
-        )
+        """A push-back costs nothing and says nothing of the request, so it may be tried more often."""
+        failure, most = _failure(state), self.max_attempts
+        if failure.kind == "unreachable" and not self.answered:
+            most = min(UNREACHABLE_ATTEMPTS, most)
+        return state.attempt_number >= (most * PUSHED_BACK if failure.push_back and self.answered else most)
 
     def _wait(self, state: tenacity.RetryCallState) -> float:
-        backoff = tenacity.wait_random_exponential(multiplier=1, min=0.5, max=60)(state)
-        wait_s = _failure(state).wait_s
-        return backoff if wait_s is None else wait_s
+        failure = _failure(state)
+        if failure.wait_s is not None:
+            return failure.wait_s
+        if failure.push_back == "quota":
+            return 0.0  # when anybody may send is the limiter's to find
+        return tenacity.wait_random_exponential(multiplier=1, min=0.5, max=60)(state)
 
     def _before_sleep(self, state: tenacity.RetryCallState) -> None:
         failure = _failure(state)
         self.retries += 1
-        if failure.wait_s is None:
-            return
-        self.gate.hold(failure.wait_s)
-        if failure.wait_s >= LONG_WAIT_S and not self._told:
+        if failure.wait_s is not None and failure.wait_s >= LONG_WAIT_S and not self._told:
             self._told = True
             self.note(
                 f"the server asks to wait {failure.wait_s:.0f} s ({failure.message}); Ctrl-C is safe, nothing is lost"

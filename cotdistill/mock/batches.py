@@ -1,5 +1,6 @@
-"""Both Batch APIs of the embedded teacher: what they share. Each request of a batch takes the same way through the
-server as an online one, under its custom_id as idempotency key; so the sample a client asks for is the one it gets."""
+"""Both Batch APIs of the embedded teacher: what they share. A request of a batch is answered as an online one, under
+its custom_id as idempotency key: so the sample a client asks for is the one it gets. Rate limits and faults do not
+meet it."""
 
 import asyncio
 import random
@@ -7,15 +8,12 @@ import time
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-import aiohttp
 import msgspec
 from aiohttp import web
 
-from cotdistill.mock.teacher import TEACHER
+from cotdistill.mock.teacher import TEACHER, Teacher
 from cotdistill.mock.wire import fresh_id
-
-AT_ONCE = 16
-"""Requests of one batch that are answered side by side."""
+from cotdistill.mock.wires import WIRES
 
 DAY_S = 86_400
 
@@ -112,24 +110,20 @@ class Desk:
                 batch.task.cancel()
 
     async def _work_on(self, batch: Batch, request: web.Request) -> None:
-        ledger, at_once = request.app[TEACHER].ledger, asyncio.Semaphore(AT_ONCE)
+        ledger = request.app[TEACHER].ledger
         await batch.due.wait()
         if self.settings.seconds and batch.canceled_at is None:
             await asyncio.sleep(self.settings.seconds)
         kept = ("Authorization", "x-api-key", "anthropic-version")
         headers = {name: request.headers[name] for name in kept if name in request.headers}
-        async with aiohttp.ClientSession(request.url.origin(), headers=headers) as session:
-
-            async def one(line: Line) -> None:
-                async with at_once:
-                    outcome = await self._answer(session, batch, line)
-                batch.outcomes[line.custom_id] = outcome
-                ledger["batch_answers"] += outcome.kind == "answered" and outcome.status == 200
-
-            await asyncio.gather(*[one(line) for line in batch.lines])
+        for line in batch.lines:
+            outcome = self._answer(request.app[TEACHER], batch, line, headers)
+            batch.outcomes[line.custom_id] = outcome
+            ledger["batch_answers"] += outcome.kind == "answered" and outcome.status == 200
+            await asyncio.sleep(0)  # others are served meanwhile, and may cancel
         batch.ended_at = time.time()
 
-    async def _answer(self, session: aiohttp.ClientSession, batch: Batch, line: Line) -> Outcome:
+    def _answer(self, teacher: Teacher, batch: Batch, line: Line, headers: dict[str, str]) -> Outcome:
         if batch.canceled_at is not None:
             return Outcome("canceled")
         if self.settings.expired:
@@ -138,9 +132,9 @@ class Desk:
         if self.settings.overloaded:
             self.settings.overloaded -= 1
             return Outcome("answered", 529, _overload(batch.path))
-        headers = {"Idempotency-Key": line.custom_id}
-        async with session.post(batch.path, data=msgspec.json.encode(line.body), headers=headers) as response:
-            return Outcome("answered", response.status, await response.read())
+        headers = {**headers, "Idempotency-Key": line.custom_id}
+        reply = teacher.answer(WIRES[batch.path], msgspec.json.encode(line.body), headers)
+        return Outcome("answered", reply.status, msgspec.json.encode(reply.content))
 
 
 def _overload(path: str) -> bytes:

@@ -1,30 +1,34 @@
 """The embedded teacher's HTTP server. It listens on loopback unless told otherwise, and keeps counts, no texts."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
+from functools import partial
 
 import msgspec
 from aiohttp import web
 
 from cotdistill.errors import CotDistillError
-from cotdistill.mock import batches, wire_anthropic, wire_openai
+from cotdistill.mock import batches, models, wire_anthropic, wire_openai
+from cotdistill.mock.sending import send
+from cotdistill.mock.spoiling import instead, spoil
 from cotdistill.mock.teacher import TEACHER, ServerConfig, Teacher
-
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+from cotdistill.mock.wire import Wire, read_body
+from cotdistill.mock.wires import WIRES
 
 
 def build_app(config: ServerConfig) -> web.Application:
-    app = web.Application(client_max_size=64 * 2**20, middlewares=[_latency])
+    app = web.Application(client_max_size=64 * 2**20)
     app[TEACHER] = Teacher(config)
     app.router.add_get("/", _hello)
     app.router.add_get("/ledger", _ledger)
-    app.router.add_post("/v1/chat/completions", wire_openai.complete)
-    app.router.add_post("/v1/messages", wire_anthropic.create)
-    app.router.add_get("/v1/models", _models)
+    for path, wire in WIRES.items():
+        app.router.add_post(path, partial(_serve, wire))
+    app.router.add_get("/v1/models", models.listed)
+    app.router.add_get("/v1/models/{id:.+}", models.one)
     batches.add_routes(app)
     app.router.add_route("*", "/{path:.*}", _not_found)
+    app.on_cleanup.append(_close)
     return app
 
 
@@ -45,14 +49,23 @@ async def running(config: ServerConfig, host: str = "127.0.0.1", port: int = 0) 
         await runner.cleanup()
 
 
-@web.middleware
-async def _latency(request: web.Request, handler: Handler) -> web.StreamResponse:
-    teacher = request.app[TEACHER]
-    if request.method == "POST":
-        teacher.ledger["requests"] += 1
-        if teacher.config.latency_s:
-            await asyncio.sleep(teacher.config.latency_s)
-    return await handler(request)
+async def _serve(wire: Wire, request: web.Request) -> web.StreamResponse:
+    """One request, in the order a provider takes it: refuse what exceeds a limit, answer, bill, send."""
+    teacher, content = request.app[TEACHER], await request.read()
+    teacher.ledger["requests"] += 1
+    fault = teacher.faults.draw()
+    reply = instead(wire, fault, request.path) if fault else None
+    if reply is None:
+        reply = teacher.admit(wire, teacher.compute(wire, content, request.headers))
+    if reply.billed:
+        await asyncio.sleep(teacher.latency_s() + (fault.delay_s if fault else 0.0))
+    stream = reply.billed is not None and read_body(content).get("stream") is True
+    if fault:
+        reply = spoil(wire, fault, reply, stream=stream)
+    teacher.bill(reply)
+    response, delivered = await send(request, wire, reply, stream=stream, fault=fault)
+    teacher.book(wire, content, request.headers, reply, delivered=delivered)
+    return response
 
 
 async def _hello(request: web.Request) -> web.Response:
@@ -65,14 +78,10 @@ async def _ledger(request: web.Request) -> web.Response:
     return web.Response(body=msgspec.json.encode(counts), content_type="application/json")
 
 
-async def _models(request: web.Request) -> web.Response:
-    name = f"simulated-{request.app[TEACHER].config.source.name}"
-    listed: dict[str, Any] = {"object": "list", "data": [{"id": name, "object": "model", "owned_by": "cotdistill"}]}
-    if "anthropic-version" in request.headers:
-        listed = {"data": [{"id": name, "type": "model", "display_name": "Simulated teacher"}], "has_more": False}
-    return web.Response(body=msgspec.json.encode(listed), content_type="application/json")
-
-
 async def _not_found(request: web.Request) -> web.Response:
     error = wire_anthropic.error if "anthropic-version" in request.headers else wire_openai.error
     return error(404, "not_found_error", f"no such path: {request.method} {request.path[:200]}")
+
+
+async def _close(app: web.Application) -> None:
+    app[TEACHER].ledger.close()

@@ -1,66 +1,126 @@
 """Anthropic Messages: the trace comes in a thinking block when thinking is on, else inside the text."""
 
-from datetime import UTC, datetime
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
 from aiohttp import web
 
+from cotdistill.mock import wire
 from cotdistill.mock.sources import Answer, question_of
-from cotdistill.mock.teacher import TEACHER
-from cotdistill.mock.wire import Cut, cap_of, fresh_id, read_body, tokens, within
+from cotdistill.mock.wire import Cut, Level, Reply, Sampler, cap_of, fresh_id, tokens_of, turns, within
+
+NAME = "messages"
+AXES: tuple[str, ...] = ("requests", "input_tokens", "output_tokens")
+REQUEST_ID = "request-id"
 
 WITHOUT_SAMPLING = "2026-10-21"
 """From this version on, the API answers 400 to any sampling parameter."""
 
+THINKING = ("adaptive", "enabled", "disabled", "between_tools")
+
 _SIGNATURE = "c2ltdWxhdGVk"
 
+_KINDS = {
+    400: "invalid_request_error",
+    401: "authentication_error",
+    402: "billing_error",
+    403: "permission_error",
+    404: "not_found_error",
+    413: "request_too_large",
+    429: "rate_limit_error",
+    504: "timeout_error",
+    529: "overloaded_error",
+}
 
-async def create(request: web.Request) -> web.StreamResponse:
-    teacher = request.app[TEACHER]
-    bearer = request.headers.get("Authorization", "").removeprefix("Bearer ")
-    if not teacher.accepts(bearer or request.headers.get("x-api-key")):
-        return error(401, "authentication_error", "invalid x-api-key")
-    try:
-        body = await read_body(request)
-        _check(body, request.headers.get("anthropic-version", ""))
-        question = question_of(body["messages"])
-        thinking = _thinking(body.get("thinking"))
-    except (ValueError, AttributeError, TypeError) as problem:
-        return error(400, "invalid_request_error", str(problem))
-    answer = teacher.answer(question, request)
+
+def key(headers: Mapping[str, str]) -> str | None:
+    return headers.get("Authorization", "").removeprefix("Bearer ") or headers.get("x-api-key")
+
+
+def reply(body: dict[str, Any], headers: Mapping[str, str], sample: Sampler, truncate: bool) -> Reply:
+    messages = turns(body)
+    _check(body, headers.get("anthropic-version", ""))
+    question, thinking = question_of(messages), _thinking(body.get("thinking"))
+    answer = sample(question, 0)
     if answer.reasoning is not None and thinking is None:
         answer = Answer(None, f"{answer.reasoning}\n\nAnswer: {answer.text}")
-    cut = within(answer, body["max_tokens"])
-    input_tokens = tokens(msgspec.json.encode([body.get("system"), body["messages"]]).decode())
-    teacher.bill(input_tokens, cut.output_tokens)
-    blocks = _blocks(cut, thinking)
-    message = {
+    cut = within(answer, body["max_tokens"], truncate)
+    billed = wire.billed(tokens_of(body.get("system"), messages), [cut])
+    content = {
         "id": fresh_id("msg_"),
         "type": "message",
         "role": "assistant",
         "model": body["model"],
-        "content": blocks,
+        "content": _blocks(cut, thinking),
         "stop_reason": "end_turn" if cut.whole else "max_tokens",
         "stop_sequence": None,
         "usage": {
-            "input_tokens": input_tokens,
+            "input_tokens": billed.input_tokens,
             "cache_creation_input_tokens": 0,
             "cache_read_input_tokens": 0,
-            "output_tokens": cut.output_tokens,
-            "output_tokens_details": {"thinking_tokens": cut.reasoning_tokens},
+            "output_tokens": billed.output_tokens,
+            "output_tokens_details": {"thinking_tokens": billed.reasoning_tokens},
             "service_tier": "standard",
         },
     }
-    if body.get("stream"):
-        return await _stream(request, message)
-    return web.Response(body=msgspec.json.encode(message), content_type="application/json", headers=_headers())
+    return Reply(200, content, {"anthropic-organization-id": "simulated"}, billed)
+
+
+def refusal(status: int, message: str, code: str | None = None) -> Reply:
+    error = {"type": code or _KINDS.get(status, "api_error"), "message": message}
+    return Reply(status, {"type": "error", "error": error, "request_id": fresh_id("req_")})
+
+
+def spent() -> Reply:
+    found = refusal(429, "Your organization has reached its monthly spending limit.")
+    found.content["error"]["details"] = {"error_code": "enforced_spend_limit_reached"}
+    return found
+
+
+def limit_headers(levels: Mapping[str, Level]) -> dict[str, str]:
+    headers = {}
+    for axis, level in levels.items():
+        name = f"anthropic-ratelimit-{axis.replace('_', '-')}"
+        full = datetime.now(UTC) + timedelta(seconds=level.reset_s)
+        headers[f"{name}-limit"] = str(level.per_minute)
+        headers[f"{name}-remaining"] = str(level.remaining)
+        headers[f"{name}-reset"] = full.isoformat(timespec="seconds").replace("+00:00", "Z")
+    return headers
+
+
+def events(content: dict[str, Any]) -> Iterator[bytes]:
+    usage = {**content["usage"], "output_tokens": 1}
+    yield _event("message_start", message={**content, "content": [], "stop_reason": None, "usage": usage})
+    for index, block in enumerate(content["content"]):
+        field = {"thinking": "thinking", "text": "text"}.get(block["type"])
+        empty = {field: ""} if field else {}
+        unsigned = {"signature": ""} if field == "thinking" else {}
+        yield _event("content_block_start", index=index, content_block={**block, **empty, **unsigned})
+        for piece in block[field].splitlines(keepends=True) if field else ():
+            yield _event("content_block_delta", index=index, delta={"type": f"{field}_delta", field: piece})
+        if field == "thinking":
+            signature = {"type": "signature_delta", "signature": block["signature"]}
+            yield _event("content_block_delta", index=index, delta=signature)
+        yield _event("content_block_stop", index=index)
+    stop = {"stop_reason": content["stop_reason"], "stop_sequence": None}
+    yield _event("message_delta", delta=stop, usage=content["usage"])
+    yield _event("message_stop")
+
+
+def overload_event() -> bytes:
+    return _event("error", error={"type": "overloaded_error", "message": "Overloaded"})
+
+
+def spoilt(kind: str, content: dict[str, Any]) -> dict[str, Any]:
+    if kind == "unknown":
+        return {**content, "content": [{"type": "hologram", "shape": "sphere"}, *content["content"]]}
+    return {**content, "content": None if kind == "null" else []}
 
 
 def error(status: int, kind: str, message: str) -> web.Response:
-    headers = _headers()
-    body = {"type": "error", "error": {"type": kind, "message": message}, "request_id": headers["request-id"]}
-    return web.Response(body=msgspec.json.encode(body), status=status, content_type="application/json", headers=headers)
+    return wire.as_response(refusal(status, message, kind), REQUEST_ID)
 
 
 def _check(body: dict[str, Any], version: str) -> None:
@@ -78,7 +138,7 @@ def _thinking(setting: Any) -> str | None:
     kind = (setting or {}).get("type", "disabled")
     if kind == "enabled" and not isinstance(setting.get("budget_tokens"), int):
         raise ValueError("thinking.budget_tokens: Field required")
-    if kind not in ("adaptive", "enabled", "disabled", "between_tools"):
+    if kind not in THINKING:
         raise ValueError("thinking.type: unknown type")
     return setting.get("display", "omitted") if kind in ("adaptive", "enabled") else None
 
@@ -93,37 +153,6 @@ def _blocks(cut: Cut, thinking: str | None) -> list[dict[str, Any]]:
     return blocks
 
 
-async def _stream(request: web.Request, message: dict[str, Any]) -> web.StreamResponse:
-    response = web.StreamResponse(headers={**_headers(), "Content-Type": "text/event-stream"})
-    await response.prepare(request)
-
-    async def send(kind: str, **fields: Any) -> None:
-        data = msgspec.json.encode({"type": kind, **fields})
-        await response.write(b"event: " + kind.encode() + b"\ndata: " + data + b"\n\n")
-
-    usage = {**message["usage"], "output_tokens": 1}
-    await send("message_start", message={**message, "content": [], "stop_reason": None, "usage": usage})
-    for index, block in enumerate(message["content"]):
-        field = block["type"] if block["type"] == "thinking" else "text"
-        start = {**block, field: "", **({"signature": ""} if field == "thinking" else {})}
-        await send("content_block_start", index=index, content_block=start)
-        for piece in block[field].splitlines(keepends=True):
-            await send("content_block_delta", index=index, delta={"type": f"{field}_delta", field: piece})
-        if field == "thinking":
-            signature = {"type": "signature_delta", "signature": block["signature"]}
-            await send("content_block_delta", index=index, delta=signature)
-        await send("content_block_stop", index=index)
-    stop = {"stop_reason": message["stop_reason"], "stop_sequence": None}
-    await send("message_delta", delta=stop, usage=message["usage"])
-    await send("message_stop")
-    return response
-
-
-def _headers() -> dict[str, str]:
-    reset = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-    headers = {"request-id": fresh_id("req_"), "anthropic-organization-id": "simulated"}
-    for axis, limit in (("requests", 100_000), ("input-tokens", 100_000_000), ("output-tokens", 100_000_000)):
-        headers[f"anthropic-ratelimit-{axis}-limit"] = str(limit)
-        headers[f"anthropic-ratelimit-{axis}-remaining"] = str(limit - 1)
-        headers[f"anthropic-ratelimit-{axis}-reset"] = reset
-    return headers
+def _event(kind: str, **fields: Any) -> bytes:
+    data = msgspec.json.encode({"type": kind, **fields})
+    return b"event: " + kind.encode() + b"\ndata: " + data + b"\n\n"

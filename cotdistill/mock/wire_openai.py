@@ -1,83 +1,114 @@
 """OpenAI Chat Completions, as open-weight servers speak it: the trace comes in `reasoning_content`."""
 
 import time
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import msgspec
 from aiohttp import web
 
+from cotdistill.mock import wire
 from cotdistill.mock.sources import question_of
-from cotdistill.mock.teacher import TEACHER
-from cotdistill.mock.wire import Cut, cap_of, fresh_id, read_body, tokens, within
+from cotdistill.mock.wire import Billed, Cut, Level, Reply, Sampler, cap_of, fresh_id, tokens_of, turns, within
 
-_LIMITS = {
-    "x-ratelimit-limit-requests": "100000",
-    "x-ratelimit-remaining-requests": "99999",
-    "x-ratelimit-reset-requests": "1ms",
-    "x-ratelimit-limit-tokens": "100000000",
-    "x-ratelimit-remaining-tokens": "99999999",
-    "x-ratelimit-reset-tokens": "1ms",
+NAME = "chat"
+AXES: tuple[str, ...] = ("requests", "tokens")
+REQUEST_ID = "x-request-id"
+
+_CODES = {
+    401: "invalid_api_key",
+    404: "model_not_found",
+    429: "rate_limit_exceeded",
+    503: "overloaded",
+    529: "overloaded",
 }
 
 
-async def complete(request: web.Request) -> web.StreamResponse:
-    teacher = request.app[TEACHER]
-    if not teacher.accepts(request.headers.get("Authorization", "").removeprefix("Bearer ")):
-        return error(401, "invalid_api_key", "Incorrect API key provided.")
-    try:
-        body = await read_body(request)
-        cap = cap_of(body, "max_completion_tokens", "max_tokens")
-        choices = cap_of(body, "n") or 1
-        question = question_of(body["messages"])
-    except (ValueError, AttributeError, TypeError) as problem:
-        return error(400, "invalid_request_error", str(problem))
-    cuts = [within(teacher.answer(question, request, n), cap) for n in range(choices)]
-    input_tokens = tokens(msgspec.json.encode(body["messages"]).decode())
-    usage = _usage(input_tokens, cuts)
-    teacher.bill(input_tokens, usage["completion_tokens"])
-    envelope = {"id": fresh_id("chatcmpl-"), "created": int(time.time()), "model": body["model"]}
-    if body.get("stream"):
-        return await _stream(request, envelope, cuts, usage)
-    whole = {
-        **envelope,
+def key(headers: Mapping[str, str]) -> str | None:
+    return headers.get("Authorization", "").removeprefix("Bearer ")
+
+
+def reply(body: dict[str, Any], headers: Mapping[str, str], sample: Sampler, truncate: bool) -> Reply:
+    messages, question = turns(body), question_of(body["messages"])
+    cap = cap_of(body, "max_completion_tokens", "max_tokens")
+    choices = cap_of(body, "n") or 1
+    cuts = [within(sample(question, n), cap, truncate) for n in range(choices)]
+    billed = wire.billed(tokens_of(*messages), cuts)
+    content = {
+        "id": fresh_id("chatcmpl-"),
         "object": "chat.completion",
+        "created": int(time.time()),
+        "model": body["model"],
         "choices": [
-            {"index": n, "message": _message(cut), "logprobs": None, "finish_reason": _finish(cut)}
+            {
+                "index": n,
+                "message": _message(cut),
+                "logprobs": None,
+                "finish_reason": "stop" if cut.whole else "length",
+            }
             for n, cut in enumerate(cuts)
         ],
-        "usage": usage,
+        "usage": _usage(billed),
         "system_fingerprint": "simulated",
     }
-    return web.Response(body=msgspec.json.encode(whole), content_type="application/json", headers=_headers())
+    return Reply(200, content, billed=billed)
+
+
+def refusal(status: int, message: str, code: str | None = None) -> Reply:
+    kind = "requests" if status == 429 else "invalid_request_error" if status < 500 else "server_error"
+    error = {"message": message, "type": kind, "param": None, "code": code or _CODES.get(status)}
+    return Reply(status, {"error": error})
+
+
+def spent() -> Reply:
+    return refusal(429, "You exceeded your current quota, please check your plan.", "insufficient_quota")
+
+
+def limit_headers(levels: Mapping[str, Level]) -> dict[str, str]:
+    headers = {}
+    for axis, level in levels.items():
+        headers[f"x-ratelimit-limit-{axis}"] = str(level.per_minute)
+        headers[f"x-ratelimit-remaining-{axis}"] = str(level.remaining)
+        headers[f"x-ratelimit-reset-{axis}"] = _duration(level.reset_s)
+    return headers
+
+
+def events(content: dict[str, Any]) -> Iterator[bytes]:
+    envelope = {name: content[name] for name in ("id", "created", "model")}
+
+    def chunk(choices: list[dict[str, Any]], **more: Any) -> bytes:
+        return _event({**envelope, "object": "chat.completion.chunk", "choices": choices, **more})
+
+    for choice in content["choices"]:
+        index, message = choice["index"], choice["message"]
+        yield chunk([{"index": index, "delta": {"role": "assistant", "content": ""}, "finish_reason": None}])
+        for name in ("reasoning_content", "content"):
+            for line in (message.get(name) or "").splitlines(keepends=True):
+                yield chunk([{"index": index, "delta": {name: line}, "finish_reason": None}])
+        yield chunk([{"index": index, "delta": {}, "finish_reason": choice["finish_reason"]}])
+    yield chunk([], usage=content["usage"])
+    yield b"data: [DONE]\n\n"
+
+
+def overload_event() -> bytes:
+    return _event(refusal(529, "Overloaded").content)
+
+
+def spoilt(kind: str, content: dict[str, Any]) -> dict[str, Any]:
+    if kind == "null":
+        return {**content, "choices": None}
+    text = content["choices"][0]["message"]["content"]
+    parts = [{"type": "hologram", "shape": "sphere"}, {"type": "text", "text": text}]
+    message = {"role": "assistant", "content": "" if kind == "empty" else parts, "refusal": None}
+    return {**content, "choices": [{**content["choices"][0], "message": message}]}
 
 
 def error(status: int, code: str, message: str) -> web.Response:
-    kind = "invalid_request_error" if status < 500 else "server_error"
-    body = {"error": {"message": message, "type": kind, "param": None, "code": code}}
-    return web.Response(
-        body=msgspec.json.encode(body), status=status, content_type="application/json", headers=_headers()
-    )
+    return wire.as_response(refusal(status, message, code), REQUEST_ID)
 
 
-async def _stream(
-    request: web.Request, envelope: dict[str, Any], cuts: list[Cut], usage: dict[str, Any]
-) -> web.StreamResponse:
-    response = web.StreamResponse(headers={**_headers(), "Content-Type": "text/event-stream"})
-    await response.prepare(request)
-
-    async def send(choices: list[dict[str, Any]], **more: Any) -> None:
-        chunk = {**envelope, "object": "chat.completion.chunk", "choices": choices, **more}
-        await response.write(b"data: " + msgspec.json.encode(chunk) + b"\n\n")
-
-    for n, cut in enumerate(cuts):
-        await send([{"index": n, "delta": {"role": "assistant", "content": ""}, "finish_reason": None}])
-        for name, text in (("reasoning_content", cut.reasoning), ("content", cut.text)):
-            for word in (text or "").splitlines(keepends=True):
-                await send([{"index": n, "delta": {name: word}, "finish_reason": None}])
-        await send([{"index": n, "delta": {}, "finish_reason": _finish(cut)}])
-    await send([], usage=usage)
-    await response.write(b"data: [DONE]\n\n")
-    return response
+def _event(data: dict[str, Any]) -> bytes:
+    return b"data: " + msgspec.json.encode(data) + b"\n\n"
 
 
 def _message(cut: Cut) -> dict[str, Any]:
@@ -87,20 +118,19 @@ def _message(cut: Cut) -> dict[str, Any]:
     return message
 
 
-def _finish(cut: Cut) -> str:
-    return "stop" if cut.whole else "length"
-
-
-def _usage(input_tokens: int, cuts: list[Cut]) -> dict[str, Any]:
-    output = sum(cut.output_tokens for cut in cuts)
+def _usage(billed: Billed) -> dict[str, Any]:
     return {
-        "prompt_tokens": input_tokens,
-        "completion_tokens": output,
-        "total_tokens": input_tokens + output,
+        "prompt_tokens": billed.input_tokens,
+        "completion_tokens": billed.output_tokens,
+        "total_tokens": billed.input_tokens + billed.output_tokens,
         "prompt_tokens_details": {"cached_tokens": 0},
-        "completion_tokens_details": {"reasoning_tokens": sum(cut.reasoning_tokens for cut in cuts)},
+        "completion_tokens_details": {"reasoning_tokens": billed.reasoning_tokens},
     }
 
 
-def _headers() -> dict[str, str]:
-    return {"x-request-id": fresh_id("req_"), **_LIMITS}
+def _duration(seconds: float) -> str:
+    """As Go writes it: 12ms, 1.5s, 6m0s."""
+    if seconds < 1:
+        return f"{round(seconds * 1000)}ms"
+    minutes, rest = divmod(round(seconds, 3), 60)
+    return f"{int(minutes)}m{rest:g}s" if minutes else f"{rest:g}s"

@@ -10,10 +10,10 @@ from typing import Any
 
 import msgspec
 
-from cotdistill import artifacts, extensions
+from cotdistill import artifacts, extensions, teachers
 from cotdistill.artifacts import ArtifactWriter, Manifest
 from cotdistill.config import EvaluateConfig
-from cotdistill.dispatch.asking import Job, ask_all
+from cotdistill.dispatch.asking import Job, Limits, ask_all
 from cotdistill.dispatch.cache import Store, default_path, request_key
 from cotdistill.errors import CotDistillError, UsageError
 from cotdistill.intervals import wilson
@@ -21,7 +21,6 @@ from cotdistill.judging import Judge
 from cotdistill.progress import Progress
 from cotdistill.prompt_files import PromptFile
 from cotdistill.records import Judged, Prompt, Response, TeacherInfo
-from cotdistill.stages.generate import build_teacher
 from cotdistill.teachers import Reply, Request, Teacher
 
 PACKAGES = ("torch", "transformers", "math-verify", "openai", "anthropic")
@@ -48,7 +47,7 @@ def run(prompts: Path, scores: Path, config: EvaluateConfig, progress: Progress)
                     answers.write(one)
                 entries.append(score(student, judged))
             writer.write({"prompts": len(asked), "students": entries})
-            current.notes.append(judge.describe())
+            current.notes += [judge.describe(), *judge.notes()]
             counts = {"prompts": len(asked), "students": len(entries), "answers": answers.records}
             return current.publish([writer, answers], counts=counts, results={"students": entries})
 
@@ -106,19 +105,21 @@ def _answers(
     asker = Asker(_teacher(student, config), config)
     progress.begin(f"evaluate {student}", len(prompts) * len(asker.passes()))
     replies = asyncio.run(asker.replies(prompts, progress))
-    judged = []
-    for prompt in prompts:
-        for sample in range(len(asker.passes())):
-            response = asker.response(prompt, sample, replies[prompt.id, sample])
-            judged.append(Judged(response=response, verdict=judge.judge(response)))
-    return judged
+    samples = range(len(asker.passes()))
+    responses = [[asker.response(prompt, n, replies[prompt.id, n]) for n in samples] for prompt in prompts]
+    verdicts = judge.judge_all(responses)
+    return [
+        Judged(response=response, verdict=verdict)
+        for both in zip(responses, verdicts, strict=True)
+        for response, verdict in zip(*both, strict=True)
+    ]
 
 
 def _teacher(student: str, config: EvaluateConfig) -> Teacher:
     """A student is asked like a teacher: over an API when it reads as PROVIDER:MODEL, else in this process."""
     provider, colon, _ = student.partition(":")
     if colon and provider in extensions.names("teachers") and provider != "local":
-        return build_teacher(student, config.base_url, config.concurrency, timeout_s=600)
+        return teachers.build(student, config.base_url, config.concurrency, timeout_s=600)
     from cotdistill.teachers.local import Teacher as LocalTeacher
 
     return LocalTeacher(
@@ -168,7 +169,7 @@ class Asker:
             self.teacher,
             missing(),
             keep,
-            concurrency=self.config.batch_size if local else self.config.concurrency,
+            limits=Limits(self.teacher.concurrency, at_once=local or self.config.concurrency is not None),
             timeout_s=24 * 3600 if local else 600,  # a local answer waits for its whole batch
             max_attempts=8,
             progress=progress,

@@ -13,11 +13,14 @@ from cotdistill.filters import Filter
 from cotdistill.funnel import Funnel
 from cotdistill.progress import Progress
 from cotdistill.records import Dropped, Judged
-from cotdistill.screening import Chunk, Result, Screen, Screened, chunks, named_filters, remembers
+from cotdistill.screening import RESPONSES_A_CHUNK, Chunk, Result, Screen, Screened, chunks, named_filters, remembers
 from cotdistill.selectors import Selector
 from cotdistill.workers import cores, in_order
 
 PACKAGES = ("math-verify", "latex2sympy2_extended", "sympy", "rensa")
+
+RESPONSES_AT_ONCE = 2_000
+"""For a verifier that asks a server: many questions in flight, few enough to hold."""
 
 SMALL_BYTES = 4_000_000
 """A file that one process is done with before a second one has started."""
@@ -41,23 +44,26 @@ def run(responses: Path, kept: Path, config: FilterConfig, progress: Progress) -
         progress.begin("filter", current.inputs[0].records)
         sieve = Sieve.build(config)
         workers = 1 if screen.judge.alone else _workers(config, responses)
+        size = RESPONSES_AT_ONCE if screen.judge.alone else RESPONSES_A_CHUNK
+        said: list[str] = []
         with (
             BadLines(artifacts.sibling(kept, "bad.jsonl") if config.skip_bad else None) as bad,
             ArtifactWriter(kept) as keeping,
             ArtifactWriter(artifacts.sibling(kept, "dropped.jsonl")) as dropping,
             ArtifactWriter(artifacts.sibling(kept, "suspects.jsonl")) as suspecting,
         ):
-            for result in in_order(_screener, (config,), chunks(responses), Result, workers):
+            for result in in_order(_screener, (config,), chunks(responses, size), Result, workers):
                 for line in result.bad:
                     bad.add(responses, line.number, line.line, line.problem)
                 sieve.funnel.used.update(result.used)
+                said = result.notes
                 for samples in result.prompts:
                     if suspect := sieve.funnel.suspect([one.judged for one in samples]):
                         suspecting.write(suspect)
                     for outcome in sieve.sift(samples):
                         (keeping if isinstance(outcome, Judged) else dropping).write(outcome)
                 progress.update(keeping.records + dropping.records, f"{keeping.records} kept")
-            current.notes += sieve.funnel.notes()
+            current.notes += [*sieve.funnel.notes(), *said]
             if bad.count:
                 current.notes.append(f"{bad.count} unreadable lines set aside in {bad.path}")
             if suspecting.records:

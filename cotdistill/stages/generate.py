@@ -8,10 +8,10 @@ from decimal import Decimal
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from cotdistill import artifacts, extensions, prompting
+from cotdistill import artifacts, prompting, teachers
 from cotdistill.artifacts import ArtifactWriter, BadLines, Manifest
 from cotdistill.config import GenerateConfig
-from cotdistill.dispatch.asking import Asked, Job, ask_all
+from cotdistill.dispatch.asking import Asked, Job, Limits, ask_all
 from cotdistill.dispatch.batch import ask_in_batches
 from cotdistill.dispatch.batch_state import BatchState, Endpoint
 from cotdistill.dispatch.budget import Budget
@@ -31,6 +31,11 @@ from cotdistill.teachers._batches import open_batches
 CLOSED = ("api.openai.com", "api.anthropic.com")
 """Hosts whose terms restrict training on outputs."""
 
+COUNTS = (
+    "samples", "concurrency", "max_attempts", "max_output_tokens", "until_accepted", "rpm", "input_tpm", "output_tpm",
+)  # fmt: skip
+"""Options that must be at least 1."""
+
 PACKAGES = ("anthropic", "openai", "aiohttp", "genai-prices", "msgspec")
 
 
@@ -41,7 +46,7 @@ def run(prompts: Path, output: Path, config: GenerateConfig, progress: Progress)
     StoppedError after a signal. In each case what was answered is in the store.
     """
     _check(config)
-    teacher = build_teacher(config.teacher, config.base_url, config.concurrency, config.timeout_s)
+    teacher = teachers.build(config.teacher, config.base_url, config.concurrency, config.timeout_s)
     if config.batch:
         open_batches(teacher)  # raises for a teacher without a Batch API, also in a dry run
     prices = _prices(teacher, config)
@@ -75,17 +80,6 @@ def run(prompts: Path, output: Path, config: GenerateConfig, progress: Progress)
         return _write(current, plan, survey, asked, prices, budget, progress)
 
 
-def build_teacher(spec: str, base_url: str | None, concurrency: int, timeout_s: float) -> Teacher:
-    """`PROVIDER:MODEL` -> a teacher. Raises UsageError for anything else."""
-    provider, colon, model = spec.partition(":")
-    if not colon or not model:
-        raise UsageError(f"--teacher {spec!r}: expected PROVIDER:MODEL, such as openai:gpt-6-luna or mock:digit-chains")
-    kind = extensions.load("teachers", provider)
-    given = {} if base_url is None else {"base_url": base_url.rstrip("/")}
-    teacher: Teacher = kind(model=model, concurrency=concurrency, timeout_s=timeout_s, **given)
-    return teacher
-
-
 async def _ask_missing(plan: Plan, spending: Spending, budget: Budget | None, progress: Progress) -> Asked:
     missing = Missing(plan)
 
@@ -95,6 +89,8 @@ async def _ask_missing(plan: Plan, spending: Spending, budget: Budget | None, pr
         spending.add(reply)
         if warning := spending.warning():
             progress.note(warning)
+
+    async def follow(job: Job, reply: Reply) -> None:
         if plan.judge is not None:
             await asyncio.to_thread(plan.accepts, job, reply)  # a verdict may take seconds
         missing.follow(job, reply)
@@ -103,11 +99,18 @@ async def _ask_missing(plan: Plan, spending: Spending, budget: Budget | None, pr
         plan.teacher,
         missing,
         keep,
-        concurrency=plan.config.concurrency,
+        limits=Limits(
+            plan.teacher.concurrency,
+            plan.config.rpm,
+            plan.config.input_tpm,
+            plan.config.output_tpm,
+            at_once=plan.teacher.provider == "local" or plan.config.concurrency is not None,
+        ),
         timeout_s=plan.config.timeout_s,
         max_attempts=plan.config.max_attempts,
         budget=budget,
         progress=progress,
+        follow=follow,
         detail=spending.describe,
     )
 
@@ -219,7 +222,7 @@ def _check(config: GenerateConfig) -> None:
         raise UsageError("--verify: here it goes with --until-accepted; otherwise it is an option of filter")
     if config.until_accepted and config.until_accepted > config.samples:
         raise UsageError(f"--until-accepted {config.until_accepted}: needs at least as many --samples to choose from")
-    for name in ("samples", "concurrency", "max_attempts", "max_output_tokens", "until_accepted"):
+    for name in COUNTS:
         value = getattr(config, name)
         if value is not None and value < 1:
             raise UsageError(f"--{name.replace('_', '-')}: expected at least 1, got {value}")

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Literal, Protocol, Self
 
+from cotdistill import extensions
+from cotdistill.errors import UsageError
 from cotdistill.records import Message, ReasoningKind, StopReason, Usage
 
 
@@ -82,11 +84,17 @@ def kind_of_visible(text: str) -> ReasoningKind:
     return "worked" if len(lines) > 1 or len(text.split()) > 20 else "none"
 
 
+MOST_IN_FLIGHT = 256
+"""Requests to one server at once, when nobody says; a server that takes fewer is found out."""
+
+
 class Teacher(Protocol):
-    """`base_url` identifies the server, in request keys and in records."""
+    """`base_url` identifies the server, in request keys and in records; `concurrency` is how many requests it may be
+    sent at once."""
 
     provider: str
     model: str
+    concurrency: int
 
     @property
     def base_url(self) -> str: ...
@@ -109,3 +117,16 @@ class Teacher(Protocol):
         """Extract from stored provider JSON. Raises BadReplyError."""
 
     def classify(self, error: Exception) -> Failure: ...
+
+
+def build(spec: str, base_url: str | None = None, concurrency: int | None = None, timeout_s: float = 600.0) -> Teacher:
+    """`PROVIDER:MODEL` -> a teacher, not yet opened. Raises UsageError for anything else."""
+    provider, colon, model = spec.partition(":")
+    if not colon or not model:
+        raise UsageError(f"teacher {spec!r}: expected PROVIDER:MODEL, such as openai:gpt-6-luna or mock:digit-chains")
+    kind = extensions.load("teachers", provider)
+    given: dict[str, Any] = {} if base_url is None else {"base_url": base_url.rstrip("/")}
+    if concurrency is not None:
+        given["concurrency"] = concurrency
+    teacher: Teacher = kind(model=model, timeout_s=timeout_s, **given)
+    return teacher

@@ -2,14 +2,13 @@
 
 import os
 import re
-import time
-from email.utils import parsedate_to_datetime
 from types import ModuleType
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from cotdistill.errors import AccountError
 from cotdistill.teachers import BadReplyError, Failure
+from cotdistill.teachers._limits import rate_limits, retry_after_s
 
 _LOOPBACK = ("localhost", "127.0.0.1", "::1", "0.0.0.0")
 _KEY = re.compile(r"\b(?:sk-|key-|Bearer )[\w*.\-]{6,}")
@@ -72,9 +71,17 @@ def _status(error: Any) -> Failure:
         return Failure("account", f"the provider refuses the key: {message}")
     if status == 404:
         return Failure("account", f"the server knows no such model or path: {message}. Check --teacher and --base-url")
-    if headers.get("x-should-retry") == "true" or status in (408, 409, 429) or status >= 500 or status < 300:
-        return Failure("retry", message, retry_after_s(headers))
-    return Failure("row", message)
+    said = headers.get("x-should-retry")
+    if said != "true" and (said == "false" or not (status in (408, 409, 429) or status >= 500 or status < 300)):
+        return Failure("row", message)
+    return Failure("retry", message, retry_after_s(headers), _push_back(status, message), rate_limits(headers.raw))
+
+
+def _push_back(status: int, message: str) -> Literal["quota", "capacity"] | None:
+    """An overload may come under any status: a stream that began well says 200."""
+    if status in (503, 529) or "overloaded" in message or "resource_unavailable" in message:
+        return "capacity"
+    return "quota" if status == 429 else None
 
 
 def _spending_limit(error: Any) -> bool:
@@ -95,18 +102,3 @@ def clean(text: str) -> str:
     """Server words for a terminal: one line, printable, short, without anything that looks like a key."""
     text = _KEY.sub("[key]", " ".join(text.split()))
     return "".join(letter for letter in text if letter.isprintable())[:MAX_BODY_IN_MESSAGE]
-
-
-def retry_after_s(headers: Any) -> float | None:
-    """Seconds from `retry-after-ms`, `retry-after` in seconds, or as an HTTP date; None when absent or odd."""
-    try:
-        if milliseconds := headers.get("retry-after-ms"):
-            return max(0.0, float(milliseconds) / 1000)
-        value = headers.get("retry-after", "")
-        return max(0.0, float(value)) if value else None
-    except ValueError:
-        pass
-    try:
-        return max(0.0, parsedate_to_datetime(value).timestamp() - time.time())
-    except ValueError:
-        return None

@@ -1,6 +1,6 @@
 """Anthropic Messages. Thinking arrives as a summary of the model's chain; the raw chain is billed, not shown."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import TracebackType
 from typing import Any, Self
 
@@ -8,7 +8,8 @@ import msgspec
 
 from cotdistill.errors import UsageError
 from cotdistill.records import ReasoningKind, StopReason, Usage
-from cotdistill.teachers import BadReplyError, Failure, Reply, Request, kind_of_visible
+from cotdistill.teachers import MOST_IN_FLIGHT, BadReplyError, Failure, Reply, Request, kind_of_visible
+from cotdistill.teachers._limits import rate_limits
 from cotdistill.teachers._sdk import api_key, classify, clean, http_client
 
 HOSTED = "https://api.anthropic.com"
@@ -28,7 +29,7 @@ class Teacher:
 
     model: str
     base_url: str = HOSTED
-    concurrency: int = 32
+    concurrency: int = MOST_IN_FLIGHT
     timeout_s: float = 600.0
     provider: str = field(default="anthropic", init=False)
     _client: Any = field(default=None, init=False, repr=False)
@@ -78,7 +79,7 @@ class Teacher:
             cast_to=httpx2.Response,
             options={"headers": {"Idempotency-Key": idempotency_key}},
         )
-        return self.read(response.content)
+        return replace(self.read(response.content), limits=rate_limits(response.headers.raw))
 
     def read(self, raw: bytes) -> Reply:
         try:

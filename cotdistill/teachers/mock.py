@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Self
 
-from cotdistill.teachers import Failure, Reply, Request
+from cotdistill.teachers import MOST_IN_FLIGHT, Failure, Reply, Request
 from cotdistill.teachers.openai import Teacher as OpenAITeacher
 
 
@@ -16,7 +16,7 @@ class Teacher:
 
     model: str
     base_url: str = "mock"
-    concurrency: int = 32
+    concurrency: int = MOST_IN_FLIGHT
     timeout_s: float = 600.0
     provider: str = field(default="mock", init=False)
     _wire: OpenAITeacher = field(init=False, repr=False)

@@ -3,7 +3,7 @@
 Hosted OpenAI models return no reasoning on this API; open-weight servers do, in one of several fields.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import TracebackType
 from typing import Any, Self
 
@@ -11,7 +11,8 @@ import msgspec
 
 from cotdistill.reasoning import split
 from cotdistill.records import ReasoningKind, StopReason, Usage
-from cotdistill.teachers import BadReplyError, Failure, Reply, Request, kind_of_visible
+from cotdistill.teachers import MOST_IN_FLIGHT, BadReplyError, Failure, Reply, Request, kind_of_visible
+from cotdistill.teachers._limits import rate_limits
 from cotdistill.teachers._sdk import api_key, classify, clean, http_client
 
 HOSTED = "https://api.openai.com/v1"
@@ -29,7 +30,7 @@ class Teacher:
 
     model: str
     base_url: str = HOSTED
-    concurrency: int = 32
+    concurrency: int = MOST_IN_FLIGHT
     timeout_s: float = 600.0
     provider: str = field(default="openai", init=False)
     _client: Any = field(default=None, init=False, repr=False)
@@ -74,7 +75,7 @@ class Teacher:
             cast_to=httpx2.Response,
             options={"headers": {"Idempotency-Key": idempotency_key}},
         )
-        return self.read(response.content)
+        return replace(self.read(response.content), limits=rate_limits(response.headers.raw))
 
     def read(self, raw: bytes) -> Reply:
         try:

@@ -10,7 +10,8 @@ class Verifier(Protocol):
 
     A verifier may also have `judge_prompt(responses) -> list[Verdict]`, which gets all samples of one prompt and may
     compare them, or `judge_many(prompts) -> list[list[Verdict]]`, which gets many prompts and may ask a server about
-    all at once. One that must not be asked from several processes has a true class attribute `alone`.
+    all at once. One that must not be asked from several processes has a true class attribute `alone`, and may have
+    `notes() -> list[str]` for the end of the run.
     """
 
     def judge(self, response: Response) -> Verdict: ...

@@ -1,0 +1,70 @@
+"""Numbers that are near enough."""
+
+import re
+from dataclasses import dataclass
+from fractions import Fraction
+
+from cotdistill.reasoning import cut_reference, final_answer, split
+from cotdistill.records import Response, Verdict
+from cotdistill.verifiers._numbers import Number, read
+from cotdistill.verifiers._spelling import plain, right_side, stated
+
+_ABOUT = re.compile(r"^(?:\\approx|≈|~|\\sim|about|approximately|approx\.?|roughly|around) ?", re.IGNORECASE)
+
+
+@dataclass
+class Verifier:
+    """A number within `tolerance` of the reference, counted in the reference's unit; `relative`: a share of it.
+
+    Two different units differ, as in `math`; a percentage and a bare number are compared as percentages, where the
+    bare number up to 1 is a share.
+    """
+
+    tolerance: float = 0.01
+    relative: bool = False
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.tolerance < float("inf"):
+            raise ValueError(f"tolerance={self.tolerance}: expected 0 or more")
+
+    def judge(self, response: Response) -> Verdict:
+        reference = cut_reference(response.prompt.reference or "")
+        gold = _number(reference)
+        if gold is None:
+            detail = "the reference is not a number" if reference else "the prompt has no reference"
+            return Verdict(status="bad_reference", reference=reference[:200] or None, method="none", detail=detail)
+        visible = split(response.text)
+        found = final_answer(visible.answer)
+        if found is None:
+            detail = "no final answer in the text" if visible.closed else "the reasoning does not end"
+            return Verdict(status="no_answer", reference=reference, method="none", detail=detail)
+        given = _number(found.answer)
+        return Verdict(
+            status="correct" if given and self._near(gold, given) else "incorrect",
+            answer=found.answer,
+            reference=reference,
+            method=f"numeric/{found.rule}",
+            detail=None if given else "the answer is not a number",
+        )
+
+    def _near(self, gold: Number, given: Number) -> bool:
+        units = (gold.currency, given.currency), (gold.unit, given.unit)
+        if any(ours and theirs and ours != theirs for ours, theirs in units):
+            return False
+        wanted, said = gold.value, given.value
+        if gold.percent != given.percent:
+            wanted, said = _as_percent(gold), _as_percent(given)
+        room = Fraction(str(self.tolerance))  # 0.01 as it was written, not its nearest binary number
+        return abs(wanted - said) <= (room * abs(wanted) if self.relative else room)
+
+
+def _as_percent(number: Number) -> Fraction:
+    return number.value * 100 if not number.percent and abs(number.value) <= 1 else number.value
+
+
+def _number(text: str) -> Number | None:
+    text = _ABOUT.sub("", right_side(plain(text), ""))
+    if number := read(text):
+        return number
+    said = stated(text)
+    return read(plain(said)) if said else None

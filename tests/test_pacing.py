@@ -1,0 +1,227 @@
+"""The pace that is found, against simulated servers, in virtual time: everything but the network is real."""
+
+import asyncio
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any, Self
+
+import pytest
+
+from cotdistill.dispatch.asking import Job, Limits, ask_all
+from cotdistill.progress import Silent
+from cotdistill.records import Message, Usage
+from cotdistill.teachers import Failure, Quota, RateLimits, Reply, Request
+from tests import virtual_time
+from tests.conftest import make_prompt
+
+TOKENS = 200
+
+
+class RefusedError(Exception):
+    pass
+
+
+@dataclass
+class Server:
+    """A teacher whose server allows `rate` units a second on one axis and `burst` at once, or refuses by lot. Output
+    is taken when the answer goes out, everything else when the request comes in."""
+
+    rate: float = 20
+    burst: float = 20
+    axis: str = "requests"
+    latency_s: float = 0.05
+    headers: bool = False
+    refuses: float = 0.0
+    retry_after_s: float | None = None
+    window_s: float | None = None
+    at_once: int = 10**9
+    push_back: Any = "quota"
+    concurrency: int = 256
+    provider: str = "simulated"
+    model: str = "m"
+    base_url: str = "simulated"
+    accepted: int = 0
+    refusals: int = 0
+    seconds: float = 0.0
+    most_in_flight: int = 0
+    _flying: int = 0
+    _at: float = 0.0
+    _lots: random.Random = field(default_factory=lambda: random.Random(1))
+
+    def __post_init__(self) -> None:
+        self._level = self.burst
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+    def body(self, request: Request) -> dict[str, Any]:
+        return {}
+
+    def read(self, raw: bytes) -> Reply:
+        raise NotImplementedError
+
+    async def ask(self, request: Request, idempotency_key: str) -> Reply:
+        await asyncio.sleep(0.0025)
+        size = len(request.messages[0].content) // 4
+        takes = {"requests": 1, "input_tokens": size, "output_tokens": 0}.get(self.axis, 0)
+        self._refill()
+        if not self._admits(takes):
+            self.refusals += 1
+            limits = self._limits()
+            await asyncio.sleep(0.0025)
+            raise RefusedError(limits)
+        self._level -= takes
+        self._flying += 1
+        self.most_in_flight = max(self.most_in_flight, self._flying)
+        await asyncio.sleep(self.latency_s)
+        self._flying -= 1
+        self._refill()
+        self._level -= TOKENS if self.axis == "output_tokens" else 0
+        self.accepted, self.seconds = self.accepted + 1, virtual_time.now()
+        usage = Usage(input_tokens=size, output_tokens=TOKENS)
+        return Reply(b"", "4", None, "none", "stop", None, usage, limits=self._limits())
+
+    def classify(self, error: Exception) -> Failure:
+        if not isinstance(error, RefusedError):
+            raise error
+        return Failure("retry", "429", self.retry_after_s, self.push_back, error.args[0])
+
+    def _admits(self, takes: float) -> bool:
+        free = self._flying < self.at_once and self._lots.random() >= self.refuses
+        return free and (self.axis == "none" or self._level >= max(takes, 1))
+
+    def _refill(self) -> None:
+        now = virtual_time.now()
+        if self.window_s is None:
+            self._level = min(self.burst, self._level + (now - self._at) * self.rate)
+            self._at = now
+        elif now - self._at >= self.window_s:
+            self._level, self._at = self.burst, now
+
+    def _limits(self) -> RateLimits | None:
+        if not self.headers:
+            return None
+        quota = Quota(round(self.rate * 60), max(0, int(self._level)), (self.burst - self._level) / self.rate)
+        return RateLimits(**{self.axis: quota})
+
+
+def ask(server: Server, prompts: int = 300, **limits: Any) -> Server:
+    """Every prompt must be answered."""
+    lots = random.Random(2)
+
+    def jobs() -> Iterator[Job]:
+        for number in range(prompts):
+            content = "x" * 4 * lots.randint(TOKENS // 2, TOKENS * 3 // 2)
+            request = Request((Message(role="user", content=content),), 8192)
+            yield Job(make_prompt(str(number)), 0, str(number), request)
+
+    async def keep(job: Job, reply: Reply) -> None: ...
+
+    async def run() -> int:
+        chosen = Limits(server.concurrency, **limits)
+        kind: Any = server
+        asked = await ask_all(kind, jobs(), keep, limits=chosen, timeout_s=600, max_attempts=8, progress=Silent())
+        return asked.answered
+
+    assert virtual_time.run(run()) == prompts
+    return server
+
+
+@pytest.mark.parametrize(
+    "server",
+    [
+        Server(),
+        Server(headers=True),
+        Server(axis="input_tokens", rate=20 * TOKENS, burst=20 * TOKENS),
+        Server(axis="input_tokens", rate=20 * TOKENS, burst=20 * TOKENS, headers=True),
+        Server(axis="output_tokens", rate=20 * TOKENS, burst=20 * TOKENS),
+        Server(axis="output_tokens", rate=20 * TOKENS, burst=20 * TOKENS, headers=True),
+    ],
+    ids=lambda server: server.axis + (" with headers" if server.headers else ""),
+)
+def test_a_limit_that_nobody_told_is_found_and_used_to_a_tenth(server: Server) -> None:
+    ask(server)
+    assert 14 * 0.95 <= server.seconds <= 14 * 1.1, "300 at 20 a second, 20 of them at once"
+    assert server.refusals < (8 if server.headers else 30)
+
+
+@pytest.mark.parametrize(("rate", "burst"), [(200.0, 200.0), (20.0, 1200.0), (1.0, 60.0)])
+def test_so_is_a_fast_one_one_with_a_large_burst_and_a_slow_one(rate: float, burst: float) -> None:
+    prompts = int(burst + 15 * rate)
+    server = ask(Server(rate=rate, burst=burst), prompts)
+    assert server.seconds <= 15 * 1.15
+    assert server.refusals < 110
+
+
+def test_a_server_that_allows_no_burst_is_used_for_the_better_part() -> None:
+    server = ask(Server(burst=1))
+    assert server.seconds <= 15 * 2
+    assert server.refusals < 30
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_refusals_by_lot_cost_hardly_more_than_their_repetition(seed: int) -> None:
+    free = ask(Server(axis="none", latency_s=0.5), 1500)
+    unlucky = ask(Server(axis="none", latency_s=0.5, refuses=0.2, _lots=random.Random(seed)), 1500)
+    assert unlucky.seconds <= 1.5 * free.seconds * 1.25
+
+
+def test_refusals_by_lot_that_ask_to_wait_hold_everyone_only_until_they_are_seen_through() -> None:
+    server = ask(Server(axis="none", latency_s=0.5, refuses=0.2, retry_after_s=2.0), 1500)
+    assert server.seconds < 60, "held each time it would be ten minutes"
+
+
+def test_a_limit_for_a_whole_minute_loses_no_prompt() -> None:
+    server = ask(Server(rate=0, burst=60, window_s=60.0), 200)
+    assert server.seconds < 300
+    assert server.refusals < 200
+
+
+def test_an_overloaded_server_is_asked_for_less_at_once_and_soon_enough_for_more() -> None:
+    server = ask(Server(axis="none", latency_s=1.0, at_once=20, push_back="capacity"), 600)
+    assert server.seconds < 30 * 1.4
+    assert server.refusals < 30
+
+
+def test_what_a_person_allows_is_not_exceeded() -> None:
+    server = ask(Server(axis="none"), 100, rpm=600)
+    assert server.refusals == 0
+    assert server.seconds >= (100 - 50) / 10, "600 a minute, five seconds' worth at once"
+    assert server.seconds < 7
+
+
+def test_answers_that_take_long_do_not_slow_the_start_for_long() -> None:
+    server = ask(Server(axis="none", latency_s=60.0), 256)
+    assert server.most_in_flight > 200
+    assert server.seconds < 70
+
+
+def test_no_more_are_taken_from_the_stream_than_fly_and_wait_at_the_door() -> None:
+    taken = 0
+
+    def jobs() -> Iterator[Job]:
+        nonlocal taken
+        for number in range(2000):
+            taken += 1
+            yield Job(make_prompt(str(number)), 0, str(number), Request((Message(role="user", content="x" * 40),), 10))
+
+    kept, ahead = 0, 0
+
+    async def keep(job: Job, reply: Reply) -> None:
+        nonlocal kept, ahead
+        kept += 1
+        ahead = max(ahead, taken - kept)
+
+    async def run() -> None:
+        server: Any = Server(axis="none", concurrency=32)
+        await ask_all(server, jobs(), keep, limits=Limits(32), timeout_s=600, max_attempts=8, progress=Silent())
+
+    virtual_time.run(run())
+    assert (kept, taken) == (2000, 2000)
+    assert ahead <= 2 * 32, "memory does not grow with the prompts"
