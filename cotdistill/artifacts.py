@@ -263,10 +263,19 @@ class Run:
         self.notes: list[str] = []
         self.started_at = now()
 
-    def read(self, path: Path, *, allow_modified: bool = False) -> Path:
-        """Check an input against its manifest and remember it. Reading the output itself is refused."""
+    def read(self, path: Path, *, allow_modified: bool = False, written_by: str = "") -> Path:
+        """Check an input against its manifest and remember it. Reading the output itself is refused, and so is what
+        another stage than `written_by` wrote; an unfinished input is noted."""
         if path.resolve() == self.output.resolve():
             raise UsageError(f"{path}: is both input and output; give -o another path")
+        beside = manifest_path(path)
+        if beside.exists():
+            manifest = read_manifest(beside)
+            if written_by and manifest.stage != written_by:
+                raise UsageError(f"{path}: `{manifest.stage}` wrote it; {self.stage} reads what `{written_by}` writes")
+            if not manifest.complete:
+                why = f", stopped by its {manifest.stopped_by}" if manifest.stopped_by else ""
+                self.notes.append(f"{path} is not complete{why}: `{manifest.stage}` has more to do")
         self.inputs.append(input_info(path, allow_modified=allow_modified))
         return path
 
@@ -333,8 +342,14 @@ class Run:
 
 
 @contextmanager
-def run(stage: str, output: Path, options: Mapping[str, Any], packages: Sequence[str] = ()) -> Iterator[Run]:
-    """Hold the output for one run. Raises OutputLockedError when another process holds it."""
+def run(
+    stage: str, output: Path, options: Mapping[str, Any], packages: Sequence[str] = (), *, directory: bool = False
+) -> Iterator[Run]:
+    """Hold the output, a file or a `directory`, for one run. Raises OutputLockedError when another process holds it."""
+    if not output.name or output.name == "..":
+        raise UsageError(f"-o {output}: expected a path with a name of its own")
+    if output.exists() and output.is_dir() != directory:
+        raise UsageError(f"-o {output}: is a {'file' if directory else 'directory'}; give another path")
     with lock(output):
         yield Run(stage, output, options, packages)
 

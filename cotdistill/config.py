@@ -4,12 +4,30 @@ A field's name is the option's name (`max_output_tokens` is `--max-output-tokens
 and `option` carries the help line.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
+from math import inf
 from typing import Any
 
+from cotdistill.errors import UsageError
 
-def option(default: Any, help: str, metavar: str = "") -> Any:
-    return field(default=default, metadata={"help": help, "metavar": metavar})
+
+def option(default: Any, help: str, metavar: str = "", *, least: float | None = None, most: float | None = None) -> Any:
+    """A field with its help line; a number outside `least` and `most` is refused."""
+    return field(default=default, metadata={"help": help, "metavar": metavar, "least": least, "most": most})
+
+
+def check(config: Any) -> None:
+    """Every number within its limits. Raises UsageError that names the option."""
+    for one in fields(config):
+        value, least, most = getattr(config, one.name), one.metadata["least"], one.metadata["most"]
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            continue
+        low, high = -inf if least is None else least, inf if most is None else most
+        if not (low <= value <= high and abs(value) < inf):  # so that "not a number" is refused too
+            bounds = (
+                f"{least:g} to {most:g}" if most is not None else f"at least {least:g}" if low > -inf else "a number"
+            )
+            raise UsageError(f"--{one.name.replace('_', '-')}: expected {bounds}, got {value}")
 
 
 REQUIRED: Any = None
@@ -25,28 +43,28 @@ class GenerateConfig:
     )
     system: str | None = option(None, "System prompt for every question.", "TEXT")
     few_shot: str | None = option(None, "Worked examples to show first: JSONL of question and answer.", "FILE")
-    samples: int = option(1, "Independent answers for each prompt.", "N")
-    until_accepted: int | None = option(None, "Stop asking a prompt once K answers are right.", "K")
+    samples: int = option(1, "Independent answers for each prompt.", "N", least=1)
+    until_accepted: int | None = option(None, "Stop asking a prompt once K answers are right.", "K", least=1)
     verify: str | None = option(None, "What --until-accepted judges with: {verifiers}.", "SPEC")
-    max_output_tokens: int = option(8192, "Cap for one answer, reasoning included.", "N")
+    max_output_tokens: int = option(8192, "Cap for one answer, reasoning included.", "N", least=1)
     effort: str | None = option(None, "How hard a reasoning teacher thinks, in its own words.", "LEVEL")
-    temperature: float | None = option(None, "Sampling temperature (default: the provider's).", "T")
-    concurrency: int | None = option(None, "At most so many requests in flight (default: found out).", "N")
-    rpm: int | None = option(None, "Requests a minute (default: found out; so are the tokens).", "N")
-    input_tpm: int | None = option(None, "Input tokens a minute.", "N")
-    output_tpm: int | None = option(None, "Output tokens a minute.", "N")
-    timeout_s: float = option(600.0, "Give up on one attempt after this long.", "SECONDS")
-    max_attempts: int = option(8, "Tries of one request before its prompt counts as failed.", "N")
+    temperature: float | None = option(None, "Sampling temperature (default: the provider's).", "T", least=0)
+    concurrency: int | None = option(None, "At most so many requests in flight (default: found out).", "N", least=1)
+    rpm: int | None = option(None, "Requests a minute (default: found out; so are the tokens).", "N", least=1)
+    input_tpm: int | None = option(None, "Input tokens a minute.", "N", least=1)
+    output_tpm: int | None = option(None, "Output tokens a minute.", "N", least=1)
+    timeout_s: float = option(600.0, "Give up on one attempt after this long.", "SECONDS", least=0.001)
+    max_attempts: int = option(8, "Tries of one request before its prompt counts as failed.", "N", least=1)
     batch: bool = option(False, "Ask in batches: half the price, answers within a day.")
     cache: str | None = option(None, "The store of paid answers (default: $COTDISTILL_CACHE).", "PATH")
     no_cache: bool = option(False, "A store that lives and dies with this output.")
-    max_cost: float | None = option(None, "Never spend more than this in one run.", "USD")
-    price_in: float | None = option(None, "USD per million input tokens, where the price is unknown.", "USD")
-    price_out: float | None = option(None, "USD per million output tokens.", "USD")
+    max_cost: float | None = option(None, "Never spend more than this in one run.", "USD", least=0)
+    price_in: float | None = option(None, "USD per million input tokens, where the price is unknown.", "USD", least=0)
+    price_out: float | None = option(None, "USD per million output tokens.", "USD", least=0)
     retry_truncated: bool = option(False, "Ask again, within a larger cap, for truncated answers only.")
     reextract: bool = option(False, "Ask nothing; rebuild the output from the stored answers.")
     license: str | None = option(None, "Licence of the teacher's answers, kept with each one.", "NAME")
-    limit: int | None = option(None, "Only the first N prompts.", "N")
+    limit: int | None = option(None, "Only the first N prompts.", "N", least=1)
     prompt_field: str | None = option(None, "Column that holds the question.", "NAME")
     reference_field: str | None = option(None, "Column that holds the reference answer.", "NAME")
     skip_bad: bool = option(False, "Set unreadable lines aside instead of stopping.")
@@ -62,9 +80,9 @@ class FilterConfig:
     select: str | None = option(None, "Choose per prompt: {selectors} (default: keep all).", "SPEC")
     keep_incorrect: bool = option(False, "Keep wrong answers too; the verdict stays with each.")
     weight: str = option("none", "Weight rows for the loss by pass rate: none, difficulty, uncertainty.", "NAME")
-    incorrect_weight: float | None = option(None, "Weight of the wrong answers that are kept.", "X")
+    incorrect_weight: float | None = option(None, "Weight of the wrong answers that are kept.", "X", least=0)
     explain: str | None = option(None, "Show one prompt's samples and why each was kept or dropped.", "ID")
-    workers: int | None = option(None, "Processes (default: all cores, 1 for a small file).", "N")
+    workers: int | None = option(None, "Processes (default: all cores, 1 for a small file).", "N", least=1)
     skip_bad: bool = option(False, "Set unreadable lines aside instead of stopping.")
     allow_modified: bool = option(False, "Accept an input that was edited after its manifest.")
 
@@ -72,7 +90,7 @@ class FilterConfig:
 @dataclass(frozen=True, kw_only=True)
 class FormatConfig:
     format: str = option("prompt_completion", "Row layout: {formats}.", "NAME")
-    holdout: float = option(0.0, "Share of prompts set aside for evaluation, whole prompts only.", "FRACTION")
+    holdout: float = option(0.0, "About this share of prompts is set aside for evaluation, whole.", "FRACTION")
     skip_bad: bool = option(False, "Set unreadable lines aside instead of stopping.")
     allow_modified: bool = option(False, "Accept an input that was edited after its manifest.")
 
@@ -85,16 +103,18 @@ class FinetuneConfig:
     eval_data: str | None = option(None, "Rows to measure the loss on after each epoch.", "FILE")
     method: str = option("lora", "lora, or full (always full for tiny).", "NAME")
     epochs: float = option(3.0, "Passes over the rows.", "N")
-    max_steps: int | None = option(None, "Stop after N steps, whatever the epochs.", "N")
-    batch_size: int = option(8, "Rows a step.", "N")
+    max_steps: int | None = option(None, "Stop after N steps, whatever the epochs.", "N", least=1)
+    batch_size: int = option(8, "Rows a step.", "N", least=1)
     learning_rate: float | None = option(None, "Peak rate (default: 2e-4 lora, 2e-5 full, 3e-3 tiny).", "X")
-    warmup: float = option(0.1, "Share of the steps before the peak; cosine decay after it.", "FRACTION")
-    weight_decay: float = option(0.01, "AdamW weight decay.", "X")
-    lora_rank: int = option(32, "Rank of the LoRA matrices.", "N")
-    lora_alpha: int = option(64, "LoRA scale.", "N")
-    max_length: int = option(8192, "Rows with more tokens are left out, never cut.", "N")
+    warmup: float = option(
+        0.1, "Share of the steps before the peak; cosine decay after it.", "FRACTION", least=0, most=1
+    )
+    weight_decay: float = option(0.01, "AdamW weight decay.", "X", least=0)
+    lora_rank: int = option(32, "Rank of the LoRA matrices.", "N", least=1)
+    lora_alpha: int = option(64, "LoRA scale.", "N", least=1)
+    max_length: int = option(8192, "Rows with more tokens are left out, never cut.", "N", least=1)
     seed: int = option(0, "Order of rows and initial weights.", "N")
-    threads: int | None = option(None, "CPU threads (default: 1 for tiny, else all).", "N")
+    threads: int | None = option(None, "CPU threads (default: 1 for tiny, else all).", "N", least=1)
     resume: bool = option(False, "Continue from the last checkpoint of a killed run.")
     dry_run: bool = option(False, "Show the first rows with their trained tokens, train nothing.")
     skip_bad: bool = option(False, "Set rows aside that this student cannot be taught, instead of stopping.")
@@ -105,15 +125,17 @@ class FinetuneConfig:
 class EvaluateConfig:
     student: str = option(REQUIRED, "A trained directory, any student ID, or PROVIDER:MODEL.", "DIR|ID|P:M")
     baseline: tuple[str, ...] = option((), "Ask this one too, side by side. Repeatable.", "DIR|ID|P:M")
-    samples: int = option(1, "1: greedy. More: also N sampled answers, for pass@N.", "N")
-    temperature: float = option(0.6, "Temperature of the sampled answers.", "T")
-    max_output_tokens: int = option(512, "Cap for one answer.", "N")
+    samples: int = option(1, "1: greedy. More: also N sampled answers, for pass@N.", "N", least=1)
+    temperature: float = option(0.6, "Temperature of the sampled answers.", "T", least=0)
+    max_output_tokens: int = option(512, "Cap for one answer.", "N", least=1)
     verify: str | None = option(None, "Judge answers: {verifiers}.", "SPEC")
     base_url: str | None = option(None, "Server of PROVIDER:MODEL students.", "URL")
-    batch_size: int = option(32, "Prompts a local student answers at once.", "N")
-    concurrency: int | None = option(None, "At most so many requests in flight to a server (default: found out).", "N")
-    limit: int | None = option(None, "Only the first N prompts.", "N")
-    threads: int | None = option(None, "CPU threads of a local student (default: 1 for tiny, else all).", "N")
+    batch_size: int = option(32, "Prompts a local student answers at once.", "N", least=1)
+    concurrency: int | None = option(
+        None, "At most so many requests in flight to a server (default: found out).", "N", least=1
+    )
+    limit: int | None = option(None, "Only the first N prompts.", "N", least=1)
+    threads: int | None = option(None, "CPU threads of a local student (default: 1 for tiny, else all).", "N", least=1)
     seed: int = option(0, "Of the sampled answers.", "N")
     prompt_field: str | None = option(None, "Column that holds the question.", "NAME")
     reference_field: str | None = option(None, "Column that holds the reference answer.", "NAME")

@@ -12,7 +12,7 @@ import msgspec
 
 from cotdistill import artifacts, extensions, teachers
 from cotdistill.artifacts import ArtifactWriter, Manifest
-from cotdistill.config import EvaluateConfig
+from cotdistill.config import EvaluateConfig, check
 from cotdistill.dispatch.asking import Job, Limits, ask_all
 from cotdistill.dispatch.cache import Store, default_path, request_key
 from cotdistill.errors import CotDistillError, UsageError
@@ -32,6 +32,7 @@ def run(prompts: Path, scores: Path, config: EvaluateConfig, progress: Progress)
     Greedy answers give the accuracy with its 95 % Wilson interval; with `samples` > 1 also pass@k from that many
     sampled answers. A prompt without a reference is refused: it cannot be scored.
     """
+    check(config)
     judge = Judge(config.verify)
     with artifacts.run("evaluate", scores, dataclasses.asdict(config), PACKAGES) as current:
         current.read(prompts, allow_modified=config.allow_modified)

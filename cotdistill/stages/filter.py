@@ -7,8 +7,7 @@ from pathlib import Path
 
 from cotdistill import artifacts, extensions
 from cotdistill.artifacts import ArtifactWriter, BadLines, Manifest
-from cotdistill.config import FilterConfig
-from cotdistill.errors import UsageError
+from cotdistill.config import FilterConfig, check
 from cotdistill.filters import Filter
 from cotdistill.funnel import Funnel
 from cotdistill.progress import Progress
@@ -38,7 +37,7 @@ def run(responses: Path, kept: Path, config: FilterConfig, progress: Progress) -
     _check(config)
     screen = Screen.build(config)  # also: a wrong spec ends the run before it begins
     with artifacts.run("filter", kept, _options(config), PACKAGES) as current:
-        current.read(responses, allow_modified=config.allow_modified)
+        current.read(responses, allow_modified=config.allow_modified, written_by="generate")
         for evaluation in config.against:
             current.read(Path(evaluation), allow_modified=config.allow_modified)
         progress.begin("filter", current.inputs[0].records)
@@ -129,12 +128,9 @@ class Sieve:
 
 
 def _check(config: FilterConfig) -> None:
+    check(config)
     if config.weight not in WEIGHTS:
         raise extensions.unknown("weight", config.weight, WEIGHTS)
-    if config.incorrect_weight is not None and not 0 <= config.incorrect_weight < float("inf"):
-        raise UsageError(f"--incorrect-weight {config.incorrect_weight}: expected 0 or more")
-    if config.workers is not None and config.workers < 1:
-        raise UsageError(f"--workers {config.workers}: expected at least 1")
 
 
 def _workers(config: FilterConfig, responses: Path) -> int:

@@ -11,7 +11,7 @@ import msgspec
 
 from cotdistill import artifacts, students
 from cotdistill.artifacts import ArtifactWriter, BadLines, FileInfo, Manifest
-from cotdistill.config import FinetuneConfig
+from cotdistill.config import FinetuneConfig, check
 from cotdistill.errors import CotDistillError, UsageError
 from cotdistill.progress import Progress
 from cotdistill.students import rendering
@@ -36,12 +36,12 @@ def run(rows: Path, student_dir: Path, config: FinetuneConfig, progress: Progres
     _check(config)
     bad = BadLines(artifacts.sibling(student_dir, "bad.jsonl") if config.skip_bad else None)
     with (
-        artifacts.run("finetune", student_dir, dataclasses.asdict(config), PACKAGES) as current,
+        artifacts.run("finetune", student_dir, dataclasses.asdict(config), PACKAGES, directory=True) as current,
         students.quiet(),
         bad,
     ):
         _check_replaceable(student_dir)
-        current.read(rows, allow_modified=config.allow_modified)
+        current.read(rows, allow_modified=config.allow_modified, written_by="format")
         tokenizer = students.load_tokenizer(config.student)
         reader = _Reader(tokenizer, config, bad, progress)
         training = reader.read(rows)
@@ -217,12 +217,11 @@ def _steps(config: FinetuneConfig, rows: int) -> int:
 def _check(config: FinetuneConfig) -> None:
     if config.method not in ("lora", "full"):
         raise UsageError(f"--method {config.method!r}: expected lora or full")
-    for name in ("epochs", "max_steps", "batch_size", "learning_rate", "max_length", "lora_rank", "threads"):
+    check(config)
+    for name in ("epochs", "learning_rate"):
         value = getattr(config, name)
         if value is not None and value <= 0:
             raise UsageError(f"--{name.replace('_', '-')}: expected more than 0, got {value}")
-    if not 0 <= config.warmup <= 1:
-        raise UsageError(f"--warmup {config.warmup}: expected a share of the steps, from 0 to 1")
 
 
 def _check_replaceable(student_dir: Path) -> None:

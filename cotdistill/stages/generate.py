@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from cotdistill import artifacts, prompting, teachers
 from cotdistill.artifacts import ArtifactWriter, BadLines, Manifest
-from cotdistill.config import GenerateConfig
+from cotdistill.config import GenerateConfig, check
 from cotdistill.dispatch.asking import Asked, Job, Limits, ask_all
 from cotdistill.dispatch.batch import ask_in_batches
 from cotdistill.dispatch.batch_state import BatchState, Endpoint
@@ -30,11 +30,6 @@ from cotdistill.teachers._batches import open_batches
 
 CLOSED = ("api.openai.com", "api.anthropic.com")
 """Hosts whose terms restrict training on outputs."""
-
-COUNTS = (
-    "samples", "concurrency", "max_attempts", "max_output_tokens", "until_accepted", "rpm", "input_tpm", "output_tpm",
-)  # fmt: skip
-"""Options that must be at least 1."""
 
 PACKAGES = ("anthropic", "openai", "aiohttp", "genai-prices", "msgspec")
 
@@ -214,6 +209,7 @@ def _prices(teacher: Teacher, config: GenerateConfig) -> Prices:
 
 
 def _check(config: GenerateConfig) -> None:
+    check(config)
     if (config.price_in is None) != (config.price_out is None):
         raise UsageError("--price-in and --price-out go together")
     if config.batch and config.until_accepted:
@@ -222,10 +218,6 @@ def _check(config: GenerateConfig) -> None:
         raise UsageError("--verify: here it goes with --until-accepted; otherwise it is an option of filter")
     if config.until_accepted and config.until_accepted > config.samples:
         raise UsageError(f"--until-accepted {config.until_accepted}: needs at least as many --samples to choose from")
-    for name in COUNTS:
-        value = getattr(config, name)
-        if value is not None and value < 1:
-            raise UsageError(f"--{name.replace('_', '-')}: expected at least 1, got {value}")
 
 
 @contextmanager

@@ -52,7 +52,7 @@ def _normal(value: Any) -> Any:
 def _depth(text: str) -> int:
     """Of brackets outside strings."""
     depth = deepest = 0
-    for token in re.finditer(r'"(?:[^"\\]|\\.)*+"|[\[{]|[\]}]', text, re.DOTALL):
+    for token in re.finditer(r'"(?:[^"\\]|\\.)*+(?:"|\\?\Z)|[\[{]|[\]}]', text, re.DOTALL):
         depth += (token[0] in "[{") - (token[0] in "]}")
         deepest = max(deepest, depth)
     return deepest

@@ -3,13 +3,10 @@
 
 import time
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from cotdistill.verifiers._json import canonical
 from cotdistill.verifiers._patterns import compiled
-
-if TYPE_CHECKING:
-    from jsonschema import Draft202012Validator
 
 _ASSERTING = {
     "$schema", "$ref", "type", "properties", "required", "items", "prefixItems", "enum", "const", "anyOf", "oneOf",
