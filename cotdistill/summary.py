@@ -16,7 +16,9 @@ def as_json(manifest: Manifest) -> str:
 def one_line(manifest: Manifest) -> str:
     """For a log: stage, counts, cost, where the result is."""
     counts = ", ".join(f"{name.replace('_', ' ')} {count:,}" for name, count in manifest.counts.items())
-    cost = f", cost {manifest.cost_usd} USD (estimate)" if manifest.cost_usd is not None else ""
+    cost = f", worth {manifest.cost_usd} USD (estimate)" if manifest.cost_usd is not None else ""
+    if (spent := manifest.results.get("spent_usd")) is not None:
+        cost = f", spent {spent} USD now{cost}" if manifest.counts.get("bought") or cost else ""
     where = f" -> {manifest.outputs[0].path}" if manifest.outputs else " (dry run, nothing written)"
     return f"{manifest.stage}: {counts}{cost}{where}"
 
@@ -31,7 +33,7 @@ def as_text(manifest: Manifest) -> str:
 def _table(results: dict[str, Any]) -> list[str]:
     lines = []
     for name, value in results.items():
-        if name == "columns" or name.endswith("_interval"):
+        if name in ("columns", "spent_usd") or name.endswith("_interval"):
             continue  # said before the first request; said with the number it belongs to
         label = name.replace("_", " ")
         if name == "students":

@@ -19,6 +19,7 @@ from cotdistill.pricing import Prices
 from cotdistill.progress import Silent
 from cotdistill.records import Message, Response, Usage
 from cotdistill.stages import generate as stage
+from cotdistill.summary import one_line
 from cotdistill.teachers import Reply, Request
 from tests.conftest import cotdistill
 from tests.scripted_server import Scripted, Server, completion, serving
@@ -102,6 +103,21 @@ def test_the_cap_ends_with_code_4_and_says_how_to_go_on(tmp_path: Path) -> None:
     assert "Traceback" not in done.stderr
 
 
+def test_a_cap_that_no_request_fits_in_is_refused_before_anything_is_sent(tmp_path: Path) -> None:
+    with pytest.raises(
+        UsageError, match=r"--max-cost 50.0: one request may cost up to 84.* USD; give more, or a smaller"
+    ):
+        runs(tmp_path, lambda number, body: Scripted(completion("4")), 1, {**PRICED, "max_cost": 50.0})
+
+
+def test_what_a_run_spends_is_told_apart_from_what_its_output_is_worth(tmp_path: Path) -> None:
+    answer: Answer = lambda number, body: Scripted(completion("4"))  # noqa: E731
+    (first, again), _ = runs(tmp_path, answer, 3, PRICED, PRICED)
+    assert (first.results["spent_usd"], first.cost_usd) == ("36.0", "36.0")
+    assert (again.results["spent_usd"], again.cost_usd) == ("0", "36.0")
+    assert "spent 0 USD now, worth 36.0 USD (estimate)" in one_line(again)
+
+
 def test_a_cap_without_a_price_is_refused_before_anything_is_sent(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="the price of 'm' is not known; give --price-in and --price-out"):
         runs(tmp_path, lambda number, body: Scripted(completion("4")), 1, {"max_cost": 1.0})
@@ -152,7 +168,7 @@ def test_retry_truncated_with_a_larger_cap_asks_exactly_for_those(tmp_path: Path
     manifests, asked = runs(
         tmp_path, by_cap, 10, small, {**large, "retry_truncated": True}, {**large, "retry_truncated": True}, large
     )
-    assert asked == [10, 5, 0, 5], "without the option another cap is another request"
+    assert asked == [10, 5, 0, 0], "what ended by itself within the cap is not bought again for another cap"
     assert manifests[1].counts == {**manifests[1].counts, "bought": 5, "from_store": 5, "stop": 10}
     assert {one.text for one in responses(tmp_path)} == {"4"}
 
@@ -201,7 +217,7 @@ def test_reextract_rebuilds_from_the_store_and_asks_nothing(tmp_path: Path) -> N
     manifests, asked = runs(tmp_path, answer, 5, {}, {"reextract": True}, {"reextract": True, "samples": 2})
     assert asked == [5, 0, 0]
     assert {one.reasoning for one in responses(tmp_path)} == {"2+2"}
-    assert (manifests[2].complete, manifests[2].counts["failed"]) == (False, 5)
+    assert (manifests[2].complete, manifests[2].counts["not_asked"]) == (False, 5)
 
 
 def test_the_stores_commands_look_export_and_prune(tmp_path: Path) -> None:
@@ -270,3 +286,32 @@ def test_the_templates_hash_is_in_the_manifest(tmp_path: Path) -> None:
         tmp_path, lambda number, body: Scripted(completion("4")), 1, {"template": str(tmp_path / "t.md")}
     )
     assert len(msgspec.to_builtins(manifests[0])["options"]["template_sha256"]) == 64
+
+
+def test_a_truncated_answer_is_not_bought_again_for_a_larger_cap_alone(tmp_path: Path) -> None:
+    manifests, asked = runs(tmp_path, by_cap, 10, {"max_output_tokens": 20}, {"max_output_tokens": 200})
+    assert asked == [10, 0]
+    assert any("5 answers were cut" in note and "--retry-truncated" in note for note in manifests[1].notes)
+
+
+def test_an_answer_longer_than_a_smaller_cap_is_asked_for_again(tmp_path: Path) -> None:
+    answer: Answer = lambda number, body: Scripted(completion("4"))  # noqa: E731
+    _, asked = runs(tmp_path, answer, 2, {"max_output_tokens": 20}, {"max_output_tokens": 4})
+    assert asked == [2, 2], "each took 5 tokens"
+
+
+def test_without_a_reference_the_first_answers_are_taken_and_the_run_says_so(tmp_path: Path) -> None:
+    answer: Answer = lambda number, body: Scripted(completion("4"))  # noqa: E731
+    (tmp_path / "p.txt").write_text("one\ntwo\n")
+
+    async def run() -> tuple[Manifest, int]:
+        async with serving(answer) as server:
+            config = GenerateConfig(teacher="openai:m", base_url=f"{server.url}/v1", samples=8, until_accepted=2)
+            made = await asyncio.to_thread(stage.run, tmp_path / "p.txt", tmp_path / "r.jsonl", config, Silent())
+            return made, len(server.requests)
+
+    manifest, asked = asyncio.run(run())
+    assert asked == 4
+    assert any(
+        "2 prompts have no reference: their first answers were taken unverified" in one for one in manifest.notes
+    )

@@ -34,6 +34,15 @@ class Budget:
                 f"--max-cost: the price of {self.prices.model!r} is not known; give --price-in and --price-out"
             )
 
+    def check(self, request: Request) -> None:
+        """Raises UsageError for a cap that not even this one request fits in."""
+        worst = self.worst_case(request)
+        if worst > self.limit:
+            raise UsageError(
+                f"--max-cost {self.limit}: one request may cost up to {worst:.4f} USD; give more, or a smaller "
+                f"--max-output-tokens"
+            )
+
     async def admit(self, name: str, request: Request) -> bool:
         """Reserve the worst case under `name`, waiting for others to come in cheaper; False when it cannot fit."""
         worst = self.worst_case(request)

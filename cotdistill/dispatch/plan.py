@@ -23,6 +23,9 @@ class Plan:
     file: PromptFile
     store: Store
     judge: Judge | None = None
+    unverified: set[str] = field(default_factory=set)
+    """Prompts without a reference, for which `until_accepted` takes the first answers there are."""
+
     _accepted: dict[tuple[str, int], bool] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
@@ -56,14 +59,16 @@ class Plan:
                 return
 
     def stored(self, job: Job) -> Stored | None:
-        """The answer to exactly this request; with `retry_truncated` also one within another output cap, if whole."""
+        """The answer to this request, or to the same one with another output cap: what ended by itself within this
+        cap needs no other answer, and what was cut is bought again by `retry_truncated` only."""
         raw = self.store.get(job.key, job.sample)
         if raw is not None:
             return Stored(job.key, raw)
-        if self.config.retry_truncated:
-            for relative in self.store.relatives(self.family(job), job.sample):
-                if self.teacher.read(relative.raw).stop_reason != "length":
-                    return relative
+        for relative in self.store.relatives(self.family(job), job.sample):
+            reply = self.teacher.read(relative.raw)
+            cut = reply.stop_reason == "length"
+            if reply.usage.output_tokens <= job.request.max_output_tokens and not (cut and self.config.retry_truncated):
+                return relative
         return None
 
     def accepts(self, job: Job, reply: Reply) -> bool:
@@ -72,7 +77,11 @@ class Plan:
         known = self._accepted.get((job.key, job.sample))
         if known is None:
             response = as_response(job.prompt, job.sample, job.key, self.teacher, reply)
-            known = reply.stop_reason == "stop" and self.judge.judge(response).status == "correct"
+            verdict = self.judge.judge(response)
+            known = reply.stop_reason == "stop" and verdict.status == "correct"
+            if reply.stop_reason == "stop" and verdict.status == "unverified":
+                self.unverified.add(job.prompt.id)
+                known = True  # nothing can tell, so no further sample would help
             self._accepted[job.key, job.sample] = known
         return known
 

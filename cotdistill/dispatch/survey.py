@@ -23,6 +23,8 @@ class Survey:
     input_tokens: int = 0
     most_output_tokens: int = 0
     stored_output_tokens: list[int] = field(default_factory=list)
+    first: Job | None = None
+    """Of those that are missing."""
 
     @classmethod
     def of(cls, plan: Plan, prices: Prices) -> "Survey":
@@ -39,6 +41,7 @@ class Survey:
 
     def _count(self, job: Job) -> None:
         self.missing += 1
+        self.first = self.first or job
         self.input_tokens += _estimated_tokens(job)
         self.most_output_tokens += job.request.max_output_tokens
 
@@ -50,13 +53,17 @@ class Survey:
         """Tokens and USD of what is missing. The output is guessed from stored answers of this teacher, where there
         are any; `at most` is every answer at its cap."""
         known = self.stored_output_tokens
+        if not self.missing:
+            return {}
         results: dict[str, Any] = {"input_tokens": self.input_tokens, "output_tokens_at_most": self.most_output_tokens}
         costs = {"cost_usd_at_most": self.most_output_tokens}
         if known:
             results["output_tokens"] = costs["cost_usd"] = self.missing * sum(known) // len(known)
         for name, output in costs.items():
             cost = self.prices.cost(Usage(input_tokens=self.input_tokens, output_tokens=output))
-            if cost is not None:
+            if cost is None:
+                results["cost"] = "unknown; give --price-in and --price-out"
+            else:
                 results[name], results[f"{name}_batch"] = f"{cost:.2f}", f"{cost / 2:.2f}"
         return results
 

@@ -66,13 +66,15 @@ def run(prompts: Path, output: Path, config: GenerateConfig, progress: Progress)
             progress.note(f"{prompts}: {file.columns.describe()}")
         if config.dry_run:
             return current.summary(survey.counts(), results=survey.estimate())
-        asked = Asked()
+        if budget and survey.first:
+            budget.check(survey.first.request)
+        asked, spending = Asked(), Spending(prices, survey.missing)
         if survey.missing and not config.reextract:
             progress.begin("generate", survey.missing)
             ask = ask_in_batches if config.batch else _ask_missing
             _warn_of_batches(plan, progress)
-            asked = asyncio.run(ask(plan, Spending(prices, survey.missing), budget, progress))
-        return _write(current, plan, survey, asked, prices, budget, progress)
+            asked = asyncio.run(ask(plan, spending, budget, progress))
+        return _write(current, plan, survey, asked, spending, budget, progress)
 
 
 async def _ask_missing(plan: Plan, spending: Spending, budget: Budget | None, progress: Progress) -> Asked:
@@ -115,19 +117,19 @@ def _write(
     plan: Plan,
     survey: Survey,
     asked: Asked,
-    prices: Prices,
+    spending: Spending,
     budget: Budget | None,
     progress: Progress,
 ) -> Manifest:
     """Every stored answer, extracted afresh from the provider's JSON, in prompt order."""
-    prompts = 0
+    prompts = not_asked = 0
     progress.begin("write", survey.wanted)
     with (
         BatchState(plan.store.path) as batches,
         ArtifactWriter(current.output) as responses,
         ArtifactWriter(artifacts.sibling(current.output, "failed.jsonl")) as failed,
     ):
-        tally = Tally(prices, batches.bought)
+        tally = Tally(spending.prices, batches.bought)
         for jobs in plan.prompts():
             prompts += 1
             for job, stored in plan.answered(jobs):
@@ -136,6 +138,7 @@ def _write(
                     responses.write(tally.add(job, stored.key, plan.teacher, reply, plan.config.license))
                 else:
                     failure = asked.failures.get((job.prompt.id, job.sample))
+                    not_asked += failure is None
                     reason = failure.message if failure else "not asked"
                     failed.write({"id": job.prompt.id, "sample": job.sample, "reason": reason})
             progress.update(responses.records + failed.records)
@@ -144,7 +147,8 @@ def _write(
             "responses": responses.records,
             "bought": asked.answered,
             "from_store": max(0, responses.records - asked.answered),
-            "failed": failed.records,
+            "failed": failed.records - not_asked,
+            **({"not_asked": not_asked} if not_asked else {}),
             **tally.stop_reasons,
         }
         if plan.config.until_accepted:
@@ -159,10 +163,11 @@ def _write(
             stopped_by="budget" if budget and budget.exhausted else None,
             results={
                 "reasoning": dict(tally.reasoning_kinds),
+                **({} if spending.cost is None else {"spent_usd": money(spending.cost)}),
                 "columns": plan.file.columns.describe() if plan.file.columns else "",
             },
             usage=tally.usage(),
-            cost_usd=money(tally.cost),
+            cost_usd=money(tally.cost) if responses.records else None,
         )
 
 
@@ -188,6 +193,8 @@ def _notes(current: artifacts.Run, plan: Plan, tally: Tally, budget: Budget | No
             f"{truncated} answers were cut at --max-output-tokens; filter drops them. "
             f"--retry-truncated with a larger cap asks for these only"
         )
+    if plan.unverified:
+        notes.append(f"{len(plan.unverified)} prompts have no reference: their first answers were taken unverified")
     if omitted := tally.reasoning_kinds["omitted"]:
         notes.append(f"{omitted} answers came without the reasoning they were billed for")
     if tally.cost is None and plan.teacher.provider not in ("mock", "local"):

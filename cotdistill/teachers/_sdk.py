@@ -35,7 +35,10 @@ def api_key(variable: str, provider: str, base_url: str) -> str:
         return key
     if urlsplit(base_url).hostname in _LOOPBACK:
         return "unused"
-    raise AccountError(f"{variable} is not set; teacher {provider!r} reads it. Export it or put it into .env")
+    raise AccountError(
+        f"{variable} is not set; teacher {provider!r} reads it. Export it or put it into .env; a server "
+        "of your own that needs none takes any value"
+    )
 
 
 def classify(sdk: ModuleType, error: Exception) -> Failure:
