@@ -20,7 +20,7 @@ import jsonlines
 import msgspec
 from filelock import FileLock, Timeout
 
-from cotdistill import __version__
+from cotdistill import __version__, extensions
 from cotdistill.errors import CotDistillError, OutputLockedError, UsageError
 from cotdistill.records import Record, Usage
 
@@ -330,7 +330,7 @@ class Run:
             usage=usage,
             cost_usd=cost_usd,
             notes=tuple(self.notes),
-            packages=_versions(self.packages),
+            packages={**_versions(self.packages), **extensions.loaded},
             started_at=self.started_at,
             ended_at=now(),
         )

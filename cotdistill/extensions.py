@@ -8,10 +8,12 @@ Python file works wherever a name does: `./mine.py:x=1`.
 import ast
 import dataclasses
 import difflib
+import hashlib
 import importlib
 import importlib.util
 import re
 import sys
+import traceback
 import types
 import typing
 from collections.abc import Iterable
@@ -23,7 +25,19 @@ import msgspec
 from cotdistill.errors import UsageError
 
 FOLDERS = ("teachers", "verifiers", "filters", "selectors", "formats")
+METHODS = {
+    "teachers": ("body", "ask", "read", "classify"),
+    "verifiers": ("judge",),
+    "filters": ("reason_to_drop",),
+    "selectors": ("choose",),
+    "formats": ("row",),
+}
+"""What a plug-in's class must have; the Protocols in each folder say more."""
+
 _PACKAGE = Path(__file__).parent
+
+loaded: dict[str, str] = {}
+"""The plug-in files that were loaded by path, with their hashes, for the manifest: their content decides too."""
 
 Count = Annotated[int, msgspec.Meta(ge=1)]
 """For an option of a plug-in: how many, at least 1."""
@@ -80,10 +94,15 @@ def load(folder: str, name: str) -> Any:
     else:
         singular = _class_name(folder).lower()
         raise UsageError(f"no {singular} named {name!r}; {_there_are('there are', names(folder), name)}")
-    try:
-        return getattr(module, _class_name(folder))
-    except AttributeError:
-        raise UsageError(f"{name}: defines no class {_class_name(folder)}") from None
+    kind = getattr(module, _class_name(folder), None)
+    if kind is None:
+        raise UsageError(f"{name}: defines no class {_class_name(folder)}")
+    if not dataclasses.is_dataclass(kind):
+        raise UsageError(f"{name}: class {_class_name(folder)} must be a dataclass; write @dataclass above it")
+    missing = [method for method in METHODS[folder] if not callable(getattr(kind, method, None))]
+    if missing:
+        raise UsageError(f"{name}: class {_class_name(folder)} has no method {missing[0]}")
+    return kind
 
 
 def parse(spec: str) -> tuple[str, dict[str, str]]:
@@ -134,8 +153,19 @@ def _load_file(path: Path) -> types.ModuleType:
     assert spec and spec.loader  # always so for an existing .py file
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
-    spec.loader.exec_module(module)
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:  # whatever a file of one's own does when it is imported
+        line = next((frame.lineno for frame in reversed(_frames(error)) if frame.filename == str(path)), None)
+        line = error.lineno if isinstance(error, SyntaxError) else line
+        at = f":{line}" if line else ""
+        raise UsageError(f"{path}{at}: the plug-in cannot be loaded: {type(error).__name__}: {error}") from error
+    loaded[str(path)] = "sha256:" + hashlib.sha256(path.read_bytes()).hexdigest()
     return module
+
+
+def _frames(error: BaseException) -> list[traceback.FrameSummary]:
+    return list(traceback.extract_tb(error.__traceback__))
 
 
 def _convert(text: str, hint: Any, where: str) -> Any:

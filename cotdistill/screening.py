@@ -15,6 +15,7 @@ import msgspec
 from cotdistill import extensions
 from cotdistill.artifacts import decode_lines, open_input
 from cotdistill.config import FilterConfig
+from cotdistill.errors import CotDistillError
 from cotdistill.filters import Filter
 from cotdistill.judging import NOTHING, Judge
 from cotdistill.records import Judged, Response, Verdict
@@ -154,7 +155,7 @@ class Screen:
 
     def _look(self, judged: Judged) -> Screened:
         for name, one in self.filters:
-            if reason := one.reason_to_drop(judged):
+            if reason := ask(name, one, judged):
                 return Screened(judged, name, reason)
         status = judged.verdict.status
         if status not in ("correct", "unverified") and not self.keep_incorrect:
@@ -179,6 +180,22 @@ def named_filters(config: FilterConfig) -> list[tuple[str, Filter]]:
     defaults = NOTHING not in config.filter
     specs = [*(BEFORE_VERDICT if defaults else ()), *chosen, *(AFTER_VERDICT if defaults else ())]
     return [(extensions.parse(spec)[0], extensions.build("filters", spec)) for spec in specs]
+
+
+def ask(name: str, one: Filter, judged: Judged) -> str | None:
+    """Raises CotDistillError that names plug-in and sample, where a plug-in fails or answers something else."""
+    try:
+        reason = one.reason_to_drop(judged)
+    except Exception as error:
+        problem = f"{type(error).__name__}: {error}"
+        raise CotDistillError(f"filter {name!r} failed on {_place(judged)}: {problem}") from error
+    if reason is not None and not isinstance(reason, str):
+        raise CotDistillError(f"filter {name!r}: expected a reason or None for {_place(judged)}, got {reason!r}")
+    return reason
+
+
+def _place(judged: Judged) -> str:
+    return f"prompt {judged.response.prompt.id!r}, sample {judged.response.sample}"
 
 
 def remembers(one: Filter) -> bool:

@@ -1,6 +1,7 @@
 """The folder is the registry: everything found in it is held to its contract here, new files included."""
 
 import dataclasses
+import hashlib
 import os
 import shutil
 import subprocess
@@ -11,17 +12,13 @@ import msgspec
 import pytest
 
 from cotdistill import extensions
-from cotdistill.errors import UsageError
-from cotdistill.extensions import FOLDERS, build, describe, names
-from tests.conftest import ROOT, make_judged
+from cotdistill.config import FilterConfig
+from cotdistill.errors import CotDistillError, UsageError
+from cotdistill.extensions import FOLDERS, METHODS, build, describe, names
+from cotdistill.progress import Silent
+from cotdistill.stages import filter as stage
+from tests.conftest import ROOT, make_judged, make_response
 
-METHODS = {
-    "teachers": ("body", "ask", "read", "classify"),
-    "verifiers": ("judge",),
-    "filters": ("reason_to_drop",),
-    "selectors": ("choose",),
-    "formats": ("row",),
-}
 FOUND = [(folder, name) for folder in FOLDERS for name in names(folder)]
 
 
@@ -125,6 +122,50 @@ def test_a_wrong_spec_says_what_there_is(spec: str, problem: str) -> None:
 def test_a_number_out_of_range_is_refused_with_its_limit() -> None:
     with pytest.raises(UsageError, match="first:k: expected int >= 1, got '0'"):
         build("selectors", "first:k=0")
+
+
+@pytest.mark.parametrize(
+    ("code", "problem"),
+    [
+        ("import nothing_of_that_name", r"mine.py:1: the plug-in cannot be loaded: ModuleNotFoundError"),
+        ("x = 1\ndef f(:", r"mine.py:2: the plug-in cannot be loaded: SyntaxError"),
+        ("class Filter: pass", "class Filter must be a dataclass"),
+        ("import dataclasses\n@dataclasses.dataclass\nclass Filter: pass", "class Filter has no method reason_to_drop"),
+        ("x = 1", "defines no class Filter"),
+    ],
+)
+def test_a_slip_in_a_plug_in_of_ones_own_is_one_clear_line(tmp_path: Path, code: str, problem: str) -> None:
+    (tmp_path / "mine.py").write_text(code)
+    with pytest.raises(UsageError, match=problem):
+        build("filters", str(tmp_path / "mine.py"))
+
+
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [
+        ("1 / 0", r"failed on prompt 'p1', sample 0: ZeroDivisionError"),
+        ("True", "expected a reason or None .* got True"),
+    ],
+)
+def test_a_plug_in_that_fails_names_itself_and_the_sample(tmp_path: Path, line: str, problem: str) -> None:
+    mine = tmp_path / "mine.py"
+    mine.write_text(
+        "import dataclasses\n@dataclasses.dataclass\nclass Filter:\n"
+        f"    def reason_to_drop(self, judged):\n        return {line}\n"
+    )
+    (tmp_path / "r.jsonl").write_bytes(msgspec.json.encode(make_response()))
+    with pytest.raises(CotDistillError, match=problem):
+        stage.run(tmp_path / "r.jsonl", tmp_path / "k.jsonl", FilterConfig(filter=(str(mine),)), Silent())
+
+
+def test_the_manifest_tells_the_content_of_a_plug_in_of_ones_own(tmp_path: Path) -> None:
+    mine = tmp_path / "mine.py"
+    mine.write_text(
+        "import dataclasses\n@dataclasses.dataclass\nclass Filter:\n    def reason_to_drop(self, judged): pass\n"
+    )
+    (tmp_path / "r.jsonl").write_bytes(msgspec.json.encode(make_response()))
+    made = stage.run(tmp_path / "r.jsonl", tmp_path / "k.jsonl", FilterConfig(filter=(str(mine),)), Silent())
+    assert made.packages[str(mine)] == "sha256:" + hashlib.sha256(mine.read_bytes()).hexdigest()
 
 
 def test_a_hyphen_is_as_good_as_an_underscore() -> None:

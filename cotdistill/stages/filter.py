@@ -12,7 +12,17 @@ from cotdistill.filters import Filter
 from cotdistill.funnel import Funnel
 from cotdistill.progress import Progress
 from cotdistill.records import Dropped, Judged
-from cotdistill.screening import RESPONSES_A_CHUNK, Chunk, Result, Screen, Screened, chunks, named_filters, remembers
+from cotdistill.screening import (
+    RESPONSES_A_CHUNK,
+    Chunk,
+    Result,
+    Screen,
+    Screened,
+    ask,
+    chunks,
+    named_filters,
+    remembers,
+)
 from cotdistill.selectors import Selector
 from cotdistill.workers import cores, in_order
 
@@ -122,7 +132,7 @@ class Sieve:
         if one.filter:
             return one
         for name, filter in self.filters:
-            if reason := filter.reason_to_drop(one.judged):
+            if reason := ask(name, filter, one.judged):
                 return Screened(one.judged, name, reason)
         return one
 
