@@ -87,18 +87,26 @@ def input_info(path: Path, *, allow_modified: bool = False) -> FileInfo:
     Raises CotDistillError when the bytes are not those the manifest recorded, unless `allow_modified`.
     """
     digest = sha256(path)
-    beside = manifest_path(path)
-    if not beside.exists():
+    manifest = manifest_of(path)
+    if manifest is None:
         return FileInfo(path=str(path), sha256=digest)
-    manifest = read_manifest(beside)
-    recorded = {Path(output.path).name: output.sha256 for output in manifest.outputs}
-    modified = recorded.get(path.name) != digest
+    beside = manifest_path(path)
+    modified = all(Path(output.path).name != path.name or output.sha256 != digest for output in manifest.outputs)
     if modified and not allow_modified:
         raise CotDistillError(
             f"{path}: changed since {beside.name} was written. Re-run `cotdistill {manifest.stage}`, "
             f"or pass --allow-modified to use it as it is"
         )
     return FileInfo(path=str(path), sha256=digest, manifest_sha256=sha256(beside), modified=modified)
+
+
+def manifest_of(path: Path) -> Manifest | None:
+    """The manifest that lists this file as an output; None for somebody's own file, also beside another's manifest:
+    scores.json and scores.jsonl share a name."""
+    beside = manifest_path(path)
+    manifest = read_manifest(beside) if beside.exists() else None
+    listed = manifest is not None and any(Path(output.path).name == path.name for output in manifest.outputs)
+    return manifest if listed else None
 
 
 def read_manifest(path: Path) -> Manifest:
@@ -268,9 +276,7 @@ class Run:
         another stage than `written_by` wrote; an unfinished input is noted."""
         if path.resolve() == self.output.resolve():
             raise UsageError(f"{path}: is both input and output; give -o another path")
-        beside = manifest_path(path)
-        if beside.exists():
-            manifest = read_manifest(beside)
+        if manifest := manifest_of(path):
             if written_by and manifest.stage != written_by:
                 raise UsageError(f"{path}: `{manifest.stage}` wrote it; {self.stage} reads what `{written_by}` writes")
             if not manifest.complete:

@@ -233,8 +233,8 @@ BAD_ROW = {"id": "p9/0", "messages": [{"role": "user", "content": "hm?"}]}
         ([*chain_rows(1), BAD_ROW], {}, "train.jsonl:2: row p9/0: expected the last turn to be the assistant's"),
         (chain_rows(2), {"max_length": 20}, "every row is longer than 20 tokens, the shortest has 9.*--max-length"),
         (chain_rows(1), {"method": "qlora"}, "--method 'qlora': expected lora or full"),
-        (chain_rows(1), {"batch_size": 0}, "--batch-size: expected more than 0, got 0"),
-        (chain_rows(1), {"warmup": 2.0}, "--warmup 2.0: expected a share"),
+        (chain_rows(1), {"batch_size": 0}, "--batch-size: expected at least 1, got 0"),
+        (chain_rows(1), {"warmup": 2.0}, "--warmup: expected 0 to 1, got 2.0"),
         (chain_rows(1), {"student": "./nothing"}, "no student './nothing': neither a directory nor a .gguf file"),
     ],
 )

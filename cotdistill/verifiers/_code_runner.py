@@ -16,7 +16,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 NOBODY = 65534
-NEW_USER, NEW_PROCESSES, NEW_NETWORK, NEW_IPC = 0x10000000, 0x20000000, 0x40000000, 0x08000000
+NEW_USER, NEW_PROCESSES, NEW_NETWORK, NEW_IPC, NEW_MOUNTS = 0x10000000, 0x20000000, 0x40000000, 0x08000000, 0x00020000
+BIND, RECURSIVE, PRIVATE = 0x1000, 0x4000, 0x40000
 PR_SET_PDEATHSIG, PR_SET_NO_NEW_PRIVS = 1, 38
 
 FILES_WRITTEN = 64
@@ -98,7 +99,7 @@ def enter_namespaces(parent: int) -> bool:
     if os.getppid() != parent:
         os._exit(1)  # whoever asked is dead
     root = os.geteuid() == 0
-    wanted = NEW_PROCESSES | NEW_NETWORK | NEW_IPC | (0 if root else NEW_USER)
+    wanted = NEW_PROCESSES | NEW_NETWORK | NEW_IPC | (NEW_MOUNTS if root else NEW_USER)
     alone = bool(libc.unshare(wanted) == 0)
     if alone and (child := os.fork()):
         _, status = os.waitpid(child, 0)
@@ -106,24 +107,42 @@ def enter_namespaces(parent: int) -> bool:
         os._exit(code if code >= 0 else 128 - code)
     if alone:
         os.setsid()  # or killing one's own group would reach the waiting process
-    if root and nobody_can_read(os.__file__):
-        os.setgroups([])
-        os.setresgid(NOBODY, NOBODY, NOBODY)
-        os.setresuid(NOBODY, NOBODY, NOBODY)
+    if root:
+        library = os.path.dirname(os.__file__)  # noqa: PTH120  as Python spells it, links and all
+        if alone and not nobody_can_read(os.__file__):
+            show_to_nobody(library, libc.mount)
+        if nobody_can_read(os.__file__):
+            os.setgroups([])
+            os.setresgid(NOBODY, NOBODY, NOBODY)
+            os.setresuid(NOBODY, NOBODY, NOBODY)
     libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)  # forgotten at a change of user, and by a child
     libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
     return alone
 
 
 def nobody_can_read(path: str) -> bool:
-    """A Python in root's home would lose its own library."""
     os.seteuid(NOBODY)
     try:
-        return Path(path).open("rb").close() is None
+        Path(path).open("rb").close()
     except OSError:
         return False
+    else:
+        return True
     finally:
         os.seteuid(0)
+
+
+def show_to_nobody(library: str, mount: Callable[..., int]) -> None:
+    """A Python in root's home: an empty folder is laid over the home, for this process only, and the library into it
+    at its old place."""
+    closed = next(one for one in [*reversed(Path(library).parents), Path(library)] if not one.stat().st_mode & 0o001)
+    held = Path.cwd() / ".library"
+    held.mkdir()
+    mount(None, b"/", None, RECURSIVE | PRIVATE, None)
+    mount(library.encode(), bytes(held), None, BIND, None)
+    if mount(b"none", bytes(closed), b"tmpfs", 0, b"mode=755,size=64k") == 0:
+        Path(library).mkdir(parents=True)
+        mount(bytes(held), library.encode(), None, BIND, None)
 
 
 def limit(cpu_s: int, memory_bytes: int, file_bytes: int) -> None:
