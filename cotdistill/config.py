@@ -82,6 +82,7 @@ class FilterConfig:
     weight: str = option("none", "Weight rows for the loss by pass rate: none, difficulty, uncertainty.", "NAME")
     incorrect_weight: float | None = option(None, "Weight of the wrong answers that are kept.", "X", least=0)
     explain: str | None = option(None, "Show one prompt's samples and why each was kept or dropped.", "ID")
+    engine: str = option("local", "local: the cores of this machine. ray: Ray Data (extra ray).", "NAME")
     workers: int | None = option(None, "Processes (default: all cores, 1 for a small file).", "N", least=1)
     skip_bad: bool = option(False, "Set unreadable lines aside instead of stopping.")
     allow_modified: bool = option(False, "Accept an input that was edited after its manifest.")

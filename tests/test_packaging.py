@@ -12,7 +12,7 @@ from tests.conftest import ROOT
 
 FLOORS = [
     {"errors", "intervals", "progress", "config", "records", "reasoning"},
-    {"artifacts", "extensions", "pricing", "workers"},
+    {"artifacts", "extensions", "pricing", "workers", "on_ray"},
     {"prompting", "prompt_files", "students", "mock"},
     {"teachers"},
     {"verifiers", "filters", "selectors", "formats", "dispatch", "judging", "screening", "funnel", "explaining"},

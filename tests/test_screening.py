@@ -64,6 +64,20 @@ def test_any_number_of_workers_writes_the_same_bytes(tmp_path: Path) -> None:
     assert manifests[0].options == manifests[1].options, "how many processes is no part of the result"
 
 
+@pytest.mark.slow
+def test_a_local_ray_writes_the_same_bytes(tmp_path: Path) -> None:
+    pytest.importorskip("ray", reason="the extra ray is not installed")
+    source = write(tmp_path / "r.jsonl", responses(400))
+    options: dict[str, Any] = {"select": "diverse:k=2", "filter": ("repetition",), "weight": "difficulty"}
+    local, ray = (sift(source, tmp_path / engine, engine=engine, workers=2, **options) for engine in ("local", "ray"))
+    assert local == ray
+    lines = source.read_bytes().splitlines(keepends=True)
+    lines[700] = b"{}\n"
+    source.write_bytes(b"".join(lines))
+    with pytest.raises(CotDistillError, match=r"r.jsonl:701: .*--skip-bad"):
+        sift(source, tmp_path / "bad", engine="ray", workers=2)
+
+
 def test_a_duplicate_is_found_across_chunks(tmp_path: Path) -> None:
     write(tmp_path / "r.jsonl", responses(400))
     dropped = sift(tmp_path / "r.jsonl", tmp_path / "out", workers=2)["kept.dropped.jsonl"]

@@ -13,7 +13,6 @@ from cotdistill.funnel import Funnel
 from cotdistill.progress import Progress
 from cotdistill.records import Dropped, Judged
 from cotdistill.screening import (
-    RESPONSES_A_CHUNK,
     Chunk,
     Result,
     Screen,
@@ -34,6 +33,7 @@ RESPONSES_AT_ONCE = 2_000
 SMALL_BYTES = 4_000_000
 """A file that one process is done with before a second one has started."""
 
+ENGINES = ("local", "ray")
 WEIGHTS = ("none", "difficulty", "uncertainty")
 
 
@@ -52,8 +52,6 @@ def run(responses: Path, kept: Path, config: FilterConfig, progress: Progress) -
             current.read(Path(evaluation), allow_modified=config.allow_modified)
         progress.begin("filter", current.inputs[0].records)
         sieve = Sieve.build(config)
-        workers = 1 if screen.judge.alone else _workers(config, responses)
-        size = RESPONSES_AT_ONCE if screen.judge.alone else RESPONSES_A_CHUNK
         said: list[str] = []
         with (
             BadLines(artifacts.sibling(kept, "bad.jsonl") if config.skip_bad else None) as bad,
@@ -61,7 +59,7 @@ def run(responses: Path, kept: Path, config: FilterConfig, progress: Progress) -
             ArtifactWriter(artifacts.sibling(kept, "dropped.jsonl")) as dropping,
             ArtifactWriter(artifacts.sibling(kept, "suspects.jsonl")) as suspecting,
         ):
-            for result in in_order(_screener, (config,), chunks(responses, size), Result, workers):
+            for result in _results(config, screen, responses):
                 for line in result.bad:
                     bad.add(responses, line.number, line.line, line.problem)
                 sieve.funnel.used.update(result.used)
@@ -87,6 +85,17 @@ def run(responses: Path, kept: Path, config: FilterConfig, progress: Progress) -
                 counts=sieve.funnel.counts(),
                 results=sieve.funnel.results(),
             )
+
+
+def _results(config: FilterConfig, screen: Screen, responses: Path) -> Iterator[Result]:
+    """Every chunk of the file, screened, in order."""
+    if screen.judge.alone:
+        return in_order(_screener, (config,), chunks(responses, RESPONSES_AT_ONCE), Result, 1)
+    if config.engine == "ray":
+        from cotdistill import on_ray
+
+        return on_ray.in_order(_screener, (config,), chunks(responses.resolve()), Result, config.workers)
+    return in_order(_screener, (config,), chunks(responses), Result, _workers(config, responses))
 
 
 def _screener(config: FilterConfig) -> Callable[[Chunk], Result]:
@@ -139,6 +148,8 @@ class Sieve:
 
 def _check(config: FilterConfig) -> None:
     check(config)
+    if config.engine not in ENGINES:
+        raise extensions.unknown("engine", config.engine, ENGINES)
     if config.weight not in WEIGHTS:
         raise extensions.unknown("weight", config.weight, WEIGHTS)
 
@@ -152,4 +163,4 @@ def _workers(config: FilterConfig, responses: Path) -> int:
 def _options(config: FilterConfig) -> dict[str, object]:
     """What decides the output; the number of processes does not."""
     options = dataclasses.asdict(config)
-    return {name: value for name, value in options.items() if name not in ("workers", "explain")}
+    return {name: value for name, value in options.items() if name not in ("workers", "engine", "explain")}
