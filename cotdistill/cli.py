@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 from cotdistill import __version__, config, extensions
-from cotdistill.cli_options import options_of
+from cotdistill.cli_cache import cache
+from cotdistill.cli_options import load_env, options_of
 from cotdistill.errors import BUDGET, DONE, ERROR, SOME_FAILED, CotDistillError, StoppedError, UsageError
 from cotdistill.mock import faults
 
@@ -86,7 +87,7 @@ def generate(
     """Ask the teacher; never pays twice for one answer."""
     from cotdistill.stages import generate as stage
 
-    _load_env()
+    load_env()
     _stage(console, lambda progress: stage.run(prompts, output, settings, progress))
 
 
@@ -108,7 +109,7 @@ def filter_(
 
         typer.echo(explain(output, settings.explain))
         return
-    _load_env()
+    load_env()
     _stage(console, lambda progress: stage.run(responses, output, settings, progress))
 
 
@@ -155,7 +156,7 @@ def evaluate(
     """Ask the student held-out prompts and score it with the same verifiers."""
     from cotdistill.stages import evaluate as stage
 
-    _load_env()
+    load_env()
     _stage(console, lambda progress: stage.run(prompts, output, settings, progress))
 
 
@@ -247,64 +248,7 @@ def mock_teacher(
     asyncio.run(serve())
 
 
-cache = typer.Typer(help="The store of paid answers.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(cache, name="cache")
-
-StorePath = Annotated[
-    Path | None, typer.Option("--cache", help="The store (default: $COTDISTILL_CACHE).", metavar="PATH")
-]
-
-
-@cache.command("stats", epilog="Example: cotdistill cache stats")
-def cache_stats(path: StorePath = None) -> None:
-    """What is in the store, by teacher."""
-    from datetime import UTC, datetime
-
-    from cotdistill.dispatch import cache_admin
-
-    for share in cache_admin.stats(_store_path(path)):
-        first, last = (datetime.fromtimestamp(at, UTC).date() for at in (share.oldest, share.newest))
-        size = f"{share.answers:>9,} answers {share.bytes / 2**20:>9.1f} MB"
-        typer.echo(f"{share.provider}:{share.model:<32} {size}  {first} to {last}")
-
-
-@cache.command("prune", epilog="Example: cotdistill cache prune --older-than-days 365")
-def cache_prune(
-    older_than_days: Annotated[float, typer.Option(help="Delete answers stored longer ago than this.", metavar="DAYS")],
-    model: Annotated[str | None, typer.Option(help="Of this model only.", metavar="NAME")] = None,
-    path: StorePath = None,
-) -> None:
-    """Delete old answers for good; they would be bought again."""
-    from cotdistill.dispatch import cache_admin
-
-    count = cache_admin.prune(_store_path(path), older_than_days=older_than_days, model=model)
-    typer.echo(f"{count:,} answers deleted", err=True)
-
-
-@cache.command("path", epilog="Example: cotdistill cache path")
-def cache_path(path: StorePath = None) -> None:
-    """Where the store is."""
-    typer.echo(_store_path(path))
-
-
-@cache.command("export", epilog="Example: cotdistill cache export -o answers.jsonl")
-def cache_export(output: Output, path: StorePath = None) -> None:
-    """Every stored answer with the provider's JSON, one a line."""
-    from cotdistill.artifacts import ArtifactWriter
-    from cotdistill.dispatch import cache_admin
-
-    with ArtifactWriter(output) as writer:
-        for entry in cache_admin.export(_store_path(path)):
-            writer.write(entry)
-        writer.commit()
-    typer.echo(f"{writer.records:,} answers -> {output}", err=True)
-
-
-def _store_path(path: Path | None) -> Path:
-    from cotdistill.dispatch.cache import default_path
-
-    _load_env()
-    return path or default_path()
 
 
 @app.command("list", epilog="Example: cotdistill list filters")
@@ -329,13 +273,6 @@ def _root(
     if version:
         typer.echo(f"cotdistill {__version__}")
         raise typer.Exit
-
-
-def _load_env() -> None:
-    """Keys from .env in the working directory or above it; the environment wins."""
-    from dotenv import find_dotenv, load_dotenv
-
-    load_dotenv(find_dotenv(usecwd=True))
 
 
 def main() -> NoReturn:

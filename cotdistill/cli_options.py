@@ -71,3 +71,10 @@ def _optional(hint: Any) -> bool:
 def _build(kind: type[Any], given: dict[str, Any]) -> Any:
     values = {field.name: given[field.name] for field in dataclasses.fields(kind)}
     return kind(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})
+
+
+def load_env() -> None:
+    """Keys from .env in the working directory or above it; the environment wins."""
+    from dotenv import find_dotenv, load_dotenv
+
+    load_dotenv(find_dotenv(usecwd=True))

@@ -227,6 +227,10 @@ def test_the_stores_commands_look_export_and_prune(tmp_path: Path) -> None:
     assert cotdistill("cache", "export", "-o", tmp_path / "all.jsonl").returncode == 0
     entries = [json.loads(line) for line in (tmp_path / "all.jsonl").read_text().splitlines()]
     assert [entry["raw"]["choices"][0]["message"]["content"] for entry in entries] == ["4"] * 3
+    assert json.loads(cotdistill("cache", "stats", "--json").stdout)["answers"] == 3
+    everything = ("cache", "prune", "--older-than-days", "0", "--model", "openai:m")
+    assert "3 answers would be deleted" in cotdistill(*everything, "--dry-run").stderr
+    assert cotdistill("cache", "prune", "--older-than-days", "-1").returncode == 2
     assert "0 answers deleted" in cotdistill("cache", "prune", "--older-than-days", "1").stderr
     assert "3 answers deleted" in cotdistill("cache", "prune", "--older-than-days", "0", "--model", "m").stderr
     missing = cotdistill("cache", "stats", "--cache", tmp_path / "none.sqlite")

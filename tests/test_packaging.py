@@ -18,7 +18,7 @@ FLOORS = [
     {"verifiers", "filters", "selectors", "formats", "dispatch", "judging", "screening", "funnel", "explaining"},
     {"stages"},
     {"summary", "demo"},
-    {"cli", "cli_options"},
+    {"cli", "cli_options", "cli_cache"},
 ]
 
 

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from cotdistill.errors import CotDistillError
+from cotdistill.errors import CotDistillError, UsageError
 
 DAY_S = 86_400.0
 
@@ -34,18 +34,24 @@ def stats(path: Path) -> list[Share]:
         return [Share(*row) for row in store.execute(query)]
 
 
-def prune(path: Path, *, older_than_days: float, model: str | None = None) -> int:
-    """Delete answers; gives how many. They were paid for: they would be bought again."""
-    condition, values = "stored_at < ?", [time.time() - older_than_days * DAY_S]
-    with closing(_open(path)) as store, store:
-        if model is None:
-            done = store.execute(f"DELETE FROM answers WHERE {condition}", values)
-        else:
-            done = store.execute(f"DELETE FROM answers WHERE {condition} AND model = ?", [*values, model])
-        count = done.rowcount
+def prune(path: Path, *, older_than_days: float, model: str | None = None, dry_run: bool = False) -> int:
+    """Delete answers; gives how many. They were paid for: they would be bought again. `model` is MODEL or, as `stats`
+    writes it, PROVIDER:MODEL."""
+    if not older_than_days >= 0:
+        raise UsageError(f"--older-than-days {older_than_days:g}: expected 0 or more")
+    condition = "stored_at < ?"
+    values: list[float | str] = [time.time() - older_than_days * DAY_S]
+    if model is not None:
+        condition += " AND (model = ? OR provider || ':' || model = ?)"
+        values += [model, model]
     with closing(_open(path)) as store:
+        (count,) = store.execute(f"SELECT count(*) FROM answers WHERE {condition}", values).fetchone()
+        if dry_run or not count:
+            return int(count)
+        with store:
+            store.execute(f"DELETE FROM answers WHERE {condition}", values)
         store.execute("VACUUM")
-    return count
+    return int(count)
 
 
 def export(path: Path) -> Iterator[dict[str, Any]]:
