@@ -225,7 +225,12 @@ def test_what_goes_wrong_is_one_clear_line_and_the_documented_code(
     assert (done.returncode, len(problem)) == (code, 1), done.stderr
     assert re.search(line, problem[0]), problem[0]
     assert "Traceback" not in done.stderr
-    left = {path.name for path in tmp_path.iterdir()} - {"own.jsonl", ".r.jsonl.lock", "store.sqlite"}
+    left = {path.name for path in tmp_path.iterdir()} - {
+        "own.jsonl",
+        ".r.jsonl.lock",
+        "store.sqlite",
+        ".store.sqlite.claims",
+    }
     assert left == set(), "nothing half-written"
 
 

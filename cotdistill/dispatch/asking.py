@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from cotdistill.dispatch.budget import Budget
+from cotdistill.dispatch.claims import Claims
 from cotdistill.dispatch.limiter import FIRST_IN_FLIGHT, Limiter, NotAskedError
 from cotdistill.dispatch.pool import stop_on_signals, work_through
 from cotdistill.dispatch.retry import FailedRequestError, Retrier
@@ -56,16 +57,17 @@ async def ask_all(
     progress: Progress,
     budget: Budget | None = None,
     follow: Callable[[Job, Reply], Awaitable[None]] | None = None,
+    claims: Claims | None = None,
     detail: Callable[[], str] = str,
 ) -> Asked:
     """Ask every job once it has a turn, and hand each reply to `keep`, which must make it safe: until then the request
-    counts as in flight. `follow` may take its time, and add jobs. A budget that is exhausted ends the asking like an
-    end of jobs.
+    counts as in flight. `follow` may take its time, and add jobs. What `claims` says that another run is asking is
+    waited for. A budget that is exhausted ends the asking like an end of jobs.
 
     Raises AccountError, StoppedError after a signal, and CotDistillError when the server cannot be reached or
     refuses everything; requests in flight are finished and kept first.
     """
-    asked, stop = Asked(), asyncio.Event()
+    stop = asyncio.Event()
     limiter = Limiter(
         stop,
         most=limits.concurrency,
@@ -75,28 +77,7 @@ async def ask_all(
         output_tpm=limits.output_tpm,
     )
     retrier = Retrier(teacher, limiter, max_attempts, timeout_s, progress.note, stop)
-
-    async def ask(job: Job, begun: Callable[[], None]) -> None:
-        name = f"{job.key}-{job.sample}"
-        reply = None
-        if budget and not await budget.admit(name, job.request):
-            stop.set()
-            return
-        try:
-            reply = await retrier.ask(job.request, name, begun, lambda reply: keep(job, reply))
-        except NotAskedError:
-            return
-        except FailedRequestError as error:
-            asked.failures[job.prompt.id, job.sample] = error.failure
-            _stop_if_hopeless(asked, error.failure)
-        else:
-            asked.answered += 1
-            if follow:
-                await follow(job, reply)
-        finally:
-            if budget:
-                budget.settle(name, reply)
-        progress.update(asked.answered + len(asked.failures), ", ".join(filter(None, (retrier.describe(), detail()))))
+    asker = _Asker(retrier, keep, follow, claims, budget, progress, detail, stop)
 
     def told() -> None:
         progress.note(f"stopping: waiting for {limiter.in_flight} answers in flight; Ctrl-C again leaves at once")
@@ -104,10 +85,61 @@ async def ask_all(
     async with teacher, limiter:
         with stop_on_signals(stop, told) as stopped:
             # Twice as many tasks: those that wait for a retry have given their turn back.
-            await work_through(jobs, ask, most=2 * limiter.most, stop=stop)
+            await work_through(jobs, asker.ask, most=2 * limiter.most, stop=stop)
     if stopped():
-        raise StoppedError(f"stopped; {asked.answered} new answers are kept, the same command continues")
-    return asked
+        raise StoppedError(f"stopped; {asker.asked.answered} new answers are kept, the same command continues")
+    return asker.asked
+
+
+@dataclass
+class _Asker:
+    """What asking one job takes; the parameters of `ask_all`."""
+
+    retrier: Retrier
+    keep: Callable[[Job, Reply], Awaitable[None]]
+    follow: Callable[[Job, Reply], Awaitable[None]] | None
+    claims: Claims | None
+    budget: Budget | None
+    progress: Progress
+    detail: Callable[[], str]
+    stop: asyncio.Event
+    asked: Asked = field(default_factory=Asked)
+
+    async def ask(self, job: Job, begun: Callable[[], None]) -> None:
+        if self.claims is None:
+            await self._ask(job, begun)
+            return
+        try:
+            async with self.claims.of(job.key, job.sample, self.stop) as bought:
+                if bought is None:
+                    await self._ask(job, begun)
+        except NotAskedError:
+            return
+        if bought is not None and self.follow:
+            await self.follow(job, bought)
+
+    async def _ask(self, job: Job, begun: Callable[[], None]) -> None:
+        name = f"{job.key}-{job.sample}"
+        reply = None
+        if self.budget and not await self.budget.admit(name, job.request):
+            self.stop.set()
+            return
+        try:
+            reply = await self.retrier.ask(job.request, name, begun, lambda reply: self.keep(job, reply))
+        except NotAskedError:
+            return
+        except FailedRequestError as error:
+            self.asked.failures[job.prompt.id, job.sample] = error.failure
+            _stop_if_hopeless(self.asked, error.failure)
+        else:
+            self.asked.answered += 1
+            if self.follow:
+                await self.follow(job, reply)
+        finally:
+            if self.budget:
+                self.budget.settle(name, reply)
+        said = filter(None, (self.retrier.describe(), self.detail()))
+        self.progress.update(self.asked.answered + len(self.asked.failures), ", ".join(said))
 
 
 def _stop_if_hopeless(asked: Asked, failure: Failure) -> None:

@@ -3,7 +3,7 @@
 import asyncio
 import dataclasses
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from decimal import Decimal
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -16,6 +16,7 @@ from cotdistill.dispatch.batch import ask_in_batches
 from cotdistill.dispatch.batch_state import BatchState, Endpoint
 from cotdistill.dispatch.budget import Budget
 from cotdistill.dispatch.cache import Store, default_path
+from cotdistill.dispatch.claims import Claims
 from cotdistill.dispatch.plan import Missing, Plan
 from cotdistill.dispatch.survey import Survey
 from cotdistill.dispatch.tally import Spending, Tally
@@ -92,24 +93,31 @@ async def _ask_missing(plan: Plan, spending: Spending, budget: Budget | None, pr
             await asyncio.to_thread(plan.accepts, job, reply)  # a verdict may take seconds
         missing.follow(job, reply)
 
-    return await ask_all(
-        plan.teacher,
-        missing,
-        keep,
-        limits=Limits(
-            plan.teacher.concurrency,
-            plan.config.rpm,
-            plan.config.input_tpm,
-            plan.config.output_tpm,
-            at_once=plan.teacher.provider == "local" or plan.config.concurrency is not None,
-        ),
-        timeout_s=plan.config.timeout_s,
-        max_attempts=plan.config.max_attempts,
-        budget=budget,
-        progress=progress,
-        follow=follow,
-        detail=spending.describe,
-    )
+    def stored(key: str, sample: int) -> Reply | None:
+        raw = plan.store.get(key, sample)
+        return None if raw is None else plan.teacher.read(raw)
+
+    # The store of --no-cache belongs to this output alone, and its lock is held.
+    with nullcontext() if plan.config.no_cache else Claims(plan.store.path, stored) as claims:
+        return await ask_all(
+            plan.teacher,
+            missing,
+            keep,
+            claims=claims,
+            limits=Limits(
+                plan.teacher.concurrency,
+                plan.config.rpm,
+                plan.config.input_tpm,
+                plan.config.output_tpm,
+                at_once=plan.teacher.provider == "local" or plan.config.concurrency is not None,
+            ),
+            timeout_s=plan.config.timeout_s,
+            max_attempts=plan.config.max_attempts,
+            budget=budget,
+            progress=progress,
+            follow=follow,
+            detail=spending.describe,
+        )
 
 
 def _write(
