@@ -135,6 +135,8 @@ def _class_name(folder: str) -> str:
 def _option(node: ast.stmt) -> str:
     if not isinstance(node, ast.AnnAssign) or not isinstance(node.target, ast.Name):
         return ""
+    if "ClassVar" in ast.unparse(node.annotation):
+        return ""
     if node.value is None:
         return node.target.id
     default = ast.unparse(node.value)
