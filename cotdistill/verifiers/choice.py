@@ -20,7 +20,10 @@ _ALONE = re.compile(r"[(\[{]?([A-Ja-j])[)\]}.:]{0,2}")
 _LABELLED = re.compile(r"(?:[(\[]([A-Ja-j])[)\]][.:]?|([A-Ja-j])[).:\]](?!\w)) ?(?P<text>.*)", re.DOTALL)
 _NAMED = re.compile(r"\b(?:option|choice|answer|alternative|statement) ?(?:\(([A-Ja-j])\)|([A-J])\b)", re.IGNORECASE)
 _IN_BRACKETS = re.compile(r"[(\[]([A-Ja-j])[)\]]")
-_CAPITAL = re.compile(r"(?<![\w'’.])([B-HJ])(?![\w'’])|(?<![\w'’.])([AI])(?=[.,;)]|$| (?:is|because|since|and|or)\b)")
+_LEADING = re.compile(r"[(\[]?([A-J])[)\]]?(?:,| ?[-–—](?=\s)|,? (?:because|since|as|for|which|so)\b)")
+_CAPITAL = re.compile(
+    r"(?<![\w'’.-])([B-HJ])(?![\w'’-])|(?<![\w'’.-])([AI])(?=[.,;)]|$| (?:is|because|since|and|or)\b)"
+)
 _SEVERAL = re.compile(r"[(\[]?[A-J][)\]]?(?: ?(?:,|;|&|/|and|or|,? and|,? or) ?[(\[]?[A-J][)\]]?){1,9}")
 _WORDS = re.compile(r"(?<!\w)-?\w+(?:[./]\w+)*%?|[^\w\s]")
 _HEDGE = re.compile(r"\b(?:not|n't|neither|nor|except|unlike|wrong|incorrect)\b|n't\b", re.IGNORECASE)
@@ -99,19 +102,20 @@ def _of_reference(reference: str, options: Mapping[str, str]) -> set[str] | str:
 
 
 def _of_answer(text: str, options: Mapping[str, str]) -> tuple[str, set[str]]:
-    """The rule that found something, and the letters named. What is announced counts, then the last line, then a
-    letter that stands at the head."""
+    """The rule that found something, and the letters named. What is announced counts; then letters in the last line,
+    a letter at the head of the first, an option's text within the last."""
     found = final_answer(text)
     if found and found.rule in ("boxed", "hashes", "answer_line"):
-        return found.rule, _letters(plain(found.answer), options)
-    lines = [line for line in text.splitlines() if line.strip()]
-    for rule, line in (("whole", text if len(lines) == 1 else ""), ("last_line", lines[-1] if lines else "")):
-        if letters := _letters(plain(line), options):
-            return rule, letters
-    head = plain(lines[0]) if lines else ""
-    if alone := _ALONE.fullmatch(head) or _LABELLED.fullmatch(head):
-        return "first_line", {alone[1].upper() if alone[1] else alone[2].upper()}
-    return "none", set()
+        said = plain(found.answer)
+        return found.rule, _letters(said, options) or _mentioned(said, options)
+    lines = [plain(line) for line in text.splitlines() if line.strip()]
+    if not lines:
+        return "none", set()
+    if letters := _letters(lines[-1], options):
+        return "last_line", letters
+    if alone := _ALONE.fullmatch(lines[0]) or _LABELLED.fullmatch(lines[0]):
+        return "first_line", {(alone[1] or alone[2]).upper()}
+    return "mention", _mentioned(lines[-1], options)
 
 
 def _letters(text: str, options: Mapping[str, str]) -> set[str]:
@@ -122,6 +126,8 @@ def _letters(text: str, options: Mapping[str, str]) -> set[str]:
         return {alone[1].upper()}
     if several := _SEVERAL.match(text):
         return set(re.findall("[A-J]", several[0]))
+    if leading := _LEADING.match(text):
+        return {leading[1]}
     if labelled := _LABELLED.fullmatch(text):
         letter = (labelled[1] or labelled[2]).upper()
         return {letter} | _by_text(labelled["text"], options)  # two where they are not the same option
@@ -132,7 +138,7 @@ def _letters(text: str, options: Mapping[str, str]) -> set[str]:
     for pattern in (_NAMED, _IN_BRACKETS, _CAPITAL):
         if letters := {(one[1] or one[one.lastindex or 1]).upper() for one in pattern.finditer(text)}:
             return letters
-    return _mentioned(text, options)
+    return set()
 
 
 def _by_text(text: str, options: Mapping[str, str]) -> set[str]:
@@ -149,13 +155,15 @@ def _by_text(text: str, options: Mapping[str, str]) -> set[str]:
 
 def _mentioned(text: str, options: Mapping[str, str]) -> set[str]:
     """Options whose text stands in a sentence; `iron` does not count within `iron oxide`."""
+    if len(text) > 4_096 or _HEDGE.search(text):
+        return set()
     words = f" {_folded(text)} "
-    met: dict[str, str] = {}
+    met = set()
     for letter, option in sorted(options.items(), key=lambda item: -len(item[1])):
         if (spelt := f" {_folded(option)} ") in words and len(spelt) > 3:
-            met[letter] = spelt
+            met.add(letter)
             words = words.replace(spelt, " | ")
-    return set(met)
+    return met
 
 
 def _folded(text: str) -> str:

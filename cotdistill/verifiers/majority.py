@@ -1,5 +1,6 @@
 """The answer that most samples of a prompt agree on, for prompts without a reference."""
 
+import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -18,12 +19,18 @@ class Verifier:
     """The answer of most samples of the prompt is right, by value and not by spelling; a reference is ignored.
 
     The largest class of equal answers must have `min_votes` samples and a share of `min_share` among all samples of
-    the prompt; otherwise, and where two classes are equally large, nobody is judged: `unverified`.
+    the prompt; otherwise, and where two classes are equally large, nobody is judged: `unverified`. Formulas are
+    compared by algebra for `deadline_s` a prompt, after which they are equal where they are spelt alike.
     """
 
     min_share: Share = 0.5
     min_votes: Count = 2
+    deadline_s: float = 5.0
     _math: math.Verifier = field(default_factory=lambda: math.Verifier(deadline_s=1), init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.deadline_s <= 3600:
+            raise ValueError(f"deadline_s={self.deadline_s}: expected 0 to 3600")
 
     def judge(self, response: Response) -> Verdict:
         return self.judge_prompt([response])[0]
@@ -31,7 +38,12 @@ class Verifier:
     def judge_prompt(self, responses: Sequence[Response]) -> list[Verdict]:
         answers = [_answer(response) for response in responses]
         said = [(place, answer) for place, answer in enumerate(answers) if answer]
-        groups = sorted(classes([answer for _, answer in said], self._math.equal), key=len, reverse=True)
+        until = time.monotonic() + self.deadline_s
+
+        def equal(one: str, other: str) -> bool:
+            return self._math.equal(one, other, until - time.monotonic())
+
+        groups = sorted(classes([answer for _, answer in said], equal), key=len, reverse=True)
         votes = len(groups[0]) if groups else 0
         detail = f"{votes} of {len(responses)}"
         refusal = self._refusal(len(responses), votes, [len(group) for group in groups])

@@ -82,9 +82,10 @@ class Verifier:
             detail=ruling.detail,
         )
 
-    def equal(self, one: str, other: str) -> bool:
-        """Whether two answers are the same; False where that is not certain."""
-        return self._rule(plain(one), plain(other), time.monotonic() + self.deadline_s).status == "correct"
+    def equal(self, one: str, other: str, timeout_s: float | None = None) -> bool:
+        """Whether two answers are the same; False where that is not certain in time, which is `deadline_s` at most."""
+        timeout_s = self.deadline_s if timeout_s is None else min(timeout_s, self.deadline_s)
+        return self._rule(plain(one), plain(other), time.monotonic() + timeout_s).status == "correct"
 
     def _rule(self, gold: str, given: str, until: float) -> _Ruling:
         """The cheap certainties; what they leave open goes on to `_rule_by_structure`."""
