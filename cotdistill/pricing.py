@@ -1,5 +1,6 @@
 """What an answer cost, by genai-prices (offline) or by the prices a person gives. Unknown is None, never 0."""
 
+import functools
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -30,6 +31,8 @@ class Prices:
         return self._published(usage)
 
     def _published(self, usage: Usage) -> Decimal | None:
+        if not _is_priced(self.provider, self.model):
+            return None
         import genai_prices
 
         amounts = genai_prices.Usage(
@@ -37,7 +40,16 @@ class Prices:
             output_tokens=usage.output_tokens,
             cache_read_tokens=usage.cached_tokens,
         )
-        try:
-            return genai_prices.calc_price(amounts, model_ref=self.model, provider_id=self.provider).total_price
-        except LookupError:
-            return None
+        return genai_prices.calc_price(amounts, model_ref=self.model, provider_id=self.provider).total_price
+
+
+@functools.cache
+def _is_priced(provider: str, model: str) -> bool:
+    """Asked once, for genai-prices goes through all its models whenever there is none of that name."""
+    import genai_prices
+
+    try:
+        genai_prices.calc_price(genai_prices.Usage(), model_ref=model, provider_id=provider)
+    except LookupError:
+        return False
+    return True

@@ -59,14 +59,17 @@ class Usage(Record, frozen=True, kw_only=True):
 
 class Response(Record, frozen=True, kw_only=True):
     """One answer of the teacher, sample `sample` (from 0) of its prompt. `cost_usd` is a decimal string;
-    an unknown price is absent, never 0."""
+    an unknown price is absent, never 0. `reasoning_rule` names the field or tag in which the reasoning was found;
+    `stop_detail` is what the provider adds to the stop reason, such as the category of a refusal."""
 
     prompt: Prompt
     sample: int
     reasoning: str | None = None
     reasoning_kind: ReasoningKind
+    reasoning_rule: str | None = None
     text: str
     stop_reason: StopReason
+    stop_detail: str | None = None
     teacher: TeacherInfo
     usage: Usage
     cost_usd: str | None = None

@@ -82,7 +82,6 @@ def test_a_block_of_an_unknown_type_is_skipped_and_the_answer_beside_it_kept(tmp
     survives(tmp_path, "anthropic", "unknown@1-3", 0)
 
 
-@pytest.mark.xfail(strict=True, reason="teachers/openai.py reads only a string as content, and buys the answer again")
 def test_an_answer_in_parts_with_an_unknown_one_among_them_is_not_bought_again(tmp_path: Path) -> None:
     survives(tmp_path, "openai", "unknown@1", 0)
 
@@ -127,7 +126,6 @@ def test_a_server_error_is_asked_again(provider: str, status: int, tmp_path: Pat
     survives(tmp_path, provider, f"{status}@1-3", 3)
 
 
-@pytest.mark.xfail(strict=True, reason="teachers/anthropic.py does not stream yet")
 def test_an_overload_in_the_middle_of_a_stream_is_asked_again(tmp_path: Path) -> None:
     async def scene(here: Rehearsal) -> None:
         manifest = await here.generate(PROMPTS, "anthropic", max_output_tokens=30_000)
@@ -168,7 +166,7 @@ def test_a_bad_key_costs_no_more_than_the_first_window(provider: str, tmp_path: 
     play(tmp_path, "", scene, api_key="another")
 
 
-def test_a_redirect_to_another_server_does_not_take_the_key_there(
+def test_a_redirect_to_another_server_takes_neither_key_nor_prompt_there(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("OPENAI_API_KEY", "ANTHROPIC_API_KEY"):
@@ -181,9 +179,9 @@ def test_a_redirect_to_another_server_does_not_take_the_key_there(
                 async with rehearsing(tmp_path, f"redirect={there.url}{path}@1-") as here:
                     with contextlib.suppress(CotDistillError):
                         await here.generate(1, provider, max_attempts=1)
-                    assert "very-secret" in here.headers[0]["authorization"]
-            assert there.headers, "it was followed"
+                    assert "very-secret" in str(here.headers[0])
             assert "very-secret" not in str(there.headers)
+            assert there.bodies == [], "nor the prompt"
 
     asyncio.run(run())
 

@@ -62,8 +62,9 @@ def test_hosted_openai_gets_the_cap_that_reasoning_models_take() -> None:
         (completion("4", reasoning_details=[{"type": "reasoning.text", "text": "2+2=4"}]), "2+2=4", "raw", "4"),
         (completion("<think>2+2=4</think>\n\n4"), "2+2=4", "raw", "4"),
         (completion("2+2=4</think>4"), "2+2=4", "raw", "4"),
-        (completion("2+2 makes 4.\nAnswer: 4"), None, "worked", "2+2 makes 4.\nAnswer: 4"),
-        (completion("4"), None, "none", "4"),
+        (completion("4"), None, "omitted", "4"),
+        ({**completion("2+2 makes 4.\nAnswer: 4"), "usage": None}, None, "worked", "2+2 makes 4.\nAnswer: 4"),
+        ({**completion("4"), "usage": None}, None, "none", "4"),
     ],
 )
 def test_openai_finds_the_reasoning_wherever_a_server_puts_it(
@@ -129,8 +130,8 @@ def test_anthropic_takes_no_temperature() -> None:
         ),
         ([{"type": "thinking", "thinking": "", "signature": "s"}], None, "omitted"),
         ([{"type": "redacted_thinking", "data": "x"}], None, "redacted"),
-        ([{"type": "holographic", "beam": 1}], None, "none"),
-        ([], None, "none"),
+        ([{"type": "holographic", "beam": 1}], None, "omitted"),
+        ([], None, "omitted"),
     ],
 )
 def test_anthropic_thinking_is_told_apart(blocks: list[dict[str, Any]], reasoning: str | None, kind: str) -> None:

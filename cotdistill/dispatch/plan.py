@@ -147,8 +147,10 @@ def as_response(
         sample=sample,
         reasoning=reply.reasoning,
         reasoning_kind=reply.reasoning_kind,
+        reasoning_rule=reply.reasoning_rule,
         text=reply.text,
         stop_reason=reply.stop_reason,
+        stop_detail=reply.stop_detail,
         teacher=TeacherInfo(
             provider=teacher.provider, model=teacher.model, served_model=served, base_url=teacher.base_url
         ),

@@ -97,9 +97,12 @@ def overload_event() -> bytes:
 def spoilt(kind: str, content: dict[str, Any]) -> dict[str, Any]:
     if kind == "null":
         return {**content, "choices": None}
-    text = content["choices"][0]["message"]["content"]
-    parts = [{"type": "hologram", "shape": "sphere"}, {"type": "text", "text": text}]
-    message = {"role": "assistant", "content": "" if kind == "empty" else parts, "refusal": None}
+    message = content["choices"][0]["message"]
+    if kind == "empty":
+        message = {"role": "assistant", "content": "", "refusal": None}
+    else:
+        parts = [{"type": "hologram", "shape": "sphere"}, {"type": "text", "text": message["content"]}]
+        message = {**message, "content": parts}
     return {**content, "choices": [{**content["choices"][0], "message": message}]}
 
 

@@ -56,6 +56,10 @@ class Reply:
     served_model: str | None
     usage: Usage
     limits: RateLimits | None = None
+    reasoning_rule: str | None = None
+    """Which rule found the reasoning: the field or tag it stood in."""
+    stop_detail: str | None = None
+    """What the provider adds to `stop_reason`: the category of a refusal, its own word for "other"."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +79,12 @@ class Failure:
 
 
 class BadReplyError(Exception):
-    """A reply that arrived whole but holds no answer: an error body under status 200, no choices."""
+    """A reply that holds no answer: an error body under status 200, no choices, a stream that broke off. `status` is
+    the one such an error has when it comes as one, where the reply tells."""
+
+    def __init__(self, message: str, status: int | None = None) -> None:
+        super().__init__(message)
+        self.status = status
 
 
 def kind_of_visible(text: str) -> ReasoningKind:

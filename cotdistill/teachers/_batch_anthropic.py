@@ -29,7 +29,8 @@ from cotdistill.teachers._batches import (
     lines,
     unreadable,
 )
-from cotdistill.teachers._sdk import api_key, clean, http_client
+from cotdistill.teachers._http import http_client
+from cotdistill.teachers._sdk import api_key, clean
 
 TIMEOUT_S = 600.0
 DAY_S = 86_400.0
@@ -67,7 +68,7 @@ class AnthropicBatches:
             api_key=api_key("ANTHROPIC_API_KEY", "anthropic", self.base_url),
             base_url=self.base_url,
             max_retries=0,
-            http_client=http_client(anthropic, concurrency=CONNECTIONS, timeout_s=TIMEOUT_S),
+            http_client=http_client(anthropic, base_url=self.base_url, concurrency=CONNECTIONS, timeout_s=TIMEOUT_S),
         )
         return self
 

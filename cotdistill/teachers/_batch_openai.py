@@ -24,7 +24,8 @@ from cotdistill.teachers._batches import (
     lines,
     unreadable,
 )
-from cotdistill.teachers._sdk import api_key, clean, http_client
+from cotdistill.teachers._http import http_client
+from cotdistill.teachers._sdk import api_key, clean
 
 TIMEOUT_S = 600.0
 DAY_S = 86_400.0
@@ -59,7 +60,7 @@ class OpenAIBatches:
             api_key=api_key("OPENAI_API_KEY", "openai", self.base_url),
             base_url=self.base_url,
             max_retries=0,
-            http_client=http_client(openai, concurrency=CONNECTIONS, timeout_s=TIMEOUT_S),
+            http_client=http_client(openai, base_url=self.base_url, concurrency=CONNECTIONS, timeout_s=TIMEOUT_S),
         )
         return self
 

@@ -1,4 +1,4 @@
-"""What the OpenAI and Anthropic SDKs share: one generator made both, so errors and clients have one shape."""
+"""What the OpenAI and Anthropic SDKs share: one generator made both, so their errors have one shape."""
 
 import os
 import re
@@ -8,23 +8,42 @@ from urllib.parse import urlsplit
 
 from cotdistill.errors import AccountError
 from cotdistill.teachers import BadReplyError, Failure
+from cotdistill.teachers._http import ElsewhereError
 from cotdistill.teachers._limits import rate_limits, retry_after_s
 
 _LOOPBACK = ("localhost", "127.0.0.1", "::1", "0.0.0.0")
 _KEY = re.compile(r"\b(?:sk-|key-|Bearer )[\w*.\-]{6,}")
-_SPENT = ("insufficient_quota", "billing_hard_limit_reached", "spend_limit_reached", "credit balance is too low")
-"""Codes and words of a 429 or 400 that no waiting mends: the account has no money or no quota left."""
+_SPENT = (
+    "insufficient_quota",
+    "exceeded your current quota",
+    "billing_hard_limit",
+    "billing_not_active",
+    "spend_limit_reached",
+    "spending limit",
+    "monthly spend",
+    "credit balance is too low",
+    "insufficient balance",
+    "insufficient credits",
+    "specified api usage limits",
+)
+"""Words of an error of any status that no waiting mends: the account has no money or no quota left."""
+
+_POLICY = (
+    "content_filter",
+    "content_policy",
+    "content management policy",
+    "invalid_prompt",
+    "input was flagged",
+    "prompt was flagged",
+)
+"""Words of a refusal that concerns this prompt alone, whatever the status: OpenAI, Azure, OpenRouter (a 403)."""
+
+_NO_ROOM = ("overloaded", "resource_unavailable", "at capacity")
 
 MAX_BODY_IN_MESSAGE = 300
 
-
-def http_client(sdk: ModuleType, *, concurrency: int, timeout_s: float) -> Any:
-    """The SDK's client on its aiohttp transport, with a pool as large as the concurrency: in a smaller one,
-    requests would wait unseen; httpx2's own costs twice the CPU at 256 connections."""
-    import httpx2
-
-    limits = httpx2.Limits(max_connections=concurrency + 8, max_keepalive_connections=concurrency + 8)
-    return sdk.DefaultAioHttpClient(limits=limits, timeout=httpx2.Timeout(timeout_s, connect=10.0))
+_keys: set[str] = set()
+"""Keys in use, so that no message shows one: some servers echo what they refuse."""
 
 
 def api_key(variable: str, provider: str, base_url: str) -> str:
@@ -32,6 +51,7 @@ def api_key(variable: str, provider: str, base_url: str) -> str:
 
     Raises AccountError when there is no key."""
     if key := os.environ.get(variable, "").strip():
+        _keys.add(key)
         return key
     if urlsplit(base_url).hostname in _LOOPBACK:
         return "unused"
@@ -44,11 +64,12 @@ def api_key(variable: str, provider: str, base_url: str) -> str:
 def classify(sdk: ModuleType, error: Exception) -> Failure:
     """What an SDK error means. Re-raises what is no SDK error: that is a bug, not an answer."""
     if isinstance(error, BadReplyError):
-        return Failure("retry", str(error))
-    if isinstance(error, sdk.APIConnectionError):
+        return _meaning(error.status or 500, str(error), {})
+    if isinstance(error, sdk.APIConnectionError | ElsewhereError):
         return _connection(error, timed_out=isinstance(error, sdk.APITimeoutError))
     if isinstance(error, sdk.APIStatusError):
-        return _status(error)
+        headers = error.response.headers
+        return _meaning(error.status_code, f"{error.status_code}: {_server_words(error)}", headers)
     raise error
 
 
@@ -57,6 +78,9 @@ def _connection(error: Exception, *, timed_out: bool) -> Failure:
 
     cause: BaseException | None = error
     while cause is not None:  # the SDKs' transports wrap a refused connection differently, one as a time-out
+        if isinstance(cause, ElsewhereError):
+            where = clean(str(cause))
+            return Failure("account", f"the server redirects to {where}; if that is right, give it as --base-url")
         if isinstance(cause, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError):
             return Failure("unreachable", f"cannot connect: {clean(str(cause))}")
         cause = cause.__cause__
@@ -65,31 +89,29 @@ def _connection(error: Exception, *, timed_out: bool) -> Failure:
     return Failure("retry", f"connection lost: {clean(str(error.__cause__ or error))}")
 
 
-def _status(error: Any) -> Failure:
-    status, headers = error.status_code, error.response.headers
-    message = f"{status}: {_server_words(error)}"
-    if any(word in message or word in str(getattr(error, "code", "")) for word in _SPENT) or _spending_limit(error):
+def _meaning(status: int, message: str, headers: Any) -> Failure:
+    """By status, but for what providers dress as another one: a stream that began well says 200 to an overload."""
+    words, may_retry = message.lower(), headers.get("x-should-retry")
+    if any(word in words for word in _SPENT):
         return Failure("account", f"credit or quota is spent: {message}")
+    if any(word in words for word in _POLICY) and 400 <= status < 500:
+        return Failure("row", f"the provider's content policy refuses this prompt: {message}")
     if status in (401, 402, 403):
         return Failure("account", f"the provider refuses the key: {message}")
     if status == 404:
         return Failure("account", f"the server knows no such model or path: {message}. Check --teacher and --base-url")
-    said = headers.get("x-should-retry")
-    if said != "true" and (said == "false" or not (status in (408, 409, 429) or status >= 500 or status < 300)):
+    if status == 429 and may_retry == "false":
+        return Failure("account", f"a limit that the server says no waiting helps: {message}")
+    if may_retry != "true" and (may_retry == "false" or not (status in (408, 409, 429) or status >= 500)):
         return Failure("row", message)
-    return Failure("retry", message, retry_after_s(headers), _push_back(status, message), rate_limits(headers.raw))
+    limits = rate_limits(headers.raw) if headers else None
+    return Failure("retry", message, retry_after_s(headers), _push_back(status, words), limits)
 
 
-def _push_back(status: int, message: str) -> Literal["quota", "capacity"] | None:
-    """An overload may come under any status: a stream that began well says 200."""
-    if status in (503, 529) or "overloaded" in message or "resource_unavailable" in message:
+def _push_back(status: int, words: str) -> Literal["quota", "capacity"] | None:
+    if status in (503, 529) or any(word in words for word in _NO_ROOM):
         return "capacity"
     return "quota" if status == 429 else None
-
-
-def _spending_limit(error: Any) -> bool:
-    """Anthropic's spending limits are dressed as rate limits; only the class tells."""
-    return type(error).__name__ in ("EnforcedSpendLimitReachedError", "ContractSpendLimitReachedError")
 
 
 def _server_words(error: Any) -> str:
@@ -97,11 +119,17 @@ def _server_words(error: Any) -> str:
     if isinstance(body, dict):
         inner = body.get("error", body)
         if isinstance(inner, dict):
-            body = " ".join(str(inner[name]) for name in ("code", "message") if inner.get(name))
+            more = [inner[name] for name in ("details", "metadata") if isinstance(inner.get(name), dict)]
+            parts = [inner.get("code") or inner.get("type")]  # Anthropic has no code, but tells a spending limit …
+            parts += [one.get(name) for one in more for name in ("error_code", "raw")]  # … here, OpenRouter the cause
+            parts += [inner.get("message") or inner.get("detail")]
+            body = " ".join(str(part) for part in parts if part)
     return clean(str(body or error))
 
 
 def clean(text: str) -> str:
-    """Server words for a terminal: one line, printable, short, without anything that looks like a key."""
+    """Server words for a terminal: one line, printable, short, without a key or anything that looks like one."""
+    for key in _keys:
+        text = text.replace(key, "[key]")
     text = _KEY.sub("[key]", " ".join(text.split()))
     return "".join(letter for letter in text if letter.isprintable())[:MAX_BODY_IN_MESSAGE]

@@ -1,5 +1,6 @@
 """Anthropic Messages. Thinking arrives as a summary of the model's chain; the raw chain is billed, not shown."""
 
+import re
 from dataclasses import dataclass, field, replace
 from types import TracebackType
 from typing import Any, Self
@@ -9,10 +10,18 @@ import msgspec
 from cotdistill.errors import UsageError
 from cotdistill.records import ReasoningKind, StopReason, Usage
 from cotdistill.teachers import MOST_IN_FLIGHT, BadReplyError, Failure, Reply, Request, kind_of_visible
+from cotdistill.teachers._anthropic_stream import collect
+from cotdistill.teachers._http import Sender, http_client
+from cotdistill.teachers._lenient import count, document, error_in, excerpt, items, mapping, text, word
 from cotdistill.teachers._limits import rate_limits
-from cotdistill.teachers._sdk import api_key, classify, clean, http_client
+from cotdistill.teachers._sdk import api_key, classify, clean
 
 HOSTED = "https://api.anthropic.com"
+
+MOST_UNSTREAMED = 21_333
+"""Output tokens: for more, the API wants a stream, lest the connection be idle for more than ten minutes."""
+
+LEAST_BUDGET = 1_024
 
 _STOP_REASONS: dict[str | None, StopReason] = {
     "end_turn": "stop",
@@ -21,6 +30,9 @@ _STOP_REASONS: dict[str | None, StopReason] = {
     "model_context_window_exceeded": "length",
     "refusal": "refusal",
 }
+
+_ADAPTIVE = re.compile(r"claude-((fable|mythos)-|(opus|sonnet)-4-[678]|(opus|sonnet|haiku)-5(-|$))")
+_BUDGETED = re.compile(r"claude-(3-|(opus|sonnet|haiku)-4(-[015])?(-20\d{6})?$)")
 
 
 @dataclass
@@ -32,23 +44,32 @@ class Teacher:
     concurrency: int = MOST_IN_FLIGHT
     timeout_s: float = 600.0
     provider: str = field(default="anthropic", init=False)
-    _client: Any = field(default=None, init=False, repr=False)
+    _sender: Sender = field(init=False, repr=False)
+    _budgeted: bool | None = field(default=None, init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        if _ADAPTIVE.match(self.model) or not self.model.startswith("claude-"):
+            self._budgeted = False
+        elif _BUDGETED.match(self.model):
+            self._budgeted = True
 
     async def __aenter__(self) -> Self:
         import anthropic
 
-        self._client = anthropic.AsyncAnthropic(
+        http = http_client(anthropic, base_url=self.base_url, concurrency=self.concurrency, timeout_s=self.timeout_s)
+        client = anthropic.AsyncAnthropic(
             api_key=api_key("ANTHROPIC_API_KEY", self.provider, self.base_url),
             base_url=self.base_url,  # always explicit: a stray ANTHROPIC_BASE_URL must not redirect paid traffic
             max_retries=0,
-            http_client=http_client(anthropic, concurrency=self.concurrency, timeout_s=self.timeout_s),
+            http_client=http,
         )
+        self._sender = Sender(anthropic, client, http, "/v1/messages")
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self._client.close()
+        await self._sender.client.close()
 
     def body(self, request: Request) -> dict[str, Any]:
         if request.temperature is not None:
@@ -64,40 +85,43 @@ class Teacher:
             "messages": [
                 {"role": turn.role, "content": turn.content} for turn in request.messages if turn.role != "system"
             ],
-            # Without `display` the current models return an empty thinking text and bill for it.
-            "thinking": {"type": "adaptive", "display": "summarized"},
+            "thinking": self._thinking(request.max_output_tokens),
             "output_config": {"effort": request.effort} if request.effort else None,
+            "stream": True if request.max_output_tokens > MOST_UNSTREAMED else None,
         }
         return {name: value for name, value in body.items() if value is not None}
 
     async def ask(self, request: Request, idempotency_key: str) -> Reply:
-        import httpx2
-
-        response = await self._client.post(
-            "/v1/messages",
-            body=self.body(request),
-            cast_to=httpx2.Response,
-            options={"headers": {"Idempotency-Key": idempotency_key}},
-        )
-        return replace(self.read(response.content), limits=rate_limits(response.headers.raw))
+        body = self.body(request)
+        stream = "stream" in body
+        response = await self._sender.post(msgspec.json.encode(body), idempotency_key, stream=stream)
+        raw = await _streamed(response) if stream else response.content
+        return replace(self.read(raw), limits=rate_limits(response.headers.raw))
 
     def read(self, raw: bytes) -> Reply:
-        try:
-            message = msgspec.json.decode(raw, type=_Message)
-        except msgspec.DecodeError as error:
-            raise BadReplyError(f"the reply is no message: {error}") from None
-        if message.type != "message" or message.content is None:
-            raise BadReplyError(f"the reply is no message: {clean(raw[:200].decode('utf-8', 'replace'))}")
-        text = "".join(block.text or "" for block in message.content if block.type == "text")
-        reasoning, kind = _trace(message.content, text)
+        message = document(raw, "message")
+        if error := error_in(message.get("error")):
+            raise error
+        if not isinstance(message.get("content"), list | str):
+            raise BadReplyError(f"the reply holds no content: {excerpt(raw)}")
+        blocks, usage = items(message["content"]), _usage(mapping(message.get("usage")))
+        # A block of a type that is not known yet is passed over; the store keeps it.
+        visible = text([block for block in blocks if block.get("type") == "text"] or message["content"])
+        reasoning, kind = _trace(blocks, visible, usage)
+        given = word(message.get("stop_reason"))
+        if not (visible or blocks or usage.output_tokens) and given in (None, "end_turn"):
+            raise BadReplyError(f"the reply holds an empty message: {excerpt(raw)}")
+        stop_reason = _STOP_REASONS.get(given, "other")
         return Reply(
             raw=raw,
-            text=text,
+            text=visible,
             reasoning=reasoning,
             reasoning_kind=kind,
-            stop_reason=_STOP_REASONS.get(message.stop_reason, "other"),
-            served_model=message.model,
-            usage=_usage(message.usage),
+            reasoning_rule="thinking" if reasoning else None,
+            stop_reason=stop_reason,
+            stop_detail=given if stop_reason == "other" else _category(message) if stop_reason == "refusal" else None,
+            served_model=word(message.get("model")),
+            usage=usage,
         )
 
     def classify(self, error: Exception) -> Failure:
@@ -105,50 +129,79 @@ class Teacher:
 
         return classify(anthropic, error)
 
+    def _thinking(self, cap: int) -> dict[str, Any]:
+        """Without `display` the current models return an empty thinking text and bill for it."""
+        if not self._takes_a_budget():
+            return {"type": "adaptive", "display": "summarized"}
+        if 0 < cap <= LEAST_BUDGET:
+            raise UsageError(
+                f"--max-output-tokens {cap}: {self.model} thinks with a budget of at least {LEAST_BUDGET} tokens, and "
+                f"the answer comes on top; give 4,000 or more"
+            )
+        return {"type": "enabled", "budget_tokens": max(LEAST_BUDGET, cap * 3 // 4), "display": "summarized"}
 
-class _Block(msgspec.Struct):
-    type: str
-    text: str | None = None
-    thinking: str | None = None
+    def _takes_a_budget(self) -> bool:
+        """Whether the model knows no adaptive thinking. The name says so of every model there was in November 2026;
+        of a later one the API is asked, once, when the first body is built.
 
-
-class _Details(msgspec.Struct):
-    thinking_tokens: int | None = None
-
-
-class _Usage(msgspec.Struct):
-    input_tokens: int = 0
-    output_tokens: int = 0
-    cache_creation_input_tokens: int | None = None
-    cache_read_input_tokens: int | None = None
-    output_tokens_details: _Details | None = None
-
-
-class _Message(msgspec.Struct):
-    type: str = ""
-    content: list[_Block] | None = None
-    model: str | None = None
-    stop_reason: str | None = None
-    usage: _Usage | None = None
+        The answer is part of request keys, and yet a wrong one, such as when the API cannot be reached, loses
+        nothing: a model refuses the kind of thinking it does not know, so nothing is ever paid for under that key.
+        """
+        if self._budgeted is None:
+            self._budgeted = _needs_a_budget(self.model, self.base_url)
+        return self._budgeted
 
 
-def _trace(blocks: list[_Block], text: str) -> tuple[str | None, ReasoningKind]:
-    thoughts = [block.thinking or "" for block in blocks if block.type == "thinking"]
+def _needs_a_budget(model: str, base_url: str) -> bool:
+    import anthropic
+
+    try:
+        key = api_key("ANTHROPIC_API_KEY", "anthropic", base_url)
+        with anthropic.Anthropic(api_key=key, base_url=base_url, max_retries=0, timeout=10.0) as client:
+            types = client.models.retrieve(model).capabilities.thinking.types  # type: ignore[union-attr]
+        return types.enabled.supported and not types.adaptive.supported
+    except Exception:  # no key in a dry run, no such endpoint, fields in another shape: all say nothing
+        return False
+
+
+async def _streamed(response: Any) -> bytes:
+    """The whole message, of a server that streams and of one that does not care for `stream`."""
+    import httpx2
+
+    try:
+        if "event-stream" in response.headers.get("content-type", ""):
+            return await collect(response.aiter_bytes())
+        whole: bytes = await response.aread()
+        return whole
+    except httpx2.RequestError as error:  # while reading, the SDK does not wrap it
+        raise BadReplyError(f"the stream broke off: {clean(str(error)) or type(error).__name__}") from None
+    finally:
+        await response.aclose()
+
+
+def _trace(blocks: list[dict[str, Any]], visible: str, usage: Usage) -> tuple[str | None, ReasoningKind]:
+    """The signatures beside the thoughts stay out of the data."""
+    thoughts = [text(block.get("thinking")) for block in blocks if block.get("type") == "thinking"]
     if trace := "\n\n".join(thought for thought in thoughts if thought):
         return trace, "summary"
-    if any(block.type == "redacted_thinking" for block in blocks):
+    if any(block.get("type") == "redacted_thinking" for block in blocks):
         return None, "redacted"
-    if thoughts:
+    if thoughts or usage.reasoning_tokens:
         return None, "omitted"
-    return None, kind_of_visible(text)
+    return None, kind_of_visible(visible)
 
 
-def _usage(usage: _Usage | None) -> Usage:
-    usage = usage or _Usage()
-    cached = usage.cache_read_input_tokens or 0
+def _category(message: dict[str, Any]) -> str | None:
+    details = mapping(message.get("stop_details"))
+    return ": ".join(part for name in ("category", "explanation") if (part := clean(text(details.get(name))))) or None
+
+
+def _usage(usage: dict[str, Any]) -> Usage:
+    cached = count(usage.get("cache_read_input_tokens")) or 0
+    written = count(usage.get("cache_creation_input_tokens")) or 0
     return Usage(
-        input_tokens=usage.input_tokens + cached + (usage.cache_creation_input_tokens or 0),
-        output_tokens=usage.output_tokens,
-        reasoning_tokens=usage.output_tokens_details.thinking_tokens if usage.output_tokens_details else None,
+        input_tokens=(count(usage.get("input_tokens")) or 0) + cached + written,
+        output_tokens=count(usage.get("output_tokens")) or 0,
+        reasoning_tokens=count(mapping(usage.get("output_tokens_details")).get("thinking_tokens")),
         cached_tokens=cached or None,
     )

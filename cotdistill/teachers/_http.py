@@ -1,0 +1,124 @@
+"""The way to a server: the SDKs' own HTTP client, set up for many slow answers at once."""
+
+import socket
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from functools import partial
+from types import ModuleType
+from typing import Any
+
+CONNECT_TIMEOUT_S = 10.0
+KEEPALIVE_S = 60
+
+
+class ElsewhereError(Exception):
+    """The server redirects to another one, which must get neither the key nor the prompts."""
+
+
+def http_client(sdk: ModuleType, *, base_url: str, concurrency: int, timeout_s: float) -> Any:
+    """The SDK's client on its aiohttp transport, with a pool as large as the concurrency: in a smaller one,
+    requests would wait unseen; httpx2's own costs twice the CPU at 256 connections."""
+    import httpx2
+
+    client = sdk.DefaultAioHttpClient(
+        limits=httpx2.Limits(max_connections=concurrency + 8, max_keepalive_connections=concurrency + 8),
+        timeout=httpx2.Timeout(timeout_s, connect=CONNECT_TIMEOUT_S),
+        event_hooks={"request": [_staying_at(base_url)]},
+    )
+    # The transport, and those that HTTPS_PROXY adds; `client` is the parameter they have for a session of one's own.
+    for transport in (client._transport, *client._mounts.values()):
+        if transport is not None:
+            transport.client = partial(_session, transport)
+    return client
+
+
+def _session(transport: Any) -> Any:
+    """What the transport makes itself, plus TCP keep-alive: a reasoning model may be silent for many minutes, and
+    routers forget a silent connection sooner."""
+    import aiohttp
+
+    connector = aiohttp.TCPConnector(
+        limit=transport.limits.max_connections,
+        keepalive_timeout=transport.limits.keepalive_expiry,
+        ssl=transport.ssl_context,
+        socket_factory=_kept_alive,
+    )
+    return aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
+
+
+def _kept_alive(address: Any) -> socket.socket:
+    family, kind, protocol, *_ = address
+    opened = socket.socket(family, kind, protocol)
+    opened.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    idle = "TCP_KEEPIDLE" if hasattr(socket, "TCP_KEEPIDLE") else "TCP_KEEPALIVE"  # the latter on macOS
+    for option, value in ((idle, KEEPALIVE_S), ("TCP_KEEPINTVL", KEEPALIVE_S), ("TCP_KEEPCNT", 5)):
+        if hasattr(socket, option):
+            opened.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
+    return opened
+
+
+def _staying_at(base_url: str) -> Callable[[Any], Awaitable[None]]:
+    """Runs before each request, redirected ones among them."""
+    import httpx2
+
+    home = httpx2.URL(base_url).origin
+
+    async def check(request: Any) -> None:
+        if request.url.origin != home:
+            raise ElsewhereError(f"{request.url.scheme}://{request.url.netloc.decode('ascii', 'replace')}")
+
+    return check
+
+
+@dataclass
+class Sender:
+    """Posts JSON to one path as the SDK's client does.
+
+    The first request goes through the SDK's low-level `post`. What it sent, address and headers with the key among
+    them, is what it would send every time, so later requests repeat that with another body on the same transport:
+    making it anew costs as much CPU as all the rest of a request.
+    """
+
+    sdk: ModuleType
+    client: Any
+    http: Any
+    path: str
+    _first: Any = field(default=None, init=False, repr=False)
+
+    async def post(self, content: bytes, idempotency_key: str, *, stream: bool = False) -> Any:
+        """The response: read, or with `stream` to be read. Raises the SDK's errors."""
+        import httpx2
+
+        if self._first is None:
+            response = await self.client.post(
+                self.path,
+                content=content,
+                cast_to=httpx2.Response,
+                options={"headers": {"Idempotency-Key": idempotency_key}},
+                stream=stream,
+            )
+            self._first = response.history[0].request if response.history else response.request
+            return response
+        headers = self._first.headers.copy()
+        headers["Idempotency-Key"] = idempotency_key
+        del headers["Content-Length"]
+        request = httpx2.Request(
+            "POST", self._first.url, headers=headers, content=content, extensions=self._first.extensions
+        )
+        try:
+            response = await self.http.send(request, stream=stream)
+            if response.is_success:
+                return response
+            await response.aread()
+        except httpx2.TimeoutException as error:
+            raise self.sdk.APITimeoutError(request=request) from error
+        except Exception as error:  # as the SDK does: whatever happens on the way is a lost connection
+            raise self.sdk.APIConnectionError(request=request) from error
+        raise self.sdk.APIStatusError(response.reason_phrase, response=response, body=_body(response))
+
+
+def _body(response: Any) -> Any:
+    try:
+        return response.json()
+    except ValueError:
+        return response.text
