@@ -1,12 +1,26 @@
 """What an answer cost, by genai-prices (offline) or by the prices a person gives. Unknown is None, never 0."""
 
-import functools
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import cached_property
+from typing import TYPE_CHECKING, NamedTuple
 
 from cotdistill.records import Usage
 
+if TYPE_CHECKING:
+    from genai_prices.types import PriceCalculation
+
 _PER_MILLION = Decimal(1_000_000)
+_ONE_EACH = Usage(input_tokens=1, output_tokens=1)
+
+
+class _Rates(NamedTuple):
+    """USD per token, for requests of up to `most_input` tokens; some models cost more from so many on."""
+
+    input: Decimal
+    cached: Decimal
+    output: Decimal
+    most_input: float
 
 
 @dataclass(frozen=True)
@@ -26,13 +40,33 @@ class Prices:
     def _online(self, usage: Usage) -> Decimal | None:
         if self.input is not None and self.output is not None:
             return (usage.input_tokens * self.input + usage.output_tokens * self.output) / _PER_MILLION
-        if self.provider in ("mock", "local"):
+        if self.provider in ("mock", "local") or not self._known:
             return None
-        return self._published(usage)
+        rates, cached = self._rates, usage.cached_tokens or 0
+        if rates is None or usage.input_tokens > rates.most_input:
+            found = self._look_up(usage)
+            return None if found is None else found.total_price
+        fresh = usage.input_tokens - cached
+        return fresh * rates.input + cached * rates.cached + usage.output_tokens * rates.output
 
-    def _published(self, usage: Usage) -> Decimal | None:
-        if not _is_priced(self.provider, self.model):
+    @cached_property
+    def _known(self) -> bool:
+        return self._look_up(_ONE_EACH) is not None
+
+    @cached_property
+    def _rates(self) -> _Rates | None:
+        """A look-up takes 100 us, and a run from the store would make one an answer. None where an answer costs more
+        than its tokens, such as a fee a request."""
+        from genai_prices.types import TieredPrices
+
+        one, cached = self._look_up(_ONE_EACH), self._look_up(Usage(input_tokens=1, output_tokens=0, cached_tokens=1))
+        if one is None or cached is None or one.total_price != one.input_price + one.output_price:
             return None
+        prices = vars(one.model_price).values()
+        starts = [tier.start for price in prices if isinstance(price, TieredPrices) for tier in price.tiers]
+        return _Rates(one.input_price, cached.input_price, one.output_price, min(starts, default=float("inf")))
+
+    def _look_up(self, usage: Usage) -> "PriceCalculation | None":
         import genai_prices
 
         amounts = genai_prices.Usage(
@@ -40,16 +74,7 @@ class Prices:
             output_tokens=usage.output_tokens,
             cache_read_tokens=usage.cached_tokens,
         )
-        return genai_prices.calc_price(amounts, model_ref=self.model, provider_id=self.provider).total_price
-
-
-@functools.cache
-def _is_priced(provider: str, model: str) -> bool:
-    """Asked once, for genai-prices goes through all its models whenever there is none of that name."""
-    import genai_prices
-
-    try:
-        genai_prices.calc_price(genai_prices.Usage(), model_ref=model, provider_id=provider)
-    except LookupError:
-        return False
-    return True
+        try:
+            return genai_prices.calc_price(amounts, model_ref=self.model, provider_id=self.provider)
+        except LookupError:
+            return None

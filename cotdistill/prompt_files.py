@@ -43,7 +43,8 @@ class Columns:
 
     def describe(self) -> str:
         ignored = f"; not used: {', '.join(self.ignored)}" if self.ignored else ""
-        return f"question from {self.prompt!r}, reference from {self.reference!r}{ignored}"
+        reference = f"reference from {self.reference!r}" if self.reference else "no reference"
+        return f"question from {self.prompt!r}, {reference}{ignored}"
 
 
 class PromptFile:
@@ -70,7 +71,7 @@ class PromptFile:
         The same prompt twice is given once and counted in `repeated`. Raises CotDistillError for a line that is
         no prompt, and for one id with two contents, naming both lines.
         """
-        seen: dict[str, tuple[int, bytes]] = {}
+        seen: dict[int, int] = {}  # hashes: of a million ids and contents, kept whole, 300 MB would stay
         self.repeated = 0
         for item in _items(self.path, self._bad):
             if len(seen) == self.limit:
@@ -80,19 +81,24 @@ class PromptFile:
             except ValueError as error:
                 self._bad.add(self.path, item.number, msgspec.json.encode(item.fields).decode(), str(error))
                 continue
-            digest = hashlib.sha256(msgspec.json.encode(prompt)).digest()[:12]
-            first = seen.setdefault(prompt.id, (item.number, digest))
-            if first == (item.number, digest):
-                yield prompt
-            elif first[1] == digest:
-                self.repeated += 1
-            else:
-                raise CotDistillError(
-                    f"{self.path}:{item.number}: id {prompt.id!r} stands on {item.place} {first[0]} already, with "
-                    f"another content. Give each prompt its own id, or leave ids out"
+            identity, content, asked = hash(prompt.id), hash(msgspec.json.encode(prompt)), len(seen)
+            if seen.setdefault(identity, content) != content:
+                problem = (
+                    f"id {prompt.id!r} stands on {self._first_place(prompt.id)} already, with another content. "
+                    f"Give each prompt its own id, or leave ids out"
                 )
+                self._bad.add(self.path, item.number, msgspec.json.encode(item.fields).decode(), problem)
+            elif len(seen) > asked:
+                yield prompt
+            else:
+                self.repeated += 1
         if not seen:
             raise CotDistillError(f"{self.path}: no prompts in it")
+
+    def _first_place(self, identity: str) -> str:
+        """Where the file has an id first: "line 3"."""
+        items = _items(self.path, self._bad)
+        return next(f"{item.place} {item.number}" for item in items if str(item.fields.get("id")) == identity)
 
     def _prompt(self, item: Item) -> Prompt:
         if self.columns is None:

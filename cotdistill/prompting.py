@@ -74,6 +74,8 @@ def dress(
 ) -> tuple[Message, ...]:
     """What the teacher is sent: `system` in front, the examples as earlier turns, the last user turn and the
     examples' questions put through the template."""
+    if template is None and system is None and not shots:
+        return messages
     fill = (lambda text: template.substitute(question=text)) if template is not None else (lambda text: text)
     last = max(index for index, message in enumerate(messages) if message.role == "user")
     dressed = (*messages[:last], Message(role="user", content=fill(messages[last].content)), *messages[last + 1 :])

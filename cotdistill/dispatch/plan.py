@@ -1,8 +1,9 @@
 """Prompts times samples: which requests a run consists of, and which of them the store has answered already."""
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from typing import TypeAlias
 
 from cotdistill import prompting
 from cotdistill.config import GenerateConfig
@@ -12,6 +13,9 @@ from cotdistill.judging import Judge
 from cotdistill.prompt_files import PromptFile
 from cotdistill.records import Prompt, Response, TeacherInfo
 from cotdistill.teachers import Reply, Request, Teacher
+
+Answers: TypeAlias = Sequence[tuple[Job, Stored | None]]
+"""What the store has for one prompt."""
 
 
 @dataclass

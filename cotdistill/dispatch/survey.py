@@ -1,10 +1,11 @@
 """What a run would ask and cost, known before a cent is spent."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 from cotdistill.dispatch.asking import Job
-from cotdistill.dispatch.plan import Plan
+from cotdistill.dispatch.plan import Answers, Plan
 from cotdistill.pricing import Prices
 from cotdistill.records import Usage
 
@@ -27,17 +28,35 @@ class Survey:
     """Of those that are missing."""
 
     @classmethod
-    def of(cls, plan: Plan, prices: Prices) -> "Survey":
+    def of(cls, plan: Plan, prices: Prices, complete: Callable[[Answers], None] | None = None) -> "Survey":
+        """`complete` gets each prompt's answers from the store, up to the first prompt that lacks one: a run that has
+        all of them need not go through the file again."""
         survey = cls(prices)
         for jobs in plan.prompts():
             survey.prompts += 1
-            for job, stored in plan.answered(jobs):
-                survey.wanted += 1
-                if stored is None:
-                    survey._count(job)
-                elif len(survey.stored_output_tokens) < SAMPLED:
-                    survey.stored_output_tokens.append(plan.teacher.read(stored.raw).usage.output_tokens)
+            if survey.missing and plan.judge is None and len(survey.stored_output_tokens) >= SAMPLED:
+                survey._look_for(jobs, plan)
+                continue
+            answers = list(plan.answered(jobs))
+            survey._add(answers, plan)
+            if complete and not survey.missing:
+                complete(answers)
         return survey
+
+    def _add(self, answers: Answers, plan: Plan) -> None:
+        for job, stored in answers:
+            self.wanted += 1
+            if stored is None:
+                self._count(job)
+            elif len(self.stored_output_tokens) < SAMPLED:
+                self.stored_output_tokens.append(plan.teacher.read(stored.raw).usage.output_tokens)
+
+    def _look_for(self, jobs: list[Job], plan: Plan) -> None:
+        """Without reading the answers: enough of them are known."""
+        for job in jobs:
+            self.wanted += 1
+            if not plan.store.has(job.key, job.sample) and plan.stored(job) is None:
+                self._count(job)
 
     def _count(self, job: Job) -> None:
         self.missing += 1

@@ -5,11 +5,12 @@ import dataclasses
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from decimal import Decimal
+from itertools import islice
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from cotdistill import artifacts, prompting, teachers
-from cotdistill.artifacts import ArtifactWriter, BadLines, Manifest
+from cotdistill.artifacts import BadLines, Manifest
 from cotdistill.config import GenerateConfig, check
 from cotdistill.dispatch.asking import Asked, Job, Limits, ask_all
 from cotdistill.dispatch.batch import ask_in_batches
@@ -17,7 +18,8 @@ from cotdistill.dispatch.batch_state import BatchState, Endpoint
 from cotdistill.dispatch.budget import Budget
 from cotdistill.dispatch.cache import Store, default_path
 from cotdistill.dispatch.claims import Claims
-from cotdistill.dispatch.plan import Missing, Plan
+from cotdistill.dispatch.output import Output
+from cotdistill.dispatch.plan import Answers, Missing, Plan
 from cotdistill.dispatch.survey import Survey
 from cotdistill.dispatch.tally import Spending, Tally
 from cotdistill.errors import UsageError
@@ -62,20 +64,30 @@ def run(prompts: Path, output: Path, config: GenerateConfig, progress: Progress)
             bad=bad,
         )
         plan = Plan(teacher, config, file, store, judge)
-        survey = Survey.of(plan, prices)
-        if file.columns:
-            progress.note(f"{prompts}: {file.columns.describe()}")
         if config.dry_run:
+            survey = Survey.of(plan, prices)
+            _tell_columns(file, progress)
             return current.summary(survey.counts(), results=survey.estimate())
-        if budget and survey.first:
-            budget.check(survey.first.request)
-        asked, spending = Asked(), Spending(prices, survey.missing)
-        if survey.missing and not config.reextract:
-            progress.begin("generate", survey.missing)
-            ask = ask_in_batches if config.batch else _ask_missing
-            _warn_of_batches(plan, progress)
-            asked = asyncio.run(ask(plan, spending, budget, progress))
-        return _write(current, plan, survey, asked, spending, budget, progress)
+        with BatchState(store.path) as batches, Output(output, plan, Tally(prices, batches.bought)) as written:
+            progress.begin("read the store", None)
+
+            def add(answers: Answers) -> None:
+                written.add(answers)
+                progress.update(written.records)
+
+            survey = Survey.of(plan, prices, add)
+            _tell_columns(file, progress)
+            if budget and survey.first:
+                budget.check(survey.first.request)
+            asked, spending = Asked(), Spending(prices, survey.missing)
+            if survey.missing and not config.reextract:
+                progress.begin("generate", survey.missing)
+                ask = ask_in_batches if config.batch else _ask_missing
+                _warn_of_batches(plan, progress)
+                asked = asyncio.run(ask(plan, spending, budget, progress))
+            if survey.missing:
+                _write_rest(written, plan, asked, survey.wanted, progress)
+            return _publish(current, written, asked, spending, budget)
 
 
 async def _ask_missing(plan: Plan, spending: Spending, budget: Budget | None, progress: Progress) -> Asked:
@@ -120,63 +132,49 @@ async def _ask_missing(plan: Plan, spending: Spending, budget: Budget | None, pr
         )
 
 
-def _write(
-    current: artifacts.Run,
-    plan: Plan,
-    survey: Survey,
-    asked: Asked,
-    spending: Spending,
-    budget: Budget | None,
-    progress: Progress,
+def _tell_columns(file: PromptFile, progress: Progress) -> None:
+    if file.columns:
+        progress.note(f"{file.path}: {file.columns.describe()}")
+
+
+def _write_rest(written: Output, plan: Plan, asked: Asked, wanted: int, progress: Progress) -> None:
+    """From the first prompt on that lacked an answer when the run began."""
+    progress.begin("write", wanted)
+    for jobs in islice(plan.prompts(), written.prompts, None):
+        written.add(list(plan.answered(jobs)), asked.failures)
+        progress.update(written.records)
+
+
+def _publish(
+    current: artifacts.Run, written: Output, asked: Asked, spending: Spending, budget: Budget | None
 ) -> Manifest:
-    """Every stored answer, extracted afresh from the provider's JSON, in prompt order."""
-    prompts = not_asked = 0
-    progress.begin("write", survey.wanted)
-    with (
-        BatchState(plan.store.path) as batches,
-        ArtifactWriter(current.output) as responses,
-        ArtifactWriter(artifacts.sibling(current.output, "failed.jsonl")) as failed,
-    ):
-        tally = Tally(spending.prices, batches.bought)
-        for jobs in plan.prompts():
-            prompts += 1
-            for job, stored in plan.answered(jobs):
-                if stored is not None:
-                    reply = plan.teacher.read(stored.raw)
-                    responses.write(tally.add(job, stored.key, plan.teacher, reply, plan.config.license))
-                else:
-                    failure = asked.failures.get((job.prompt.id, job.sample))
-                    not_asked += failure is None
-                    reason = failure.message if failure else "not asked"
-                    failed.write({"id": job.prompt.id, "sample": job.sample, "reason": reason})
-            progress.update(responses.records + failed.records)
-        counts = {
-            "prompts": prompts,
-            "responses": responses.records,
-            "bought": asked.answered,
-            "from_store": max(0, responses.records - asked.answered),
-            "failed": failed.records - not_asked,
-            **({"not_asked": not_asked} if not_asked else {}),
-            **tally.stop_reasons,
-        }
-        if plan.config.until_accepted:
-            counts["not_needed"] = prompts * plan.config.samples - responses.records - failed.records
-        _notes(current, plan, tally, budget)
-        if not failed.records:
-            failed.path.unlink(missing_ok=True)
-        return current.publish(
-            [responses, failed] if failed.records else [responses],
-            counts=counts,
-            complete=not failed.records,
-            stopped_by="budget" if budget and budget.exhausted else None,
-            results={
-                "reasoning": dict(tally.reasoning_kinds),
-                **({} if spending.cost is None else {"spent_usd": money(spending.cost)}),
-                "columns": plan.file.columns.describe() if plan.file.columns else "",
-            },
-            usage=tally.usage(),
-            cost_usd=money(tally.cost) if responses.records else None,
-        )
+    plan, tally = written.plan, written.tally
+    responses, failed, not_asked = written.responses.records, written.failed.records, written.not_asked
+    counts = {
+        "prompts": written.prompts,
+        "responses": responses,
+        "bought": asked.answered,
+        "from_store": max(0, responses - asked.answered),
+        "failed": failed - not_asked,
+        **({"not_asked": not_asked} if not_asked else {}),
+        **tally.stop_reasons,
+    }
+    if plan.config.until_accepted:
+        counts["not_needed"] = written.prompts * plan.config.samples - responses - failed
+    _notes(current, plan, tally, budget)
+    return current.publish(
+        written.writers(),
+        counts=counts,
+        complete=not failed,
+        stopped_by="budget" if budget and budget.exhausted else None,
+        results={
+            "reasoning": dict(tally.reasoning_kinds),
+            **({} if spending.cost is None else {"spent_usd": money(spending.cost)}),
+            "columns": plan.file.columns.describe() if plan.file.columns else "",
+        },
+        usage=tally.usage(),
+        cost_usd=money(tally.cost) if responses else None,
+    )
 
 
 def _warn_of_batches(plan: Plan, progress: Progress) -> None:
