@@ -51,8 +51,9 @@ class Extracted(NamedTuple):
 def final_answer(text: str) -> Extracted | None:
     """The final answer of a text without its trace, by the first rule that finds one; None when none does.
 
-    The rules, in order: the last `\\boxed{}`; the last `#### x`; the last line or sentence that announces an answer;
-    a text that is nothing but an answer; the equation that ends the text; the formula that ends it; the last number.
+    The rules, in order: "The final answer is x. I hope it is correct."; the last `\\boxed{}`; the last `#### x`; the
+    last line or sentence that announces an answer; a text that is nothing but an answer; the equation that ends the
+    text; the formula that ends it; the last number.
     So what stands after an announced answer does not win over it.
     """
     text = text[-ANSWER_WINDOW:]
@@ -73,11 +74,34 @@ def cut_reference(text: str) -> str:
 
 def last_boxed(text: str) -> str | None:
     """What stands in the last `\\boxed{…}` or `\\fbox{…}` that is not empty, braces balanced; up to the line's end
-    where the brace is never closed."""
+    where the brace is never closed. Boxes with nothing but commas, "and" or "or" between them are one answer."""
+    answer, begins = "", len(text)
     for box in reversed(list(_BOXED.finditer(text))):
-        if content := _braced(text, box.end()) if box[0].endswith("{") else _WORD.match(text, box.end() - 1):
-            return content if isinstance(content, str) else content[0].rstrip("$.,;")
-    return None
+        content, end = _boxed(text, box)
+        if not content:
+            continue
+        joint = _JOINT.fullmatch(text, end, begins) if answer else None
+        if answer and not joint:
+            break
+        answer = f"{content}{' and ' if joint['word'] else ', '}{answer}" if joint else content
+        begins = box.start()
+    return answer or None
+
+
+def all_boxed(text: str) -> list[str]:
+    """What stands in each box that is not empty, in order."""
+    return [
+        content for box in _BOXED.finditer(text[-ANSWER_WINDOW:]) if (content := _boxed(text[-ANSWER_WINDOW:], box)[0])
+    ]
+
+
+def _boxed(text: str, box: re.Match[str]) -> tuple[str, int]:
+    """The content of a box, and where the box ends."""
+    if box[0].endswith("{"):
+        content = _braced(text, box.end())
+        return content, text.find("}", box.end() + len(content)) + 1
+    word = _WORD.match(text, box.end() - 1)
+    return (word[0].rstrip("$.,;"), word.end()) if word else ("", box.end())
 
 
 NUMBER = re.compile(
@@ -90,6 +114,12 @@ NUMBER = re.compile(
 """A number in prose, with its currency sign before and its percent sign after it."""
 
 _BOXED = re.compile(r"\\(?:boxed|fbox)(?:\s{0,3}\{|\s\S)")
+_JOINT = re.compile(
+    r"""(?:[\s$,;}]|\\[()\[\] ,;]|\\q?quad|\\text\{(?=\s*(?:and|or)\s*\})
+    |(?<![A-Za-z])(?P<word>and|or)(?![A-Za-z])){0,40}""",
+    re.VERBOSE,
+)
+"""What may stand between two boxes that make one answer."""
 _WORD = re.compile(r"\S{1,100}")
 _BRACES = re.compile(r"\\.|[{}]", re.DOTALL)
 _HASHES = re.compile(r"^[ \t]{0,3}####[ \t]{0,8}(\S[^\n]{0,4096})", re.MULTILINE)
@@ -105,6 +135,7 @@ _ANNOUNCED = re.compile(
     [ \t*_]{0,4}(?P<gap>\s{0,4})(?:\$\$|\\\[)?\s{0,4}(?=\S)""",
     re.VERBOSE | re.IGNORECASE | re.MULTILINE,
 )
+_CONCLUSION = re.compile(r"final answer is:? ?([^\n]{1,200}?)\.? I hope it is correct", re.IGNORECASE)
 _SENTENCE_END = re.compile(r"[.?](?=[\s*\")]|$)|(?<=[a-z])!(?=\s|$)|;(?=\s+[a-z]{2})")
 _PROSE = re.compile(r"(?<![\\A-Za-z])[A-Za-z]{2,30}[,:;]? +[A-Za-z]{2}")
 _FORMULA = re.compile(
@@ -147,6 +178,12 @@ def _hashes(text: str) -> str | None:
     return None
 
 
+def _concluded(text: str) -> str | None:
+    """The closing words of Minerva's prompt (Lewkowycz et al. 2022), which many models still end with."""
+    found = list(_CONCLUSION.finditer(text))
+    return _tidy(found[-1][1]) or None if found else None
+
+
 def _announced(text: str) -> str | None:
     """The last announced answer, up to the end of its sentence. Where a label stands alone, what follows it is the
     answer only if it is no prose: `A:` also begins a worked solution."""
@@ -170,7 +207,8 @@ def _tidy(text: str) -> str:
     """Without Markdown's stars and the punctuation of the sentence around it."""
     if "**" in text and not re.search(r"\w\*\*\w", text):
         text = text.replace("**", "")
-    return text.strip("*_` \t\r").rstrip(".,;:").strip("*_` \t\r").removesuffix("$$")
+    text = text.strip("*_` \t\r").rstrip(".,;:").strip("*_` \t\r")
+    return text.removesuffix("$$") if text.count("$$") == 1 else text
 
 
 def _last_line(text: str) -> str:
@@ -186,7 +224,9 @@ def _whole(text: str) -> str | None:
 
 
 def _last_equation(text: str) -> str | None:
-    _, equals, right = _last_line(text).rpartition("=")
+    left, equals, right = _last_line(text).rpartition("=")
+    if left.endswith(("!", "<", ">")):
+        return None
     right = _tidy(right).strip("$ ") if right.count("$") == 1 and right.strip(" .*").endswith("$") else _tidy(right)
     wrong = not equals or len(right) > 200 or "<<" in right or ">>" in right or "\\]" in right or "\\)" in right
     return None if wrong or _PROSE.search(right) else right
@@ -199,7 +239,7 @@ def _last_formula(text: str) -> str | None:
     if not found or any(letter.isdigit() for letter in tail[found[-1].end() :]):
         return None
     formula = next(group for group in found[-1].groups() if group is not None).strip()
-    words = re.search(r"[A-Za-z]{3}", re.sub(r"\\[A-Za-z]+", "", formula))
+    words = re.search(r"[A-Za-z]{3}", re.sub(r"\\(?:begin|end)\{[a-zA-Z]{1,10}\}|\\[A-Za-z]+", "", formula))
     return None if words or formula.endswith(("=", "+", "-")) else _tidy(formula)
 
 
@@ -209,6 +249,7 @@ def _last_number(text: str) -> str | None:
 
 
 _RULES = (
+    ("conclusion", _concluded),
     ("boxed", last_boxed),
     ("hashes", _hashes),
     ("answer_line", _announced),

@@ -28,10 +28,11 @@ _GLUE = frozenset({"a", "an", "of", "per", "the", "each", "to"})
 _VALUE = re.compile(
     r"(?P<sign>[-+]?) ?(?P<currency>[$€£]?) ?(?P<inner>-?)"
     r"(?:(?P<whole>\d{1,4}) (?=\d+/\d+(?![\d.])))?"
-    r"(?P<digits>(?:\d{1,3}(?:,\d{3})+(?!\d)|\d{1,3}(?: \d{3})+(?![\d/])|\d+)(?:\.\d*)?|\.\d+)"
+    r"(?P<digits>(?:(?!0,)\d{1,3}(?:,\d{3})+(?!\d)|\d{1,3}(?: \d{3})+(?![\d/])|\d+)(?:\.\d*)?|\.\d+)"
     r"(?:[eE](?P<exponent>[-+]?\d{1,3})(?![\d.]))?(?: ?/ ?(?P<under>\d+(?:\.\d+)?))?(?P<rest>(?: ?[%$€£A-Za-z].*)?)"
 )
 _FRACTION = re.compile(r"(\d? ?)\\frac ?(?:\{ ?(\d[\d.,]*) ?\}|(\d)) ?(?:\{ ?(\d[\d.]*) ?\}|(\d))(?! ?[\d.({\\^!_])")
+_REPEATING = re.compile(r"(\d*)\.(\d*)\\(?:overline|bar) ?\{(\d{1,12})\}")
 _POWER_OF_TEN = re.compile(r" ?(?:\\times|\\cdot|\*) ?10 ?\^ ?(?:\{ ?([-+]?\d{1,3}) ?\}|([-+]?\d{1,3}))(?!\d)")
 _SMALL = (
     "zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve",
@@ -55,7 +56,8 @@ def read(text: str) -> Number | None:
     """One number in a plain text: 1,234.50 · $18 · 3/4 · 1 1/2 · \\frac{3}{4} · 6.02\\times10^{23} · 50 % · 12 eggs."""
     if len(text) > MAX_EXPRESSION:
         return None
-    found = _VALUE.fullmatch(_FRACTION.sub(_slash, _POWER_OF_TEN.sub(r"e\1\2", _spelt_out(text))))
+    text = _REPEATING.sub(_as_fraction, _spelt_out(text))
+    found = _VALUE.fullmatch(_FRACTION.sub(_slash, _POWER_OF_TEN.sub(r"e\1\2", text)))
     if found is None:
         return None
     rest = found["rest"].strip()
@@ -71,6 +73,14 @@ def read(text: str) -> Number | None:
     decimals = None if found["under"] else len(digits.partition(".")[2])
     currency = found["currency"] or (unit if unit in ("$", "€", "£") else "")
     return Number(value, bool(percent), currency, "" if unit == currency else unit, decimals)
+
+
+_DECIMAL_COMMA = re.compile(r"(?<![\d.,])(0|\d{4,}|\d+(?=,(?:\d\d|\d{4,})(?!\d))),(\d+)(?![\d,.])")
+
+
+def with_point(text: str) -> str:
+    """`2,74` -> `2.74`, but not `2,740`, which is two thousand, nor `2,7`, which may be two answers."""
+    return _DECIMAL_COMMA.sub(r"\1.\2", text)
 
 
 def same(gold: Number, given: Number) -> bool:
@@ -121,6 +131,13 @@ def off_unit(text: str) -> tuple[str, str]:
         if words[start] not in _GLUE and (unit := _unit(" " + " ".join(words[start:]))):
             return " ".join(words[:start]), unit
     return text, ""
+
+
+def _as_fraction(found: re.Match[str]) -> str:
+    """`0.1\\overline{6}` -> `15/90`."""
+    whole, fixed, repeated = found.groups()
+    value = int(whole + fixed + repeated) - int(whole + fixed or 0)
+    return f"{value}/{10 ** (len(fixed) + len(repeated)) - 10 ** len(fixed)}"
 
 
 def _slash(found: re.Match[str]) -> str:

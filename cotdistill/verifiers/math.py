@@ -20,11 +20,11 @@ import time
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from cotdistill.reasoning import cut_reference, final_answer, split
+from cotdistill.reasoning import Extracted, all_boxed, cut_reference, final_answer, split
 from cotdistill.records import Response, Status, Verdict
-from cotdistill.verifiers._numbers import off_unit, read, same
-from cotdistill.verifiers._spelling import LETTER, WORDS, folded, plain, right_side, same_letters, stated, words_of
-from cotdistill.verifiers._structure import TWO_VALUES, UNORDERED, Parts, parts
+from cotdistill.verifiers._numbers import off_unit, read, same, with_point
+from cotdistill.verifiers._spelling import LETTER, WORDS, folded, plain, same_letters, stated, words_of
+from cotdistill.verifiers._structure import ALIKE, UNORDERED, Parts, are_matrices, parts_of_both, right_sides
 from cotdistill.verifiers._symbolic import MAX_EXPRESSION, Comparer, Outcome, reason_to_refuse
 
 MAX_PARTS = 100
@@ -33,7 +33,7 @@ _OPTION = re.compile(r"(?:\(?([A-Z])[).:] )+(?=\S)")
 _LITERAL = re.compile(r"\d:\d|\d\.\d+\.|\d_\{?\d")
 """A time, a version, a numeral in another base: right only if spelt alike, for algebra misreads them."""
 _DATE = re.compile(r"\d[-/]\d+[-/]\d|\d:\d|\d\.\d+\.")
-_RELATION = re.compile(r"[<>]|\\[lg]eq?(?![a-z])")
+_RELATION = re.compile(r"[<>]|\\(?:[lg]e|ne)(?![a-z])")
 _FORMULA = re.compile(r"\d|\\[A-Za-z]|[=^_{}+*/<>|]|^\(.*\)$|^[A-Za-z]$")
 _PROSE = re.compile(r"[A-Za-z]{2,}[,:;.]? +[A-Za-z]{2,}")
 
@@ -69,11 +69,16 @@ class Verifier:
             detail = f"the reference is longer than {MAX_EXPRESSION} characters"
             return Verdict(status="bad_reference", method="none", detail=detail)
         visible = split(response.text)
-        found = final_answer(visible.answer)
+        found = final_answer(visible.answer) or _whole(visible.answer, reference)
         if found is None:
             detail = "no final answer in the text" if visible.closed else "the reasoning does not end"
             return Verdict(status="no_answer", reference=reference, method="none", detail=detail)
-        ruling = self._rule(plain(reference), plain(found.answer), time.monotonic() + self.deadline_s)
+        until = time.monotonic() + self.deadline_s
+        ruling = self._rule(plain(reference), plain(found.answer), until)
+        if ruling.status == "incorrect" and (several := _boxes(visible.answer, reference, found)):
+            again = self._rule(plain(reference), plain(several), until)
+            if again.status == "correct":
+                ruling, found = again, found._replace(answer=several)
         return Verdict(
             status=ruling.status,
             answer=found.answer,
@@ -88,12 +93,14 @@ class Verifier:
         return self._rule(plain(one), plain(other), time.monotonic() + timeout_s).status == "correct"
 
     def _rule(self, gold: str, given: str, until: float) -> _Ruling:
-        """The cheap certainties; what they leave open goes on to `_rule_by_structure`."""
+        """The cheap certainties; what they leave open goes on to `_rule_by_words` and then `_rule_by_structure`."""
         if time.monotonic() > until:  # sets of sets: every pair is tried
             return _Ruling("timeout", "structure", _OUTCOMES["timeout"][1])
         if folded(gold) == folded(given):
             return _Ruling("correct", "text")
         wanted, said = read(gold), read(given)
+        if (wanted is None) != (said is None):  # 2,74 is a list, unless the other side is a number
+            wanted, said = wanted or read(with_point(gold)), said or read(with_point(given))
         if wanted and said:
             return _Ruling("correct" if same(wanted, said) else "incorrect", "numeric")
         if option := _OPTION.match(given):
@@ -101,6 +108,12 @@ class Verifier:
             return self._rule(gold, given, until)
         if reason := reason_to_refuse(gold):
             return _Ruling("bad_reference", "text", f"the reference is {reason}")
+        return self._rule_by_words(gold, given, until)
+
+    def _rule_by_words(self, gold: str, given: str, until: float) -> _Ruling:
+        sides = right_sides(gold, given)
+        if _LITERAL.search(gold) and sides != (gold, given):
+            return self._rule(*sides, until)
         if LETTER.fullmatch(gold) or WORDS.fullmatch(gold) or _LITERAL.search(gold) or _LITERAL.search(given):
             return _Ruling("incorrect", "text")
         if reason := reason_to_refuse(given):
@@ -108,16 +121,15 @@ class Verifier:
         if words_of(given) and not words_of(gold):
             number = stated(given)
             return self._rule(gold, number, until) if number else _Ruling("incorrect", "text", "the answer is prose")
-        sides = right_side(gold, given), right_side(given, gold)
         return self._rule_by_structure(gold, given, until) if sides == (gold, given) else self._rule(*sides, until)
 
     def _rule_by_structure(self, gold: str, given: str, until: float) -> _Ruling:
-        wanted, said = parts(gold), parts(given)
-        if wanted and said and (wanted.kind == said.kind or {wanted.kind, said.kind} in TWO_VALUES):
+        wanted, said = parts_of_both(gold, given)
+        if wanted and said and (wanted.kind == said.kind or {wanted.kind, said.kind} in ALIKE):
             return self._rule_parts(wanted, said, until)
         if any(_PROSE.search(item) and len(item.split()) > 3 for item in (wanted.items if wanted else [gold])):
             return _Ruling("bad_reference", "text", "the reference is a sentence")
-        if (wanted or said) and not (_RELATION.search(gold) or _RELATION.search(given)):
+        if (wanted or said) and not (_RELATION.search(gold) or _RELATION.search(given) or are_matrices(gold, given)):
             return _Ruling("incorrect", "structure")
         if ("=" in gold) != ("=" in given):
             return _Ruling("incorrect", "structure", "one side is an equation, the other is not")
@@ -150,6 +162,22 @@ class Verifier:
         outcome: Outcome = self._comparer.compare(gold, given, left_s) if left_s > 0 else "timeout"
         status, detail = _OUTCOMES[outcome]
         return _Ruling(status, "symbolic", detail)
+
+
+def _whole(text: str, reference: str) -> Extracted | None:
+    """A sentence is an answer where the reference is that very sentence."""
+    text = text.strip()
+    return Extracted(text, "whole") if len(text) < 1_000 and folded(plain(text)) == folded(plain(reference)) else None
+
+
+def _boxes(text: str, reference: str, found: Extracted) -> str | None:
+    """For a reference of several parts as many boxes, the last ones: "\\boxed{1} papers and \\boxed{2} bins"."""
+    wanted, said = parts_of_both(plain(reference), plain(found.answer))
+    several = ("list", "values", "named")
+    if found.rule != "boxed" or not wanted or wanted.kind not in several or (said and said.kind in several):
+        return None
+    boxes = all_boxed(text)[-len(wanted.items) :]
+    return ", ".join(boxes) if len(boxes) == len(wanted.items) else None
 
 
 def reads_as_math(reference: str) -> bool:

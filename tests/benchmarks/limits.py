@@ -140,10 +140,9 @@ def bare(url: str) -> tuple[float, int]:
     import openai
 
     async def run() -> int:
-        client = openai.AsyncOpenAI(base_url=f"{url}/v1", api_key="none")
         slots = asyncio.Semaphore(64)
 
-        async def one(number: int) -> bool:
+        async def one(client: openai.AsyncOpenAI, number: int) -> bool:
             async with slots:
                 try:
                     messages: Any = [{"role": "user", "content": f"{number:050} + 1?"}]
@@ -152,7 +151,8 @@ def bare(url: str) -> tuple[float, int]:
                     return False
                 return True
 
-        return sum(await asyncio.gather(*map(one, range(PROMPTS))))
+        async with openai.AsyncOpenAI(base_url=f"{url}/v1", api_key="none") as client:
+            return sum(await asyncio.gather(*(one(client, number) for number in range(PROMPTS))))
 
     began = time.monotonic()
     kept = asyncio.run(run())
