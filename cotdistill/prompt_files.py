@@ -1,4 +1,4 @@
-"""People's own prompt files -> Prompt records: JSONL, JSON, CSV or plain text, usual column names recognised.
+"""People's own prompt files -> Prompt records: JSONL, JSON, CSV, Parquet or text, usual column names recognised.
 
 The first item decides which columns hold the question and the reference; `Columns.describe` says so to the
 person. Files stream, except .json.
@@ -168,6 +168,7 @@ def _tags(value: Any) -> Any:
 
 def _items(path: Path, bad: BadLines) -> Iterator[Item]:
     readers = {".jsonl": _jsonl, ".ndjson": _jsonl, ".json": _json, ".csv": _csv, ".tsv": _csv, ".txt": _lines}
+    readers[".parquet"] = _parquet
     if path.suffix.lower() not in readers:
         raise CotDistillError(f"{path}: expected a name ending in {', '.join(readers)}")
     return readers[path.suffix.lower()](path, bad)
@@ -206,6 +207,23 @@ def _csv(path: Path, bad: BadLines) -> Iterator[Item]:
                 yield Item("line", reader.line_num, {key: value for key, value in fields.items() if value is not None})
         except (csv.Error, UnicodeDecodeError) as error:
             raise CotDistillError(f"{path}:{reader.line_num + 1}: not valid CSV in UTF-8: {error}") from None
+
+
+def _parquet(path: Path, bad: BadLines) -> Iterator[Item]:
+    try:
+        from pyarrow import ArrowException, parquet  # type: ignore[import-untyped]
+    except ImportError:
+        raise CotDistillError(f"{path}: Parquet needs the extra train: pip install 'cotdistill[train]'") from None
+    open_input(path).close()
+    number = 0
+    try:
+        with parquet.ParquetFile(path) as file:
+            for batch in file.iter_batches(1_000):
+                for fields in batch.to_pylist():
+                    number += 1
+                    yield Item("row", number, fields)
+    except (ArrowException, OSError) as error:
+        raise CotDistillError(f"{path}: not a Parquet file: {error}") from None
 
 
 def _lines(path: Path, bad: BadLines) -> Iterator[Item]:

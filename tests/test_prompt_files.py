@@ -2,9 +2,11 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pyarrow  # type: ignore[import-untyped]
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pyarrow import parquet
 
 from cotdistill.artifacts import BadLines
 from cotdistill.errors import CotDistillError
@@ -28,7 +30,7 @@ def test_usual_column_names_are_recognised(tmp_path: Path, column: str, referenc
     assert (prompt.messages[0].content, prompt.reference) == ("2+2?", "4")
 
 
-def test_one_file_in_four_formats_gives_the_same_prompts(tmp_path: Path) -> None:
+def test_one_file_in_any_format_gives_the_same_prompts(tmp_path: Path) -> None:
     items = [
         {"id": "a", "question": "2+2?", "answer": "4"},
         {"id": "b", "question": 'say "hi",\nplease', "answer": "hi"},
@@ -37,7 +39,8 @@ def test_one_file_in_four_formats_gives_the_same_prompts(tmp_path: Path) -> None
     (tmp_path / "p.json").write_text(json.dumps(items))
     (tmp_path / "p.csv").write_text('id,question,answer\na,2+2?,4\nb,"say ""hi"",\nplease",hi\n')
     (tmp_path / "p.tsv").write_text('id\tquestion\tanswer\na\t2+2?\t4\nb\t"say ""hi"",\nplease"\thi\n')
-    for name in ("p.json", "p.csv", "p.tsv"):
+    parquet.write_table(pyarrow.Table.from_pylist(items), tmp_path / "p.parquet")
+    for name in ("p.json", "p.csv", "p.tsv", "p.parquet"):
         assert read(tmp_path / name) == expected, name
 
 
@@ -155,3 +158,9 @@ def test_no_bytes_whatever_make_anything_but_prompts_or_a_clear_error(
         assert "fuzz." in str(error)
     else:
         assert prompts
+
+
+def test_a_parquet_file_that_is_none_says_so(tmp_path: Path) -> None:
+    (tmp_path / "p.parquet").write_text("question\n2+2?\n")
+    with pytest.raises(CotDistillError, match=r"p\.parquet: not a Parquet file"):
+        read(tmp_path / "p.parquet")

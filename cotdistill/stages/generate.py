@@ -9,7 +9,7 @@ from itertools import islice
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from cotdistill import artifacts, prompting, teachers
+from cotdistill import artifacts, hub_prompts, prompting, teachers
 from cotdistill.artifacts import BadLines, Manifest
 from cotdistill.config import GenerateConfig, check
 from cotdistill.dispatch.asking import Asked, Job, Limits, ask_all
@@ -44,6 +44,7 @@ def run(prompts: Path, output: Path, config: GenerateConfig, progress: Progress)
     StoppedError after a signal. In each case what was answered is in the store.
     """
     _check(config)
+    prompts = hub_prompts.fetch(prompts, progress.note)
     teacher = teachers.build(config.teacher, config.base_url, config.concurrency, config.timeout_s)
     if config.batch:
         open_batches(teacher)  # raises for a teacher without a Batch API, also in a dry run
