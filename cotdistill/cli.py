@@ -185,14 +185,22 @@ def demo(
     "mock-teacher",
     epilog=(
         "\b\nExample: cotdistill mock-teacher --rpm 600 --latency-ms 800\n"
-        f"         --latency-tail 0.8 --faults 529:0.1,cut:0.02,500@1-3\n\n{faults.HELP}"
+        "         --latency-tail 0.8 --faults 529:0.1,cut:0.02,500@1-3\n\n\b\n"
+        "Without --replay it solves chains of last-digit operations, such as\n"
+        "a=6 b=a*3 c=b-9 c?, and forgets to borrow six times in ten. Of anything\n"
+        f"else it says that it is simulated.\n\n{faults.HELP}"
     ),
 )
 def mock_teacher(
     port: Annotated[int, typer.Option(help="0 takes a free one.", metavar="N")] = 8010,
     host: Annotated[str, typer.Option(help="Address to listen on.", metavar="ADDRESS")] = "127.0.0.1",
     replay: Annotated[
-        Path | None, typer.Option(help="Answer known questions with recorded solutions.", metavar="FILE")
+        Path | None,
+        typer.Option(
+            help="Answer known questions with recorded solutions: JSONL of question and answer, question and a list of "
+            "solutions, or responses of generate.",
+            metavar="FILE",
+        ),
     ] = None,
     latency_ms: Annotated[float, typer.Option(help="Wait this long before an answer (median).", metavar="MS")] = 0.0,
     latency_tail: Annotated[
@@ -263,6 +271,7 @@ def list_(
             typer.echo(f"{folder}:")
         for name in extensions.names(folder):
             summary, fields = extensions.describe(folder, name)
+            fields = [] if folder == "teachers" else fields  # set by options of generate
             typer.echo(f"{'' if what else '  '}{name:<20} {summary}" + (f"  [{', '.join(fields)}]" if fields else ""))
 
 

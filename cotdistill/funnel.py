@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from cotdistill.intervals import Clustered
+from cotdistill.judging import verified_with
 from cotdistill.records import Judged, Record, money
 from cotdistill.verifiers._classes import classes
 
@@ -90,7 +91,7 @@ class Funnel:
         return results
 
     def notes(self) -> list[str]:
-        notes = ["verified with " + ", ".join(f"{spec} ({count})" for spec, count in self.used.most_common())]
+        notes = [verified_with(self.used)]
         if unverified := self.statuses["unverified"]:
             notes.append(f"{unverified} responses are unverified: their prompts have no reference")
         if broken := self.statuses["bad_reference"]:

@@ -65,7 +65,7 @@ class Judge:
         return [note for verifier in self._built.values() for note in getattr(verifier, "notes", list)()]
 
     def describe(self) -> str:
-        return "verified with " + ", ".join(f"{spec} ({count})" for spec, count in self.used.most_common())
+        return verified_with(self.used)
 
     def _verifier(self, spec: str) -> Verifier:
         if spec not in self._built:
@@ -94,3 +94,8 @@ def _default(prompt: Prompt) -> str:
     from cotdistill.verifiers.math import reads_as_math
 
     return "math" if reads_as_math(prompt.reference) else "exact"
+
+
+def verified_with(used: Counter[str]) -> str:
+    """In words: each verifier and how many responses it judged."""
+    return "verified with " + (", ".join(f"{spec} ({count})" for spec, count in used.most_common()) or "nothing")

@@ -293,12 +293,13 @@ def test_garbage_is_always_a_4xx_in_json_never_a_crash() -> None:
 # Replay
 
 
-def test_recorded_solutions_are_read_in_all_three_layouts(tmp_path: Path) -> None:
+def test_recorded_solutions_are_read_in_all_layouts(tmp_path: Path) -> None:
     lines = [
         {"question": "q1", "solutions": ["a", {"reasoning": "r", "text": "b"}]},
         {"question": "q2", "ground_truth": "#### 1", "6b": {"solution": "A: 1", "is_correct": True}},
         msgspec.to_builtins(make_response("4", make_prompt(question="q3"), reasoning="2+2")),
         msgspec.to_builtins(make_response("5", make_prompt(question="q3"), sample=1)),
+        {"question": "q4", "answer": "2+2=4\n#### 4"},
     ]
     path = tmp_path / "recorded.jsonl"
     path.write_text("".join(json.dumps(line) + "\n" for line in lines))
@@ -306,13 +307,14 @@ def test_recorded_solutions_are_read_in_all_three_layouts(tmp_path: Path) -> Non
     assert [source.answer("q1", k) for k in range(3)] == [(None, "a"), ("r", "b"), (None, "a")]
     assert source.answer(" q2 ", 0) == (None, "A: 1")
     assert [source.answer("Answer this: q3 now", k) for k in range(2)] == [("2+2", "4"), (None, "5")]
+    assert source.answer("q4", 0) == (None, "2+2=4\n#### 4")
     assert "no recorded answer" in source.answer("something else", 0).text
 
 
 @pytest.mark.parametrize(
     ("content", "problem"),
     [
-        ("{}", "expected {question, solutions}.* found nothing"),
+        ("{}", "expected {question, answer}.* found nothing"),
         ('{"question": "q"}', "found question"),
         ('{"question": "q", "solutions": []}', "found question, solutions"),
         ('{"question": "q", "solutions": [1]}', "found question, solutions"),

@@ -69,8 +69,9 @@ class Replay:
 
     @classmethod
     def load(cls, path: Path) -> "Replay":
-        """Read recorded solutions, one question a line, in one of three layouts: `{question, solutions: [text or
-        {reasoning, text}]}`; the GSM8K release's `{question, <author>: {solution}, …}`; our own responses.
+        """Read recorded solutions, one question a line: `{question, answer}`, also named solution; `{question,
+        solutions: [text or {reasoning, text}]}`; the GSM8K release's `{question, <author>: {solution}, …}`; our own
+        responses.
 
         Raises CotDistillError for a line in none of them.
         """
@@ -80,8 +81,8 @@ class Replay:
                 question, answers = _recorded(line)
             except (KeyError, TypeError, IndexError, AttributeError):
                 raise CotDistillError(
-                    f"{path}:{number}: expected {{question, solutions}}, GSM8K's model solutions or a response, "
-                    f"found {', '.join(line) or 'nothing'}"
+                    f"{path}:{number}: expected {{question, answer}}, {{question, solutions}}, GSM8K's model solutions "
+                    f"or a response, found {', '.join(line) or 'nothing'}"
                 ) from None
             solutions[_folded(question)] += answers
         if not solutions:
@@ -97,6 +98,8 @@ def _recorded(line: dict[str, Any]) -> tuple[str, list[Answer]]:
             Answer(None, one) if isinstance(one, str) else Answer(one.get("reasoning"), one["text"])
             for one in line["solutions"]
         ]
+    elif text := line.get("answer", line.get("solution")):
+        answers = [Answer(None, text)]
     else:
         answers = [Answer(None, one["solution"]) for one in line.values() if isinstance(one, dict)]
     if not answers or not all(isinstance(answer.text, str) for answer in answers):
