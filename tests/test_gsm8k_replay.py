@@ -2,8 +2,8 @@
 
     python -m tests.test_gsm8k_replay [DIRECTORY]
 
-runs it by hand in a directory that stays, and prints the numbers. The student is SmolLM2-135M where `make smollm2` installed
-it, for a few real steps, else the tiny one.
+runs it by hand in a directory that stays, and prints the numbers. The student is SmolLM2-135M where `make smollm2`
+installed it, for a few real steps, else the tiny one.
 """
 
 import json

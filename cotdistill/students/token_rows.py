@@ -1,6 +1,7 @@
 """Rows as tokens, four bytes each, and the order they are trained in."""
 
 from array import array
+from collections.abc import Sequence
 from typing import Any
 
 from cotdistill.students.rendering import Rendered
@@ -19,6 +20,7 @@ class TokenRows:
         self._ids = array("i")
         self._ends = array("q")
         self._n_prompts = array("i")
+        self._weights = array("f")
         self.longest = 0
         self.end_tokens: set[int] = set()
 
@@ -33,32 +35,59 @@ class TokenRows:
     def trained_tokens(self) -> int:
         return self.tokens - sum(self._n_prompts)
 
-    def add(self, row: Rendered) -> None:
+    @property
+    def weighted(self) -> bool:
+        """Whether any row counts more or less than another."""
+        return any(weight != 1 for weight in self._weights)
+
+    def add(self, row: Rendered, weight: float = 1.0) -> None:
         self._ids.extend(row.input_ids)
         self._ends.append(len(self._ids))
         self._n_prompts.append(row.n_prompt)
+        self._weights.append(weight)
         self.longest = max(self.longest, len(row.input_ids))
         self.end_tokens.add(row.input_ids[-1])
 
-    def dataset(self) -> Any:
-        """`input_ids`, and `labels` that are IGNORED on the prompt."""
+    def prompt(self, number: int) -> list[int]:
+        """What the student reads of one row."""
+        start = self._ends[number - 1] if number else 0
+        return self._ids[start : start + self._n_prompts[number]].tolist()
+
+    def dataset(self, packs: Sequence[Sequence[int]] | None = None) -> Any:
+        """`input_ids`, `labels` that are IGNORED on the prompt, and `weights` of the labels where they differ.
+
+        An example is a row, or with `packs` all the rows of one pack, whose lengths are in `seq_lengths`."""
         import numpy
         import pyarrow  # type: ignore[import-untyped]
         from datasets import Dataset
         from datasets.table import InMemoryTable
 
+        lengths = self.lengths()
+        order = numpy.arange(len(self)) if packs is None else numpy.concatenate([numpy.asarray(pack) for pack in packs])
+        lengths_in_order = lengths[order]
+        ends = numpy.cumsum(lengths_in_order)
+        place = numpy.arange(ends[-1]) - numpy.repeat(ends - lengths_in_order, lengths_in_order)
         ids = numpy.frombuffer(self._ids, dtype=numpy.int32)
-        lengths = self._lengths()
-        ends = numpy.frombuffer(self._ends, dtype=numpy.int64)
-        place = numpy.arange(len(ids)) - numpy.repeat(ends - lengths, lengths)
-        n_prompts = numpy.frombuffer(self._n_prompts, dtype=numpy.int32)
-        labels = numpy.where(place < numpy.repeat(n_prompts, lengths), IGNORED, ids).astype(numpy.int32)
-        offsets = pyarrow.array(numpy.concatenate([[0], ends]))
-        columns = {
-            name: pyarrow.LargeListArray.from_arrays(offsets, pyarrow.array(values))
-            for name, values in (("input_ids", ids), ("labels", labels))
+        if packs is not None:
+            starts = numpy.frombuffer(self._ends, dtype=numpy.int64) - lengths
+            ids = ids[numpy.repeat(starts[order], lengths_in_order) + place]
+        n_prompts = numpy.frombuffer(self._n_prompts, dtype=numpy.int32)[order]
+        read = place < numpy.repeat(n_prompts, lengths_in_order)
+        columns = {"input_ids": ids, "labels": numpy.where(read, IGNORED, ids).astype(numpy.int32)}
+        if self.weighted:
+            weights = numpy.frombuffer(self._weights, dtype=numpy.float32)[order]
+            columns["weights"] = numpy.where(read, 0, numpy.repeat(weights, lengths_in_order)).astype(numpy.float32)
+        rows_in = numpy.ones(len(order), dtype=int) if packs is None else numpy.array([len(pack) for pack in packs])
+        row_offsets = numpy.concatenate([[0], numpy.cumsum(rows_in)])
+        offsets = pyarrow.array(numpy.concatenate([[0], ends])[row_offsets])
+        lists = {
+            name: pyarrow.LargeListArray.from_arrays(offsets, pyarrow.array(values)) for name, values in columns.items()
         }
-        return Dataset(InMemoryTable(pyarrow.table(columns)))
+        if packs is not None:
+            lists["seq_lengths"] = pyarrow.LargeListArray.from_arrays(
+                pyarrow.array(row_offsets), pyarrow.array(lengths_in_order)
+            )
+        return Dataset(InMemoryTable(pyarrow.table(lists)))
 
     def order(self, total: int, batch_size: int, seed: int) -> Any:
         """Row numbers for `total` rows of training: each pass over the data in a new order, rows of like length in
@@ -68,7 +97,7 @@ class TokenRows:
         random = numpy.random.default_rng(seed)
         passes = -(-total // len(self))
         order = numpy.concatenate([random.permutation(len(self)) for _ in range(passes)])[:total]
-        lengths = self._lengths()
+        lengths = self.lengths()
         if lengths.min() == lengths.max():
             return order
         window = _WINDOW * batch_size
@@ -78,7 +107,18 @@ class TokenRows:
         batches = random.permutation(order[:whole].reshape(-1, batch_size))
         return numpy.concatenate([batches.reshape(-1), order[whole:]])
 
-    def _lengths(self) -> Any:
+    def padding_share(self, order: Any, batch_size: int) -> float:
+        """The share of a run's tokens that would be padding, from 0 to 1."""
+        import numpy
+
+        lengths = self.lengths()[order]
+        starts = numpy.arange(0, len(lengths), batch_size)
+        widest = numpy.maximum.reduceat(lengths, starts)
+        rows = numpy.diff(numpy.append(starts, len(lengths)))
+        return float(1 - lengths.sum() / (widest * rows).sum())
+
+    def lengths(self) -> Any:
+        """Tokens of each row, as an array."""
         import numpy
 
         return numpy.diff(numpy.frombuffer(self._ends, dtype=numpy.int64), prepend=0)
