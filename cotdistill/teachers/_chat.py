@@ -29,6 +29,16 @@ def reasoning_effort(effort: str | None) -> dict[str, Any]:
     return {"reasoning_effort": effort} if effort else {}
 
 
+def thinking_switch(effort: str | None) -> dict[str, Any]:
+    """For servers that pass `chat_template_kwargs` on to the template, as vLLM and SGLang do. Only on request, for
+    those with a Mistral tokenizer refuse it. Qwen3 and its like think unless told not to with `enable_thinking`;
+    DeepSeek V3.1 and Granite only when told to with `thinking`."""
+    if effort is None:
+        return {}
+    thinks = effort != "none"
+    return {**reasoning_effort(effort), "chat_template_kwargs": {"enable_thinking": thinks, "thinking": thinks}}
+
+
 @dataclass(frozen=True)
 class Server:
     """What is particular to a server: the variable with its key, where to post, the field that caps the output, and
