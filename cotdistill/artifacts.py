@@ -122,18 +122,28 @@ class BadLines:
 
     def __init__(self, set_aside: Path | None) -> None:
         self.path = set_aside
-        self.count = 0
+        self._known: set[tuple[Path, int]] = set()  # a file may be gone through more than once
         self._file: Any = None
+
+    @property
+    def count(self) -> int:
+        return len(self._known)
+
+    def notes(self) -> list[str]:
+        """What to tell the person at the end."""
+        return [f"{self.count} unreadable lines set aside in {self.path}"] if self.count else []
 
     def add(self, path: Path, number: int, line: str | bytes, problem: str) -> None:
         if self.path is None:
             raise CotDistillError(f"{path}:{number}: {problem}. Mend the line, or pass --skip-bad to set it aside")
+        if (path, number) in self._known:
+            return
+        self._known.add((path, number))
         if self._file is None:
             self._file = self.path.open("wb")
         text = line if isinstance(line, str) else line.decode("utf-8", "backslashreplace")
         entry = {"file": str(path), "line": number, "problem": problem, "text": text.rstrip("\n")}
         self._file.write(msgspec.json.encode(entry) + b"\n")
-        self.count += 1
 
     def __enter__(self) -> Self:
         return self

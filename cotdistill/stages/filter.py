@@ -71,8 +71,7 @@ def run(responses: Path, kept: Path, config: FilterConfig, progress: Progress) -
                         (keeping if isinstance(outcome, Judged) else dropping).write(outcome)
                 progress.update(keeping.records + dropping.records, f"{keeping.records} kept")
             current.notes += [*sieve.funnel.notes(), *said]
-            if bad.count:
-                current.notes.append(f"{bad.count} unreadable lines set aside in {bad.path}")
+            current.notes += bad.notes()
             if suspecting.records:
                 current.notes.append(
                     f"{suspecting.records} references are suspect: nearly all samples agree on another answer; "

@@ -68,6 +68,7 @@ def run(prompts: Path, output: Path, config: GenerateConfig, progress: Progress)
         if config.dry_run:
             survey = Survey.of(plan, prices)
             _tell_columns(file, progress)
+            current.notes += bad.notes()
             return current.summary(survey.counts(), results=survey.estimate())
         with BatchState(store.path) as batches, Output(output, plan, Tally(prices, batches.bought)) as written:
             progress.begin("read the store", None)
@@ -88,6 +89,7 @@ def run(prompts: Path, output: Path, config: GenerateConfig, progress: Progress)
                 asked = asyncio.run(ask(plan, spending, budget, progress))
             if survey.missing:
                 _write_rest(written, plan, asked, survey.wanted, progress)
+            current.notes += bad.notes()
             return _publish(current, written, asked, spending, budget)
 
 
