@@ -13,9 +13,9 @@ README = (ROOT / "README.md").read_text()
 
 
 def commands() -> list[str]:
-    """Every indented `cotdistill …` line, continuation lines joined."""
-    joined = re.sub(r"\\\n\s*", "", README)
-    return [line.strip() for line in joined.splitlines() if line.startswith("    cotdistill ")]
+    """Every `cotdistill …` line of a shell block, continuation lines joined."""
+    joined = re.sub(r"\\\n\s*", "", "".join(re.findall(r"^```sh\n(.*?)^```", README, re.DOTALL | re.MULTILINE)))
+    return [line for line in joined.splitlines() if line.startswith("cotdistill ")]
 
 
 @pytest.mark.parametrize("command", commands())
