@@ -79,7 +79,7 @@ def _argument(help: str, metavar: str) -> Any:
 )
 @options_of(config.GenerateConfig, Console)
 def generate(
-    prompts: Annotated[Path, _argument("JSONL, JSON, CSV or text; usual column names are recognised.", "PROMPTS")],
+    prompts: Annotated[Path, _argument("JSONL, JSON, CSV, Parquet, text, or hf:NAME:SPLIT from the hub.", "PROMPTS")],
     output: Output,
     settings: config.GenerateConfig,
     console: Console,

@@ -28,8 +28,10 @@ def options_of(*configs: type[Any]) -> Callable[[Callable[..., None]], Callable[
             if parameter.annotation not in configs
         ]
         fields = [field for kind in configs for field in _fields(kind)]
+        fields += [_HELP_ALL] * any(field.metadata["rare"] for kind in configs for field in dataclasses.fields(kind))
 
         def command(**given: Any) -> None:
+            given.pop(_HELP_ALL.name, None)
             arguments = {parameter.name: given.pop(parameter.name) for parameter in own}
             built = [_build(kind, given) for kind in configs]
             function(*arguments.values(), *built)
@@ -43,12 +45,35 @@ def options_of(*configs: type[Any]) -> Callable[[Callable[..., None]], Callable[
     return decorate
 
 
+def _show_all(context: typer.Context, wanted: bool) -> None:
+    if wanted:
+        for parameter in context.command.params:
+            parameter.hidden = False  # type: ignore[attr-defined]
+        typer.echo(context.get_help())
+        raise typer.Exit
+
+
+_HELP_ALL = inspect.Parameter(
+    "help_all",
+    inspect.Parameter.KEYWORD_ONLY,
+    default=False,
+    annotation=Annotated[
+        bool, typer.Option("--help-all", callback=_show_all, is_eager=True, help="Show the rarer options too.")
+    ],
+)
+
+
 def _fields(kind: type[Any]) -> list[inspect.Parameter]:
     hints, names = typing.get_type_hints(kind), _names()
     parameters = []
     for field in dataclasses.fields(kind):
         help = field.metadata["help"].format_map(names)
-        option = typer.Option("--" + field.name.replace("_", "-"), help=help, metavar=field.metadata["metavar"] or None)
+        option = typer.Option(
+            "--" + field.name.replace("_", "-"),
+            help=help,
+            metavar=field.metadata["metavar"] or None,
+            hidden=field.metadata["rare"],
+        )
         repeated = typing.get_origin(hints[field.name]) is tuple
         hint = list[str] if repeated else hints[field.name]
         default: Any = field.default

@@ -11,9 +11,18 @@ from typing import Any
 from cotdistill.errors import UsageError
 
 
-def option(default: Any, help: str, metavar: str = "", *, least: float | None = None, most: float | None = None) -> Any:
-    """A field with its help line; a number outside `least` and `most` is refused."""
-    return field(default=default, metadata={"help": help, "metavar": metavar, "least": least, "most": most})
+def option(
+    default: Any,
+    help: str,
+    metavar: str = "",
+    *,
+    least: float | None = None,
+    most: float | None = None,
+    rare: bool = False,
+) -> Any:
+    """A field with its help line; a number outside `least` and `most` is refused; --help-all shows the `rare` ones."""
+    metadata = {"help": help, "metavar": metavar, "least": least, "most": most, "rare": rare}
+    return field(default=default, metadata=metadata)
 
 
 def check(config: Any) -> None:
@@ -42,7 +51,9 @@ class GenerateConfig:
         None, "Wrap each question: a name ({templates}) or a file with $question.", "NAME|PATH"
     )
     system: str | None = option(None, "System prompt for every question.", "TEXT")
-    few_shot: str | None = option(None, "Worked examples to show first: JSONL of question and answer.", "FILE")
+    few_shot: str | None = option(
+        None, "Worked examples to show first: JSONL of question and answer.", "FILE", rare=True
+    )
     samples: int = option(1, "Independent answers for each prompt.", "N", least=1)
     until_accepted: int | None = option(None, "Stop asking a prompt once K answers are right.", "K", least=1)
     verify: str | None = option(None, "What --until-accepted judges with: {verifiers}.", "SPEC")
@@ -53,8 +64,8 @@ class GenerateConfig:
     rpm: int | None = option(None, "Requests a minute (default: found out; so are the tokens).", "N", least=1)
     input_tpm: int | None = option(None, "Input tokens a minute.", "N", least=1)
     output_tpm: int | None = option(None, "Output tokens a minute.", "N", least=1)
-    timeout_s: float = option(600.0, "Give up on one attempt after this long.", "SECONDS", least=0.001)
-    max_attempts: int = option(8, "Tries of one request before its prompt counts as failed.", "N", least=1)
+    timeout_s: float = option(600.0, "Give up on one attempt after this long.", "SECONDS", least=0.001, rare=True)
+    max_attempts: int = option(8, "Tries of one request before its prompt counts as failed.", "N", least=1, rare=True)
     batch: bool = option(False, "Ask in batches: half the price, answers within a day.")
     cache: str | None = option(None, "The store of paid answers (default: $COTDISTILL_CACHE).", "PATH")
     no_cache: bool = option(False, "A store that lives and dies with this output.")
@@ -62,13 +73,13 @@ class GenerateConfig:
     price_in: float | None = option(None, "USD per million input tokens, where the price is unknown.", "USD", least=0)
     price_out: float | None = option(None, "USD per million output tokens.", "USD", least=0)
     retry_truncated: bool = option(False, "Ask again, within a larger cap, for truncated answers only.")
-    reextract: bool = option(False, "Ask nothing; rebuild the output from the stored answers.")
-    license: str | None = option(None, "Licence of the teacher's answers, kept with each one.", "NAME")
+    reextract: bool = option(False, "Ask nothing; rebuild the output from the stored answers.", rare=True)
+    license: str | None = option(None, "Licence of the teacher's answers, kept with each one.", "NAME", rare=True)
     limit: int | None = option(None, "Only the first N prompts.", "N", least=1)
-    prompt_field: str | None = option(None, "Column that holds the question.", "NAME")
-    reference_field: str | None = option(None, "Column that holds the reference answer.", "NAME")
-    skip_bad: bool = option(False, "Set unreadable lines aside instead of stopping.")
-    allow_modified: bool = option(False, "Accept an input that was edited after its manifest.")
+    prompt_field: str | None = option(None, "Column that holds the question.", "NAME", rare=True)
+    reference_field: str | None = option(None, "Column that holds the reference answer.", "NAME", rare=True)
+    skip_bad: bool = option(False, "Set unreadable lines aside instead of stopping.", rare=True)
+    allow_modified: bool = option(False, "Accept an input that was edited after its manifest.", rare=True)
     dry_run: bool = option(False, "Say what would be asked, send nothing.")
 
 
@@ -80,12 +91,12 @@ class FilterConfig:
     select: str | None = option(None, "Choose per prompt: {selectors} (default: keep all).", "SPEC")
     keep_incorrect: bool = option(False, "Keep wrong answers too; the verdict stays with each.")
     weight: str = option("none", "Weight rows for the loss by pass rate: none, difficulty, uncertainty.", "NAME")
-    incorrect_weight: float | None = option(None, "Weight of the wrong answers that are kept.", "X", least=0)
+    incorrect_weight: float | None = option(None, "Weight of the wrong answers that are kept.", "X", least=0, rare=True)
     explain: str | None = option(None, "Show one prompt's samples and why each was kept or dropped.", "ID")
-    engine: str = option("local", "local: the cores of this machine. ray: Ray Data (extra ray).", "NAME")
-    workers: int | None = option(None, "Processes (default: all cores, 1 for a small file).", "N", least=1)
-    skip_bad: bool = option(False, "Set unreadable lines aside instead of stopping.")
-    allow_modified: bool = option(False, "Accept an input that was edited after its manifest.")
+    engine: str = option("local", "local: the cores of this machine. ray: Ray Data (extra ray).", "NAME", rare=True)
+    workers: int | None = option(None, "Processes (default: all cores, 1 for a small file).", "N", least=1, rare=True)
+    skip_bad: bool = option(False, "Set unreadable lines aside instead of stopping.", rare=True)
+    allow_modified: bool = option(False, "Accept an input that was edited after its manifest.", rare=True)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,10 +113,16 @@ class FinetuneConfig:
         REQUIRED, "What to start from: tiny, smollm2-135m, a hub id, a directory or a .gguf file.", "ID"
     )
     eval_data: str | None = option(None, "Rows to measure the loss on after each epoch.", "FILE")
-    method: str = option("lora", "lora, or full (always full for tiny).", "NAME")
+    patience: int | None = option(
+        None, "Stop once the loss on --eval-data has not fallen N times; keep the best weights.", "N", least=1
+    )
+    method: str = option("lora", "lora, qlora (4-bit base, on a GPU), or full (always full for tiny).", "NAME")
     epochs: float = option(3.0, "Passes over the rows.", "N")
     max_steps: int | None = option(None, "Stop after N steps, whatever the epochs.", "N", least=1)
     batch_size: int = option(8, "Rows a step.", "N", least=1)
+    rows_at_once: int | None = option(None, "Rows of a step in memory at once (default: all).", "N", least=1)
+    packing: str = option("auto", "auto, bfd (several rows in one sequence), or none (rows of like length).", "NAME")
+    checkpointing: str = option("auto", "Compute activations twice, to save memory: auto, on, off.", "NAME")
     learning_rate: float | None = option(None, "Peak rate (default: 2e-4 lora, 2e-5 full, 3e-3 tiny).", "X")
     warmup: float = option(
         0.1, "Share of the steps before the peak; cosine decay after it.", "FRACTION", least=0, most=1
@@ -117,7 +134,7 @@ class FinetuneConfig:
     seed: int = option(0, "Order of rows and initial weights.", "N")
     threads: int | None = option(None, "CPU threads (default: 1 for tiny, else all).", "N", least=1)
     resume: bool = option(False, "Continue from the last checkpoint of a killed run.")
-    dry_run: bool = option(False, "Show the first rows with their trained tokens, train nothing.")
+    dry_run: bool = option(False, "Show the first rows with their trained tokens, time a few steps, write nothing.")
     skip_bad: bool = option(False, "Set rows aside that this student cannot be taught, instead of stopping.")
     allow_modified: bool = option(False, "Accept an input that was edited after its manifest.")
 

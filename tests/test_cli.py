@@ -36,6 +36,16 @@ def test_every_help_ends_with_an_example_of_its_own_command(command: str) -> Non
     assert f"Example: cotdistill {command}" in done.stdout
 
 
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_help_fits_a_screen_and_help_all_has_the_rest(command: str) -> None:
+    shown = cotdistill(command, "--help", COLUMNS="100").stdout
+    assert len(shown.splitlines()) <= 45, shown
+    if "--help-all" in shown:
+        everything = cotdistill(command, "--help-all", COLUMNS="100").stdout
+        assert set(shown.split()) < set(everything.split())
+        assert "--allow-modified" in everything and "--allow-modified" not in shown
+
+
 @pytest.mark.parametrize("words", [["--help"], *([command, "--help"] for command in COMMANDS)])
 def test_help_imports_no_sdk_and_no_torch(words: list[str]) -> None:
     code = (

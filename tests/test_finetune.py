@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -102,12 +103,14 @@ def test_loss_on_held_out_rows_is_measured_after_each_pass(trained: tuple[Path, 
     assert [entry["step"] for entry in logged if "eval_loss" in entry] == [*range(8, STEPS, 8), STEPS]
 
 
-def test_progress_is_told_each_step_with_its_loss_and_one_row_is_shown(trained: tuple[Path, Any, Notes]) -> None:
+def test_progress_is_told_each_step_with_loss_and_speed_and_three_rows_shown(
+    trained: tuple[Path, Any, Notes],
+) -> None:
     _, _, progress = trained
     assert [done for done, _ in progress.steps] == list(range(1, STEPS + 1))
-    assert progress.steps[-1][1].startswith("loss ")
+    assert re.fullmatch(r"loss [\d.]+  eval [\d.]+  [\d,]+ tokens/s", progress.steps[-1][1])
     shown = [note for note in progress.notes if note.startswith("row ")]
-    assert len(shown) == 1
+    assert len(shown) == 3
     assert "【<think>b=" in shown[0] and shown[0].endswith("<|end|>】")
 
 
@@ -131,7 +134,7 @@ print(model.generation_config.eos_token_id, model.config.use_cache)
 
 def test_the_directory_holds_no_pickle_and_nobody_is_locked_out(trained: tuple[Path, Any, Notes]) -> None:
     files = [file for file in trained[0].rglob("*") if file.is_file()]
-    assert {file.suffix for file in files} <= {".json", ".jsonl", ".jinja", ".safetensors"}
+    assert {file.suffix for file in files} <= {".json", ".jsonl", ".jinja", ".safetensors", ".md", ".svg"}
     assert {oct(file.stat().st_mode & 0o777) for file in files} == {"0o644"}
 
 
@@ -173,14 +176,14 @@ def test_the_cheap_loss_is_the_loss_of_the_whole_model() -> None:
 
 
 def _trainer(model: Any, tokenizer: Any) -> Any:
-    from cotdistill.students import training
+    from cotdistill.students.settings import arguments
 
     rows = TokenRows()
     rows.add(render(tokenizer, chain_rows(1)[0]))
     with students.quiet():
         return trainer_class()(
             model=model,
-            args=training._arguments(tiny_config(), 1, 1, False, Path("unused")),
+            args=arguments(tiny_config(), 1, 1, Path("unused")),
             train_dataset=rows.dataset(),
             processing_class=tokenizer,
         )
@@ -232,7 +235,10 @@ BAD_ROW = {"id": "p9/0", "messages": [{"role": "user", "content": "hm?"}]}
         ([{"id": "p1/0", "prompt": "2+2?"}], {}, "train.jsonl:1: prompt: expected array, got str"),
         ([*chain_rows(1), BAD_ROW], {}, "train.jsonl:2: row p9/0: expected the last turn to be the assistant's"),
         (chain_rows(2), {"max_length": 20}, "every row is longer than 20 tokens, the shortest has 9.*--max-length"),
-        (chain_rows(1), {"method": "qlora"}, "--method 'qlora': expected lora or full"),
+        (chain_rows(1), {"method": "dora"}, "--method 'dora': expected lora, qlora or full"),
+        (chain_rows(1), {"packing": "yes"}, "--packing 'yes': expected auto, bfd or none"),
+        (chain_rows(1), {"patience": 2}, "--patience: needs --eval-data"),
+        (chain_rows(1), {"rows_at_once": 3}, "--rows-at-once 3: expected a divisor of the 8 rows"),
         (chain_rows(1), {"batch_size": 0}, "--batch-size: expected at least 1, got 0"),
         (chain_rows(1), {"warmup": 2.0}, "--warmup: expected 0 to 1, got 2.0"),
         (chain_rows(1), {"student": "./nothing"}, "no student './nothing': neither a directory nor a .gguf file"),
@@ -261,7 +267,7 @@ def test_memory_that_runs_out_is_one_clear_line(tmp_path: Path, monkeypatch: pyt
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB")
 
     monkeypatch.setattr("transformers.Trainer.training_step", full)
-    with pytest.raises(CotDistillError, match="out of memory: give a smaller --batch-size or --max-length"):
+    with pytest.raises(CotDistillError, match=r"out of memory: give a smaller --rows-at-once .* smaller student"):
         finetune.run(write(tmp_path / "t.jsonl", chain_rows(8)), tmp_path / "student", tiny_config(), Silent())
 
 

@@ -13,9 +13,20 @@ from tests.conftest import ROOT
 FLOORS = [
     {"errors", "intervals", "progress", "config", "records", "reasoning"},
     {"artifacts", "extensions", "pricing", "workers", "on_ray"},
-    {"prompting", "prompt_files", "students", "mock"},
+    {"lineage", "prompting", "prompt_files", "students", "mock"},
     {"teachers"},
-    {"verifiers", "filters", "selectors", "formats", "dispatch", "judging", "screening", "funnel", "explaining"},
+    {
+        "verifiers",
+        "filters",
+        "selectors",
+        "formats",
+        "dispatch",
+        "judging",
+        "screening",
+        "funnel",
+        "explaining",
+        "hub_prompts",
+    },
     {"stages"},
     {"summary", "demo"},
     {"cli", "cli_options", "cli_cache"},
@@ -29,6 +40,7 @@ def test_no_import_runs_upward() -> None:
         own = file.relative_to(ROOT / "cotdistill").parts[0].removesuffix(".py")
         if own.startswith("__"):
             continue
+        assert own in floor, f"say above on which floor {own} lives"
         for node in ast.walk(ast.parse(file.read_text())):
             if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("cotdistill"):
                 parts = (node.module or "").split(".")

@@ -161,7 +161,7 @@ def test_lora_saves_an_adapter_and_a_merged_model_that_agree(tmp_path: Path) -> 
     adapter_config = json.loads((tmp_path / "student/adapter/adapter_config.json").read_text())
     assert adapter_config["base_model_name_or_path"] == str(base)
     assert {file.suffix for file in (tmp_path / "student").rglob("*") if file.is_file()} <= {
-        ".json", ".jsonl", ".jinja", ".safetensors",
+        ".json", ".jsonl", ".jinja", ".safetensors", ".md", ".svg",
     }  # fmt: skip
 
 

@@ -1,29 +1,23 @@
 """Rows -> a student: supervised fine-tuning whose loss falls on trace, answer and end token alone."""
 
 import dataclasses
-import os
-import shutil
-from collections import Counter
+import tempfile
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
-import msgspec
-
-from cotdistill import artifacts, students
-from cotdistill.artifacts import ArtifactWriter, BadLines, FileInfo, Manifest
+from cotdistill import artifacts, lineage, students
+from cotdistill.artifacts import ArtifactWriter, BadLines, Manifest
 from cotdistill.config import FinetuneConfig, check
-from cotdistill.errors import CotDistillError, UsageError
-from cotdistill.progress import Progress
-from cotdistill.students import rendering
-from cotdistill.students.rendering import Rendered, Row
+from cotdistill.errors import DONE, UsageError
+from cotdistill.progress import Progress, Silent
+from cotdistill.students import ranks, student_directory
+from cotdistill.students.reading import Reader
 from cotdistill.students.token_rows import TokenRows
 
 PACKAGES = ("torch", "transformers", "trl", "peft", "accelerate", "datasets", "tokenizers")
 
-SHOWN = 3
-"""Rows that a dry run shows; a run shows one."""
-
-_FREE_TO_CHANGE = {"resume", "dry_run", "threads", "allow_modified", "skip_bad"}
+_FREE_TO_CHANGE = {"resume", "dry_run", "threads", "rows_at_once", "checkpointing", "allow_modified", "skip_bad"}
 """Options that a resumed run may set anew: they change no weight."""
 
 
@@ -34,154 +28,149 @@ def run(rows: Path, student_dir: Path, config: FinetuneConfig, progress: Progres
     checkpoint there. Raises CotDistillError for rows that cannot be trained on, StoppedError after a signal.
     """
     _check(config)
+    if not ranks.is_first():
+        _help_first(rows, student_dir, config)
     bad = BadLines(artifacts.sibling(student_dir, "bad.jsonl") if config.skip_bad else None)
     with (
         artifacts.run("finetune", student_dir, dataclasses.asdict(config), PACKAGES, directory=True) as current,
         students.quiet(),
         bad,
     ):
-        _check_replaceable(student_dir)
+        student_directory.check_replaceable(student_dir)
         current.read(rows, allow_modified=config.allow_modified, written_by="format")
-        tokenizer = students.load_tokenizer(config.student)
-        reader = _Reader(tokenizer, config, bad, progress)
-        training = reader.read(rows)
-        evaluating = TokenRows()
         if config.eval_data:
-            evaluating = reader.read(current.read(Path(config.eval_data), allow_modified=config.allow_modified))
-        counts = reader.counts(training, evaluating)
+            current.read(Path(config.eval_data), allow_modified=config.allow_modified)
+        data = _read(rows, config, bad, progress)
+        counts = _counts(data, bad, config, progress)
         if config.dry_run:
-            return current.summary({**counts, "tokens": training.tokens, "trained_tokens": training.trained_tokens})
-        partial = _work_directory(current, config, progress)
-        return _train(current, partial, tokenizer, training, evaluating, config, counts, progress)
+            return _rehearse(current, data, counts, config)
+        work = _work_directory(current, config, progress)
+        ranks.wait_for_all()
+        return _train(current, work, data, config, counts, progress)
 
 
-class _Reader:
-    """Renders rows, leaves out what is too long, shows the first ones and counts."""
-
-    def __init__(self, tokenizer: Any, config: FinetuneConfig, bad: BadLines, progress: Progress) -> None:
-        self._tokenizer, self._config, self._bad, self._progress = tokenizer, config, bad, progress
-        self._limit = min(config.max_length, tokenizer.model_max_length)
-        self._counts: Counter[str] = Counter(too_long=0)
-        self._to_show = SHOWN if config.dry_run else 1
-
-    def read(self, path: Path) -> TokenRows:
-        rows = TokenRows()
-        shortest_left_out = 0
-        for number, row in artifacts.read_numbered(path, Row, self._bad):
-            try:
-                rendered = rendering.render(self._tokenizer, row)
-            except CotDistillError as error:
-                self._bad.add(path, number, msgspec.json.encode(row), str(error))
-                continue
-            if len(rendered.input_ids) > self._limit:
-                self._counts["too_long"] += 1
-                shortest_left_out = min(shortest_left_out or len(rendered.input_ids), len(rendered.input_ids))
-                continue
-            self._counts[rendered.how] += 1
-            self._show(row, rendered)
-            rows.add(rendered)
-        if rows:
-            return rows
-        if shortest_left_out:
-            raise CotDistillError(
-                f"{path}: every row is longer than {self._limit} tokens, the shortest has {shortest_left_out}. "
-                f"Raise --max-length, up to the {self._tokenizer.model_max_length} that this student can read"
-            )
-        raise CotDistillError(f"{path}: holds no rows; expected one training row a line, as `cotdistill format` writes")
-
-    def counts(self, training: TokenRows, evaluating: TokenRows) -> dict[str, int]:
-        too_long = self._counts.pop("too_long")
-        left_out = {"rows_too_long": too_long, "rows_bad": self._bad.count}
-        steps = {"steps": _steps(self._config, len(training))}
-        evaluation = {"eval_rows": len(evaluating)} if evaluating else {}
-        if too_long:
-            self._progress.note(f"{too_long} rows have more than {self._limit} tokens and are left out")
-        return {"rows": len(training), **{name: n for name, n in left_out.items() if n}, **evaluation, **steps}
-
-    def _show(self, row: Row, rendered: Rendered) -> None:
-        if not self._to_show:
-            return
-        self._to_show -= 1
-        read = self._tokenizer.decode(rendered.input_ids[: rendered.n_prompt])
-        written = self._tokenizer.decode(rendered.input_ids[rendered.n_prompt :])
-        self._progress.note(
-            f"row {row.id}: {len(rendered.input_ids)} tokens, trace {rendered.how}, trained are those in 【】:\n"
-            f"{_shortened(read, 300)}【{_shortened(written, 600)}】"
-        )
+@dataclass(frozen=True)
+class _Data:
+    tokenizer: Any
+    training: TokenRows
+    evaluating: TokenRows
+    plan: Any
+    reader: Reader
 
 
-def _shortened(text: str, limit: int) -> str:
-    """The middle goes: what matters is how the parts meet."""
-    return text if len(text) <= limit else f"{text[: limit // 2]} […] {text[-limit // 2 :]}"
+def _read(rows: Path, config: FinetuneConfig, bad: BadLines, progress: Progress) -> _Data:
+    from cotdistill.students.training import plan
+
+    tokenizer = students.load_tokenizer(config.student)
+    reader = Reader(tokenizer, config.max_length, bad, progress)
+    training = reader.read(rows)
+    evaluating = reader.read(Path(config.eval_data)) if config.eval_data else TokenRows()
+    return _Data(tokenizer, training, evaluating, plan(training, config), reader)
+
+
+def _counts(data: _Data, bad: BadLines, config: FinetuneConfig, progress: Progress) -> dict[str, int]:
+    left_out = {"rows_too_long": data.reader.too_long, "rows_bad": bad.count}
+    if data.reader.too_long:
+        limit = min(config.max_length, data.tokenizer.model_max_length)
+        progress.note(f"{data.reader.too_long} rows have more than {limit} tokens and are left out")
+    evaluation = {"eval_rows": len(data.evaluating)} if data.evaluating else {}
+    counts = {"rows": len(data.training), **{name: n for name, n in left_out.items() if n}, **evaluation}
+    return {**counts, "steps": data.plan.steps}
+
+
+def _rehearse(current: artifacts.Run, data: _Data, counts: dict[str, int], config: FinetuneConfig) -> Manifest:
+    """A few real steps, nowhere kept: what the whole would take."""
+    from cotdistill.students.training import estimate
+
+    model = _load(config, data.tokenizer)
+    with tempfile.TemporaryDirectory() as work:
+        estimated = estimate(model, data.tokenizer, data.plan, config, Path(work))
+    tokens = {"tokens": data.training.tokens, "trained_tokens": data.training.trained_tokens}
+    results = {"padding_share": round(data.plan.padding_share, 4), **estimated}
+    return current.summary({**counts, **tokens}, results=results)
 
 
 def _train(
     current: artifacts.Run,
-    partial: Path,
-    tokenizer: Any,
-    training: TokenRows,
-    evaluating: TokenRows,
+    work: Path,
+    data: _Data,
     config: FinetuneConfig,
     counts: dict[str, int],
     progress: Progress,
 ) -> Manifest:
-    from cotdistill.students import saving
-    from cotdistill.students.training import prepare, train
+    from cotdistill.students import card, checking, curve, saving
+    from cotdistill.students.training import train
 
-    model = students.load_model(config.student, tokenizer, seed=config.seed)
-    stored = model.dtype
-    parameters = model.num_parameters()
-    prepare(model, config)
-    trained = train(model, tokenizer, training, evaluating, config, partial / "checkpoints", progress)
-    saving.save(
-        trained.model, tokenizer, partial, student=config.student, stored=stored, end_tokens=training.end_tokens
-    )
-    with ArtifactWriter(partial / "metrics.jsonl") as metrics:
+    model = _load(config, data.tokenizer)
+    stored, parameters = model.cotdistill_stored, model.num_parameters()
+    trained = train(model, data.tokenizer, data.plan, data.evaluating, config, work, progress)
+    ends = data.training.end_tokens
+    saving.save(trained.model, data.tokenizer, work, student=config.student, stored=stored, end_tokens=ends)
+    saving.write_settings(work, data.reader.usual_template_kwargs())
+    with ArtifactWriter(work / "metrics.jsonl") as metrics:
         for entry in trained.history:
             metrics.write(entry)
         metrics.commit()
+    artifacts.write_whole(work / "loss.svg", curve.svg(trained.history).encode())
+    counts = {**counts, "steps": trained.steps, "trained_tokens": trained.trained_tokens}
+    results = _results(trained, parameters, data)
+    del model
+    if data.evaluating:
+        results |= checking.habits(work, data.evaluating, config.threads)
+    card.write(
+        work,
+        name=current.output.name,
+        student=config.student,
+        options=dataclasses.asdict(config),
+        results=results,
+        counts=counts,
+        sources=list(lineage.manifests(Path(current.inputs[0].path))),
+    )
+    return student_directory.publish(current, work, counts, results)
+
+
+def _results(trained: Any, parameters: int, data: _Data) -> dict[str, Any]:
     losses = [entry["loss"] for entry in trained.history if "loss" in entry]
-    results = {
+    held = [entry["eval_loss"] for entry in trained.history if "eval_loss" in entry]
+    best = {"best_step": trained.best_step} if trained.best_step else {}
+    return {
         "loss": round(losses[-1], 4),
+        **({"eval_loss": round(min(held) if best else held[-1], 4)} if held else {}),
+        **best,
         "parameters": parameters,
         "seconds": round(trained.seconds, 1),
         "tokens_per_s": round(trained.tokens_per_s),
+        "padding_share": round(data.plan.padding_share, 4),
+        **({"activations_computed_twice": True} if trained.checkpointing else {}),
     }
-    return _publish(current, partial, {**counts, "trained_tokens": trained.trained_tokens}, results)
 
 
-def _publish(current: artifacts.Run, partial: Path, counts: dict[str, int], results: dict[str, Any]) -> Manifest:
-    """Manifest into the directory, then the directory into place: it is never there without."""
-    shutil.rmtree(partial / "checkpoints", ignore_errors=True)
-    (partial / _RECEIPT).unlink()
-    files = [file for file in partial.rglob("*") if file.is_file() and file.name != "manifest.json"]
-    files.sort(key=lambda file: (file.parent != partial, file.suffix != ".safetensors", file))  # the weights first
-    outputs = tuple(
-        FileInfo(path=str(current.output / file.relative_to(partial)), sha256=artifacts.sha256(file)) for file in files
-    )
-    manifest = current.summary(counts, outputs=outputs, results=results)
-    current.write_manifest(manifest, partial / "manifest.json")
-    for file in files:
-        _sync(file)
-    old = current.output.with_name(current.output.name + ".old")
-    shutil.rmtree(old, ignore_errors=True)
-    if current.output.exists():
-        current.output.rename(old)
-    partial.rename(current.output)
-    shutil.rmtree(old, ignore_errors=True)
-    return manifest
+def _load(config: FinetuneConfig, tokenizer: Any) -> Any:
+    from cotdistill.students import memory, quantized
+    from cotdistill.students.settings import prepare
+
+    with memory.memory_explained("student"):
+        if config.method == "qlora":
+            model = quantized.load(config.student)
+        else:
+            model = students.load_model(config.student, tokenizer, seed=config.seed)
+        model.cotdistill_stored = model.dtype
+        prepare(model, config)
+    return model
 
 
-def _sync(file: Path) -> None:
-    descriptor = os.open(file, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+def _help_first(rows: Path, student_dir: Path, config: FinetuneConfig) -> NoReturn:
+    """What every process but the first one does: compute. The first one has checked everything before."""
+    from cotdistill.students.training import train
 
-
-_RECEIPT = "run.json"
-"""In a directory of work in progress: what it was begun with."""
+    with students.quiet(), tempfile.TemporaryDirectory() as scratch:
+        ranks.wait_for_all()
+        bad = BadLines(Path(scratch) / "bad.jsonl" if config.skip_bad else None)
+        data = _read(rows, config, bad, Silent())
+        model = _load(config, data.tokenizer)
+        work = student_directory.work_directory(student_dir)
+        train(model, data.tokenizer, data.plan, data.evaluating, config, work, Silent())
+    raise SystemExit(DONE)
 
 
 def _work_directory(current: artifacts.Run, config: FinetuneConfig, progress: Progress) -> Path:
@@ -190,43 +179,33 @@ def _work_directory(current: artifacts.Run, config: FinetuneConfig, progress: Pr
     Raises UsageError when those were made from other rows or with other options."""
     from cotdistill.students.training import last_checkpoint
 
-    partial = current.output.with_name(current.output.name + ".partial")
     options = {name: value for name, value in dataclasses.asdict(config).items() if name not in _FREE_TO_CHANGE}
     receipt = {**options, **{f"content of {info.path}": info.sha256 for info in current.inputs}}
-    checkpoint = last_checkpoint(partial / "checkpoints")
+    checkpoint = last_checkpoint(student_directory.work_directory(current.output) / "checkpoints")
     if config.resume and checkpoint:
-        begun = msgspec.json.decode((partial / _RECEIPT).read_bytes())
-        changed = sorted(name for name in {*begun, *receipt} if begun.get(name) != receipt.get(name))
-        if changed:
-            raise UsageError(f"{partial}: was begun with another {changed[0]}; drop --resume to start afresh")
+        work = student_directory.check_continues(current.output, receipt)
         progress.note(f"continuing after step {checkpoint.name.rpartition('-')[2]}")
-        return partial
+        return work
     if config.resume:
         progress.note("no checkpoint to continue from; starting afresh")
-    shutil.rmtree(partial, ignore_errors=True)
-    artifacts.write_whole(partial / _RECEIPT, msgspec.json.encode(receipt))
-    return partial
-
-
-def _steps(config: FinetuneConfig, rows: int) -> int:
-    from cotdistill.students.training import steps_of
-
-    return steps_of(config, rows)
+    return student_directory.begin(current.output, receipt)
 
 
 def _check(config: FinetuneConfig) -> None:
-    if config.method not in ("lora", "full"):
-        raise UsageError(f"--method {config.method!r}: expected lora or full")
+    from cotdistill.students import packing
+
     check(config)
+    named = {"method": ("lora", "qlora", "full"), "packing": packing.CHOICES, "checkpointing": ("auto", "on", "off")}
+    for name, choices in named.items():
+        if (value := getattr(config, name)) not in choices:
+            raise UsageError(f"--{name} {value!r}: expected {', '.join(choices[:-1])} or {choices[-1]}")
     for name in ("epochs", "learning_rate"):
         value = getattr(config, name)
         if value is not None and value <= 0:
             raise UsageError(f"--{name.replace('_', '-')}: expected more than 0, got {value}")
+    if config.patience is not None and not config.eval_data:
+        raise UsageError("--patience: needs --eval-data, the rows whose loss decides when to stop")
+    if config.method == "qlora":
+        from cotdistill.students import quantized
 
-
-def _check_replaceable(student_dir: Path) -> None:
-    """Only a student that finetune wrote, or an empty directory, is replaced."""
-    if not student_dir.exists() or (student_dir / "manifest.json").is_file():
-        return
-    if not student_dir.is_dir() or any(student_dir.iterdir()):
-        raise UsageError(f"{student_dir}: exists and is no student that finetune wrote; give another -o")
+        quantized.check()

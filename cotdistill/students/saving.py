@@ -1,13 +1,19 @@
 """A trained model -> a directory that plain transformers, and every tool that reads its files, can load."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from cotdistill import students
+import msgspec
+
+from cotdistill import artifacts, students
 
 READABLE = 0o644
 """safetensors writes its files for the owner alone."""
+
+
+SETTINGS = "cotdistill.json"
+"""Beside the weights: what is needed to ask the student as it was trained, where no other file has a place for it."""
 
 
 def save(model: Any, tokenizer: Any, directory: Path, *, student: str, stored: Any, end_tokens: Iterable[int]) -> None:
@@ -19,10 +25,14 @@ def save(model: Any, tokenizer: Any, directory: Path, *, student: str, stored: A
     import torch
 
     if students.is_adapted(model):
+        from peft import PeftModel
+
         # A hub id where there is one: a path of this machine leads nowhere on another.
         model.peft_config["default"].base_model_name_or_path = students.public_name(student)
         model.save_pretrained(directory / "adapter")
         (directory / "adapter" / "README.md").unlink(missing_ok=True)  # peft's empty form
+        if getattr(model, "is_loaded_in_4bit", False):  # merged into the weights as they were before
+            model = PeftModel.from_pretrained(students.load_model(student, tokenizer), str(directory / "adapter"))
         model = model.to(torch.float32).merge_and_unload()
     model = model.to(stored)
     _stop_at(model, tokenizer, end_tokens)
@@ -31,6 +41,11 @@ def save(model: Any, tokenizer: Any, directory: Path, *, student: str, stored: A
     for file in directory.rglob("*"):
         if file.is_file():
             file.chmod(READABLE)
+
+
+def write_settings(directory: Path, chat_template_kwargs: Mapping[str, object]) -> None:
+    settings = {"chat_template_kwargs": dict(chat_template_kwargs)}
+    artifacts.write_whole(directory / SETTINGS, msgspec.json.format(msgspec.json.encode(settings), indent=2) + b"\n")
 
 
 def _stop_at(model: Any, tokenizer: Any, end_tokens: Iterable[int]) -> None:

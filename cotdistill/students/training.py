@@ -1,84 +1,162 @@
-"""Supervised fine-tuning on rows that are tokens already: TRL's SFTTrainer with its costly defaults off."""
+"""Supervised fine-tuning on rows that are tokens already, with TRL's SFTTrainer."""
 
 import math
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from cotdistill.config import FinetuneConfig
 from cotdistill.errors import CotDistillError, StoppedError
-from cotdistill.progress import Progress
-from cotdistill.students import tiny
+from cotdistill.progress import Progress, Silent
+from cotdistill.students import memory, packing, ranks
+from cotdistill.students.collating import collator
+from cotdistill.students.memory import memory_explained as memory_explained
+from cotdistill.students.settings import arguments, is_lora, lora, rows_at_once
+from cotdistill.students.settings import has_bfloat16 as has_bfloat16
 from cotdistill.students.token_rows import TokenRows
-from cotdistill.students.trainer import FINISHED, stopping, trainer_class, watcher
+from cotdistill.students.trainer import stopping, trainer_class
+from cotdistill.students.watching import FINISHED, Entry, history_of, watcher
 
-_OUT_OF_MEMORY = ("out of memory", "not enough memory", "can't allocate memory", "failed to allocate")
+_REMEDY = "--rows-at-once (fewer rows in memory, the same result), --batch-size or --max-length"
+
+TRIAL_STEPS = 3
+"""Of a dry run; the first one, in which memory is first asked for, is not timed."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is trained in which order. `examples` are rows, or packs of rows where those are `packed`."""
+
+    examples: Any
+    packed: bool
+    steps: int
+    steps_per_pass: int
+    padding_share: float
+    tokens: int
+    """Of all steps together, read ones included, padding not."""
+    widest: int
+    """The most tokens, padding included, that are in memory at once."""
 
 
 @dataclass(frozen=True)
 class Trained:
-    """`history`: step, loss, learning_rate, tokens, and eval_loss, in the order they were logged. `seconds` and
-    `tokens_per_s` (rows' tokens, prompts included) are of this run alone, not of the one it resumed."""
+    """`seconds` and `tokens_per_s` (rows' tokens, prompts included) are of this run alone, not of the one it
+    resumed. `best_step` is the one whose weights were kept, where that was chosen by the loss on held-out rows."""
 
     model: Any
-    history: list[dict[str, float]]
+    history: list[Entry]
     trained_tokens: int
+    steps: int
+    best_step: int | None
     seconds: float
     tokens_per_s: float
+    checkpointing: bool
 
 
-def steps_of(config: FinetuneConfig, rows: int) -> int:
-    return config.max_steps or math.ceil(config.epochs * rows / config.batch_size)
+def plan(rows: TokenRows, config: FinetuneConfig) -> Plan:
+    """Raises UsageError when a step cannot be shared out among the processes, or parts, that it was asked in."""
+    at_once = rows_at_once(config)
+    packed = packing.chosen(config.packing)
+    if not packed:
+        steps_per_pass = math.ceil(len(rows) / config.batch_size)
+        steps = config.max_steps or math.ceil(config.epochs * len(rows) / config.batch_size)
+        total = steps * config.batch_size if config.max_steps else math.ceil(config.epochs * len(rows))
+        order = rows.order(total, config.batch_size, config.seed)
+        share, tokens = rows.padding_share(order, at_once), int(rows.lengths()[order].sum())
+        return Plan(rows.dataset().select(order), False, steps, steps_per_pass, share, tokens, at_once * rows.longest)
+    import numpy
+
+    packs = packing.packs_of(rows, at_once)
+    per_step = config.batch_size // at_once
+    steps_per_pass = math.ceil(len(packs) / per_step)
+    steps = config.max_steps or math.ceil(config.epochs * len(packs) / per_step)
+    random = numpy.random.default_rng(config.seed)
+    passes = -(-steps * per_step // len(packs))
+    order = numpy.concatenate([random.permutation(len(packs)) for _ in range(passes)])[: steps * per_step]
+    sizes = numpy.array([sum(rows.lengths()[pack]) for pack in packs])
+    return Plan(
+        rows.dataset(packs).select(order), True, steps, steps_per_pass, 0.0, int(sizes[order].sum()), int(sizes.max())
+    )
 
 
 def train(
     model: Any,
     tokenizer: Any,
-    rows: TokenRows,
+    planned: Plan,
     eval_rows: TokenRows,
     config: FinetuneConfig,
-    checkpoints: Path,
+    work: Path,
     progress: Progress,
+    *,
+    trial: bool = False,
 ) -> Trained:
-    """Train `model` in place; checkpoints appear in `checkpoints`, and the last finished one is continued from.
+    """Train `model` in place; `work` gets metrics.jsonl and `checkpoints/`, whose last finished one is continued from.
+    A `trial` makes a few steps and leaves no checkpoint.
 
     Raises StoppedError after a signal, CotDistillError when memory runs out or the loss is no number.
     """
     from transformers import PrinterCallback
 
-    steps = steps_of(config, len(rows))
-    total = steps * config.batch_size if config.max_steps else math.ceil(config.epochs * len(rows))
-    order = rows.order(total, config.batch_size, config.seed)
-    started = last_checkpoint(checkpoints)
+    steps = min(TRIAL_STEPS, planned.steps) if trial else planned.steps
+    started = None if trial else last_checkpoint(work / "checkpoints")
+    checkpointing = _needs_checkpointing(model, planned, config)
+    if planned.packed and config.packing == "auto":
+        model.set_attn_implementation("flash_attention_2")
     trainer = trainer_class()(
         model=model,
-        args=_arguments(config, steps, math.ceil(len(rows) / config.batch_size), bool(eval_rows), checkpoints),
-        train_dataset=rows.dataset().select(order),
-        eval_dataset=eval_rows.dataset() if eval_rows else None,
+        args=arguments(
+            config,
+            steps,
+            planned.steps_per_pass,
+            work / "checkpoints",
+            evaluating=bool(eval_rows) and not trial,
+            packed=planned.packed,
+            checkpointing=checkpointing,
+            trial=trial,
+        ),
+        train_dataset=planned.examples,
+        eval_dataset=_eval_examples(eval_rows, planned.packed) if eval_rows else None,
+        data_collator=collator(_padding(tokenizer), packed=planned.packed),
         processing_class=tokenizer,
-        peft_config=_lora(config) if is_lora(config) else None,
+        peft_config=lora(config) if is_lora(config) else None,
     )
-    watch = watcher(progress)
+    watch = watcher(progress, work / "metrics.jsonl", config.patience, trainer)
     trainer.remove_callback(PrinterCallback)  # it prints to stdout
     trainer.add_callback(watch)
     progress.begin("finetune", steps)
     began = time.monotonic()
-    with memory_explained("--batch-size or --max-length"), stopping(watch):
+    with memory_explained(_REMEDY), stopping(watch):
         trainer.train(resume_from_checkpoint=str(started) if started else None)
-    if trainer.state.global_step < steps:
-        raise StoppedError(f"stopped after step {trainer.state.global_step} of {steps}; --resume continues there")
-    history = [_entry(logged) for logged in trainer.state.log_history if "loss" in logged or "eval_loss" in logged]
+    done = trainer.state.global_step
+    if done < steps and not watch.patience_lost:
+        raise StoppedError(f"stopped after step {done} of {steps}; --resume continues there")
+    history = history_of(trainer.state)
     if any(not math.isfinite(entry.get("loss", 0.0)) for entry in history):
         raise CotDistillError("the loss is no number any more; give a smaller --learning-rate")
-    seconds = time.monotonic() - began
-    return Trained(trainer.model, history, trainer.trained_tokens, seconds, trainer.read_tokens / seconds)
+    best = trainer.state.best_model_checkpoint
+    return Trained(
+        model=_whole(trainer, config),
+        history=history,
+        trained_tokens=trainer.all_trained_tokens,
+        steps=done,
+        best_step=int(best.rpartition("-")[2]) if best else None,
+        seconds=time.monotonic() - began,
+        tokens_per_s=watch.tokens_per_s(),
+        checkpointing=checkpointing,
+    )
 
 
-def is_lora(config: FinetuneConfig) -> bool:
-    return config.method == "lora" and config.student != "tiny"
+def estimate(model: Any, tokenizer: Any, planned: Plan, config: FinetuneConfig, work: Path) -> dict[str, float]:
+    """What the whole run would take, from a few real steps and from the sizes of its tensors."""
+    needed = _needed_bytes(model, planned, config)
+    trial = train(model, tokenizer, planned, TokenRows(), config, work, Silent(), trial=True)
+    return {
+        "estimated_seconds": round(planned.tokens / trial.tokens_per_s, 1),
+        "estimated_memory_gb": round(needed / 1e9, 2),
+        "free_memory_gb": round(memory.free_bytes() / 1e9, 2),
+        "tokens_per_s": round(trial.tokens_per_s),
+    }
 
 
 def last_checkpoint(checkpoints: Path) -> Path | None:
@@ -86,91 +164,52 @@ def last_checkpoint(checkpoints: Path) -> Path | None:
     return max(finished, key=lambda path: int(path.name.rpartition("-")[2]), default=None)
 
 
-def prepare(model: Any, config: FinetuneConfig) -> None:
-    """Threads and number format for this machine. LoRA's base is frozen, so half its bits do where the hardware
-    has bfloat16; weights that learn keep 32 bits, or small steps would be rounded away."""
+def _needed_bytes(model: Any, planned: Plan, config: FinetuneConfig) -> int:
+    every = sum(weight.numel() for weight in model.parameters())
+    trainable = _lora_weights(model, config.lora_rank) if is_lora(config) else every
+    return memory.needed_bytes(model, trainable, planned.widest)
+
+
+def _lora_weights(model: Any, rank: int) -> int:
+    """Two thin matrices beside each linear layer but the output's."""
     import torch
 
-    threads = config.threads or (1 if config.student == "tiny" else None)
-    if threads:  # two threads on a model this small wait for each other longer than they work
-        torch.set_num_threads(threads)
-    model.to(torch.bfloat16 if is_lora(config) and has_bfloat16() else torch.float32)
+    head = model.get_output_embeddings()
+    linear = (layer for layer in model.modules() if isinstance(layer, torch.nn.Linear) and layer is not head)
+    return sum(rank * (layer.in_features + layer.out_features) for layer in linear)
 
 
-def has_bfloat16() -> bool:
+def _needs_checkpointing(model: Any, planned: Plan, config: FinetuneConfig) -> bool:
+    if config.checkpointing != "auto":
+        return config.checkpointing == "on"
+    return memory.is_short(_needed_bytes(model, planned, config), int(model.get_memory_footprint()))
+
+
+def _padding(tokenizer: Any) -> int:
+    pad = tokenizer.pad_token_id
+    return int(tokenizer.eos_token_id if pad is None else pad)  # never read, and has no label
+
+
+def _eval_examples(rows: TokenRows, packed: bool) -> Any:
+    return rows.dataset([[row] for row in range(len(rows))]) if packed else rows.dataset()
+
+
+def _whole(trainer: Any, config: FinetuneConfig) -> Any:
+    """The trained model in one piece, also where several processes hold a part of it each (FSDP)."""
     import torch
 
-    if torch.cuda.is_available():
-        return bool(torch.cuda.is_bf16_supported())
-    fast = getattr(torch.cpu, "_is_avx512_bf16_supported", None)
-    return bool(fast and fast())
+    if not trainer.is_fsdp_enabled:
+        return trainer.model
+    weights = trainer.accelerator.get_state_dict(trainer.model)
+    if not ranks.is_first():
+        return None
+    from peft import get_peft_model
+    from transformers import AutoModelForCausalLM
 
-
-def _arguments(config: FinetuneConfig, steps: int, steps_per_pass: int, evaluating: bool, checkpoints: Path) -> Any:
-    import torch
-    from trl import SFTConfig
-
-    gpu = torch.cuda.is_available()
-    is_tiny = config.student == "tiny"
-    log_every = max(1, steps // 100)
-    return SFTConfig(
-        output_dir=str(checkpoints),
-        max_steps=steps,
-        per_device_train_batch_size=config.batch_size,
-        per_device_eval_batch_size=config.batch_size,
-        learning_rate=config.learning_rate or default_learning_rate(config),
-        lr_scheduler_type="cosine_with_min_lr",
-        lr_scheduler_kwargs={"min_lr_rate": 0.05},
-        warmup_steps=round(config.warmup * steps),
-        weight_decay=config.weight_decay,
-        adam_beta2=tiny.ADAM_BETA2 if is_tiny else 0.999,
-        seed=config.seed,
-        train_sampling_strategy="sequential",  # the rows come in TokenRows.order
-        max_length=None,  # too long rows were left out before; TRL would cut them
-        dataset_kwargs={"skip_prepare_dataset": True},
-        bf16=gpu and not is_lora(config) and has_bfloat16(),
-        gradient_checkpointing=gpu and not is_tiny,  # on a CPU memory is cheaper than the second forward pass
-        activation_checkpointing=gpu and not is_tiny,
-        use_cpu=not gpu,
-        dataloader_pin_memory=gpu,
-        logging_steps=log_every,
-        logging_nan_inf_filter=False,  # it would hide a loss that is no number behind an average
-        eval_strategy="steps" if evaluating else "no",
-        eval_steps=steps_per_pass,
-        prediction_loss_only=True,
-        save_steps=log_every * 10,
-        save_total_limit=2,  # one of them may be half written when the machine goes down
-        report_to=[],
-        disable_tqdm=True,
-        log_level="error",
-    )
-
-
-def default_learning_rate(config: FinetuneConfig) -> float:
-    if config.student == "tiny":
-        return tiny.LEARNING_RATE
-    return 2e-4 if is_lora(config) else 2e-5
-
-
-def _lora(config: FinetuneConfig) -> Any:
-    from peft import LoraConfig
-
-    return LoraConfig(
-        r=config.lora_rank, lora_alpha=config.lora_alpha, target_modules="all-linear", task_type="CAUSAL_LM"
-    )
-
-
-def _entry(logged: dict[str, float]) -> dict[str, float]:
-    wanted = ("step", "loss", "eval_loss", "learning_rate", "tokens")
-    return {name: logged[name] for name in wanted if name in logged}
-
-
-@contextmanager
-def memory_explained(remedy: str) -> Iterator[None]:
-    """Torch's several ways to say that memory ran out, as one line."""
-    try:
-        yield
-    except (MemoryError, RuntimeError) as error:
-        if isinstance(error, MemoryError) or any(words in str(error).lower() for words in _OUT_OF_MEMORY):
-            raise CotDistillError(f"out of memory: give a smaller {remedy}, or take a smaller student") from None
-        raise
+    plain = trainer.model.get_base_model() if is_lora(config) else trainer.model
+    with torch.device("meta"):
+        whole = AutoModelForCausalLM.from_config(plain.config, dtype=plain.dtype)
+        whole = get_peft_model(whole, lora(config)) if is_lora(config) else whole
+    whole.load_state_dict(weights, assign=True)
+    whole.generation_config = plain.generation_config
+    return whole

@@ -1,0 +1,127 @@
+"""README.md of a student's directory: what it is, what it learned from, and how to load it."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from cotdistill import artifacts, students
+from cotdistill.artifacts import Manifest
+
+_SHOWN_OPTIONS = (
+    "method", "epochs", "max_steps", "batch_size", "learning_rate", "warmup", "weight_decay", "lora_rank",
+    "lora_alpha", "max_length", "seed",
+)  # fmt: skip
+
+
+def write(
+    directory: Path,
+    *,
+    name: str,
+    student: str,
+    options: Mapping[str, Any],
+    results: Mapping[str, Any],
+    counts: Mapping[str, int],
+    sources: Sequence[Manifest],
+) -> None:
+    """`sources` are the manifests behind the training rows, `name` the directory's own. Paths of this machine stay
+    out: the file is made to be published."""
+    base = _base(student)
+    generate = next((one for one in sources if one.stage == "generate"), None)
+    text = "\n".join(
+        [
+            *_front_matter(student),
+            f"# {name}",
+            "",
+            f"A student of {_teacher(generate)}, trained on {counts['rows']:,} of its answers with "
+            f"cotdistill; it starts from {base}.",
+            "",
+            "![loss](loss.svg)",
+            "",
+            *_table("Result", {**results, **counts}),
+            *_table("Training options", _shown(options)),
+            *_data(sources, generate),
+            *_rights(generate, base),
+            *_loading(name),
+        ]
+    )
+    artifacts.write_whole(directory / "README.md", text.encode())
+
+
+def _shown(options: Mapping[str, Any]) -> dict[str, Any]:
+    is_lora = options["method"] != "full" and options["student"] != "tiny"
+    shown = {key: options[key] for key in _SHOWN_OPTIONS if options[key] is not None}
+    return {key: value for key, value in shown.items() if is_lora or not key.startswith(("lora", "method"))}
+
+
+def _base(student: str) -> str:
+    """Without the path of a directory or file, which says nothing elsewhere."""
+    found = students.resolve(student)
+    if found.kind == "tiny":
+        return "random weights (cotdistill's embedded `tiny` model)"
+    return f"`{Path(student).name if Path(student).exists() else students.public_name(student)}`"
+
+
+def _front_matter(student: str) -> list[str]:
+    public = students.public_name(student)
+    is_public = students.resolve(student).kind == "hub" or public != student
+    lines = ["---", "library_name: transformers", "pipeline_tag: text-generation", "tags: [cotdistill, distillation]"]
+    return [*lines, *([f"base_model: {public}"] if is_public else []), "---", ""]
+
+
+def _teacher(generate: Manifest | None) -> str:
+    return f"`{generate.options['teacher']}`" if generate else "a teacher that its data does not name"
+
+
+def _table(title: str, values: Mapping[str, Any]) -> list[str]:
+    rows = [f"| {key.replace('_', ' ')} | {_written(value)} |" for key, value in values.items()]
+    return [f"## {title}", "", "| | |", "|---|---|", *rows, ""]
+
+
+def _written(value: Any) -> str:
+    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value).replace("|", "\\|")
+
+
+def _data(sources: Sequence[Manifest], generate: Manifest | None) -> list[str]:
+    if not sources:
+        return ["## Data", "", "Rows without a manifest: nothing is known of their origin.", ""]
+    lines = [
+        f"* {one.stage}: " + ", ".join(f"{key.replace('_', ' ')} {count:,}" for key, count in one.counts.items())
+        for one in reversed(sources)
+    ]
+    prompts = [Path(info.path).name for info in generate.inputs] if generate else []
+    origin = [f"Prompts: `{', '.join(prompts)}`.", ""] if prompts else []
+    return ["## Data", "", *origin, "What each step made of them:", "", *lines, ""]
+
+
+def _rights(generate: Manifest | None, base: str) -> list[str]:
+    license = generate.options.get("license") if generate else None
+    return [
+        "## Rights",
+        "",
+        f"Licence of the teacher's answers: {license or 'not recorded'}. The terms of the teacher's provider may "
+        f"restrict training on them, and the licence of the starting point, {base}, goes on to hold. "
+        "Settle both before you publish these weights.",
+        "",
+    ]
+
+
+def _loading(name: str) -> list[str]:
+    return [
+        "## Load it",
+        "",
+        "```python",
+        "from transformers import AutoModelForCausalLM, AutoTokenizer",
+        "",
+        f'model = AutoModelForCausalLM.from_pretrained("{name}")',
+        f'tokenizer = AutoTokenizer.from_pretrained("{name}")',
+        'messages = [{"role": "user", "content": "..."}]',
+        "batch = tokenizer.apply_chat_template(",
+        '    messages, add_generation_prompt=True, return_tensors="pt", return_dict=True',
+        ")",
+        "answer = model.generate(**batch, max_new_tokens=512)",
+        'print(tokenizer.decode(answer[0, batch["input_ids"].shape[1] :]))',
+        "```",
+        "",
+        f"Or serve it: `vllm serve {name}`, then `cotdistill evaluate PROMPTS -o scores.json --student vllm:{name}`.",
+        "",
+    ]

@@ -1,0 +1,76 @@
+"""A student's directory: put together beside its place, published whole, with its manifest."""
+
+import os
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from cotdistill import artifacts
+from cotdistill.artifacts import FileInfo, Manifest
+from cotdistill.errors import UsageError
+
+_RECEIPT = "run.json"
+"""In a directory of work in progress: what it was begun with."""
+
+
+def work_directory(output: Path) -> Path:
+    return output.with_name(output.name + ".partial")
+
+
+def check_replaceable(output: Path) -> None:
+    """Only a student that finetune wrote, or an empty directory, is replaced. Raises UsageError."""
+    if not output.exists() or (output / "manifest.json").is_file():
+        return
+    if not output.is_dir() or any(output.iterdir()):
+        raise UsageError(f"{output}: exists and is no student that finetune wrote; give another -o")
+
+
+def begin(output: Path, receipt: Mapping[str, Any]) -> Path:
+    """An empty work directory that remembers the `receipt`."""
+    work = work_directory(output)
+    shutil.rmtree(work, ignore_errors=True)
+    artifacts.write_whole(work / _RECEIPT, msgspec.json.encode(receipt))
+    return work
+
+
+def check_continues(output: Path, receipt: Mapping[str, Any]) -> Path:
+    """The work directory of a killed run. Raises UsageError when that was begun with another receipt."""
+    work = work_directory(output)
+    begun = msgspec.json.decode((work / _RECEIPT).read_bytes())
+    now = msgspec.json.decode(msgspec.json.encode(receipt))
+    if changed := sorted(name for name in {*begun, *now} if begun.get(name) != now.get(name)):
+        raise UsageError(f"{work}: was begun with another {changed[0]}; drop --resume to start afresh")
+    return work
+
+
+def publish(current: artifacts.Run, work: Path, counts: dict[str, int], results: dict[str, Any]) -> Manifest:
+    """Manifest into the directory, then the directory into place: it is never there without."""
+    shutil.rmtree(work / "checkpoints", ignore_errors=True)
+    (work / _RECEIPT).unlink()
+    files = [file for file in work.rglob("*") if file.is_file() and file.name != "manifest.json"]
+    files.sort(key=lambda file: (file.parent != work, file.suffix != ".safetensors", file))  # the weights first
+    outputs = tuple(
+        FileInfo(path=str(current.output / file.relative_to(work)), sha256=artifacts.sha256(file)) for file in files
+    )
+    manifest = current.summary(counts, outputs=outputs, results=results)
+    current.write_manifest(manifest, work / "manifest.json")
+    for file in files:
+        _sync(file)
+    old = current.output.with_name(current.output.name + ".old")
+    shutil.rmtree(old, ignore_errors=True)
+    if current.output.exists():
+        current.output.rename(old)
+    work.rename(current.output)
+    shutil.rmtree(old, ignore_errors=True)
+    return manifest
+
+
+def _sync(file: Path) -> None:
+    descriptor = os.open(file, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
