@@ -39,6 +39,7 @@ class Console:
     """How a command talks; the same for all."""
 
     quiet: bool = config.option(False, "No progress, no summary; errors only.")
+    verbose: bool = config.option(False, "Tell of each retry and each limit found, too.")
     json: bool = config.option(False, "The summary as JSON on stdout.")
     log_format: str = config.option("text", "Progress lines off a terminal: text or json.", "text|json")
 
@@ -50,6 +51,8 @@ def _stage(console: Console, call: Callable[[Any], "Manifest"]) -> None:
     if console.log_format not in ("text", "json"):
         raise UsageError(f"--log-format {console.log_format!r}: expected text or json")
     reporter = progress.for_stderr(quiet=console.quiet, log_format=console.log_format)
+    if console.verbose:
+        _tell_everything(reporter.note)
     try:
         manifest = call(reporter)
     except KeyboardInterrupt:
@@ -63,6 +66,18 @@ def _stage(console: Console, call: Callable[[Any], "Manifest"]) -> None:
     elif not console.quiet:
         typer.echo(summary.as_text(manifest), err=True)
     raise typer.Exit(BUDGET if manifest.stopped_by else DONE if manifest.complete else SOME_FAILED)
+
+
+def _tell_everything(note: Callable[[str], None]) -> None:
+    import logging
+
+    class Told(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            note(record.getMessage())
+
+    logger = logging.getLogger("cotdistill")
+    logger.setLevel(logging.DEBUG)
+    logger.addHandler(Told())
 
 
 Output = Annotated[

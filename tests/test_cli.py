@@ -1,4 +1,6 @@
 import json
+import os
+import re
 import subprocess
 import sys
 import tomllib
@@ -78,6 +80,22 @@ def test_json_logs_are_json_and_the_summary_is_on_stdout_only_on_request(tmp_pat
     assert [json.loads(line)["message"] for line in done.stderr.splitlines()][-1].startswith("generate: prompts 1")
     assert json.loads(cotdistill(*words, "--json", "--quiet").stdout)["stage"] == "generate"
     assert cotdistill(*words, "--quiet").stderr == ""
+
+
+def test_verbose_tells_of_each_retry(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "cotdistill", "mock-teacher", "--port", "0", "--faults", "500@1-2"]
+    with subprocess.Popen(
+        command, stderr=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": str(ROOT)}
+    ) as server:
+        assert server.stderr
+        url = re.search(r"http://[\d.]+:\d+", server.stderr.readline())
+        assert url
+        (tmp_path / "p.txt").write_text("a=1 b=a+1 b?\n")
+        words = ("generate", tmp_path / "p.txt", "-o", tmp_path / "r.jsonl", "--no-cache", "--verbose")
+        done = cotdistill(*words, "--teacher", "openai:simulated", "--base-url", f"{url[0]}/v1")
+        server.kill()
+    assert done.returncode == 0
+    assert re.findall(r"attempt (\d) failed and is repeated: 500", done.stderr) == ["1", "2"]
 
 
 def test_a_full_disk_is_one_line(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -11,6 +12,8 @@ import tenacity
 from cotdistill.dispatch.limiter import Limiter
 from cotdistill.errors import AccountError
 from cotdistill.teachers import Failure, Reply, Request, Teacher
+
+log = logging.getLogger(__name__)
 
 LONG_WAIT_S = 120.0
 """A wait that a person should hear about."""
@@ -156,6 +159,7 @@ class Retrier:
     def _before_sleep(self, state: tenacity.RetryCallState) -> None:
         failure = _failure(state)
         self.retries += 1
+        log.debug("attempt %d failed and is repeated: %s", state.attempt_number, failure.message)
         if failure.wait_s is not None and failure.wait_s >= LONG_WAIT_S and not self._told:
             self._told = True
             self.note(

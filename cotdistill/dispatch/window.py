@@ -1,5 +1,6 @@
 """How many requests fly at once: grown while the server keeps up, cut when it does not."""
 
+import logging
 import math
 from dataclasses import dataclass
 
@@ -8,6 +9,8 @@ ROUND_S = 1.0
 
 SPACE_S = 0.01
 """Between two requests while the window grows, at most: those that start together would be refused together."""
+
+log = logging.getLogger(__name__)
 
 CUT = 0.7
 
@@ -58,6 +61,7 @@ class Window:
         if started > self._cut_at:
             self._cut_at, self._clean = now, 0
             self.limit = max(1, int(self.limit * CUT))
+            log.debug("overloaded: at most %d in flight", self.limit)
 
     def _grow_in(self, now: float) -> float:
         if not self._starting:
