@@ -120,23 +120,25 @@ class FinetuneConfig:
     epochs: float = option(3.0, "Passes over the rows.", "N")
     max_steps: int | None = option(None, "Stop after N steps, whatever the epochs.", "N", least=1)
     batch_size: int = option(8, "Rows a step.", "N", least=1)
-    rows_at_once: int | None = option(None, "Rows of a step in memory at once (default: all).", "N", least=1)
-    packing: str = option("auto", "auto, bfd (several rows in one sequence), or none (rows of like length).", "NAME")
-    checkpointing: str = option("auto", "Compute activations twice, to save memory: auto, on, off.", "NAME")
+    rows_at_once: int | None = option(None, "Rows of a step in memory at once (default: all).", "N", least=1, rare=True)
+    packing: str = option(
+        "auto", "auto, bfd (several rows in one sequence), or none (rows of like length).", "NAME", rare=True
+    )
+    checkpointing: str = option("auto", "Compute activations twice, to save memory: auto, on, off.", "NAME", rare=True)
     learning_rate: float | None = option(None, "Peak rate (default: 2e-4 lora, 2e-5 full, 3e-3 tiny).", "X")
     warmup: float = option(
-        0.1, "Share of the steps before the peak; cosine decay after it.", "FRACTION", least=0, most=1
+        0.1, "Share of the steps before the peak; cosine decay after it.", "FRACTION", least=0, most=1, rare=True
     )
-    weight_decay: float = option(0.01, "AdamW weight decay.", "X", least=0)
+    weight_decay: float = option(0.01, "AdamW weight decay.", "X", least=0, rare=True)
     lora_rank: int = option(32, "Rank of the LoRA matrices.", "N", least=1)
-    lora_alpha: int = option(64, "LoRA scale.", "N", least=1)
+    lora_alpha: int = option(64, "LoRA scale.", "N", least=1, rare=True)
     max_length: int = option(8192, "Rows with more tokens are left out, never cut.", "N", least=1)
     seed: int = option(0, "Order of rows and initial weights.", "N")
-    threads: int | None = option(None, "CPU threads (default: 1 for tiny, else all).", "N", least=1)
+    threads: int | None = option(None, "CPU threads (default: 1 for tiny, else all).", "N", least=1, rare=True)
     resume: bool = option(False, "Continue from the last checkpoint of a killed run.")
     dry_run: bool = option(False, "Show the first rows with their trained tokens, time a few steps, write nothing.")
-    skip_bad: bool = option(False, "Set rows aside that this student cannot be taught, instead of stopping.")
-    allow_modified: bool = option(False, "Accept an input that was edited after its manifest.")
+    skip_bad: bool = option(False, "Set rows aside that this student cannot be taught, instead of stopping.", rare=True)
+    allow_modified: bool = option(False, "Accept an input that was edited after its manifest.", rare=True)
 
 
 @dataclass(frozen=True, kw_only=True)
