@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
-from cotdistill import __version__, config, extensions
+from cotdistill import __version__, cli_recipes, config, extensions
 from cotdistill.cli_cache import cache
 from cotdistill.cli_options import load_env, options_of
 from cotdistill.errors import BUDGET, DONE, ERROR, SOME_FAILED, CotDistillError, StoppedError, UsageError
@@ -173,6 +173,9 @@ def evaluate(
 
     load_env()
     _stage(console, lambda progress: stage.run(prompts, output, settings, progress))
+
+
+cli_recipes.register(app)
 
 
 @app.command(epilog="Example: cotdistill demo -o demo")

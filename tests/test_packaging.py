@@ -28,8 +28,9 @@ FLOORS = [
         "hub_prompts",
     },
     {"stages"},
-    {"summary", "demo"},
-    {"cli", "cli_options", "cli_cache"},
+    {"summary", "recipes", "run_records", "starters"},
+    {"demo", "running"},
+    {"cli", "cli_options", "cli_cache", "cli_recipes"},
 ]
 
 

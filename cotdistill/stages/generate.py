@@ -48,7 +48,7 @@ def run(prompts: Path, output: Path, config: GenerateConfig, progress: Progress)
     teacher = teachers.build(config.teacher, config.base_url, config.concurrency, config.timeout_s)
     if config.batch:
         open_batches(teacher)  # raises for a teacher without a Batch API, also in a dry run
-    prices = _prices(teacher, config)
+    prices = prices_of(teacher, config)
     budget = None if config.max_cost is None else Budget(Decimal(str(config.max_cost)), prices)
     judge = Judge(config.verify) if config.until_accepted else None
     with (
@@ -219,7 +219,7 @@ def _options(config: GenerateConfig) -> dict[str, object]:
     return {**dataclasses.asdict(config), **hashed}
 
 
-def _prices(teacher: Teacher, config: GenerateConfig) -> Prices:
+def prices_of(teacher: Teacher, config: GenerateConfig) -> Prices:
     given = [None if price is None else Decimal(str(price)) for price in (config.price_in, config.price_out)]
     return Prices(teacher.provider, teacher.model, *given)
 
