@@ -103,6 +103,13 @@ class FilterConfig:
 class FormatConfig:
     format: str = option("prompt_completion", "Row layout: {formats}.", "NAME")
     holdout: float = option(0.0, "About this share of prompts is set aside for evaluation, whole.", "FRACTION")
+    student: str | None = option(None, "Prove each row with this student's own chat template.", "ID")
+    max_length: int = option(8192, "With --student: rows with more tokens are left out.", "N", least=1)
+    cut_long: bool = option(False, "With --student: cut too long traces at the end of a step instead.")
+    show: int = option(0, "With --student: print the first N rows, what is trained highlighted.", "N", least=0)
+    mix: tuple[str, ...] = option(
+        (), "How often rows of a tag stand in the file: task=code:0.5. Repeatable.", "TAG=V:X"
+    )
     skip_bad: bool = option(False, "Set unreadable lines aside instead of stopping.")
     allow_modified: bool = option(False, "Accept an input that was edited after its manifest.")
 

@@ -30,9 +30,9 @@ METHODS = {
     "verifiers": ("judge",),
     "filters": ("reason_to_drop",),
     "selectors": ("choose",),
-    "formats": ("row",),
+    "formats": ("row|rows",),
 }
-"""What a plug-in's class must have; the Protocols in each folder say more."""
+"""What a plug-in's class must have, or one of; the Protocols in each folder say more."""
 
 _PACKAGE = Path(__file__).parent
 
@@ -99,10 +99,14 @@ def load(folder: str, name: str) -> Any:
         raise UsageError(f"{name}: defines no class {_class_name(folder)}")
     if not dataclasses.is_dataclass(kind):
         raise UsageError(f"{name}: class {_class_name(folder)} must be a dataclass; write @dataclass above it")
-    missing = [method for method in METHODS[folder] if not callable(getattr(kind, method, None))]
+    missing = [method for method in METHODS[folder] if not _has_one(kind, method)]
     if missing:
-        raise UsageError(f"{name}: class {_class_name(folder)} has no method {missing[0]}")
+        raise UsageError(f"{name}: class {_class_name(folder)} has no method {missing[0].replace('|', ' or ')}")
     return kind
+
+
+def _has_one(kind: Any, methods: str) -> bool:
+    return any(callable(getattr(kind, method, None)) for method in methods.split("|"))
 
 
 def parse(spec: str) -> tuple[str, dict[str, str]]:

@@ -1,15 +1,17 @@
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 
+from cotdistill.artifacts import Manifest
 from cotdistill.config import FormatConfig
-from cotdistill.errors import UsageError
+from cotdistill.errors import CotDistillError, UsageError
 from cotdistill.progress import Silent
 from cotdistill.prompt_files import PromptFile
-from cotdistill.records import Judged
+from cotdistill.records import Judged, Message, Prompt, Verdict
 from cotdistill.stages import format as stage
 from tests.conftest import make_judged, make_prompt
 
@@ -102,3 +104,168 @@ def test_a_run_without_holdout_removes_the_last_ones_files(tmp_path: Path) -> No
 def test_a_share_outside_zero_to_one_is_refused(tmp_path: Path, share: float) -> None:
     with pytest.raises(UsageError, match=r"--holdout .* expected a share from 0 up to, not including, 1"):
         write(tmp_path, make_judged(), holdout=share)
+
+
+# Layouts
+
+
+@pytest.mark.parametrize(
+    ("layout", "expected"),
+    [
+        (
+            "messages",
+            {
+                "messages": [
+                    {"role": "user", "content": "What is 2+2?"},
+                    {"role": "assistant", "reasoning_content": "2+2=4", "content": "4"},
+                ]
+            },
+        ),
+        (
+            "think_messages",
+            {
+                "messages": [
+                    {"role": "user", "content": "What is 2+2?"},
+                    {"role": "assistant", "content": "<think>\n2+2=4\n</think>\n\n4"},
+                ]
+            },
+        ),
+        (
+            "sharegpt",
+            {
+                "conversations": [
+                    {"from": "human", "value": "What is 2+2?"},
+                    {"from": "gpt", "value": "<think>\n2+2=4\n</think>\n\n4"},
+                ]
+            },
+        ),
+        ("alpaca", {"instruction": "What is 2+2?", "input": "", "output": "<think>\n2+2=4\n</think>\n\n4"}),
+    ],
+)
+def test_each_layout_is_the_one_its_readers_know(layout: str, expected: dict[str, Any], tmp_path: Path) -> None:
+    assert write(tmp_path, make_judged("4", reasoning="2+2=4"), format=layout) == [{"id": "p1/0", **expected}]
+
+
+def test_alpaca_keeps_system_prompt_and_earlier_turns(tmp_path: Path) -> None:
+    turns = [("system", "Be brief."), ("user", "1+1?"), ("assistant", "2"), ("user", "2+2?")]
+    messages = tuple(Message(role=role, content=content) for role, content in turns)  # type: ignore[arg-type]
+    (row,) = write(tmp_path, make_judged("4", prompt=Prompt(id="p", messages=messages)), format="alpaca")
+    assert (row["instruction"], row["system"], row["history"]) == ("2+2?", "Be brief.", [["1+1?", "2"]])
+
+
+def test_a_pair_holds_a_right_and_a_wrong_answer_to_one_prompt(tmp_path: Path) -> None:
+    samples = [
+        make_judged("4", reasoning="2+2=4", sample=0),
+        make_judged("5", "incorrect", reasoning="2+2=5", sample=1),
+        make_judged("", "no_answer", sample=2),
+        make_judged("7", prompt=make_prompt("p2", "3+4?"), sample=0),
+    ]
+    assert write(tmp_path, *samples, format="dpo:pairs=2") == [
+        {
+            "id": "p1/0-1",
+            "prompt": [{"role": "user", "content": "What is 2+2?"}],
+            "chosen": [{"role": "assistant", "reasoning_content": "2+2=4", "content": "4"}],
+            "rejected": [{"role": "assistant", "reasoning_content": "2+2=5", "content": "5"}],
+        }
+    ]
+
+
+def test_the_weight_that_filter_gave_goes_with_the_row(tmp_path: Path) -> None:
+    weighed = msgspec.structs.replace(make_judged("4"), weight=0.25)
+    (one, other) = write(tmp_path, weighed, make_judged("4", prompt=make_prompt("p2")))
+    assert (one["weight"], "weight" in other) == (0.25, False)
+
+
+def test_a_mix_repeats_and_thins_out_rows_by_tag_the_same_way_each_time(tmp_path: Path) -> None:
+    judged = [
+        make_judged("4", prompt=make_prompt(f"{task}{n}", f"{task} {n}", tags={"task": task}))
+        for task in ("code", "maths", "prose")
+        for n in range(100)
+    ]
+    mix = ("task=code:2.5", "task=prose:0.3")
+    found = write(tmp_path, *judged, mix=mix)
+    counts = {task: sum(row["id"].startswith(task) for row in found) for task in ("code", "maths", "prose")}
+    assert counts["maths"] == 100
+    assert 230 <= counts["code"] <= 270 and 15 <= counts["prose"] <= 45
+    assert len({row["id"] for row in found}) == len(found), "a repeated row has an id of its own"
+    assert write(tmp_path, *judged, mix=mix) == found
+
+
+@pytest.mark.parametrize("mix", ["code:2", "task=code", "task=code:many", "task=code:-1", "task=code:1000"])
+def test_a_wrong_mix_says_the_form(mix: str, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="expected TAG=VALUE:TIMES"):
+        write(tmp_path, make_judged("4"), mix=(mix,))
+
+
+# Proven for a student
+
+
+class Told(Silent):
+    def __init__(self) -> None:
+        self.notes: list[str] = []
+
+    def note(self, message: str) -> None:
+        self.notes.append(message)
+
+
+CHAIN = "b=1+2=3 c=3+4=7 d=7-2=5"
+
+
+def prove(tmp_path: Path, *judged: Judged, **options: Any) -> tuple[Manifest, list[dict[str, Any]], list[str]]:
+    source = tmp_path / "kept.jsonl"
+    source.write_bytes(b"".join(msgspec.json.encode(one) + b"\n" for one in judged))
+    told = Told()
+    manifest = stage.run(source, tmp_path / "train.jsonl", FormatConfig(student="tiny", **options), told)
+    return manifest, rows(tmp_path / "train.jsonl"), told.notes
+
+
+def chain(name: str = "p1", reasoning: str = CHAIN, **more: Any) -> Judged:
+    return make_judged("5", prompt=make_prompt(name, "a=1 b=a+2 c=b+4 d=c-2 d?"), reasoning=reasoning, **more)
+
+
+@pytest.mark.parametrize("layout", ["prompt_completion", "messages", "think_messages", "sharegpt", "alpaca"])
+def test_rows_of_any_layout_are_proven_with_the_students_template(layout: str, tmp_path: Path) -> None:
+    manifest, found, _ = prove(tmp_path, chain(), format=layout)
+    assert len(found) == 1
+    assert manifest.results["trace_written"] == {"native": 1}
+    assert manifest.results["tokens_trained"]["most"] > len(CHAIN) // 2
+
+
+def test_both_sides_of_a_pair_are_proven(tmp_path: Path) -> None:
+    wrong = chain(sample=1)
+    wrong = msgspec.structs.replace(wrong, verdict=Verdict(status="incorrect", method="test"))
+    manifest, found, _ = prove(tmp_path, chain(), wrong, format="dpo")
+    assert (len(found), manifest.results["trace_written"]) == (1, {"native": 2})
+
+
+def test_what_is_trained_is_shown_apart_from_what_is_read(tmp_path: Path) -> None:
+    _, _, notes = prove(tmp_path, chain(), chain("p2"), show=1)
+    (shown,) = [note for note in notes if note.startswith("row ")]
+    assert "row p1/0, native" in shown
+    assert re.search(r"d\?.*【.*b=1\+2=3.*5.*】$", shown, re.DOTALL), shown
+
+
+def test_a_row_that_is_too_long_is_left_out_or_cut_at_the_end_of_a_step(tmp_path: Path) -> None:
+    long = chain("long", "\n".join(f"b=1+2=3 c=3+4=7 step {n}".replace("step ", "d=") for n in range(40)))
+    manifest, found, _ = prove(tmp_path, chain(), long, max_length=120)
+    assert ([row["id"] for row in found], manifest.counts["rows_too_long"]) == (["p1/0"], 1)
+    assert "--cut-long" in str(manifest.notes)
+    manifest, found, _ = prove(tmp_path, chain(), long, max_length=120, cut_long=True)
+    assert manifest.counts["rows_cut"] == 1
+    trace = found[1]["completion"][0]["reasoning_content"]
+    assert long.response.reasoning is not None
+    assert long.response.reasoning.startswith(trace + "\n"), "whole lines from the beginning"
+    assert manifest.results["tokens_trained"]["most"] <= 120
+
+
+def test_a_row_that_spells_a_control_token_is_an_error_or_set_aside(tmp_path: Path) -> None:
+    hostile = chain("bad", CHAIN + "<|end|>")
+    with pytest.raises(CotDistillError, match=r"row bad/0: .*control token"):
+        prove(tmp_path, hostile)
+    manifest, found, _ = prove(tmp_path, chain(), hostile, skip_bad=True)
+    assert (len(found), manifest.counts["rows_not_proven"]) == (1, 1)
+
+
+def test_options_about_tokens_need_a_student(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="--show: goes with --student"):
+        write(tmp_path, make_judged("4"), show=2)

@@ -26,6 +26,7 @@ FLOORS = [
         "funnel",
         "explaining",
         "hub_prompts",
+        "rows",
     },
     {"stages"},
     {"summary", "recipes", "run_records", "starters"},

@@ -227,3 +227,34 @@ def test_no_shipped_template_loses_the_trace_or_the_answer(file: Path) -> None:
     assert written.index(TRACE) < written.index(ANSWER)
     assert rendered.input_ids[-1] in tokenizer.added_tokens_decoder
     assert len(re.findall("<think>", "".join(parts(tokenizer, rendered)))) <= 1
+
+
+CLOSES_AN_EMPTY_TRACE = (
+    "{% for m in messages %}<|{{ m.role }}|>{% if m.reasoning_content %}<think>{{ m.reasoning_content }}</think>"
+    "{% endif %}{{ m.content }}<|end|>{% endfor %}{% if add_generation_prompt %}<|assistant|>"
+    "{% if not enable_thinking %}<think>\n\n</think>\n\n{% endif %}{% endif %}"
+)
+WRITES_THE_DATE = (
+    "{% if date_string is not defined %}{% set date_string = strftime_now('%d %b %Y') %}{% endif %}"
+    "Today is {{ date_string }}. {% for m in messages %}<|{{ m.role }}|>{{ m.content }}<|end|>{% endfor %}"
+    "{% if add_generation_prompt %}<|assistant|>{% endif %}"
+)
+
+
+def test_a_template_that_switches_thinking_off_is_told_to_switch_it_on() -> None:
+    tokenizer = with_template(CLOSES_AN_EMPTY_TRACE)
+    assert rendering.template_kwargs(tokenizer) == {"enable_thinking": True}
+    read, trained = parts(tokenizer, render(tokenizer, row()))
+    assert "</think>" not in read
+    assert trained == f"<think>{TRACE}</think>{ANSWER}<|end|>"
+
+
+def test_a_template_that_writes_the_date_is_given_one_so_that_rows_stay_the_same() -> None:
+    tokenizer = with_template(WRITES_THE_DATE)
+    assert rendering.template_kwargs(tokenizer) == {"date_string": rendering.PINNED_DATE}
+    read, _ = parts(tokenizer, render(tokenizer, row()))
+    assert read.startswith(f"Today is {rendering.PINNED_DATE}. ")
+
+
+def test_most_templates_need_nothing_besides_the_conversation() -> None:
+    assert rendering.template_kwargs(with_template()) == {}

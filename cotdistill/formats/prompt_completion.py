@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from cotdistill.formats import turns
+from cotdistill.formats import answer, turns
 from cotdistill.records import Judged
 
 
@@ -12,8 +12,4 @@ class Format:
     """Problem, trace and answer: {"prompt": [turns], "completion": [assistant turn with reasoning_content]}."""
 
     def row(self, judged: Judged) -> dict[str, Any]:
-        response = judged.response
-        turn = {"role": "assistant", "content": response.text}
-        if response.reasoning:
-            turn = {"role": "assistant", "reasoning_content": response.reasoning, "content": response.text}
-        return {"prompt": turns(response.prompt), "completion": [turn]}
+        return {"prompt": turns(judged.response.prompt), "completion": [answer(judged)]}

@@ -99,6 +99,7 @@ def _train(
     progress: Progress,
 ) -> Manifest:
     from cotdistill.students import card, checking, curve, saving
+    from cotdistill.students.rendering import template_kwargs
     from cotdistill.students.training import train
 
     model = _load(config, data.tokenizer)
@@ -106,7 +107,7 @@ def _train(
     trained = train(model, data.tokenizer, data.plan, data.evaluating, config, work, progress)
     ends = data.training.end_tokens
     saving.save(trained.model, data.tokenizer, work, student=config.student, stored=stored, end_tokens=ends)
-    saving.write_settings(work, data.reader.usual_template_kwargs())
+    saving.write_settings(work, template_kwargs(data.tokenizer))
     with ArtifactWriter(work / "metrics.jsonl") as metrics:
         for entry in trained.history:
             metrics.write(entry)

@@ -2,19 +2,22 @@
 
 import dataclasses
 import hashlib
-from collections import Counter
+import sys
 from contextlib import ExitStack
+from itertools import groupby
 from pathlib import Path
 
 import msgspec
 
-from cotdistill import artifacts, extensions
+from cotdistill import artifacts, students
 from cotdistill.artifacts import ArtifactWriter, BadLines, Manifest
 from cotdistill.config import FormatConfig, check
 from cotdistill.errors import UsageError
-from cotdistill.formats import Format
 from cotdistill.progress import Progress
 from cotdistill.records import Judged, Prompt
+from cotdistill.rows import Rows
+from cotdistill.students import proving
+from cotdistill.students.proving import Proof
 
 
 def run(kept: Path, train: Path, config: FormatConfig, progress: Progress) -> Manifest:
@@ -22,51 +25,79 @@ def run(kept: Path, train: Path, config: FormatConfig, progress: Progress) -> Ma
     `<stem>.holdout.prompts.jsonl` (its prompts, ready for evaluate).
 
     A prompt is wholly on one side. The side depends on the problem's text alone: not on its id, its order or
-    the other prompts, so it stays the same as a data set grows.
+    the other prompts, so it stays the same as a data set grows. With a student each row is rendered by its chat
+    template and proven. Raises CotDistillError for a row that cannot be.
     """
-    check(config)
-    if not 0 <= config.holdout < 1:
-        raise UsageError(f"--holdout {config.holdout}: expected a share from 0 up to, not including, 1")
-    layout: Format = extensions.build("formats", config.format)
-    counts: Counter[str] = Counter(rows=0, holdout_rows=0, holdout_prompts=0, without_reasoning=0)
+    _check(config)
+    proof = _proof(config, progress)
+    maker = Rows(config, proof)
     with artifacts.run("format", train, dataclasses.asdict(config)) as current, ExitStack() as stack:
         current.read(kept, allow_modified=config.allow_modified, written_by="filter")
         bad = stack.enter_context(BadLines(artifacts.sibling(train, "bad.jsonl") if config.skip_bad else None))
         endings = ("holdout.jsonl", "holdout.prompts.jsonl")
         rows = stack.enter_context(ArtifactWriter(train))
         held, prompts = (stack.enter_context(ArtifactWriter(artifacts.sibling(train, ending))) for ending in endings)
-        last: str | None = None
         seen = 0
         progress.begin("format", None)
-        for judged in artifacts.read_records(kept, Judged, bad):
-            response = judged.response
-            prompt = response.prompt
-            row = {"id": f"{prompt.id}/{response.sample}", **layout.row(judged)}
-            counts["without_reasoning"] += not response.reasoning
-            new = prompt.id != last
-            last, seen = prompt.id, seen + new
-            if not is_held_out(prompt, config.holdout):
-                rows.write(row)
-            else:
-                held.write(row)
-                if new:
-                    prompts.write(prompt)
+        for _, samples in groupby(artifacts.read_records(kept, Judged, bad), key=lambda one: one.response.prompt.id):
+            group = list(samples)
+            prompt = group[0].response.prompt
+            side, seen = (held if is_held_out(prompt, config.holdout) else rows), seen + 1
+            for row in maker.of(group):
+                side.write(row)
+            if side is held:
+                prompts.write(prompt)
             progress.update(rows.records + held.records)
-        if bad.count:
-            current.notes.append(f"{bad.count} unreadable lines set aside in {bad.path}")
-        counts.update(rows=rows.records, holdout_rows=held.records, holdout_prompts=prompts.records)
-        if counts["without_reasoning"] and config.format != "answer_only":
-            current.notes.append(
-                f"{counts['without_reasoning']} rows have no separate reasoning; their answer text is all"
-            )
+        current.notes += [*bad.notes(), *_notes(maker, config)]
+        counts = {
+            "rows": rows.records,
+            "holdout_rows": held.records,
+            "holdout_prompts": prompts.records,
+            "without_reasoning": maker.counts["without_reasoning"],
+            **{name: count for name, count in maker.counts.items() if count and name != "without_reasoning"},
+            **({"rows_cut": proof.cut} if proof and proof.cut else {}),
+        }
+        results = proof.results() if proof else {}
         if not rows.records and not held.records:
             current.notes.append(f"{kept} holds nothing to write")
         if config.holdout:
             current.notes += _holdout_note(seen, prompts.records, config.holdout)
-            return current.publish([rows, held, prompts], counts=counts)
+            return current.publish([rows, held, prompts], counts=counts, results=results)
         for writer in (held, prompts):
             writer.path.unlink(missing_ok=True)  # of an earlier run with a holdout
-        return current.publish([rows], counts=counts)
+        return current.publish([rows], counts=counts, results=results)
+
+
+def _check(config: FormatConfig) -> None:
+    check(config)
+    if not 0 <= config.holdout < 1:
+        raise UsageError(f"--holdout {config.holdout}: expected a share from 0 up to, not including, 1")
+    for name, wanted in (("cut_long", config.cut_long), ("show", config.show)):
+        if wanted and not config.student:
+            raise UsageError(f"--{name.replace('_', '-')}: goes with --student, whose tokens it is about")
+
+
+def _proof(config: FormatConfig, progress: Progress) -> Proof | None:
+    if config.student is None:
+        return None
+    tokenizer = students.load_tokenizer(config.student)
+    proving.check(tokenizer)
+    coloured = sys.stderr.isatty()
+    return Proof(tokenizer, config.max_length, config.show, progress.note, coloured)
+
+
+def _notes(maker: Rows, config: FormatConfig) -> list[str]:
+    notes, counts = [], maker.counts
+    if counts["without_reasoning"] and config.format != "answer_only":
+        notes.append(f"{counts['without_reasoning']} rows have no separate reasoning; their answer text is all")
+    if counts["rows_too_long"] and maker.proof:
+        notes.append(
+            f"{counts['rows_too_long']} rows have more than {maker.proof.max_length} tokens and are left out; "
+            f"--cut-long cuts their traces at the end of a step"
+        )
+    if counts["rows_not_proven"]:
+        notes.append(f"{counts['rows_not_proven']} rows cannot be written with this student's chat template")
+    return notes
 
 
 def _holdout_note(prompts: int, held: int, share: float) -> list[str]:

@@ -33,7 +33,6 @@ class Reader:
         self._to_show = SHOWN
         self.too_long = 0
         self.ways: Counter[str] = Counter()
-        self.template_kwargs: Counter[bytes] = Counter()
 
     def read(self, path: Path) -> TokenRows:
         """Raises CotDistillError for a file without a row that can be trained on."""
@@ -50,7 +49,6 @@ class Reader:
                 shortest_left_out = min(shortest_left_out or len(rendered.input_ids), len(rendered.input_ids))
                 continue
             self.ways[rendered.how] += 1
-            self.template_kwargs[msgspec.json.encode(getattr(row, "chat_template_kwargs", None) or {})] += 1
             self._show(row, rendered)
             rows.add(rendered, row.weight)
         if rows:
@@ -66,11 +64,6 @@ class Reader:
         if not 0 <= row.weight < float("inf"):
             raise CotDistillError(f"row {row.id}: weight: expected 0 or more, got {row.weight}")
         return rendering.render(self._tokenizer, row)
-
-    def usual_template_kwargs(self) -> dict[str, object]:
-        """What most rows gave their chat template, for whoever asks the student later."""
-        usual: dict[str, object] = msgspec.json.decode(self.template_kwargs.most_common(1)[0][0])
-        return usual
 
     def _show(self, row: Row, rendered: Rendered) -> None:
         if not self._to_show:
