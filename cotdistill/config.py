@@ -151,7 +151,9 @@ class FinetuneConfig:
 @dataclass(frozen=True, kw_only=True)
 class EvaluateConfig:
     student: str = option(REQUIRED, "A trained directory, any student ID, or PROVIDER:MODEL.", "DIR|ID|P:M")
-    baseline: tuple[str, ...] = option((), "Ask this one too, side by side. Repeatable.", "DIR|ID|P:M")
+    baseline: tuple[str, ...] = option(
+        (), "Score this one too, side by side; a file of responses is scored as it is. Repeatable.", "DIR|ID|P:M|FILE"
+    )
     samples: int = option(1, "1: greedy. More: also N sampled answers, for pass@N.", "N", least=1)
     temperature: float = option(0.6, "Temperature of the sampled answers.", "T", least=0)
     max_output_tokens: int = option(512, "Cap for one answer.", "N", least=1)
@@ -159,11 +161,15 @@ class EvaluateConfig:
     base_url: str | None = option(None, "Server of PROVIDER:MODEL students.", "URL")
     batch_size: int = option(32, "Prompts a local student answers at once.", "N", least=1)
     concurrency: int | None = option(
-        None, "At most so many requests in flight to a server (default: found out).", "N", least=1
+        None, "At most so many requests in flight to a server (default: found out).", "N", least=1, rare=True
     )
     limit: int | None = option(None, "Only the first N prompts.", "N", least=1)
-    threads: int | None = option(None, "CPU threads of a local student (default: 1 for tiny, else all).", "N", least=1)
+    threads: int | None = option(
+        None, "CPU threads of a local student (default: 1 for tiny, else all).", "N", least=1, rare=True
+    )
+    write_weak: str | None = option(None, "Write the prompts that the student gets wrong, to generate more.", "FILE")
+    export: str | None = option(None, "lm-eval: write a task for lm-evaluation-harness.", "NAME", rare=True)
     seed: int = option(0, "Of the sampled answers.", "N")
-    prompt_field: str | None = option(None, "Column that holds the question.", "NAME")
-    reference_field: str | None = option(None, "Column that holds the reference answer.", "NAME")
-    allow_modified: bool = option(False, "Accept an input that was edited after its manifest.")
+    prompt_field: str | None = option(None, "Column that holds the question.", "NAME", rare=True)
+    reference_field: str | None = option(None, "Column that holds the reference answer.", "NAME", rare=True)
+    allow_modified: bool = option(False, "Accept an input that was edited after its manifest.", rare=True)

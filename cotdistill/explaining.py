@@ -1,4 +1,4 @@
-"""One prompt of a finished filter run: its samples, and what was decided on each."""
+"""One prompt of a finished run of filter, or of evaluate: its samples, and what was decided on each."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,8 +12,12 @@ SHOWN = 160
 
 
 def explain(kept: Path, prompt_id: str) -> str:
-    """Read both files of the run that wrote `kept`. Raises UsageError when it holds no such prompt."""
-    if not manifest_path(kept).exists():
+    """Read both files of the run that wrote `kept`, or the answers of evaluate. Raises UsageError when it holds no such
+    prompt."""
+    told = manifest_path(
+        kept if not kept.name.endswith(".answers.jsonl") else kept.with_suffix("").with_suffix(".json")
+    )
+    if not told.exists():
         raise UsageError(f"{kept}: no finished run to explain; run the same command without --explain first")
     found = sorted(_decisions(kept, prompt_id), key=lambda one: one[0].response.sample)
     if not found:
@@ -26,16 +30,18 @@ def explain(kept: Path, prompt_id: str) -> str:
     ]
     for judged, decision in found:
         response, verdict = judged.response, judged.verdict
+        who = f" of {response.teacher.model}" if len({one.response.teacher.model for one, _ in found}) > 1 else ""
         detail = f" ({verdict.detail})" if verdict.detail else ""
         weight = f", weight {judged.weight}" if judged.weight is not None else ""
         lines += [
-            f"  sample {response.sample}: {decision}{weight}",
+            f"  sample {response.sample}{who}: {decision}{weight}",
             f"    verdict {verdict.status} by {verdict.method}{detail}, answer {_short(repr(verdict.answer))}",
             f"    stopped by {response.stop_reason}; reasoning {len(response.reasoning or ''):,} characters, "
             f"answer {len(response.text):,}: {_short(response.text[-SHOWN:])}",
         ]
-    filters = read_manifest(manifest_path(kept)).options
-    lines.append(f"  the run: verify {filters['verify'] or 'by prompt'}, select {filters['select'] or 'all'}")
+    options = read_manifest(told).options
+    select = f", select {options['select'] or 'all'}" if "select" in options else ""
+    lines.append(f"  the run: verify {options['verify'] or 'by prompt'}{select}")
     return "\n".join(lines)
 
 
@@ -43,6 +49,8 @@ def _decisions(kept: Path, prompt_id: str) -> Iterator[tuple[Judged, str]]:
     for one in read_records(kept, Judged):
         if one.response.prompt.id == prompt_id:
             yield one, "kept"
+    if not sibling(kept, "dropped.jsonl").exists():
+        return
     for dropped in read_records(sibling(kept, "dropped.jsonl"), Dropped):
         if dropped.judged.response.prompt.id == prompt_id:
             yield dropped.judged, f"dropped by {dropped.filter}: {dropped.reason}"

@@ -74,8 +74,12 @@ def scores_table(students: list[dict[str, Any]]) -> list[str]:
     for entry in students:
         low, high = entry["interval"]
         passes = "  ".join(f"pass@{k} {share:.1%}" for k, share in entry.get("pass_at", {}).items())
+        if majority := entry.get("majority"):
+            passes += f"  majority@{majority['k']} {majority['accuracy']:.1%}"
         lines.append(
             f"  {entry['student']:<{width}}  {entry['accuracy']:6.1%}  [{low:.1%}, {high:.1%}]  n={entry['n']}  "
             f"stopped {entry['stopped']:.0%}  {passes}".rstrip()
         )
+        tags = ", ".join(f"{tag} {entry['by_tag'][tag]['accuracy']:.0%}" for tag in entry.get("weakest", []))
+        lines += [f"  {'':<{width}}  weakest: {tags}"] if len(entry.get("by_tag", {})) > 1 and tags else []
     return lines

@@ -4,8 +4,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from cotdistill.stages.evaluate import pass_at_k, score
-from tests.conftest import cotdistill, make_judged, make_prompt
+from cotdistill.records import Judged, Verdict
+from cotdistill.scoring import compare, mcnemar, pass_at_k, score
+from tests.conftest import cotdistill, make_judged, make_prompt, make_response
 
 
 def chains(tmp_path: Path, count: int) -> Path:
@@ -65,3 +66,94 @@ def test_accuracy_comes_from_the_greedy_answer_alone() -> None:
     judged = [one("a", 0, "correct"), one("a", 1, "incorrect"), one("b", 0, "no_answer"), one("b", 1, "correct")]
     entry = score("s", judged)  # type: ignore[arg-type]
     assert (entry["n"], entry["correct"], entry["accuracy"], entry["pass_at"]) == (2, 1, 0.5, {"1": 0.5})
+
+
+def test_accuracy_by_tag_names_the_weakest() -> None:
+    judged = [
+        make_judged(status=status, prompt=make_prompt(f"{task}{n}", tags={"task": task}))
+        for task, right in (("sums", 8), ("words", 2))
+        for n in range(10)
+        for status in ["correct" if n < right else "incorrect"]
+    ]
+    entry = score("s", judged)
+    assert [(tag, found["accuracy"], found["n"]) for tag, found in entry["by_tag"].items()] == [
+        ("task=words", 0.2, 10),
+        ("task=sums", 0.8, 10),
+    ]
+    assert entry["weakest"][0] == "task=words"
+
+
+def test_the_majority_counts_equal_answers_however_they_are_spelt() -> None:
+    def sample(id: str, number: int, answer: str, status: str) -> Judged:
+        judged = make_judged(answer, status, prompt=make_prompt(id), sample=number)
+        return msgspec.structs.replace(judged, verdict=Verdict(status=status, method="test", answer=answer))  # type: ignore[arg-type]
+
+    a = [sample("a", n, answer, "correct") for n, answer in enumerate(["1/2", "0.5", "\\frac{1}{2}"])]
+    a += [sample("a", 3, "7", "incorrect"), sample("a", 4, "7", "incorrect")]
+    b = [sample("b", n, "9", "incorrect") for n in range(4)] + [sample("b", 4, "3", "correct")]
+    entry = score("s", [*a, *b])
+    assert (entry["majority"]["k"], entry["majority"]["accuracy"]) == (4, 0.5), "two halves win, four nines lose"
+    assert entry["calibration"]["bins"] == [
+        {"n": 1, "vote_share": 0.5, "accuracy": 1.0},
+        {"n": 1, "vote_share": 0.75, "accuracy": 0.0},
+    ]
+    assert entry["calibration"]["error"] == pytest.approx((0.5 + 0.75) / 2)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "p"), [(0, 0, 1.0), (5, 5, 1.0), (6, 0, 2 / 64), (9, 1, 22 / 1024), (1, 9, 22 / 1024)]
+)
+def test_mcnemar_is_exact(one: int, other: int, p: float) -> None:
+    assert mcnemar(one, other) == pytest.approx(p)
+
+
+def test_a_difference_is_paired_by_prompt() -> None:
+    def side(right: set[int]) -> list[Judged]:
+        return [
+            make_judged(status="correct" if n in right else "incorrect", prompt=make_prompt(f"p{n}")) for n in range(10)
+        ]
+
+    found = compare(side({0, 1, 2, 3, 4, 5, 6}), side({0}))
+    assert (found["only_student"], found["only_baseline"], found["difference"]) == (6, 0, 0.6)
+    assert found["p_value"] == pytest.approx(2 / 64)
+    assert found["retention"] == 7.0
+
+
+def test_a_file_of_responses_is_a_baseline_and_the_weak_prompts_are_written(tmp_path: Path) -> None:
+    prompts = chains(tmp_path, 30)
+    recorded = tmp_path / "teacher.jsonl"
+    assert cotdistill("generate", prompts, "-o", recorded, "--teacher", "mock:digit-chains").returncode == 0
+    weak = tmp_path / "weak.jsonl"
+    words = ("evaluate", prompts, "-o", tmp_path / "s.json", "--student", "mock:digit-chains", "--samples", "2")
+    done = cotdistill(*words, "--baseline", recorded, "--write-weak", weak, "--export", "lm-eval")
+    assert done.returncode == 0, done.stderr
+    scores = json.loads((tmp_path / "s.json").read_text())
+    student, teacher = scores["students"]
+    assert (student["correct"], teacher["n"]) == (teacher["correct"], 30), "the same simulated teacher"
+    assert scores["against"][str(recorded)] == {
+        "n": 30,
+        "only_student": 0,
+        "only_baseline": 0,
+        "difference": 0.0,
+        "p_value": 1.0,
+        "retention": 1.0,
+    }
+    assert "which may be chance" in done.stderr
+    assert len(weak.read_text().splitlines()) == 30 - student["correct"]
+    again = cotdistill(
+        "generate", weak, "-o", tmp_path / "more.jsonl", "--teacher", "mock:digit-chains", "--samples", "4"
+    )
+    assert again.returncode == 0, "the file is one of prompts"
+    shown = cotdistill("filter", recorded, "-o", tmp_path / "s.answers.jsonl", "--explain", "h0").stdout
+    assert "prompt 'h0'" in shown and "sample 2" in shown and "verdict" in shown
+    folder = tmp_path / "s.lm_eval"
+    assert "think_end_token=</think>" in (folder / "README.md").read_text()
+    assert len((folder / "data.jsonl").read_text().splitlines()) == 30
+
+
+def test_a_baseline_that_lacks_an_answer_is_one_clear_line(tmp_path: Path) -> None:
+    prompts = chains(tmp_path, 3)
+    (tmp_path / "teacher.jsonl").write_bytes(msgspec.json.encode(make_response()) + b"\n")
+    words = ("evaluate", prompts, "-o", tmp_path / "s.json", "--student", "mock:digit-chains")
+    done = cotdistill(*words, "--baseline", tmp_path / "teacher.jsonl")
+    assert (done.returncode, "no answer to 3 of 3 prompts, the first is 'h0'" in done.stderr) == (1, True)

@@ -27,6 +27,8 @@ FLOORS = [
         "explaining",
         "hub_prompts",
         "rows",
+        "scoring",
+        "lm_eval",
     },
     {"stages"},
     {"summary", "recipes", "run_records", "starters"},

@@ -4,86 +4,75 @@ import asyncio
 import dataclasses
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from math import comb
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from cotdistill import artifacts, extensions, teachers
+from cotdistill import artifacts, extensions, hub_prompts, lm_eval, teachers
 from cotdistill.artifacts import ArtifactWriter, Manifest
 from cotdistill.config import EvaluateConfig, check
 from cotdistill.dispatch.asking import Job, Limits, ask_all
 from cotdistill.dispatch.cache import Store, default_path, request_key
 from cotdistill.errors import CotDistillError, UsageError
-from cotdistill.intervals import wilson
 from cotdistill.judging import Judge
 from cotdistill.progress import Progress
 from cotdistill.prompt_files import PromptFile
 from cotdistill.records import Judged, Prompt, Response, TeacherInfo
+from cotdistill.scoring import compare, in_words, is_right, score
 from cotdistill.teachers import Reply, Request, Teacher
 
 PACKAGES = ("torch", "transformers", "math-verify", "openai", "anthropic")
 
 
 def run(prompts: Path, scores: Path, config: EvaluateConfig, progress: Progress) -> Manifest:
-    """Write `scores` (JSON, one entry a student) and every judged answer to `<stem>.answers.jsonl`.
+    """Write `scores` (JSON: an entry for each student, and the student against each baseline) and every judged answer
+    to `<stem>.answers.jsonl`.
 
-    Greedy answers give the accuracy with its 95 % Wilson interval; with `samples` > 1 also pass@k from that many
-    sampled answers. A prompt without a reference is refused: it cannot be scored.
+    Greedy answers give the accuracy with its 95 % Wilson interval; with `samples` > 1 that many sampled answers also
+    give pass@k and the majority's accuracy. A prompt without a reference is refused: it cannot be scored.
     """
     check(config)
+    if config.export not in (None, "lm-eval"):
+        raise UsageError(f"--export {config.export!r}: expected lm-eval")
+    prompts = hub_prompts.fetch(prompts, progress.note)
     judge = Judge(config.verify)
     with artifacts.run("evaluate", scores, dataclasses.asdict(config), PACKAGES) as current:
         current.read(prompts, allow_modified=config.allow_modified)
         asked = _read(prompts, config)
-        entries = []
+        judged: dict[str, list[Judged]] = {}
         with (
             ArtifactWriter(scores) as writer,
             ArtifactWriter(artifacts.sibling(scores, "answers.jsonl")) as answers,
         ):
             for student in (config.student, *config.baseline):
-                judged = _answers(student, asked, judge, config, progress)
-                for one in judged:
+                judged[student] = _answers(student, asked, judge, config, progress)
+                for one in judged[student]:
                     answers.write(one)
-                entries.append(score(student, judged))
-            writer.write({"prompts": len(asked), "students": entries})
+            entries = [score(student, found) for student, found in judged.items()]
+            against = {name: compare(judged[config.student], judged[name]) for name in list(judged)[1:]}
+            writer.write({"prompts": len(asked), "students": entries, "against": against})
             current.notes += [judge.describe(), *judge.notes()]
+            current.notes += [in_words(config.student, name, found) for name, found in against.items()]
+            current.notes += _extras(scores, asked, judged[config.student], config)
             counts = {"prompts": len(asked), "students": len(entries), "answers": answers.records}
             return current.publish([writer, answers], counts=counts, results={"students": entries})
 
 
-def score(student: str, judged: Sequence[Judged]) -> dict[str, Any]:
-    """The scores of one student: `accuracy` and friends from the greedy answers (sample 0), `pass_at` from the
-    sampled ones."""
-    greedy = [one for one in judged if one.response.sample == 0]
-    correct = sum(one.verdict.status == "correct" for one in greedy)
-    entry = {
-        "student": student,
-        "n": len(greedy),
-        "correct": correct,
-        "accuracy": round(correct / len(greedy), 4),
-        "interval": [round(bound, 4) for bound in wilson(correct, len(greedy))],
-        "stopped": round(sum(one.response.stop_reason == "stop" for one in greedy) / len(greedy), 4),
-        "mean_output_tokens": round(sum(one.response.usage.output_tokens for one in greedy) / len(greedy), 1),
-    }
-    sampled: dict[str, list[bool]] = {}
-    for one in judged:
-        if one.response.sample:
-            sampled.setdefault(one.response.prompt.id, []).append(one.verdict.status == "correct")
-    if sampled:
-        n = min(map(len, sampled.values()))
-        ks = sorted({1, n} | {k for k in (2, 4, 8, 16, 32) if k < n})
-        entry["pass_at"] = {
-            str(k): round(sum(pass_at_k(len(hits), sum(hits), k) for hits in sampled.values()) / len(sampled), 4)
-            for k in ks
-        }
-    return entry
-
-
-def pass_at_k(n: int, correct: int, k: int) -> float:
-    """The unbiased estimate of Chen et al. 2021 (arXiv 2107.03374): 1 - C(n-c, k) / C(n, k)."""
-    return 1.0 - comb(n - correct, k) / comb(n, k)
+def _extras(scores: Path, prompts: Sequence[Prompt], judged: Sequence[Judged], config: EvaluateConfig) -> list[str]:
+    """Files that were asked for besides; gives what to tell of them."""
+    notes = []
+    if config.write_weak:
+        wrong = {one.response.prompt.id for one in judged if one.response.sample == 0 and not is_right(one)}
+        lines = [msgspec.json.encode(prompt) + b"\n" for prompt in prompts if prompt.id in wrong]
+        artifacts.write_whole(Path(config.write_weak), b"".join(lines))
+        notes.append(f"{len(lines)} prompts that {config.student} gets wrong are in {config.write_weak}: generate more")
+    if config.export:
+        task, *_ = lm_eval.export(
+            scores.with_name(f"{scores.stem}.lm_eval"), prompts, config.student, config.max_output_tokens
+        )
+        notes.append(f"{task}: a task for lm-eval; the README beside it has the command")
+    return notes
 
 
 def _read(path: Path, config: EvaluateConfig) -> list[Prompt]:
@@ -103,11 +92,34 @@ def _answers(
     student: str, prompts: Sequence[Prompt], judge: Judge, config: EvaluateConfig, progress: Progress
 ) -> list[Judged]:
     """All answers of one student, judged, in prompt order."""
+    if Path(student).suffix == ".jsonl" and Path(student).is_file():
+        return _judge_all(judge, _recorded(Path(student), prompts))
     asker = Asker(_teacher(student, config), config)
     progress.begin(f"evaluate {student}", len(prompts) * len(asker.passes()))
     replies = asyncio.run(asker.replies(prompts, progress))
     samples = range(len(asker.passes()))
-    responses = [[asker.response(prompt, n, replies[prompt.id, n]) for n in samples] for prompt in prompts]
+    return _judge_all(
+        judge, [[asker.response(prompt, n, replies[prompt.id, n]) for n in samples] for prompt in prompts]
+    )
+
+
+def _recorded(path: Path, prompts: Sequence[Prompt]) -> list[list[Response]]:
+    """The first answers of a file of responses, such as the teacher's, to the prompts that are asked."""
+    wanted = {prompt.id: prompt for prompt in prompts}
+    found = {
+        one.prompt.id: [msgspec.structs.replace(one, prompt=wanted[one.prompt.id])]
+        for one in artifacts.read_records(path, Response)
+        if one.sample == 0 and one.prompt.id in wanted
+    }
+    missing = [name for name in wanted if name not in found]
+    if missing:
+        raise CotDistillError(
+            f"{path}: no answer to {len(missing)} of {len(wanted)} prompts, the first is {missing[0]!r}"
+        )
+    return [found[name] for name in wanted]
+
+
+def _judge_all(judge: Judge, responses: Sequence[Sequence[Response]]) -> list[Judged]:
     verdicts = judge.judge_all(responses)
     return [
         Judged(response=response, verdict=verdict)

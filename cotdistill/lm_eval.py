@@ -1,0 +1,65 @@
+"""A task for lm-evaluation-harness from the prompts that evaluate asked, so that others can repeat the score."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+
+from cotdistill.artifacts import write_whole
+from cotdistill.records import Prompt
+
+_TASK = """\
+task: {name}
+dataset_path: json
+dataset_kwargs:
+  data_files:
+    test: {data}
+test_split: test
+output_type: generate_until
+doc_to_text: "{{{{question}}}}"
+doc_to_target: "{{{{answer}}}}"
+generation_kwargs:
+  until: []
+  do_sample: false
+  max_gen_toks: {cap}
+filter_list:
+  - name: last_answer
+    filter:
+      - function: regex
+        regex_pattern: "(-?[0-9][0-9,]*(?:\\\\.[0-9]+)?)"
+        group_select: -1
+      - function: take_first
+metric_list:
+  - metric: exact_match
+    aggregation: mean
+    higher_is_better: true
+    ignore_case: true
+    ignore_punctuation: false
+metadata:
+  version: 1.0
+"""
+
+_README = """\
+# {name}
+
+Without `think_end_token` lm-eval grades the trace and scores a reasoning student 0:
+
+    lm-eval run --model hf --model_args pretrained={student},think_end_token={closer} \\\\
+        --tasks {name} --include_path {folder} --apply_chat_template
+
+It compares the last number of the answer with the reference; cotdistill's own verifiers compare by value.
+"""
+
+
+def export(folder: Path, prompts: Sequence[Prompt], student: str, cap: int) -> list[Path]:
+    """Write task, data and a README with the command into `folder`; gives their paths. Only the last user turn of a
+    prompt is asked."""
+    name = folder.name.replace("-", "_").replace(".", "_")
+    data = folder / "data.jsonl"
+    lines = [{"question": prompt.messages[-1].content, "answer": prompt.reference} for prompt in prompts]
+    write_whole(data, b"".join(msgspec.json.encode(line) + b"\n" for line in lines))
+    task, readme = folder / f"{name}.yaml", folder / "README.md"
+    write_whole(task, _TASK.format(name=name, data=data.resolve(), cap=cap).encode())
+    words = _README.format(name=name, student=student, closer="</think>", folder=folder)
+    write_whole(readme, words.encode())
+    return [task, data, readme]
