@@ -131,14 +131,9 @@ def _config(stage: str, table: Mapping[str, Any], problems: list[str]) -> Any:
         problems.append(f"{stage}.{key}: not in a recipe; {_NOT_HERE[key]}")
     values = _values(stage, {key: value for key, value in table.items() if key not in _NOT_HERE}, kinds, problems)
     for field in fields(kind):
-        given = f"{stage}.{field.name}" if stage != "evaluate" else ""
-        if (
-            field.default is config.REQUIRED
-            and field.name in ("teacher", "student")
-            and field.name not in table
-            and given
-        ):
-            problems.append(f"{given}: missing; {field.metadata['help'].partition(':')[0].rstrip('.')}?")
+        required = field.default is config.REQUIRED and kinds.get(field.name) is str
+        if required and field.name not in table and stage != "evaluate":  # which asks the student of this run
+            problems.append(f"{stage}.{field.name}: missing; {field.metadata['help'].partition(':')[0].rstrip('.')}?")
     built = kind(**values)
     _collect(f"{stage}: ", lambda: config.check(built), problems)
     return built
