@@ -178,6 +178,18 @@ def evaluate(
 cli_recipes.register(app)
 
 
+@app.command(epilog="Example: cotdistill report runs/latest -o report.html")
+def report(
+    run_dir: Annotated[Path, _argument("A directory with a run's files, such as runs/latest or demo.", "RUN_DIR")],
+    output: Output,
+) -> None:
+    """One self-contained page: funnel, cost, plots, traces to look through."""
+    from cotdistill import report as page
+
+    info = page.write(run_dir, output)
+    typer.echo(f"{info.path}: {output.stat().st_size / 1e6:.1f} MB", err=True)
+
+
 @app.command(epilog="Example: cotdistill demo -o demo")
 def demo(
     output: Annotated[Path, typer.Option("-o", "--output", help="Where its files go.", metavar="DIR")] = Path("demo"),

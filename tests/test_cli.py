@@ -11,7 +11,19 @@ import pytest
 from cotdistill import __version__
 from tests.conftest import ROOT, cotdistill
 
-COMMANDS = ["generate", "filter", "format", "finetune", "evaluate", "run", "init", "demo", "mock-teacher", "list"]
+COMMANDS = [
+    "generate",
+    "filter",
+    "format",
+    "finetune",
+    "evaluate",
+    "run",
+    "init",
+    "report",
+    "demo",
+    "mock-teacher",
+    "list",
+]
 HEAVY = [
     "torch",
     "transformers",

@@ -31,7 +31,7 @@ FLOORS = [
         "lm_eval",
     },
     {"stages"},
-    {"summary", "recipes", "run_records", "starters"},
+    {"summary", "recipes", "run_records", "starters", "report"},
     {"demo", "running"},
     {"cli", "cli_options", "cli_cache", "cli_recipes"},
 ]

@@ -1,0 +1,19 @@
+"""One self-contained HTML page about a run's directory, for a colleague who was not there."""
+
+from pathlib import Path
+
+from cotdistill import artifacts
+from cotdistill.artifacts import FileInfo
+from cotdistill.errors import UsageError
+from cotdistill.report import gather, page
+
+
+def write(directory: Path, output: Path) -> FileInfo:
+    """Read what stages left in `directory`, told by their manifests, and write the page. The same files give the same
+    bytes. Raises UsageError where no stage has left anything."""
+    if not directory.is_dir():
+        raise UsageError(f"{directory}: no such directory; give the one that holds a run's files")
+    found = gather.manifests(directory)
+    if not found:
+        raise UsageError(f"{directory}: no manifest of a stage in it; give the directory that holds a run's files")
+    return artifacts.write_whole(output, page.html(directory, found).encode("utf-8", "replace"))

@@ -1,0 +1,159 @@
+"""What the page shows, out of a run's files: streamed, and sampled where there is too much of it."""
+
+import hashlib
+import heapq
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from cotdistill.artifacts import Manifest, read_manifest, read_records, sibling
+from cotdistill.errors import CotDistillError
+from cotdistill.records import Dropped, Judged
+
+PROMPTS_SHOWN = 400
+PER_REASON = 8
+"""Prompts that are shown for each reason of a drop, whatever the lot says."""
+
+LONGEST_TEXT = 6_000
+TRACE_BYTES = 3_000_000
+"""Of the traces in the page, which stays below 5 MB."""
+
+ROWS_SHOWN = 50
+
+
+@dataclass(frozen=True)
+class Found:
+    """A stage's manifest, and the path of its first output as it stands now."""
+
+    manifest: Manifest
+    path: Path
+
+
+def manifests(directory: Path) -> dict[str, list[Found]]:
+    """By stage, in the order of their names; a student's directory is one level down."""
+    found: dict[str, list[Found]] = defaultdict(list)
+    for path in [*sorted(directory.glob("*.manifest.json")), *sorted(directory.glob("*/manifest.json"))]:
+        try:
+            manifest = read_manifest(path)
+        except CotDistillError:
+            continue  # somebody else's file of that name
+        output = path.parent if path.name == "manifest.json" else path.parent / Path(manifest.outputs[0].path).name
+        found[manifest.stage].append(Found(manifest, output))
+    return dict(found)
+
+
+def curve(student: Path) -> list[tuple[float, float]]:
+    """Step and training loss."""
+    path = student / "metrics.jsonl"
+    entries = read_records(path, dict[str, Any]) if path.is_file() else iter(())
+    return [(entry["step"], entry["loss"]) for entry in entries if "step" in entry and "loss" in entry]
+
+
+def trace_lengths(kept: Path) -> list[int]:
+    """Characters of the kept traces."""
+    return [len(one.response.reasoning or one.response.text) for one in read_records(kept, Judged)]
+
+
+def suspects(kept: Path) -> list[dict[str, Any]]:
+    path = sibling(kept, "suspects.jsonl")
+    return _first(read_records(path, dict[str, Any])) if path.is_file() else []
+
+
+def contaminated(kept: Path) -> list[Dropped]:
+    """Drops because a problem is in an evaluation set; the reason names the match."""
+    path = sibling(kept, "dropped.jsonl")
+    hits = (one for one in read_records(path, Dropped) if one.filter == "contamination") if path.is_file() else iter(())
+    return _first(hits)
+
+
+def _first(items: Iterator[Any]) -> list[Any]:
+    return [item for item, _ in zip(items, range(ROWS_SHOWN), strict=False)]
+
+
+@dataclass(frozen=True)
+class Traces:
+    """Prompts with all their samples, in the order of their ids' lots; `prompts` is how many there are in all."""
+
+    prompts: int
+    shown: list[dict[str, Any]]
+
+
+def traces(kept: Path) -> Traces:
+    """Goes through both files of a filter run twice: which prompts, then their samples. Memory does not grow with them,
+    but for one number a prompt."""
+    lots: dict[int, str] = {}
+    by_reason: dict[str, list[str]] = defaultdict(list)
+    names: set[int] = set()
+    for judged, decision in _decided(kept):
+        name = judged.response.prompt.id
+        if (lot := _lot(name)) not in names:
+            names.add(lot)
+            lots[lot] = name
+            if len(lots) > 4 * PROMPTS_SHOWN:
+                lots = {lot: lots[lot] for lot in heapq.nsmallest(PROMPTS_SHOWN, lots)}
+        if len(of := by_reason[decision]) < PER_REASON and name not in of:
+            of.append(name)
+    wanted = [lots[lot] for lot in heapq.nsmallest(PROMPTS_SHOWN, lots)]
+    wanted = list(dict.fromkeys([*(name for of in by_reason.values() for name in of), *wanted]))
+    return Traces(len(names), _within_budget(kept, wanted))
+
+
+def _within_budget(kept: Path, wanted: list[str]) -> list[dict[str, Any]]:
+    order = {name: place for place, name in enumerate(wanted)}
+    found: dict[str, dict[str, Any]] = {}
+    for judged, decision in _decided(kept):
+        prompt = judged.response.prompt
+        if prompt.id not in order:
+            continue
+        entry = found.setdefault(
+            prompt.id,
+            {
+                "id": prompt.id,
+                "question": _short(prompt.messages[-1].content),
+                "reference": prompt.reference,
+                "samples": [],
+            },
+        )
+        entry["samples"].append(_sample(judged, decision))
+    shown, size = [], 0
+    for name in sorted(found, key=order.__getitem__):
+        entry = found[name]
+        entry["samples"].sort(key=lambda sample: sample["sample"])
+        size += len(msgspec.json.encode(entry))
+        if size > TRACE_BYTES:
+            break
+        shown.append(entry)
+    return shown
+
+
+def _sample(judged: Judged, decision: str) -> dict[str, Any]:
+    response, verdict = judged.response, judged.verdict
+    return {
+        "sample": response.sample,
+        "status": verdict.status,
+        "decision": decision,
+        "answer": None if verdict.answer is None else _short(verdict.answer),
+        "reasoning": None if response.reasoning is None else _short(response.reasoning),
+        "text": _short(response.text),
+        "stop": response.stop_reason,
+    }
+
+
+def _decided(kept: Path) -> Iterator[tuple[Judged, str]]:
+    for judged in read_records(kept, Judged):
+        yield judged, "kept"
+    path = sibling(kept, "dropped.jsonl")
+    for dropped in read_records(path, Dropped) if path.is_file() else ():
+        yield dropped.judged, f"{dropped.filter}: {dropped.reason.partition(' | ')[0]}"
+
+
+def _lot(name: str) -> int:
+    return int.from_bytes(hashlib.sha256(name.encode("utf-8", "replace")).digest()[:8])
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= LONGEST_TEXT else f"{text[:LONGEST_TEXT]} […]"

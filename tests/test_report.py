@@ -1,0 +1,112 @@
+"""The page: what it says, that nothing a model wrote can act in it, and that it stays small."""
+
+import json
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from cotdistill import report
+from cotdistill.config import FilterConfig, FormatConfig
+from cotdistill.errors import UsageError
+from cotdistill.progress import Silent
+from cotdistill.records import Response
+from cotdistill.stages import filter as filtering
+from cotdistill.stages import format as formatting
+from tests.conftest import cotdistill, make_prompt, make_response
+
+CHROMIUM = next(
+    (found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), None
+)
+HOSTILE = (
+    "</script><script>document.title = 'owned'</script><img src=x onerror=\"document.title='owned'\">"
+    "<!-- --><svg onload=document.title='owned'>\u2028{{7*7}} javascript:alert(1) <iframe src='http://127.0.0.1:9/'>"
+)
+
+
+def run_directory(tmp_path: Path, responses: list[Response]) -> Path:
+    folder = tmp_path / "run"
+    folder.mkdir()
+    source = folder / "responses.jsonl"
+    source.write_bytes(b"".join(msgspec.json.encode(one) + b"\n" for one in responses))
+    filtering.run(source, folder / "kept.jsonl", FilterConfig(verify="math"), Silent())
+    formatting.run(folder / "kept.jsonl", folder / "train.jsonl", FormatConfig(), Silent())
+    return folder
+
+
+def hostile() -> list[Response]:
+    prompts = [make_prompt(f"p{n}{HOSTILE}", f"{HOSTILE} 2+{n}?", str(2 + n), tags={"kind": HOSTILE}) for n in range(3)]
+    return [
+        make_response(f"{HOSTILE} #### {2 + n + sample}", prompt, reasoning=HOSTILE, sample=sample)
+        for n, prompt in enumerate(prompts)
+        for sample in range(2)
+    ]
+
+
+def test_the_same_files_give_the_same_page_and_it_names_every_step(tmp_path: Path) -> None:
+    folder = run_directory(tmp_path, hostile())
+    first = report.write(folder, tmp_path / "a.html")
+    assert first.sha256 == report.write(folder, tmp_path / "b.html").sha256
+    page = (tmp_path / "a.html").read_text()
+    for words in ("From prompts to trained tokens", "Why answers were dropped", "Teacher&#x27;s accuracy", "pass rate"):
+        assert words in page, words
+
+
+def test_what_a_model_wrote_stands_in_the_page_as_data_only(tmp_path: Path) -> None:
+    report.write(run_directory(tmp_path, hostile()), tmp_path / "page.html")
+    page = (tmp_path / "page.html").read_text()
+    assert page.count("<script") == 2 and page.count("</script>") == 2, "the data and the page's own script"
+    assert not re.search(r"<(img|iframe|svg onload)", page)
+    assert "http" not in re.sub(r'<script type="application/json".*?</script>', "", page, flags=re.DOTALL).replace(
+        "http-equiv", ""
+    ).replace(HOSTILE, "").replace("src=&#x27;http://127.0.0.1:9/", "")
+    block = re.search(r'<script type="application/json" id="traces">(.*?)</script>', page, re.DOTALL)
+    assert block
+    assert not set("<>&\u2028") & set(block[1])
+    shown = json.loads(block[1])
+    assert shown[0]["samples"][0]["reasoning"] == HOSTILE, "and whole"
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
+@pytest.mark.timeout(120)
+def test_no_script_of_a_model_runs_in_a_browser_and_the_traces_are_shown(tmp_path: Path) -> None:
+    report.write(run_directory(tmp_path, hostile()), tmp_path / "page.html")
+    command = [
+        str(CHROMIUM),
+        "--headless",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--dump-dom",
+        f"file://{tmp_path}/page.html",
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=100)
+    assert "<title>run: cotdistill</title>" in done.stdout, done.stderr[-500:]
+    assert "3 prompts" in done.stdout, "the page's own script ran"
+    assert done.stdout.count("<details>") == 3
+
+
+@pytest.mark.slow
+def test_a_great_run_makes_a_small_page_in_which_every_reason_is_found(tmp_path: Path) -> None:
+    text = "First we add what is given, and then we check that it is so. " * 20
+    responses = [
+        make_response(
+            f"#### {5 if sample else 4}", make_prompt(f"p{n}", f"q {n}"), reasoning=f"{text} {n}", sample=sample
+        )
+        for n in range(10_000)
+        for sample in range(2)
+    ]
+    report.write(run_directory(tmp_path, responses), tmp_path / "page.html")
+    page = (tmp_path / "page.html").read_text()
+    assert len(page) < 5_000_000
+    assert "of 10,000 prompts" in page and "verify: incorrect" in page
+
+
+def test_a_directory_without_a_run_is_one_clear_line(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="no manifest of a stage in it"):
+        report.write(tmp_path, tmp_path / "page.html")
+    done = cotdistill("report", tmp_path / "none", "-o", tmp_path / "page.html")
+    assert (done.returncode, "no such directory" in done.stderr) == (2, True)
