@@ -96,6 +96,7 @@ def arguments(
         load_best_model_at_end=early,
         metric_for_best_model="eval_loss" if early else None,
         greater_is_better=False if early else None,
+        ddp_find_unused_parameters=False,
         report_to=[],
         disable_tqdm=True,
         log_level="error",

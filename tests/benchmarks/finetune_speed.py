@@ -1,0 +1,166 @@
+"""How fast finetune trains, against TRL as it comes and against a bare loop.
+
+    python -m tests.benchmarks.finetune_speed [--student tiny|smollm2-135m] [--steps N] [--rounds N] [--threads N]
+
+Same model, rows (lengths mixed, so that padding hurts) and batch size; tokens are non-padding ones, prompts included,
+and the first step of each is not timed. "trl" is SFTTrainer with its defaults, given the tokens so that it need not
+make them. "loop" is what one would write by hand: the same order by length, the same loss on trained positions alone,
+the same number format, no trainer. Rounds alternate; the median is printed, and on a GPU the share of its peak that
+was used.
+"""
+
+import argparse
+import os
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from cotdistill import students
+from cotdistill.config import FinetuneConfig
+from cotdistill.mock import problems
+from cotdistill.mock.solver import solve
+from cotdistill.progress import Silent
+from cotdistill.students import settings, training
+from cotdistill.students.collating import collator
+from cotdistill.students.rendering import render
+from cotdistill.students.token_rows import IGNORED, TokenRows
+
+PEAK_FLOPS = {"H100": 989e12, "H200": 989e12, "A100": 312e12}
+"""bfloat16, dense, as their maker states it."""
+
+
+def mixed_rows(tokenizer: Any, count: int) -> TokenRows:
+    """Traces of one to eight solved chains: a long one is eight times a short one."""
+    rows = TokenRows()
+    chains = problems.generate(count * 8, 0)
+    for number in range(count):
+        some = chains[number * 8 : number * 8 + 1 + number * 5 % 8]
+        trace = "\n".join(solve(chain, 0)[0] for chain in some)
+        turn = {"role": "assistant", "reasoning_content": trace, "content": solve(some[-1], 0)[1]}
+        rows.add(render(tokenizer, {"prompt": [{"role": "user", "content": some[-1].text}], "completion": [turn]}))
+    return rows
+
+
+def ours(config: FinetuneConfig, rows: TokenRows, model: Any, tokenizer: Any) -> float:
+    settings.prepare(model, config)
+    with tempfile.TemporaryDirectory() as work:
+        planned = training.plan(rows, config)
+        return training.train(model, tokenizer, planned, TokenRows(), config, Path(work), Silent()).tokens_per_s
+
+
+def trl(config: FinetuneConfig, rows: TokenRows, model: Any, tokenizer: Any) -> float:
+    import torch
+    from transformers import PrinterCallback, TrainerCallback
+    from trl import SFTConfig, SFTTrainer
+
+    marks: list[tuple[float, int]] = []
+
+    class Counting(SFTTrainer):  # type: ignore[misc]
+        read = 0
+
+        def compute_loss(self, model: Any, inputs: Any, *args: Any, **more: Any) -> Any:
+            self.read += int(inputs["attention_mask"].sum())
+            return super().compute_loss(model, inputs, *args, **more)
+
+    class Clock(TrainerCallback):  # type: ignore[misc]
+        def on_step_end(self, *_: Any, **__: Any) -> None:
+            marks.append((time.monotonic(), trainer.read))
+
+    with tempfile.TemporaryDirectory() as work:
+        args = SFTConfig(
+            output_dir=work,
+            max_steps=config.max_steps or 1,
+            per_device_train_batch_size=config.batch_size,
+            max_length=None,
+            dataset_kwargs={"skip_prepare_dataset": True},
+            use_cpu=not torch.cuda.is_available(),
+            save_strategy="no",
+            disable_tqdm=True,
+        )
+        peft = settings.lora(config) if settings.is_lora(config) else None
+        trainer = Counting(
+            model=model, args=args, train_dataset=rows.dataset(), processing_class=tokenizer, peft_config=peft
+        )
+        trainer.remove_callback(PrinterCallback)
+        trainer.add_callback(Clock())
+        trainer.train()
+    return (marks[-1][1] - marks[0][1]) / (marks[-1][0] - marks[0][0])
+
+
+def loop(config: FinetuneConfig, rows: TokenRows, model: Any, tokenizer: Any) -> float:
+    import torch
+    from torch.nn.functional import cross_entropy
+
+    settings.prepare(model, config)
+    if settings.is_lora(config):
+        from peft import get_peft_model
+
+        model = get_peft_model(model, settings.lora(config))
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    model.to(device).train()
+    data, collate = rows.dataset(), collator(training._padding(tokenizer), packed=False)
+    optimizer = torch.optim.AdamW([w for w in model.parameters() if w.requires_grad], lr=1e-4, fused=True)
+    order = rows.order((config.max_steps or 1) * config.batch_size, config.batch_size, config.seed).tolist()
+    read = began = 0.0
+    for start in range(0, len(order), config.batch_size):
+        batch = collate([data[row] for row in order[start : start + config.batch_size]])
+        batch = {name: value.to(device) for name, value in batch.items()}
+        labels = batch.pop("labels")[:, 1:]
+        places = (labels != IGNORED).any(dim=0).nonzero().squeeze(1)
+        logits = model(**batch, logits_to_keep=places, use_cache=False).logits
+        cross_entropy(logits.flatten(0, 1).float(), labels[:, places].flatten(), ignore_index=IGNORED).backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        optimizer.zero_grad()
+        if began:
+            read += int(batch["attention_mask"].sum())
+        else:
+            began = time.monotonic()
+    return read / (time.monotonic() - began)
+
+
+def utilisation(model: Any, lora: bool, tokens_per_s: float) -> str:
+    """Model FLOPs: 6 a weight and token, 4 where the base is frozen (no gradients of its weights)."""
+    import torch
+
+    name = torch.cuda.get_device_name() if torch.cuda.is_available() else ""
+    peak = next((peak for key, peak in PEAK_FLOPS.items() if key in name), None)
+    return f"{(4 if lora else 6) * model.num_parameters() * tokens_per_s / peak:8.1%} MFU" if peak else ""
+
+
+def main() -> None:
+    options = argparse.ArgumentParser()
+    options.add_argument("--student", default="tiny")
+    options.add_argument("--steps", type=int, default=60)
+    options.add_argument("--rounds", type=int, default=3)
+    options.add_argument("--batch-size", type=int, default=8)
+    options.add_argument("--threads", type=int, default=1)
+    chosen = options.parse_args()
+    os.environ.setdefault("HF_HUB_OFFLINE", "1")
+    config = FinetuneConfig(
+        student=chosen.student, max_steps=chosen.steps, batch_size=chosen.batch_size, threads=chosen.threads
+    )
+    ways: dict[str, Callable[..., float]] = {"ours": ours, "trl": trl, "loop": loop}
+    speeds: dict[str, list[float]] = {name: [] for name in ways}
+    with students.quiet():
+        import torch
+
+        torch.set_num_threads(chosen.threads)
+        tokenizer = students.load_tokenizer(chosen.student)
+        rows = mixed_rows(tokenizer, max(64, chosen.steps * chosen.batch_size))
+        for _ in range(chosen.rounds):
+            for name, way in ways.items():
+                model = students.load_model(chosen.student, tokenizer)
+                speeds[name].append(way(config, rows, model, tokenizer))
+    mid = {name: median(found) for name, found in speeds.items()}
+    print(f"{chosen.student}, {len(rows)} rows of {rows.lengths().min()} to {rows.longest} tokens")
+    for name, speed in mid.items():
+        print(f"{name:6}{speed:12,.0f} tokens/s  {utilisation(model, settings.is_lora(config), speed)}".rstrip())
+    print(f"ours / trl {mid['ours'] / mid['trl']:.2f}   ours / loop {mid['ours'] / mid['loop']:.2f}")
+
+
+if __name__ == "__main__":
+    main()
