@@ -15,7 +15,7 @@ from cotdistill import students
 from cotdistill.errors import CotDistillError, UsageError
 from cotdistill.progress import Silent
 from cotdistill.stages import finetune
-from cotdistill.students import curve, packing, tiny
+from cotdistill.students import curve, packing, rendering, tiny
 from cotdistill.students.collating import collator
 from cotdistill.students.rendering import Rendered, render
 from cotdistill.students.token_rows import IGNORED, TokenRows
@@ -181,6 +181,20 @@ def test_the_student_comes_with_card_curve_settings_and_its_habits(tmp_path: Pat
     assert json.loads((tmp_path / "student/cotdistill.json").read_text()) == {"chat_template_kwargs": {}}
     assert ET.parse(tmp_path / "student/loss.svg").getroot().tag.endswith("svg")
     assert 0 <= manifest.results["stop_rate"] <= 1
+
+
+def test_what_the_template_was_given_is_kept_with_the_student(tmp_path: Path) -> None:
+    model, tokenizer = students.load("tiny")
+    tokenizer.chat_template = tokenizer.chat_template.replace(
+        "{%- for message in messages -%}",
+        "{{- '<|system|>' + (date_string or strftime_now('%d %b %Y')) + '<|end|>' -}}{%- for message in messages -%}",
+    )
+    model.save_pretrained(tmp_path / "dated")
+    tokenizer.save_pretrained(tmp_path / "dated")
+    config = tiny_config(student=str(tmp_path / "dated"), max_steps=1, lora_rank=2)
+    finetune.run(write(tmp_path / "train.jsonl", chain_rows(8)), tmp_path / "student", config, Silent())
+    kept = json.loads((tmp_path / "student/cotdistill.json").read_text())
+    assert kept == {"chat_template_kwargs": {"date_string": rendering.PINNED_DATE}}
 
 
 def test_a_curve_has_both_losses_and_round_numbers() -> None:

@@ -5,8 +5,7 @@
 Same model, rows (lengths mixed, so that padding hurts) and batch size; tokens are non-padding ones, prompts included,
 and the first step of each is not timed. "trl" is SFTTrainer with its defaults, given the tokens so that it need not
 make them. "loop" is what one would write by hand: the same order by length, the same loss on trained positions alone,
-the same number format, no trainer. Rounds alternate; the median is printed, and on a GPU the share of its peak that
-was used.
+the same number format, no trainer. Rounds alternate; the median is printed, and on a GPU the share of its peak.
 """
 
 import argparse
