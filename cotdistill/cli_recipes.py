@@ -1,4 +1,4 @@
-"""The commands that live with a data set for a year: `run` a recipe, `init` one."""
+"""The commands that live with a data set for a year: `run` a recipe, `init` one, `push` what came of it."""
 
 import os
 from pathlib import Path
@@ -13,6 +13,7 @@ from cotdistill.errors import BUDGET, DONE, SOME_FAILED, StoppedError, UsageErro
 def register(app: typer.Typer) -> None:
     app.command("run", epilog="Example: cotdistill run recipe.toml --set generate.samples=8")(run)
     app.command("init", epilog="Example: cotdistill init sums --task maths --yes")(init)
+    app.command("push", epilog="Example: cotdistill push runs/latest/student me/sums-135m --dry-run")(push)
 
 
 def run(
@@ -111,3 +112,23 @@ def init(
     student = asked(student, "What is trained (tiny, smollm2-135m, a hub id, a directory)", starters.STUDENT)
     for line in starters.write(directory, task, teacher, student):
         typer.echo(line)
+
+
+def push(
+    directory: Annotated[Path, typer.Argument(help="A student, or a directory with rows of format.", metavar="DIR")],
+    repository: Annotated[str, typer.Argument(help="Where on the hub.", metavar="OWNER/NAME")],
+    public: Annotated[bool, typer.Option("--public", help="Everybody may read it (default: private).")] = False,
+    message: Annotated[str, typer.Option(help="Of the commit.", metavar="TEXT")] = "Upload with cotdistill",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be sent, send nothing.")] = False,
+) -> None:
+    """Send a student or a data set, with its card, to the Hugging Face hub."""
+    from cotdistill.publishing import hub
+
+    load_env()
+    parcel = hub.pack(directory, lambda words: typer.echo(words, err=True))
+    kind = {"dataset": "data set"}.get(parcel.kind, parcel.kind)
+    typer.echo(f"{kind}, {len(parcel.files)} files, {parcel.size / 1e6:.1f} MB:", err=True)
+    for file in parcel.files:
+        typer.echo(f"  {file}", err=True)
+    if not dry_run:
+        typer.echo(hub.push(parcel, repository, public=public, message=message))

@@ -110,6 +110,9 @@ class FormatConfig:
     mix: tuple[str, ...] = option(
         (), "How often rows of a tag stand in the file: task=code:0.5. Repeatable.", "TAG=V:X"
     )
+    export: tuple[str, ...] = option(
+        (), "Write settings for this trainer too: llama-factory, axolotl. Repeatable.", "NAME"
+    )
     skip_bad: bool = option(False, "Set unreadable lines aside instead of stopping.")
     allow_modified: bool = option(False, "Accept an input that was edited after its manifest.")
 

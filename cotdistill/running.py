@@ -17,6 +17,7 @@ from cotdistill import artifacts, hub_prompts, run_records
 from cotdistill.artifacts import Manifest
 from cotdistill.errors import BUDGET, CotDistillError, UsageError
 from cotdistill.progress import Progress
+from cotdistill.publishing import data_set_card
 from cotdistill.recipes import Recipe
 from cotdistill.run_records import RunRecord, StageRecord
 
@@ -125,6 +126,8 @@ class _Chain:
             self._waiting.append(step)
         elif source != self.here:
             run_records.link(step.stage, source, self.here)
+            if step.stage == "format":
+                data_set_card.write(self.here)
             self._note(step, replace_record(step.now, did="reused", why=f"nothing new since {source.name}"))
 
     def _begin(self) -> tuple[Path, RunRecord]:

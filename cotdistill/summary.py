@@ -33,8 +33,8 @@ def as_text(manifest: Manifest) -> str:
 def _table(results: dict[str, Any]) -> list[str]:
     lines = []
     for name, value in results.items():
-        if name in ("columns", "spent_usd") or name.endswith("_interval"):
-            continue  # said before the first request; said with the number it belongs to
+        if name in ("columns", "spent_usd", "features") or name.endswith("_interval"):
+            continue  # said elsewhere: before the first request, in the card, with the number it belongs to
         label = name.replace("_", " ")
         if name == "students":
             lines += scores_table(value)

@@ -28,7 +28,7 @@ FLOORS = [
         "hub_prompts",
         "rows",
         "scoring",
-        "lm_eval",
+        "publishing",
     },
     {"stages"},
     {"summary", "recipes", "run_records", "starters", "report"},

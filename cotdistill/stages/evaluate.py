@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from cotdistill import artifacts, extensions, hub_prompts, lm_eval, teachers
+from cotdistill import artifacts, extensions, hub_prompts, teachers
 from cotdistill.artifacts import ArtifactWriter, Manifest
 from cotdistill.config import EvaluateConfig, check
 from cotdistill.dispatch.asking import Job, Limits, ask_all
@@ -18,6 +18,7 @@ from cotdistill.errors import CotDistillError, UsageError
 from cotdistill.judging import Judge
 from cotdistill.progress import Progress
 from cotdistill.prompt_files import PromptFile
+from cotdistill.publishing import lm_eval
 from cotdistill.records import Judged, Prompt, Response, TeacherInfo
 from cotdistill.scoring import compare, in_words, is_right, score
 from cotdistill.teachers import Reply, Request, Teacher

@@ -98,7 +98,8 @@ def _train(
     counts: dict[str, int],
     progress: Progress,
 ) -> Manifest:
-    from cotdistill.students import card, checking, curve, saving
+    from cotdistill.publishing import student_card
+    from cotdistill.students import checking, curve, saving
     from cotdistill.students.rendering import template_kwargs
     from cotdistill.students.training import train
 
@@ -118,7 +119,7 @@ def _train(
     del model
     if data.evaluating:
         results |= checking.habits(work, data.evaluating, config.threads)
-    card.write(
+    student_card.write(
         work,
         name=current.output.name,
         student=config.student,

@@ -14,6 +14,8 @@ from cotdistill.artifacts import ArtifactWriter, BadLines, Manifest
 from cotdistill.config import FormatConfig, check
 from cotdistill.errors import UsageError
 from cotdistill.progress import Progress
+from cotdistill.publishing import data_set_card, trainers
+from cotdistill.publishing.features import Features
 from cotdistill.records import Judged, Prompt
 from cotdistill.rows import Rows
 from cotdistill.students import proving
@@ -22,7 +24,8 @@ from cotdistill.students.proving import Proof
 
 def run(kept: Path, train: Path, config: FormatConfig, progress: Progress) -> Manifest:
     """Write rows to `train`; with a holdout also `<stem>.holdout.jsonl` (its rows) and
-    `<stem>.holdout.prompts.jsonl` (its prompts, ready for evaluate).
+    `<stem>.holdout.prompts.jsonl` (its prompts, ready for evaluate). README.md beside it makes the directory a data
+    set that `datasets.load_dataset` opens.
 
     A prompt is wholly on one side. The side depends on the problem's text alone: not on its id, its order or
     the other prompts, so it stays the same as a data set grows. With a student each row is rendered by its chat
@@ -30,13 +33,12 @@ def run(kept: Path, train: Path, config: FormatConfig, progress: Progress) -> Ma
     """
     _check(config)
     proof = _proof(config, progress)
-    maker = Rows(config, proof)
+    maker, features = Rows(config, proof), Features()
     with artifacts.run("format", train, dataclasses.asdict(config)) as current, ExitStack() as stack:
         current.read(kept, allow_modified=config.allow_modified, written_by="filter")
         bad = stack.enter_context(BadLines(artifacts.sibling(train, "bad.jsonl") if config.skip_bad else None))
-        endings = ("holdout.jsonl", "holdout.prompts.jsonl")
-        rows = stack.enter_context(ArtifactWriter(train))
-        held, prompts = (stack.enter_context(ArtifactWriter(artifacts.sibling(train, ending))) for ending in endings)
+        paths = (train, *(artifacts.sibling(train, ending) for ending in ("holdout.jsonl", "holdout.prompts.jsonl")))
+        rows, held, prompts = (stack.enter_context(ArtifactWriter(path)) for path in paths)
         seen = 0
         progress.begin("format", None)
         for _, samples in groupby(artifacts.read_records(kept, Judged, bad), key=lambda one: one.response.prompt.id):
@@ -45,31 +47,45 @@ def run(kept: Path, train: Path, config: FormatConfig, progress: Progress) -> Ma
             side, seen = (held if is_held_out(prompt, config.holdout) else rows), seen + 1
             for row in maker.of(group):
                 side.write(row)
+                features.see(row)
             if side is held:
                 prompts.write(prompt)
             progress.update(rows.records + held.records)
+        written = {"rows": rows.records, "holdout_rows": held.records, "holdout_prompts": prompts.records}
         current.notes += [*bad.notes(), *_notes(maker, config)]
-        counts = {
-            "rows": rows.records,
-            "holdout_rows": held.records,
-            "holdout_prompts": prompts.records,
-            "without_reasoning": maker.counts["without_reasoning"],
-            **{name: count for name, count in maker.counts.items() if count and name != "without_reasoning"},
-            **({"rows_cut": proof.cut} if proof and proof.cut else {}),
-        }
-        results = proof.results() if proof else {}
         if not rows.records and not held.records:
-            current.notes.append(f"{kept} holds nothing to write")
+            current.notes.append(f"{kept} holds nothing to write{_NEEDS_PAIRS if config.format == 'dpo' else ''}")
         if config.holdout:
             current.notes += _holdout_note(seen, prompts.records, config.holdout)
-            return current.publish([rows, held, prompts], counts=counts, results=results)
-        for writer in (held, prompts):
-            writer.path.unlink(missing_ok=True)  # of an earlier run with a holdout
-        return current.publish([rows], counts=counts, results=results)
+        else:
+            for writer in (held, prompts):
+                writer.path.unlink(missing_ok=True)  # of an earlier run with a holdout
+        current.notes += trainers.export(
+            config.export, train, held.path if config.holdout else None, config.format, features.columns.keys()
+        )
+        manifest = current.publish(
+            [rows, held, prompts] if config.holdout else [rows],
+            counts=written | _counts(maker),
+            results={**(proof.results() if proof else {}), "features": features.declared()},
+        )
+    if note := data_set_card.write(train.parent):
+        progress.note(note)
+    return manifest
+
+
+_NEEDS_PAIRS = "; dpo needs a right and a wrong answer of one prompt: filter with --keep-incorrect, no --select"
+
+
+def _counts(maker: Rows) -> dict[str, int]:
+    """What is zero stays out, but for what everybody looks for."""
+    of_note = {name: count for name, count in maker.counts.items() if count}
+    cut = {"rows_cut": maker.proof.cut} if maker.proof and maker.proof.cut else {}
+    return {"without_reasoning": 0, **of_note, **cut}
 
 
 def _check(config: FormatConfig) -> None:
     check(config)
+    trainers.check(config.export, config.format)
     if not 0 <= config.holdout < 1:
         raise UsageError(f"--holdout {config.holdout}: expected a share from 0 up to, not including, 1")
     for name, wanted in (("cut_long", config.cut_long), ("show", config.show)):

@@ -6,6 +6,7 @@ from typing import Any
 
 from cotdistill import artifacts, students
 from cotdistill.artifacts import Manifest
+from cotdistill.publishing import cards
 
 _SHOWN_OPTIONS = (
     "method", "epochs", "max_steps", "batch_size", "learning_rate", "warmup", "weight_decay", "lora_rank",
@@ -23,24 +24,22 @@ def write(
     counts: Mapping[str, int],
     sources: Sequence[Manifest],
 ) -> None:
-    """`sources` are the manifests behind the training rows, `name` the directory's own. Paths of this machine stay
-    out: the file is made to be published."""
+    """`sources` are the manifests behind the training rows, `name` the directory's own."""
     base = _base(student)
-    generate = next((one for one in sources if one.stage == "generate"), None)
     text = "\n".join(
         [
             *_front_matter(student),
             f"# {name}",
             "",
-            f"A student of {_teacher(generate)}, trained on {counts['rows']:,} of its answers with "
+            f"A student of {cards.teacher(sources)}, trained on {counts['rows']:,} of its answers with "
             f"cotdistill; it starts from {base}.",
             "",
             "![loss](loss.svg)",
             "",
-            *_table("Result", {**results, **counts}),
-            *_table("Training options", _shown(options)),
-            *_data(sources, generate),
-            *_rights(generate, base),
+            *cards.table("Result", {**results, **counts}),
+            *cards.table("Training options", _shown(options)),
+            *cards.origin(sources),
+            *cards.rights(sources, _settle(base)),
             *_loading(name),
         ]
     )
@@ -68,41 +67,8 @@ def _front_matter(student: str) -> list[str]:
     return [*lines, *([f"base_model: {public}"] if is_public else []), "---", ""]
 
 
-def _teacher(generate: Manifest | None) -> str:
-    return f"`{generate.options['teacher']}`" if generate else "a teacher that its data does not name"
-
-
-def _table(title: str, values: Mapping[str, Any]) -> list[str]:
-    rows = [f"| {key.replace('_', ' ')} | {_written(value)} |" for key, value in values.items()]
-    return [f"## {title}", "", "| | |", "|---|---|", *rows, ""]
-
-
-def _written(value: Any) -> str:
-    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value).replace("|", "\\|")
-
-
-def _data(sources: Sequence[Manifest], generate: Manifest | None) -> list[str]:
-    if not sources:
-        return ["## Data", "", "Rows without a manifest: nothing is known of their origin.", ""]
-    lines = [
-        f"* {one.stage}: " + ", ".join(f"{key.replace('_', ' ')} {count:,}" for key, count in one.counts.items())
-        for one in reversed(sources)
-    ]
-    prompts = [Path(info.path).name for info in generate.inputs] if generate else []
-    origin = [f"Prompts: `{', '.join(prompts)}`.", ""] if prompts else []
-    return ["## Data", "", *origin, "What each step made of them:", "", *lines, ""]
-
-
-def _rights(generate: Manifest | None, base: str) -> list[str]:
-    license = generate.options.get("license") if generate else None
-    return [
-        "## Rights",
-        "",
-        f"Licence of the teacher's answers: {license or 'not recorded'}. The terms of the teacher's provider may "
-        f"restrict training on them, and the licence of the starting point, {base}, goes on to hold. "
-        "Settle both before you publish these weights.",
-        "",
-    ]
+def _settle(base: str) -> str:
+    return f"The licence of the starting point, {base}, goes on to hold. Settle both before you publish these weights."
 
 
 def _loading(name: str) -> list[str]:

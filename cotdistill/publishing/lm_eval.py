@@ -42,9 +42,9 @@ metadata:
 _README = """\
 # {name}
 
-Without `think_end_token` lm-eval grades the trace and scores a reasoning student 0:
+With `think_end_token` lm-eval is given the answer alone, without the trace:
 
-    lm-eval run --model hf --model_args pretrained={student},think_end_token={closer} \\\\
+    lm-eval run --model hf --model_args "pretrained={student},think_end_token={closer}" \\
         --tasks {name} --include_path {folder} --apply_chat_template
 
 It compares the last number of the answer with the reference; cotdistill's own verifiers compare by value.

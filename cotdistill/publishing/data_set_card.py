@@ -1,0 +1,182 @@
+"""README.md of a directory of rows: `datasets.load_dataset` reads from it which files are the data set.
+
+The header is the hub's (https://huggingface.co/docs/hub/datasets-manual-configuration).
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from cotdistill import artifacts, lineage
+from cotdistill.artifacts import Manifest
+from cotdistill.errors import CotDistillError
+from cotdistill.publishing import cards
+
+_MARK = "<!-- Written by cotdistill format; the next one in this directory writes it anew. -->"
+_SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
+
+
+@dataclass(frozen=True)
+class Part:
+    """One run of format in the directory: a configuration of the data set."""
+
+    name: str
+    files: Mapping[str, str]
+    """Split -> file name; empty files are left out, `datasets` cannot read them."""
+    rows: Mapping[str, int]
+    manifest: Manifest
+
+
+def write(directory: Path) -> str | None:
+    """Describe every data set that format wrote into `directory`; gives a note where somebody's README stands."""
+    card = directory / "README.md"
+    if card.exists() and _MARK not in card.read_text(errors="replace"):
+        return f"{card} is not ours and stays: no data set card is written, and load_dataset needs file names"
+    found = parts(directory)
+    if found:
+        artifacts.write_whole(card, _text(directory, found).encode())
+    return None
+
+
+def parts(directory: Path) -> list[Part]:
+    """By name. A manifest whose file is gone or was changed since says nothing."""
+    found = []
+    for path in sorted(directory.glob("*.manifest.json")):
+        try:
+            manifest = artifacts.read_manifest(path)
+        except CotDistillError:
+            continue
+        if manifest.stage == "format" and manifest.outputs and (directory / _name(manifest, 0)).is_file():
+            found.append(_part(manifest))
+    return found
+
+
+def _name(manifest: Manifest, index: int) -> str:
+    return Path(manifest.outputs[index].path).name
+
+
+def _part(manifest: Manifest) -> Part:
+    stem = _name(manifest, 0).removesuffix(".jsonl")
+    name = re.sub(r"[^\w.-]", "_", stem.removesuffix("train").rstrip(".")) or "default"
+    files, rows = {}, {}
+    for split, output in zip(("train", "test"), manifest.outputs, strict=False):
+        if output.records:
+            files[split], rows[split] = Path(output.path).name, output.records
+    return Part(name, files, rows, manifest)
+
+
+def _text(directory: Path, found: Sequence[Part]) -> str:
+    chains = _chains(directory, found)
+    sources = chains[0][1]
+    title = directory.resolve().name
+    return "\n".join(
+        [
+            *_front_matter(found, sources),
+            _MARK,
+            "",
+            f"# {title}",
+            "",
+            f"Answers of {cards.teacher(sources)}, kept and laid out with cotdistill for supervised fine-tuning.",
+            "",
+            *_files(found),
+            *(line for names, chain in chains for line in _made(names if len(chains) > 1 else [], chain)),
+            *cards.rights(sources, "The licence of the prompts goes on to hold. Settle both before you publish this."),
+            *_loading(title, found),
+        ]
+    )
+
+
+def _chains(directory: Path, found: Sequence[Part]) -> list[tuple[list[str], list[Manifest]]]:
+    """Which parts were made of the same kept answers, and by what."""
+    chains: dict[str, tuple[list[str], list[Manifest]]] = {}
+    for part in found:
+        made_of = part.manifest.inputs[0].sha256
+        if made_of not in chains:
+            chains[made_of] = [], list(lineage.manifests(directory / _name(part.manifest, 0)))
+        chains[made_of][0].append(part.name)
+    return list(chains.values())
+
+
+def _made(names: Sequence[str], sources: Sequence[Manifest]) -> list[str]:
+    of = f" of {', '.join(names)}" if names else ""
+    title, *rest = cards.origin(sources)
+    return [title + of, *rest, *_checks(sources)]
+
+
+def _front_matter(found: Sequence[Part], sources: Sequence[Manifest]) -> list[str]:
+    total = sum(sum(part.rows.values()) for part in found)
+    size = next((words for limit, words in _SIZES if total < limit), "n>1M")
+    lines = ["---", "task_categories: [text-generation]", "tags: [cotdistill, distillation, synthetic]"]
+    if name := cards.license_of(sources):
+        lines += ["license: other", f"license_name: {_quoted(name)}"]
+    lines += [f"size_categories: [{_quoted(size)}]", "configs:"]
+    for part in found:
+        if part.files:
+            lines += [f"- config_name: {_quoted(part.name)}", "  data_files:"]
+            lines += [f"  - {{split: {split}, path: {_quoted(file)}}}" for split, file in part.files.items()]
+    declared = [(part.name, part.manifest.results.get("features")) for part in found if part.files]
+    if any(features for _, features in declared):
+        lines.append("dataset_info:")
+    for name, features in declared:
+        if features:
+            lines += [f"- config_name: {_quoted(name)}", f"  features: {_quoted(features)}"]
+    return [*lines, "---", ""]
+
+
+def _quoted(value: Any) -> str:
+    """As YAML: JSON is a part of it."""
+    return msgspec.json.encode(value).decode()
+
+
+def _files(found: Sequence[Part]) -> list[str]:
+    lines = ["## Files", "", "| configuration | split | file | rows | layout |", "|---|---|---|---|---|"]
+    for part in found:
+        layout = part.manifest.options["format"]
+        lines += [
+            f"| {part.name} | {split} | {file} | {part.rows[split]:,} | {layout} |"
+            for split, file in part.files.items()
+        ]
+    return [*lines, "", "Splits are by prompt: no prompt is on both sides.", ""]
+
+
+def _checks(sources: Sequence[Manifest]) -> list[str]:
+    """How answers were judged, and against which evaluation sets the problems were held."""
+    kept = cards.made_by("filter", sources)
+    if kept is None:
+        return []
+    notes = [note for note in kept.notes if note.startswith(("verified", "not verified"))]
+    lines = ["How answers were checked:", "", *(f"* Answers: {note}." for note in notes), *_accuracy(kept.results)]
+    dropped: Mapping[str, int] = kept.results.get("dropped", {})
+    against = [Path(str(one)).name for one in kept.options.get("against", ())]
+    hits = sum(count for reason, count in dropped.items() if reason.startswith("contamination"))
+    if against:
+        lines.append(f"* Contamination: held against {', '.join(against)}; {hits:,} responses dropped.")
+    else:
+        lines.append("* Contamination: not checked against any evaluation set.")
+    return [*lines, ""]
+
+
+def _accuracy(results: Mapping[str, Any]) -> list[str]:
+    if results.get("accuracy") is None:
+        return []
+    low, high = results["accuracy_interval"]
+    return [f"* Of all answers {results['accuracy']:.1%} were right (95 % interval {low:.1%} to {high:.1%})."]
+
+
+def _loading(title: str, found: Sequence[Part]) -> list[str]:
+    names = [part.name for part in found]
+    chosen = f', "{names[0]}"' if len(names) > 1 and "default" not in names else ""
+    return [
+        "## Load it",
+        "",
+        "```python",
+        "import datasets",
+        "",
+        f'datasets.load_dataset("{title}"{chosen})',
+        "```",
+        "",
+    ]

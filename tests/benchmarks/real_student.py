@@ -1,0 +1,135 @@
+"""What a real small model learns: base, answers only and chains of thought, on problems held out from training.
+
+    python -m tests.benchmarks.real_student words [TRAIN] [HELD_OUT] [SEED]
+    python -m tests.benchmarks.real_student gsm8k [TRAIN] [HELD_OUT] [SEED] [RECORDED]
+
+`words`: word problems of two to four steps, written here, answered by a simulated teacher that replays their worked
+solutions. `gsm8k`: recorded solutions to GSM8K's 1,319 test problems (RECORDED, example_model_solutions.jsonl of
+Cobbe et al. 2021), split by question, so that no held-out question was trained on. The student is SmolLM2-135M-Instruct
+(`make smollm2`), LoRA, two epochs. Everything goes through the commands a person would type.
+"""
+
+import json
+import random
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.test_gsm8k_replay import RECORDED, SAMPLES, replaying
+
+_NAMES = ("Ada", "Ben", "Chloe", "Dev", "Elif", "Femi", "Grace", "Hugo", "Ines", "Jonas", "Kemi", "Liam")
+_THINGS = ("apples", "marbles", "stickers", "pencils", "cards", "shells", "coins", "beads", "buttons", "stamps")
+
+
+@dataclass
+class _Story:
+    """A problem as it is told, its solution as it is worked, and what is held after the last step."""
+
+    told: list[str]
+    worked: list[str]
+    held: int
+
+
+def word_problem(source: random.Random) -> dict[str, str]:
+    """{"question", "answer"}: the answer ends in GSM8K's `#### N`."""
+    name, thing = source.choice(_NAMES), source.choice(_THINGS)
+    start = source.randint(5, 40)
+    story = _Story([f"{name} has {start} {thing}."], [], start)
+    for _ in range(source.randint(2, 4)):
+        source.choice((_gain, _lose, _bags, _share))(story, name, thing, source)
+    question = " ".join([*story.told, f"How many {thing} does {name} have now?"])
+    return {"question": question, "answer": "\n".join([*story.worked, f"#### {story.held}"])}
+
+
+def _gain(story: _Story, name: str, thing: str, source: random.Random) -> None:
+    more = source.randint(3, 30)
+    story.told.append(source.choice((f"A friend gives {name} {more} more.", f"{name} finds {more} more {thing}.")))
+    story.worked.append(f"{name} now has {story.held} + {more} = {story.held + more} {thing}.")
+    story.held += more
+
+
+def _lose(story: _Story, name: str, thing: str, source: random.Random) -> None:
+    fewer = source.randint(1, max(1, story.held - 1))
+    story.told.append(source.choice((f"{name} loses {fewer} of them.", f"{name} sells {fewer} {thing}.")))
+    story.worked.append(f"That leaves {story.held} - {fewer} = {story.held - fewer} {thing}.")
+    story.held -= fewer
+
+
+def _bags(story: _Story, name: str, thing: str, source: random.Random) -> None:
+    bags, each = source.randint(2, 6), source.randint(2, 9)
+    story.told.append(f"{name} buys {bags} bags with {each} {thing} in each.")
+    story.worked.append(f"The bags hold {bags} * {each} = {bags * each} {thing}.")
+    story.worked.append(f"Together that is {story.held} + {bags * each} = {story.held + bags * each} {thing}.")
+    story.held += bags * each
+
+
+def _share(story: _Story, name: str, thing: str, source: random.Random) -> None:
+    if story.held % 2:
+        return _gain(story, name, thing, source)
+    story.told.append(f"{name} gives half of the {thing} away.")
+    story.worked.append(f"Half of {story.held} is {story.held // 2}, so {story.held // 2} {thing} are left.")
+    story.held //= 2
+    return None
+
+
+def words(directory: Path, train: int, held_out: int, seed: int) -> tuple[Path, int]:
+    """Write problems; gives what the teacher replays, and how many solutions it has of each."""
+    source = random.Random(seed)
+    problems = {one["question"]: one for one in (word_problem(source) for _ in range(10 * (train + held_out)))}
+    _write(directory, list(problems.values()), train, held_out)
+    return directory / "recorded.jsonl", 1
+
+
+def gsm8k(directory: Path, train: int, held_out: int, seed: int, recorded: Path) -> tuple[Path, int]:
+    rows = [json.loads(line) for line in recorded.read_text().splitlines()]
+    random.Random(seed).shuffle(rows)
+    questions = [{"question": row["question"], "reference": row["ground_truth"]} for row in rows]
+    _write(directory, questions, train, held_out)
+    return recorded, SAMPLES
+
+
+def _write(directory: Path, rows: list[dict[str, str]], train: int, held_out: int) -> None:
+    rows = rows[: train + held_out]
+    for name, part in (("prompts", rows[:-held_out]), ("heldout", rows[-held_out:]), ("recorded", rows)):
+        (directory / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in part))
+
+
+def run(directory: Path, recorded: Path, samples: int) -> None:
+    def cotdistill(*words: str) -> None:
+        began = time.monotonic()
+        command = [sys.executable, "-m", "cotdistill", *words, "--quiet", "--log-format", "json"]
+        subprocess.run(command, cwd=directory, check=True)
+        print(f"  {time.monotonic() - began:7.1f} s  cotdistill {words[0]}", flush=True)
+
+    with replaying(recorded) as server:
+        teacher = ["--teacher", "openai:recorded", "--base-url", f"{server}/v1", "--no-cache"]
+        cotdistill("generate", "prompts.jsonl", "-o", "responses.jsonl", *teacher, "--samples", str(samples))
+    cotdistill("filter", "responses.jsonl", "-o", "kept.jsonl", "--verify", "math", "--select", "shortest:k=1")
+    for arm, layout in (("cot", "prompt_completion"), ("answers", "answer_only")):
+        cotdistill("format", "kept.jsonl", "-o", f"{arm}.jsonl", "--format", layout, "--holdout", "0")
+        how = ["--student", "smollm2-135m", "--epochs", "2", "--batch-size", "8", "--learning-rate", "1e-3"]
+        cotdistill("finetune", f"{arm}.jsonl", "-o", arm, *how)
+    against = ["--baseline", "answers", "--baseline", "smollm2-135m", "--max-output-tokens", "256"]
+    cotdistill("evaluate", "heldout.jsonl", "-o", "scores.json", "--student", "cot", *against)
+    for student in json.loads((directory / "scores.json").read_text())["students"]:
+        low, high = student["interval"]
+        print(f"{student['student']:<14} {student['accuracy']:6.1%}  [{low:.1%}, {high:.1%}]", flush=True)
+
+
+def main() -> None:
+    which, *rest = sys.argv[1:] or ["words"]
+    train, held_out, seed = (int(given) for given in [*rest[:3], *("200", "100", "0")[len(rest[:3]) :]])
+    directory = Path(tempfile.mkdtemp(prefix="real-student-"))
+    print(f"{which}: {train} problems to train on, {held_out} held out, seed {seed}, in {directory}", flush=True)
+    if which == "words":
+        run(directory, *words(directory, train, held_out, seed))
+    else:
+        recorded = Path(rest[3]) if len(rest) > 3 else RECORDED
+        run(directory, *gsm8k(directory, train, held_out, seed, recorded))
+
+
+if __name__ == "__main__":
+    main()
