@@ -95,12 +95,39 @@ def test_sampling_draws_by_the_temperature() -> None:
     """Gumbel noise must draw each token with the probability that softmax gives it."""
     import torch
 
-    from cotdistill.students.generating import _drawing
+    from cotdistill.students.generating import _Drawing
 
     logits = torch.tensor([[1.0, 0.0, -1.0]]).repeat(20_000, 1)
-    drawn = _drawing(2.0, range(20_000))(None, logits).argmax(dim=1)
+    drawn = _Drawing(2.0, range(20_000)).of(range(20_000))(None, logits).argmax(dim=1)
     shares = torch.bincount(drawn, minlength=3) / 20_000
     assert torch.allclose(shares, torch.softmax(logits[0] / 2.0, dim=0), atol=0.015)
+
+
+@pytest.mark.parametrize("forgets", [True, False])
+def test_rows_that_ended_leave_the_batch_and_change_no_other_answer(
+    monkeypatch: pytest.MonkeyPatch, forgets: bool
+) -> None:
+    """Also where the model's cache cannot forget a row, and the rest is read again."""
+    from transformers import DynamicCache
+
+    if not forgets:
+        monkeypatch.delattr(DynamicCache.__mro__[1], "batch_select_indices")
+    generator, read = Generator("tiny"), []
+    original = generator._model.forward
+
+    def counted(*given: Any, **named: Any) -> Any:
+        read.append(tuple(named["input_ids"].shape))
+        return original(*given, **named)
+
+    monkeypatch.setattr(generator._model, "forward", counted)
+    prompts = [generator.prompt([{"role": "user", "content": text}]) for text in ("2+2?", "a longer one", *"abcdef")]
+    settings: dict[str, Any] = {"max_tokens": 200, "temperature": 2.0}
+    together = generator.answer(prompts, seeds=range(8), **settings)
+    rows = [shape[0] for shape in read]
+    alone = [generator.answer([one], seeds=[seed], **settings)[0] for seed, one in enumerate(prompts)]
+    assert together == alone
+    assert len({one.tokens for one in together}) > 4, "the rows end at different times"
+    assert rows[0] == 8 and rows[-1] <= 4, "those who go on do not carry the others along"
 
 
 def test_an_answer_cut_by_the_cap_says_so() -> None:

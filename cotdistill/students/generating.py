@@ -34,7 +34,7 @@ class Generator:
     def __init__(self, student: str, threads: int | None = None) -> None:
         import torch
 
-        from cotdistill.students.training import has_bfloat16
+        from cotdistill.students.settings import has_bfloat16
 
         self._model, self._tokenizer = students.load(student)
         small = self._model.num_parameters() < SMALL
@@ -63,34 +63,59 @@ class Generator:
         """Up to `max_tokens` for each prompt, fewer where the context ends; ends early once nothing is `wanted`.
         Greedy without a temperature; else each row is drawn with its own seed, whatever stands beside it."""
         import torch
-        from transformers import GenerationConfig
 
         longest = max(len(prompt.ids) for prompt in prompts)
+        gaps = [longest - len(prompt.ids) for prompt in prompts]
+        padded = [[self._padding] * gap + prompt.ids for gap, prompt in zip(gaps, prompts, strict=True)]
+        seen = [[0] * gap + [1] * len(prompt.ids) for gap, prompt in zip(gaps, prompts, strict=True)]
+        device = self._model.device
+        batch = _Batch(list(range(len(prompts))), torch.tensor(padded).to(device), torch.tensor(seen).to(device))
+        cap = min(max_tokens, self.context - longest)
+        draw = _Drawing(temperature, seeds) if temperature else None
+        written: dict[int, list[int]] = {}
+        with torch.inference_mode():
+            while batch.rows:
+                batch = self._go_on(batch, longest, cap, draw, wanted)
+                done = _always if batch.ids.shape[1] - longest >= cap or not wanted() else self._ends_in
+                written |= batch.take_out(done, longest)
+        return [self._answer(written[row]) for row in range(len(prompts))]
+
+    def _go_on(
+        self, batch: "_Batch", start: int, cap: int, draw: "_Drawing | None", wanted: Callable[[], bool]
+    ) -> "_Batch":
+        """Until every row has ended, or so many that the rest is better off without them."""
+        import torch
+        from transformers import GenerationConfig
+
         settings = GenerationConfig(
-            max_new_tokens=min(max_tokens, self.context - longest),
+            max_new_tokens=cap - (batch.ids.shape[1] - start),
             do_sample=False,
             eos_token_id=self._ends,
             pad_token_id=self._padding,
+            return_dict_in_generate=True,
         )
-        gaps = [longest - len(prompt.ids) for prompt in prompts]
-        device = self._model.device
-        ids = torch.tensor([[self._padding] * gap + prompt.ids for gap, prompt in zip(gaps, prompts, strict=True)])
-        mask = torch.tensor([[0] * gap + [1] * len(prompt.ids) for gap, prompt in zip(gaps, prompts, strict=True)])
-        with torch.inference_mode():
-            output = self._model.generate(
-                input_ids=ids.to(device),
-                attention_mask=mask.to(device),
-                generation_config=settings,
-                logits_processor=[_drawing(temperature, seeds)] if temperature else [],
-                stopping_criteria=[_unless(wanted)],
-            )
-        return [self._answer(row) for row in output[:, longest:].tolist()]
+        output = self._model.generate(
+            input_ids=batch.ids,
+            attention_mask=batch.mask,
+            past_key_values=batch.cache,
+            generation_config=settings,
+            logits_processor=[draw.of(batch.rows)] if draw else [],
+            stopping_criteria=[_unless(wanted), _once_thin(self._ends)],
+        )
+        added = output.sequences.shape[1] - batch.mask.shape[1]
+        mask = torch.cat([batch.mask, batch.mask.new_ones(len(batch.rows), added)], dim=1)
+        return _Batch(batch.rows, output.sequences, mask, output.past_key_values)
+
+    def _ends_in(self, row: Sequence[int]) -> int:
+        """The number of tokens up to the first end token, which counts; 0 without one."""
+        return next((place for place, token in enumerate(row, 1) if token in self._ends), 0)
 
     def _answer(self, row: list[int]) -> Answer:
-        end = next((place for place, token in enumerate(row) if token in self._ends), None)
+        count = self._ends_in(row)
+        text_ids = row[: count - 1] if count else row
         # Marks that a tokenizer calls special may be the very tags around the trace, so none is skipped.
-        text = self._tokenizer.decode(row[:end], skip_special_tokens=False, clean_up_tokenization_spaces=False)
-        return Answer(read_back(self._tokenizer, text), len(row) if end is None else end + 1, end is not None)
+        text = self._tokenizer.decode(text_ids, skip_special_tokens=False, clean_up_tokenization_spaces=False)
+        return Answer(read_back(self._tokenizer, text), count or len(row), bool(count))
 
     def _end_tokens(self) -> list[int]:
         configured = self._model.generation_config.eos_token_id
@@ -103,18 +128,55 @@ class Generator:
         return int(self._ends[0] if pad is None else pad)
 
 
-def _drawing(temperature: float, seeds: Sequence[int]) -> Callable[[Any, Any], Any]:
+@dataclass
+class _Batch:
+    """Rows under way: which prompts, (rows, length) token ids and mask, and what the model remembers of them."""
+
+    rows: list[int]
+    ids: Any
+    mask: Any
+    cache: Any = None
+
+    def take_out(self, done: Callable[[list[int]], int], start: int) -> dict[int, list[int]]:
+        """Remove the rows whose tokens from `start` on are `done`; gives those tokens."""
+        new = self.ids[:, start:].tolist()
+        finished = [place for place, row in enumerate(new) if done(row)]
+        left = [place for place in range(len(new)) if place not in set(finished)]
+        taken = {self.rows[place]: new[place] for place in finished}
+        self.rows = [self.rows[place] for place in left]
+        if left:
+            self.ids, self.mask = self.ids[left], self.mask[left]
+            try:
+                self.cache.batch_select_indices(left)
+            except (AttributeError, NotImplementedError):
+                self.cache = None  # some caches cannot forget a row: the rest is read again
+        return taken
+
+
+class _Drawing:
     """Sampling as the largest of the logits plus Gumbel noise: with a generator a row, an answer does not depend
     on which other prompts happened to share its batch."""
-    import torch
 
-    generators = [torch.Generator().manual_seed(seed) for seed in seeds]
+    def __init__(self, temperature: float, seeds: Sequence[int]) -> None:
+        import torch
 
-    def draw(ids: Any, scores: Any) -> Any:
-        noise = torch.stack([torch.empty(scores.shape[1]).exponential_(generator=one) for one in generators])
-        return scores / temperature - noise.to(scores.device).log()
+        self._temperature = temperature
+        self._generators = [torch.Generator().manual_seed(seed) for seed in seeds]
 
-    return draw
+    def of(self, rows: Sequence[int]) -> Callable[[Any, Any], Any]:
+        import torch
+
+        generators = [self._generators[row] for row in rows]
+
+        def draw(ids: Any, scores: Any) -> Any:
+            noise = torch.stack([torch.empty(scores.shape[1]).exponential_(generator=one) for one in generators])
+            return scores / self._temperature - noise.to(scores.device).log()
+
+        return draw
+
+
+def _always(row: Sequence[int]) -> int:
+    return True
 
 
 def _unless(wanted: Callable[[], bool]) -> Callable[..., Any]:
@@ -122,5 +184,20 @@ def _unless(wanted: Callable[[], bool]) -> Callable[..., Any]:
 
     def stop(ids: Any, scores: Any, **_: Any) -> Any:
         return torch.full((ids.shape[0],), not wanted(), dtype=torch.bool, device=ids.device)
+
+    return stop
+
+
+def _once_thin(ends: Sequence[int]) -> Callable[..., Any]:
+    """Stop everybody once half have ended, so that those who go on do not carry the others along."""
+    import torch
+
+    ended: Any = None
+
+    def stop(ids: Any, scores: Any, **_: Any) -> Any:
+        nonlocal ended
+        last = torch.isin(ids[:, -1], torch.tensor(ends, device=ids.device))
+        ended = last if ended is None else ended | last
+        return torch.full_like(last, bool(2 * int(ended.sum()) >= len(ended)))
 
     return stop

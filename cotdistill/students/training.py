@@ -11,9 +11,8 @@ from cotdistill.errors import CotDistillError, StoppedError
 from cotdistill.progress import Progress, Silent
 from cotdistill.students import memory, packing, ranks
 from cotdistill.students.collating import collator
-from cotdistill.students.memory import memory_explained as memory_explained
+from cotdistill.students.memory import memory_explained
 from cotdistill.students.settings import arguments, is_lora, lora, rows_at_once
-from cotdistill.students.settings import has_bfloat16 as has_bfloat16
 from cotdistill.students.token_rows import TokenRows
 from cotdistill.students.trainer import stopping, trainer_class
 from cotdistill.students.watching import FINISHED, Entry, history_of, watcher

@@ -17,7 +17,7 @@ from cotdistill.errors import UsageError
 from cotdistill.reasoning import split
 from cotdistill.records import ReasoningKind, Usage
 from cotdistill.students.generating import Answer, Generator, Prompt
-from cotdistill.students.training import memory_explained
+from cotdistill.students.memory import memory_explained
 from cotdistill.teachers import BadReplyError, Failure, Reply, Request, kind_of_visible
 
 GATHER_S = 0.005
