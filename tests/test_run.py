@@ -121,6 +121,7 @@ def test_a_plan_sends_and_writes_nothing(tmp_path: Path, server: Server) -> None
 
 
 CHAIN = '[filter]\nselect = "first:k=1"\n[format]\nholdout = 0.2\n[finetune]\nstudent = "tiny"\nmax_steps = 8\n'
+CHAIN += "[evaluate]\nlimit = 4\nmax_output_tokens = 64\n"
 
 
 @pytest.fixture(scope="module")
@@ -134,7 +135,7 @@ def calm(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.slow
 @pytest.mark.timeout(150)
-@pytest.mark.parametrize("stage", ["generate", "filter", "format", "finetune"])
+@pytest.mark.parametrize("stage", ["generate", "filter", "format", "finetune", "evaluate"])
 def test_a_run_killed_in_any_stage_continues_to_the_same_bytes(
     stage: str, calm: Path, tmp_path: Path, server: Server
 ) -> None:
@@ -151,6 +152,7 @@ def test_a_run_killed_in_any_stage_continues_to_the_same_bytes(
     assert done.returncode == DONE, done.stderr
     names = ("kept.jsonl", "kept.dropped.jsonl", "train.jsonl", "train.holdout.prompts.jsonl")
     assert _without_server(files(tmp_path / "killed", *names)) == _without_server(files(calm, *names))
+    assert (tmp_path / "killed/runs/latest/scores.json").exists()
     assert len([*(tmp_path / "killed" / "runs").glob("2*")]) == 1, "continued where it was, not begun anew"
 
 
