@@ -23,6 +23,14 @@ class Hub:
     stored: dict[str, bytes] = field(default_factory=dict)
     """Large files by their sha256, uploaded before the commit that names them."""
 
+    def revision(self, repository: str) -> str:
+        """Changes with the files."""
+        return _sha(b"".join(f"{path} ".encode() + text for path, text in sorted(self.files[repository].items())))
+
+
+def _sha(content: bytes) -> str:
+    return sha256(content).hexdigest()[:40]
+
 
 class Server(ThreadingHTTPServer):
     def __init__(self) -> None:
@@ -45,12 +53,33 @@ class Handler(BaseHTTPRequestHandler):
         return self.server.hub
 
     def do_GET(self) -> None:
-        _, _, kind, owner, name, *_ = self.path.split("?")[0].split("/")
-        repository = f"{kind}/{owner}/{name}"
+        parts = [part for part in self.path.split("?")[0].split("/") if part]
+        if parts[0] == "api":
+            return self.about("/".join(parts[1:4]), parts[4:])
+        if "resolve" in parts:
+            place = parts.index("resolve")
+            return self.file("/".join(parts[:place]), "/".join(parts[place + 2 :]))
+        self.answer(404, {"error": "not in this stand-in"})
+
+    do_HEAD = do_GET
+
+    def about(self, repository: str, more: list[str]) -> None:
         if repository not in self.hub.private:
-            return self.answer(404, {"error": "Repository not found"})
-        found = {"id": f"{owner}/{name}", "private": self.hub.private[repository], "sha": "0" * 40, "siblings": []}
-        self.answer(200, found)
+            return self.answer(404, {"error": "Repository not found"}, code="RepoNotFound")
+        files = self.hub.files[repository]
+        listed = [{"type": "file", "path": path, "size": len(text), "oid": _sha(text)} for path, text in files.items()]
+        if more[:1] == ["tree"]:
+            return self.answer(200, listed)
+        siblings = [{"rfilename": path} for path in files]
+        about = {"id": repository.partition("/")[2], "sha": self.hub.revision(repository), "siblings": siblings}
+        self.answer(200, {**about, "private": self.hub.private[repository]})
+
+    def file(self, repository: str, path: str) -> None:
+        content = self.hub.files.get(repository, {}).get(path)
+        if content is None:
+            return self.answer(404, {"error": "Entry not found"}, code="EntryNotFound")
+        headers = {"ETag": f'"{_sha(content)}"', "X-Repo-Commit": self.hub.revision(repository)}
+        self.send(200, content, headers | {"Accept-Ranges": "bytes"})
 
     def do_PUT(self) -> None:
         content = self.body()
@@ -103,15 +132,18 @@ class Handler(BaseHTTPRequestHandler):
         self.rfile.readline()
         return content
 
-    def answer(self, status: int, value: Any) -> None:
-        content = json.dumps(value).encode()
+    def answer(self, status: int, value: Any, code: str = "") -> None:
+        headers = {"Content-Type": "application/json"} | ({"X-Error-Code": code} if code else {})
+        self.send(status, json.dumps(value).encode(), headers)
+
+    def send(self, status: int, content: bytes, headers: dict[str, str]) -> None:
         self.send_response(status)
-        self.send_header("Content-Type", "application/json")
+        for name, value in headers.items():
+            self.send_header(name, value)
         self.send_header("Content-Length", str(len(content)))
-        if status == 404:
-            self.send_header("X-Error-Code", "RepoNotFound")
         self.end_headers()
-        self.wfile.write(content)
+        if self.command != "HEAD":
+            self.wfile.write(content)
 
     def log_message(self, format: str, *args: Any) -> None:
         pass

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,7 +13,8 @@ from cotdistill.dispatch.cache import default_path
 from cotdistill.errors import UsageError
 from cotdistill.hub_prompts import fetch
 from cotdistill.prompt_files import PromptFile
-from tests.conftest import ROOT
+from tests.conftest import ROOT, cotdistill
+from tests.hub_stand_in import TOKEN, hub
 
 NOWHERE = "http://127.0.0.1:9"
 
@@ -75,3 +77,27 @@ def test_a_hub_that_does_not_answer_is_one_clear_line_or_what_was_fetched_before
     (folder / "openai_gsm8k-main-train-0123456789ab.jsonl").write_text('{"question": "1+1?", "answer": "2"}\n')
     again = generate(source, tmp_path / "r.jsonl")
     assert "the hub does not answer; using what was fetched before" in again.stderr
+
+
+@pytest.mark.slow
+def test_a_new_revision_on_the_hub_is_run_again_and_only_its_new_prompts_are_paid_for(tmp_path: Path) -> None:
+    (tmp_path / "recipe.toml").write_text(
+        'prompts = "hf:me/sums:train"\n[generate]\nteacher = "mock:digit-chains"\n[filter]\nverify = "none"\n'
+    )
+    rows = [json.dumps({"question": f"a={n} b=a+1 b?", "answer": str(n + 1)}) + "\n" for n in range(4)]
+
+    with hub() as state:
+        state.private["datasets/me/sums"], state.files["datasets/me/sums"] = True, {}
+
+        def run(count: int) -> dict[str, Any]:
+            state.files["datasets/me/sums"]["train.jsonl"] = "".join(rows[:count]).encode()
+            places = {"HF_HOME": str(tmp_path / "hub"), "HF_DATASETS_CACHE": str(tmp_path / "hub")}
+            environment = {"HF_ENDPOINT": state.url, "HF_TOKEN": TOKEN, "HF_HUB_DISABLE_XET": "1", **places}
+            done = cotdistill("run", tmp_path / "recipe.toml", "--json", **environment)
+            assert done.returncode == 0, done.stderr
+            found: dict[str, Any] = json.loads(done.stdout)
+            return found
+
+        assert run(3)["stages"]["generate"]["counts"]["bought"] == 3
+        assert run(3)["new"] is False, "the same revision"
+        assert run(4)["stages"]["generate"]["counts"]["bought"] == 1
