@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 
+from cotdistill import run_records
 from cotdistill.report import charts, gather
 from cotdistill.report.gather import Found
 
@@ -31,7 +32,9 @@ def html(directory: Path, found: dict[str, list[Found]]) -> str:
     filters = found.get("filter", [])
     traces = gather.traces(filters[0].path) if filters and filters[0].path.is_file() else gather.Traces(0, [])
     sections = "".join(
-        f"<section><h2>{escape(title)}</h2>{body}</section>" for title, body in _sections(found, traces) if body
+        f"<section><h2>{escape(title)}</h2>{body}</section>"
+        for title, body in _sections(directory, found, traces)
+        if body
     )
     return (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
@@ -44,7 +47,8 @@ def html(directory: Path, found: dict[str, list[Found]]) -> str:
     )
 
 
-def _sections(found: dict[str, list[Found]], traces: gather.Traces) -> Iterator[tuple[str, str]]:
+def _sections(directory: Path, found: dict[str, list[Found]], traces: gather.Traces) -> Iterator[tuple[str, str]]:
+    yield "This run", _run(run_records.of(directory))
     yield "From prompts to trained tokens", _funnel(found)
     yield "Money", _money(found)
     for filtered in found.get("filter", []):
@@ -72,6 +76,18 @@ def _lead(found: dict[str, list[Found]]) -> str:
     return f"<p>cotdistill {escape(newest.version)}, {escape(newest.ended_at[:10])}.{by}{simulated}</p>"
 
 
+def _run(record: run_records.RunRecord | None) -> str:
+    """Why each stage ran, and what is new since the last run; a directory that no recipe made has no such record."""
+    if record is None:
+        return ""
+    stages = [(name, stage.did, stage.why) for name, stage in record.stages.items()]
+    rows = []
+    for name, change in record.changes.items():
+        now, before = (change["now"], change.get("before", "")) if isinstance(change, dict) else (change, "")
+        rows.append((name.replace("_", " "), str(now), str(before)))
+    return _table(["stage", "did", "why"], stages) + (_table(["", "now", "last run"], rows) if rows else "")
+
+
 def _funnel(found: dict[str, list[Found]]) -> str:
     steps: dict[str, float] = {}
     for stage, names in (
@@ -93,15 +109,16 @@ def _money(found: dict[str, list[Found]]) -> str:
     rows = []
     for one in found.get("generate", []):
         manifest = one.manifest
+        of = f" ({one.path.name})" if len(found["generate"]) > 1 else ""
         rows += [
-            ("answers bought in this run", f"{manifest.counts.get('bought', 0):,}"),
-            ("answers from the store", f"{manifest.counts.get('from_store', 0):,}"),
+            (f"answers bought in this run{of}", f"{manifest.counts.get('bought', 0):,}"),
+            (f"answers from the store{of}", f"{manifest.counts.get('from_store', 0):,}"),
         ]
         if manifest.cost_usd is None:
-            rows.append(("cost", "unknown: this teacher has no published price"))
+            rows.append((f"cost{of}", "unknown: this teacher has no published price"))
             continue
-        rows += [("all answers are worth, USD", manifest.cost_usd)]
-        rows += [("spent in this run, USD", str(manifest.results.get("spent_usd", "")))]
+        rows += [(f"all answers are worth, USD{of}", manifest.cost_usd)]
+        rows += [(f"spent in this run, USD{of}", str(manifest.results.get("spent_usd", "")))]
     for one in found.get("filter", []):
         if each := one.manifest.results.get("cost_usd_per_kept"):
             rows.append((f"per kept trace, USD ({one.path.name})", str(each)))
