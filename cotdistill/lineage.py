@@ -13,12 +13,12 @@ def manifests(path: Path) -> Iterator[Manifest]:
     seen: set[Path] = set()
     waiting = [path]
     while waiting:
-        found = _found(waiting.pop(0), path.parent)
-        if found is None or found in seen:
+        place = found(waiting.pop(0), path.parent)
+        if place is None or place in seen:
             continue
-        seen.add(found)
+        seen.add(place)
         try:
-            manifest = artifacts.manifest_of(found)
+            manifest = artifacts.manifest_of(place)
         except CotDistillError:
             continue
         if manifest is not None:
@@ -26,6 +26,6 @@ def manifests(path: Path) -> Iterator[Manifest]:
             waiting += [Path(info.path) for info in manifest.inputs]
 
 
-def _found(path: Path, near: Path) -> Path | None:
+def found(path: Path, near: Path) -> Path | None:
     """A manifest names its inputs as they were typed, from a directory that may be another one today."""
     return next((place for place in (path, near / path.name) if place.is_file()), None)

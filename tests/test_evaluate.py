@@ -157,3 +157,24 @@ def test_a_baseline_that_lacks_an_answer_is_one_clear_line(tmp_path: Path) -> No
     words = ("evaluate", prompts, "-o", tmp_path / "s.json", "--student", "mock:digit-chains")
     done = cotdistill(*words, "--baseline", tmp_path / "teacher.jsonl")
     assert (done.returncode, "no answer to 3 of 3 prompts, the first is 'h0'" in done.stderr) == (1, True)
+
+
+@pytest.mark.slow
+def test_prompts_that_the_student_was_trained_on_are_told(tmp_path: Path) -> None:
+    pytest.importorskip("trl", reason="the train extra is not installed")
+    prompts = chains(tmp_path, 8)
+    chain = [
+        ("generate", prompts, "-o", tmp_path / "r.jsonl", "--teacher", "mock:digit-chains"),
+        ("filter", tmp_path / "r.jsonl", "-o", tmp_path / "k.jsonl", "--keep-incorrect"),
+        ("format", tmp_path / "k.jsonl", "-o", tmp_path / "t.jsonl", "--holdout", "0.5"),
+        ("finetune", tmp_path / "t.jsonl", "-o", tmp_path / "s", "--student", "tiny", "--max-steps", "1"),
+    ]
+    for words in chain:
+        done = cotdistill(*words)
+        assert done.returncode == 0, done.stderr
+    trained = len((tmp_path / "t.jsonl").read_text().splitlines())
+    assert 0 < trained < 8, "some on both sides"
+    score = ("-o", tmp_path / "s.json", "--student", tmp_path / "s", "--max-output-tokens", "4")
+    assert f"trained on {trained} of these 8 prompts" in cotdistill("evaluate", prompts, *score).stderr
+    held = cotdistill("evaluate", tmp_path / "t.holdout.prompts.jsonl", *score)
+    assert (held.returncode, "trained on" in held.stderr) == (0, False), held.stderr

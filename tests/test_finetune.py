@@ -215,12 +215,14 @@ def test_a_row_too_long_is_left_out_whole_and_counted(tmp_path: Path) -> None:
     assert manifest.counts["rows_too_long"] == 1
 
 
-def test_a_dry_run_shows_three_rows_and_leaves_nothing(tmp_path: Path) -> None:
+def test_a_dry_run_shows_the_first_batch_with_its_mask_and_leaves_nothing(tmp_path: Path) -> None:
     progress = Notes()
     rows = write(tmp_path / "train.jsonl", chain_rows(8))
     config = FinetuneConfig(student="tiny", batch_size=3, epochs=2, dry_run=True)
     manifest = finetune.run(rows, tmp_path / "student", config, progress)
-    assert [note.partition(":")[0] for note in progress.notes] == ["row p0/0", "row p1/0", "row p2/0"]
+    batch = progress.notes[1:]
+    assert [note.partition(",")[0] for note in batch] == ["1 of 3", "2 of 3", "3 of 3"]
+    assert all(note.endswith("<|end|>】") and "<|assistant|>【" in note for note in batch), batch
     assert manifest.counts["steps"] == 6
     assert {file.name for file in tmp_path.iterdir()} == {"train.jsonl", ".student.lock"}
 

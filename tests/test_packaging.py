@@ -29,6 +29,7 @@ FLOORS = [
         "rows",
         "scoring",
         "publishing",
+        "overlap",
     },
     {"stages"},
     {"summary", "recipes", "run_records", "starters", "report"},

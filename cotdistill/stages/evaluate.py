@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from cotdistill import artifacts, extensions, hub_prompts, teachers
+from cotdistill import artifacts, extensions, hub_prompts, overlap, teachers
 from cotdistill.artifacts import ArtifactWriter, Manifest
 from cotdistill.config import EvaluateConfig, check
 from cotdistill.dispatch.asking import Job, Limits, ask_all
@@ -54,6 +54,7 @@ def run(prompts: Path, scores: Path, config: EvaluateConfig, progress: Progress)
             against = {name: compare(judged[config.student], judged[name]) for name in list(judged)[1:]}
             writer.write({"prompts": len(asked), "students": entries, "against": against})
             current.notes += [judge.describe(), *judge.notes()]
+            current.notes += [words for student in judged if (words := overlap.note(student, asked))]
             current.notes += [in_words(config.student, name, found) for name, found in against.items()]
             current.notes += _extras(scores, asked, judged[config.student], config)
             counts = {"prompts": len(asked), "students": len(entries), "answers": answers.records}

@@ -12,7 +12,7 @@ from cotdistill.config import FinetuneConfig, check
 from cotdistill.errors import DONE, UsageError
 from cotdistill.progress import Progress, Silent
 from cotdistill.students import ranks, student_directory
-from cotdistill.students.reading import Reader
+from cotdistill.students.reading import SHOWN, Reader, marked
 from cotdistill.students.token_rows import TokenRows
 
 PACKAGES = ("torch", "transformers", "trl", "peft", "accelerate", "datasets", "tokenizers")
@@ -43,7 +43,7 @@ def run(rows: Path, student_dir: Path, config: FinetuneConfig, progress: Progres
         data = _read(rows, config, bad, progress)
         counts = _counts(data, bad, config, progress)
         if config.dry_run:
-            return _rehearse(current, data, counts, config)
+            return _rehearse(current, data, counts, config, progress)
         work = _work_directory(current, config, progress)
         ranks.wait_for_all()
         return _train(current, work, data, config, counts, progress)
@@ -62,7 +62,7 @@ def _read(rows: Path, config: FinetuneConfig, bad: BadLines, progress: Progress)
     from cotdistill.students.training import plan
 
     tokenizer = students.load_tokenizer(config.student)
-    reader = Reader(tokenizer, config.max_length, bad, progress)
+    reader = Reader(tokenizer, config.max_length, bad, progress, 0 if config.dry_run else SHOWN)
     training = reader.read(rows)
     evaluating = reader.read(Path(config.eval_data)) if config.eval_data else TokenRows()
     return _Data(tokenizer, training, evaluating, plan(training, config), reader)
@@ -78,9 +78,19 @@ def _counts(data: _Data, bad: BadLines, config: FinetuneConfig, progress: Progre
     return {**counts, "steps": data.plan.steps}
 
 
-def _rehearse(current: artifacts.Run, data: _Data, counts: dict[str, int], config: FinetuneConfig) -> Manifest:
-    """A few real steps, nowhere kept: what the whole would take."""
+def _rehearse(
+    current: artifacts.Run, data: _Data, counts: dict[str, int], config: FinetuneConfig, progress: Progress
+) -> Manifest:
+    """The first batch, and a few real steps, nowhere kept: what the whole would take."""
     from cotdistill.students.training import estimate
+
+    first = list(data.plan.examples.select(range(min(config.batch_size, len(data.plan.examples)))))
+    progress.note(
+        f"the first batch, {'packs of rows' if data.plan.packed else 'rows'}; trained is what stands in 【】:"
+    )
+    for number, example in enumerate(first, 1):
+        words = f"{number} of {len(first)}, {len(example['input_ids'])} tokens"
+        progress.note(f"{words}:\n{marked(data.tokenizer, example)}")
 
     model = _load(config, data.tokenizer)
     with tempfile.TemporaryDirectory() as work:

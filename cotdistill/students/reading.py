@@ -1,6 +1,8 @@
 """Training rows of a file -> tokens, with the first ones shown as the student will meet them."""
 
 from collections import Counter
+from collections.abc import Mapping, Sequence
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,7 @@ from cotdistill.errors import CotDistillError
 from cotdistill.progress import Progress
 from cotdistill.students import rendering
 from cotdistill.students.rendering import Rendered, Row
-from cotdistill.students.token_rows import TokenRows
+from cotdistill.students.token_rows import IGNORED, TokenRows
 
 SHOWN = 3
 """Rows that are shown before training: a template that swallows the trace is seen at once."""
@@ -27,10 +29,12 @@ class TrainingRow(Row, frozen=True):
 class Reader:
     """Renders rows, leaves out what is too long, shows the first ones and counts."""
 
-    def __init__(self, tokenizer: Any, max_length: int, bad: BadLines, progress: Progress) -> None:
+    def __init__(
+        self, tokenizer: Any, max_length: int, bad: BadLines, progress: Progress, to_show: int = SHOWN
+    ) -> None:
         self._tokenizer, self._bad, self._progress = tokenizer, bad, progress
         self._limit = min(max_length, tokenizer.model_max_length)
-        self._to_show = SHOWN
+        self._to_show = to_show
         self.too_long = 0
         self.ways: Counter[str] = Counter()
 
@@ -75,6 +79,13 @@ class Reader:
             f"row {row.id}: {len(rendered.input_ids)} tokens, trace {rendered.how}, trained are those in 【】:\n"
             f"{_shortened(read, 200)}【{_shortened(written, 300)}】"
         )
+
+
+def marked(tokenizer: Any, example: Mapping[str, Sequence[int]]) -> str:
+    """An example as the student meets it, a row or several in one; trained are the tokens in 【】."""
+    parts = groupby(zip(example["input_ids"], example["labels"], strict=True), key=lambda pair: pair[1] != IGNORED)
+    texts = ((trained, tokenizer.decode([token for token, _ in pairs])) for trained, pairs in parts)
+    return "".join(f"【{_shortened(text, 300)}】" if trained else _shortened(text, 200) for trained, text in texts)
 
 
 def _shortened(text: str, limit: int) -> str:

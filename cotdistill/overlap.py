@@ -1,0 +1,37 @@
+"""Prompts that a student is asked and was trained on: an accuracy on those says nothing."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from cotdistill import artifacts, lineage
+from cotdistill.errors import CotDistillError
+from cotdistill.records import Prompt
+from cotdistill.students.rendering import Row, conversation
+
+
+def note(student: str, prompts: Sequence[Prompt]) -> str | None:
+    """What to tell; None where there is no overlap, or where the training rows are gone or were changed since."""
+    asked = [tuple((turn.role, turn.content.strip()) for turn in prompt.messages) for prompt in prompts]
+    try:
+        rows = _rows(Path(student))
+        trained = {
+            tuple((turn.role, turn.content.strip()) for turn in conversation(row)[0])
+            for row in (artifacts.read_records(rows, Row) if rows else ())
+        }
+    except (CotDistillError, ValueError):
+        return None
+    both = sum(prompt in trained for prompt in asked)
+    if not both:
+        return None
+    return (
+        f"WARNING: {student} was trained on {both} of these {len(prompts)} prompts; its accuracy on them says nothing"
+    )
+
+
+def _rows(student: Path) -> Path | None:
+    """The file that it was trained on, as it was then."""
+    if not (student / "manifest.json").is_file():
+        return None
+    info = artifacts.read_manifest(student / "manifest.json").inputs[0]
+    path = lineage.found(Path(info.path), student.parent)
+    return path if path and artifacts.sha256(path) == info.sha256 else None
