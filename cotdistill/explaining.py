@@ -3,8 +3,9 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from cotdistill.artifacts import manifest_path, read_manifest, read_records, sibling
+from cotdistill.artifacts import manifest_path, read_manifest, sibling
 from cotdistill.errors import UsageError
+from cotdistill.json_lines import read_records
 from cotdistill.records import Dropped, Judged
 
 SHOWN = 160

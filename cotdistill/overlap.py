@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from cotdistill import artifacts, lineage
+from cotdistill import artifacts, json_lines, lineage
 from cotdistill.errors import CotDistillError
 from cotdistill.records import Prompt
 from cotdistill.students.rendering import Row, conversation
@@ -16,7 +16,7 @@ def note(student: str, prompts: Sequence[Prompt]) -> str | None:
         rows = _rows(Path(student))
         trained = {
             tuple((turn.role, turn.content.strip()) for turn in conversation(row)[0])
-            for row in (artifacts.read_records(rows, Row) if rows else ())
+            for row in (json_lines.read_records(rows, Row) if rows else ())
         }
     except (CotDistillError, ValueError):
         return None

@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from cotdistill.artifacts import BadLines, explain, open_input, read_numbered
 from cotdistill.errors import CotDistillError
+from cotdistill.json_lines import BadLines, explain, open_input, read_numbered
 from cotdistill.reasoning import cut_reference
 from cotdistill.records import Message, Prompt
 

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from cotdistill import extensions
-from cotdistill.artifacts import read_records
 from cotdistill.errors import CotDistillError, UsageError
+from cotdistill.json_lines import read_records
 from cotdistill.records import Message
 
 _PACKAGED = Path(__file__).parent / "prompts"  # in a wheel

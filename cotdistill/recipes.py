@@ -22,8 +22,8 @@ from typing import Any
 import msgspec
 
 from cotdistill import config, extensions, prompting, students, teachers
-from cotdistill.artifacts import open_input
 from cotdistill.errors import AccountError, CotDistillError, UsageError
+from cotdistill.json_lines import open_input
 from cotdistill.teachers._sdk import api_key
 
 STAGES: dict[str, type[Any]] = {

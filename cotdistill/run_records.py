@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from cotdistill import __version__, artifacts
+from cotdistill import __version__, artifacts, json_lines
 
 FILES = {"generate": "responses", "filter": "kept", "format": "train", "finetune": "student", "evaluate": "scores"}
 """The stem of what each stage writes into a run's directory."""
@@ -176,7 +176,7 @@ def _prompt_ids(directory: Path | None) -> set[int] | None:
     path = directory / "responses.jsonl" if directory else None
     if path is None or not path.is_file():
         return None
-    return {hash(one.prompt.id) for one in artifacts.read_records(path, _OnlyId)}
+    return {hash(one.prompt.id) for one in json_lines.read_records(path, _OnlyId)}
 
 
 def _named(options: Mapping[str, Any]) -> Iterator[Path]:

@@ -13,10 +13,10 @@ from typing import NamedTuple
 import msgspec
 
 from cotdistill import extensions
-from cotdistill.artifacts import decode_lines, open_input
 from cotdistill.config import FilterConfig
 from cotdistill.errors import CotDistillError
 from cotdistill.filters import Filter
+from cotdistill.json_lines import decode_lines, open_input
 from cotdistill.judging import NOTHING, Judge
 from cotdistill.records import Judged, Response, Verdict
 from cotdistill.verifiers._classes import classes

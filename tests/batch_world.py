@@ -17,10 +17,11 @@ from typing import Any
 
 from aiohttp import web
 
-from cotdistill.artifacts import Manifest, read_records
+from cotdistill.artifacts import Manifest
 from cotdistill.config import GenerateConfig
 from cotdistill.dispatch import batch, batch_collect
 from cotdistill.dispatch.batch_calls import Pace
+from cotdistill.json_lines import read_records
 from cotdistill.mock import problems
 from cotdistill.mock.batches import DESK, BatchSettings
 from cotdistill.mock.server import build_app

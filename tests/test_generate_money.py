@@ -10,11 +10,12 @@ from typing import Any
 import msgspec
 import pytest
 
-from cotdistill.artifacts import Manifest, read_records
+from cotdistill.artifacts import Manifest
 from cotdistill.config import GenerateConfig
 from cotdistill.dispatch.budget import Budget
 from cotdistill.dispatch.cache import default_path
 from cotdistill.errors import UsageError
+from cotdistill.json_lines import read_records
 from cotdistill.pricing import Prices
 from cotdistill.progress import Silent
 from cotdistill.records import Message, Response, Usage

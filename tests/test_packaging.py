@@ -12,7 +12,7 @@ from tests.conftest import ROOT
 
 FLOORS = [
     {"errors", "intervals", "progress", "config", "records", "reasoning"},
-    {"artifacts", "extensions", "pricing", "workers", "on_ray"},
+    {"json_lines", "artifacts", "extensions", "pricing", "workers", "on_ray"},
     {"lineage", "prompting", "prompt_files", "students", "mock"},
     {"teachers"},
     {

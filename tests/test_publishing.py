@@ -66,6 +66,14 @@ def test_datasets_opens_the_directory_and_finds_only_the_rows(tmp_path: Path) ->
     assert loaded(made, "alpaca", tmp_path / "cache")["train"].num_rows == 40
 
 
+def test_two_files_never_share_a_configuration(tmp_path: Path) -> None:
+    kept(tmp_path / "kept.jsonl")
+    for name in ("sums.jsonl", "sums.train.jsonl", "train.jsonl"):
+        formatted(tmp_path, name=name)
+    card = (tmp_path / "README.md").read_text()
+    assert [f'config_name: "{name}"' in card for name in ("sums", "sums.train", "default")] == [True] * 3
+
+
 @pytest.mark.slow
 def test_a_field_that_the_first_megabytes_lack_does_not_stop_datasets(tmp_path: Path) -> None:
     judged = [make_judged("Answer: 4 " + "x" * 4000, reasoning=None if n < 9_000 else "2+2=4") for n in range(10_000)]

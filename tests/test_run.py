@@ -15,8 +15,8 @@ from urllib.request import urlopen
 import msgspec
 import pytest
 
-from cotdistill.artifacts import read_records
 from cotdistill.errors import BUDGET, DONE, LOCKED, SOME_FAILED, UsageError
+from cotdistill.json_lines import read_records
 from cotdistill.mock import problems
 from cotdistill.recipes import read
 from cotdistill.records import Response

@@ -14,9 +14,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from cotdistill.artifacts import read_manifest, read_records
+from cotdistill.artifacts import read_manifest
 from cotdistill.config import FilterConfig
 from cotdistill.errors import CotDistillError
+from cotdistill.json_lines import read_records
 from cotdistill.progress import Silent
 from cotdistill.records import Judged, Response
 from cotdistill.screening import chunks, vote_share

@@ -8,10 +8,11 @@ from typing import Any
 import msgspec
 import pytest
 
-from cotdistill.artifacts import read_manifest, read_records
+from cotdistill.artifacts import read_manifest
 from cotdistill.config import FilterConfig
 from cotdistill.errors import AccountError, CotDistillError, UsageError
 from cotdistill.extensions import build
+from cotdistill.json_lines import read_records
 from cotdistill.progress import Silent
 from cotdistill.records import Dropped, Judged, Response
 from cotdistill.stages import filter as stage

@@ -5,7 +5,7 @@ The header is the hub's (https://huggingface.co/docs/hub/datasets-manual-configu
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -44,14 +44,16 @@ def write(directory: Path) -> str | None:
 
 def parts(directory: Path) -> list[Part]:
     """By name. A manifest whose file is gone or was changed since says nothing."""
-    found = []
+    found: list[Part] = []
     for path in sorted(directory.glob("*.manifest.json")):
         try:
             manifest = artifacts.read_manifest(path)
         except CotDistillError:
             continue
         if manifest.stage == "format" and manifest.outputs and (directory / _name(manifest, 0)).is_file():
-            found.append(_part(manifest))
+            part = _part(manifest)
+            is_new = all(part.name != other.name for other in found)
+            found.append(part if is_new else replace(part, name=_stem(manifest)))
     return found
 
 
@@ -59,9 +61,13 @@ def _name(manifest: Manifest, index: int) -> str:
     return Path(manifest.outputs[index].path).name
 
 
+def _stem(manifest: Manifest) -> str:
+    """In the letters that the hub allows."""
+    return re.sub(r"[^\w.-]", "_", _name(manifest, 0).removesuffix(".jsonl"))
+
+
 def _part(manifest: Manifest) -> Part:
-    stem = _name(manifest, 0).removesuffix(".jsonl")
-    name = re.sub(r"[^\w.-]", "_", stem.removesuffix("train").rstrip(".")) or "default"
+    name = _stem(manifest).removesuffix("train").rstrip(".") or "default"
     files, rows = {}, {}
     for split, output in zip(("train", "test"), manifest.outputs, strict=False):
         if output.records:

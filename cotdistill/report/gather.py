@@ -10,8 +10,9 @@ from typing import Any
 
 import msgspec
 
-from cotdistill.artifacts import Manifest, read_manifest, read_records, sibling
+from cotdistill.artifacts import Manifest, read_manifest, sibling
 from cotdistill.errors import CotDistillError
+from cotdistill.json_lines import read_records
 from cotdistill.records import Dropped, Judged
 
 PROMPTS_SHOWN = 400

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from cotdistill import artifacts, extensions, hub_prompts, overlap, teachers
+from cotdistill import artifacts, extensions, hub_prompts, json_lines, overlap, teachers
 from cotdistill.artifacts import ArtifactWriter, Manifest
 from cotdistill.config import EvaluateConfig, check
 from cotdistill.dispatch.asking import Job, Limits, ask_all
@@ -110,7 +110,7 @@ def _recorded(path: Path, prompts: Sequence[Prompt]) -> list[list[Response]]:
     wanted = {prompt.id: prompt for prompt in prompts}
     found = {
         one.prompt.id: [msgspec.structs.replace(one, prompt=wanted[one.prompt.id])]
-        for one in artifacts.read_records(path, Response)
+        for one in json_lines.read_records(path, Response)
         if one.sample == 0 and one.prompt.id in wanted
     }
     missing = [name for name in wanted if name not in found]
@@ -222,6 +222,6 @@ class Asker:
 
 
 def read_scores(path: Path) -> dict[str, Any]:
-    with artifacts.open_input(path) as file:
+    with json_lines.open_input(path) as file:
         scores: dict[str, Any] = msgspec.json.decode(file.read())
     return scores

@@ -6,10 +6,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from cotdistill import artifacts, extensions
-from cotdistill.artifacts import ArtifactWriter, BadLines, Manifest
+from cotdistill.artifacts import ArtifactWriter, Manifest
 from cotdistill.config import FilterConfig, check
 from cotdistill.filters import Filter
 from cotdistill.funnel import Funnel
+from cotdistill.json_lines import BadLines
 from cotdistill.progress import Progress
 from cotdistill.records import Dropped, Judged
 from cotdistill.screening import (

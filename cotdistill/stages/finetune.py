@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from cotdistill import artifacts, lineage, students
-from cotdistill.artifacts import ArtifactWriter, BadLines, Manifest
+from cotdistill.artifacts import ArtifactWriter, Manifest
 from cotdistill.config import FinetuneConfig, check
 from cotdistill.errors import DONE, UsageError
+from cotdistill.json_lines import BadLines
 from cotdistill.progress import Progress, Silent
 from cotdistill.students import ranks, student_directory
 from cotdistill.students.reading import SHOWN, Reader, marked

@@ -9,10 +9,11 @@ from pathlib import Path
 
 import msgspec
 
-from cotdistill import artifacts, students
-from cotdistill.artifacts import ArtifactWriter, BadLines, Manifest
+from cotdistill import artifacts, json_lines, students
+from cotdistill.artifacts import ArtifactWriter, Manifest
 from cotdistill.config import FormatConfig, check
 from cotdistill.errors import UsageError
+from cotdistill.json_lines import BadLines
 from cotdistill.progress import Progress
 from cotdistill.publishing import data_set_card, trainers
 from cotdistill.publishing.features import Features
@@ -41,7 +42,7 @@ def run(kept: Path, train: Path, config: FormatConfig, progress: Progress) -> Ma
         rows, held, prompts = (stack.enter_context(ArtifactWriter(path)) for path in paths)
         seen = 0
         progress.begin("format", None)
-        for _, samples in groupby(artifacts.read_records(kept, Judged, bad), key=lambda one: one.response.prompt.id):
+        for _, samples in groupby(json_lines.read_records(kept, Judged, bad), key=lambda one: one.response.prompt.id):
             group = list(samples)
             prompt = group[0].response.prompt
             side, seen = (held if is_held_out(prompt, config.holdout) else rows), seen + 1

@@ -10,7 +10,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from cotdistill import artifacts, hub_prompts, prompting, teachers
-from cotdistill.artifacts import BadLines, Manifest
+from cotdistill.artifacts import Manifest
 from cotdistill.config import GenerateConfig, check
 from cotdistill.dispatch.asking import Asked, Job, Limits, ask_all
 from cotdistill.dispatch.batch import ask_in_batches
@@ -23,6 +23,7 @@ from cotdistill.dispatch.plan import Answers, Missing, Plan
 from cotdistill.dispatch.survey import Survey
 from cotdistill.dispatch.tally import Spending, Tally
 from cotdistill.errors import UsageError
+from cotdistill.json_lines import BadLines
 from cotdistill.judging import Judge
 from cotdistill.pricing import Prices
 from cotdistill.progress import Progress

@@ -8,9 +8,9 @@ from typing import Any
 
 import msgspec
 
-from cotdistill import artifacts
-from cotdistill.artifacts import BadLines
+from cotdistill import json_lines
 from cotdistill.errors import CotDistillError
+from cotdistill.json_lines import BadLines
 from cotdistill.progress import Progress
 from cotdistill.students import rendering
 from cotdistill.students.rendering import Rendered, Row
@@ -42,7 +42,7 @@ class Reader:
         """Raises CotDistillError for a file without a row that can be trained on."""
         rows = TokenRows()
         shortest_left_out = 0
-        for number, row in artifacts.read_numbered(path, TrainingRow, self._bad):
+        for number, row in json_lines.read_numbered(path, TrainingRow, self._bad):
             try:
                 rendered = self._render(row)
             except CotDistillError as error:

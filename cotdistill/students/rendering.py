@@ -12,8 +12,8 @@ from typing import Any, Literal
 
 import msgspec
 
-from cotdistill.artifacts import explain
 from cotdistill.errors import CotDistillError
+from cotdistill.json_lines import explain
 from cotdistill.reasoning import split
 
 How = Literal["native", "prefilled", "inline"]
