@@ -1,6 +1,7 @@
 """How much memory a run needs, and one line of advice when there is not enough."""
 
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -28,14 +29,16 @@ def memory_explained(remedy: str) -> Iterator[None]:
         raise
 
 
-def needed_bytes(model: Any, trainable: int, tokens: int) -> int:
+def needed_bytes(model: Any, trainable: int, tokens: int, adapted: int = 0) -> int:
     """Weights, the gradients and Adam's two moments of the `trainable` ones, and what a forward pass over `tokens`
-    (padding included) keeps, every token scored."""
+    (padding included) keeps, every token scored. `adapted` are the input numbers of all layers that LoRA adapts: PEFT
+    keeps a copy of each, in the adapter's four bytes, where the layer itself has fewer."""
     config = model.config.get_text_config()
     number = next(model.parameters()).element_size()
     layers = _KEPT_PER_LAYER * config.num_hidden_layers * config.hidden_size * tokens * number // 2
     scores = 3 * 4 * config.vocab_size * tokens  # logits, their log-softmax and their gradient
-    return int(model.get_memory_footprint() + 12 * trainable + layers + scores)
+    copies = 4 * adapted * tokens if number < 4 else 0
+    return int(model.get_memory_footprint() + 12 * trainable + layers + copies + scores)
 
 
 def free_bytes() -> int:
@@ -44,9 +47,47 @@ def free_bytes() -> int:
 
     if torch.cuda.is_available():
         return int(torch.cuda.mem_get_info()[0])
-    import psutil  # type: ignore[import-untyped]  # accelerate brings it
+    import psutil  # type: ignore[import-untyped]
 
     return int(psutil.virtual_memory().available)
+
+
+def held_bytes() -> int:
+    """What this process has already of what is not free any more, on the device that `free_bytes` speaks of."""
+    import torch
+
+    if torch.cuda.is_available():
+        return int(torch.cuda.memory_allocated())
+    import psutil
+
+    return int(psutil.Process().memory_info().rss)
+
+
+@contextmanager
+def peak_bytes() -> Iterator[Callable[[], int]]:
+    """The most memory held within the block, by tensors on a GPU where there is one, else by this whole process."""
+    import torch
+
+    if torch.cuda.is_available():
+        torch.cuda.reset_peak_memory_stats()
+        yield lambda: int(torch.cuda.max_memory_allocated())
+        return
+    import psutil
+
+    process, most, over = psutil.Process(), 0, threading.Event()
+
+    def watch() -> None:
+        nonlocal most
+        while not over.wait(0.01):
+            most = max(most, process.memory_info().rss)
+
+    watching = threading.Thread(target=watch, daemon=True)
+    watching.start()
+    try:
+        yield lambda: most
+    finally:
+        over.set()
+        watching.join()
 
 
 def is_short(needed: int, loaded: int) -> bool:

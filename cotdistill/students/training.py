@@ -2,7 +2,7 @@
 
 import math
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -147,15 +147,27 @@ def train(
 
 
 def estimate(model: Any, tokenizer: Any, planned: Plan, config: FinetuneConfig, work: Path) -> dict[str, float]:
-    """What the whole run would take, from a few real steps and from the sizes of its tensors."""
-    needed = _needed_bytes(model, planned, config)
-    trial = train(model, tokenizer, planned, TokenRows(), config, work, Silent(), trial=True)
+    """What the whole run would take, from a few real steps; the first one is on the longest rows, for the memory."""
+    free = memory.free_bytes() + memory.held_bytes()
+    trial = replace(planned, examples=_longest_first(planned.examples, config.batch_size))
+    with memory.peak_bytes() as peak:
+        trained = train(model, tokenizer, trial, TokenRows(), config, work, Silent(), trial=True)
+        measured = peak()
     return {
-        "estimated_seconds": round(planned.tokens / trial.tokens_per_s, 1),
-        "estimated_memory_gb": round(needed / 1e9, 2),
-        "free_memory_gb": round(memory.free_bytes() / 1e9, 2),
-        "tokens_per_s": round(trial.tokens_per_s),
+        "estimated_seconds": round(planned.tokens / trained.tokens_per_s, 1),
+        "measured_memory_gb": round(measured / 1e9, 2),
+        "free_memory_gb": round(free / 1e9, 2),
+        "tokens_per_s": round(trained.tokens_per_s),
     }
+
+
+def _longest_first(examples: Any, count: int) -> Any:
+    """The `count` longest examples, then those that the run begins with."""
+    import numpy
+
+    lengths = numpy.array([len(ids) for ids in examples["input_ids"]])
+    longest = numpy.argsort(-lengths, kind="stable")[:count]
+    return examples.select(numpy.concatenate([longest, numpy.arange(len(examples))]))
 
 
 def last_checkpoint(checkpoints: Path) -> Path | None:
@@ -164,18 +176,19 @@ def last_checkpoint(checkpoints: Path) -> Path | None:
 
 
 def _needed_bytes(model: Any, planned: Plan, config: FinetuneConfig) -> int:
-    every = sum(weight.numel() for weight in model.parameters())
-    trainable = _lora_weights(model, config.lora_rank) if is_lora(config) else every
-    return memory.needed_bytes(model, trainable, planned.widest)
+    if not is_lora(config):
+        return memory.needed_bytes(model, sum(weight.numel() for weight in model.parameters()), planned.widest)
+    layers = _adapted(model)
+    trainable = sum(config.lora_rank * (layer.in_features + layer.out_features) for layer in layers)
+    return memory.needed_bytes(model, trainable, planned.widest, sum(layer.in_features for layer in layers))
 
 
-def _lora_weights(model: Any, rank: int) -> int:
-    """Two thin matrices beside each linear layer but the output's."""
+def _adapted(model: Any) -> list[Any]:
+    """LoRA puts two thin matrices beside each linear layer but the output's."""
     import torch
 
     head = model.get_output_embeddings()
-    linear = (layer for layer in model.modules() if isinstance(layer, torch.nn.Linear) and layer is not head)
-    return sum(rank * (layer.in_features + layer.out_features) for layer in linear)
+    return [layer for layer in model.modules() if isinstance(layer, torch.nn.Linear) and layer is not head]
 
 
 def _needs_checkpointing(model: Any, planned: Plan, config: FinetuneConfig) -> bool:
