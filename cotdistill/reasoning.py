@@ -64,12 +64,12 @@ def final_answer(text: str) -> Extracted | None:
 
 
 def cut_reference(text: str) -> str:
-    """The answer in a worked reference: the last `\\boxed{}`, GSM8K's `#### 18`, or its other release's last line
-    `A: 18`; any other text is the answer itself."""
+    """The answer in a worked reference: the last `\\boxed{}`, GSM8K's `#### 18`, Minerva's closing words, or the last
+    line `A: 18` of GSM8K's other release; any other text is the answer itself."""
     text = text.strip()
     above, _, last = text.rpartition("\n")
     label = _REFERENCE_LINE.match(last) if above else None
-    return last_boxed(text) or _hashes(text) or (label[1].strip() if label else text)
+    return last_boxed(text) or _hashes(text) or _concluded(text) or (label[1].strip() if label else text)
 
 
 def last_boxed(text: str) -> str | None:

@@ -162,6 +162,11 @@ RIGHT = [
     ("7.5\\%", "7.5%"),
     ("1.5 hours", "1.5 h"),
     ("12 \\text{ sq cm}", "12"),
+    ("0", "1 = y = x = 0"),
+    ("(5,2), (7,2)", "p=5,q=2;p=7,q=2"),
+    ("p=7,q=2;p=5,q=2", "(5,2), (7,2)"),
+    ("1, 2", "\\boxed{1} loaf and \\boxed{2} eggs"),
+    ('"12 and 13"', "12 and 13"),
 ]
 
 
@@ -272,6 +277,11 @@ WRONG = [
     ("\\frac{\\pi}{3}", "\\pi/6", "another angle"),
     ("\\log_2 8", "8", "a logarithm"),
     ("(3, 2)", "(p, q) = (2, 3)", "a point has an order"),
+    ("1", "1 = y = x = 2 - 2", "the end of a chain is the result"),
+    ("(2,5), (2,7)", "p=5,q=2;p=7,q=2", "a point has an order"),
+    ("(5,2), (7,3)", "p=5,q=2;p=7,q=2", "another point"),
+    ("1, 2", "\\boxed{1} was a slip of my pen, it is \\boxed{2}", "the last box is the answer"),
+    ('"12 and 14"', "12 and 13", "another number"),
 ]
 
 
@@ -310,6 +320,14 @@ WHOLE = [
     ("The midpoints form a regular hexagon", "The midpoints form a regular hexagon", "correct", "text/whole"),
     ("She makes $1,080 every week.", "1080", "correct", "numeric/last_number"),
     ("**Answer:** 1 234 dollars", "1234", "correct", "numeric/answer_line"),
+    ("Together they cost 2,74 euros.", "2.74", "correct", "numeric/last_number"),
+    ("Together they cost 3,74 euros.", "2.74", "incorrect", "numeric/last_number"),
+    (
+        "The answer is 28%.",
+        "We lose 28 %. Final Answer: The final answer is $28 \\%$. I hope it is correct. Note: that was wrong.",
+        "correct",
+        "numeric/answer_line",
+    ),
     ("Thus we obtain $\\frac{3}{4}$.", "0.75", "correct", "numeric/last_formula"),
     ("The answer is:\n$$\n\\frac{\\sqrt{2}}{2}\n$$", "\\frac{1}{\\sqrt2}", "correct", "symbolic/answer_line"),
 ]

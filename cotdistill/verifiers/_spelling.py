@@ -32,6 +32,7 @@ _REWRITES = (
     (re.compile(r"\\neq(?![A-Za-z])| !="), r"\\ne "),
 )
 
+_QUOTED = re.compile(r"""\\?["“'`]{1,2}([^"“”]+?)\\?["”']{1,2}""")
 _ESCAPED_TWICE = re.compile(r"\\\\(?=[A-Za-z])")
 
 
@@ -47,6 +48,8 @@ def plain(text: str) -> str:
     for pattern, instead in _REWRITES:
         text = pattern.sub(instead, text)
     text = text.strip("*` ").rstrip(".,;").strip()
+    if quoted := _QUOTED.fullmatch(text):
+        text = quoted[1].strip()
     for opens, closes in (("\\(", "\\)"), ("\\[", "\\]")):
         if text.rfind(opens) <= 0:  # not the end of a formula within a sentence
             text = text.removeprefix(opens).removesuffix(closes)
@@ -84,6 +87,7 @@ _NAME = re.compile(
 )
 """What an answer may be called: x, x_1, f(x), AB, |AB|, \\angle ABC, A:B, \\frac{NO}{BO}, (p, q), the total."""
 _SUM = re.compile(r"(?=[^=]*[\d)] ?(?:[+*/-]|\\[tcd]))(?:[\d+*/. ()$-]|\\times|\\cdot|\\div){1,100}= ?(?=\S)")
+_SEVERAL = re.compile(r"[,;<>!]|\\(?:[lg]e|ne)(?![a-z])|\b(?:and|or)\b")
 _EQUATION = re.compile(r"=.*[A-Za-z]|[A-Za-z].*=")
 
 
@@ -121,6 +125,8 @@ def right_side(text: str, other: str) -> str:
             text = text[name.end() :]
     while result := _SUM.match(text):
         text = text[result.end() :]
+    if text.count("=") > 1 and "=" not in other and not _SEVERAL.search(text):  # 1 = f(0) = 3: all the same
+        text = text.rpartition("=")[2]
     return text.strip()
 
 

@@ -72,12 +72,27 @@ def _without_names(found: Parts) -> Parts:
     return Parts("values" if len({name[1] for name in names if name}) == 1 else "list", bare)
 
 
+def _as_points(text: str, other: Parts) -> Parts | None:
+    """`p = 5, q = 2; p = 7, q = 2` as `(5,2), (7,2)`, where the other side is points."""
+    groups = [_top_level(group, ",") for group in _top_level(text, ";")]
+    if len(groups) < 2 or not all(item.startswith("(") for item in other.items):
+        return None
+    names = [[_VALUE_OF.match(item) for item in group] for group in groups]
+    if not all(names[0]) or any([n and n[0] for n in row] != [n and n[0] for n in names[0]] for row in names):
+        return None
+    rows = zip(names, groups, strict=True)
+    values = [[item[name.end() :] for name, item in zip(*row, strict=True) if name] for row in rows]
+    return Parts("values", [f"({','.join(row)})" for row in values])
+
+
 def parts_of_both(gold: str, given: str) -> tuple[Parts | None, Parts | None]:
     """Of both sides, in a form in which they can be compared: names count where both have them, and an inequality is
     an interval where the other side is one."""
     wanted, said = parts(interval(gold) or gold), parts(interval(given) or given)
     if interval(gold) and interval(given):
         return None, None
+    if wanted and said and wanted.kind != said.kind:
+        wanted, said = _as_points(gold, said) or wanted, _as_points(given, wanted) or said
     if wanted and said and "named" in (wanted.kind, said.kind) and wanted.kind != said.kind:
         return _without_names(wanted), _without_names(said)
     return wanted, said

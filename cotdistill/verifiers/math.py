@@ -17,6 +17,7 @@ A false accept is trained on, a false reject costs one sample. So where a spelli
 
 import re
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -35,6 +36,7 @@ _LITERAL = re.compile(r"\d:\d|\d\.\d+\.|\d_\{?\d")
 _DATE = re.compile(r"\d[-/]\d+[-/]\d|\d:\d|\d\.\d+\.")
 _RELATION = re.compile(r"[<>]|\\(?:[lg]e|ne)(?![a-z])")
 _FORMULA = re.compile(r"\d|\\[A-Za-z]|[=^_{}+*/<>|]|^\(.*\)$|^[A-Za-z]$")
+_BETWEEN_BOXES = re.compile(r"\}([^{}\\]*)\\+boxed")
 _PROSE = re.compile(r"[A-Za-z]{2,}[,:;.]? +[A-Za-z]{2,}")
 
 _OUTCOMES: dict[Outcome, tuple[Status, str | None]] = {
@@ -75,10 +77,12 @@ class Verifier:
             return Verdict(status="no_answer", reference=reference, method="none", detail=detail)
         until = time.monotonic() + self.deadline_s
         ruling = self._rule(plain(reference), plain(found.answer), until)
-        if ruling.status == "incorrect" and (several := _boxes(visible.answer, reference, found)):
-            again = self._rule(plain(reference), plain(several), until)
-            if again.status == "correct":
-                ruling, found = again, found._replace(answer=several)
+        if ruling.status == "incorrect":
+            for wanted, said in _other_readings(response.prompt.reference or "", reference, visible.answer, found):
+                again = self._rule(plain(wanted), plain(said), until)
+                if again.status == "correct":
+                    ruling, reference, found = again, wanted, found._replace(answer=said)
+                    break
         return Verdict(
             status=ruling.status,
             answer=found.answer,
@@ -168,6 +172,24 @@ def _whole(text: str, reference: str) -> Extracted | None:
     """A sentence is an answer where the reference is that very sentence."""
     text = text.strip()
     return Extracted(text, "whole") if len(text) < 1_000 and folded(plain(text)) == folded(plain(reference)) else None
+
+
+def _other_readings(written: str, reference: str, text: str, found: Extracted) -> Iterator[tuple[str, str]]:
+    """Reference and answer read in another way, where the first one did not agree: several boxes are several parts on
+    either side, and the last number may have a decimal comma."""
+    if len(parts := all_boxed(written)) > 1 and all(len(gap.split()) <= 2 for gap in _BETWEEN_BOXES.findall(written)):
+        yield ", ".join(parts), found.answer
+    if several := _boxes(text, reference, found):
+        yield reference, several
+    if found.rule == "last_number" and (
+        whole := re.search(rf"\d,{re.escape(found.answer)}$", text[: _end(text, found)])
+    ):
+        start = re.search(r"[-\d]*$", text[: whole.start()])
+        yield reference, f"{start[0] if start else ''}{whole[0]}"
+
+
+def _end(text: str, found: Extracted) -> int:
+    return text.rfind(found.answer) + len(found.answer)
 
 
 def _boxes(text: str, reference: str, found: Extracted) -> str | None:

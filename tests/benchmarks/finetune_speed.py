@@ -10,6 +10,7 @@ the same number format, no trainer. Rounds alternate; the median is printed, and
 
 import argparse
 import os
+import random
 import tempfile
 import time
 from collections.abc import Callable
@@ -31,12 +32,19 @@ PEAK_FLOPS = {"H100": 989e12, "H200": 989e12, "A100": 312e12}
 """bfloat16, dense, as their maker states it."""
 
 
-def mixed_rows(tokenizer: Any, count: int) -> TokenRows:
-    """Traces of one to eight solved chains: a long one is eight times a short one."""
+LONGEST = 12
+"""Solved chains in one trace."""
+
+
+def mixed_rows(tokenizer: Any, count: int, lengths: str = "even") -> TokenRows:
+    """Traces of several solved chains. even: one to eight, each as often. tail: log-normal (median 2, sigma 0.9, at
+    most twelve), as the lengths of reasoning are: most are short, a few very long."""
     rows = TokenRows()
-    chains = problems.generate(count * 8, 0)
+    chains = problems.generate(count * LONGEST, 0)
+    source = random.Random(0)
     for number in range(count):
-        some = chains[number * 8 : number * 8 + 1 + number * 5 % 8]
+        drawn = min(LONGEST, max(1, round(source.lognormvariate(0.7, 0.9))))
+        some = chains[number * LONGEST :][: drawn if lengths == "tail" else 1 + number * 5 % 8]
         trace = "\n".join(solve(chain, 0)[0] for chain in some)
         turn = {"role": "assistant", "reasoning_content": trace, "content": solve(some[-1], 0)[1]}
         rows.add(render(tokenizer, {"prompt": [{"role": "user", "content": some[-1].text}], "completion": [turn]}))
@@ -137,6 +145,7 @@ def main() -> None:
     options.add_argument("--rounds", type=int, default=3)
     options.add_argument("--batch-size", type=int, default=8)
     options.add_argument("--threads", type=int, default=1)
+    options.add_argument("--lengths", choices=("even", "tail"), default="even")
     chosen = options.parse_args()
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
     config = FinetuneConfig(
@@ -149,7 +158,7 @@ def main() -> None:
 
         torch.set_num_threads(chosen.threads)
         tokenizer = students.load_tokenizer(chosen.student)
-        rows = mixed_rows(tokenizer, max(64, chosen.steps * chosen.batch_size))
+        rows = mixed_rows(tokenizer, max(64, chosen.steps * chosen.batch_size), chosen.lengths)
         for _ in range(chosen.rounds):
             for name, way in ways.items():
                 model = students.load_model(chosen.student, tokenizer)
