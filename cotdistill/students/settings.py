@@ -35,6 +35,14 @@ def prepare(model: Any, config: FinetuneConfig) -> None:
         model.to(torch.bfloat16 if is_lora(config) and has_bfloat16() else torch.float32)
 
 
+def autocasts(config: FinetuneConfig) -> bool:
+    """Whether weights of 32 bits are multiplied in bfloat16: all of them on a GPU, and LoRA's anywhere, for else PEFT
+    would multiply its share in 32 bits beside a base that has 16."""
+    import torch
+
+    return has_bfloat16() and (torch.cuda.is_available() or is_lora(config))
+
+
 def has_bfloat16() -> bool:
     import torch
 
@@ -80,7 +88,7 @@ def arguments(
         remove_unused_columns=False,  # `weights` is none of the model's own inputs
         max_length=None,  # too long rows were left out before; TRL would cut them
         dataset_kwargs={"skip_prepare_dataset": True},
-        bf16=gpu and not is_lora(config) and has_bfloat16(),
+        bf16=autocasts(config),
         gradient_checkpointing=checkpointing,
         activation_checkpointing=checkpointing,
         use_cpu=not gpu,

@@ -117,7 +117,8 @@ def loop(config: FinetuneConfig, rows: TokenRows, model: Any, tokenizer: Any) ->
         batch = {name: value.to(device) for name, value in batch.items()}
         labels = batch.pop("labels")[:, 1:]
         places = (labels != IGNORED).any(dim=0).nonzero().squeeze(1)
-        logits = model(**batch, logits_to_keep=places, use_cache=False).logits
+        with torch.autocast(device, torch.bfloat16, enabled=settings.autocasts(config)):
+            logits = model(**batch, logits_to_keep=places, use_cache=False).logits
         cross_entropy(logits.flatten(0, 1).float(), labels[:, places].flatten(), ignore_index=IGNORED).backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
