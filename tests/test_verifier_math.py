@@ -425,6 +425,14 @@ def test_a_hostile_text_is_a_verdict_in_bounded_time(name: str, side: str) -> No
     assert boxed(HASTY, "x+1", "1+x").status == "correct", "the next response is judged"
 
 
+@pytest.mark.timeout(30)
+def test_a_long_run_of_digits_before_a_decimal_comma_does_not_delay_the_verdict() -> None:
+    """A pattern that is anchored at the end only would need minutes for it."""
+    text = "7" * 200_000 + " or so, hence it costs {} euros."
+    assert HASTY.judge(response(text.format("3,74"), "2.74")).status == "incorrect"
+    assert HASTY.judge(response(text.format("2,74"), "2.74")).status == "correct"
+
+
 def test_the_deadline_covers_all_parts_of_an_answer() -> None:
     sets = [",".join(str(m) for m in range(n, n + 38)) for n in range(30)]
     reference = "\\{" + ",".join(f"\\{{{one},x\\}}" for one in sets) + "\\}"

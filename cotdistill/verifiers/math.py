@@ -19,6 +19,7 @@ import re
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import takewhile
 from typing import NamedTuple
 
 from cotdistill.reasoning import Extracted, all_boxed, cut_reference, final_answer, split
@@ -181,15 +182,16 @@ def _other_readings(written: str, reference: str, text: str, found: Extracted) -
         yield ", ".join(parts), found.answer
     if several := _boxes(text, reference, found):
         yield reference, several
-    if found.rule == "last_number" and (
-        whole := re.search(rf"\d,{re.escape(found.answer)}$", text[: _end(text, found)])
-    ):
-        start = re.search(r"[-\d]*$", text[: whole.start()])
-        yield reference, f"{start[0] if start else ''}{whole[0]}"
+    if found.rule == "last_number" and (whole := _with_comma(text, found.answer)):
+        yield reference, whole
 
 
-def _end(text: str, found: Extracted) -> int:
-    return text.rfind(found.answer) + len(found.answer)
+def _with_comma(text: str, number: str) -> str | None:
+    """`-12,74` where 74 was read as the last number of a text. Backwards from there, not by a pattern: that would try
+    a run of a million digits elsewhere in the text from each of them."""
+    before = text.rpartition(number)[0]
+    digits = "".join(takewhile(lambda one: one == "-" or one.isdecimal(), reversed(before[:-1])))[::-1]
+    return f"{digits},{number}" if before.endswith(",") and digits[-1:].isdecimal() else None
 
 
 def _boxes(text: str, reference: str, found: Extracted) -> str | None:
