@@ -32,10 +32,15 @@ class Plan:
     steps: int
     steps_per_pass: int
     padding_share: float
-    tokens: int
-    """Of all steps together, read ones included, padding not."""
+    lengths: Any
+    """Tokens of each example, read ones included, padding not; an array."""
     widest: int
     """The most tokens, padding included, that are in memory at once."""
+
+    @property
+    def tokens(self) -> int:
+        """Of all steps together."""
+        return int(self.lengths.sum())
 
 
 @dataclass(frozen=True)
@@ -62,8 +67,8 @@ def plan(rows: TokenRows, config: FinetuneConfig) -> Plan:
         steps = config.max_steps or math.ceil(config.epochs * len(rows) / config.batch_size)
         total = steps * config.batch_size if config.max_steps else math.ceil(config.epochs * len(rows))
         order = rows.order(total, config.batch_size, config.seed)
-        share, tokens = rows.padding_share(order, at_once), int(rows.lengths()[order].sum())
-        return Plan(rows.dataset().select(order), False, steps, steps_per_pass, share, tokens, at_once * rows.longest)
+        share, lengths = rows.padding_share(order, at_once), rows.lengths()[order]
+        return Plan(rows.dataset().select(order), False, steps, steps_per_pass, share, lengths, at_once * rows.longest)
     import numpy
 
     packs = packing.packs_of(rows, at_once)
@@ -73,10 +78,9 @@ def plan(rows: TokenRows, config: FinetuneConfig) -> Plan:
     random = numpy.random.default_rng(config.seed)
     passes = -(-steps * per_step // len(packs))
     order = numpy.concatenate([random.permutation(len(packs)) for _ in range(passes)])[: steps * per_step]
-    sizes = numpy.array([sum(rows.lengths()[pack]) for pack in packs])
-    return Plan(
-        rows.dataset(packs).select(order), True, steps, steps_per_pass, 0.0, int(sizes[order].sum()), int(sizes.max())
-    )
+    lengths = rows.lengths()
+    sizes = numpy.array([lengths[pack].sum() for pack in packs])
+    return Plan(rows.dataset(packs).select(order), True, steps, steps_per_pass, 0.0, sizes[order], int(sizes.max()))
 
 
 def train(
@@ -149,7 +153,7 @@ def train(
 def estimate(model: Any, tokenizer: Any, planned: Plan, config: FinetuneConfig, work: Path) -> dict[str, float]:
     """What the whole run would take, from a few real steps; the first one is on the longest rows, for the memory."""
     free = memory.free_bytes() + memory.held_bytes()
-    trial = replace(planned, examples=_longest_first(planned.examples, config.batch_size))
+    trial = _longest_first(planned, config.batch_size)
     with memory.peak_bytes() as peak:
         trained = train(model, tokenizer, trial, TokenRows(), config, work, Silent(), trial=True)
         measured = peak()
@@ -161,13 +165,13 @@ def estimate(model: Any, tokenizer: Any, planned: Plan, config: FinetuneConfig, 
     }
 
 
-def _longest_first(examples: Any, count: int) -> Any:
+def _longest_first(planned: Plan, count: int) -> Plan:
     """The `count` longest examples, then those that the run begins with."""
     import numpy
 
-    lengths = numpy.array([len(ids) for ids in examples["input_ids"]])
-    longest = numpy.argsort(-lengths, kind="stable")[:count]
-    return examples.select(numpy.concatenate([longest, numpy.arange(len(examples))]))
+    longest = numpy.argsort(-planned.lengths, kind="stable")[:count]
+    order = numpy.concatenate([longest, numpy.arange(len(planned.examples))])
+    return replace(planned, examples=planned.examples.select(order), lengths=planned.lengths[order])
 
 
 def last_checkpoint(checkpoints: Path) -> Path | None:
