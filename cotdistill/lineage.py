@@ -1,6 +1,7 @@
-"""From a file back to what it was made of, by the manifests that stand beside each."""
+"""What a file was made of, and what stages left in a directory, by the manifests that stand beside each."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from cotdistill import artifacts
@@ -8,12 +9,34 @@ from cotdistill.artifacts import Manifest
 from cotdistill.errors import CotDistillError
 
 
+@dataclass(frozen=True)
+class Found:
+    """A stage's manifest, and the path of its first output as it stands now; the file itself may be gone."""
+
+    manifest: Manifest
+    path: Path
+
+
+def within(directory: Path) -> Iterator[Found]:
+    """In the order of their names, then students, whose manifests are one level down. A file of that name which is
+    somebody else's is passed over."""
+    for path in [*sorted(directory.glob("*.manifest.json")), *sorted(directory.glob("*/manifest.json"))]:
+        try:
+            manifest = artifacts.read_manifest(path)
+        except CotDistillError:
+            continue
+        if path.name == "manifest.json":
+            yield Found(manifest, path.parent)
+        elif manifest.outputs:
+            yield Found(manifest, path.parent / Path(manifest.outputs[0].path).name)
+
+
 def manifests(path: Path) -> Iterator[Manifest]:
     """The file's own manifest first, then its inputs'. It ends where a file has none, is gone, or was moved."""
     seen: set[Path] = set()
     waiting = [path]
     while waiting:
-        place = found(waiting.pop(0), path.parent)
+        place = locate(waiting.pop(0), path.parent)
         if place is None or place in seen:
             continue
         seen.add(place)
@@ -26,6 +49,6 @@ def manifests(path: Path) -> Iterator[Manifest]:
             waiting += [Path(info.path) for info in manifest.inputs]
 
 
-def found(path: Path, near: Path) -> Path | None:
+def locate(path: Path, near: Path) -> Path | None:
     """A manifest names its inputs as they were typed, from a directory that may be another one today."""
     return next((place for place in (path, near / path.name) if place.is_file()), None)

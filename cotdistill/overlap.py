@@ -33,5 +33,5 @@ def _rows(student: Path) -> Path | None:
     if not (student / "manifest.json").is_file():
         return None
     info = artifacts.read_manifest(student / "manifest.json").inputs[0]
-    path = lineage.found(Path(info.path), student.parent)
+    path = lineage.locate(Path(info.path), student.parent)
     return path if path and artifacts.sha256(path) == info.sha256 else None

@@ -5,7 +5,7 @@ The header is the hub's (https://huggingface.co/docs/hub/datasets-manual-configu
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ import msgspec
 
 from cotdistill import artifacts, lineage
 from cotdistill.artifacts import Manifest
-from cotdistill.errors import CotDistillError
+from cotdistill.lineage import Found
 from cotdistill.publishing import cards
 
 _MARK = "<!-- Written by cotdistill format; the next one in this directory writes it anew. -->"
@@ -28,7 +28,7 @@ class Part:
     files: Mapping[str, str]
     """Split -> file name; empty files are left out, `datasets` cannot read them."""
     rows: Mapping[str, int]
-    manifest: Manifest
+    made: Found
 
 
 def write(directory: Path) -> str | None:
@@ -43,40 +43,27 @@ def write(directory: Path) -> str | None:
 
 
 def parts(directory: Path) -> list[Part]:
-    """By name. A manifest whose file is gone or was changed since says nothing."""
+    """By name; rows whose file is gone are left out."""
     found: list[Part] = []
-    for path in sorted(directory.glob("*.manifest.json")):
-        try:
-            manifest = artifacts.read_manifest(path)
-        except CotDistillError:
-            continue
-        if manifest.stage == "format" and manifest.outputs and (directory / _name(manifest, 0)).is_file():
-            part = _part(manifest)
-            is_new = all(part.name != other.name for other in found)
-            found.append(part if is_new else replace(part, name=_stem(manifest)))
+    for one in lineage.within(directory):
+        if one.manifest.stage == "format" and one.path.is_file():
+            stem = re.sub(r"[^\w.-]", "_", one.path.name.removesuffix(".jsonl"))  # the letters that the hub allows
+            name = stem.removesuffix("train").rstrip(".") or "default"
+            is_new = all(name != other.name for other in found)
+            found.append(_part(name if is_new else stem, one))
     return found
 
 
-def _name(manifest: Manifest, index: int) -> str:
-    return Path(manifest.outputs[index].path).name
-
-
-def _stem(manifest: Manifest) -> str:
-    """In the letters that the hub allows."""
-    return re.sub(r"[^\w.-]", "_", _name(manifest, 0).removesuffix(".jsonl"))
-
-
-def _part(manifest: Manifest) -> Part:
-    name = _stem(manifest).removesuffix("train").rstrip(".") or "default"
+def _part(name: str, one: Found) -> Part:
     files, rows = {}, {}
-    for split, output in zip(("train", "test"), manifest.outputs, strict=False):
+    for split, output in zip(("train", "test"), one.manifest.outputs, strict=False):
         if output.records:
             files[split], rows[split] = Path(output.path).name, output.records
-    return Part(name, files, rows, manifest)
+    return Part(name, files, rows, one)
 
 
 def _text(directory: Path, found: Sequence[Part]) -> str:
-    chains = _chains(directory, found)
+    chains = _chains(found)
     sources = chains[0][1]
     title = directory.resolve().name
     return "\n".join(
@@ -96,13 +83,13 @@ def _text(directory: Path, found: Sequence[Part]) -> str:
     )
 
 
-def _chains(directory: Path, found: Sequence[Part]) -> list[tuple[list[str], list[Manifest]]]:
+def _chains(found: Sequence[Part]) -> list[tuple[list[str], list[Manifest]]]:
     """Which parts were made of the same kept answers, and by what."""
     chains: dict[str, tuple[list[str], list[Manifest]]] = {}
     for part in found:
-        made_of = part.manifest.inputs[0].sha256
+        made_of = part.made.manifest.inputs[0].sha256
         if made_of not in chains:
-            chains[made_of] = [], list(lineage.manifests(directory / _name(part.manifest, 0)))
+            chains[made_of] = [], list(lineage.manifests(part.made.path))
         chains[made_of][0].append(part.name)
     return list(chains.values())
 
@@ -124,7 +111,7 @@ def _front_matter(found: Sequence[Part], sources: Sequence[Manifest]) -> list[st
         if part.files:
             lines += [f"- config_name: {_quoted(part.name)}", "  data_files:"]
             lines += [f"  - {{split: {split}, path: {_quoted(file)}}}" for split, file in part.files.items()]
-    declared = [(part.name, part.manifest.results.get("features")) for part in found if part.files]
+    declared = [(part.name, part.made.manifest.results.get("features")) for part in found if part.files]
     if any(features for _, features in declared):
         lines.append("dataset_info:")
     for name, features in declared:
@@ -141,7 +128,7 @@ def _quoted(value: Any) -> str:
 def _files(found: Sequence[Part]) -> list[str]:
     lines = ["## Files", "", "| configuration | split | file | rows | layout |", "|---|---|---|---|---|"]
     for part in found:
-        layout = part.manifest.options["format"]
+        layout = part.made.manifest.options["format"]
         lines += [
             f"| {part.name} | {split} | {file} | {part.rows[split]:,} | {layout} |"
             for split, file in part.files.items()

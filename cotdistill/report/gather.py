@@ -10,9 +10,10 @@ from typing import Any
 
 import msgspec
 
-from cotdistill.artifacts import Manifest, read_manifest, sibling
-from cotdistill.errors import CotDistillError
+from cotdistill import lineage
+from cotdistill.artifacts import sibling
 from cotdistill.json_lines import read_records
+from cotdistill.lineage import Found
 from cotdistill.records import Dropped, Judged
 
 PROMPTS_SHOWN = 400
@@ -26,24 +27,11 @@ TRACE_BYTES = 3_000_000
 ROWS_SHOWN = 50
 
 
-@dataclass(frozen=True)
-class Found:
-    """A stage's manifest, and the path of its first output as it stands now."""
-
-    manifest: Manifest
-    path: Path
-
-
 def manifests(directory: Path) -> dict[str, list[Found]]:
-    """By stage, in the order of their names; a student's directory is one level down."""
+    """By stage."""
     found: dict[str, list[Found]] = defaultdict(list)
-    for path in [*sorted(directory.glob("*.manifest.json")), *sorted(directory.glob("*/manifest.json"))]:
-        try:
-            manifest = read_manifest(path)
-        except CotDistillError:
-            continue  # somebody else's file of that name
-        output = path.parent if path.name == "manifest.json" else path.parent / Path(manifest.outputs[0].path).name
-        found[manifest.stage].append(Found(manifest, output))
+    for one in lineage.within(directory):
+        found[one.manifest.stage].append(one)
     return dict(found)
 
 

@@ -14,8 +14,8 @@ from typing import Any
 import msgspec
 
 from cotdistill import run_records
+from cotdistill.lineage import Found
 from cotdistill.report import charts, gather
-from cotdistill.report.gather import Found
 
 _HERE = Path(__file__).parent
 BINS = 12
