@@ -193,6 +193,21 @@ def test_a_student_goes_to_the_hub_with_its_weights_and_without_its_manifest(tmp
     assert "config.json" in sent and "manifest.json" not in sent
 
 
+@pytest.mark.parametrize(("base", "goes"), [("me/base", True), ("/home/me/base", False)])
+def test_an_adapter_goes_along_only_where_its_base_can_be_found_by_others(
+    tmp_path: Path, base: str, goes: bool
+) -> None:
+    (tmp_path / "adapter").mkdir()
+    (tmp_path / "adapter/adapter_config.json").write_text(json.dumps({"base_model_name_or_path": base}))
+    for name in ("config.json", "adapters.txt", ".student.lock", "train.manifest.json"):
+        (tmp_path / name).write_text("{}")
+    done = cotdistill("push", tmp_path, "me/sums", "--dry-run")
+    assert done.returncode == 0, done.stderr
+    sent = [line.strip() for line in done.stderr.splitlines() if line.startswith("  ")]
+    assert sent == [*(["adapter/adapter_config.json"] if goes else []), "adapters.txt", "config.json"]
+    assert ("adapter/ stays here" in done.stderr) is not goes
+
+
 def test_nothing_goes_to_a_public_repository_by_accident(tmp_path: Path) -> None:
     kept(tmp_path / "kept.jsonl")
     formatted(tmp_path)

@@ -10,7 +10,7 @@ import msgspec
 from cotdistill.errors import AccountError, CotDistillError, UsageError
 from cotdistill.publishing import data_set_card
 
-_NOT_SENT = ("manifest.json", ".manifest.json", ".lock")
+_NOT_SENT = ("manifest.json", ".lock")
 """A manifest names paths of this machine."""
 
 
@@ -40,17 +40,12 @@ def pack(directory: Path, tell: Callable[[str], None]) -> Parcel:
 
 
 def _student_files(directory: Path, tell: Callable[[str], None]) -> list[str]:
-    found = []
-    for path in sorted(path for path in directory.rglob("*") if path.is_file()):
-        name = path.relative_to(directory)
-        if name.name.endswith(_NOT_SENT) or name.parts[0].startswith((".", "checkpoint")):
-            continue
-        if name.parts[0] == "adapter" and _has_local_base(directory / "adapter"):
-            continue
-        found.append(name.as_posix())
+    left_out: tuple[str, ...] = (".", "checkpoint")
     if _has_local_base(directory / "adapter"):
         tell("adapter/ stays here: it names the directory of this machine that it was trained from")
-    return found
+        left_out += ("adapter/",)
+    names = (path.relative_to(directory).as_posix() for path in sorted(directory.rglob("*")) if path.is_file())
+    return [name for name in names if not name.endswith(_NOT_SENT) and not name.startswith(left_out)]
 
 
 def _has_local_base(adapter: Path) -> bool:
