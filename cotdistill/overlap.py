@@ -5,27 +5,29 @@ from pathlib import Path
 
 from cotdistill import artifacts, json_lines, lineage
 from cotdistill.errors import CotDistillError
-from cotdistill.records import Prompt
-from cotdistill.students.rendering import Row, conversation
+from cotdistill.records import Message, Prompt
+from cotdistill.students.rendering import Row, Turn, conversation
 
 
 def note(student: str, prompts: Sequence[Prompt]) -> str | None:
     """What to tell; None where there is no overlap, or where the training rows are gone or were changed since."""
-    asked = [tuple((turn.role, turn.content.strip()) for turn in prompt.messages) for prompt in prompts]
     try:
         rows = _rows(Path(student))
-        trained = {
-            tuple((turn.role, turn.content.strip()) for turn in conversation(row)[0])
-            for row in (json_lines.read_records(rows, Row) if rows else ())
-        }
+        if rows is None:
+            return None
+        trained = {_words(conversation(row)[0]) for row in json_lines.read_records(rows, Row)}
     except (CotDistillError, ValueError):
         return None
-    both = sum(prompt in trained for prompt in asked)
+    both = sum(_words(prompt.messages) in trained for prompt in prompts)
     if not both:
         return None
     return (
         f"WARNING: {student} was trained on {both} of these {len(prompts)} prompts; its accuracy on them says nothing"
     )
+
+
+def _words(turns: Sequence[Message] | Sequence[Turn]) -> tuple[tuple[str, str], ...]:
+    return tuple((turn.role, turn.content.strip()) for turn in turns)
 
 
 def _rows(student: Path) -> Path | None:

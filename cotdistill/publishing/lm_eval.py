@@ -44,7 +44,7 @@ _README = """\
 
 With `think_end_token` lm-eval is given the answer alone, without the trace:
 
-    lm-eval run --model hf --model_args "pretrained={student},think_end_token={closer}" \\
+    lm-eval run --model hf --model_args "pretrained={student},think_end_token=</think>" \\
         --tasks {name} --include_path {folder} --apply_chat_template
 
 It compares the last number of the answer with the reference; cotdistill's own verifiers compare by value.
@@ -60,6 +60,5 @@ def export(folder: Path, prompts: Sequence[Prompt], student: str, cap: int) -> l
     write_whole(data, b"".join(msgspec.json.encode(line) + b"\n" for line in lines))
     task, readme = folder / f"{name}.yaml", folder / "README.md"
     write_whole(task, _TASK.format(name=name, data=data.resolve(), cap=cap).encode())
-    words = _README.format(name=name, student=student, closer="</think>", folder=folder)
-    write_whole(readme, words.encode())
+    write_whole(readme, _README.format(name=name, student=student, folder=folder).encode())
     return [task, data, readme]

@@ -139,10 +139,13 @@ class _Batch:
 
     def take_out(self, done: Callable[[list[int]], int], start: int) -> dict[int, list[int]]:
         """Remove the rows whose tokens from `start` on are `done`; gives those tokens."""
-        new = self.ids[:, start:].tolist()
-        finished = [place for place, row in enumerate(new) if done(row)]
-        left = [place for place in range(len(new)) if place not in set(finished)]
-        taken = {self.rows[place]: new[place] for place in finished}
+        taken: dict[int, list[int]] = {}
+        left = []
+        for place, (row, new) in enumerate(zip(self.rows, self.ids[:, start:].tolist(), strict=True)):
+            if done(new):
+                taken[row] = new
+            else:
+                left.append(place)
         self.rows = [self.rows[place] for place in left]
         if left:
             self.ids, self.mask = self.ids[left], self.mask[left]
