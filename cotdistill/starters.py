@@ -5,7 +5,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from cotdistill import extensions
+from cotdistill import extensions, mock
 from cotdistill.artifacts import write_whole
 from cotdistill.errors import UsageError
 from cotdistill.mock import problems
@@ -151,6 +151,6 @@ def write(directory: Path, task: str, teacher: str, student: str) -> list[str]:
         env.touch(mode=0o600)
         shutil.copyfile(_ENV, env)
         told.append(f"{env}: for keys, readable by you alone; never commit it")
-    if teacher.startswith("mock:"):
+    if mock.is_simulated(teacher):
         told.append("The teacher is simulated, for a rehearsal: name a real one in the recipe when you are ready.")
     return [*told, "Next:", f"  cotdistill run {recipe} --plan", f"  cotdistill run {recipe}"]

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from cotdistill import mock
 from cotdistill.artifacts import Manifest
 
 
@@ -16,7 +17,7 @@ def teacher(sources: Sequence[Manifest]) -> str:
     if generate is None:
         return "a teacher that its data does not name"
     name = str(generate.options["teacher"])
-    return f"`{name}`, a simulated teacher" if name.startswith("mock:") else f"`{name}`"
+    return f"`{name}`, a simulated teacher" if mock.is_simulated(name) else f"`{name}`"
 
 
 def table(title: str, values: Mapping[str, Any]) -> list[str]:

@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from cotdistill import run_records
+from cotdistill import mock, run_records
 from cotdistill.lineage import Found
 from cotdistill.report import charts, gather
 
@@ -71,7 +71,7 @@ def _sections(directory: Path, found: dict[str, list[Found]], traces: gather.Tra
 def _lead(found: dict[str, list[Found]]) -> str:
     newest = max((one.manifest for of in found.values() for one in of), key=lambda manifest: manifest.ended_at)
     teachers = sorted({str(one.manifest.options.get("teacher")) for one in found.get("generate", [])})
-    simulated = " The teacher is simulated." if any(one.startswith("mock:") for one in teachers) else ""
+    simulated = " The teacher is simulated." if any(map(mock.is_simulated, teachers)) else ""
     by = f" Teacher: {escape(', '.join(teachers))}." if teachers else ""
     return f"<p>cotdistill {escape(newest.version)}, {escape(newest.ended_at[:10])}.{by}{simulated}</p>"
 
