@@ -1,6 +1,6 @@
 """Rows a second of `format --student`: each rendered by the student's chat template, tokenized and proven.
 
-    python tests/benchmarks/format_check.py [ROWS] [STUDENT]
+    python -m tests.benchmarks.format_check [ROWS] [STUDENT]
 
 The baseline renders and tokenizes the same rows by the tokenizer's own `apply_chat_template` and checks nothing.
 Loading the tokenizer is timed apart: a GGUF file's takes seconds, whatever the number of rows.
@@ -17,30 +17,15 @@ import msgspec
 from cotdistill import students
 from cotdistill.config import FormatConfig
 from cotdistill.progress import Silent
-from cotdistill.records import Judged, Message, Prompt, Response, TeacherInfo, Usage, Verdict
+from cotdistill.records import Judged
 from cotdistill.stages import format as stage
+from tests.conftest import make_judged, make_prompt
 
 
 def _judged(number: int, source: random.Random) -> Judged:
     lines = [f"Step {n}: {source.randint(1, 999)} + {source.randint(1, 999)} is worked out." for n in range(8)]
-    return Judged(
-        response=Response(
-            prompt=Prompt(
-                id=f"p{number}",
-                messages=(Message(role="user", content=f"Problem {number}: what comes out?"),),
-                reference="4",
-            ),
-            sample=0,
-            reasoning="\n".join(lines),
-            reasoning_kind="raw",
-            text="The answer is 4.",
-            stop_reason="stop",
-            teacher=TeacherInfo(provider="mock", model="m", base_url="mock"),
-            usage=Usage(input_tokens=10, output_tokens=5),
-            request_key=f"{number}:0",
-        ),
-        verdict=Verdict(status="correct", method="made up", answer="4"),
-    )
+    prompt = make_prompt(f"p{number}", f"Problem {number}: what comes out?")
+    return make_judged("The answer is 4.", prompt=prompt, reasoning="\n".join(lines))
 
 
 def run(count: int, student: str) -> None:
