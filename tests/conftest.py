@@ -9,15 +9,7 @@ from typing import Any
 
 import pytest
 
-from cotdistill.records import (
-    Judged,
-    Message,
-    Prompt,
-    Response,
-    TeacherInfo,
-    Usage,
-    Verdict,
-)
+from cotdistill.records import Judged, Message, Prompt, Response, TeacherInfo, Usage, Verdict
 
 ROOT = Path(__file__).parent.parent
 SHARED = Path(os.environ.get("COTDISTILL_SHARED", ROOT.parent / "shared"))

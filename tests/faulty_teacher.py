@@ -15,9 +15,9 @@ from typing import Any
 from aiohttp import web
 
 from cotdistill.artifacts import Manifest
+from cotdistill.artifacts.json_lines import read_records
 from cotdistill.config import GenerateConfig
 from cotdistill.errors import CotDistillError
-from cotdistill.json_lines import read_records
 from cotdistill.mock import problems
 from cotdistill.mock.faults import Faults, parse
 from cotdistill.mock.server import build_app

@@ -8,8 +8,8 @@ import pytest
 
 from cotdistill import artifacts
 from cotdistill.artifacts import ArtifactWriter
+from cotdistill.artifacts.json_lines import BadLines, read_records
 from cotdistill.errors import CotDistillError, OutputLockedError, UsageError
-from cotdistill.json_lines import BadLines, read_records
 from cotdistill.records import Prompt, Response
 from tests.conftest import make_prompt, make_response
 

@@ -18,19 +18,19 @@ import pytest
 from aiohttp import web
 
 from cotdistill.config import GenerateConfig
-from cotdistill.dispatch import batch
-from cotdistill.dispatch.batch_calls import Pace
-from cotdistill.dispatch.batch_work import BUYS
-from cotdistill.dispatch.cache import default_path
-from cotdistill.dispatch.cache_admin import prune
 from cotdistill.errors import AccountError, CotDistillError, UsageError
 from cotdistill.mock.batches import DESK
 from cotdistill.mock.teacher import TEACHER
-from cotdistill.mock.wire import Reply, Wire
+from cotdistill.mock.wire_common import Reply, Wire
 from cotdistill.pricing import Prices
 from cotdistill.progress import Silent
 from cotdistill.records import Usage
 from cotdistill.stages import generate as stage
+from cotdistill.stages.generate import batch
+from cotdistill.stages.generate.batch.calls import Pace
+from cotdistill.stages.generate.batch.work import BUYS
+from cotdistill.store.admin import prune
+from cotdistill.store.location import default_path
 from tests.batch_world import CREATE, PROVIDERS, QUICK, Handler, World, cut_connection, died, kill, world
 
 PRICED: dict[str, Any] = {"price_in": 1_000_000.0, "price_out": 1_000_000.0, "max_output_tokens": 100}

@@ -63,7 +63,7 @@ def test_every_help_fits_a_screen_and_help_all_has_the_rest(command: str) -> Non
 @pytest.mark.parametrize("words", [["--help"], *([command, "--help"] for command in COMMANDS)])
 def test_help_imports_no_sdk_and_no_torch(words: list[str]) -> None:
     code = (
-        "import sys\nfrom cotdistill.cli import app\n"
+        "import sys\nfrom cotdistill.cli.main import app\n"
         f"try: app({words!r})\nexcept SystemExit: pass\n"
         f"print([name for name in {HEAVY!r} if name in sys.modules], file=sys.stderr)"
     )

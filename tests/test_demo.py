@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from cotdistill import demo
+from cotdistill.recipes import demo
 from tests.conftest import cotdistill
 
 

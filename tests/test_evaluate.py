@@ -5,7 +5,8 @@ import msgspec
 import pytest
 
 from cotdistill.records import Judged, Verdict
-from cotdistill.scoring import compare, mcnemar, pass_at_k, score
+from cotdistill.stages.evaluate.scores import compare, score
+from cotdistill.statistics import mcnemar, pass_at_k
 from tests.conftest import cotdistill, make_judged, make_prompt, make_response
 
 

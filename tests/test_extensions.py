@@ -11,10 +11,10 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from cotdistill import extensions
+from cotdistill import plugins
 from cotdistill.config import FilterConfig
 from cotdistill.errors import CotDistillError, UsageError
-from cotdistill.extensions import FOLDERS, METHODS, build, describe, names
+from cotdistill.plugins import FOLDERS, METHODS, build, describe, names
 from cotdistill.progress import Silent
 from cotdistill.stages import filter as stage
 from tests.conftest import ROOT, make_judged, make_response
@@ -24,7 +24,7 @@ FOUND = [(folder, name) for folder in FOLDERS for name in names(folder)]
 
 @pytest.mark.parametrize(("folder", "name"), FOUND)
 def test_every_plug_in_keeps_its_contract(folder: str, name: str) -> None:
-    kind = extensions.load(folder, name)
+    kind = plugins.load(folder, name)
     assert dataclasses.is_dataclass(kind), "options are dataclass fields"
     for method in METHODS[folder]:
         assert any(callable(getattr(kind, one, None)) for one in method.split("|")), method
@@ -175,4 +175,4 @@ def test_a_hyphen_is_as_good_as_an_underscore() -> None:
 
 
 def test_a_comma_in_a_value_is_escaped() -> None:
-    assert extensions.parse(r"regex:pattern=a\,b,flags=i") == ("regex", {"pattern": "a,b", "flags": "i"})
+    assert plugins.parse(r"regex:pattern=a\,b,flags=i") == ("regex", {"pattern": "a,b", "flags": "i"})

@@ -8,9 +8,9 @@ from itertools import pairwise
 import pytest
 
 from cotdistill.errors import UsageError
-from cotdistill.extensions import build
 from cotdistill.filters._shingles import MOST, digits_and_signs, jaccard, sketch
 from cotdistill.filters.near_duplicate import Filter
+from cotdistill.plugins import build
 from tests.benchmarks.near_duplicates import EDITS, GSM8K, other_numbers
 from tests.conftest import make_judged, make_prompt
 

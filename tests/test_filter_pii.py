@@ -6,8 +6,8 @@ import sys
 import pytest
 
 from cotdistill.errors import CotDistillError, UsageError
-from cotdistill.extensions import build
 from cotdistill.filters import Filter
+from cotdistill.plugins import build
 from tests.conftest import SHARED, make_judged, make_prompt
 
 pytest.importorskip("stdnum")

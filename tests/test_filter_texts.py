@@ -8,8 +8,8 @@ import msgspec
 import pytest
 
 from cotdistill.errors import UsageError
-from cotdistill.extensions import build
 from cotdistill.filters import Filter
+from cotdistill.plugins import build
 from cotdistill.records import Judged
 from tests.conftest import SHARED, make_judged, make_prompt
 

@@ -17,6 +17,7 @@ import pytest
 pytest.importorskip("trl", reason="the train extra is not installed")
 
 from cotdistill import students
+from cotdistill.chat.template import Rendered, render
 from cotdistill.config import FinetuneConfig
 from cotdistill.errors import CotDistillError, OutputLockedError, UsageError
 from cotdistill.mock import problems
@@ -24,10 +25,9 @@ from cotdistill.mock.solver import solve
 from cotdistill.progress import Silent
 from cotdistill.stages import finetune
 from cotdistill.students import tiny
-from cotdistill.students.rendering import Rendered, render
-from cotdistill.students.token_rows import IGNORED, TokenRows
-from cotdistill.students.trainer import trainer_class
-from cotdistill.students.training import last_checkpoint
+from cotdistill.training.token_rows import IGNORED, TokenRows
+from cotdistill.training.train import last_checkpoint
+from cotdistill.training.trainer import trainer_class
 
 STEPS = 60
 
@@ -176,7 +176,7 @@ def test_the_cheap_loss_is_the_loss_of_the_whole_model() -> None:
 
 
 def _trainer(model: Any, tokenizer: Any) -> Any:
-    from cotdistill.students.settings import arguments
+    from cotdistill.training.sft_config import arguments
 
     rows = TokenRows()
     rows.add(render(tokenizer, chain_rows(1)[0]))
@@ -302,7 +302,7 @@ def test_an_earlier_student_stays_until_the_new_one_is_whole(tmp_path: Path, mon
         raise CotDistillError("disk")
 
     with monkeypatch.context() as patch:
-        patch.setattr("cotdistill.students.saving.save", full)
+        patch.setattr("cotdistill.training.save.save", full)
         with pytest.raises(CotDistillError, match="disk"):
             finetune.run(rows, tmp_path / "student", tiny_config(max_steps=2), Silent())
     assert (tmp_path / "student/model.safetensors").read_bytes() == before

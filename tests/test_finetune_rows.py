@@ -12,15 +12,17 @@ import pytest
 pytest.importorskip("trl", reason="the train extra is not installed")
 
 from cotdistill import students
+from cotdistill.chat import template
+from cotdistill.chat.template import Rendered, render
 from cotdistill.errors import CotDistillError, UsageError
 from cotdistill.progress import Silent
 from cotdistill.stages import finetune
-from cotdistill.students import curve, packing, rendering, tiny
-from cotdistill.students.collating import collator
-from cotdistill.students.rendering import Rendered, render
-from cotdistill.students.token_rows import IGNORED, TokenRows
-from cotdistill.students.trainer import trainer_class
-from cotdistill.students.watching import is_stuck
+from cotdistill.students import tiny
+from cotdistill.training import loss_curve, packing
+from cotdistill.training.callbacks import is_stuck
+from cotdistill.training.collator import collator
+from cotdistill.training.token_rows import IGNORED, TokenRows
+from cotdistill.training.trainer import trainer_class
 from tests.conftest import ROOT
 from tests.test_finetune import chain_rows, losses, tiny_config, write
 
@@ -38,7 +40,7 @@ def uneven_rows(weights: tuple[float, ...]) -> TokenRows:
 
 def loss_of(rows: TokenRows, packed: bool, monkeypatch: pytest.MonkeyPatch | None = None) -> float:
     """The loss of all rows as one batch, by the trainer that finetune uses."""
-    from cotdistill.students.settings import arguments
+    from cotdistill.training.sft_config import arguments
 
     model, tokenizer = students.load("tiny", seed=3)
     packs = [list(range(len(rows)))] if packed else None
@@ -47,7 +49,7 @@ def loss_of(rows: TokenRows, packed: bool, monkeypatch: pytest.MonkeyPatch | Non
         args = arguments(tiny_config(), 1, 1, Path("unused"), packed=packed)
         trainer = trainer_class()(model=model, args=args, train_dataset=data, processing_class=tokenizer)
     if monkeypatch:
-        monkeypatch.setattr("cotdistill.students.trainer._is_compact", lambda trainer: False)
+        monkeypatch.setattr("cotdistill.training.trainer._is_compact", lambda trainer: False)
     batch = collator(tokenizer.pad_token_id, packed=packed)(list(data))
     items = trainer._get_num_items_in_batch([batch], trainer.args.device)
     return float(trainer.compute_loss(model, batch, num_items_in_batch=items).detach())
@@ -194,12 +196,12 @@ def test_what_the_template_was_given_is_kept_with_the_student(tmp_path: Path) ->
     config = tiny_config(student=str(tmp_path / "dated"), max_steps=1, lora_rank=2)
     finetune.run(write(tmp_path / "train.jsonl", chain_rows(8)), tmp_path / "student", config, Silent())
     kept = json.loads((tmp_path / "student/cotdistill.json").read_text())
-    assert kept == {"chat_template_kwargs": {"date_string": rendering.PINNED_DATE}}
+    assert kept == {"chat_template_kwargs": {"date_string": template.PINNED_DATE}}
 
 
 def test_a_curve_has_both_losses_and_round_numbers() -> None:
     history = [{"step": 1.0, "loss": 4.2}, {"step": 10.0, "loss": 0.3}, {"step": 10.0, "eval_loss": 0.5}]
-    drawn = curve.svg(history)
+    drawn = loss_curve.svg(history)
     root = ET.fromstring(drawn)
     lines = root.findall("{http://www.w3.org/2000/svg}polyline")
     assert [line.attrib["class"] for line in lines] == ["train", "eval"]

@@ -9,8 +9,8 @@ import pytest
 from cotdistill.artifacts import Manifest
 from cotdistill.config import FormatConfig
 from cotdistill.errors import CotDistillError, UsageError
+from cotdistill.inputs.prompt_files import PromptFile
 from cotdistill.progress import Silent
-from cotdistill.prompt_files import PromptFile
 from cotdistill.records import Judged, Message, Prompt, Verdict
 from cotdistill.stages import format as stage
 from tests.conftest import make_judged, make_prompt

@@ -7,15 +7,15 @@ import msgspec
 import pytest
 
 from cotdistill.artifacts import read_manifest
+from cotdistill.artifacts.summary import as_text
 from cotdistill.config import FilterConfig
 from cotdistill.errors import UsageError
-from cotdistill.explaining import explain
-from cotdistill.funnel import _bin
-from cotdistill.intervals import Clustered, wilson
 from cotdistill.progress import Silent
 from cotdistill.records import Response
+from cotdistill.report.explain import explain
 from cotdistill.stages import filter as stage
-from cotdistill.summary import as_text
+from cotdistill.stages.filter.funnel import _bin
+from cotdistill.statistics import Clustered, wilson
 from tests.conftest import cotdistill, make_prompt, make_response
 
 

@@ -62,7 +62,7 @@ def generate(
 
 
 def responses(path: Path) -> list[Response]:
-    from cotdistill.json_lines import read_records
+    from cotdistill.artifacts.json_lines import read_records
 
     return list(read_records(path, Response))
 

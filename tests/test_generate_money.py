@@ -11,17 +11,17 @@ import msgspec
 import pytest
 
 from cotdistill.artifacts import Manifest
+from cotdistill.artifacts.json_lines import read_records
+from cotdistill.artifacts.summary import one_line
 from cotdistill.config import GenerateConfig
 from cotdistill.dispatch.budget import Budget
-from cotdistill.dispatch.cache import default_path
 from cotdistill.errors import UsageError
-from cotdistill.json_lines import read_records
 from cotdistill.pricing import Prices
 from cotdistill.progress import Silent
+from cotdistill.providers.types import Reply, Request
 from cotdistill.records import Message, Response, Usage
 from cotdistill.stages import generate as stage
-from cotdistill.summary import one_line
-from cotdistill.teachers import Reply, Request
+from cotdistill.store.location import default_path
 from tests.conftest import cotdistill
 from tests.scripted_server import Scripted, Server, completion, serving
 

@@ -21,7 +21,7 @@ from pathlib import Path
 import pytest
 
 from cotdistill.artifacts import read_manifest
-from cotdistill.json_lines import read_records
+from cotdistill.artifacts.json_lines import read_records
 from cotdistill.records import Dropped, Judged, Response
 from tests.conftest import ROOT, SHARED
 

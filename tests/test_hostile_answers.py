@@ -13,9 +13,9 @@ from typing import NamedTuple
 import msgspec
 import pytest
 
+from cotdistill.artifacts.json_lines import read_records
 from cotdistill.config import FilterConfig
-from cotdistill.extensions import build, names
-from cotdistill.json_lines import read_records
+from cotdistill.plugins import build, names
 from cotdistill.progress import Silent
 from cotdistill.records import Dropped, Judged, Prompt, Response
 from cotdistill.stages import filter as stage

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from cotdistill.dispatch.cache import default_path
 from cotdistill.errors import UsageError
-from cotdistill.hub_prompts import fetch
-from cotdistill.prompt_files import PromptFile
+from cotdistill.inputs.hub import fetch
+from cotdistill.inputs.prompt_files import PromptFile
+from cotdistill.store.location import default_path
 from tests.conftest import ROOT, cotdistill
 from tests.hub_stand_in import TOKEN, hub
 

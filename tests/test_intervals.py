@@ -1,6 +1,6 @@
 import pytest
 
-from cotdistill.intervals import wilson
+from cotdistill.statistics import wilson
 
 
 @pytest.mark.parametrize(

@@ -4,11 +4,12 @@ import asyncio
 
 import pytest
 
-from cotdistill.dispatch.buckets import Amount, Bucket, Buckets
-from cotdistill.dispatch.limiter import Estimate, Limiter, NotAskedError
-from cotdistill.dispatch.window import Window
+from cotdistill.dispatch.concurrency import Window
+from cotdistill.dispatch.errors import NotAskedError
+from cotdistill.dispatch.limiter import Estimate, Limiter
+from cotdistill.dispatch.token_buckets import Amount, Bucket, Buckets
+from cotdistill.providers.types import Failure, Quota, RateLimits, Reply, Request
 from cotdistill.records import Message, Usage
-from cotdistill.teachers import Failure, Quota, RateLimits, Reply, Request
 
 # Buckets
 

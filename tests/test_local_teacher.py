@@ -13,9 +13,9 @@ pytest.importorskip("transformers", reason="the train extra is not installed")
 
 from cotdistill import students
 from cotdistill.errors import CotDistillError, UsageError
+from cotdistill.providers.types import BadReplyError, Reply, Request
 from cotdistill.records import Message
-from cotdistill.students.generating import Generator
-from cotdistill.teachers import BadReplyError, Reply, Request
+from cotdistill.students.generator import Generator
 from cotdistill.teachers.local import Teacher
 
 T = TypeVar("T")
@@ -95,7 +95,7 @@ def test_sampling_draws_by_the_temperature() -> None:
     """Gumbel noise must draw each token with the probability that softmax gives it."""
     import torch
 
-    from cotdistill.students.generating import _Drawing
+    from cotdistill.students.generator import _Drawing
 
     logits = torch.tensor([[1.0, 0.0, -1.0]]).repeat(20_000, 1)
     drawn = _Drawing(2.0, range(20_000)).of(range(20_000))(None, logits).argmax(dim=1)

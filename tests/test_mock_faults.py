@@ -21,7 +21,7 @@ from cotdistill.mock.ledger import sha256
 from cotdistill.mock.limits import Account, Limits
 from cotdistill.mock.sources import Scripted
 from cotdistill.mock.teacher import ServerConfig, Teacher
-from cotdistill.mock.wire import Billed
+from cotdistill.mock.wire_common import Billed
 from tests.conftest import cotdistill
 from tests.faulty_teacher import Rehearsal, rehearsing
 
@@ -304,7 +304,7 @@ def test_a_ledger_that_cannot_be_written_is_one_clear_line(tmp_path: Path) -> No
 
 
 def test_one_request_is_answered_from_python_whatever_limits_and_faults() -> None:
-    from cotdistill.mock.wires import WIRES
+    from cotdistill.mock.apis import WIRES
 
     teacher = Teacher(ServerConfig(Scripted(), limits=Limits(requests=1), faults=parse("500@1-")))
     for path, body in BODIES.items():

@@ -11,8 +11,8 @@ import pytest
 
 from cotdistill.dispatch.asking import Job, Limits, ask_all
 from cotdistill.progress import Silent
+from cotdistill.providers.types import Failure, Quota, RateLimits, Reply, Request
 from cotdistill.records import Message, Usage
-from cotdistill.teachers import Failure, Quota, RateLimits, Reply, Request
 from tests import virtual_time
 from tests.conftest import make_prompt
 

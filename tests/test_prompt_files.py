@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyarrow import parquet
 
+from cotdistill.artifacts.json_lines import BadLines
 from cotdistill.errors import CotDistillError
-from cotdistill.json_lines import BadLines
-from cotdistill.prompt_files import PromptFile
+from cotdistill.inputs.prompt_files import PromptFile
 from cotdistill.records import Prompt
 
 

@@ -2,16 +2,16 @@ from pathlib import Path
 
 import pytest
 
-from cotdistill import prompting
 from cotdistill.errors import CotDistillError
+from cotdistill.inputs import templates
 from cotdistill.records import Message
 
 QUESTION = (Message(role="user", content="What costs $5?"),)
 
 
-@pytest.mark.parametrize("name", prompting.names())
+@pytest.mark.parametrize("name", templates.names())
 def test_every_shipped_template_carries_the_question_unchanged(name: str) -> None:
-    (turn,) = prompting.dress(QUESTION, prompting.load(name), None)
+    (turn,) = templates.dress(QUESTION, templates.load(name), None)
     assert "What costs $5?" in turn.content
 
 
@@ -23,7 +23,7 @@ def test_only_the_last_user_turn_is_wrapped_and_the_system_prompt_comes_first(tm
         Message(role="assistant", content="b"),
         Message(role="user", content="c"),
     )
-    dressed = prompting.dress(turns, prompting.load(str(path)), "Be brief.")
+    dressed = templates.dress(turns, templates.load(str(path)), "Be brief.")
     assert [turn.content for turn in dressed] == ["Be brief.", "a", "b", "Q: c"]
 
 
@@ -38,9 +38,9 @@ def test_only_the_last_user_turn_is_wrapped_and_the_system_prompt_comes_first(tm
 def test_a_broken_template_says_what_is_wrong(tmp_path: Path, text: str, problem: str) -> None:
     (tmp_path / "t.md").write_text(text)
     with pytest.raises(CotDistillError, match=problem):
-        prompting.load(str(tmp_path / "t.md"))
+        templates.load(str(tmp_path / "t.md"))
 
 
 def test_an_unknown_template_lists_the_known_ones() -> None:
     with pytest.raises(CotDistillError, match=r"no template named 'worekd'; there are: .*\(did you mean 'worked'\?\)"):
-        prompting.load("worekd")
+        templates.load("worekd")

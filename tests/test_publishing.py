@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from cotdistill import students
-from cotdistill.publishing.features import Features
+from cotdistill.stages.format.features import Features
 from tests.conftest import cotdistill, make_judged, make_prompt
 from tests.hub_stand_in import TOKEN, Hub, hub
 

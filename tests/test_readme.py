@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from cotdistill import errors, extensions
+from cotdistill import errors, plugins
 from tests.conftest import ROOT, cotdistill, make_judged
 
 README = (ROOT / "README.md").read_text()
@@ -33,7 +33,7 @@ def test_the_plug_in_shown_works_as_a_file(tmp_path: Path) -> None:
     (code,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
     path = tmp_path / "shouting.py"
     path.write_text(code)
-    shouting = extensions.build("filters", f"{path}:share=0.8")
+    shouting = plugins.build("filters", f"{path}:share=0.8")
     assert shouting.reason_to_drop(make_judged("THE ANSWER IS FOUR")) == "shouting"
     assert shouting.reason_to_drop(make_judged("The answer is 4")) is None
 
@@ -54,7 +54,7 @@ def test_the_exit_codes_shown_are_the_codes() -> None:
 
 
 def test_the_sample_prompts_are_readable_and_all_have_references() -> None:
-    from cotdistill.prompt_files import PromptFile
+    from cotdistill.inputs.prompt_files import PromptFile
 
     prompts = list(PromptFile(ROOT / "data" / "arithmetic.jsonl"))
     assert len(prompts) == 20

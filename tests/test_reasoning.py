@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cotdistill.reasoning import MAX_ANSWER, Extracted, Split, cut_reference, final_answer, join, split
+from cotdistill.answers.extract import MAX_ANSWER, Extracted, cut_reference, final_answer
+from cotdistill.reasoning import Split, join, split
 
 
 @pytest.mark.parametrize(

@@ -10,9 +10,10 @@ import pytest
 pytest.importorskip("transformers", reason="the train extra is not installed")
 
 from cotdistill import students
+from cotdistill.chat import template as chat_template
+from cotdistill.chat.template import render
 from cotdistill.errors import CotDistillError
-from cotdistill.students import rendering, tiny
-from cotdistill.students.rendering import render
+from cotdistill.students import tiny
 
 TRACE = "two and two\n\nmake 4"
 ANSWER = "It is 4."
@@ -56,7 +57,7 @@ def row(answer: str = ANSWER, reasoning: str | None = TRACE, question: str = "2+
     return {"id": "p1/0", "prompt": [{"role": "user", "content": question}], "completion": [turn], **more}
 
 
-def parts(tokenizer: Any, rendered: rendering.Rendered) -> tuple[str, str]:
+def parts(tokenizer: Any, rendered: chat_template.Rendered) -> tuple[str, str]:
     ids, n = rendered.input_ids, rendered.n_prompt
     return tokenizer.decode(ids[:n]), tokenizer.decode(ids[n:])
 
@@ -86,7 +87,7 @@ def test_what_stands_before_the_boundary_is_what_inference_reads(template: str) 
     tokenizer = with_template(template)
     rendered = render(tokenizer, row())
     asked = tokenizer.apply_chat_template([{"role": "user", "content": "2+2?"}], tokenize=False, add_generation_prompt=True)  # noqa: E501  # fmt: skip
-    assert rendered.input_ids[: rendered.n_prompt] == rendering.encode(tokenizer, asked)
+    assert rendered.input_ids[: rendered.n_prompt] == chat_template.encode(tokenizer, asked)
 
 
 @pytest.mark.parametrize("template", [tiny.CHAT_TEMPLATE, DROPS_THE_TRACE, OPENS_THE_TRACE, HAS_NO_END])
@@ -191,11 +192,11 @@ def test_a_template_that_cannot_hold_the_row_is_an_error(template: str, reason: 
     ids=["tags", "other marks"],
 )
 def test_a_trace_is_read_back_whatever_marks_the_template_has_for_it(text: str) -> None:
-    assert rendering.read_back(with_template(USES_A_CHANNEL), text) == "<think>a</think>4"
+    assert chat_template.read_back(with_template(USES_A_CHANNEL), text) == "<think>a</think>4"
 
 
 def test_an_unfinished_trace_in_other_marks_stays_unfinished() -> None:
-    assert rendering.read_back(with_template(USES_A_CHANNEL), "[thought]a and") == "<think>a and"
+    assert chat_template.read_back(with_template(USES_A_CHANNEL), "[thought]a and") == "<think>a and"
 
 
 def test_a_template_with_a_switch_for_thinking_is_switched_on() -> None:
@@ -243,7 +244,7 @@ WRITES_THE_DATE = (
 
 def test_a_template_that_switches_thinking_off_is_told_to_switch_it_on() -> None:
     tokenizer = with_template(CLOSES_AN_EMPTY_TRACE)
-    assert rendering.template_kwargs(tokenizer) == {"enable_thinking": True}
+    assert chat_template.template_kwargs(tokenizer) == {"enable_thinking": True}
     read, trained = parts(tokenizer, render(tokenizer, row()))
     assert "</think>" not in read
     assert trained == f"<think>{TRACE}</think>{ANSWER}<|end|>"
@@ -251,10 +252,10 @@ def test_a_template_that_switches_thinking_off_is_told_to_switch_it_on() -> None
 
 def test_a_template_that_writes_the_date_is_given_one_so_that_rows_stay_the_same() -> None:
     tokenizer = with_template(WRITES_THE_DATE)
-    assert rendering.template_kwargs(tokenizer) == {"date_string": rendering.PINNED_DATE}
+    assert chat_template.template_kwargs(tokenizer) == {"date_string": chat_template.PINNED_DATE}
     read, _ = parts(tokenizer, render(tokenizer, row()))
-    assert read.startswith(f"Today is {rendering.PINNED_DATE}. ")
+    assert read.startswith(f"Today is {chat_template.PINNED_DATE}. ")
 
 
 def test_most_templates_need_nothing_besides_the_conversation() -> None:
-    assert rendering.template_kwargs(with_template()) == {}
+    assert chat_template.template_kwargs(with_template()) == {}

@@ -7,12 +7,13 @@ from typing import Any
 
 import pytest
 
-from cotdistill.dispatch.limiter import Limiter, NotAskedError
+from cotdistill.dispatch.errors import NotAskedError
+from cotdistill.dispatch.limiter import Limiter
 from cotdistill.dispatch.pool import work_through
 from cotdistill.dispatch.retry import FailedRequestError, Retrier
 from cotdistill.errors import AccountError
+from cotdistill.providers.types import Failure, Reply, Request
 from cotdistill.records import Message, Usage
-from cotdistill.teachers import Failure, Reply, Request
 from tests import virtual_time
 
 REQUEST = Request((Message(role="user", content="2+2?"),), 10)

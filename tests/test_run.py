@@ -15,12 +15,12 @@ from urllib.request import urlopen
 import msgspec
 import pytest
 
+from cotdistill.artifacts.json_lines import read_records
 from cotdistill.errors import BUDGET, DONE, LOCKED, SOME_FAILED, UsageError
-from cotdistill.json_lines import read_records
 from cotdistill.mock import problems
-from cotdistill.recipes import read
+from cotdistill.recipes.recipe import read
+from cotdistill.recipes.starter import TASKS
 from cotdistill.records import Response
-from cotdistill.starters import TASKS
 from tests.conftest import ROOT, cotdistill
 
 QUESTIONS = 40

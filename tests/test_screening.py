@@ -15,13 +15,13 @@ import msgspec
 import pytest
 
 from cotdistill.artifacts import read_manifest
+from cotdistill.artifacts.json_lines import read_records
 from cotdistill.config import FilterConfig
 from cotdistill.errors import CotDistillError
-from cotdistill.json_lines import read_records
 from cotdistill.progress import Silent
 from cotdistill.records import Judged, Response
-from cotdistill.screening import chunks, vote_share
 from cotdistill.stages import filter as stage
+from cotdistill.stages.filter.screen import chunks, vote_share
 from tests.conftest import ROOT, make_prompt, make_response
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from cotdistill.extensions import build
+from cotdistill.plugins import build
 from cotdistill.records import Judged
 from tests.conftest import make_judged, make_prompt
 

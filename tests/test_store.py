@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from cotdistill.dispatch.cache import Store, request_key
 from cotdistill.errors import CotDistillError
+from cotdistill.store.answers import Store, request_key
 from tests.conftest import ROOT
 
 
@@ -65,7 +65,7 @@ WRITER = """
 import asyncio, sys
 from contextlib import closing
 from pathlib import Path
-from cotdistill.dispatch.cache import Store
+from cotdistill.store.answers import Store
 
 async def run(name):
     store = Store(Path(sys.argv[1]))

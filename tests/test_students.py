@@ -12,12 +12,12 @@ import pytest
 pytest.importorskip("transformers", reason="the train extra is not installed")
 
 from cotdistill import students
+from cotdistill.chat.template import render
 from cotdistill.config import FinetuneConfig
 from cotdistill.errors import CotDistillError, UsageError
 from cotdistill.progress import Silent
 from cotdistill.stages import finetune
 from cotdistill.students import tiny
-from cotdistill.students.rendering import render
 
 needs_smollm2 = pytest.mark.skipif(
     students.resolve(students.SMOLLM2).kind != "gguf",
@@ -197,11 +197,11 @@ def test_smollm2_from_its_package_is_dense_savable_and_tokenizes_like_the_origin
 
 
 def test_sampling_settings_that_a_model_ships_switched_off_do_not_stop_the_saving(tmp_path: Path) -> None:
-    from cotdistill.students import saving
+    from cotdistill.training import save
 
     model, tokenizer = students.load("tiny")
     model.generation_config.temperature = 0.6
-    saving.save(model, tokenizer, tmp_path, student="tiny", stored=model.dtype, end_tokens={3})
+    save.save(model, tokenizer, tmp_path, student="tiny", stored=model.dtype, end_tokens={3})
     settings = json.loads((tmp_path / "generation_config.json").read_text())
     assert settings["do_sample"] is True
     assert settings["eos_token_id"] == [3, tokenizer.eos_token_id]

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from cotdistill.errors import UsageError
+from cotdistill.providers.http import KEEPALIVE_S, _kept_alive
+from cotdistill.providers.types import Failure, Reply, Request
 from cotdistill.records import Message
-from cotdistill.teachers import Failure, Reply, Request
-from cotdistill.teachers._http import KEEPALIVE_S, _kept_alive
 from cotdistill.teachers.anthropic import MOST_UNSTREAMED
 from cotdistill.teachers.anthropic import Teacher as Anthropic
 from cotdistill.teachers.openai import Teacher as OpenAI

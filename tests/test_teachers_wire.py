@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 
 from cotdistill.errors import AccountError, UsageError
+from cotdistill.providers.errors import clean
+from cotdistill.providers.rate_limits import retry_after_s
+from cotdistill.providers.types import BadReplyError, Failure, Reply, Request
 from cotdistill.records import Message, Usage
-from cotdistill.teachers import BadReplyError, Failure, Reply, Request
-from cotdistill.teachers._limits import retry_after_s
-from cotdistill.teachers._sdk import clean
 from cotdistill.teachers.anthropic import Teacher as Anthropic
 from cotdistill.teachers.openai import HOSTED
 from cotdistill.teachers.openai import Teacher as OpenAI

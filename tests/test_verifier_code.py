@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from cotdistill.errors import CotDistillError, UsageError
-from cotdistill.extensions import build
-from cotdistill.judging import Judge
+from cotdistill.plugins import build
 from cotdistill.records import Verdict
+from cotdistill.stages.verification import Judge
 from cotdistill.verifiers.code import MAX_CASES, RUNNER, Verifier
 from tests.conftest import make_prompt, make_response
 

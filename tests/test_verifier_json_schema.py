@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from cotdistill.errors import UsageError
-from cotdistill.extensions import build
+from cotdistill.plugins import build
 from cotdistill.records import Verdict
 from cotdistill.verifiers._json import canonical
 from cotdistill.verifiers._schema import is_schema

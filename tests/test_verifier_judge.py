@@ -9,10 +9,10 @@ import msgspec
 import pytest
 
 from cotdistill.artifacts import read_manifest
+from cotdistill.artifacts.json_lines import read_records
 from cotdistill.config import FilterConfig
 from cotdistill.errors import AccountError, CotDistillError, UsageError
-from cotdistill.extensions import build
-from cotdistill.json_lines import read_records
+from cotdistill.plugins import build
 from cotdistill.progress import Silent
 from cotdistill.records import Dropped, Judged, Response
 from cotdistill.stages import filter as stage

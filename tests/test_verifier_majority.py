@@ -5,12 +5,12 @@ import time
 
 import pytest
 
+from cotdistill.answers.classes import MAX_ASKED, classes
 from cotdistill.errors import UsageError
-from cotdistill.extensions import build
-from cotdistill.judging import Judge
+from cotdistill.plugins import build
 from cotdistill.records import Verdict
+from cotdistill.stages.verification import Judge
 from cotdistill.verifiers import math
-from cotdistill.verifiers._classes import MAX_ASKED, classes
 from cotdistill.verifiers.majority import Verifier
 from tests.conftest import make_prompt, make_response
 

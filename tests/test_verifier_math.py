@@ -14,9 +14,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cotdistill.answers import symbolic
 from cotdistill.errors import CotDistillError
 from cotdistill.records import Response, Verdict
-from cotdistill.verifiers import _symbolic
 from cotdistill.verifiers.math import Verifier, reads_as_math
 from tests.conftest import ROOT, make_prompt, make_response
 
@@ -545,7 +545,7 @@ def test_an_interrupted_question_does_not_answer_the_next(monkeypatch: pytest.Mo
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(_symbolic, "_receive", interrupt)
+        patch.setattr(symbolic, "_receive", interrupt)
         with pytest.raises(KeyboardInterrupt):
             boxed(verifier, "x+2", "2+x")
     assert boxed(verifier, "x+3", "2+x").status == "incorrect", "not the reply to the question before"
@@ -570,7 +570,7 @@ BUSY = "(10^{9999})^{9999}"
 PARENT = f"""
 import sys, threading
 sys.path[:] = {sys.path!r}
-from cotdistill.verifiers._symbolic import Comparer
+from cotdistill.answers.symbolic import Comparer
 comparer = Comparer()
 comparer.compare("x+1", "1+x", 60)
 print(comparer.pid, flush=True)

@@ -3,7 +3,7 @@
 import pytest
 
 from cotdistill.errors import UsageError
-from cotdistill.extensions import build
+from cotdistill.plugins import build
 from cotdistill.verifiers.numeric import Verifier
 from tests.conftest import make_prompt, make_response
 

@@ -5,7 +5,7 @@ import time
 import pytest
 
 from cotdistill.errors import UsageError
-from cotdistill.extensions import build
+from cotdistill.plugins import build
 from cotdistill.verifiers._patterns import MAX_PATTERN
 from cotdistill.verifiers.regex import Verifier
 from tests.conftest import make_prompt, make_response

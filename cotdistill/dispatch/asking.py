@@ -7,13 +7,14 @@ from typing import NamedTuple
 
 from cotdistill.dispatch.budget import Budget
 from cotdistill.dispatch.claims import Claims
-from cotdistill.dispatch.limiter import FIRST_IN_FLIGHT, Limiter, NotAskedError
+from cotdistill.dispatch.errors import NotAskedError
+from cotdistill.dispatch.limiter import FIRST_IN_FLIGHT, Limiter
 from cotdistill.dispatch.pool import stop_on_signals, work_through
 from cotdistill.dispatch.retry import FailedRequestError, Retrier
 from cotdistill.errors import CotDistillError, StoppedError
 from cotdistill.progress import Progress
+from cotdistill.providers.types import Failure, Reply, Request, Teacher
 from cotdistill.records import Prompt
-from cotdistill.teachers import Failure, Reply, Request, Teacher
 
 ALL_REFUSED = 20
 """So many requests refused and none answered: the settings are wrong, not the prompts."""

@@ -6,8 +6,8 @@ from decimal import Decimal
 
 from cotdistill.errors import UsageError
 from cotdistill.pricing import Prices
+from cotdistill.providers.types import Reply, Request
 from cotdistill.records import Usage
-from cotdistill.teachers import Reply, Request
 
 OVERHEAD_TOKENS = 64
 """What a provider's chat format adds to the text of a request, and some."""

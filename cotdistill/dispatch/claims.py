@@ -9,8 +9,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from cotdistill.dispatch.limiter import NotAskedError
-from cotdistill.teachers import Reply
+from cotdistill.dispatch.errors import NotAskedError
+from cotdistill.providers.types import Reply
 
 POLL_S = 0.25
 

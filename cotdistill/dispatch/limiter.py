@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import NamedTuple, Self
 
-from cotdistill.dispatch.buckets import Amount, Buckets
-from cotdistill.dispatch.pacing import Pace
-from cotdistill.dispatch.window import Window
-from cotdistill.teachers import Failure, Reply, Request
+from cotdistill.dispatch.concurrency import Window
+from cotdistill.dispatch.errors import NotAskedError
+from cotdistill.dispatch.rate_probe import Pace
+from cotdistill.dispatch.token_buckets import Amount, Buckets
+from cotdistill.providers.types import Failure, Reply, Request
 
 FIRST_IN_FLIGHT = 8
 
@@ -23,10 +24,6 @@ BYTES_A_TOKEN = 3.0
 
 LEARNING = 0.1
 """Weight of the newest answer in a moving average."""
-
-
-class NotAskedError(Exception):
-    """The run is stopping: this request was waiting for its turn or a retry and was not sent."""
 
 
 class Ticket(NamedTuple):

@@ -11,7 +11,7 @@ import tenacity
 
 from cotdistill.dispatch.limiter import Limiter
 from cotdistill.errors import AccountError
-from cotdistill.teachers import Failure, Reply, Request, Teacher
+from cotdistill.providers.types import Failure, Reply, Request, Teacher
 
 log = logging.getLogger(__name__)
 

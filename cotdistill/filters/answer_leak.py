@@ -3,9 +3,9 @@
 import re
 from dataclasses import dataclass
 
-from cotdistill.extensions import Count
+from cotdistill.answers.extract import final_answer
 from cotdistill.filters._texts import problem, trace, words
-from cotdistill.reasoning import final_answer
+from cotdistill.plugins import Count
 from cotdistill.records import Judged
 
 _SHORT = 400

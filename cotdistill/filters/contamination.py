@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from cotdistill.extensions import Share
 from cotdistill.filters._texts import problem, words
-from cotdistill.prompt_files import PromptFile
+from cotdistill.inputs.prompt_files import PromptFile
+from cotdistill.plugins import Share
 from cotdistill.records import Judged
 
 REASON = "in an evaluation set"

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
-from cotdistill.extensions import Count, Share
+from cotdistill.plugins import Count, Share
 from cotdistill.records import Judged
 
 _NO_PROSE = re.compile(

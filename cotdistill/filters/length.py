@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from cotdistill.extensions import Count
+from cotdistill.plugins import Count
 from cotdistill.records import Judged
 
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from cotdistill.extensions import Share
+from cotdistill.plugins import Share
 from cotdistill.records import Judged
 
 

@@ -5,7 +5,7 @@ import zlib
 from collections import Counter
 from dataclasses import dataclass
 
-from cotdistill.extensions import Count, Share
+from cotdistill.plugins import Count, Share
 from cotdistill.records import Judged
 
 _PIECE = re.compile(r"[\n.!?。！？;]+")

@@ -5,10 +5,11 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from cotdistill.reasoning import ANSWER_WINDOW, final_answer, split
+from cotdistill.answers.extract import ANSWER_WINDOW, final_answer
+from cotdistill.answers.numbers import read
+from cotdistill.answers.spelling import LETTER, folded, plain
+from cotdistill.reasoning import split
 from cotdistill.records import Judged, Response
-from cotdistill.verifiers._numbers import read
-from cotdistill.verifiers._spelling import LETTER, folded, plain
 from cotdistill.verifiers.math import Verifier
 
 MOST = 20

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
+from cotdistill.answers.extract import final_answer
 from cotdistill.formats import turns
-from cotdistill.reasoning import final_answer
 from cotdistill.records import Judged
 
 

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from cotdistill.extensions import Count
 from cotdistill.formats import answer, turns
+from cotdistill.plugins import Count
 from cotdistill.records import Judged
 
 

@@ -11,9 +11,9 @@ from typing import Any, Literal
 import msgspec
 from aiohttp import web
 
+from cotdistill.mock.apis import WIRES
 from cotdistill.mock.teacher import TEACHER, Teacher
-from cotdistill.mock.wire import fresh_id
-from cotdistill.mock.wires import WIRES
+from cotdistill.mock.wire_common import fresh_id
 
 DAY_S = 86_400
 
@@ -161,13 +161,3 @@ def jsonl(entries: list[dict[str, Any]]) -> bytes:
 
 def reply(content: Any) -> web.Response:
     return web.Response(body=msgspec.json.encode(content), content_type="application/json")
-
-
-def add_routes(app: web.Application) -> None:
-    from cotdistill.mock import batches_anthropic, batches_openai
-
-    desk = Desk()
-    app[DESK] = desk
-    app.on_cleanup.append(desk.close)
-    batches_openai.add_routes(app.router)
-    batches_anthropic.add_routes(app.router)

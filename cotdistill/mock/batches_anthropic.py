@@ -9,8 +9,8 @@ from aiohttp import web
 
 from cotdistill.mock.batches import DAY_S, DESK, Batch, Line, Outcome, jsonl, page, reply
 from cotdistill.mock.teacher import TEACHER
-from cotdistill.mock.wire import fresh_id
 from cotdistill.mock.wire_anthropic import error
+from cotdistill.mock.wire_common import fresh_id
 
 MOST_REQUESTS = 100_000
 _CUSTOM_ID = re.compile(r"[a-zA-Z0-9_-]{1,64}")

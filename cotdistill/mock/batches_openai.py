@@ -7,7 +7,7 @@ from aiohttp import web
 
 from cotdistill.mock.batches import DAY_S, DESK, Batch, Line, Outcome, jsonl, page, reply
 from cotdistill.mock.teacher import TEACHER
-from cotdistill.mock.wire import fresh_id
+from cotdistill.mock.wire_common import fresh_id
 from cotdistill.mock.wire_openai import error
 
 ENDPOINTS = ("/v1/chat/completions", "/v1/responses")

@@ -8,7 +8,7 @@ from typing import BinaryIO
 import msgspec
 
 from cotdistill.errors import CotDistillError
-from cotdistill.mock.wire import Billed
+from cotdistill.mock.wire_common import Billed
 
 
 class Bill(msgspec.Struct, frozen=True):

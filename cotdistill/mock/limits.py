@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from cotdistill.mock.wire import Billed, Level
+from cotdistill.mock.wire_common import Billed, Level
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import msgspec
 from aiohttp import web
 
 from cotdistill.mock.faults import Fault
-from cotdistill.mock.wire import Reply, Wire, as_response, fresh_id
+from cotdistill.mock.wire_common import Reply, Wire, as_response, fresh_id
 
 BROKEN = ("cut", "truncated", "slow")
 """Faults of the connection: the reply's bytes are written by hand."""

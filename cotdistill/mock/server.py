@@ -9,12 +9,12 @@ import msgspec
 from aiohttp import web
 
 from cotdistill.errors import CotDistillError
-from cotdistill.mock import batches, models, wire_anthropic, wire_openai
+from cotdistill.mock import batches, batches_anthropic, batches_openai, models, wire_anthropic, wire_openai
+from cotdistill.mock.apis import WIRES
 from cotdistill.mock.sending import send
 from cotdistill.mock.spoiling import instead, spoil
 from cotdistill.mock.teacher import TEACHER, ServerConfig, Teacher
-from cotdistill.mock.wire import Wire, read_body
-from cotdistill.mock.wires import WIRES
+from cotdistill.mock.wire_common import Wire, read_body
 
 
 def build_app(config: ServerConfig) -> web.Application:
@@ -26,7 +26,11 @@ def build_app(config: ServerConfig) -> web.Application:
         app.router.add_post(path, partial(_serve, wire))
     app.router.add_get("/v1/models", models.listed)
     app.router.add_get("/v1/models/{id:.+}", models.one)
-    batches.add_routes(app)
+    desk = batches.Desk()
+    app[batches.DESK] = desk
+    app.on_cleanup.append(desk.close)
+    batches_openai.add_routes(app.router)
+    batches_anthropic.add_routes(app.router)
     app.router.add_route("*", "/{path:.*}", _not_found)
     app.on_cleanup.append(_close)
     return app

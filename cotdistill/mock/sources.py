@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
+from cotdistill.artifacts.json_lines import BadLines, read_numbered
 from cotdistill.errors import CotDistillError, UsageError
-from cotdistill.json_lines import BadLines, read_numbered
 from cotdistill.mock import problems, solver
 
 SCRIPTED = "digit-chains"

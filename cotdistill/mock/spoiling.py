@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from cotdistill.mock.faults import Fault
-from cotdistill.mock.wire import Reply, Wire
+from cotdistill.mock.wire_common import Reply, Wire
 
 
 def instead(wire: Wire, fault: Fault, path: str) -> Reply | None:

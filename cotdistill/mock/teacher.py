@@ -14,7 +14,7 @@ from cotdistill.mock.faults import Fault, Faults
 from cotdistill.mock.ledger import Bill, Ledger, sha256
 from cotdistill.mock.limits import Account, Limits, Refused
 from cotdistill.mock.sources import Answer, Source
-from cotdistill.mock.wire import Reply, Wire, read_body
+from cotdistill.mock.wire_common import Reply, Wire, read_body
 
 REMEMBERED_QUESTIONS = 100_000
 """How many questions' counters are kept for clients that do not say which sample they want."""

@@ -7,9 +7,9 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
-from cotdistill.mock import wire
+from cotdistill.mock import wire_common
 from cotdistill.mock.sources import Answer, question_of
-from cotdistill.mock.wire import Cut, Level, Reply, Sampler, cap_of, fresh_id, tokens_of, turns, within
+from cotdistill.mock.wire_common import Cut, Level, Reply, Sampler, cap_of, fresh_id, tokens_of, turns, within
 
 NAME = "messages"
 AXES: tuple[str, ...] = ("requests", "input_tokens", "output_tokens")
@@ -47,7 +47,7 @@ def reply(body: dict[str, Any], headers: Mapping[str, str], sample: Sampler, tru
     if answer.reasoning is not None and thinking is None:
         answer = Answer(None, f"{answer.reasoning}\n\nAnswer: {answer.text}")
     cut = within(answer, body["max_tokens"], truncate)
-    billed = wire.billed(tokens_of(body.get("system"), messages), [cut])
+    billed = wire_common.billed(tokens_of(body.get("system"), messages), [cut])
     content = {
         "id": fresh_id("msg_"),
         "type": "message",
@@ -120,7 +120,7 @@ def spoilt(kind: str, content: dict[str, Any]) -> dict[str, Any]:
 
 
 def error(status: int, kind: str, message: str) -> web.Response:
-    return wire.as_response(refusal(status, message, kind), REQUEST_ID)
+    return wire_common.as_response(refusal(status, message, kind), REQUEST_ID)
 
 
 def _check(body: dict[str, Any], version: str) -> None:

@@ -7,9 +7,9 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
-from cotdistill.mock import wire
+from cotdistill.mock import wire_common
 from cotdistill.mock.sources import question_of
-from cotdistill.mock.wire import Billed, Cut, Level, Reply, Sampler, cap_of, fresh_id, tokens_of, turns, within
+from cotdistill.mock.wire_common import Billed, Cut, Level, Reply, Sampler, cap_of, fresh_id, tokens_of, turns, within
 
 NAME = "chat"
 AXES: tuple[str, ...] = ("requests", "tokens")
@@ -33,7 +33,7 @@ def reply(body: dict[str, Any], headers: Mapping[str, str], sample: Sampler, tru
     cap = cap_of(body, "max_completion_tokens", "max_tokens")
     choices = cap_of(body, "n") or 1
     cuts = [within(sample(question, n), cap, truncate) for n in range(choices)]
-    billed = wire.billed(tokens_of(*messages), cuts)
+    billed = wire_common.billed(tokens_of(*messages), cuts)
     content = {
         "id": fresh_id("chatcmpl-"),
         "object": "chat.completion",
@@ -107,7 +107,7 @@ def spoilt(kind: str, content: dict[str, Any]) -> dict[str, Any]:
 
 
 def error(status: int, code: str, message: str) -> web.Response:
-    return wire.as_response(refusal(status, message, code), REQUEST_ID)
+    return wire_common.as_response(refusal(status, message, code), REQUEST_ID)
 
 
 def _event(data: dict[str, Any]) -> bytes:

@@ -4,9 +4,9 @@ import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from cotdistill.mock import wire
+from cotdistill.mock import wire_common
 from cotdistill.mock.sources import question_of
-from cotdistill.mock.wire import Billed, Cut, Reply, Sampler, cap_of, fresh_id, tokens_of, turns, within
+from cotdistill.mock.wire_common import Billed, Cut, Reply, Sampler, cap_of, fresh_id, tokens_of, turns, within
 from cotdistill.mock.wire_openai import AXES, REQUEST_ID, key, limit_headers, overload_event, refusal, spent
 
 __all__ = [
@@ -24,7 +24,7 @@ def reply(body: dict[str, Any], headers: Mapping[str, str], sample: Sampler, tru
         body = {**body, "input": [{"role": "user", "content": body["input"]}]}
     messages = turns(body, "input")
     cut = within(sample(question_of(messages), 0), cap_of(body, "max_output_tokens"), truncate)
-    billed = wire.billed(tokens_of(body.get("instructions"), messages), [cut])
+    billed = wire_common.billed(tokens_of(body.get("instructions"), messages), [cut])
     reasoning = body.get("reasoning") or {}
     content = {
         "id": fresh_id("resp_"),

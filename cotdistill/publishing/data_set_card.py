@@ -11,9 +11,9 @@ from typing import Any
 
 import msgspec
 
-from cotdistill import artifacts, lineage
-from cotdistill.artifacts import Manifest
-from cotdistill.lineage import Found
+from cotdistill import artifacts
+from cotdistill.artifacts import Manifest, lineage
+from cotdistill.artifacts.lineage import Found
 from cotdistill.publishing import cards
 
 _MARK = "<!-- Written by cotdistill format; the next one in this directory writes it anew. -->"

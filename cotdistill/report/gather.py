@@ -10,10 +10,9 @@ from typing import Any
 
 import msgspec
 
-from cotdistill import lineage
-from cotdistill.artifacts import sibling
-from cotdistill.json_lines import read_records
-from cotdistill.lineage import Found
+from cotdistill.artifacts import lineage, sibling
+from cotdistill.artifacts.json_lines import read_records
+from cotdistill.artifacts.lineage import Found
 from cotdistill.records import Dropped, Judged
 
 PROMPTS_SHOWN = 400

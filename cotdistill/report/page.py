@@ -13,8 +13,9 @@ from typing import Any
 
 import msgspec
 
-from cotdistill import mock, run_records
-from cotdistill.lineage import Found
+from cotdistill import mock
+from cotdistill.artifacts.lineage import Found
+from cotdistill.recipes import record
 from cotdistill.report import charts, gather
 
 _HERE = Path(__file__).parent
@@ -48,7 +49,7 @@ def html(directory: Path, found: dict[str, list[Found]]) -> str:
 
 
 def _sections(directory: Path, found: dict[str, list[Found]], traces: gather.Traces) -> Iterator[tuple[str, str]]:
-    yield "This run", _run(run_records.of(directory))
+    yield "This run", _run(record.of(directory))
     yield "From prompts to trained tokens", _funnel(found)
     yield "Money", _money(found)
     for filtered in found.get("filter", []):
@@ -76,7 +77,7 @@ def _lead(found: dict[str, list[Found]]) -> str:
     return f"<p>cotdistill {escape(newest.version)}, {escape(newest.ended_at[:10])}.{by}{simulated}</p>"
 
 
-def _run(record: run_records.RunRecord | None) -> str:
+def _run(record: record.RunRecord | None) -> str:
     """Why each stage ran, and what is new since the last run; a directory that no recipe made has no such record."""
     if record is None:
         return ""

@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from cotdistill.extensions import Count
+from cotdistill.plugins import Count
 from cotdistill.records import Judged
 
 _EQUATION = re.compile(r"[\d(][\d\s.,+*/×÷()^%$-]{0,80}=\s{0,4}\$?-?[\d.,]{1,20}")

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from cotdistill.extensions import Count
+from cotdistill.plugins import Count
 from cotdistill.records import Judged
 
 

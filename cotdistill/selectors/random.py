@@ -4,7 +4,7 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from cotdistill.extensions import Count
+from cotdistill.plugins import Count
 from cotdistill.records import Judged
 
 

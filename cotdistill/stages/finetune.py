@@ -6,15 +6,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
-from cotdistill import artifacts, lineage, students
-from cotdistill.artifacts import ArtifactWriter, Manifest
+from cotdistill import artifacts, students
+from cotdistill.artifacts import ArtifactWriter, Manifest, lineage
+from cotdistill.artifacts.json_lines import BadLines
 from cotdistill.config import FinetuneConfig, check
 from cotdistill.errors import DONE, UsageError
-from cotdistill.json_lines import BadLines
 from cotdistill.progress import Progress, Silent
-from cotdistill.students import ranks, student_directory
-from cotdistill.students.reading import SHOWN, Reader, marked
-from cotdistill.students.token_rows import TokenRows
+from cotdistill.training import distributed, student_directory
+from cotdistill.training.row_reader import SHOWN, Reader, marked
+from cotdistill.training.token_rows import TokenRows
 
 PACKAGES = ("torch", "transformers", "trl", "peft", "accelerate", "datasets", "tokenizers")
 
@@ -29,7 +29,7 @@ def run(rows: Path, student_dir: Path, config: FinetuneConfig, progress: Progres
     checkpoint there. Raises CotDistillError for rows that cannot be trained on, StoppedError after a signal.
     """
     _check(config)
-    if not ranks.is_first():
+    if not distributed.is_first():
         _help_first(rows, student_dir, config)
     bad = BadLines(artifacts.sibling(student_dir, "bad.jsonl") if config.skip_bad else None)
     with (
@@ -46,7 +46,7 @@ def run(rows: Path, student_dir: Path, config: FinetuneConfig, progress: Progres
         if config.dry_run:
             return _rehearse(current, data, counts, config, progress)
         work = _work_directory(current, config, progress)
-        ranks.wait_for_all()
+        distributed.wait_for_all()
         return _train(current, work, data, config, counts, progress)
 
 
@@ -60,7 +60,7 @@ class _Data:
 
 
 def _read(rows: Path, config: FinetuneConfig, bad: BadLines, progress: Progress) -> _Data:
-    from cotdistill.students.training import plan
+    from cotdistill.training.train import plan
 
     tokenizer = students.load_tokenizer(config.student)
     reader = Reader(tokenizer, config.max_length, bad, progress, 0 if config.dry_run else SHOWN)
@@ -83,7 +83,7 @@ def _rehearse(
     current: artifacts.Run, data: _Data, counts: dict[str, int], config: FinetuneConfig, progress: Progress
 ) -> Manifest:
     """The first batch, and a few real steps, nowhere kept: what the whole would take."""
-    from cotdistill.students.training import estimate
+    from cotdistill.training.train import estimate
 
     first = list(data.plan.examples.select(range(min(config.batch_size, len(data.plan.examples)))))
     progress.note(
@@ -109,28 +109,28 @@ def _train(
     counts: dict[str, int],
     progress: Progress,
 ) -> Manifest:
-    from cotdistill.publishing import student_card
-    from cotdistill.students import checking, curve, saving
-    from cotdistill.students.rendering import template_kwargs
-    from cotdistill.students.training import train
+    from cotdistill.chat.template import template_kwargs
+    from cotdistill.publishing import model_card
+    from cotdistill.training import habits, loss_curve, save
+    from cotdistill.training.train import train
 
     model = _load(config, data.tokenizer)
     stored, parameters = model.cotdistill_stored, model.num_parameters()
     trained = train(model, data.tokenizer, data.plan, data.evaluating, config, work, progress)
     ends = data.training.end_tokens
-    saving.save(trained.model, data.tokenizer, work, student=config.student, stored=stored, end_tokens=ends)
-    saving.write_settings(work, template_kwargs(data.tokenizer))
+    save.save(trained.model, data.tokenizer, work, student=config.student, stored=stored, end_tokens=ends)
+    save.write_settings(work, template_kwargs(data.tokenizer))
     with ArtifactWriter(work / "metrics.jsonl") as metrics:
         for entry in trained.history:
             metrics.write(entry)
         metrics.commit()
-    artifacts.write_whole(work / "loss.svg", curve.svg(trained.history).encode())
+    artifacts.write_whole(work / "loss.svg", loss_curve.svg(trained.history).encode())
     counts = {**counts, "steps": trained.steps, "trained_tokens": trained.trained_tokens}
     results = _results(trained, parameters, data)
     del model
     if data.evaluating:
-        results |= checking.habits(work, data.evaluating, config.threads)
-    student_card.write(
+        results |= habits.habits(work, data.evaluating, config.threads)
+    model_card.write(
         work,
         name=current.output.name,
         student=config.student,
@@ -160,7 +160,7 @@ def _results(trained: Any, parameters: int, data: _Data) -> dict[str, Any]:
 
 def _load(config: FinetuneConfig, tokenizer: Any) -> Any:
     from cotdistill.students import memory, quantized
-    from cotdistill.students.settings import prepare
+    from cotdistill.training.sft_config import prepare
 
     with memory.memory_explained("student"):
         if config.method == "qlora":
@@ -174,10 +174,10 @@ def _load(config: FinetuneConfig, tokenizer: Any) -> Any:
 
 def _help_first(rows: Path, student_dir: Path, config: FinetuneConfig) -> NoReturn:
     """What every process but the first one does: compute. The first one has checked everything before."""
-    from cotdistill.students.training import train
+    from cotdistill.training.train import train
 
     with students.quiet(), tempfile.TemporaryDirectory() as scratch:
-        ranks.wait_for_all()
+        distributed.wait_for_all()
         bad = BadLines(Path(scratch) / "bad.jsonl" if config.skip_bad else None)
         data = _read(rows, config, bad, Silent())
         model = _load(config, data.tokenizer)
@@ -190,7 +190,7 @@ def _work_directory(current: artifacts.Run, config: FinetuneConfig, progress: Pr
     """`<student_dir>.partial`, empty, or with the checkpoints that `resume` continues from.
 
     Raises UsageError when those were made from other rows or with other options."""
-    from cotdistill.students.training import last_checkpoint
+    from cotdistill.training.train import last_checkpoint
 
     options = {name: value for name, value in dataclasses.asdict(config).items() if name not in _FREE_TO_CHANGE}
     receipt = {**options, **{f"content of {info.path}": info.sha256 for info in current.inputs}}
@@ -205,7 +205,7 @@ def _work_directory(current: artifacts.Run, config: FinetuneConfig, progress: Pr
 
 
 def _check(config: FinetuneConfig) -> None:
-    from cotdistill.students import packing
+    from cotdistill.training import packing
 
     check(config)
     named = {"method": ("lora", "qlora", "full"), "packing": packing.CHOICES, "checkpointing": ("auto", "on", "off")}

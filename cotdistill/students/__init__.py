@@ -163,9 +163,9 @@ def _tokenizer(found: Student) -> Any:
 
         return tiny.tokenizer()
     if found.kind == "gguf":
-        from cotdistill.students import gguf_file
+        from cotdistill.students import gguf
 
-        return gguf_file.tokenizer(Path(found.source))
+        return gguf.tokenizer(Path(found.source))
     if found.kind == "adapter" and not (Path(found.source) / "tokenizer_config.json").is_file():
         return _tokenizer(_base(found))
     tokenizer = AutoTokenizer.from_pretrained(found.source)
@@ -186,9 +186,9 @@ def _model(found: Student, dtype: str) -> Any:
     from transformers import AutoModelForCausalLM
 
     if found.kind == "gguf":
-        from cotdistill.students import gguf_file
+        from cotdistill.students import gguf
 
-        return gguf_file.model(Path(found.source), dtype)
+        return gguf.model(Path(found.source), dtype)
     if found.kind == "adapter":
         from peft import PeftModel
 

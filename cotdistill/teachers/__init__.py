@@ -4,128 +4,11 @@ A teacher says what it would send (`body`), sends it once (`ask`), reads a store
 says what an error means (`classify`). It never retries, waits or stores: `dispatch` does.
 """
 
-from dataclasses import dataclass
-from types import TracebackType
-from typing import Any, Literal, Protocol, Self
+from typing import Any
 
-from cotdistill import extensions
+from cotdistill import plugins
 from cotdistill.errors import UsageError
-from cotdistill.records import Message, ReasoningKind, StopReason, Usage
-
-
-@dataclass(frozen=True)
-class Request:
-    """One question, provider-neutral. `None` leaves a setting to the provider's default."""
-
-    messages: tuple[Message, ...]
-    max_output_tokens: int
-    temperature: float | None = None
-    effort: str | None = None
-
-
-@dataclass(frozen=True)
-class Quota:
-    """What a server's headers say of one axis: how many a minute, how many are left now, when all are back."""
-
-    per_minute: int
-    remaining: int | None = None
-    reset_s: float | None = None
-
-
-@dataclass(frozen=True)
-class RateLimits:
-    """The axes a provider limits; None where it says nothing. `tokens` counts input and output together (OpenAI);
-    Anthropic limits them apart."""
-
-    requests: Quota | None = None
-    tokens: Quota | None = None
-    input_tokens: Quota | None = None
-    output_tokens: Quota | None = None
-
-
-@dataclass(frozen=True)
-class Reply:
-    """One answer. `raw` is the provider's JSON, byte for byte: it is what the store keeps, so that a better
-    extraction later costs nothing. `limits` come with the headers, so a stored reply has none."""
-
-    raw: bytes
-    text: str
-    reasoning: str | None
-    reasoning_kind: ReasoningKind
-    stop_reason: StopReason
-    served_model: str | None
-    usage: Usage
-    limits: RateLimits | None = None
-    reasoning_rule: str | None = None
-    """Which rule found the reasoning: the field or tag it stood in."""
-    stop_detail: str | None = None
-    """What the provider adds to `stop_reason`: the category of a refusal, its own word for "other"."""
-
-
-@dataclass(frozen=True)
-class Failure:
-    """What an error means for the run.
-
-    retry: try again, after `wait_s` if the server said so. unreachable: the same, but no server was reached.
-    row: this prompt cannot be answered. account: no prompt can be (key, credit, quota, unknown model).
-    `push_back` says whether the server asks for less: "quota" for a rate limit, "capacity" for an overload.
-    """
-
-    kind: Literal["retry", "unreachable", "row", "account"]
-    message: str
-    wait_s: float | None = None
-    push_back: Literal["quota", "capacity"] | None = None
-    limits: RateLimits | None = None
-
-
-class BadReplyError(Exception):
-    """A reply that holds no answer: an error body under status 200, no choices, a stream that broke off. `status` is
-    the one such an error has when it comes as one, where the reply tells."""
-
-    def __init__(self, message: str, status: int | None = None) -> None:
-        super().__init__(message)
-        self.status = status
-
-
-def kind_of_visible(text: str) -> ReasoningKind:
-    """`worked` when a text without separate reasoning shows its way: more than one line, or a long one."""
-    lines = [line for line in text.splitlines() if line.strip()]
-    return "worked" if len(lines) > 1 or len(text.split()) > 20 else "none"
-
-
-MOST_IN_FLIGHT = 256
-"""Requests to one server at once, when nobody says; a server that takes fewer is found out."""
-
-
-class Teacher(Protocol):
-    """`base_url` identifies the server, in request keys and in records; `concurrency` is how many requests it may be
-    sent at once."""
-
-    provider: str
-    model: str
-    concurrency: int
-
-    @property
-    def base_url(self) -> str: ...
-
-    async def __aenter__(self) -> Self: ...
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None: ...
-
-    def body(self, request: Request) -> dict[str, Any]:
-        """The JSON body that `ask` sends; it and the base URL make the request key.
-
-        Raises UsageError for a setting this provider does not take."""
-
-    async def ask(self, request: Request, idempotency_key: str) -> Reply:
-        """Send once. Raises the SDK's own errors, or BadReplyError."""
-
-    def read(self, raw: bytes) -> Reply:
-        """Extract from stored provider JSON. Raises BadReplyError."""
-
-    def classify(self, error: Exception) -> Failure: ...
+from cotdistill.providers.types import Teacher
 
 
 def build(spec: str, base_url: str | None = None, concurrency: int | None = None, timeout_s: float = 600.0) -> Teacher:
@@ -133,7 +16,7 @@ def build(spec: str, base_url: str | None = None, concurrency: int | None = None
     provider, colon, model = spec.partition(":")
     if not colon or not model:
         raise UsageError(f"teacher {spec!r}: expected PROVIDER:MODEL, such as openai:gpt-6-luna or mock:digit-chains")
-    kind = extensions.load("teachers", provider)
+    kind = plugins.load("teachers", provider)
     if base_url is not None and not base_url.startswith(("http://", "https://")):
         raise UsageError(f"--base-url {base_url!r}: expected a URL that begins with http:// or https://")
     given: dict[str, Any] = {} if base_url is None else {"base_url": base_url.rstrip("/")}

@@ -8,13 +8,13 @@ from typing import Any, Self
 import msgspec
 
 from cotdistill.errors import UsageError
+from cotdistill.providers.anthropic_stream import collect
+from cotdistill.providers.errors import api_key, classify, clean
+from cotdistill.providers.http import Sender, http_client
+from cotdistill.providers.lenient import count, document, error_in, excerpt, items, mapping, text, word
+from cotdistill.providers.rate_limits import rate_limits
+from cotdistill.providers.types import MOST_IN_FLIGHT, BadReplyError, Failure, Reply, Request, kind_of_visible
 from cotdistill.records import ReasoningKind, StopReason, Usage
-from cotdistill.teachers import MOST_IN_FLIGHT, BadReplyError, Failure, Reply, Request, kind_of_visible
-from cotdistill.teachers._anthropic_stream import collect
-from cotdistill.teachers._http import Sender, http_client
-from cotdistill.teachers._lenient import count, document, error_in, excerpt, items, mapping, text, word
-from cotdistill.teachers._limits import rate_limits
-from cotdistill.teachers._sdk import api_key, classify, clean
 
 HOSTED = "https://api.anthropic.com"
 

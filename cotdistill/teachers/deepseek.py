@@ -3,16 +3,17 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from cotdistill.teachers import MOST_IN_FLIGHT, _chat
-from cotdistill.teachers._chat import Server
-from cotdistill.teachers._http import Sender
+from cotdistill.providers import chat_completions
+from cotdistill.providers.chat_completions import Server
+from cotdistill.providers.http import Sender
+from cotdistill.providers.types import MOST_IN_FLIGHT
 
 
 def _reasoning(effort: str | None) -> dict[str, Any]:
     """Said even though it is the default: the chain is what this is paid for."""
     if effort == "none":
         return {"thinking": {"type": "disabled"}}
-    return {"thinking": {"type": "enabled"}, **_chat.reasoning_effort(effort)}
+    return {"thinking": {"type": "enabled"}, **chat_completions.reasoning_effort(effort)}
 
 
 @dataclass
@@ -27,9 +28,9 @@ class Teacher:
     server: Server = field(default=Server("DEEPSEEK_API_KEY", reasoning=_reasoning), init=False, repr=False)
     _sender: Sender = field(init=False, repr=False)
 
-    __aenter__ = _chat.enter
-    __aexit__ = _chat.leave
-    body = _chat.body
-    ask = _chat.ask
-    read = _chat.read
-    classify = _chat.classify
+    __aenter__ = chat_completions.enter
+    __aexit__ = chat_completions.leave
+    body = chat_completions.body
+    ask = chat_completions.ask
+    read = chat_completions.read
+    classify = chat_completions.classify

@@ -14,11 +14,11 @@ import msgspec
 
 from cotdistill import students
 from cotdistill.errors import UsageError
+from cotdistill.providers.types import BadReplyError, Failure, Reply, Request, kind_of_visible
 from cotdistill.reasoning import split
 from cotdistill.records import ReasoningKind, Usage
-from cotdistill.students.generating import Answer, Generator, Prompt
+from cotdistill.students.generator import Answer, Generator, Prompt
 from cotdistill.students.memory import memory_explained
-from cotdistill.teachers import BadReplyError, Failure, Reply, Request, kind_of_visible
 
 GATHER_S = 0.005
 """A batch starts once it is full, or when no further request came in for this long."""

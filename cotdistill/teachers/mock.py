@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Self
 
-from cotdistill.teachers import MOST_IN_FLIGHT, Failure, Reply, Request
+from cotdistill.providers.types import MOST_IN_FLIGHT, Failure, Reply, Request
 from cotdistill.teachers.openai import Teacher as OpenAITeacher
 
 

@@ -6,9 +6,10 @@ Hosted OpenAI models return no reasoning on this API (see openai_responses.py); 
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
-from cotdistill.teachers import MOST_IN_FLIGHT, _chat
-from cotdistill.teachers._chat import Server
-from cotdistill.teachers._http import Sender
+from cotdistill.providers import chat_completions
+from cotdistill.providers.chat_completions import Server
+from cotdistill.providers.http import Sender
+from cotdistill.providers.types import MOST_IN_FLIGHT
 
 HOSTED = "https://api.openai.com/v1"
 
@@ -32,9 +33,9 @@ class Teacher:
         hosted = host == "api.openai.com" or host.endswith((".api.openai.com", ".azure.com"))
         self.server = Server("OPENAI_API_KEY", cap="max_completion_tokens" if hosted else "max_tokens")
 
-    __aenter__ = _chat.enter
-    __aexit__ = _chat.leave
-    body = _chat.body
-    ask = _chat.ask
-    read = _chat.read
-    classify = _chat.classify
+    __aenter__ = chat_completions.enter
+    __aexit__ = chat_completions.leave
+    body = chat_completions.body
+    ask = chat_completions.ask
+    read = chat_completions.read
+    classify = chat_completions.classify

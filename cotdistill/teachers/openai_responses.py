@@ -3,11 +3,12 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+from cotdistill.providers import chat_completions
+from cotdistill.providers.chat_completions import Server
+from cotdistill.providers.http import Sender
+from cotdistill.providers.lenient import count, document, error_in, excerpt, items, mapping, text, word
+from cotdistill.providers.types import MOST_IN_FLIGHT, BadReplyError, Reply, Request, kind_of_visible
 from cotdistill.records import ReasoningKind, StopReason, Usage
-from cotdistill.teachers import MOST_IN_FLIGHT, BadReplyError, Reply, Request, _chat, kind_of_visible
-from cotdistill.teachers._chat import Server
-from cotdistill.teachers._http import Sender
-from cotdistill.teachers._lenient import count, document, error_in, excerpt, items, mapping, text, word
 
 HOSTED = "https://api.openai.com/v1"
 
@@ -26,10 +27,10 @@ class Teacher:
     server: Server = field(default=Server("OPENAI_API_KEY", "/responses"), init=False, repr=False)
     _sender: Sender = field(init=False, repr=False)
 
-    __aenter__ = _chat.enter
-    __aexit__ = _chat.leave
-    ask = _chat.ask
-    classify = _chat.classify
+    __aenter__ = chat_completions.enter
+    __aexit__ = chat_completions.leave
+    ask = chat_completions.ask
+    classify = chat_completions.classify
 
     def body(self, request: Request) -> dict[str, Any]:
         body = {

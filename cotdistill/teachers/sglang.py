@@ -5,9 +5,10 @@ Start it with --reasoning-parser; without one the trace is cut out of the text b
 
 from dataclasses import dataclass, field
 
-from cotdistill.teachers import MOST_IN_FLIGHT, _chat
-from cotdistill.teachers._chat import Server, thinking_switch
-from cotdistill.teachers._http import Sender
+from cotdistill.providers import chat_completions
+from cotdistill.providers.chat_completions import Server, thinking_switch
+from cotdistill.providers.http import Sender
+from cotdistill.providers.types import MOST_IN_FLIGHT
 
 
 @dataclass
@@ -22,9 +23,9 @@ class Teacher:
     server: Server = field(default=Server("SGLANG_API_KEY", reasoning=thinking_switch), init=False, repr=False)
     _sender: Sender = field(init=False, repr=False)
 
-    __aenter__ = _chat.enter
-    __aexit__ = _chat.leave
-    body = _chat.body
-    ask = _chat.ask
-    read = _chat.read
-    classify = _chat.classify
+    __aenter__ = chat_completions.enter
+    __aexit__ = chat_completions.leave
+    body = chat_completions.body
+    ask = chat_completions.ask
+    read = chat_completions.read
+    classify = chat_completions.classify

@@ -4,10 +4,11 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from cotdistill.reasoning import ANSWER_WINDOW, cut_reference, final_answer, split
+from cotdistill.answers.extract import ANSWER_WINDOW, cut_reference, final_answer
+from cotdistill.answers.numbers import read, same
+from cotdistill.answers.spelling import plain
+from cotdistill.reasoning import split
 from cotdistill.records import Prompt, Response, Verdict
-from cotdistill.verifiers._numbers import read, same
-from cotdistill.verifiers._spelling import plain
 
 LETTERS = "ABCDEFGHIJ"
 _MAX_QUESTION = 32_000

@@ -17,7 +17,7 @@ from typing import IO, NamedTuple
 
 import msgspec
 
-from cotdistill.extensions import Count
+from cotdistill.plugins import Count
 from cotdistill.reasoning import split
 from cotdistill.records import Response, Status, Verdict
 

@@ -4,7 +4,8 @@ import re
 import unicodedata
 from dataclasses import dataclass
 
-from cotdistill.reasoning import final_answer, split
+from cotdistill.answers.extract import final_answer
+from cotdistill.reasoning import split
 from cotdistill.records import Response, Verdict
 
 _LEFT_EDGE = " \"'`*_$"

@@ -11,19 +11,20 @@ from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from cotdistill import extensions, prompting, teachers
+from cotdistill import plugins, teachers
 from cotdistill.errors import CotDistillError, UsageError
-from cotdistill.extensions import Count
+from cotdistill.inputs import templates
+from cotdistill.plugins import Count
 from cotdistill.pricing import Prices
+from cotdistill.providers.types import Failure, Reply, Request, Teacher
 from cotdistill.records import Message, Response, Verdict
-from cotdistill.teachers import Reply, Request, Teacher
 
 if TYPE_CHECKING:
     from cotdistill.dispatch.asking import Job
     from cotdistill.dispatch.budget import Budget
-    from cotdistill.dispatch.cache import Store
+    from cotdistill.store.answers import Store
 
-RUBRICS = prompting.FOLDER / "rubrics"
+RUBRICS = templates.FOLDER / "rubrics"
 FIELDS = {"question", "reference", "answer", "fence"}
 
 LONGEST_ANSWER = 20_000
@@ -64,7 +65,7 @@ class Verifier:
         given = [None if price is None else Decimal(str(price)) for price in (self.price_in, self.price_out)]
         self._prices = Prices(self._teacher.provider, self._teacher.model, *given)
         self._budget()  # a cap without a price ends the run before it begins
-        self._first = extensions.build("verifiers", self.after) if self.on == "disagreement" else None
+        self._first = plugins.build("verifiers", self.after) if self.on == "disagreement" else None
 
     def judge(self, response: Response) -> Verdict:
         return self.judge_many([[response]])[0][0]
@@ -88,7 +89,8 @@ class Verifier:
         return [f"{self.teacher} judged {self._asked} answers now, and the store knew the others{cost}"]
 
     def _ask(self, wanted: dict[tuple[int, int], Response]) -> dict[tuple[int, int], Verdict]:
-        from cotdistill.dispatch.cache import Store, default_path
+        from cotdistill.store.answers import Store
+        from cotdistill.store.location import default_path
 
         jobs = {place: self._job(response) for place, response in wanted.items()}
         store = Store(default_path())
@@ -105,7 +107,7 @@ class Verifier:
 
     async def _replies(
         self, jobs: list["Job"], store: "Store"
-    ) -> tuple[dict[str, Reply], dict[tuple[str, int], teachers.Failure]]:
+    ) -> tuple[dict[str, Reply], dict[tuple[str, int], Failure]]:
         """By request key; equal answers to one question are one request."""
         from cotdistill.dispatch.asking import Limits, ask_all
         from cotdistill.progress import Silent
@@ -137,7 +139,7 @@ class Verifier:
 
     def _job(self, response: Response) -> "Job":
         from cotdistill.dispatch.asking import Job
-        from cotdistill.dispatch.cache import request_key
+        from cotdistill.store.answers import request_key
 
         prompt = response.prompt
         question = "\n\n".join(turn.content for turn in prompt.messages if turn.role == "user")

@@ -5,11 +5,12 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from cotdistill.extensions import Count, Share
-from cotdistill.reasoning import final_answer, split
+from cotdistill.answers.classes import classes
+from cotdistill.answers.extract import final_answer
+from cotdistill.plugins import Count, Share
+from cotdistill.reasoning import split
 from cotdistill.records import Response, Status, Verdict
 from cotdistill.verifiers import math
-from cotdistill.verifiers._classes import classes
 
 _METHOD = "majority"
 

@@ -22,12 +22,13 @@ from dataclasses import dataclass, field
 from itertools import takewhile
 from typing import NamedTuple
 
-from cotdistill.reasoning import Extracted, all_boxed, cut_reference, final_answer, split
+from cotdistill.answers.extract import Extracted, all_boxed, cut_reference, final_answer
+from cotdistill.answers.numbers import off_unit, read, same, with_point
+from cotdistill.answers.spelling import LETTER, WORDS, folded, plain, same_letters, stated, words_of
+from cotdistill.answers.structure import ALIKE, UNORDERED, Parts, are_matrices, parts_of_both, right_sides
+from cotdistill.answers.symbolic import MAX_EXPRESSION, Comparer, Outcome, reason_to_refuse
+from cotdistill.reasoning import split
 from cotdistill.records import Response, Status, Verdict
-from cotdistill.verifiers._numbers import off_unit, read, same, with_point
-from cotdistill.verifiers._spelling import LETTER, WORDS, folded, plain, same_letters, stated, words_of
-from cotdistill.verifiers._structure import ALIKE, UNORDERED, Parts, are_matrices, parts_of_both, right_sides
-from cotdistill.verifiers._symbolic import MAX_EXPRESSION, Comparer, Outcome, reason_to_refuse
 
 MAX_PARTS = 100
 

@@ -4,10 +4,11 @@ import re
 from dataclasses import dataclass
 from fractions import Fraction
 
-from cotdistill.reasoning import cut_reference, final_answer, split
+from cotdistill.answers.extract import cut_reference, final_answer
+from cotdistill.answers.numbers import Number, read
+from cotdistill.answers.spelling import plain, right_side, stated
+from cotdistill.reasoning import split
 from cotdistill.records import Response, Verdict
-from cotdistill.verifiers._numbers import Number, read
-from cotdistill.verifiers._spelling import plain, right_side, stated
 
 _ABOUT = re.compile(r"^(?:\\approx|≈|~|\\sim|about|approximately|approx\.?|roughly|around) ?", re.IGNORECASE)
 

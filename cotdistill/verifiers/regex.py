@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from cotdistill.reasoning import ANSWER_WINDOW, final_answer, split
+from cotdistill.answers.extract import ANSWER_WINDOW, final_answer
+from cotdistill.reasoning import split
 from cotdistill.records import Response, Verdict
 from cotdistill.verifiers._patterns import compiled
 

@@ -13,8 +13,8 @@ import time
 from pathlib import Path
 from statistics import mean
 
-from cotdistill import demo
 from cotdistill.progress import Silent
+from cotdistill.recipes import demo
 
 
 def run(seeds: int, directory: Path) -> None:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 
 from cotdistill import students
 from cotdistill.mock import problems
-from cotdistill.students.generating import Generator, Prompt
+from cotdistill.students.generator import Generator, Prompt
 
 BATCH = 32
 

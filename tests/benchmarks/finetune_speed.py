@@ -19,14 +19,14 @@ from statistics import median
 from typing import Any
 
 from cotdistill import students
+from cotdistill.chat.template import render
 from cotdistill.config import FinetuneConfig
 from cotdistill.mock import problems
 from cotdistill.mock.solver import solve
 from cotdistill.progress import Silent
-from cotdistill.students import settings, training
-from cotdistill.students.collating import collator
-from cotdistill.students.rendering import render
-from cotdistill.students.token_rows import IGNORED, TokenRows
+from cotdistill.training import sft_config, train
+from cotdistill.training.collator import collator
+from cotdistill.training.token_rows import IGNORED, TokenRows
 
 PEAK_FLOPS = {"H100": 989e12, "H200": 989e12, "A100": 312e12}
 """bfloat16, dense, as their maker states it."""
@@ -52,10 +52,10 @@ def mixed_rows(tokenizer: Any, count: int, lengths: str = "even") -> TokenRows:
 
 
 def ours(config: FinetuneConfig, rows: TokenRows, model: Any, tokenizer: Any) -> float:
-    settings.prepare(model, config)
+    sft_config.prepare(model, config)
     with tempfile.TemporaryDirectory() as work:
-        planned = training.plan(rows, config)
-        return training.train(model, tokenizer, planned, TokenRows(), config, Path(work), Silent()).tokens_per_s
+        planned = train.plan(rows, config)
+        return train.train(model, tokenizer, planned, TokenRows(), config, Path(work), Silent()).tokens_per_s
 
 
 def trl(config: FinetuneConfig, rows: TokenRows, model: Any, tokenizer: Any) -> float:
@@ -87,7 +87,7 @@ def trl(config: FinetuneConfig, rows: TokenRows, model: Any, tokenizer: Any) -> 
             save_strategy="no",
             disable_tqdm=True,
         )
-        peft = settings.lora(config) if settings.is_lora(config) else None
+        peft = sft_config.lora(config) if sft_config.is_lora(config) else None
         trainer = Counting(
             model=model, args=args, train_dataset=rows.dataset(), processing_class=tokenizer, peft_config=peft
         )
@@ -101,14 +101,14 @@ def loop(config: FinetuneConfig, rows: TokenRows, model: Any, tokenizer: Any) ->
     import torch
     from torch.nn.functional import cross_entropy
 
-    settings.prepare(model, config)
-    if settings.is_lora(config):
+    sft_config.prepare(model, config)
+    if sft_config.is_lora(config):
         from peft import get_peft_model
 
-        model = get_peft_model(model, settings.lora(config))
+        model = get_peft_model(model, sft_config.lora(config))
     device = "cuda" if torch.cuda.is_available() else "cpu"
     model.to(device).train()
-    data, collate = rows.dataset(), collator(training._padding(tokenizer), packed=False)
+    data, collate = rows.dataset(), collator(train._padding(tokenizer), packed=False)
     optimizer = torch.optim.AdamW([w for w in model.parameters() if w.requires_grad], lr=1e-4, fused=True)
     order = rows.order((config.max_steps or 1) * config.batch_size, config.batch_size, config.seed).tolist()
     read = began = 0.0
@@ -117,7 +117,7 @@ def loop(config: FinetuneConfig, rows: TokenRows, model: Any, tokenizer: Any) ->
         batch = {name: value.to(device) for name, value in batch.items()}
         labels = batch.pop("labels")[:, 1:]
         places = (labels != IGNORED).any(dim=0).nonzero().squeeze(1)
-        with torch.autocast(device, torch.bfloat16, enabled=settings.autocasts(config)):
+        with torch.autocast(device, torch.bfloat16, enabled=sft_config.autocasts(config)):
             logits = model(**batch, logits_to_keep=places, use_cache=False).logits
         cross_entropy(logits.flatten(0, 1).float(), labels[:, places].flatten(), ignore_index=IGNORED).backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
@@ -167,7 +167,7 @@ def main() -> None:
     mid = {name: median(found) for name, found in speeds.items()}
     print(f"{chosen.student}, {len(rows)} rows of {rows.lengths().min()} to {rows.longest} tokens")
     for name, speed in mid.items():
-        print(f"{name:6}{speed:12,.0f} tokens/s  {utilisation(model, settings.is_lora(config), speed)}".rstrip())
+        print(f"{name:6}{speed:12,.0f} tokens/s  {utilisation(model, sft_config.is_lora(config), speed)}".rstrip())
     print(f"ours / trl {mid['ours'] / mid['trl']:.2f}   ours / loop {mid['ours'] / mid['loop']:.2f}")
 
 

@@ -12,8 +12,8 @@ import tempfile
 import time
 from pathlib import Path
 
+from cotdistill.artifacts.json_lines import read_records
 from cotdistill.config import FilterConfig
-from cotdistill.json_lines import read_records
 from cotdistill.progress import Silent
 from cotdistill.records import Dropped, Judged, Response
 from cotdistill.stages import filter as stage

@@ -1,0 +1,1 @@
+"""Reading a final answer, and comparing two: without an opinion on where they came from."""

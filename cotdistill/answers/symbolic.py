@@ -1,0 +1,224 @@
+"""Equality of two expressions by math-verify, in a process that is killed at a deadline and may not eat the memory.
+
+math-verify's own time-outs are SIGALRM: they work in the main thread only, and not inside big-number arithmetic. So
+they are off, and the process is ours to kill. It ends by itself when its pipe closes, which also happens when its
+parent is killed; should it compute at that moment, its limit of processor time ends it.
+"""
+
+import contextlib
+import json
+import re
+import selectors
+import subprocess
+import sys
+import threading
+import time
+import weakref
+from typing import Any, Literal
+
+import msgspec
+
+from cotdistill.errors import CotDistillError
+
+Outcome = Literal["equal", "different", "bad_reference", "no_answer", "timeout", "error"]
+
+START_S = 120.0
+"""Importing sympy takes a second; on a machine that trains at the same time, many."""
+
+MEMORY_BYTES = 2 * 2**30
+
+MAX_EXPRESSION = 4_096
+MAX_NESTING = 64
+MAX_COMMANDS = 64
+"""The parser's time grows much faster than its input: 60 nested fractions take it seconds, 800 take it minutes."""
+
+_COSTLY = re.compile(
+    r"\^[\s({]{0,4}\w{1,9}[\s)}]{0,4}\^[\s({]{0,4}\w{1,9}[\s)}]{0,4}\^"  # a tower of powers
+    r"|\^[\s({]{0,4}[-+]?\d{5}|\d{5}\s{0,4}[})]?\s{0,4}!|!\s{0,4}[})]?\s{0,4}!|\\binom\s{0,4}\{\s{0,4}\d{5}"
+)
+
+
+def reason_to_refuse(expression: str) -> str | None:
+    """Why an expression must not reach the parser, or None."""
+    if len(expression) > MAX_EXPRESSION:
+        return f"longer than {MAX_EXPRESSION} characters"
+    depth = deepest = 0
+    for letter in expression:
+        depth += (letter in "({[") - (letter in ")}]")
+        deepest = max(deepest, depth)
+    if deepest > MAX_NESTING:
+        return f"nested more than {MAX_NESTING} deep"
+    if expression.count("\\") > MAX_COMMANDS:
+        return f"more than {MAX_COMMANDS} LaTeX commands"
+    return "a number too large to compute" if _COSTLY.search(expression) else None
+
+
+class Comparer:
+    """Asks a worker process whether two expressions are equal. The process starts with the first question and is
+    replaced after a time-out. Safe for several threads; they wait for each other."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._worker: subprocess.Popen[bytes] | None = None
+
+    def compare(self, reference: str, answer: str, timeout_s: float) -> Outcome:
+        """Both as LaTeX or plain expressions, without dollar signs. Starting the process is not on the clock.
+        Raises CotDistillError when math-verify cannot be loaded."""
+        with self._lock:
+            worker = self._running()
+            try:
+                _send(worker, [reference, answer, timeout_s])
+                outcome: Outcome = msgspec.json.decode(_receive(worker, timeout_s))
+            except (TimeoutError, OSError, EOFError) as failure:  # the last two: out of memory, or killed from outside
+                self._stop()
+                return "timeout" if isinstance(failure, TimeoutError) else "error"
+            except BaseException:  # Ctrl-C: the reply to this question must not answer the next
+                self._stop()
+                raise
+            return outcome
+
+    @property
+    def pid(self) -> int | None:
+        return self._worker.pid if self._worker else None
+
+    def _running(self) -> "subprocess.Popen[bytes]":
+        if self._worker is not None and self._worker.poll() is None:
+            return self._worker
+        self._stop()
+        # Not `-m`: the worker must find this very package, however this process found it.
+        code = f"import sys; sys.path[:] = {sys.path!r}; from cotdistill.answers import symbolic; symbolic.serve()"
+        self._worker = worker = subprocess.Popen(
+            [sys.executable, "-P", "-c", code],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+        )
+        self._stopper = weakref.finalize(self, _kill, worker)  # also at the interpreter's exit
+        try:
+            found = msgspec.json.decode(_receive(worker, START_S))
+        except (TimeoutError, EOFError):
+            found = f"it did not start within {START_S:.0f} s"
+        if found != "ready":
+            self._stop()
+            raise CotDistillError(f"math-verify, which compares formulas, cannot be used: {found}")
+        return worker
+
+    def _stop(self) -> None:
+        if self._worker is not None:
+            self._stopper()
+            self._worker = None
+
+
+def _kill(worker: "subprocess.Popen[bytes]") -> None:
+    worker.kill()
+    with contextlib.suppress(OSError):  # a request it never read
+        worker.communicate()
+
+
+def _send(worker: "subprocess.Popen[bytes]", request: object) -> None:
+    assert worker.stdin is not None
+    worker.stdin.write(json.dumps(request).encode() + b"\n")  # json keeps lone surrogates, which models do emit
+    worker.stdin.flush()
+
+
+def _receive(worker: "subprocess.Popen[bytes]", timeout_s: float) -> bytes:
+    """One line. It is short and written in one piece, so a readable pipe holds all of it."""
+    assert worker.stdout is not None
+    with selectors.DefaultSelector() as selector:
+        selector.register(worker.stdout, selectors.EVENT_READ)
+        if not selector.select(timeout_s):
+            raise TimeoutError
+    line = worker.stdout.readline()
+    if not line:
+        raise EOFError
+    return line
+
+
+def serve() -> None:
+    """The worker: a line [reference, answer, timeout_s] in, a line with the outcome out, until the pipe closes."""
+    import logging
+    import signal
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, whose end closes the pipe
+    try:
+        import math_verify  # noqa: F401  the slow import, before the first deadline runs
+    except ImportError as error:
+        _reply(str(error))
+        return
+    logging.disable(logging.CRITICAL)
+    _limit_memory()
+    _reply("ready")
+    for line in sys.stdin.buffer:
+        reference, answer, timeout_s = json.loads(line)
+        _limit_processor(timeout_s)
+        try:
+            outcome = _compare(reference, answer)
+        except (Exception, MemoryError, RecursionError):  # whatever a model's text makes of a parser
+            outcome = "error"
+        _reply(outcome)
+
+
+def _reply(outcome: str) -> None:
+    sys.stdout.buffer.write(msgspec.json.encode(outcome) + b"\n")
+    sys.stdout.buffer.flush()
+
+
+def _limit_memory() -> None:
+    with contextlib.suppress(ImportError, ValueError, OSError):  # no such limits on Windows, few on macOS
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
+
+
+def _limit_processor(timeout_s: float) -> None:
+    """A parent that lives kills at the deadline; when it is dead, the system does, two seconds of work later."""
+    with contextlib.suppress(ImportError, ValueError, OSError):
+        import resource
+
+        _, hard = resource.getrlimit(resource.RLIMIT_CPU)
+        resource.setrlimit(resource.RLIMIT_CPU, (int(time.process_time() + timeout_s) + 2, hard))
+
+
+def _compare(reference: str, answer: str) -> str:
+    from math_verify import verify
+
+    gold, found = _parse(reference), _parse(answer)
+    if gold is None:
+        return "bad_reference"
+    if found is None:
+        return "no_answer"
+    equal = verify([gold], [found], timeout_seconds=None)  # in this order: it is not symmetric for intervals
+    return "equal" if equal and _agree(gold, found) else "different"
+
+
+def _parse(text: str) -> Any:
+    """None where math-verify gives back a string only, for it compares strings that it has cut before; and where it
+    dropped letters or digits, as it does with what it takes for units."""
+    from math_verify import ExprExtractionConfig, LatexExtractionConfig, parse
+
+    configs = (LatexExtractionConfig(boxed_match_priority=0), ExprExtractionConfig())
+    parsed = parse(f"$\\boxed{{{text}}}$", extraction_config=configs, parsing_timeout=None)
+    if not parsed or isinstance(parsed[0], str) or _content(parsed[-1]) != _content(text):
+        return None
+    return parsed[0]
+
+
+def _content(text: str) -> tuple[set[str], list[str]]:
+    letters = re.findall(r"[A-Za-z]", re.sub(r"\\[A-Za-z]+|sqrt|and|or", "", text))
+    return set(letters), sorted(re.findall(r"[1-9]", text))
+
+
+def _agree(gold: Any, found: Any) -> bool:
+    """math-verify compares numbers to some decimals, so 1/2^99 passes for 1/2^98. Two expressions must also agree in
+    proportion, at a point of no special kind."""
+    from sympy import Expr, Rational
+
+    if not (isinstance(gold, Expr) and isinstance(found, Expr)) or gold == found:
+        return True
+    symbols = sorted(gold.free_symbols | found.free_symbols, key=str)
+    point = {symbol: Rational(17 + 6 * place, 13) for place, symbol in enumerate(symbols)}
+    one, other = (side.subs(point).evalf(30) for side in (gold, found))
+    if one == other or not (one.is_number and other.is_number):
+        return True
+    return bool(abs(one - other) <= abs(one) * 1e-12)  # sympy's own floats: 1/2004! is no 0.0 here

@@ -1,0 +1,1 @@
+"""A conversation as a student's tokens, proven on each row."""

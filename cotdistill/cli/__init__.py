@@ -1,0 +1,1 @@
+"""The command line: builds a config, calls one stage, prints the summary."""

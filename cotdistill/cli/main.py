@@ -1,0 +1,332 @@
+"""Every command: builds a config from the options, calls one stage, prints the summary.
+
+The options come from the fields of the configs (`config.py`), so a command here is its arguments and its call.
+"""
+
+import dataclasses
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+
+import typer
+
+from cotdistill import __version__, config, plugins
+from cotdistill.cli import recipes
+from cotdistill.cli.cache import cache
+from cotdistill.cli.options import load_env, options_of
+from cotdistill.errors import BUDGET, DONE, ERROR, SOME_FAILED, CotDistillError, StoppedError, UsageError
+from cotdistill.mock import faults
+
+if TYPE_CHECKING:
+    from cotdistill.artifacts import Manifest
+
+app = typer.Typer(
+    name="cotdistill",
+    help=(
+        "Turn prompts into a small model that reasons like a big one.\n\n"
+        "prompts -> generate -> responses -> filter -> kept -> format -> rows -> finetune -> student -> evaluate"
+    ),
+    epilog="Start with: cotdistill demo",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Console:
+    """How a command talks; the same for all."""
+
+    quiet: bool = config.option(False, "No progress, no summary; errors only.")
+    verbose: bool = config.option(False, "Tell of each retry and each limit found, too.")
+    json: bool = config.option(False, "The summary as JSON on stdout.")
+    log_format: str = config.option("text", "Progress lines off a terminal: text or json.", "text|json")
+
+
+def _stage(console: Console, call: Callable[[Any], "Manifest"]) -> None:
+    """Run one stage with the right progress, print its summary, exit with its code."""
+    from cotdistill import progress
+    from cotdistill.artifacts import summary
+
+    if console.log_format not in ("text", "json"):
+        raise UsageError(f"--log-format {console.log_format!r}: expected text or json")
+    reporter = progress.for_stderr(quiet=console.quiet, log_format=console.log_format)
+    if console.verbose:
+        _tell_everything(reporter.note)
+    try:
+        manifest = call(reporter)
+    except KeyboardInterrupt:
+        raise StoppedError("interrupted; the same command continues") from None
+    finally:
+        reporter.close()
+    if console.json:
+        typer.echo(summary.as_json(manifest))
+    elif not console.quiet and console.log_format == "json":
+        reporter.note(summary.one_line(manifest))
+    elif not console.quiet:
+        typer.echo(summary.as_text(manifest), err=True)
+    raise typer.Exit(BUDGET if manifest.stopped_by else DONE if manifest.complete else SOME_FAILED)
+
+
+def _tell_everything(note: Callable[[str], None]) -> None:
+    import logging
+
+    class Told(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            note(record.getMessage())
+
+    logger = logging.getLogger("cotdistill")
+    logger.setLevel(logging.DEBUG)
+    logger.addHandler(Told())
+
+
+Output = Annotated[
+    Path, typer.Option("-o", "--output", help="Where the result goes.", metavar="PATH", show_default=False)
+]
+
+
+def _argument(help: str, metavar: str) -> Any:
+    return typer.Argument(help=help, metavar=metavar, show_default=False)
+
+
+@app.command(
+    epilog="Example: cotdistill generate prompts.jsonl -o responses.jsonl --teacher mock:digit-chains --samples 4"
+)
+@options_of(config.GenerateConfig, Console)
+def generate(
+    prompts: Annotated[Path, _argument("JSONL, JSON, CSV, Parquet, text, or hf:NAME:SPLIT from the hub.", "PROMPTS")],
+    output: Output,
+    settings: config.GenerateConfig,
+    console: Console,
+) -> None:
+    """Ask the teacher; never pays twice for one answer."""
+    from cotdistill.stages import generate as stage
+
+    load_env()
+    _stage(console, lambda progress: stage.run(prompts, output, settings, progress))
+
+
+@app.command(
+    "filter", epilog="Example: cotdistill filter responses.jsonl -o kept.jsonl --verify math --select shortest:k=1"
+)
+@options_of(config.FilterConfig, Console)
+def filter_(
+    responses: Annotated[Path, _argument("What generate wrote.", "RESPONSES")],
+    output: Output,
+    settings: config.FilterConfig,
+    console: Console,
+) -> None:
+    """Keep what is right (rejection sampling); every dropped response keeps its reason."""
+    from cotdistill.stages import filter as stage
+
+    if settings.explain is not None:
+        from cotdistill.report.explain import explain
+
+        typer.echo(explain(output, settings.explain))
+        return
+    load_env()
+    _stage(console, lambda progress: stage.run(responses, output, settings, progress))
+
+
+@app.command("format", epilog="Example: cotdistill format kept.jsonl -o train.jsonl --holdout 0.1")
+@options_of(config.FormatConfig, Console)
+def format_(
+    kept: Annotated[Path, _argument("What filter kept.", "KEPT")],
+    output: Output,
+    settings: config.FormatConfig,
+    console: Console,
+) -> None:
+    """Write training rows of problem, trace and answer."""
+    from cotdistill.stages import format as stage
+
+    _stage(console, lambda progress: stage.run(kept, output, settings, progress))
+
+
+@app.command(
+    epilog="Example: cotdistill finetune train.jsonl -o student --student tiny --max-steps 900 --batch-size 16"
+)
+@options_of(config.FinetuneConfig, Console)
+def finetune(
+    train: Annotated[Path, _argument("Rows that format wrote.", "TRAIN")],
+    output: Output,
+    settings: config.FinetuneConfig,
+    console: Console,
+) -> None:
+    """Fine-tune a small open model on the rows (SFT on the completion only)."""
+    from cotdistill.stages import finetune as stage
+
+    _stage(console, lambda progress: stage.run(train, output, settings, progress))
+
+
+@app.command(
+    epilog="Example: cotdistill evaluate heldout.jsonl -o scores.json --student student --baseline smollm2-135m"
+)
+@options_of(config.EvaluateConfig, Console)
+def evaluate(
+    prompts: Annotated[Path, _argument("Held-out prompts with references.", "PROMPTS")],
+    output: Output,
+    settings: config.EvaluateConfig,
+    console: Console,
+) -> None:
+    """Ask the student held-out prompts and score it with the same verifiers."""
+    from cotdistill.stages import evaluate as stage
+
+    load_env()
+    _stage(console, lambda progress: stage.run(prompts, output, settings, progress))
+
+
+recipes.register(app)
+
+
+@app.command(epilog="Example: cotdistill report runs/latest -o report.html")
+def report(
+    run_dir: Annotated[Path, _argument("A directory with a run's files, such as runs/latest or demo.", "RUN_DIR")],
+    output: Output,
+) -> None:
+    """One self-contained page: funnel, cost, plots, traces to look through."""
+    from cotdistill import report as page
+
+    info = page.write(run_dir, output)
+    typer.echo(f"{info.path}: {output.stat().st_size / 1e6:.1f} MB", err=True)
+
+
+@app.command(epilog="Example: cotdistill demo -o demo")
+def demo(
+    output: Annotated[Path, typer.Option("-o", "--output", help="Where its files go.", metavar="DIR")] = Path("demo"),
+    seed: Annotated[int, typer.Option(help="Of the problems, the rows' order and the students.", metavar="N")] = 0,
+    problems: Annotated[int, typer.Option(help="Training problems.", metavar="N")] = 2000,
+    steps: Annotated[int, typer.Option(help="Training steps of each student.", metavar="N")] = 900,
+) -> None:
+    """The whole chain, offline, in minutes, on the embedded simulated teacher and a tiny student."""
+    from cotdistill import progress
+    from cotdistill.recipes import demo as chain
+
+    reporter = progress.for_stderr()
+    try:
+        closing = chain.run(chain.Demo(output, problems=problems, steps=steps, seed=seed), reporter)
+    except KeyboardInterrupt:
+        raise StoppedError("interrupted; the same command starts over, its answers are in the store") from None
+    finally:
+        reporter.close()
+    typer.echo(closing)
+
+
+@app.command(
+    "mock-teacher",
+    epilog=(
+        "\b\nExample: cotdistill mock-teacher --rpm 600 --latency-ms 800\n"
+        "         --latency-tail 0.8 --faults 529:0.1,cut:0.02,500@1-3\n\n\b\n"
+        "Without --replay it solves chains of last-digit operations, such as\n"
+        "a=6 b=a*3 c=b-9 c?, and forgets to borrow six times in ten. Of anything\n"
+        f"else it says that it is simulated.\n\n{faults.HELP}"
+    ),
+)
+def mock_teacher(
+    port: Annotated[int, typer.Option(help="0 takes a free one.", metavar="N")] = 8010,
+    host: Annotated[str, typer.Option(help="Address to listen on.", metavar="ADDRESS")] = "127.0.0.1",
+    replay: Annotated[
+        Path | None,
+        typer.Option(
+            help="Answer known questions with recorded solutions: JSONL of question and answer, question and a list of "
+            "solutions, or responses of generate.",
+            metavar="FILE",
+        ),
+    ] = None,
+    latency_ms: Annotated[float, typer.Option(help="Wait this long before an answer (median).", metavar="MS")] = 0.0,
+    latency_tail: Annotated[
+        float,
+        typer.Option(help="Its spread, log-normal: at 1, one in a hundred takes ten times as long.", metavar="SIGMA"),
+    ] = 0.0,
+    rpm: Annotated[int | None, typer.Option(help="Requests a minute; more get 429.", metavar="N")] = None,
+    input_tpm: Annotated[int | None, typer.Option(help="Input tokens a minute.", metavar="N")] = None,
+    output_tpm: Annotated[int | None, typer.Option(help="Output tokens a minute.", metavar="N")] = None,
+    burst: Annotated[float, typer.Option(help="Seconds of a limit that may be used at once.", metavar="S")] = 60.0,
+    faults_: Annotated[
+        str, typer.Option("--faults", help="What goes wrong, such as 429:0.2,cut:0.05; see below.", metavar="SPEC")
+    ] = "",
+    truncate: Annotated[bool, typer.Option("--truncate", help="Cut every answer.")] = False,
+    ledger: Annotated[
+        Path | None, typer.Option(help="One line an answer that was billed, delivered or not.", metavar="FILE")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of mistakes, faults and latency.", metavar="N")] = 0,
+    accept_key: Annotated[str | None, typer.Option(help="Accept this key only (default: any).", metavar="KEY")] = None,
+) -> None:
+    """The simulated teacher as an HTTP server, in OpenAI's and Anthropic's wire formats."""
+    import asyncio
+
+    from cotdistill.mock.limits import Limits
+    from cotdistill.mock.server import running
+    from cotdistill.mock.sources import open_source
+    from cotdistill.mock.teacher import ServerConfig
+
+    settings = ServerConfig(
+        source=open_source(str(replay) if replay else "digit-chains", seed=seed),
+        latency_s=latency_ms / 1000,
+        latency_tail=latency_tail,
+        api_key=accept_key,
+        limits=Limits(rpm, input_tpm, output_tpm, burst),
+        faults=faults.parse(faults_),
+        truncate=truncate,
+        ledger=ledger,
+        seed=seed,
+    )
+
+    async def serve() -> None:
+        async with running(settings, host, port) as url:
+            typer.echo(
+                f"simulated teacher on {url}\n"
+                f"  OpenAI wire format:    --teacher openai:simulated --base-url {url}/v1\n"
+                f"  Anthropic wire format: --teacher anthropic:simulated --base-url {url}\n"
+                f"  what it billed:        {url}/ledger\n"
+                "Ctrl-C stops it.",
+                err=True,
+            )
+            await asyncio.Event().wait()
+
+    asyncio.run(serve())
+
+
+app.add_typer(cache, name="cache")
+
+
+@app.command("list", epilog="Example: cotdistill list filters")
+def list_(
+    what: Annotated[str, _argument(f"One of {', '.join(plugins.FOLDERS)}.", "WHAT")] = "",
+) -> None:
+    """Show the plug-ins there are, with their options."""
+    if what and what not in plugins.FOLDERS:
+        raise plugins.unknown("kind of plug-in", what, plugins.FOLDERS)
+    for folder in [what] if what else plugins.FOLDERS:
+        if not what:
+            typer.echo(f"{folder}:")
+        for name in plugins.names(folder):
+            summary, fields = plugins.describe(folder, name)
+            fields = [] if folder == "teachers" else fields  # set by options of generate
+            typer.echo(f"{'' if what else '  '}{name:<20} {summary}" + (f"  [{', '.join(fields)}]" if fields else ""))
+
+
+@app.callback(invoke_without_command=True)
+def _root(
+    version: Annotated[bool, typer.Option("--version", help="Show the version and exit.")] = False,
+) -> None:
+    if version:
+        typer.echo(f"cotdistill {__version__}")
+        raise typer.Exit
+
+
+def main() -> NoReturn:
+    """Run the command line; every explained failure is one line on stderr and its exit code."""
+    try:
+        app()
+    except CotDistillError as error:
+        _fail(str(error), error.exit_code)
+    except OSError as error:  # a full disk, a missing permission: the system's words, and which file
+        _fail(f"{error.filename or 'file'}: {error.strerror or error}", ERROR)
+    sys.exit(DONE)
+
+
+def _fail(message: str, code: int) -> NoReturn:
+    typer.echo(f"cotdistill: {message}", err=True)
+    sys.exit(code)

@@ -1,0 +1,1 @@
+"""Students and rows for other programs: trainers, harnesses."""

@@ -1,0 +1,1 @@
+"""What a person hands in: prompt files, the hub's data sets, templates."""

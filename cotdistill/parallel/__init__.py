@@ -1,0 +1,1 @@
+"""Where many items are worked on: processes of this machine, or Ray."""

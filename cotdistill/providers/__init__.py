@@ -1,0 +1,1 @@
+"""What teachers share: types, errors, transport, limits, wire formats, Batch APIs."""

@@ -1,0 +1,185 @@
+"""Anthropic Message Batches: all requests go up in one body, one file of results comes down.
+
+https://platform.claude.com/docs/en/build-with-claude/batch-processing
+
+A batch has no name of ours, and before it ends nobody can look into it. So an unconfirmed creation is found by
+three marks: it is newer than the newest batch we saw before, it holds as many requests, and, once it has ended,
+its custom_ids begin with the shard's name.
+"""
+
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import msgspec
+
+from cotdistill.providers.batch_api import (
+    CONNECTIONS,
+    Found,
+    Frame,
+    Intent,
+    Item,
+    Limits,
+    Standing,
+    failure_of,
+    lines,
+    unreadable,
+)
+from cotdistill.providers.errors import api_key, clean
+from cotdistill.providers.http import http_client
+from cotdistill.providers.types import BadReplyError, Failure
+
+TIMEOUT_S = 600.0
+DAY_S = 86_400.0
+CHUNK = 2**20
+
+LIMITS = Limits(90_000, 230_000_000)
+"""Nine tenths of what the provider allows: 100,000 requests, 256 MB."""
+
+FRAME = Frame(b'{"requests":[', b",", b"]}")
+
+_STATUS = {
+    "invalid_request_error": 400,
+    "authentication_error": 401,
+    "billing_error": 402,
+    "permission_error": 403,
+    "not_found_error": 404,
+    "request_too_large": 413,
+    "rate_limit_error": 429,
+    "timeout_error": 504,
+    "overloaded_error": 529,
+}
+
+
+@dataclass
+class AnthropicBatches:
+    base_url: str
+    limits: Limits = LIMITS
+    frame: Frame = FRAME
+    _client: Any = field(default=None, init=False, repr=False)
+
+    async def __aenter__(self) -> Self:
+        import anthropic
+
+        self._client = anthropic.AsyncAnthropic(
+            api_key=api_key("ANTHROPIC_API_KEY", "anthropic", self.base_url),
+            base_url=self.base_url,
+            max_retries=0,
+            http_client=http_client(anthropic, base_url=self.base_url, concurrency=CONNECTIONS, timeout_s=TIMEOUT_S),
+        )
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._client.close()
+
+    def line(self, custom_id: str, body: dict[str, Any]) -> bytes:
+        params = {name: value for name, value in body.items() if name != "stream"}
+        return msgspec.json.encode({"custom_id": custom_id, "params": params})
+
+    async def newest(self) -> str | None:
+        page = await self._client.messages.batches.list(limit=1)
+        return page.data[0].id if page.data else None
+
+    async def upload(self, shard: str, file: Path) -> None:
+        """Nothing: the requests travel with `create`."""
+
+    async def create(self, shard: str, file: Path, uploaded: str | None) -> str:
+        from anthropic.types.messages import MessageBatch
+
+        # The low-level call, because `batches.create` wants every request in memory as objects.
+        batch = await self._client.post(
+            "/v1/messages/batches",
+            content=_chunks(file),
+            cast_to=MessageBatch,
+            options={"headers": {"Content-Type": "application/json", "Content-Length": str(file.stat().st_size)}},
+        )
+        return str(batch.id)
+
+    async def find(self, intent: Intent) -> Found | None:
+        likely = None
+        async for batch in self._client.messages.batches.list(limit=100):  # newest first
+            if batch.id == intent.newest or batch.created_at.timestamp() < intent.begun_at - DAY_S:
+                break
+            if batch.id in intent.not_these or _requests(batch) != intent.requests:
+                continue
+            if batch.processing_status != "ended":
+                likely = batch.id  # the oldest stays: ours was the first after `newest`, or nearly
+            elif batch.archived_at is None and await self.holds(batch.id, intent.shard):
+                return Found(batch.id, certain=True)
+        return Found(likely, certain=False) if likely else None
+
+    async def holds(self, batch: str, shard: str) -> bool:
+        async with aclosing(self.items(batch)) as items:
+            async for item in items:
+                if item.custom_id:
+                    return item.custom_id.startswith(shard)
+        return False
+
+    async def standing(self, batch: str) -> Standing:
+        found = await self._client.messages.batches.retrieve(batch)
+        return Standing(
+            ended=found.processing_status == "ended",
+            done=_requests(found) - found.request_counts.processing,
+            gone=found.archived_at is not None,
+        )
+
+    async def items(self, batch: str) -> AsyncGenerator[Item, None]:
+        import httpx2
+
+        try:
+            async with self._client.messages.batches.with_streaming_response.results(batch) as response:
+                async for line, whole in lines(response.iter_bytes()):
+                    try:
+                        yield _item(msgspec.json.decode(line, type=_Line))
+                    except msgspec.DecodeError:
+                        yield unreadable(line, whole)
+        except httpx2.TransportError as error:  # while reading, the SDK does not wrap it
+            raise BadReplyError(f"the download of the results broke off: {clean(str(error))}") from None
+
+
+class _Problem(msgspec.Struct):
+    type: str = ""
+    message: str = ""
+
+
+class _Error(msgspec.Struct):
+    error: _Problem = msgspec.field(default_factory=_Problem)
+
+
+class _Result(msgspec.Struct):
+    type: str
+    message: msgspec.Raw = msgspec.Raw(b"")
+    error: _Error = msgspec.field(default_factory=_Error)
+
+
+class _Line(msgspec.Struct):
+    custom_id: str
+    result: _Result
+
+
+def _item(line: _Line) -> Item:
+    result = line.result
+    if result.type == "succeeded":
+        return Item(line.custom_id, bytes(result.message), None)
+    if result.type == "errored":
+        problem = result.error.error
+        return Item(line.custom_id, None, failure_of(_STATUS.get(problem.type, 500), problem.type, problem.message))
+    if result.type == "canceled":  # whoever cancels a batch does not want it bought again by the same run
+        return Item(line.custom_id, None, Failure("row", "the batch was canceled at the provider"))
+    return Item(line.custom_id, None, Failure("retry", f"{clean(result.type)} before it was answered"))
+
+
+def _requests(batch: Any) -> int:
+    counts = batch.request_counts
+    return int(counts.processing + counts.succeeded + counts.errored + counts.canceled + counts.expired)
+
+
+async def _chunks(file: Path) -> AsyncIterator[bytes]:
+    with file.open("rb") as content:
+        while chunk := content.read(CHUNK):
+            yield chunk

@@ -1,0 +1,180 @@
+"""The OpenAI Batch API: a file of requests goes up, a batch is made of it, files of results and errors come down.
+
+https://platform.openai.com/docs/guides/batch
+"""
+
+from collections.abc import AsyncGenerator, AsyncIterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import msgspec
+
+from cotdistill.providers.batch_api import (
+    CONNECTIONS,
+    Found,
+    Frame,
+    Intent,
+    Item,
+    Limits,
+    Standing,
+    failure_of,
+    lines,
+    unreadable,
+)
+from cotdistill.providers.errors import api_key, clean
+from cotdistill.providers.http import http_client
+from cotdistill.providers.types import BadReplyError, Failure
+
+TIMEOUT_S = 600.0
+DAY_S = 86_400.0
+SHARD = "cotdistill_shard"
+"""The metadata field that says whose batch it is."""
+
+LIMITS = Limits(45_000, 180_000_000)
+"""Nine tenths of what the provider allows: 50,000 requests, 200 MB."""
+
+FRAME = Frame(b"", b"\n", b"\n")
+
+ENDED = ("completed", "failed", "expired", "cancelled")
+NOT_RUN = ("batch_cancelled",)
+QUEUE_FULL = "token_limit_exceeded"
+"""The organisation's queue of batch tokens is full; nothing is wrong with the file."""
+
+
+@dataclass
+class OpenAIBatches:
+    """`path` is the endpoint each request goes to."""
+
+    base_url: str
+    path: str
+    limits: Limits = LIMITS
+    frame: Frame = FRAME
+    _client: Any = field(default=None, init=False, repr=False)
+
+    async def __aenter__(self) -> Self:
+        import openai
+
+        self._client = openai.AsyncOpenAI(
+            api_key=api_key("OPENAI_API_KEY", "openai", self.base_url),
+            base_url=self.base_url,
+            max_retries=0,
+            http_client=http_client(openai, base_url=self.base_url, concurrency=CONNECTIONS, timeout_s=TIMEOUT_S),
+        )
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._client.close()
+
+    def line(self, custom_id: str, body: dict[str, Any]) -> bytes:
+        whole = {name: value for name, value in body.items() if not name.startswith("stream")}
+        return msgspec.json.encode({"custom_id": custom_id, "method": "POST", "url": self.path, "body": whole})
+
+    async def newest(self) -> None:
+        """Not needed: the metadata tells."""
+
+    async def upload(self, shard: str, file: Path) -> str | None:
+        with file.open("rb") as content:
+            uploaded = await self._client.files.create(file=(f"{shard}.jsonl", content), purpose="batch")
+        return str(uploaded.id)
+
+    async def create(self, shard: str, file: Path, uploaded: str | None) -> str:
+        batch = await self._client.batches.create(
+            input_file_id=uploaded, endpoint=self.path, completion_window="24h", metadata={SHARD: shard}
+        )
+        return str(batch.id)
+
+    async def find(self, intent: Intent) -> Found | None:
+        async for batch in self._client.batches.list(limit=100):
+            if (batch.metadata or {}).get(SHARD) == intent.shard:
+                return Found(batch.id, certain=True)
+            if batch.created_at < intent.begun_at - DAY_S:  # newest first; a day for clocks that differ
+                return None
+        return None
+
+    async def holds(self, batch: str, shard: str) -> bool:
+        return True
+
+    async def standing(self, batch: str) -> Standing:
+        found = await self._client.batches.retrieve(batch)
+        counts, errors = found.request_counts, (found.errors.data if found.errors else None) or []
+        refused = _refusal(errors) if found.status == "failed" else None
+        return Standing(
+            ended=found.status in ENDED,
+            done=counts.completed + counts.failed if counts else 0,
+            refused=refused,
+            queue_full=any(error.code == QUEUE_FULL for error in errors),
+        )
+
+    async def items(self, batch: str) -> AsyncGenerator[Item, None]:
+        found = await self._client.batches.retrieve(batch)
+        for file in (found.output_file_id, found.error_file_id):
+            if file is None:
+                continue
+            async for line, whole in self._download(file):
+                try:
+                    yield _item(msgspec.json.decode(line, type=_Line))
+                except msgspec.DecodeError:
+                    yield unreadable(line, whole)
+
+    async def _download(self, file: str) -> AsyncIterator[tuple[bytes, bool]]:
+        import httpx2
+
+        try:
+            async with self._client.files.with_streaming_response.content(file) as response:
+                async for line in lines(response.iter_bytes()):
+                    yield line
+        except httpx2.TransportError as error:  # while reading, the SDK does not wrap it
+            raise BadReplyError(f"the download of the results broke off: {clean(str(error))}") from None
+
+
+class _Problem(msgspec.Struct):
+    message: str | None = None
+    code: str | None = None
+
+
+class _ErrorBody(msgspec.Struct):
+    error: _Problem | None = None
+
+
+class _Response(msgspec.Struct):
+    status_code: int = 0
+    body: msgspec.Raw = msgspec.Raw(b"null")
+
+
+class _Line(msgspec.Struct):
+    custom_id: str
+    response: _Response | None = None
+    error: _Problem | None = None
+
+
+def _item(line: _Line) -> Item:
+    if line.response is not None and line.response.status_code == 200:
+        return Item(line.custom_id, bytes(line.response.body), None)
+    if line.response is not None:
+        return Item(line.custom_id, None, _failure(line.response))
+    problem = line.error or _Problem("no answer and no error")
+    text = clean(" ".join(filter(None, (problem.code, problem.message))))
+    # Whoever cancels a batch does not want it bought again by the same run.
+    return Item(line.custom_id, None, Failure("row" if problem.code in NOT_RUN else "retry", text))
+
+
+def _failure(response: _Response) -> Failure:
+    try:
+        problem = msgspec.json.decode(response.body, type=_ErrorBody).error or _Problem()
+    except msgspec.DecodeError:
+        problem = _Problem(bytes(response.body).decode("utf-8", "replace"))
+    return failure_of(response.status_code, problem.code or "", problem.message or "")
+
+
+def _refusal(errors: list[Any]) -> Failure:
+    """Of a whole batch, by its first problems."""
+    parts = []
+    for error in errors[:3]:
+        line = f"line {error.line}: " if error.line is not None else ""
+        parts.append(f"{line}{' '.join(filter(None, (error.code, error.message)))}")
+    more = f" … and {len(errors) - 3} more" if len(errors) > 3 else ""
+    return failure_of(400, "", "; ".join(parts) + more if parts else "the provider gives no reason")

@@ -1,0 +1,99 @@
+"""What a server's headers say of its rate limits and of waiting.
+
+Sources: Anthropic, Rate limits, "Response headers"; OpenAI, Rate limits, "Rate limits in headers".
+"""
+
+import re
+import time
+from collections.abc import Iterable
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+from cotdistill.providers.types import Quota, RateLimits
+
+_AXES = {
+    "requests": "requests",
+    "tokens": "tokens",
+    "input-tokens": "input_tokens",
+    "output-tokens": "output_tokens",
+}
+_OPENAI = re.compile(rb"x-ratelimit-(limit|remaining|reset)-(requests|tokens)", re.IGNORECASE)
+_ANTHROPIC = re.compile(
+    rb"anthropic-ratelimit-(requests|tokens|input-tokens|output-tokens)-(limit|remaining|reset)", re.IGNORECASE
+)
+_DURATION = re.compile(r"([\d.]+)(ms|s|m|h)")
+_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+
+
+def rate_limits(headers: Iterable[tuple[bytes, bytes]]) -> RateLimits | None:
+    """From raw headers, in one pass over them: this runs once an answer. None where they say nothing usable."""
+    found: dict[str, dict[str, str]] = {}
+    for name, value in headers:
+        if b"ratelimit" not in name and b"RateLimit" not in name:
+            continue
+        if match := _OPENAI.fullmatch(name):
+            kind, axis = match[1].decode().lower(), match[2].decode().lower()
+        elif match := _ANTHROPIC.fullmatch(name):
+            axis, kind = match[1].decode().lower(), match[2].decode().lower()
+        else:
+            continue
+        found.setdefault(_AXES[axis], {})[kind] = value.decode("latin-1")
+    if any(axis in found for axis in ("input_tokens", "output_tokens")):
+        found.pop("tokens", None)  # Anthropic repeats the most restrictive one under this name
+    quotas = {axis: quota for axis, said in found.items() if (quota := _quota(said))}
+    return RateLimits(**quotas) if quotas else None
+
+
+def _quota(said: dict[str, str]) -> Quota | None:
+    """None without a sensible limit: Azure sends -1 and 0."""
+    limit, remaining = _whole(said.get("limit")), _whole(said.get("remaining"))
+    if limit is None or limit <= 0:
+        return None
+    return Quota(limit, None if remaining is None or remaining < 0 else remaining, _reset_s(said.get("reset", "")))
+
+
+def _whole(text: str | None) -> int | None:
+    try:
+        return int(float(text)) if text else None
+    except (ValueError, OverflowError):
+        return None
+
+
+def _reset_s(text: str) -> float | None:
+    """`6m0s`, `12ms` (OpenAI) or a time such as 2026-11-23T10:00:00Z (Anthropic)."""
+    from datetime import datetime
+
+    parts = _DURATION.findall(text)
+    if parts and "".join(number + unit for number, unit in parts) == text:
+        return sum(_whole_or_part(number) * _SECONDS[unit] for number, unit in parts)
+    try:
+        return max(0.0, datetime.fromisoformat(text).timestamp() - time.time())
+    except ValueError:
+        return None
+
+
+def _whole_or_part(number: str) -> float:
+    try:
+        return float(number)
+    except ValueError:
+        return 0.0
+
+
+def retry_after_s(headers: Any) -> float | None:
+    """Seconds from `retry-after-ms`, `retry-after` in seconds, or as an HTTP date; None when absent or odd."""
+    value = ""
+    try:
+        if milliseconds := headers.get("retry-after-ms"):
+            return _sane(float(milliseconds) / 1000)
+        value = headers.get("retry-after", "")
+        return _sane(float(value)) if value else None
+    except ValueError:
+        pass
+    try:
+        return _sane(parsedate_to_datetime(value).timestamp() - time.time())
+    except (ValueError, OverflowError):
+        return None
+
+
+def _sane(seconds: float) -> float | None:
+    return max(0.0, seconds) if seconds < float("inf") else None  # also not NaN

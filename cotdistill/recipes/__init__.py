@@ -1,0 +1,1 @@
+"""The chain as a file: read, checked, run, recorded."""

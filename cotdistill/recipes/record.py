@@ -1,0 +1,197 @@
+"""What a run of a recipe leaves for the next one, and for whoever reads it: `run.json` in its directory."""
+
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from cotdistill import __version__, artifacts
+from cotdistill.artifacts import json_lines
+
+FILES = {"generate": "responses", "filter": "kept", "format": "train", "finetune": "student", "evaluate": "scores"}
+"""The stem of what each stage writes into a run's directory."""
+
+_NAME = "run.json"
+_FREE = {
+    "concurrency", "rpm", "input_tpm", "output_tpm", "timeout_s", "max_attempts", "batch", "max_cost", "cache",
+    "no_cache", "workers", "engine", "threads", "allow_modified", "skip_bad", "resume",
+}  # fmt: skip
+"""Options that say how, not what: a change of theirs makes no stage run again."""
+
+
+class StageRecord(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """`did` is ran or reused, `why` says for what reason; `files` are hashes of what the options name."""
+
+    did: str
+    why: str
+    version: str
+    options: dict[str, Any]
+    files: dict[str, str]
+    complete: bool = True
+    seconds: float = 0.0
+    spent_usd: str | None = None
+    counts: dict[str, int] = msgspec.field(default_factory=dict)
+
+
+class RunRecord(msgspec.Struct, kw_only=True, omit_defaults=True):
+    recipe: str
+    started_at: str
+    ended_at: str | None = None
+    complete: bool = False
+    begun: str | None = None
+    """The stage under way; a killed run has one."""
+    stages: dict[str, StageRecord] = msgspec.field(default_factory=dict)
+    changes: dict[str, Any] = msgspec.field(default_factory=dict)
+
+
+def of(directory: Path) -> RunRecord | None:
+    try:
+        return msgspec.json.decode((directory / _NAME).read_bytes(), type=RunRecord)
+    except (OSError, msgspec.DecodeError):
+        return None
+
+
+def save(directory: Path, record: RunRecord) -> None:
+    content = msgspec.json.format(msgspec.json.encode(record), indent=2)
+    artifacts.write_whole(directory / _NAME, content + b"\n")
+
+
+def directories(runs: Path) -> list[Path]:
+    """Of runs, the oldest first."""
+    return sorted(path.parent for path in runs.glob(f"*/{_NAME}") if not path.parent.is_symlink())
+
+
+def new_directory(runs: Path) -> Path:
+    """Named by the time, in UTC."""
+    name = datetime.now(UTC).strftime("%Y-%m-%dT%H%M%SZ")
+    found = next(
+        path for number in range(1, 1000) if not (path := runs / (name + f"-{number}" * (number > 1))).exists()
+    )
+    found.mkdir(parents=True)
+    return found
+
+
+def about(options: Any, inputs: Mapping[str, Path | str]) -> StageRecord:
+    """What decides whether a stage runs again: its options, the content of files they name, its inputs."""
+    chosen = {name: value for name, value in asdict(options).items() if name not in _FREE}
+    chosen = msgspec.json.decode(msgspec.json.encode(chosen))  # lists for tuples, as a record has them
+    files = {name: path if isinstance(path, str) else artifacts.sha256(path) for name, path in inputs.items()}
+    for path in _named(chosen):
+        files[str(path)] = artifacts.sha256(path)
+    return StageRecord(did="", why="", version=__version__, options=chosen, files=files)
+
+
+def difference(now: StageRecord, before: StageRecord | None) -> str | None:
+    """Why a stage must run, or None."""
+    if before is None:
+        return "first run"
+    if not before.complete:
+        return "some prompts failed last time"
+    if now.version != before.version:
+        return f"cotdistill {before.version} made it, this is {now.version}"
+    for name, value in now.options.items():
+        if value != before.options.get(name):
+            return f"{name} is {value!r}, was {before.options.get(name)!r}"
+    changed = [name for name in {**now.files, **before.files} if now.files.get(name) != before.files.get(name)]
+    return f"{changed[0]} changed" if changed else None
+
+
+def link(stage: str, source: Path, target: Path) -> None:
+    """A stage's files of another run, without copying where the file system can."""
+    for path in source.glob(f"{FILES[stage]}*"):
+        if path.name.split(".")[0] != FILES[stage]:
+            continue
+        for file in [path] if path.is_file() else [one for one in path.rglob("*") if one.is_file()]:
+            place = target / file.relative_to(source)
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.unlink(missing_ok=True)
+            try:
+                os.link(file, place)
+            except OSError:
+                shutil.copy2(file, place)
+
+
+def point_latest(runs: Path, directory: Path) -> None:
+    """`latest` changes in one step."""
+    fresh = runs / ".latest.partial"
+    fresh.unlink(missing_ok=True)
+    fresh.symlink_to(directory.name)
+    fresh.replace(runs / "latest")
+
+
+def prune(runs: Path, keep: int) -> int:
+    """Delete all but the newest `keep` complete runs; gives how many went."""
+    complete = [path for path in directories(runs) if (record := of(path)) and record.complete]
+    for path in complete[:-keep]:
+        shutil.rmtree(path)
+    return len(complete[:-keep])
+
+
+def changes(here: Path, last: Path | None) -> dict[str, Any]:
+    """Against the last run: prompts that came and went, and each count and score then and now."""
+    found: dict[str, Any] = {}
+    ids, before = _prompt_ids(here), _prompt_ids(last)
+    if ids is not None and before is not None:
+        found["prompts_added"], found["prompts_removed"] = len(ids - before), len(before - ids)
+    now, then = _figures(here), _figures(last)
+    for name, value in now.items():
+        found[name] = {"now": value, "before": then[name]} if name in then else {"now": value}
+    return found
+
+
+def _figures(directory: Path | None) -> dict[str, Any]:
+    figures: dict[str, Any] = {}
+    for stage, names in (("generate", ("responses",)), ("filter", ("kept", "dropped")), ("format", ("rows",))):
+        if manifest := _manifest(directory, stage):
+            figures |= {name: manifest.counts[name] for name in names if name in manifest.counts}
+            if stage == "generate" and manifest.cost_usd is not None:
+                figures["cost_usd"] = manifest.cost_usd
+            if stage == "filter" and "accuracy" in manifest.results:
+                figures["teacher_accuracy"] = manifest.results["accuracy"]
+    if manifest := _manifest(directory, "evaluate"):
+        figures["student_accuracy"] = manifest.results["students"][0]["accuracy"]
+    return figures
+
+
+def _manifest(directory: Path | None, stage: str) -> artifacts.Manifest | None:
+    if directory is None:
+        return None
+    name = "student/manifest.json" if stage == "finetune" else f"{FILES[stage]}.manifest.json"
+    return artifacts.read_manifest(directory / name) if (directory / name).is_file() else None
+
+
+class _Id(msgspec.Struct):
+    id: str
+
+
+class _OnlyId(msgspec.Struct):
+    prompt: _Id
+
+
+def _prompt_ids(directory: Path | None) -> set[int] | None:
+    path = directory / "responses.jsonl" if directory else None
+    if path is None or not path.is_file():
+        return None
+    return {hash(one.prompt.id) for one in json_lines.read_records(path, _OnlyId)}
+
+
+def _named(options: Mapping[str, Any]) -> Iterator[Path]:
+    """Files that options name: an evaluation set, a template, a plug-in of one's own."""
+    for value in options.values():
+        for text in value if isinstance(value, list) else [value]:
+            if not isinstance(text, str):
+                continue
+            for path in (Path(text), Path(text.partition(":")[0]), Path(text) / "manifest.json"):
+                if path.suffix and path.is_file():
+                    yield path
+
+
+def sha_of(stage: str, directory: Path) -> dict[str, Path | str]:
+    """The output of a stage as the input of the next, by the hashes that its manifest keeps."""
+    manifest = _manifest(directory, stage)
+    return {Path(one.path).name: one.sha256 for one in manifest.outputs} if manifest else {}

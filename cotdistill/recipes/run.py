@@ -1,0 +1,251 @@
+"""Run a recipe: the stages that are new or changed, in a dated directory, with everything else linked from before.
+
+A stage runs again when its options, the files they name, its input or the version of cotdistill differ from those of
+the last complete run; manifests say so without reading the data. A killed run is continued in its own directory.
+"""
+
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from cotdistill import artifacts
+from cotdistill.artifacts import Manifest
+from cotdistill.errors import BUDGET, CotDistillError, UsageError
+from cotdistill.inputs import hub
+from cotdistill.progress import Progress
+from cotdistill.publishing import data_set_card
+from cotdistill.recipes import record
+from cotdistill.recipes.recipe import Recipe
+from cotdistill.recipes.record import RunRecord, StageRecord
+
+
+@dataclass(frozen=True)
+class Step:
+    """A stage of this run: what decides, what was, and why it runs; `why` None where nothing changed."""
+
+    stage: str
+    options: Any
+    now: StageRecord
+    why: str | None
+    source: Path | None
+    """The run that has this stage's files already."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """`directory` is the run that `latest` points at; `record` is None where nothing was new."""
+
+    directory: Path
+    record: RunRecord | None
+    stopped_by: str | None = None
+
+
+def run(recipe: Recipe, progress: Progress) -> Outcome:
+    """Run what is new. Raises OutputLockedError when another run holds the runs' directory, and what stages raise;
+    then the same call continues."""
+    recipe.runs.mkdir(parents=True, exist_ok=True)
+    with artifacts.lock(recipe.runs / recipe.path.stem):
+        return _Chain(recipe, progress).run()
+
+
+def plan(recipe: Recipe, progress: Progress) -> list[tuple[str, str]]:
+    """Each stage with what would happen to it and why; sends nothing, writes nothing."""
+    chain = _Chain(recipe, progress)
+    told: list[tuple[str, str]] = []
+    for step in chain.steps():
+        if step.why is None:
+            told.append((step.stage, "nothing new"))
+            continue
+        told.append((step.stage, f"runs: {step.why}"))
+        if step.stage == "generate":
+            told.append(("", chain.estimate(step)))
+        rest = list(recipe.stages)[list(recipe.stages).index(step.stage) + 1 :]
+        told += [(stage, "runs if its input changes") for stage in rest]
+        break
+    return told
+
+
+class _Chain:
+    def __init__(self, recipe: Recipe, progress: Progress) -> None:
+        self.recipe, self.progress = recipe, progress
+        self.prompts = hub.fetch(recipe.prompts, progress.note)
+        found = record.directories(recipe.runs)
+        records = {path: record.of(path) for path in found}
+        complete = [path for path in found if (known := records[path]) and known.complete]
+        self.last = complete[-1] if complete else None
+        unfinished = [path for path in found if path not in complete and (not self.last or path > self.last)]
+        self.here: Path | None = unfinished[-1] if unfinished else None
+        self.record = records[self.here] if self.here else None
+        self._waiting: list[Step] = []
+        """Stages with nothing new, to be linked if a later one runs."""
+
+    def steps(self) -> Iterator[Step]:
+        """In order; each looks at what the one before left, so the caller runs or links a stage before it asks on."""
+        inputs: dict[str, Path | str] = {str(self.recipe.prompts): self.prompts}
+        for stage, options in self.recipe.stages.items():
+            if stage == "evaluate" and self.recipe.heldout:
+                inputs[str(self.recipe.heldout)] = self.recipe.heldout
+            now = record.about(options, inputs)
+            why, source = "", None
+            for place in (self.here, self.last):
+                known = record.of(place) if place else None
+                why = record.difference(now, known.stages.get(stage) if known else None) or ""
+                if not why:
+                    source = place
+                    break
+            yield Step(stage, options, now, why or None, source)
+            if (made := source or self.here) is None:
+                return
+            inputs = {**record.sha_of(stage, made), **(inputs if stage == "finetune" else {})}
+
+    def run(self) -> Outcome:
+        for step in self.steps():
+            if step.why is None and step.source is not None:
+                self._keep(step, step.source)
+                continue
+            stopped_by = self._run(step)
+            if stopped_by:
+                return self._end(stopped_by)
+        return self._end(None)
+
+    def estimate(self, step: Step) -> str:
+        """In words, what generate would ask."""
+        from cotdistill.artifacts import summary
+        from cotdistill.stages import generate
+
+        options = replace(step.options, dry_run=True)
+        with tempfile.TemporaryDirectory() as nowhere:
+            manifest = generate.run(self.prompts, Path(nowhere) / "responses.jsonl", options, self.progress)
+        return summary.as_text(manifest)
+
+    def _keep(self, step: Step, source: Path) -> None:
+        if self.here is None:
+            self._waiting.append(step)
+        elif source != self.here:
+            record.link(step.stage, source, self.here)
+            if step.stage == "format":
+                data_set_card.write(self.here)
+            self._note(step, replace_record(step.now, did="reused", why=f"nothing new since {source.name}"))
+
+    def _begin(self) -> tuple[Path, RunRecord]:
+        """The directory of this run, made when the first stage has something to do."""
+        if self.here is None or self.record is None:
+            self.here = record.new_directory(self.recipe.runs)
+            self.record = RunRecord(recipe=str(self.recipe.path), started_at=artifacts.now())
+            record.save(self.here, self.record)
+            for step in self._waiting:
+                if step.source:
+                    self._keep(step, step.source)
+        return self.here, self.record
+
+    def _run(self, step: Step) -> str | None:
+        """Gives what stopped it, where something did."""
+        here, known = self._begin()
+        resumed = known.begun == step.stage
+        known.begun = step.stage
+        record.save(here, known)
+        self.progress.note(f"{step.stage}: runs, {step.why}")
+        began = time.monotonic()
+        manifest = _call(step, self.recipe, self.prompts, here, self._options(step), self.progress, resumed)
+        stage = replace_record(step.now, did="ran", why=step.why or "", complete=manifest.complete)
+        stage.seconds, stage.counts = round(time.monotonic() - began, 1), dict(manifest.counts)
+        stage.spent_usd = manifest.results.get("spent_usd")
+        known.begun = None
+        self._note(step, stage)
+        from cotdistill.artifacts import summary
+
+        self.progress.note(summary.one_line(manifest))
+        return manifest.stopped_by
+
+    def _note(self, step: Step, stage: StageRecord) -> None:
+        here, known = self._begin()
+        known.stages[step.stage] = stage
+        record.save(here, known)
+
+    def _options(self, step: Step) -> Any:
+        """With what the month's budget leaves."""
+        limit = self.recipe.max_cost_per_month
+        if step.stage != "generate" or limit is None:
+            return step.options
+        left = Decimal(str(limit)) - _spent_this_month(step.options)
+        self.progress.note(f"{left:.2f} of {limit} USD a month are left")
+        if left <= 0:
+            raise MonthIsSpentError(f"max_cost_per_month: {limit} USD are spent; the run goes on next month")
+        cap = step.options.max_cost
+        return replace(step.options, max_cost=float(left) if cap is None else min(cap, float(left)))
+
+    def _end(self, stopped_by: str | None) -> Outcome:
+        if self.here is None or self.record is None:
+            assert self.last is not None, "a recipe has a stage, and it ran or was found"
+            return Outcome(self.last, None)
+        self.record.changes = record.changes(self.here, self.last)
+        self.record.ended_at = artifacts.now()
+        self.record.complete = stopped_by is None
+        record.save(self.here, self.record)
+        if stopped_by is None:
+            record.point_latest(self.recipe.runs, self.here)
+            if self.recipe.keep:
+                record.prune(self.recipe.runs, self.recipe.keep)
+        return Outcome(self.here, self.record, stopped_by)
+
+
+class MonthIsSpentError(CotDistillError):
+    """Like --max-cost: what is paid for is kept, the same command continues."""
+
+    exit_code = BUDGET
+
+
+def replace_record(record: StageRecord, **more: Any) -> StageRecord:
+    """A copy with other fields."""
+    import msgspec
+
+    return msgspec.structs.replace(record, **more)
+
+
+def _call(
+    step: Step, recipe: Recipe, prompts: Path, here: Path, options: Any, progress: Progress, resumed: bool
+) -> Manifest:
+    from cotdistill.stages import evaluate, filter, format, generate
+
+    calls: dict[str, Callable[[], Manifest]] = {
+        "generate": lambda: generate.run(prompts, here / "responses.jsonl", options, progress),
+        "filter": lambda: filter.run(here / "responses.jsonl", here / "kept.jsonl", options, progress),
+        "format": lambda: format.run(here / "kept.jsonl", here / "train.jsonl", options, progress),
+        "finetune": lambda: _finetune(here, options, progress, resumed),
+        "evaluate": lambda: evaluate.run(
+            recipe.heldout or here / "train.holdout.prompts.jsonl",
+            here / "scores.json",
+            options if options.student else replace(options, student=str(here / "student")),
+            progress,
+        ),
+    }
+    return calls[step.stage]()
+
+
+def _finetune(here: Path, options: Any, progress: Progress, resumed: bool) -> Manifest:
+    """A killed training goes on from its last checkpoint, unless rows or options are others now."""
+    from cotdistill.stages import finetune
+
+    if resumed:
+        try:
+            return finetune.run(here / "train.jsonl", here / "student", replace(options, resume=True), progress)
+        except UsageError as error:
+            progress.note(f"starting afresh: {error}")
+    return finetune.run(here / "train.jsonl", here / "student", options, progress)
+
+
+def _spent_this_month(options: Any) -> Decimal:
+    from cotdistill import teachers
+    from cotdistill.stages.generate import prices_of
+    from cotdistill.store.location import default_path
+    from cotdistill.store.spending import spent_since
+
+    teacher = teachers.build(options.teacher, options.base_url)
+    month = datetime.now(UTC).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+    store = Path(options.cache) if options.cache else default_path()
+    return spent_since(store, month.timestamp(), teacher, prices_of(teacher, options))

@@ -1,0 +1,140 @@
+"""What a filter run did: the funnel by reason, the teacher's accuracy, pass rates, cost, suspect references."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+
+from cotdistill.answers.classes import classes
+from cotdistill.records import Judged, Record, money
+from cotdistill.stages.verification import verified_with
+from cotdistill.statistics import Clustered
+
+MAX_TAGS = 1_000
+"""Tags beyond so many different ones are not told apart: a tag may be an id."""
+
+SUSPECT_SHARE, SUSPECT_SAMPLES = 0.75, 3
+"""On GSM8K with seven samples a prompt, an answer with this share of the votes was right 99 times in 100."""
+
+BINS = ("0", "to 1/4", "to 1/2", "to 3/4", "below 1", "1")
+
+
+class Suspect(Record, frozen=True, kw_only=True):
+    """A prompt whose samples agree with each other against the reference. One of them is wrong."""
+
+    id: str
+    question: str
+    reference: str | None
+    answer: str
+    votes: int
+    samples: int
+
+
+@dataclass
+class Funnel:
+    """Fed prompt by prompt; memory grows with the reasons and tags only."""
+
+    statuses: Counter[str] = field(default_factory=Counter)
+    dropped: Counter[str] = field(default_factory=Counter)
+    tally: Counter[str] = field(default_factory=Counter)
+    pass_rates: Counter[str] = field(default_factory=Counter)
+    used: Counter[str] = field(default_factory=Counter)
+    accuracy: Clustered = field(default_factory=Clustered)
+    by_tag: dict[str, Clustered] = field(default_factory=dict)
+    cost: Decimal | None = Decimal(0)
+
+    def judged(self, samples: Sequence[Judged]) -> None:
+        """All samples of one prompt, before anything is dropped."""
+        statuses = [one.verdict.status for one in samples]
+        self.statuses.update(statuses)
+        self.tally.update(prompts=1, responses=len(samples))
+        verified = len(statuses) - statuses.count("unverified")
+        correct = statuses.count("correct")
+        if verified:
+            self.accuracy.add(correct, verified)
+            for tag in _tags(samples[0]):
+                if tag in self.by_tag or len(self.by_tag) < MAX_TAGS:
+                    self.by_tag.setdefault(tag, Clustered()).add(correct, verified)
+            self.pass_rates[_bin(correct / len(samples))] += 1
+        for one in samples:
+            cost = one.response.cost_usd
+            self.cost = None if cost is None or self.cost is None else self.cost + Decimal(cost)
+
+    def kept(self, count: int) -> None:
+        self.tally.update(kept=count, prompts_kept=bool(count))
+
+    def drop(self, name: str, reason: str) -> None:
+        self.dropped[f"{name}: {reason.partition(' | ')[0]}"] += 1
+
+    def counts(self) -> dict[str, int]:
+        counts = {name: self.tally[name] for name in ("prompts", "responses", "kept", "prompts_kept")}
+        counts["dropped"] = counts["responses"] - counts["kept"]
+        return counts
+
+    def results(self) -> dict[str, Any]:
+        results: dict[str, Any] = {
+            "statuses": dict(self.statuses.most_common()),
+            "dropped": dict(self.dropped.most_common()),
+        }
+        if self.accuracy.trials:
+            results["accuracy"], results["accuracy_interval"] = _share(self.accuracy)
+            results["accuracy_by_tag"] = {
+                tag: {"accuracy": _share(one)[0], "interval": _share(one)[1], "responses": one.trials}
+                for tag, one in sorted(self.by_tag.items())
+            }
+            results["prompts_by_pass_rate"] = {name: self.pass_rates[name] for name in BINS}
+        if self.tally["suspects"]:
+            results["suspect_references"] = self.tally["suspects"]
+        if self.cost is not None and self.tally["kept"]:
+            results["cost_usd_per_kept"] = money(round(self.cost / self.tally["kept"], 6))
+        return results
+
+    def notes(self) -> list[str]:
+        notes = [verified_with(self.used)]
+        if unverified := self.statuses["unverified"]:
+            notes.append(f"{unverified} responses are unverified: their prompts have no reference")
+        if broken := self.statuses["bad_reference"]:
+            notes.append(f"{broken} responses could not be judged: their reference cannot be read")
+        if self.accuracy.trials and self.pass_rates["1"] == self.tally["prompts"] > 20:
+            notes.append("every sample of every prompt is right: these prompts may be too easy to teach much")
+        if len(self.by_tag) == MAX_TAGS:
+            notes.append(f"accuracy by tag is told for the first {MAX_TAGS} tags only")
+        if self.tally["responses"] and not self.tally["kept"]:
+            notes.append("nothing was kept; look at the reasons above, and at the dropped file")
+        return notes
+
+    def suspect(self, samples: Sequence[Judged]) -> Suspect | None:
+        """The most frequent wrong answer, where nearly all samples of one prompt give it."""
+        wrong = [one.verdict.answer for one in samples if one.verdict.status == "incorrect" and one.verdict.answer]
+        if len(samples) < SUSPECT_SAMPLES or len(wrong) < SUSPECT_SHARE * len(samples):
+            return None
+        most = max(classes(wrong), key=len)
+        if len(most) < SUSPECT_SHARE * len(samples):
+            return None
+        self.tally["suspects"] += 1
+        first = samples[0]
+        prompt = first.response.prompt
+        question = next(turn.content for turn in reversed(prompt.messages) if turn.role == "user")
+        return Suspect(
+            id=prompt.id,
+            question=question,
+            reference=first.verdict.reference or prompt.reference,
+            answer=wrong[most[0]],
+            votes=len(most),
+            samples=len(samples),
+        )
+
+
+def _tags(judged: Judged) -> list[str]:
+    return [f"{name}={value}" for name, value in (judged.response.prompt.tags or {}).items()]
+
+
+def _bin(pass_rate: float) -> str:
+    if pass_rate in (0, 1):
+        return BINS[0] if pass_rate == 0 else BINS[-1]
+    return BINS[1 + int(min(pass_rate * 4 - 1e-9, 3.5))]
+
+
+def _share(clustered: Clustered) -> tuple[float, list[float]]:
+    return round(clustered.share, 4), [round(bound, 4) for bound in clustered.interval()]

@@ -1,0 +1,209 @@
+"""The part of filter that sees one prompt at a time: verdicts, votes, weights, and the filters that remember nothing.
+
+It is a pure function of a range of lines, so any number of processes may do it and the result is the same.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from io import BytesIO
+from itertools import groupby
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+
+from cotdistill import plugins
+from cotdistill.answers.classes import classes
+from cotdistill.artifacts.json_lines import decode_lines, open_input
+from cotdistill.config import FilterConfig
+from cotdistill.errors import CotDistillError
+from cotdistill.filters import Filter
+from cotdistill.records import Judged, Response, Verdict
+from cotdistill.stages.verification import NOTHING, Judge
+
+BEFORE_VERDICT = ("stop_reason", "think_tags")
+"""Default filters that say more than `incorrect` does: a truncated answer is dropped as truncated."""
+
+AFTER_VERDICT = ("exact_duplicate",)
+"""Default filters that remember; they must not let a wrong answer shadow a right one."""
+
+RESPONSES_A_CHUNK = 256
+
+LEAST_WEIGHT = 0.1
+"""Of a prompt that every sample solves: its rows still count a little."""
+
+
+class Screened(msgspec.Struct, frozen=True, array_like=True):
+    """A response that was looked at; `filter` names what drops it, and is empty while nothing does."""
+
+    judged: Judged
+    filter: str = ""
+    reason: str = ""
+
+
+class BadLine(msgspec.Struct, frozen=True, array_like=True):
+    number: int
+    line: str
+    problem: str
+
+
+class Chunk(NamedTuple):
+    """Whole prompts of a file: `size` bytes from `start`, whose first line has the number `line`."""
+
+    path: str
+    start: int
+    size: int
+    line: int
+
+
+class Result(msgspec.Struct, frozen=True, array_like=True):
+    """One chunk, prompt by prompt in file order. `used` counts which verifier judged; `notes` are theirs so far."""
+
+    prompts: list[list[Screened]]
+    bad: list[BadLine]
+    used: dict[str, int]
+    notes: list[str]
+
+
+class _Id(msgspec.Struct):
+    id: str
+
+
+class _Identified(msgspec.Struct):
+    prompt: _Id
+
+
+def chunks(path: Path, responses: int = RESPONSES_A_CHUNK) -> Iterator[Chunk]:
+    """Cut a file of responses where the prompt changes. A line that cannot be read stays with those before it."""
+    decoder = msgspec.json.Decoder(_Identified)
+    start = size = count = 0
+    first = 1
+    current: str | None = None
+    with open_input(path) as file:
+        for number, line in enumerate(file, 1):
+            found: str | None
+            try:
+                found = decoder.decode(line).prompt.id
+            except (msgspec.DecodeError, UnicodeDecodeError):
+                found = current
+            if count >= responses and found != current:
+                yield Chunk(str(path), start, size, first)
+                start, size, count, first = start + size, 0, 0, number
+            current = found
+            size += len(line)
+            count += 1
+    if size:
+        yield Chunk(str(path), start, size, first)
+
+
+@dataclass
+class Screen:
+    """What one process needs to screen chunks."""
+
+    judge: Judge
+    filters: Sequence[tuple[str, Filter]]
+    keep_incorrect: bool
+    weight: str
+    incorrect_weight: float | None
+
+    @classmethod
+    def build(cls, config: FilterConfig) -> "Screen":
+        return cls(
+            judge=Judge(config.verify),
+            filters=[(name, one) for name, one in named_filters(config) if not remembers(one)],
+            keep_incorrect=config.keep_incorrect,
+            weight=config.weight,
+            incorrect_weight=config.incorrect_weight,
+        )
+
+    def screen(self, chunk: Chunk) -> Result:
+        bad: list[BadLine] = []
+
+        def tell(number: int, line: str | bytes, problem: str) -> None:
+            text = line if isinstance(line, str) else line.decode("utf-8", "backslashreplace")
+            bad.append(BadLine(number, text, problem))
+
+        with open_input(Path(chunk.path)) as file:
+            file.seek(chunk.start)
+            lines = BytesIO(file.read(chunk.size))
+        numbered = decode_lines(lines, Response, tell, chunk.line)
+        responses = (response for _, response in numbered)
+        prompts = [list(samples) for _, samples in groupby(responses, key=lambda response: response.prompt.id)]
+        self.judge.used.clear()
+        verdicts = self.judge.judge_all(prompts)
+        screened = [self._one_prompt(*both) for both in zip(prompts, verdicts, strict=True)]
+        return Result(screened, bad, dict(self.judge.used), self.judge.notes() if self.judge.alone else [])
+
+    def _one_prompt(self, responses: Sequence[Response], verdicts: Sequence[Verdict]) -> list[Screened]:
+        correct = sum(verdict.status == "correct" for verdict in verdicts)
+        verified = any(verdict.status != "unverified" for verdict in verdicts)
+        pass_rate = round(correct / len(verdicts), 4) if verified else None
+        votes = vote_share(verdicts) if len(verdicts) > 1 else None
+        judged = [
+            Judged(
+                response=response,
+                verdict=verdict,
+                samples=len(verdicts),
+                correct=correct if verified else None,
+                pass_rate=pass_rate,
+                vote_share=votes,
+                weight=self._weight(verdict, pass_rate),
+            )
+            for response, verdict in zip(responses, verdicts, strict=True)
+        ]
+        return [self._look(one) for one in judged]
+
+    def _look(self, judged: Judged) -> Screened:
+        for name, one in self.filters:
+            if reason := ask(name, one, judged):
+                return Screened(judged, name, reason)
+        status = judged.verdict.status
+        if status not in ("correct", "unverified") and not self.keep_incorrect:
+            return Screened(judged, "verify", status)
+        return Screened(judged)
+
+    def _weight(self, verdict: Verdict, pass_rate: float | None) -> float | None:
+        """For the loss: 1 - p or 4p(1 - p) of the pass rate p (DART-Math, arXiv 2407.13690, samples by the first)."""
+        if verdict.status not in ("correct", "unverified") and self.incorrect_weight is not None:
+            return self.incorrect_weight
+        if self.weight == NOTHING or pass_rate is None:
+            return None
+        weight = 1 - pass_rate if self.weight == "difficulty" else 4 * pass_rate * (1 - pass_rate)
+        return round(max(weight, LEAST_WEIGHT), 4)
+
+
+def named_filters(config: FilterConfig) -> list[tuple[str, Filter]]:
+    """The filters of a run in their order, the default ones included unless `none` clears them."""
+    chosen = [spec for spec in config.filter if spec != NOTHING]
+    if config.against:
+        chosen.append("contamination:against=" + "|".join(config.against).replace(",", "\\,"))
+    defaults = NOTHING not in config.filter
+    specs = [*(BEFORE_VERDICT if defaults else ()), *chosen, *(AFTER_VERDICT if defaults else ())]
+    return [(plugins.parse(spec)[0], plugins.build("filters", spec)) for spec in specs]
+
+
+def ask(name: str, one: Filter, judged: Judged) -> str | None:
+    """Raises CotDistillError that names plug-in and sample, where a plug-in fails or answers something else."""
+    try:
+        reason = one.reason_to_drop(judged)
+    except Exception as error:
+        problem = f"{type(error).__name__}: {error}"
+        raise CotDistillError(f"filter {name!r} failed on {_place(judged)}: {problem}") from error
+    if reason is not None and not isinstance(reason, str):
+        raise CotDistillError(f"filter {name!r}: expected a reason or None for {_place(judged)}, got {reason!r}")
+    return reason
+
+
+def _place(judged: Judged) -> str:
+    return f"prompt {judged.response.prompt.id!r}, sample {judged.response.sample}"
+
+
+def remembers(one: Filter) -> bool:
+    return bool(getattr(one, "remembers", False))
+
+
+def vote_share(verdicts: Sequence[Verdict]) -> float:
+    """The share of a prompt's samples that agree on its most frequent answer, by value; right ones are one class."""
+    correct = sum(verdict.status == "correct" for verdict in verdicts)
+    wrong = [verdict.answer for verdict in verdicts if verdict.status != "correct" and verdict.answer]
+    return round(max([correct, *map(len, classes(wrong))]) / len(verdicts), 4)

@@ -1,0 +1,133 @@
+"""Kept responses -> training rows of problem, trace and answer, split by prompt."""
+
+import dataclasses
+import hashlib
+import sys
+from contextlib import ExitStack
+from itertools import groupby
+from pathlib import Path
+
+import msgspec
+
+from cotdistill import artifacts, students
+from cotdistill.artifacts import ArtifactWriter, Manifest, json_lines
+from cotdistill.artifacts.json_lines import BadLines
+from cotdistill.chat import proof
+from cotdistill.chat.proof import Proof
+from cotdistill.config import FormatConfig, check
+from cotdistill.errors import UsageError
+from cotdistill.exports import trainers
+from cotdistill.progress import Progress
+from cotdistill.publishing import data_set_card
+from cotdistill.records import Judged, Prompt
+from cotdistill.stages.format.features import Features
+from cotdistill.stages.format.rows import Rows
+
+
+def run(kept: Path, train: Path, config: FormatConfig, progress: Progress) -> Manifest:
+    """Write rows to `train`; with a holdout also `<stem>.holdout.jsonl` (its rows) and
+    `<stem>.holdout.prompts.jsonl` (its prompts, ready for evaluate). README.md beside it makes the directory a data
+    set that `datasets.load_dataset` opens.
+
+    A prompt is wholly on one side. The side depends on the problem's text alone: not on its id, its order or
+    the other prompts, so it stays the same as a data set grows. With a student each row is rendered by its chat
+    template and proven. Raises CotDistillError for a row that cannot be.
+    """
+    _check(config)
+    proof = _proof(config, progress)
+    maker, features = Rows(config, proof), Features()
+    with artifacts.run("format", train, dataclasses.asdict(config)) as current, ExitStack() as stack:
+        current.read(kept, allow_modified=config.allow_modified, written_by="filter")
+        bad = stack.enter_context(BadLines(artifacts.sibling(train, "bad.jsonl") if config.skip_bad else None))
+        paths = (train, *(artifacts.sibling(train, ending) for ending in ("holdout.jsonl", "holdout.prompts.jsonl")))
+        rows, held, prompts = (stack.enter_context(ArtifactWriter(path)) for path in paths)
+        seen = 0
+        progress.begin("format", None)
+        for _, samples in groupby(json_lines.read_records(kept, Judged, bad), key=lambda one: one.response.prompt.id):
+            group = list(samples)
+            prompt = group[0].response.prompt
+            side, seen = (held if is_held_out(prompt, config.holdout) else rows), seen + 1
+            for row in maker.of(group):
+                side.write(row)
+                features.see(row)
+            if side is held:
+                prompts.write(prompt)
+            progress.update(rows.records + held.records)
+        written = {"rows": rows.records, "holdout_rows": held.records, "holdout_prompts": prompts.records}
+        current.notes += [*bad.notes(), *_notes(maker, config)]
+        if not rows.records and not held.records:
+            current.notes.append(f"{kept} holds nothing to write{_NEEDS_PAIRS if config.format == 'dpo' else ''}")
+        if config.holdout:
+            current.notes += _holdout_note(seen, prompts.records, config.holdout)
+        else:
+            for writer in (held, prompts):
+                writer.path.unlink(missing_ok=True)  # of an earlier run with a holdout
+        current.notes += trainers.export(
+            config.export, train, held.path if config.holdout else None, config.format, features.columns.keys()
+        )
+        manifest = current.publish(
+            [rows, held, prompts] if config.holdout else [rows],
+            counts=written | _counts(maker),
+            results={**(proof.results() if proof else {}), "features": features.declared()},
+        )
+    if note := data_set_card.write(train.parent):
+        progress.note(note)
+    return manifest
+
+
+_NEEDS_PAIRS = "; dpo needs a right and a wrong answer of one prompt: filter with --keep-incorrect, no --select"
+
+
+def _counts(maker: Rows) -> dict[str, int]:
+    """What is zero stays out, but for what everybody looks for."""
+    of_note = {name: count for name, count in maker.counts.items() if count}
+    cut = {"rows_cut": maker.proof.cut} if maker.proof and maker.proof.cut else {}
+    return {"without_reasoning": 0, **of_note, **cut}
+
+
+def _check(config: FormatConfig) -> None:
+    check(config)
+    trainers.check(config.export, config.format)
+    if not 0 <= config.holdout < 1:
+        raise UsageError(f"--holdout {config.holdout}: expected a share from 0 up to, not including, 1")
+    for name, wanted in (("cut_long", config.cut_long), ("show", config.show)):
+        if wanted and not config.student:
+            raise UsageError(f"--{name.replace('_', '-')}: goes with --student, whose tokens it is about")
+
+
+def _proof(config: FormatConfig, progress: Progress) -> Proof | None:
+    if config.student is None:
+        return None
+    tokenizer = students.load_tokenizer(config.student)
+    proof.check(tokenizer)
+    coloured = sys.stderr.isatty()
+    return Proof(tokenizer, config.max_length, config.show, progress.note, coloured)
+
+
+def _notes(maker: Rows, config: FormatConfig) -> list[str]:
+    notes, counts = [], maker.counts
+    if counts["without_reasoning"] and config.format != "answer_only":
+        notes.append(f"{counts['without_reasoning']} rows have no separate reasoning; their answer text is all")
+    if counts["rows_too_long"] and maker.proof:
+        notes.append(
+            f"{counts['rows_too_long']} rows have more than {maker.proof.max_length} tokens and are left out; "
+            f"--cut-long cuts their traces at the end of a step"
+        )
+    if counts["rows_not_proven"]:
+        notes.append(f"{counts['rows_not_proven']} rows cannot be written with this student's chat template")
+    return notes
+
+
+def _holdout_note(prompts: int, held: int, share: float) -> list[str]:
+    """Where chance made it another share than was asked for; and an empty holdout leaves nothing to evaluate."""
+    if held and abs(held / prompts - share) <= share / 3:
+        return []
+    return [
+        f"held out {held} of {prompts} prompts, where {share:.0%} was asked for: a prompt's side depends on its text "
+        f"alone, so few prompts come out uneven"
+    ]
+
+
+def is_held_out(prompt: Prompt, share: float) -> bool:
+    digest = hashlib.sha256(msgspec.json.encode(prompt.messages)).digest()
+    return int.from_bytes(digest[:8]) < share * 2**64

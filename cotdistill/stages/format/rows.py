@@ -1,0 +1,130 @@
+"""From the kept samples of one prompt to its training rows: layout, weight, share in the mix, proof for the student."""
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from cotdistill import plugins
+from cotdistill.chat.proof import Proof, steps_that_fit
+from cotdistill.config import FormatConfig
+from cotdistill.errors import CotDistillError, UsageError
+from cotdistill.formats import prompt_completion
+from cotdistill.records import Judged, Prompt
+
+MOST_REPEATS = 100
+
+
+@dataclass
+class Rows:
+    """Makes rows by the options of format. `counts` says what was left out, and why; no student, no `proof`."""
+
+    config: FormatConfig
+    proof: Proof | None
+    counts: Counter[str] = field(default_factory=Counter)
+
+    def __post_init__(self) -> None:
+        self._layout: Any = plugins.build("formats", self.config.format)
+        self._shares = [_share(spec) for spec in self.config.mix]
+
+    def of(self, samples: Sequence[Judged]) -> Iterator[dict[str, Any]]:
+        """Rows of one prompt, with ids. Raises CotDistillError for one that cannot be proven for the student."""
+        prompt = samples[0].response.prompt
+        for judged, ending, row in self._laid_out(samples):
+            row = {"id": f"{prompt.id}/{ending}", **row}
+            if judged.weight is not None:
+                row["weight"] = judged.weight
+            fitting = self._fitting(row, judged)
+            if fitting is None:
+                continue
+            times = _times(self._shares, prompt, row["id"])
+            self.counts["mixed_out"] += not times
+            for number in range(times):
+                yield fitting if number == 0 else {**fitting, "id": f"{row['id']}+{number}"}
+
+    def _laid_out(self, samples: Sequence[Judged]) -> Iterator[tuple[Judged, str, dict[str, Any]]]:
+        if hasattr(self._layout, "rows"):
+            yield from ((samples[0], ending, row) for ending, row in self._layout.rows(samples))
+            return
+        for judged in samples:
+            self.counts["without_reasoning"] += not judged.response.reasoning
+            yield judged, str(judged.response.sample), self._layout.row(judged)
+
+    def _fitting(self, row: dict[str, Any], judged: Judged) -> dict[str, Any] | None:
+        """The row, a shorter one, or None when the student cannot read it."""
+        if self.proof is None:
+            return row
+        try:
+            if all(self.proof.of(one) for one in _conversations(row, judged)):
+                return row
+            shorter = self._cut(row, judged) if self.config.cut_long else None
+            self.counts["rows_too_long"] += shorter is None
+            return shorter
+        except CotDistillError:
+            if not self.config.skip_bad:
+                raise
+            self.counts["rows_not_proven"] += 1
+            return None
+
+    def _cut(self, row: dict[str, Any], judged: Judged) -> dict[str, Any] | None:
+        """Only ever at the end of a line of the trace: half a step teaches to stop in the middle of one."""
+        proof, reasoning = self.proof, judged.response.reasoning
+        assert proof is not None
+        if not reasoning or hasattr(self._layout, "rows"):
+            return None
+
+        def shorter(trace: str) -> dict[str, Any]:
+            response = msgspec.structs.replace(judged.response, reasoning=trace)
+            cut = msgspec.structs.replace(judged, response=response)
+            return {**row, **self._layout.row(cut)}
+
+        quiet = Proof(proof.tokenizer, proof.max_length)
+        trace = steps_that_fit(reasoning, lambda part: all(map(quiet.of, _conversations(shorter(part), judged, part))))
+        if trace is None:
+            return None
+        proof.cut += 1
+        for one in _conversations(shorter(trace), judged, trace):
+            proof.of(one)
+        return shorter(trace)
+
+
+def _conversations(row: dict[str, Any], judged: Judged, trace: str | None = None) -> list[dict[str, Any]]:
+    """What a student would be trained on, whatever the layout: a pair holds two."""
+    if "chosen" in row:
+        return [{"id": row["id"], "prompt": row["prompt"], "completion": row[side]} for side in ("chosen", "rejected")]
+    if "completion" in row or "messages" in row:
+        return [row]
+    if trace is not None:
+        judged = msgspec.structs.replace(judged, response=msgspec.structs.replace(judged.response, reasoning=trace))
+    return [{"id": row["id"], **prompt_completion.Format().row(judged)}]
+
+
+@dataclass(frozen=True)
+class _Share:
+    tag: str
+    value: str
+    weight: float
+
+
+def _share(spec: str) -> _Share:
+    """`task=code:0.5`. Raises UsageError for anything else."""
+    place, colon, weight = spec.rpartition(":")
+    tag, equals, value = place.partition("=")
+    try:
+        share = _Share(tag, value, float(weight))
+    except ValueError:
+        colon = ""
+    if not colon or not equals or not tag or not 0 <= share.weight <= MOST_REPEATS:
+        raise UsageError(f"--mix {spec!r}: expected TAG=VALUE:TIMES, such as task=code:0.5, at most {MOST_REPEATS}")
+    return share
+
+
+def _times(shares: Sequence[_Share], prompt: Prompt, name: str) -> int:
+    """How often a row stands in the file: its share, and for the part after the point a lot drawn by its id."""
+    tags = prompt.tags or {}
+    wanted = next((one.weight for one in shares if tags.get(one.tag) == one.value), 1.0)
+    lot = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8]) / 2**64
+    return int(wanted) + (lot < wanted % 1)

@@ -1,0 +1,256 @@
+"""Prompts -> responses: ask the teacher for what the store does not hold yet, then write all in prompt order."""
+
+import asyncio
+import dataclasses
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from decimal import Decimal
+from itertools import islice
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from cotdistill import artifacts, teachers
+from cotdistill.artifacts import Manifest
+from cotdistill.artifacts.json_lines import BadLines
+from cotdistill.config import GenerateConfig, check
+from cotdistill.dispatch.asking import Asked, Job, Limits, ask_all
+from cotdistill.dispatch.budget import Budget
+from cotdistill.dispatch.claims import Claims
+from cotdistill.errors import UsageError
+from cotdistill.inputs import hub, templates
+from cotdistill.inputs.prompt_files import PromptFile
+from cotdistill.pricing import Prices
+from cotdistill.progress import Progress
+from cotdistill.providers.batch_apis import open_batches
+from cotdistill.providers.types import Reply, Teacher
+from cotdistill.records import money
+from cotdistill.stages.generate.batch import ask_in_batches
+from cotdistill.stages.generate.estimate import Survey
+from cotdistill.stages.generate.output import Output
+from cotdistill.stages.generate.plan import Answers, Missing, Plan
+from cotdistill.stages.generate.totals import Spending, Tally
+from cotdistill.stages.verification import Judge
+from cotdistill.store.answers import Store
+from cotdistill.store.batches import BatchState, Endpoint
+from cotdistill.store.location import default_path
+
+CLOSED = ("api.openai.com", "api.anthropic.com")
+"""Hosts whose terms restrict training on outputs."""
+
+PACKAGES = ("anthropic", "openai", "aiohttp", "genai-prices", "msgspec")
+
+
+def run(prompts: Path, output: Path, config: GenerateConfig, progress: Progress) -> Manifest:
+    """Ask for `config.samples` answers to each prompt; pays only for what the store does not hold.
+
+    Raises UsageError for options that do not fit, AccountError when the provider refuses the account,
+    StoppedError after a signal. In each case what was answered is in the store.
+    """
+    _check(config)
+    prompts = hub.fetch(prompts, progress.note)
+    teacher = teachers.build(config.teacher, config.base_url, config.concurrency, config.timeout_s)
+    if config.batch:
+        open_batches(teacher)  # raises for a teacher without a Batch API, also in a dry run
+    prices = prices_of(teacher, config)
+    budget = None if config.max_cost is None else Budget(Decimal(str(config.max_cost)), prices)
+    judge = Judge(config.verify) if config.until_accepted else None
+    with (
+        artifacts.run("generate", output, _options(config), PACKAGES) as current,
+        _store(config, output) as store,
+        BadLines(artifacts.sibling(output, "bad.jsonl") if config.skip_bad else None) as bad,
+    ):
+        current.read(prompts, allow_modified=config.allow_modified)
+        file = PromptFile(
+            prompts,
+            prompt_field=config.prompt_field,
+            reference_field=config.reference_field,
+            limit=config.limit,
+            bad=bad,
+        )
+        plan = Plan(teacher, config, file, store, judge)
+        if config.dry_run:
+            survey = Survey.of(plan, prices)
+            _tell_columns(file, progress)
+            current.notes += bad.notes()
+            return current.summary(survey.counts(), results=survey.estimate())
+        with BatchState(store.path) as batches, Output(output, plan, Tally(prices, batches.bought)) as written:
+            progress.begin("read the store", None)
+
+            def add(answers: Answers) -> None:
+                written.add(answers)
+                progress.update(written.records)
+
+            survey = Survey.of(plan, prices, add)
+            _tell_columns(file, progress)
+            if budget and survey.first:
+                budget.check(survey.first.request)
+            asked, spending = Asked(), Spending(prices, survey.missing)
+            if survey.missing and not config.reextract:
+                progress.begin("generate", survey.missing)
+                ask = ask_in_batches if config.batch else _ask_missing
+                _warn_of_batches(plan, progress)
+                asked = asyncio.run(ask(plan, spending, budget, progress))
+            if survey.missing:
+                _write_rest(written, plan, asked, survey.wanted, progress)
+            current.notes += bad.notes()
+            return _publish(current, written, asked, spending, budget)
+
+
+async def _ask_missing(plan: Plan, spending: Spending, budget: Budget | None, progress: Progress) -> Asked:
+    missing = Missing(plan)
+
+    async def keep(job: Job, reply: Reply) -> None:
+        teacher = plan.teacher
+        await plan.store.put(job.key, job.sample, plan.family(job), teacher.provider, teacher.model, reply.raw)
+        spending.add(reply)
+        if warning := spending.warning():
+            progress.note(warning)
+
+    async def follow(job: Job, reply: Reply) -> None:
+        if plan.judge is not None:
+            await asyncio.to_thread(plan.accepts, job, reply)  # a verdict may take seconds
+        missing.follow(job, reply)
+
+    def stored(key: str, sample: int) -> Reply | None:
+        raw = plan.store.get(key, sample)
+        return None if raw is None else plan.teacher.read(raw)
+
+    # The store of --no-cache belongs to this output alone, and its lock is held.
+    with nullcontext() if plan.config.no_cache else Claims(plan.store.path, stored) as claims:
+        return await ask_all(
+            plan.teacher,
+            missing,
+            keep,
+            claims=claims,
+            limits=Limits(
+                plan.teacher.concurrency,
+                plan.config.rpm,
+                plan.config.input_tpm,
+                plan.config.output_tpm,
+                at_once=plan.teacher.provider == "local" or plan.config.concurrency is not None,
+            ),
+            timeout_s=plan.config.timeout_s,
+            max_attempts=plan.config.max_attempts,
+            budget=budget,
+            progress=progress,
+            follow=follow,
+            detail=spending.describe,
+        )
+
+
+def _tell_columns(file: PromptFile, progress: Progress) -> None:
+    if file.columns:
+        progress.note(f"{file.path}: {file.columns.describe()}")
+
+
+def _write_rest(written: Output, plan: Plan, asked: Asked, wanted: int, progress: Progress) -> None:
+    """From the first prompt on that lacked an answer when the run began."""
+    progress.begin("write", wanted)
+    for jobs in islice(plan.prompts(), written.prompts, None):
+        written.add(list(plan.answered(jobs)), asked.failures)
+        progress.update(written.records)
+
+
+def _publish(
+    current: artifacts.Run, written: Output, asked: Asked, spending: Spending, budget: Budget | None
+) -> Manifest:
+    plan, tally = written.plan, written.tally
+    responses, failed, not_asked = written.responses.records, written.failed.records, written.not_asked
+    counts = {
+        "prompts": written.prompts,
+        "responses": responses,
+        "bought": asked.answered,
+        "from_store": max(0, responses - asked.answered),
+        "failed": failed - not_asked,
+        **({"not_asked": not_asked} if not_asked else {}),
+        **tally.stop_reasons,
+    }
+    if plan.config.until_accepted:
+        counts["not_needed"] = written.prompts * plan.config.samples - responses - failed
+    _notes(current, plan, tally, budget)
+    return current.publish(
+        written.writers(),
+        counts=counts,
+        complete=not failed,
+        stopped_by="budget" if budget and budget.exhausted else None,
+        results={
+            "reasoning": dict(tally.reasoning_kinds),
+            **({} if spending.cost is None else {"spent_usd": money(spending.cost)}),
+            "columns": plan.file.columns.describe() if plan.file.columns else "",
+        },
+        usage=tally.usage(),
+        cost_usd=money(tally.cost) if responses else None,
+    )
+
+
+def _warn_of_batches(plan: Plan, progress: Progress) -> None:
+    teacher = plan.teacher
+    with BatchState(plan.store.path) as batches:
+        under_way = batches.under_way(Endpoint(teacher.provider, teacher.base_url, teacher.model))
+    if under_way and not plan.config.batch:
+        progress.note(
+            f"WARNING: {under_way} requests to this teacher are under way in batches. --batch collects them; "
+            f"without it, those of this run are bought again"
+        )
+
+
+def _notes(current: artifacts.Run, plan: Plan, tally: Tally, budget: Budget | None) -> None:
+    notes = current.notes
+    if plan.file.repeated:
+        notes.append(f"{plan.file.repeated} repeated prompts were asked once")
+    if budget and budget.exhausted:
+        notes.append(f"stopped at --max-cost: {budget.spent:.4f} of {budget.limit} USD spent; the next might not fit")
+    if truncated := tally.stop_reasons["length"]:
+        notes.append(
+            f"{truncated} answers were cut at --max-output-tokens; filter drops them. "
+            f"--retry-truncated with a larger cap asks for these only"
+        )
+    if plan.unverified:
+        notes.append(f"{len(plan.unverified)} prompts have no reference: their first answers were taken unverified")
+    if omitted := tally.reasoning_kinds["omitted"]:
+        notes.append(f"{omitted} answers came without the reasoning they were billed for")
+    if tally.cost is None and plan.teacher.provider not in ("mock", "local"):
+        notes.append("the price of this model is not known; give --price-in and --price-out for a cost")
+    if urlsplit(plan.teacher.base_url).hostname in CLOSED:
+        notes.append(f"{plan.teacher.provider}'s terms restrict training on its outputs; see 'Rights' in the README")
+
+
+def _options(config: GenerateConfig) -> dict[str, object]:
+    """The config as the manifest keeps it, with the template's content told by its hash."""
+    template = templates.load(config.template) if config.template else None
+    hashed = {} if template is None else {"template_sha256": templates.fingerprint(template)}
+    return {**dataclasses.asdict(config), **hashed}
+
+
+def prices_of(teacher: Teacher, config: GenerateConfig) -> Prices:
+    given = [None if price is None else Decimal(str(price)) for price in (config.price_in, config.price_out)]
+    return Prices(teacher.provider, teacher.model, *given)
+
+
+def _check(config: GenerateConfig) -> None:
+    check(config)
+    if (config.price_in is None) != (config.price_out is None):
+        raise UsageError("--price-in and --price-out go together")
+    if config.batch and config.until_accepted:
+        raise UsageError("--until-accepted: asks on as answers come in, which in a --batch takes a day each")
+    if config.verify and not config.until_accepted:
+        raise UsageError("--verify: here it goes with --until-accepted; otherwise it is an option of filter")
+    if config.until_accepted and config.until_accepted > config.samples:
+        raise UsageError(f"--until-accepted {config.until_accepted}: needs at least as many --samples to choose from")
+
+
+@contextmanager
+def _store(config: GenerateConfig, output: Path) -> Iterator[Store]:
+    """The user's store; with --no-cache one beside the output, which only a finished run removes."""
+    own = output.with_name(output.name + ".partial.sqlite")
+    path = own if config.no_cache else Path(config.cache) if config.cache else default_path()
+    store = Store(path)
+    try:
+        yield store
+    except BaseException:
+        store.close()
+        raise
+    if config.no_cache and not config.dry_run:
+        store.delete()
+    else:
+        store.close()

@@ -1,0 +1,149 @@
+"""Wait for batches and store what they answered. Collecting twice does no harm: the store keeps the first."""
+
+import time
+from contextlib import aclosing
+from dataclasses import dataclass
+
+from cotdistill.dispatch.errors import NotAskedError
+from cotdistill.errors import AccountError, CotDistillError
+from cotdistill.providers.batch_api import Standing
+from cotdistill.providers.types import Failure
+from cotdistill.stages.generate.batch.calls import NotFoundError
+from cotdistill.stages.generate.batch.work import BUYS, Work
+from cotdistill.store.batches import Claim, Shard
+
+AT_ONCE = 500
+"""Answers of one commit."""
+
+DAY_S = 86_400.0
+"""By then a batch has ended, whatever became of it."""
+
+GROWTH = 1.5
+"""Of the wait between two looks."""
+
+
+@dataclass
+class Collector:
+    work: Work
+
+    async def collect(self) -> None:
+        """Until all waiting shards are collected; with requests held back by a full queue, until one is."""
+        work, wait_s = self.work, self.work.pace.first_s
+        while work.waiting:
+            ended, done = False, 0
+            for name in sorted(work.waiting):
+                standing = await self._look(name)
+                if standing is None:
+                    work.waiting.discard(name)
+                    ended = True
+                else:
+                    done += standing.done
+            if ended:
+                wait_s = work.pace.first_s
+            if not work.waiting or (ended and work.held_back == "queue"):
+                return
+            work.show(done, f"{len(work.waiting)} batches running, next look in {wait_s:.0f} s")
+            await work.calls.rest(wait_s)
+            wait_s = min(work.pace.most_s, wait_s * GROWTH)
+
+    async def _look(self, name: str) -> Standing | None:
+        """How a shard stands; None once it is dealt with, here or by another process."""
+        work = self.work
+        shard = work.state.get(name)
+        if shard is None or shard.batch is None:
+            return None
+        batch = shard.batch
+        try:
+            standing = await work.calls.patiently(f"look at batch {batch}", lambda: work.batches.standing(batch))
+            if not standing.ended:
+                return standing
+            if standing.gone:
+                raise NotFoundError(f"batch {batch}: its results are no longer kept")
+            if standing.refused:
+                self._refused(shard, standing.refused, queue_full=standing.queue_full)
+            elif shard.certain or await self._is_ours(shard, batch):
+                await work.calls.patiently(f"read the results of batch {batch}", lambda: self._read(name, batch))
+                self._close(shard)
+        except NotFoundError as error:
+            self._lost(shard, error)
+        work.purse.release(name)
+        return None
+
+    async def _is_ours(self, shard: Shard, batch: str) -> bool:
+        work = self.work
+        if await work.calls.patiently(f"read batch {batch}", lambda: work.batches.holds(batch, shard.name)):
+            return True
+        work.state.not_ours(shard.name, batch)
+        work.progress.note(f"batch {batch} is not ours after all")
+        return False
+
+    async def _read(self, name: str, batch: str) -> None:
+        work, unknown = self.work, 0
+        answers: dict[Claim, bytes] = {}
+        async with aclosing(work.batches.items(batch)) as items:
+            async for item in items:
+                claim = work.state.item(name, item.custom_id)
+                if claim is None:
+                    unknown += 1
+                elif item.raw is not None:
+                    answers[claim] = item.raw
+                elif item.failure is not None:
+                    work.problems[claim.key, claim.sample] = item.failure
+                if len(answers) >= AT_ONCE:
+                    await work.keep(answers, batch=True)
+                    answers.clear()
+                    work.show()
+                    if work.calls.stop.is_set():
+                        raise NotAskedError
+        await work.keep(answers, batch=True)
+        if unknown and work.state.get(name):  # unless another process has just collected it
+            work.progress.note(f"batch {batch}: {unknown} results belong to no request of ours and were ignored")
+
+    def _close(self, shard: Shard) -> None:
+        """All results are stored: what has none goes into another batch, or is given up."""
+        work, account = self.work, None
+        for claim in work.state.items(shard.name):
+            pair = (claim.key, claim.sample)
+            if work.plan.store.has(*pair):
+                work.problems.pop(pair, None)
+                continue
+            problem = work.problems.setdefault(pair, Failure("retry", "the provider returned no result for it"))
+            work.bought[pair] += 1
+            if problem.kind == "account":
+                account = problem
+            elif problem.kind == "row" or work.bought[pair] >= BUYS:
+                work.given_up.add(pair)
+        work.state.drop(shard.name)
+        if account is not None:
+            raise AccountError(account.message)
+
+    def _refused(self, shard: Shard, refused: Failure, *, queue_full: bool) -> None:
+        """Nothing of it ran, and nothing of it is billed."""
+        work = self.work
+        work.state.drop(shard.name)
+        if not queue_full:
+            kind = AccountError if refused.kind == "account" else CotDistillError
+            raise kind(f"the provider refused batch {shard.batch}: {refused.message}. Nothing of it is billed")
+        alone = len(work.waiting) == 1
+        if alone and shard.requests == 1:
+            raise CotDistillError(
+                f"the provider's queue takes no batch now: {refused.message}. The same command continues later"
+            )
+        work.one_at_a_time = True
+        if alone:
+            work.most_requests = max(1, shard.requests // 2)
+        work.held_back = "queue"
+        work.progress.note(
+            f"batch {shard.batch} did not fit into the provider's queue; going on with one batch at a time"
+            + (f" of at most {work.most_requests} requests" if alone else "")
+        )
+
+    def _lost(self, shard: Shard, error: NotFoundError) -> None:
+        """The provider does not know it. With another workspace's key that is to be expected, and it may still run."""
+        if time.time() - shard.begun_at < DAY_S:
+            raise CotDistillError(
+                f"{error}. It was submitted less than a day ago: is this the key of the same account and workspace? "
+                f"After a day the same command asks its {shard.requests} requests again"
+            )
+        self.work.state.drop(shard.name)
+        self.work.progress.note(f"{error}; its {shard.requests} requests are asked again")

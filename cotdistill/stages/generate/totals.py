@@ -1,0 +1,77 @@
+"""What answers add up to: while they come in, for the progress line; at the end, for records and manifest."""
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from cotdistill.dispatch.asking import Job
+from cotdistill.pricing import Prices
+from cotdistill.providers.types import Reply, Teacher
+from cotdistill.records import Response, Usage, money
+from cotdistill.stages.generate.plan import as_response
+
+FIRST_ANSWERS = 5
+"""So many answers without the reasoning that was paid for, and none with it: time to say so."""
+
+
+@dataclass
+class Spending:
+    """Cost so far and to come, for the progress line; and whether the reasoning that is paid for comes."""
+
+    prices: Prices
+    wanted: int
+    answered: int = 0
+    cost: Decimal | None = Decimal(0)
+    kinds: Counter[str] = field(default_factory=Counter)
+
+    def add(self, reply: Reply, *, batch: bool = False) -> None:
+        self.answered += 1
+        self.kinds[reply.reasoning_kind] += 1
+        cost = self.prices.cost(reply.usage, batch=batch)
+        self.cost = None if cost is None or self.cost is None else self.cost + cost
+
+    def describe(self) -> str:
+        if self.cost is None or not self.answered:
+            return ""
+        return f"{self.cost:.2f} USD, {self.cost / self.answered * max(self.wanted, self.answered):.2f} in all"
+
+    def warning(self) -> str | None:
+        """Once, after the first few answers."""
+        if self.answered == FIRST_ANSWERS == self.kinds["omitted"]:
+            return (
+                f"WARNING: the first {FIRST_ANSWERS} answers came without the reasoning they were billed for. "
+                f"Ctrl-C stops here; see whether this model or server shows its reasoning at all"
+            )
+        return None
+
+
+@dataclass
+class Tally:
+    """Makes the records and adds up what they cost; `in_batch` says which answers cost half."""
+
+    prices: Prices
+    in_batch: Callable[[str, int], bool] = lambda key, sample: False
+    stop_reasons: Counter[str] = field(default_factory=Counter)
+    reasoning_kinds: Counter[str] = field(default_factory=Counter)
+    input_tokens: int = 0
+    output_tokens: int = 0
+    reasoning_tokens: int = 0
+    cost: Decimal | None = Decimal(0)
+
+    def add(self, job: Job, key: str, teacher: Teacher, reply: Reply, license: str | None) -> Response:
+        cost = self.prices.cost(reply.usage, batch=self.in_batch(key, job.sample))
+        self.cost = None if cost is None or self.cost is None else self.cost + cost
+        self.stop_reasons[reply.stop_reason] += 1
+        self.reasoning_kinds[reply.reasoning_kind] += 1
+        self.input_tokens += reply.usage.input_tokens
+        self.output_tokens += reply.usage.output_tokens
+        self.reasoning_tokens += reply.usage.reasoning_tokens or 0
+        return as_response(job.prompt, job.sample, key, teacher, reply, cost_usd=money(cost), license=license)
+
+    def usage(self) -> Usage:
+        return Usage(
+            input_tokens=self.input_tokens,
+            output_tokens=self.output_tokens,
+            reasoning_tokens=self.reasoning_tokens or None,
+        )

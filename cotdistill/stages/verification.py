@@ -1,0 +1,101 @@
+"""Which verifier judges which response, for filter and evaluate alike."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from cotdistill import plugins
+from cotdistill.errors import CotDistillError
+from cotdistill.records import Prompt, Response, Verdict
+from cotdistill.verifiers import Verifier
+
+NOTHING = "none"
+
+ASKED_FOR = ("code", "judge")
+"""Verifiers that a data file must not choose."""
+
+
+@dataclass
+class Judge:
+    """`spec` for every response; without one each prompt's own verifier, else `math` where the reference reads as
+    mathematics, else `exact`. A response without reference is `unverified`. `used` counts who judged."""
+
+    spec: str | None = None
+    used: Counter[str] = field(default_factory=Counter)
+    _built: dict[str, Verifier] = field(default_factory=dict, repr=False)
+
+    def __post_init__(self) -> None:
+        if self.spec not in (None, NOTHING):
+            self._verifier(self.spec or "")  # a wrong spec ends the run before it begins
+
+    def judge(self, response: Response) -> Verdict:
+        return self.judge_all([[response]])[0][0]
+
+    def judge_all(self, prompts: Sequence[Sequence[Response]]) -> list[list[Verdict]]:
+        """The verdicts on every sample of each prompt: verifiers may compare them, or ask a server about many at once
+        (see `verifiers.Verifier`)."""
+        specs = [self.spec or _default(responses[0].prompt) for responses in prompts]
+        verdicts: list[list[Verdict]] = [[] for _ in prompts]
+        for spec in dict.fromkeys(specs):
+            places = [place for place, one in enumerate(specs) if one == spec]
+            found = self._verdicts(spec, [prompts[place] for place in places])
+            for place, ones in zip(places, found, strict=True):
+                verdicts[place] = ones
+                self.used[spec] += len(ones)
+        return verdicts
+
+    def _verdicts(self, spec: str, prompts: Sequence[Sequence[Response]]) -> list[list[Verdict]]:
+        if spec == NOTHING:
+            return [[_unverified(response) for response in responses] for responses in prompts]
+        verifier = self._verifier(spec)
+        if judge_many := getattr(verifier, "judge_many", None):
+            found: list[list[Verdict]] = judge_many(prompts)
+            return found
+        if judge_prompt := getattr(verifier, "judge_prompt", None):
+            return [judge_prompt(responses) for responses in prompts]
+        return [[verifier.judge(response) for response in responses] for responses in prompts]
+
+    @property
+    def alone(self) -> bool:
+        """Whether a verifier must not be asked from several processes."""
+        return any(getattr(verifier, "alone", False) for verifier in self._built.values())
+
+    def notes(self) -> list[str]:
+        """What a verifier has to say at the end, such as its cost."""
+        return [note for verifier in self._built.values() for note in getattr(verifier, "notes", list)()]
+
+    def describe(self) -> str:
+        return verified_with(self.used)
+
+    def _verifier(self, spec: str) -> Verifier:
+        if spec not in self._built:
+            self._built[spec] = plugins.build("verifiers", spec)
+        return self._built[spec]
+
+
+def _unverified(response: Response) -> Verdict:
+    return Verdict(status="unverified", method=NOTHING, reference=response.prompt.reference)
+
+
+def _default(prompt: Prompt) -> str:
+    if prompt.verifier is not None:
+        name = plugins.parse(prompt.verifier)[0]
+        if name.endswith(".py"):  # a data file must not choose code to run
+            raise CotDistillError(
+                f"prompt {prompt.id!r}: its verifier is a file, {name!r}; pass files with --verify only"
+            )
+        if name in ASKED_FOR:
+            raise CotDistillError(
+                f"prompt {prompt.id!r}: its verifier {name!r} runs code or costs money; ask for it with --verify"
+            )
+        return prompt.verifier
+    if prompt.reference is None:
+        return NOTHING
+    from cotdistill.verifiers.math import reads_as_math
+
+    return "math" if reads_as_math(prompt.reference) else "exact"
+
+
+def verified_with(used: Counter[str]) -> str:
+    """In words: each verifier and how many responses it judged."""
+    return "verified with " + (", ".join(f"{spec} ({count})" for spec, count in used.most_common()) or "nothing")

@@ -1,0 +1,65 @@
+"""Confidence intervals, pass@k, and the test of a paired difference."""
+
+from dataclasses import dataclass
+from math import comb, sqrt
+
+Z_95 = 1.959964
+
+
+def wilson(successes: float, trials: float, z: float = Z_95) -> tuple[float, float]:
+    """The score interval of Wilson (1927) for a proportion: right at 0 and 1 and for few trials, where the
+    normal approximation is not. (0, 1) when there are no trials."""
+    if not trials:
+        return 0.0, 1.0
+    share, spread = successes / trials, z * z / trials
+    centre = share + spread / 2
+    half = z * sqrt(share * (1 - share) / trials + spread / trials / 4)
+    return max(0.0, (centre - half) / (1 + spread)), min(1.0, (centre + half) / (1 + spread))
+
+
+@dataclass
+class Clustered:
+    """A share of trials that come in clusters, such as the samples of one prompt: those resemble each other, so a
+    thousand samples of ten prompts tell little more than ten. Sums only: memory does not grow with the clusters."""
+
+    clusters: int = 0
+    trials: int = 0
+    successes: int = 0
+    _trials_squared: int = 0
+    _successes_squared: int = 0
+    _products: int = 0
+
+    def add(self, successes: int, trials: int) -> None:
+        self.clusters += 1
+        self.trials += trials
+        self.successes += successes
+        self._trials_squared += trials * trials
+        self._successes_squared += successes * successes
+        self._products += successes * trials
+
+    @property
+    def share(self) -> float:
+        return self.successes / self.trials if self.trials else 0.0
+
+    def interval(self, z: float = Z_95) -> tuple[float, float]:
+        """Wilson's interval at the effective number of trials, which the ratio estimator's variance over clusters
+        gives (Cochran, Sampling Techniques, section 9.10; the same idea: Korn and Graubard 1998). Between one and
+        `trials` a cluster; where every cluster is all right or all wrong alike, one a cluster."""
+        effective = float(self.clusters)
+        if self.clusters > 1 and 0 < self.successes < self.trials:
+            p = self.share
+            spread = self._successes_squared - 2 * p * self._products + p * p * self._trials_squared
+            variance = spread * self.clusters / (self.clusters - 1) / self.trials**2
+            effective = min(float(self.trials), p * (1 - p) / variance) if variance else float(self.trials)
+        return wilson(self.share * effective, effective, z)
+
+
+def pass_at_k(n: int, correct: int, k: int) -> float:
+    """The unbiased estimate of Chen et al. 2021 (arXiv 2107.03374): 1 - C(n-c, k) / C(n, k)."""
+    return 1.0 - comb(n - correct, k) / comb(n, k)
+
+
+def mcnemar(one: int, other: int) -> float:
+    """The two-sided exact p-value: pairs that differ are as likely to differ either way."""
+    n, few = one + other, min(one, other)
+    return min(1.0, 2 * sum(comb(n, k) for k in range(few + 1)) / 2**n) if n else 1.0

@@ -1,0 +1,1 @@
+"""Every answer that was paid for, and every line of SQL."""

@@ -1,0 +1,220 @@
+"""What is under way in batches, on disk beside the answers: a killed process leaves all that the next one needs.
+
+A shard is our name for one batch. It is `prepared` (its requests are claimed, nothing was sent that costs),
+`creating` (the provider may or may not have it), or `running` (we have the provider's id). Collected, it is gone.
+"""
+
+import secrets
+import sqlite3
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from types import TracebackType
+from typing import NamedTuple, Self
+
+from cotdistill.errors import CotDistillError
+from cotdistill.providers.batch_api import Intent
+from cotdistill.records import money
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS batches (
+    shard TEXT PRIMARY KEY,             -- our name; in the batch's metadata and before each custom_id
+    provider TEXT NOT NULL,
+    base_url TEXT NOT NULL,
+    model TEXT NOT NULL,
+    state TEXT NOT NULL,
+    begun_at REAL NOT NULL,             -- Unix time
+    requests INTEGER NOT NULL DEFAULT 0,
+    worst_usd TEXT,                     -- what it may cost at most, where --max-cost was given
+    newest TEXT,                        -- the provider's newest batch before ours
+    batch TEXT,                         -- the provider's id
+    certain INTEGER NOT NULL DEFAULT 0  -- 0: found by its size and time, not yet by its contents
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS batch_items (
+    key TEXT NOT NULL,
+    sample INTEGER NOT NULL,
+    family TEXT NOT NULL,
+    shard TEXT NOT NULL,
+    custom_id TEXT NOT NULL,
+    PRIMARY KEY (key, sample)           -- a request is in one batch at a time
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS batch_items_by_shard ON batch_items (shard, custom_id);
+CREATE TABLE IF NOT EXISTS not_our_batches (shard TEXT NOT NULL, batch TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS batch_answers (  -- answers that cost half
+    key TEXT NOT NULL,
+    sample INTEGER NOT NULL,
+    PRIMARY KEY (key, sample)
+) WITHOUT ROWID;
+CREATE TRIGGER IF NOT EXISTS batch_answers_go_with_their_answers AFTER DELETE ON answers BEGIN
+    DELETE FROM batch_answers WHERE key = OLD.key AND sample = OLD.sample;
+END;
+"""
+
+CLAIMS_A_COMMIT = 1000
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """Whose batches these are: another teacher's cannot be asked about here."""
+
+    provider: str
+    base_url: str
+    model: str
+
+
+class Shard(NamedTuple):
+    name: str
+    state: str
+    begun_at: float
+    requests: int
+    worst_usd: Decimal | None
+    newest: str | None
+    batch: str | None
+    certain: bool
+
+
+class Claim(NamedTuple):
+    """One request of a shard."""
+
+    key: str
+    sample: int
+    family: str
+
+
+class BatchState:
+    """Tables in the store of answers. Belongs to one thread."""
+
+    def __init__(self, path: Path) -> None:
+        try:
+            self._store = sqlite3.connect(path, timeout=60)
+            self._store.execute("PRAGMA synchronous = FULL")  # an intent survives a power cut
+            self._store.executescript(_SCHEMA)
+        except sqlite3.Error as error:
+            raise CotDistillError(f"{path}: cannot open the state of batches: {error}") from None
+        self._unsaved = 0
+        self._any_bought: bool | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._store.close()
+
+    def begin(self, endpoint: Endpoint) -> str:
+        """A new shard, `prepared`; gives its name."""
+        shard = f"cd{secrets.token_hex(5)}"
+        self._store.execute(
+            """INSERT INTO batches (state, shard, provider, base_url, model, begun_at)
+               VALUES ('prepared', ?, ?, ?, ?, ?)""",
+            (shard, endpoint.provider, endpoint.base_url, endpoint.model, time.time()),
+        )
+        self._store.commit()
+        return shard
+
+    def claim(self, shard: str, custom_id: str, claim: Claim) -> None:
+        self._store.execute(
+            "INSERT INTO batch_items (key, sample, family, shard, custom_id) VALUES (?, ?, ?, ?, ?)",
+            (*claim, shard, custom_id),
+        )
+        self._unsaved += 1
+        if self._unsaved >= CLAIMS_A_COMMIT:
+            self.save_claims()
+
+    def save_claims(self) -> None:
+        self._store.commit()
+        self._unsaved = 0
+
+    def creating(self, shard: str, requests: int, worst_usd: Decimal | None, newest: str | None) -> None:
+        """On disk before the provider hears of it."""
+        self._change(
+            """UPDATE batches SET state = 'creating', begun_at = ?, requests = ?, worst_usd = ?, newest = ?
+               WHERE shard = ?""",
+            (time.time(), requests, money(worst_usd), newest, shard),
+        )
+
+    def running(self, shard: str, batch: str, *, certain: bool) -> None:
+        self._change(
+            "UPDATE batches SET state = 'running', batch = ?, certain = ? WHERE shard = ?", (batch, certain, shard)
+        )
+
+    def not_ours(self, shard: str, batch: str) -> None:
+        """The batch taken for this shard's is somebody else's: it is `creating` again."""
+        with self._store:
+            self._store.execute("INSERT INTO not_our_batches VALUES (?, ?)", (shard, batch))
+            self._store.execute("UPDATE batches SET state = 'creating', batch = NULL WHERE shard = ?", (shard,))
+
+    def drop(self, shard: str) -> None:
+        """Collected, or never created: its requests are free again."""
+        with self._store:
+            for table in ("batch_items", "not_our_batches", "batches"):
+                self._store.execute(f"DELETE FROM {table} WHERE shard = ?", (shard,))
+
+    def get(self, shard: str) -> Shard | None:
+        return next(self._shards("shard = ?", (shard,)), None)
+
+    def unsettled(self, endpoint: Endpoint) -> list[Shard]:
+        """Shards that a process left behind before it knew their batch."""
+        place = (endpoint.provider, endpoint.base_url, endpoint.model)
+        return list(self._shards("state != 'running' AND provider = ? AND base_url = ? AND model = ?", place))
+
+    def under_way(self, endpoint: Endpoint) -> int:
+        """Requests in batches that this teacher's provider works on or has answered, not collected yet."""
+        found = self._store.execute(
+            "SELECT sum(requests) FROM batches WHERE batch IS NOT NULL AND provider = ? AND base_url = ? AND model = ?",
+            (endpoint.provider, endpoint.base_url, endpoint.model),
+        ).fetchone()
+        return int(found[0] or 0)
+
+    def intent(self, shard: Shard) -> Intent:
+        taken = self._store.execute(
+            "SELECT batch FROM batches WHERE batch IS NOT NULL UNION SELECT batch FROM not_our_batches WHERE shard = ?",
+            (shard.name,),
+        )
+        return Intent(
+            shard.name, shard.requests, shard.begun_at, shard.newest, frozenset(batch for (batch,) in taken.fetchall())
+        )
+
+    def shard_of(self, key: str, sample: int) -> str | None:
+        found = self._store.execute("SELECT shard FROM batch_items WHERE key = ? AND sample = ?", (key, sample))
+        return next((shard for (shard,) in found), None)
+
+    def item(self, shard: str, custom_id: str) -> Claim | None:
+        found = self._store.execute(
+            "SELECT key, sample, family FROM batch_items WHERE shard = ? AND custom_id = ?", (shard, custom_id)
+        ).fetchone()
+        return None if found is None else Claim(*found)
+
+    def items(self, shard: str) -> list[Claim]:
+        found = self._store.execute("SELECT key, sample, family FROM batch_items WHERE shard = ?", (shard,))
+        return [Claim(*row) for row in found]
+
+    def mark_bought(self, claims: list[Claim]) -> None:
+        """Before the answers are stored, so that none is ever taken for one at full price."""
+        with self._store:
+            self._store.executemany(
+                "INSERT OR IGNORE INTO batch_answers VALUES (?, ?)", [(claim.key, claim.sample) for claim in claims]
+            )
+
+    def bought(self, key: str, sample: int) -> bool:
+        """Whether an answer was bought in a batch. The tables of a store without batches are not searched."""
+        if self._any_bought is None:
+            self._any_bought = self._store.execute("SELECT 1 FROM batch_answers LIMIT 1").fetchone() is not None
+        if not self._any_bought:
+            return False
+        found = self._store.execute("SELECT 1 FROM batch_answers WHERE key = ? AND sample = ?", (key, sample))
+        return found.fetchone() is not None
+
+    def _change(self, statement: str, values: tuple[object, ...]) -> None:
+        with self._store:
+            self._store.execute(statement, values)
+
+    def _shards(self, condition: str, values: tuple[str, ...]) -> Iterator[Shard]:
+        columns = "shard, state, begun_at, requests, worst_usd, newest, batch, certain"
+        for row in self._store.execute(f"SELECT {columns} FROM batches WHERE {condition}", values).fetchall():
+            name, state, begun_at, requests, worst, newest, batch, certain = row
+            worst_usd = None if worst is None else Decimal(worst)
+            yield Shard(name, state, begun_at, requests, worst_usd, newest, batch, bool(certain))

@@ -1,0 +1,206 @@
+"""A loaded student that answers a batch of prompts at once."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from cotdistill import students
+from cotdistill.chat.template import encode, generation_prompt, opens_think, read_back
+
+SMALL = 5_000_000
+"""Weights below which a second thread costs more than it gives."""
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """`opened`: the template has begun the trace already, so the answer starts inside it."""
+
+    ids: list[int]
+    opened: bool
+
+
+@dataclass(frozen=True)
+class Answer:
+    """`tokens` counts the end token too; `ended` is false where the cap cut it."""
+
+    text: str
+    tokens: int
+    ended: bool
+
+
+class Generator:
+    """Holds the model. Not thread-safe: one batch at a time."""
+
+    def __init__(self, student: str, threads: int | None = None) -> None:
+        import torch
+
+        from cotdistill.students.device import has_bfloat16
+
+        self._model, self._tokenizer = students.load(student)
+        small = self._model.num_parameters() < SMALL
+        if threads or small:
+            torch.set_num_threads(threads or 1)
+        if self._model.dtype != torch.float32 and not has_bfloat16():
+            self._model.to(torch.float32)  # emulated half precision is slower than none
+        self._model.to("cuda" if torch.cuda.is_available() else "cpu").eval()
+        self.context = int(getattr(self._model.config.get_text_config(), "max_position_embeddings", 1 << 30))
+        self._ends = self._end_tokens()
+
+    def prompt(self, messages: Sequence[Mapping[str, str]]) -> Prompt:
+        """Raises ValueError when the chat template refuses the conversation."""
+        text = generation_prompt(self._tokenizer, messages)
+        return Prompt(encode(self._tokenizer, text), opens_think(text))
+
+    def answer(
+        self,
+        prompts: Sequence[Prompt],
+        *,
+        max_tokens: int,
+        temperature: float | None,
+        seeds: Sequence[int],
+        wanted: Callable[[], bool] = lambda: True,
+    ) -> list[Answer]:
+        """Up to `max_tokens` for each prompt, fewer where the context ends; ends early once nothing is `wanted`.
+        Greedy without a temperature; else each row is drawn with its own seed, whatever stands beside it."""
+        import torch
+
+        longest = max(len(prompt.ids) for prompt in prompts)
+        gaps = [longest - len(prompt.ids) for prompt in prompts]
+        padded = [[self._padding] * gap + prompt.ids for gap, prompt in zip(gaps, prompts, strict=True)]
+        seen = [[0] * gap + [1] * len(prompt.ids) for gap, prompt in zip(gaps, prompts, strict=True)]
+        device = self._model.device
+        batch = _Batch(list(range(len(prompts))), torch.tensor(padded).to(device), torch.tensor(seen).to(device))
+        cap = min(max_tokens, self.context - longest)
+        draw = _Drawing(temperature, seeds) if temperature else None
+        written: dict[int, list[int]] = {}
+        with torch.inference_mode():
+            while batch.rows:
+                batch = self._go_on(batch, longest, cap, draw, wanted)
+                done = _always if batch.ids.shape[1] - longest >= cap or not wanted() else self._ends_in
+                written |= batch.take_out(done, longest)
+        return [self._answer(written[row]) for row in range(len(prompts))]
+
+    def _go_on(
+        self, batch: "_Batch", start: int, cap: int, draw: "_Drawing | None", wanted: Callable[[], bool]
+    ) -> "_Batch":
+        """Until every row has ended, or so many that the rest is better off without them."""
+        import torch
+        from transformers import GenerationConfig
+
+        settings = GenerationConfig(
+            max_new_tokens=cap - (batch.ids.shape[1] - start),
+            do_sample=False,
+            eos_token_id=self._ends,
+            pad_token_id=self._padding,
+            return_dict_in_generate=True,
+        )
+        output = self._model.generate(
+            input_ids=batch.ids,
+            attention_mask=batch.mask,
+            past_key_values=batch.cache,
+            generation_config=settings,
+            logits_processor=[draw.of(batch.rows)] if draw else [],
+            stopping_criteria=[_unless(wanted), _once_thin(self._ends)],
+        )
+        added = output.sequences.shape[1] - batch.mask.shape[1]
+        mask = torch.cat([batch.mask, batch.mask.new_ones(len(batch.rows), added)], dim=1)
+        return _Batch(batch.rows, output.sequences, mask, output.past_key_values)
+
+    def _ends_in(self, row: Sequence[int]) -> int:
+        """The number of tokens up to the first end token, which counts; 0 without one."""
+        return next((place for place, token in enumerate(row, 1) if token in self._ends), 0)
+
+    def _answer(self, row: list[int]) -> Answer:
+        count = self._ends_in(row)
+        text_ids = row[: count - 1] if count else row
+        # Marks that a tokenizer calls special may be the very tags around the trace, so none is skipped.
+        text = self._tokenizer.decode(text_ids, skip_special_tokens=False, clean_up_tokenization_spaces=False)
+        return Answer(read_back(self._tokenizer, text), count or len(row), bool(count))
+
+    def _end_tokens(self) -> list[int]:
+        configured = self._model.generation_config.eos_token_id
+        configured = configured if isinstance(configured, list) else [configured]
+        return sorted({*configured, self._tokenizer.eos_token_id} - {None})
+
+    @property
+    def _padding(self) -> int:
+        pad = self._tokenizer.pad_token_id
+        return int(self._ends[0] if pad is None else pad)
+
+
+@dataclass
+class _Batch:
+    """Rows under way: which prompts, (rows, length) token ids and mask, and what the model remembers of them."""
+
+    rows: list[int]
+    ids: Any
+    mask: Any
+    cache: Any = None
+
+    def take_out(self, done: Callable[[list[int]], int], start: int) -> dict[int, list[int]]:
+        """Remove the rows whose tokens from `start` on are `done`; gives those tokens."""
+        taken: dict[int, list[int]] = {}
+        left = []
+        for place, (row, new) in enumerate(zip(self.rows, self.ids[:, start:].tolist(), strict=True)):
+            if done(new):
+                taken[row] = new
+            else:
+                left.append(place)
+        self.rows = [self.rows[place] for place in left]
+        if left:
+            self.ids, self.mask = self.ids[left], self.mask[left]
+            try:
+                self.cache.batch_select_indices(left)
+            except (AttributeError, NotImplementedError):
+                self.cache = None  # some caches cannot forget a row: the rest is read again
+        return taken
+
+
+class _Drawing:
+    """Sampling as the largest of the logits plus Gumbel noise: with a generator a row, an answer does not depend
+    on which other prompts happened to share its batch."""
+
+    def __init__(self, temperature: float, seeds: Sequence[int]) -> None:
+        import torch
+
+        self._temperature = temperature
+        self._generators = [torch.Generator().manual_seed(seed) for seed in seeds]
+
+    def of(self, rows: Sequence[int]) -> Callable[[Any, Any], Any]:
+        import torch
+
+        generators = [self._generators[row] for row in rows]
+
+        def draw(ids: Any, scores: Any) -> Any:
+            noise = torch.stack([torch.empty(scores.shape[1]).exponential_(generator=one) for one in generators])
+            return scores / self._temperature - noise.to(scores.device).log()
+
+        return draw
+
+
+def _always(row: Sequence[int]) -> int:
+    return True
+
+
+def _unless(wanted: Callable[[], bool]) -> Callable[..., Any]:
+    import torch
+
+    def stop(ids: Any, scores: Any, **_: Any) -> Any:
+        return torch.full((ids.shape[0],), not wanted(), dtype=torch.bool, device=ids.device)
+
+    return stop
+
+
+def _once_thin(ends: Sequence[int]) -> Callable[..., Any]:
+    """Stop everybody once half have ended, so that those who go on do not carry the others along."""
+    import torch
+
+    ended: Any = None
+
+    def stop(ids: Any, scores: Any, **_: Any) -> Any:
+        nonlocal ended
+        last = torch.isin(ids[:, -1], torch.tensor(ends, device=ids.device))
+        ended = last if ended is None else ended | last
+        return torch.full_like(last, bool(2 * int(ended.sum()) >= len(ended)))
+
+    return stop

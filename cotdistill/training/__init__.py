@@ -1,0 +1,1 @@
+"""Training a student: rows of tokens, batches, the trainer, checkpoints."""

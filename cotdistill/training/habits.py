@@ -1,0 +1,32 @@
+"""What a new student does when asked: whether it stops by itself, and whether it closes its trace."""
+
+from pathlib import Path
+
+from cotdistill import students
+from cotdistill.chat.template import opens_think
+from cotdistill.reasoning import split
+from cotdistill.training.token_rows import TokenRows
+
+ASKED = 32
+"""Prompts that are asked: enough to see a student that never stops, quick enough to do always."""
+
+
+def habits(student: Path, rows: TokenRows, threads: int | None) -> dict[str, float]:
+    """Greedy answers to the first prompts of `rows`, cut at twice the longest row: the shares that ended by
+    themselves and, where it thinks at all, that closed their trace. The student is loaded from its directory, as
+    anybody would."""
+    from cotdistill.students.generator import Generator, Prompt
+
+    generator, tokenizer = Generator(str(student), threads), students.load_tokenizer(str(student))
+    read = [rows.prompt(number) for number in range(min(ASKED, len(rows)))]
+    prompts = [Prompt(ids, opens_think(tokenizer.decode(ids))) for ids in read]
+    answers = generator.answer(prompts, max_tokens=2 * rows.longest, temperature=None, seeds=[0] * len(prompts))
+    parts = [
+        split(("<think>" if prompt.opened else "") + answer.text)
+        for prompt, answer in zip(prompts, answers, strict=True)
+    ]
+    found = {"stop_rate": round(sum(answer.ended for answer in answers) / len(answers), 4)}
+    if any(part.rule != "no tag" for part in parts):
+        closed = sum(part.closed and part.rule != "no tag" for part in parts)
+        found["closed_think_rate"] = round(closed / len(parts), 4)
+    return found

@@ -1,0 +1,93 @@
+"""Training rows of a file -> tokens, with the first ones shown as the student will meet them."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from cotdistill.artifacts import json_lines
+from cotdistill.artifacts.json_lines import BadLines
+from cotdistill.chat import template
+from cotdistill.chat.template import Rendered, Row
+from cotdistill.errors import CotDistillError
+from cotdistill.progress import Progress
+from cotdistill.training.token_rows import IGNORED, TokenRows
+
+SHOWN = 3
+"""Rows that are shown before training: a template that swallows the trace is seen at once."""
+
+
+class TrainingRow(Row, frozen=True):
+    """`weight`: how much each of its tokens counts in the loss."""
+
+    weight: float = 1.0
+
+
+class Reader:
+    """Renders rows, leaves out what is too long, shows the first ones and counts."""
+
+    def __init__(
+        self, tokenizer: Any, max_length: int, bad: BadLines, progress: Progress, to_show: int = SHOWN
+    ) -> None:
+        self._tokenizer, self._bad, self._progress = tokenizer, bad, progress
+        self._limit = min(max_length, tokenizer.model_max_length)
+        self._to_show = to_show
+        self.too_long = 0
+        self.ways: Counter[str] = Counter()
+
+    def read(self, path: Path) -> TokenRows:
+        """Raises CotDistillError for a file without a row that can be trained on."""
+        rows = TokenRows()
+        shortest_left_out = 0
+        for number, row in json_lines.read_numbered(path, TrainingRow, self._bad):
+            try:
+                rendered = self._render(row)
+            except CotDistillError as error:
+                self._bad.add(path, number, msgspec.json.encode(row), str(error))
+                continue
+            if len(rendered.input_ids) > self._limit:
+                self.too_long += 1
+                shortest_left_out = min(shortest_left_out or len(rendered.input_ids), len(rendered.input_ids))
+                continue
+            self.ways[rendered.how] += 1
+            self._show(row, rendered)
+            rows.add(rendered, row.weight)
+        if rows:
+            return rows
+        if shortest_left_out:
+            raise CotDistillError(
+                f"{path}: every row is longer than {self._limit} tokens, the shortest has {shortest_left_out}. "
+                f"Raise --max-length, up to the {self._tokenizer.model_max_length} that this student can read"
+            )
+        raise CotDistillError(f"{path}: holds no rows; expected one training row a line, as `cotdistill format` writes")
+
+    def _render(self, row: TrainingRow) -> Rendered:
+        if not 0 <= row.weight < float("inf"):
+            raise CotDistillError(f"row {row.id}: weight: expected 0 or more, got {row.weight}")
+        return template.render(self._tokenizer, row)
+
+    def _show(self, row: Row, rendered: Rendered) -> None:
+        if not self._to_show:
+            return
+        self._to_show -= 1
+        read = self._tokenizer.decode(rendered.input_ids[: rendered.n_prompt])
+        written = self._tokenizer.decode(rendered.input_ids[rendered.n_prompt :])
+        self._progress.note(
+            f"row {row.id}: {len(rendered.input_ids)} tokens, trace {rendered.how}, trained are those in 【】:\n"
+            f"{_shortened(read, 200)}【{_shortened(written, 300)}】"
+        )
+
+
+def marked(tokenizer: Any, example: Mapping[str, Sequence[int]]) -> str:
+    """An example as the student meets it, a row or several in one; trained are the tokens in 【】."""
+    parts = groupby(zip(example["input_ids"], example["labels"], strict=True), key=lambda pair: pair[1] != IGNORED)
+    texts = ((trained, tokenizer.decode([token for token, _ in pairs])) for trained, pairs in parts)
+    return "".join(f"【{_shortened(text, 300)}】" if trained else _shortened(text, 200) for trained, text in texts)
+
+
+def _shortened(text: str, limit: int) -> str:
+    """The middle goes: what matters is how the parts meet."""
+    return text if len(text) <= limit else f"{text[: limit // 2]} […] {text[-limit // 2 :]}"
