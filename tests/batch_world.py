@@ -155,7 +155,7 @@ _forks.set_forkserver_preload(["openai", "anthropic", "cotdistill.cli.main", "te
 
 
 def _command(words: list[str], environment: dict[str, str], stderr: Path, pace: dict[str, Any]) -> None:
-    from cotdistill.cli.main import main
+    from cotdistill.cli import main
 
     os.environ.update(environment)
     batch.PACE = Pace(**{**QUICK, **pace})
