@@ -1,9 +1,10 @@
-"""What an answer cost, by genai-prices (offline) or by the prices a person gives. Unknown is None, never 0."""
+"""What an answer cost: what its provider says, else by genai-prices (offline) or by the prices that a person gives.
+Unknown is None, never 0."""
 
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cached_property
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from cotdistill.records import Usage
 
@@ -23,6 +24,16 @@ class _Rates(NamedTuple):
     most_input: float
 
 
+class Billed(Protocol):
+    """An answer, or what came instead of one: its tokens, and the provider's own word of what it cost."""
+
+    @property
+    def usage(self) -> Usage: ...
+
+    @property
+    def cost_usd(self) -> Decimal | None: ...
+
+
 @dataclass(frozen=True)
 class Prices:
     """USD per million tokens of one model, as given with --price-in and --price-out; None asks genai-prices."""
@@ -32,12 +43,19 @@ class Prices:
     input: Decimal | None = None
     output: Decimal | None = None
 
+    def charge(self, answer: Billed, *, batch: bool = False) -> Decimal | None:
+        """USD for one answer: the provider's own figure where it sends one, else the estimate."""
+        return answer.cost_usd if answer.cost_usd is not None else self.cost(answer.usage, batch=batch)
+
     def cost(self, usage: Usage, *, batch: bool = False) -> Decimal | None:
-        """Estimate in USD. Providers bill; this adds up the published prices. In a batch everything costs half."""
+        """Estimate in USD, by the published prices; None where price or tokens are unknown. In a batch everything
+        costs half."""
         cost = self._online(usage)
         return cost / 2 if batch and cost is not None else cost
 
     def _online(self, usage: Usage) -> Decimal | None:
+        if usage.input_tokens is None or usage.output_tokens is None:
+            return None
         if self.input is not None and self.output is not None:
             return (usage.input_tokens * self.input + usage.output_tokens * self.output) / _PER_MILLION
         if self.provider in ("mock", "local") or not self._known:

@@ -49,10 +49,11 @@ class TeacherInfo(Record, frozen=True, kw_only=True):
 
 class Usage(Record, frozen=True, kw_only=True):
     """Tokens of one answer. `input_tokens` includes `cached_tokens`; `output_tokens` includes
-    `reasoning_tokens`, which for a summarised trace counts the hidden chain that was billed."""
+    `reasoning_tokens`, which for a summarised trace counts the hidden chain that was billed. A count that the server
+    did not report is None, never 0: then what the answer cost is unknown too."""
 
-    input_tokens: int
-    output_tokens: int
+    input_tokens: int | None = None
+    output_tokens: int | None = None
     reasoning_tokens: int | None = None
     cached_tokens: int | None = None
 

@@ -4,7 +4,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from cotdistill.records import Judged, Verdict
+from cotdistill.records import Judged, Usage, Verdict
 from cotdistill.stages.evaluate.scores import compare, score
 from cotdistill.statistics import mcnemar, pass_at_k
 from tests.conftest import cotdistill, make_judged, make_prompt, make_response
@@ -67,6 +67,21 @@ def test_accuracy_comes_from_the_greedy_answer_alone() -> None:
     judged = [one("a", 0, "correct"), one("a", 1, "incorrect"), one("b", 0, "no_answer"), one("b", 1, "correct")]
     entry = score("s", judged)  # type: ignore[arg-type]
     assert (entry["n"], entry["correct"], entry["accuracy"], entry["pass_at"]) == (2, 1, 0.5, {"1": 0.5})
+
+
+@pytest.mark.parametrize("end", ["length", "content_filter", "refusal", "other"])
+def test_an_answer_that_was_cut_off_is_never_right_whatever_number_it_had_reached(end: str) -> None:
+    cut = make_judged(r"First 7 + 5 = 12. Maybe \boxed{12}. But wait, let me", stop_reason=end)
+    sampled = [make_judged(stop_reason=end, sample=1), make_judged(stop_reason=end, sample=2)]
+    entry = score("s", [cut, *sampled])
+    assert (entry["correct"], entry["accuracy"], entry["stopped"]) == (0, 0.0, 0.0)
+    assert (entry["pass_at"], entry["majority"]["accuracy"]) == ({"1": 0.0, "2": 0.0}, 0.0)
+
+
+def test_the_length_of_an_answer_is_the_mean_of_those_that_were_counted() -> None:
+    one = make_judged(usage=Usage(output_tokens=7))
+    assert score("s", [one, make_judged(usage=Usage())])["mean_output_tokens"] == 7
+    assert score("s", [make_judged(usage=Usage())])["mean_output_tokens"] is None
 
 
 def test_accuracy_by_tag_names_the_weakest() -> None:

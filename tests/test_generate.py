@@ -75,7 +75,7 @@ def test_answers_come_in_prompt_order_with_trace_usage_and_manifest(prompts: Pat
         (f"p{n:03}", k) for n in range(QUESTIONS) for k in range(3)
     ]
     assert all(one.reasoning and one.reasoning_kind == "raw" and one.stop_reason == "stop" for one in found)
-    assert all(one.usage.output_tokens > 0 and one.cost_usd is None for one in found)
+    assert all(one.usage.output_tokens and one.cost_usd is None for one in found)
     summary = json.loads(done.stdout)
     assert summary["counts"]["bought"] == 3 * QUESTIONS
     assert json.loads((tmp_path / "r.manifest.json").read_text()) == summary

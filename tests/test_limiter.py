@@ -62,7 +62,11 @@ def test_every_axis_a_server_names_is_learnt_and_the_scarcest_decides() -> None:
 
 
 def test_cached_input_is_not_counted_against_a_limit() -> None:
-    assert Amount.of(Usage(input_tokens=100, output_tokens=5, cached_tokens=90)).input_tokens == 10
+    assert Amount.of(Usage(input_tokens=100, output_tokens=5, cached_tokens=90), Amount()).input_tokens == 10
+
+
+def test_what_a_server_does_not_count_took_what_was_expected() -> None:
+    assert Amount.of(Usage(input_tokens=100), Amount(1, 80, 500)) == Amount(1, 100, 500)
 
 
 def test_estimates_follow_what_answers_took() -> None:

@@ -195,7 +195,7 @@ def test_a_prompt_that_fills_the_context_is_refused_alone() -> None:
 
     failure, reply = run(both())
     assert failure.kind == "row"
-    assert reply.usage.output_tokens > 0
+    assert reply.usage.output_tokens
 
 
 def test_settings_that_a_local_model_lacks_and_unknown_models_are_usage_errors() -> None:

@@ -91,12 +91,12 @@ def test_openai_stop_reasons(finish: str | None, extra: dict[str, str], stop_rea
     assert outcome.stop_reason == stop_reason
 
 
-def test_openai_usage_is_read_and_a_missing_one_is_zero() -> None:
+def test_openai_usage_is_read_and_a_missing_one_is_unknown() -> None:
     outcome, _, _ = ask(OpenAI, Scripted(completion()))
     assert isinstance(outcome, Reply)
     assert outcome.usage == Usage(input_tokens=7, output_tokens=5, reasoning_tokens=3, cached_tokens=2)
     bare = OpenAI(model="m").read(b'{"choices":[{"message":{"content":"4"}}]}')
-    assert bare.usage == Usage(input_tokens=0, output_tokens=0)
+    assert bare.usage == Usage()
 
 
 def test_anthropic_asks_for_summarised_thinking_and_lifts_the_system_prompt() -> None:

@@ -62,7 +62,7 @@ class Budget:
         """Replace the reservation by what the answer cost; nothing for no answer."""
         del self._reserved[name]
         if reply is not None:
-            self.spent += self.prices.cost(reply.usage) or Decimal(0)
+            self.spent += self.prices.charge(reply) or Decimal(0)
         self._settled.set()
 
     def worst_case(self, request: Request) -> Decimal:

@@ -109,7 +109,7 @@ class Limiter:
         now = _now()
         self.in_flight -= 1
         if reply is not None:
-            used = Amount.of(reply.usage)
+            used = Amount.of(reply.usage, ticket.amount)
             self.estimate.learn(ticket.size, used)
             self.buckets.take(used - ticket.amount, now)
             self.window.answered(self.in_flight + 1, ticket.started, now)

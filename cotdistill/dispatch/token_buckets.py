@@ -67,9 +67,14 @@ class Amount:
         return self.input_tokens + self.output_tokens
 
     @classmethod
-    def of(cls, usage: Usage) -> "Amount":
-        """What an answer came to. Cached input is not counted against the limits (Anthropic, rate limits page)."""
-        return cls(1, usage.input_tokens - (usage.cached_tokens or 0), usage.output_tokens)
+    def of(cls, usage: Usage, guess: "Amount") -> "Amount":
+        """What an answer came to; the guess where its server does not say. Cached input is not counted against the
+        limits (Anthropic, rate limits page)."""
+        return cls(
+            1,
+            guess.input_tokens if usage.input_tokens is None else usage.input_tokens - (usage.cached_tokens or 0),
+            guess.output_tokens if usage.output_tokens is None else usage.output_tokens,
+        )
 
     def __sub__(self, other: "Amount") -> "Amount":
         return Amount(

@@ -12,11 +12,12 @@ import msgspec
 
 from cotdistill.providers import errors
 from cotdistill.providers.http import Sender, http_client
-from cotdistill.providers.lenient import count, document, error_in, excerpt, items, mapping, text, word
+from cotdistill.providers.lenient import document, error_in, excerpt, items, mapping, text, word
 from cotdistill.providers.rate_limits import rate_limits
 from cotdistill.providers.types import BadReplyError, Failure, Reply, Request, kind_of_visible
+from cotdistill.providers.usage import billed, chat_usage
 from cotdistill.reasoning import split
-from cotdistill.records import ReasoningKind, StopReason, Usage
+from cotdistill.records import ReasoningKind, StopReason
 
 _STOP_REASONS: dict[str | None, StopReason] = {
     "stop": "stop",
@@ -113,9 +114,10 @@ def read(self: ChatTeacher, raw: bytes) -> Reply:
         raise error
     if not choice:
         raise BadReplyError(f"the reply holds no choices: {excerpt(raw)}")
-    message, finish, usage = mapping(choice.get("message")), word(choice.get("finish_reason")), _usage(completion)
+    message, finish, counts = mapping(choice.get("message")), word(choice.get("finish_reason")), completion.get("usage")
     found = _trace(message)
     refusal = text(message.get("refusal"))
+    usage = chat_usage(mapping(counts), empty=not (found.text or found.reasoning or refusal))
     if not (found.text or found.reasoning or refusal or usage.output_tokens) and finish in (None, "stop"):
         raise BadReplyError(f"the reply holds an empty message: {excerpt(raw)}")
     if found.reasoning is None and usage.reasoning_tokens:
@@ -131,6 +133,7 @@ def read(self: ChatTeacher, raw: bytes) -> Reply:
         stop_detail=finish if stop_reason == "other" else None,
         served_model=word(completion.get("model")),
         usage=usage,
+        cost_usd=billed(mapping(counts), zero=self.provider == "openrouter"),
     )
 
 
@@ -171,14 +174,3 @@ def _trace(message: dict[str, Any]) -> _Found:
     if parts.reasoning:
         return _Found(parts.reasoning, "raw", parts.rule, parts.answer)
     return _Found(None, kind_of_visible(parts.answer), None, parts.answer)
-
-
-def _usage(completion: dict[str, Any]) -> Usage:
-    usage = mapping(completion.get("usage"))
-    output, prompt = mapping(usage.get("completion_tokens_details")), mapping(usage.get("prompt_tokens_details"))
-    return Usage(
-        input_tokens=count(usage.get("prompt_tokens")) or 0,
-        output_tokens=count(usage.get("completion_tokens")) or 0,
-        reasoning_tokens=count(output.get("reasoning_tokens")),
-        cached_tokens=count(prompt.get("cached_tokens")),
-    )

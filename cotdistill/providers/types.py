@@ -1,6 +1,7 @@
 """What a teacher is asked and what it answers, whoever provides it."""
 
 from dataclasses import dataclass
+from decimal import Decimal
 from types import TracebackType
 from typing import Any, Literal, Protocol, Self
 
@@ -54,6 +55,8 @@ class Reply:
     """Which rule found the reasoning: the field or tag it stood in."""
     stop_detail: str | None = None
     """What the provider adds to `stop_reason`: the category of a refusal, its own word for "other"."""
+    cost_usd: Decimal | None = None
+    """What the provider says this answer cost, where it does (OpenRouter); `Prices.charge` goes by it."""
 
 
 @dataclass(frozen=True)
@@ -73,12 +76,21 @@ class Failure:
 
 
 class BadReplyError(Exception):
-    """A reply that holds no answer: an error body under status 200, no choices, a stream that broke off. `status` is
-    the one such an error has when it comes as one, where the reply tells."""
+    """A reply that holds no answer: an error body under status 200, no choices, an answer that the server broke off.
+    `status` is the one such an error has when it comes as one, where the reply says so; `usage` and `cost_usd` are
+    what it reports all the same, for it may be billed."""
 
-    def __init__(self, message: str, status: int | None = None) -> None:
+    def __init__(
+        self,
+        message: str,
+        status: int | None = None,
+        usage: Usage | None = None,
+        cost_usd: Decimal | None = None,
+    ) -> None:
         super().__init__(message)
         self.status = status
+        self.usage = usage or Usage()
+        self.cost_usd = cost_usd
 
 
 def kind_of_visible(text: str) -> ReasoningKind:

@@ -21,7 +21,7 @@ def spent_since(store: Path, moment: float, teacher: Teacher, prices: Prices) ->
         return total
     with BatchState(store) as batches:
         for key, sample, raw in _answers(store, moment, teacher):
-            cost = prices.cost(teacher.read(raw).usage, batch=batches.bought(key, sample))
+            cost = prices.charge(teacher.read(raw), batch=batches.bought(key, sample))
             if cost is None:
                 raise CotDistillError(
                     f"max_cost_per_month: the price of {teacher.model!r} is not known; give price_in and price_out"

@@ -11,9 +11,10 @@ from cotdistill.errors import UsageError
 from cotdistill.providers.anthropic_stream import collect
 from cotdistill.providers.errors import api_key, classify, clean
 from cotdistill.providers.http import Sender, http_client
-from cotdistill.providers.lenient import count, document, error_in, excerpt, items, mapping, text, word
+from cotdistill.providers.lenient import document, error_in, excerpt, items, mapping, text, word
 from cotdistill.providers.rate_limits import rate_limits
 from cotdistill.providers.types import MOST_IN_FLIGHT, BadReplyError, Failure, Reply, Request, kind_of_visible
+from cotdistill.providers.usage import billed, messages_usage
 from cotdistill.records import ReasoningKind, StopReason, Usage
 
 HOSTED = "https://api.anthropic.com"
@@ -104,7 +105,8 @@ class Teacher:
             raise error
         if not isinstance(message.get("content"), list | str):
             raise BadReplyError(f"the reply holds no content: {excerpt(raw)}")
-        blocks, usage = items(message["content"]), _usage(mapping(message.get("usage")))
+        blocks, counts = items(message["content"]), mapping(message.get("usage"))
+        usage = messages_usage(counts, empty=not message["content"])
         # A block of a type that is not known yet is passed over; the store keeps it.
         visible = text([block for block in blocks if block.get("type") == "text"] or message["content"])
         reasoning, kind = _trace(blocks, visible, usage)
@@ -122,6 +124,7 @@ class Teacher:
             stop_detail=given if stop_reason == "other" else _category(message) if stop_reason == "refusal" else None,
             served_model=word(message.get("model")),
             usage=usage,
+            cost_usd=billed(counts),
         )
 
     def classify(self, error: Exception) -> Failure:
@@ -194,14 +197,3 @@ def _trace(blocks: list[dict[str, Any]], visible: str, usage: Usage) -> tuple[st
 def _category(message: dict[str, Any]) -> str | None:
     details = mapping(message.get("stop_details"))
     return ": ".join(part for name in ("category", "explanation") if (part := clean(text(details.get(name))))) or None
-
-
-def _usage(usage: dict[str, Any]) -> Usage:
-    cached = count(usage.get("cache_read_input_tokens")) or 0
-    written = count(usage.get("cache_creation_input_tokens")) or 0
-    return Usage(
-        input_tokens=(count(usage.get("input_tokens")) or 0) + cached + written,
-        output_tokens=count(usage.get("output_tokens")) or 0,
-        reasoning_tokens=count(mapping(usage.get("output_tokens_details")).get("thinking_tokens")),
-        cached_tokens=cached or None,
-    )

@@ -6,8 +6,9 @@ from typing import Any
 from cotdistill.providers import chat_completions
 from cotdistill.providers.chat_completions import Server
 from cotdistill.providers.http import Sender
-from cotdistill.providers.lenient import count, document, error_in, excerpt, items, mapping, text, word
+from cotdistill.providers.lenient import document, error_in, excerpt, items, mapping, text, word
 from cotdistill.providers.types import MOST_IN_FLIGHT, BadReplyError, Reply, Request, kind_of_visible
+from cotdistill.providers.usage import billed, chat_usage
 from cotdistill.records import ReasoningKind, StopReason, Usage
 
 HOSTED = "https://api.openai.com/v1"
@@ -49,7 +50,8 @@ class Teacher:
             raise error
         if not isinstance(response.get("output"), list):
             raise BadReplyError(f"the reply holds no output: {excerpt(raw)}")
-        output, usage = items(response["output"]), _usage(mapping(response.get("usage")))
+        output, counts = items(response["output"]), mapping(response.get("usage"))
+        usage = chat_usage(counts, empty=not output)
         # An item of a type that is not known yet is passed over; the store keeps it.
         parts = [part for item in output if item.get("type") == "message" for part in items(item.get("content"))]
         visible = text([part for part in parts if part.get("type") != "refusal"])
@@ -68,6 +70,7 @@ class Teacher:
             stop_detail=detail,
             served_model=word(response.get("model")),
             usage=usage,
+            cost_usd=billed(counts),
         )
 
 
@@ -90,12 +93,3 @@ def _trace(output: list[dict[str, Any]], visible: str, usage: Usage) -> tuple[st
         if trace := "\n\n".join(part for part in parts if part):
             return trace, "raw" if kind == "raw" else "summary", rule
     return None, "omitted" if usage.reasoning_tokens else kind_of_visible(visible), None
-
-
-def _usage(usage: dict[str, Any]) -> Usage:
-    return Usage(
-        input_tokens=count(usage.get("input_tokens")) or 0,
-        output_tokens=count(usage.get("output_tokens")) or 0,
-        reasoning_tokens=count(mapping(usage.get("output_tokens_details")).get("reasoning_tokens")),
-        cached_tokens=count(mapping(usage.get("input_tokens_details")).get("cached_tokens")),
-    )

@@ -120,7 +120,7 @@ class Verifier:
             await store.put(job.key, 0, job.key, self._teacher.provider, self._teacher.model, reply.raw)
             replies[job.key] = reply
             self._asked += 1
-            cost = self._prices.cost(reply.usage)
+            cost = self._prices.charge(reply)
             self._spent = None if cost is None or self._spent is None else self._spent + cost
 
         if not missing:

@@ -29,7 +29,7 @@ def score(student: str, judged: Sequence[Judged]) -> dict[str, Any]:
         "accuracy": _share(correct, len(greedy)),
         "interval": [round(bound, 4) for bound in wilson(correct, len(greedy))],
         "stopped": _share(sum(one.response.stop_reason == "stop" for one in greedy), len(greedy)),
-        "mean_output_tokens": round(sum(one.response.usage.output_tokens for one in greedy) / len(greedy), 1),
+        "mean_output_tokens": _mean_output_tokens(greedy),
     }
     if tags := _by_tag(greedy):
         entry["by_tag"] = tags
@@ -41,8 +41,16 @@ def score(student: str, judged: Sequence[Judged]) -> dict[str, Any]:
     return entry | _of_samples(list(sampled.values())) if sampled else entry
 
 
+def _mean_output_tokens(greedy: Sequence[Judged]) -> float | None:
+    """Of the answers whose server counted them; None where it counted none."""
+    known = [tokens for one in greedy if (tokens := one.response.usage.output_tokens) is not None]
+    return round(sum(known) / len(known), 1) if known else None
+
+
 def is_right(judged: Judged) -> bool:
-    return judged.verdict.status == "correct"
+    """Whether the verifier found it correct and it ended by itself: a cut-off text that passes a right number by is
+    no answer, and filter drops it too."""
+    return judged.verdict.status == "correct" and judged.response.stop_reason == "stop"
 
 
 def compare(student: Sequence[Judged], other: Sequence[Judged]) -> dict[str, Any]:
@@ -98,9 +106,9 @@ def _of_samples(prompts: Sequence[Sequence[Judged]]) -> dict[str, Any]:
 
 
 def _vote(samples: Sequence[Judged]) -> tuple[float, bool]:
-    """The share of samples that give the most frequent answer, by value, and whether that is right (Wang et al.,
+    """The share of samples that end on the most frequent answer, by value, and whether that is right (Wang et al.,
     arXiv 2203.11171). Of answers that are equally frequent the first counts."""
-    said = [one for one in samples if one.verdict.answer]
+    said = [one for one in samples if one.verdict.answer and one.response.stop_reason == "stop"]
     groups = classes([one.verdict.answer or "" for one in said])
     if not groups:
         return 0.0, False

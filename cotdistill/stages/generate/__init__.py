@@ -209,7 +209,12 @@ def _notes(current: artifacts.Run, plan: Plan, tally: Tally, budget: Budget | No
         notes.append(f"{len(plan.unverified)} prompts have no reference: their first answers were taken unverified")
     if omitted := tally.reasoning_kinds["omitted"]:
         notes.append(f"{omitted} answers came without the reasoning they were billed for")
-    if tally.cost is None and plan.teacher.provider not in ("mock", "local"):
+    if tally.without_usage:
+        notes.append(
+            f"{tally.without_usage} answers came without the number of their tokens: what they cost is not known, "
+            f"and the sums of tokens are of the others"
+        )
+    elif tally.cost is None and plan.teacher.provider not in ("mock", "local"):
         notes.append("the price of this model is not known; give --price-in and --price-out for a cost")
     if urlsplit(plan.teacher.base_url).hostname in CLOSED:
         notes.append(f"{plan.teacher.provider}'s terms restrict training on its outputs; see 'Rights' in the README")

@@ -49,7 +49,9 @@ class Survey:
             if stored is None:
                 self._count(job)
             elif len(self.stored_output_tokens) < SAMPLED:
-                self.stored_output_tokens.append(plan.teacher.read(stored.raw).usage.output_tokens)
+                tokens = plan.teacher.read(stored.raw).usage.output_tokens
+                if tokens is not None:
+                    self.stored_output_tokens.append(tokens)
 
     def _look_for(self, jobs: list[Job], plan: Plan) -> None:
         """Without reading the answers: enough of them are known."""

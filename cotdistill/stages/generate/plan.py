@@ -71,7 +71,9 @@ class Plan:
         for relative in self.store.relatives(self.family(job), job.sample):
             reply = self.teacher.read(relative.raw)
             cut = reply.stop_reason == "length"
-            if reply.usage.output_tokens <= job.request.max_output_tokens and not (cut and self.config.retry_truncated):
+            if (reply.usage.output_tokens or 0) <= job.request.max_output_tokens and not (
+                cut and self.config.retry_truncated
+            ):
                 return relative
         return None
 

@@ -28,7 +28,7 @@ class Spending:
     def add(self, reply: Reply, *, batch: bool = False) -> None:
         self.answered += 1
         self.kinds[reply.reasoning_kind] += 1
-        cost = self.prices.cost(reply.usage, batch=batch)
+        cost = self.prices.charge(reply, batch=batch)
         self.cost = None if cost is None or self.cost is None else self.cost + cost
 
     def describe(self) -> str:
@@ -57,15 +57,18 @@ class Tally:
     input_tokens: int = 0
     output_tokens: int = 0
     reasoning_tokens: int = 0
+    without_usage: int = 0
+    """Answers whose server did not say how many tokens they took; the sums are of the others."""
     cost: Decimal | None = Decimal(0)
 
     def add(self, job: Job, key: str, teacher: Teacher, reply: Reply, license: str | None) -> Response:
-        cost = self.prices.cost(reply.usage, batch=self.in_batch(key, job.sample))
+        cost = self.prices.charge(reply, batch=self.in_batch(key, job.sample))
         self.cost = None if cost is None or self.cost is None else self.cost + cost
         self.stop_reasons[reply.stop_reason] += 1
         self.reasoning_kinds[reply.reasoning_kind] += 1
-        self.input_tokens += reply.usage.input_tokens
-        self.output_tokens += reply.usage.output_tokens
+        self.without_usage += None in (reply.usage.input_tokens, reply.usage.output_tokens)
+        self.input_tokens += reply.usage.input_tokens or 0
+        self.output_tokens += reply.usage.output_tokens or 0
         self.reasoning_tokens += reply.usage.reasoning_tokens or 0
         return as_response(job.prompt, job.sample, key, teacher, reply, cost_usd=money(cost), license=license)
 

@@ -100,7 +100,7 @@ class Work:
         await asyncio.gather(*puts)
         for reply in replies.values():
             self.spending.add(reply, batch=batch)
-            self.purse.pay(self.spending.prices.cost(reply.usage, batch=batch))
+            self.purse.pay(self.spending.prices.charge(reply, batch=batch))
             self.asked.answered += 1
             if warning := self.spending.warning():
                 self.progress.note(warning)
