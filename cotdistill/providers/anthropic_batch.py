@@ -28,8 +28,9 @@ from cotdistill.providers.batch_api import (
     lines,
     unreadable,
 )
-from cotdistill.providers.errors import api_key, clean
-from cotdistill.providers.http import http_client
+from cotdistill.providers.errors import clean
+from cotdistill.providers.http import open_client
+from cotdistill.providers.keys import api_key
 from cotdistill.providers.types import BadReplyError, Failure
 
 TIMEOUT_S = 600.0
@@ -64,11 +65,12 @@ class AnthropicBatches:
     async def __aenter__(self) -> Self:
         import anthropic
 
-        self._client = anthropic.AsyncAnthropic(
-            api_key=api_key("ANTHROPIC_API_KEY", "anthropic", self.base_url),
+        self._client = open_client(
+            anthropic,
+            key=api_key("ANTHROPIC_API_KEY", "anthropic", self.base_url),
             base_url=self.base_url,
-            max_retries=0,
-            http_client=http_client(anthropic, base_url=self.base_url, concurrency=CONNECTIONS, timeout_s=TIMEOUT_S),
+            concurrency=CONNECTIONS,
+            timeout_s=TIMEOUT_S,
         )
         return self
 

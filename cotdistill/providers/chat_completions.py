@@ -1,20 +1,11 @@
-"""Chat Completions, as OpenAI made it and as everybody else speaks it: what its teachers have in common.
+"""Chat Completions, as OpenAI made it and as most other servers speak it: what its teachers have in common."""
 
-A teacher is a dataclass that says which server it talks to and takes these functions as its methods.
-"""
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
-from types import TracebackType
-from typing import Any, Protocol, TypeVar
-
-import msgspec
-
-from cotdistill.providers import errors
-from cotdistill.providers.http import Sender, http_client
 from cotdistill.providers.lenient import document, error_in, excerpt, items, mapping, text, word
-from cotdistill.providers.rate_limits import rate_limits
-from cotdistill.providers.types import BadReplyError, Failure, Reply, Request, kind_of_visible
+from cotdistill.providers.sdk_teacher import SdkTeacher
+from cotdistill.providers.types import BadReplyError, Reply, Request, kind_of_visible
 from cotdistill.providers.usage import billed, chat_usage
 from cotdistill.reasoning import split
 from cotdistill.records import ReasoningKind, StopReason
@@ -26,11 +17,6 @@ _STOP_REASONS: dict[str | None, StopReason] = {
 }
 
 
-def reasoning_effort(effort: str | None) -> dict[str, Any]:
-    """OpenAI's own field, which most servers know."""
-    return {"reasoning_effort": effort} if effort else {}
-
-
 def thinking_switch(effort: str | None) -> dict[str, Any]:
     """For servers that pass `chat_template_kwargs` on to the template, as vLLM and SGLang do. Only on request, for
     those with a Mistral tokenizer refuse it. Qwen3 and its like think unless told not to with `enable_thinking`;
@@ -38,109 +24,64 @@ def thinking_switch(effort: str | None) -> dict[str, Any]:
     if effort is None:
         return {}
     thinks = effort != "none"
-    return {**reasoning_effort(effort), "chat_template_kwargs": {"enable_thinking": thinks, "thinking": thinks}}
+    return {"reasoning_effort": effort, "chat_template_kwargs": {"enable_thinking": thinks, "thinking": thinks}}
 
 
-@dataclass(frozen=True)
-class Server:
-    """What is particular to a server: the variable with its key, where to post, the field that caps the output, and
-    what is said of reasoning, by --effort."""
+@dataclass
+class ChatTeacher(SdkTeacher):
+    """A server that speaks Chat Completions. A preset sets `provider`, `key` and `base_url`, and overrides what its
+    server does differently."""
 
-    key: str
-    path: str = "/chat/completions"
-    cap: str = "max_tokens"
-    reasoning: Callable[[str | None], dict[str, Any]] = reasoning_effort
+    cap: str = field(default="max_tokens", init=False, repr=False)
+    """The body's field that caps the output."""
 
+    path: ClassVar[str] = "/chat/completions"
 
-class ChatTeacher(Protocol):
-    model: str
-    base_url: str
-    concurrency: int
-    timeout_s: float
-    provider: str
-    server: Server
-    _sender: Sender
+    def reasoning(self, effort: str | None) -> dict[str, Any]:
+        """What the body says of reasoning, by --effort: OpenAI's own field, which most servers know."""
+        return {"reasoning_effort": effort} if effort else {}
 
-    def body(self, request: Request) -> dict[str, Any]: ...
+    def body(self, request: Request) -> dict[str, Any]:
+        whole = {
+            "model": self.model,
+            "messages": [{"role": turn.role, "content": turn.content} for turn in request.messages],
+            self.cap: request.max_output_tokens,
+            **self.reasoning(request.effort),
+        }
+        return whole if request.temperature is None else {**whole, "temperature": request.temperature}
 
-    def read(self, raw: bytes) -> Reply: ...
-
-
-Self = TypeVar("Self", bound=ChatTeacher)
-
-
-async def enter(self: Self) -> Self:
-    import openai
-
-    http = http_client(openai, base_url=self.base_url, concurrency=self.concurrency, timeout_s=self.timeout_s)
-    client = openai.AsyncOpenAI(
-        api_key=errors.api_key(self.server.key, self.provider, self.base_url),
-        base_url=self.base_url,  # always explicit: a stray OPENAI_BASE_URL must not redirect paid traffic
-        max_retries=0,
-        http_client=http,
-    )
-    self._sender = Sender(openai, client, http, self.server.path)
-    return self
-
-
-async def leave(
-    self: ChatTeacher,
-    kind: type[BaseException] | None,
-    error: BaseException | None,
-    trace: TracebackType | None,
-) -> None:
-    await self._sender.client.close()
-
-
-def body(self: ChatTeacher, request: Request) -> dict[str, Any]:
-    whole = {
-        "model": self.model,
-        "messages": [{"role": turn.role, "content": turn.content} for turn in request.messages],
-        self.server.cap: request.max_output_tokens,
-        **self.server.reasoning(request.effort),
-    }
-    return whole if request.temperature is None else {**whole, "temperature": request.temperature}
-
-
-async def ask(self: ChatTeacher, request: Request, idempotency_key: str) -> Reply:
-    response = await self._sender.post(msgspec.json.encode(self.body(request)), idempotency_key)
-    return replace(self.read(response.content), limits=rate_limits(response.headers.raw))
-
-
-def read(self: ChatTeacher, raw: bytes) -> Reply:
-    completion = document(raw, "chat completion")
-    choice = next(iter(items(completion.get("choices"))), {})
-    if error := error_in(completion.get("error")) or error_in(choice.get("error")):  # OpenRouter has either
-        raise error
-    if not choice:
-        raise BadReplyError(f"the reply holds no choices: {excerpt(raw)}")
-    message, finish, counts = mapping(choice.get("message")), word(choice.get("finish_reason")), completion.get("usage")
-    found = _trace(message)
-    refusal = text(message.get("refusal"))
-    usage = chat_usage(mapping(counts), empty=not (found.text or found.reasoning or refusal))
-    if not (found.text or found.reasoning or refusal or usage.output_tokens) and finish in (None, "stop"):
-        raise BadReplyError(f"the reply holds an empty message: {excerpt(raw)}")
-    if found.reasoning is None and usage.reasoning_tokens:
-        found = replace(found, kind="omitted")
-    stop_reason: StopReason = "refusal" if refusal else _STOP_REASONS.get(finish, "other")
-    return Reply(
-        raw=raw,
-        text=refusal or found.text,
-        reasoning=found.reasoning,
-        reasoning_kind=found.kind,
-        reasoning_rule=found.rule,
-        stop_reason=stop_reason,
-        stop_detail=finish if stop_reason == "other" else None,
-        served_model=word(completion.get("model")),
-        usage=usage,
-        cost_usd=billed(mapping(counts), zero=self.provider == "openrouter"),
-    )
-
-
-def classify(self: ChatTeacher, error: Exception) -> Failure:
-    import openai
-
-    return errors.classify(openai, error)
+    def extract(self, raw: bytes) -> Reply:
+        completion = document(raw, "chat completion")
+        choice = next(iter(items(completion.get("choices"))), {})
+        if error := error_in(completion.get("error")) or error_in(choice.get("error")):  # OpenRouter has either
+            raise error
+        if not choice:
+            raise BadReplyError(f"the reply holds no choices: {excerpt(raw)}")
+        message, finish, counts = (
+            mapping(choice.get("message")),
+            word(choice.get("finish_reason")),
+            completion.get("usage"),
+        )
+        found = _trace(message)
+        refusal = text(message.get("refusal"))
+        usage = chat_usage(mapping(counts), empty=not (found.text or found.reasoning or refusal))
+        if not (found.text or found.reasoning or refusal or usage.output_tokens) and finish in (None, "stop"):
+            raise BadReplyError(f"the reply holds an empty message: {excerpt(raw)}")
+        if found.reasoning is None and usage.reasoning_tokens:
+            found = replace(found, kind="omitted")
+        stop_reason: StopReason = "refusal" if refusal else _STOP_REASONS.get(finish, "other")
+        return Reply(
+            raw=raw,
+            text=refusal or found.text,
+            reasoning=found.reasoning,
+            reasoning_kind=found.kind,
+            reasoning_rule=found.rule,
+            stop_reason=stop_reason,
+            stop_detail=finish if stop_reason == "other" else None,
+            served_model=word(completion.get("model")),
+            usage=usage,
+            cost_usd=billed(mapping(counts), zero=self.provider == "openrouter"),
+        )
 
 
 @dataclass(frozen=True)
@@ -167,8 +108,8 @@ def _trace(message: dict[str, Any]) -> _Found:
         "reasoning_content": message.get("reasoning_content"),
         "thinking part": [part.get("thinking") for part in items(content) if part.get("type") == "thinking"],
     }
-    for rule, field in fields.items():
-        if trace := text(field):
+    for rule, value in fields.items():
+        if trace := text(value):
             return _Found(trace, "raw", rule, visible)
     parts = split(visible)
     if parts.reasoning:

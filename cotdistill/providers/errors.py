@@ -1,17 +1,14 @@
 """What the OpenAI and Anthropic SDKs share: one generator made both, so their errors have one shape."""
 
-import os
 import re
 from types import ModuleType
 from typing import Any, Literal
-from urllib.parse import urlsplit
 
-from cotdistill.errors import AccountError
+from cotdistill.providers import keys
 from cotdistill.providers.http import ElsewhereError
 from cotdistill.providers.rate_limits import rate_limits, retry_after_s
 from cotdistill.providers.types import BadReplyError, Failure
 
-_LOOPBACK = ("localhost", "127.0.0.1", "::1", "0.0.0.0")
 _KEY = re.compile(r"\b(?:sk-|key-|Bearer )[\w*.\-]{6,}")
 _SPENT = (
     "insufficient_quota",
@@ -41,24 +38,6 @@ _POLICY = (
 _NO_ROOM = ("overloaded", "resource_unavailable", "at capacity")
 
 MAX_BODY_IN_MESSAGE = 300
-
-_keys: set[str] = set()
-"""Keys in use, so that no message shows one: some servers echo what they refuse."""
-
-
-def api_key(variable: str, provider: str, base_url: str) -> str:
-    """The key from the environment. A server on this machine needs none.
-
-    Raises AccountError when there is no key."""
-    if key := os.environ.get(variable, "").strip():
-        _keys.add(key)
-        return key
-    if urlsplit(base_url).hostname in _LOOPBACK:
-        return "unused"
-    raise AccountError(
-        f"{variable} is not set; teacher {provider!r} reads it. Export it or put it into .env; a server "
-        "of your own that needs none takes any value"
-    )
 
 
 def classify(sdk: ModuleType, error: Exception) -> Failure:
@@ -129,7 +108,7 @@ def _server_words(error: Any) -> str:
 
 def clean(text: str) -> str:
     """Server words for a terminal: one line, printable, short, without a key or anything that looks like one."""
-    for key in _keys:
+    for key in keys.in_use:
         text = text.replace(key, "[key]")
     text = _KEY.sub("[key]", " ".join(text.split()))
     return "".join(letter for letter in text if letter.isprintable())[:MAX_BODY_IN_MESSAGE]

@@ -15,7 +15,15 @@ class ElsewhereError(Exception):
     """The server redirects to another one, which must get neither the key nor the prompts."""
 
 
-def http_client(sdk: ModuleType, *, base_url: str, concurrency: int, timeout_s: float) -> Any:
+def open_client(sdk: ModuleType, *, key: str, base_url: str, concurrency: int, timeout_s: float) -> Any:
+    """The async client of the OpenAI or the Anthropic SDK, without retries of its own. The base URL is always
+    explicit: a stray OPENAI_BASE_URL or ANTHROPIC_BASE_URL must not redirect paid traffic."""
+    kind = sdk.AsyncOpenAI if sdk.__name__ == "openai" else sdk.AsyncAnthropic
+    http = _http_client(sdk, base_url=base_url, concurrency=concurrency, timeout_s=timeout_s)
+    return kind(api_key=key, base_url=base_url, max_retries=0, http_client=http)
+
+
+def _http_client(sdk: ModuleType, *, base_url: str, concurrency: int, timeout_s: float) -> Any:
     """The SDK's client on its aiohttp transport, with a pool as large as the concurrency: in a smaller one,
     requests would wait unseen; httpx2's own costs twice the CPU at 256 connections."""
     import httpx2
@@ -81,7 +89,6 @@ class Sender:
 
     sdk: ModuleType
     client: Any
-    http: Any
     path: str
     _first: Any = field(default=None, init=False, repr=False)
 
@@ -106,7 +113,7 @@ class Sender:
             "POST", self._first.url, headers=headers, content=content, extensions=self._first.extensions
         )
         try:
-            response = await self.http.send(request, stream=stream)
+            response = await self.client._client.send(request, stream=stream)
             if response.is_success:
                 return response
             await response.aread()

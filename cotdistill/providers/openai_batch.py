@@ -23,8 +23,9 @@ from cotdistill.providers.batch_api import (
     lines,
     unreadable,
 )
-from cotdistill.providers.errors import api_key, clean
-from cotdistill.providers.http import http_client
+from cotdistill.providers.errors import clean
+from cotdistill.providers.http import open_client
+from cotdistill.providers.keys import api_key
 from cotdistill.providers.types import BadReplyError, Failure
 
 TIMEOUT_S = 600.0
@@ -56,11 +57,12 @@ class OpenAIBatches:
     async def __aenter__(self) -> Self:
         import openai
 
-        self._client = openai.AsyncOpenAI(
-            api_key=api_key("OPENAI_API_KEY", "openai", self.base_url),
+        self._client = open_client(
+            openai,
+            key=api_key("OPENAI_API_KEY", "openai", self.base_url),
             base_url=self.base_url,
-            max_retries=0,
-            http_client=http_client(openai, base_url=self.base_url, concurrency=CONNECTIONS, timeout_s=TIMEOUT_S),
+            concurrency=CONNECTIONS,
+            timeout_s=TIMEOUT_S,
         )
         return self
 

@@ -107,9 +107,11 @@ class Teacher(Protocol):
     """`base_url` identifies the server, in request keys and in records; `concurrency` is how many requests it may be
     sent at once."""
 
-    provider: str
     model: str
     concurrency: int
+
+    @property
+    def provider(self) -> str: ...
 
     @property
     def base_url(self) -> str: ...

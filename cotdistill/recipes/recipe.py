@@ -25,7 +25,8 @@ from cotdistill import config, plugins, students, teachers
 from cotdistill.artifacts.json_lines import open_input
 from cotdistill.errors import AccountError, CotDistillError, UsageError
 from cotdistill.inputs import templates
-from cotdistill.providers.errors import api_key
+from cotdistill.providers.keys import api_key
+from cotdistill.providers.sdk_teacher import SdkTeacher
 
 STAGES: dict[str, type[Any]] = {
     "generate": config.GenerateConfig,
@@ -195,10 +196,8 @@ def _readable(path: str) -> None:
 def check_teacher(spec: str, base_url: str | None) -> None:
     """Raises UsageError for a teacher there is not, AccountError for one whose key is not set."""
     teacher = teachers.build(spec, base_url)
-    server = getattr(teacher, "server", None)
-    variable = server.key if server else "ANTHROPIC_API_KEY" if teacher.provider == "anthropic" else None
-    if variable:
-        api_key(variable, teacher.provider, teacher.base_url)
+    if isinstance(teacher, SdkTeacher):
+        api_key(teacher.key, teacher.provider, teacher.base_url)
 
 
 def _collect(lead: str, check: Callable[[], object], problems: list[str]) -> None:

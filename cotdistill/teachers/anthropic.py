@@ -1,19 +1,16 @@
 """Anthropic Messages. Thinking arrives as a summary of the model's chain; the raw chain is billed, not shown."""
 
 import re
-from dataclasses import dataclass, field, replace
-from types import TracebackType
-from typing import Any, Self
-
-import msgspec
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Literal
 
 from cotdistill.errors import UsageError
 from cotdistill.providers.anthropic_stream import collect
-from cotdistill.providers.errors import api_key, classify, clean
-from cotdistill.providers.http import Sender, http_client
+from cotdistill.providers.errors import clean
+from cotdistill.providers.keys import api_key
 from cotdistill.providers.lenient import document, error_in, excerpt, items, mapping, text, word
-from cotdistill.providers.rate_limits import rate_limits
-from cotdistill.providers.types import MOST_IN_FLIGHT, BadReplyError, Failure, Reply, Request, kind_of_visible
+from cotdistill.providers.sdk_teacher import SdkTeacher
+from cotdistill.providers.types import BadReplyError, Reply, Request, kind_of_visible
 from cotdistill.providers.usage import billed, messages_usage
 from cotdistill.records import ReasoningKind, StopReason, Usage
 
@@ -37,40 +34,22 @@ _BUDGETED = re.compile(r"claude-(3-|(opus|sonnet|haiku)-4(-[015])?(-20\d{6})?$)"
 
 
 @dataclass
-class Teacher:
+class Teacher(SdkTeacher):
     """Claude, and servers that speak the Messages API (--base-url http://host). Key: ANTHROPIC_API_KEY."""
 
-    model: str
     base_url: str = HOSTED
-    concurrency: int = MOST_IN_FLIGHT
-    timeout_s: float = 600.0
-    provider: str = field(default="anthropic", init=False)
-    _sender: Sender = field(init=False, repr=False)
     _budgeted: bool | None = field(default=None, init=False, repr=False)
+
+    provider: ClassVar[str] = "anthropic"
+    sdk: ClassVar[Literal["openai", "anthropic"]] = "anthropic"
+    key: ClassVar[str] = "ANTHROPIC_API_KEY"
+    path: ClassVar[str] = "/v1/messages"
 
     def __post_init__(self) -> None:
         if _ADAPTIVE.match(self.model) or not self.model.startswith("claude-"):
             self._budgeted = False
         elif _BUDGETED.match(self.model):
             self._budgeted = True
-
-    async def __aenter__(self) -> Self:
-        import anthropic
-
-        http = http_client(anthropic, base_url=self.base_url, concurrency=self.concurrency, timeout_s=self.timeout_s)
-        client = anthropic.AsyncAnthropic(
-            api_key=api_key("ANTHROPIC_API_KEY", self.provider, self.base_url),
-            base_url=self.base_url,  # always explicit: a stray ANTHROPIC_BASE_URL must not redirect paid traffic
-            max_retries=0,
-            http_client=http,
-        )
-        self._sender = Sender(anthropic, client, http, "/v1/messages")
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self._sender.client.close()
 
     def body(self, request: Request) -> dict[str, Any]:
         if request.temperature is not None:
@@ -92,14 +71,10 @@ class Teacher:
         }
         return {name: value for name, value in body.items() if value is not None}
 
-    async def ask(self, request: Request, idempotency_key: str) -> Reply:
-        body = self.body(request)
-        stream = "stream" in body
-        response = await self._sender.post(msgspec.json.encode(body), idempotency_key, stream=stream)
-        raw = await _streamed(response) if stream else response.content
-        return replace(self.read(raw), limits=rate_limits(response.headers.raw))
+    async def collect(self, response: Any) -> bytes:
+        return await _streamed(response)
 
-    def read(self, raw: bytes) -> Reply:
+    def extract(self, raw: bytes) -> Reply:
         message = document(raw, "message")
         if error := error_in(message.get("error")):
             raise error
@@ -126,11 +101,6 @@ class Teacher:
             usage=usage,
             cost_usd=billed(counts),
         )
-
-    def classify(self, error: Exception) -> Failure:
-        import anthropic
-
-        return classify(anthropic, error)
 
     def _thinking(self, cap: int) -> dict[str, Any]:
         """Without `display` the current models return an empty thinking text and bill for it."""

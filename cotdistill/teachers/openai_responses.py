@@ -1,13 +1,11 @@
 """OpenAI Responses, for hosted models: here they give a summary of their reasoning; the chain itself they keep."""
 
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
-from cotdistill.providers import chat_completions
-from cotdistill.providers.chat_completions import Server
-from cotdistill.providers.http import Sender
 from cotdistill.providers.lenient import document, error_in, excerpt, items, mapping, text, word
-from cotdistill.providers.types import MOST_IN_FLIGHT, BadReplyError, Reply, Request, kind_of_visible
+from cotdistill.providers.sdk_teacher import SdkTeacher
+from cotdistill.providers.types import BadReplyError, Reply, Request, kind_of_visible
 from cotdistill.providers.usage import billed, chat_usage
 from cotdistill.records import ReasoningKind, StopReason, Usage
 
@@ -17,21 +15,14 @@ _CUT: dict[str, StopReason] = {"max_output_tokens": "length", "content_filter": 
 
 
 @dataclass
-class Teacher:
+class Teacher(SdkTeacher):
     """Reasoning models hosted by OpenAI, with a summary of their reasoning. Key: OPENAI_API_KEY."""
 
-    model: str
     base_url: str = HOSTED
-    concurrency: int = MOST_IN_FLIGHT
-    timeout_s: float = 600.0
-    provider: str = field(default="openai_responses", init=False)
-    server: Server = field(default=Server("OPENAI_API_KEY", "/responses"), init=False, repr=False)
-    _sender: Sender = field(init=False, repr=False)
 
-    __aenter__ = chat_completions.enter
-    __aexit__ = chat_completions.leave
-    ask = chat_completions.ask
-    classify = chat_completions.classify
+    provider: ClassVar[str] = "openai_responses"
+    key: ClassVar[str] = "OPENAI_API_KEY"
+    path: ClassVar[str] = "/responses"
 
     def body(self, request: Request) -> dict[str, Any]:
         body = {
@@ -44,7 +35,7 @@ class Teacher:
         }
         return {name: value for name, value in body.items() if value is not None}
 
-    def read(self, raw: bytes) -> Reply:
+    def extract(self, raw: bytes) -> Reply:
         response = document(raw, "response")
         if error := error_in(response.get("error")):
             raise error
