@@ -6,11 +6,11 @@ import time
 import pytest
 
 from cotdistill.answers.classes import MAX_ASKED, classes
+from cotdistill.answers.equality import Equality
 from cotdistill.errors import UsageError
 from cotdistill.plugins import build
 from cotdistill.records import Verdict
 from cotdistill.stages.verification import Judge
-from cotdistill.verifiers import math
 from cotdistill.verifiers.majority import Verifier
 from tests.conftest import make_prompt, make_response
 
@@ -127,5 +127,5 @@ def test_many_different_numbers_take_no_long_time() -> None:
 
 
 def test_algebra_finds_equal_formulas() -> None:
-    equal = math.Verifier(deadline_s=5).equal
+    equal = Equality(deadline_s=5).equal
     assert classes(["2\\sqrt2", "\\sqrt{8}", "\\sqrt{7}"], equal) == [[0, 1], [2]]

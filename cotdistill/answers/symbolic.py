@@ -1,20 +1,23 @@
-"""Equality of two expressions by math-verify, in a process that is killed at a deadline and may not eat the memory.
+"""Equality of two expressions by math-verify, in a process that ends at a deadline and may not eat the memory.
 
 math-verify's own time-outs are SIGALRM: they work in the main thread only, and not inside big-number arithmetic. So
-they are off, and the process is ours to kill. It ends by itself when its pipe closes, which also happens when its
-parent is killed; should it compute at that moment, its limit of processor time ends it.
+they are off, and the process may be killed. The deadline counts its processor time, not the clock on the wall: the
+system ends it by SIGPROF, so a busy machine changes no verdict. It also ends when its pipe closes, that is, when its
+parent is killed.
 """
 
 import contextlib
 import json
+import os
 import re
 import selectors
+import signal
 import subprocess
 import sys
 import threading
 import time
 import weakref
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import msgspec
 
@@ -25,12 +28,20 @@ Outcome = Literal["equal", "different", "bad_reference", "no_answer", "timeout",
 START_S = 120.0
 """Importing sympy takes a second; on a machine that trains at the same time, many."""
 
+BACKSTOP_S = 60.0
+"""And twenty times the deadline: the longest wait by the clock on the wall, for a worker that does not compute."""
+
 MEMORY_BYTES = 2 * 2**30
 
 MAX_EXPRESSION = 4_096
 MAX_NESTING = 64
 MAX_COMMANDS = 64
 """The parser's time grows much faster than its input: 60 nested fractions take it seconds, 800 take it minutes."""
+
+_WARM_UP = ("x^2+2x", "\\frac{1}{2}", "\\sqrt{2}", "(1,2]", "\\{1,2\\}", "\\begin{pmatrix}1&2\\end{pmatrix}", "x < 2")
+"""Compared before the worker is ready: the parsers' tables are built at their first use, a third of a second long."""
+
+_DEADLINE_SIGNALS = {-getattr(signal, "SIGPROF", 0)} - {0}
 
 _COSTLY = re.compile(
     r"\^[\s({]{0,4}\w{1,9}[\s)}]{0,4}\^[\s({]{0,4}\w{1,9}[\s)}]{0,4}\^"  # a tower of powers
@@ -53,29 +64,45 @@ def reason_to_refuse(expression: str) -> str | None:
     return "a number too large to compute" if _COSTLY.search(expression) else None
 
 
+class Compared(NamedTuple):
+    """The outcome of a comparison, and the processor seconds that the worker used for it."""
+
+    outcome: Outcome
+    cpu_s: float
+
+
 class Comparer:
     """Asks a worker process whether two expressions are equal. The process starts with the first question and is
     replaced after a time-out. Safe for several threads; they wait for each other."""
 
-    def __init__(self) -> None:
+    def __init__(self, backstop_s: float = BACKSTOP_S) -> None:
         self._lock = threading.Lock()
         self._worker: subprocess.Popen[bytes] | None = None
+        self._backstop_s = backstop_s
 
-    def compare(self, reference: str, answer: str, timeout_s: float) -> Outcome:
-        """Both as LaTeX or plain expressions, without dollar signs. Starting the process is not on the clock.
-        Raises CotDistillError when math-verify cannot be loaded."""
+    def compare(self, reference: str, answer: str, timeout_s: float) -> Compared:
+        """Both as LaTeX or plain expressions, without dollar signs; `timeout_s` of the worker's processor time.
+        Starting the process does not count, and after a time-out a fresh process is asked once more: what the first
+        had in memory must not decide. Raises CotDistillError when math-verify cannot be loaded."""
         with self._lock:
-            worker = self._running()
-            try:
-                _send(worker, [reference, answer, timeout_s])
-                outcome: Outcome = msgspec.json.decode(_receive(worker, timeout_s))
-            except (TimeoutError, OSError, EOFError) as failure:  # the last two: out of memory, or killed from outside
-                self._stop()
-                return "timeout" if isinstance(failure, TimeoutError) else "error"
-            except BaseException:  # Ctrl-C: the reply to this question must not answer the next
-                self._stop()
-                raise
-            return outcome
+            found = self._ask(reference, answer, timeout_s)
+            return self._ask(reference, answer, timeout_s) if found.outcome == "timeout" else found
+
+    def _ask(self, reference: str, answer: str, timeout_s: float) -> Compared:
+        worker = self._running()
+        try:
+            _send(worker, [reference, answer, timeout_s])
+            return msgspec.json.decode(_receive(worker, self._backstop_s + 20 * timeout_s), type=Compared)
+        except TimeoutError:
+            self._stop()
+            return Compared("timeout", timeout_s)
+        except (OSError, EOFError):  # at its deadline, out of memory, or killed from outside
+            late = worker.wait(START_S) in _DEADLINE_SIGNALS
+            self._stop()
+            return Compared("timeout" if late else "error", timeout_s if late else 0.0)
+        except BaseException:  # Ctrl-C: the reply to this question must not answer the next
+            self._stop()
+            raise
 
     @property
     def pid(self) -> int | None:
@@ -92,6 +119,7 @@ class Comparer:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
+            env=os.environ | {"PYTHONHASHSEED": "0"},  # sympy's order of terms, and so its time, depends on hashes
         )
         self._stopper = weakref.finalize(self, _kill, worker)  # also at the interpreter's exit
         try:
@@ -137,7 +165,6 @@ def _receive(worker: "subprocess.Popen[bytes]", timeout_s: float) -> bytes:
 def serve() -> None:
     """The worker: a line [reference, answer, timeout_s] in, a line with the outcome out, until the pipe closes."""
     import logging
-    import signal
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, whose end closes the pipe
     try:
@@ -147,19 +174,23 @@ def serve() -> None:
         return
     logging.disable(logging.CRITICAL)
     _limit_memory()
+    for expression in _WARM_UP:
+        _compare(expression, f"1 + {expression}")
     _reply("ready")
     for line in sys.stdin.buffer:
         reference, answer, timeout_s = json.loads(line)
-        _limit_processor(timeout_s)
+        began = time.process_time()
+        _set_deadline(timeout_s)
         try:
             outcome = _compare(reference, answer)
         except (Exception, MemoryError, RecursionError):  # whatever a model's text makes of a parser
             outcome = "error"
-        _reply(outcome)
+        _set_deadline(0)
+        _reply(Compared(outcome, time.process_time() - began))
 
 
-def _reply(outcome: str) -> None:
-    sys.stdout.buffer.write(msgspec.json.encode(outcome) + b"\n")
+def _reply(reply: str | Compared) -> None:
+    sys.stdout.buffer.write(msgspec.json.encode(reply) + b"\n")
     sys.stdout.buffer.flush()
 
 
@@ -171,16 +202,14 @@ def _limit_memory() -> None:
         resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
 
 
-def _limit_processor(timeout_s: float) -> None:
-    """A parent that lives kills at the deadline; when it is dead, the system does, two seconds of work later."""
-    with contextlib.suppress(ImportError, ValueError, OSError):
-        import resource
-
-        _, hard = resource.getrlimit(resource.RLIMIT_CPU)
-        resource.setrlimit(resource.RLIMIT_CPU, (int(time.process_time() + timeout_s) + 2, hard))
+def _set_deadline(timeout_s: float) -> None:
+    """The system ends this process after so much of its processor time, whatever it does then; 0: never. Windows has
+    no such timer, and only the parent's backstop there."""
+    if hasattr(signal, "setitimer"):
+        signal.setitimer(signal.ITIMER_PROF, timeout_s)
 
 
-def _compare(reference: str, answer: str) -> str:
+def _compare(reference: str, answer: str) -> Outcome:
     from math_verify import verify
 
     gold, found = _parse(reference), _parse(answer)

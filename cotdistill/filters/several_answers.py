@@ -3,14 +3,12 @@
 import re
 from dataclasses import dataclass, field
 
-import msgspec
-
+from cotdistill.answers.equality import Equality
 from cotdistill.answers.extract import ANSWER_WINDOW, final_answer
 from cotdistill.answers.numbers import read
 from cotdistill.answers.spelling import LETTER, folded, plain
 from cotdistill.reasoning import split
-from cotdistill.records import Judged, Response
-from cotdistill.verifiers.math import Verifier
+from cotdistill.records import Judged
 
 MOST = 20
 """So many spellings of an answer are compared; who has more has several."""
@@ -39,11 +37,11 @@ _PART_WITHIN = 60
 class Filter:
     """Drops answers that announce two different final answers: two boxes, or "Answer: 5" and then "Answer: 7".
 
-    Different in value, not in spelling: what the mathematics verifier takes for the same is one answer, and so are
+    Different in value, not in spelling: what is equal by value is one answer, and so are
     boxes in one enumeration. Answers to parts (a), (b) are left alone, and so are announcements in words.
     """
 
-    _verifier: Verifier = field(default_factory=lambda: Verifier(deadline_s=1), init=False, repr=False)
+    _equality: Equality = field(default_factory=lambda: Equality(deadline_s=1), init=False, repr=False)
 
     def reason_to_drop(self, judged: Judged) -> str | None:
         text = split(judged.response.text).answer[-ANSWER_WINDOW:]
@@ -51,16 +49,14 @@ class Filter:
         if len(answers) < 2:
             return None
         *others, last = answers
-        if len(others) >= MOST or any(self._differ(other, last, judged.response) for other in others):
+        if len(others) >= MOST or any(self._differ(other, last) for other in others):
             return "several different final answers"
         return None
 
-    def _differ(self, one: str, other: str, response: Response) -> bool:
-        """Only where the verifier is sure; what it cannot read may well be the same."""
-        prompt = msgspec.structs.replace(response.prompt, reference=one)
-        asked = msgspec.structs.replace(response, prompt=prompt, text=f"\\boxed{{{other}}}")
-        verdict = self._verifier.judge(asked)
-        return verdict.status == "incorrect" and verdict.detail is None
+    def _differ(self, one: str, other: str) -> bool:
+        """Only where that is certain; what cannot be read may well be the same."""
+        ruling = self._equality.rule(one, other, self._equality.budget())
+        return ruling.status == "incorrect" and ruling.detail is None
 
 
 def _announced(text: str) -> list[str]:

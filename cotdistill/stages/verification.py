@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from cotdistill import plugins
+from cotdistill.answers.equality import reads_as_math
 from cotdistill.errors import CotDistillError
 from cotdistill.records import Prompt, Response, Verdict
 from cotdistill.verifiers import Verifier
@@ -91,8 +92,6 @@ def _default(prompt: Prompt) -> str:
         return prompt.verifier
     if prompt.reference is None:
         return NOTHING
-    from cotdistill.verifiers.math import reads_as_math
-
     return "math" if reads_as_math(prompt.reference) else "exact"
 
 

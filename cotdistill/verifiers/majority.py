@@ -1,16 +1,15 @@
 """The answer that most samples of a prompt agree on, for prompts without a reference."""
 
-import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from cotdistill.answers.classes import classes
+from cotdistill.answers.equality import CpuBudget, Equality
 from cotdistill.answers.extract import final_answer
 from cotdistill.plugins import Count, Share
 from cotdistill.reasoning import split
 from cotdistill.records import Response, Status, Verdict
-from cotdistill.verifiers import math
 
 _METHOD = "majority"
 
@@ -20,14 +19,14 @@ class Verifier:
     """The answer of most samples of the prompt is right, by value and not by spelling; a reference is ignored.
 
     The largest class of equal answers must have `min_votes` samples and a share of `min_share` among all samples of
-    the prompt; otherwise, and where two classes are equally large, nobody is judged: `unverified`. Formulas are
-    compared by algebra for `deadline_s` a prompt, after which they are equal where they are spelt alike.
+    the prompt; otherwise, and where two classes are equally large, all samples are `unverified`. Formulas are compared
+    by algebra for `deadline_s` of processor time a prompt, after which they are equal where they are spelt alike.
     """
 
     min_share: Share = 0.5
     min_votes: Count = 2
     deadline_s: float = 5.0
-    _math: math.Verifier = field(default_factory=lambda: math.Verifier(deadline_s=1), init=False, repr=False)
+    _equality: Equality = field(default_factory=lambda: Equality(deadline_s=1), init=False, repr=False)
 
     def __post_init__(self) -> None:
         if not 0 <= self.deadline_s <= 3600:
@@ -39,10 +38,10 @@ class Verifier:
     def judge_prompt(self, responses: Sequence[Response]) -> list[Verdict]:
         answers = [_answer(response) for response in responses]
         said = [(place, answer) for place, answer in enumerate(answers) if answer]
-        until = time.monotonic() + self.deadline_s
+        budget = CpuBudget(self.deadline_s)
 
         def equal(one: str, other: str) -> bool:
-            return self._math.equal(one, other, until - time.monotonic())
+            return self._equality.equal(one, other, budget)
 
         groups = sorted(classes([answer for _, answer in said], equal), key=len, reverse=True)
         votes = len(groups[0]) if groups else 0

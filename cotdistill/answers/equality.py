@@ -1,0 +1,165 @@
+"""Whether two final answers are the same: numbers, equal texts, lists, sets, intervals and matrices are decided here,
+what is left by algebra in a worker process.
+
+A false accept is trained on, a false reject costs one sample. So where a spelling can mean two things, two answers
+differ. What is read as equal and what is not stands in docs/verifiers.md.
+"""
+
+import re
+import time
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from cotdistill.answers.numbers import off_unit, read, same, with_point
+from cotdistill.answers.spelling import LETTER, WORDS, folded, plain, same_letters, stated, words_of
+from cotdistill.answers.structure import ALIKE, UNORDERED, Parts, are_matrices, parts_of_both, right_sides
+from cotdistill.answers.symbolic import MAX_EXPRESSION, Compared, Comparer, Outcome, reason_to_refuse
+from cotdistill.records import Status
+
+MAX_PARTS = 100
+
+_OPTION = re.compile(r"(?:\(?([A-Z])[).:] )+(?=\S)")
+_LITERAL = re.compile(r"\d:\d|\d\.\d+\.|\d_\{?\d")
+"""A time, a version, a numeral in another base: right only if spelt alike, for algebra misreads them."""
+_DATE = re.compile(r"\d[-/]\d+[-/]\d|\d:\d|\d\.\d+\.")
+_RELATION = re.compile(r"[<>]|\\(?:[lg]e|ne)(?![a-z])")
+_FORMULA = re.compile(r"\d|\\[A-Za-z]|[=^_{}+*/<>|]|^\(.*\)$|^[A-Za-z]$")
+_PROSE = re.compile(r"[A-Za-z]{2,}[,:;.]? +[A-Za-z]{2,}")
+
+_OUTCOMES: dict[Outcome, tuple[Status, str | None]] = {
+    "equal": ("correct", None),
+    "different": ("incorrect", None),
+    "bad_reference": ("bad_reference", "the reference cannot be read as mathematics"),
+    "no_answer": ("incorrect", "the answer cannot be read as mathematics"),
+    "timeout": ("timeout", "the comparison did not end in time"),
+    "error": ("error", "the comparison failed"),
+}
+
+
+class Ruling(NamedTuple):
+    """The status of a comparison, the tier that decided (text, numeric, structure or symbolic), and why."""
+
+    status: Status
+    tier: str
+    detail: str | None = None
+
+
+class CpuBudget:
+    """Processor seconds that a comparison may still use, in this thread and in the worker. Not wall time: the same
+    question has the same answer on a machine that is busy with something else."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._began = time.thread_time()
+        self.spent_elsewhere = 0.0
+
+    def left(self) -> float:
+        return self._seconds - self.spent_elsewhere - (time.thread_time() - self._began)
+
+    def spend(self, seconds: float) -> None:
+        """Count what another process has used."""
+        self.spent_elsewhere += seconds
+
+
+@dataclass
+class Equality:
+    """Compares answers, `deadline_s` processor seconds each. It owns the worker process for algebra, which starts when
+    the first formula needs it. Safe for several threads."""
+
+    deadline_s: float = 5.0
+    comparer: Comparer = field(default_factory=Comparer, repr=False, compare=False)
+
+    def budget(self) -> CpuBudget:
+        return CpuBudget(self.deadline_s)
+
+    def equal(self, one: str, other: str, budget: CpuBudget | None = None) -> bool:
+        """Whether two answers are the same; False where that is not certain within `deadline_s`, nor within `budget`,
+        which several comparisons may share."""
+        seconds = self.deadline_s if budget is None else min(budget.left(), self.deadline_s)
+        own = CpuBudget(seconds)
+        same = self.rule(plain(one), plain(other), own).status == "correct"
+        if budget is not None:
+            budget.spend(own.spent_elsewhere)
+        return same
+
+    def rule(self, gold: str, given: str, budget: CpuBudget) -> Ruling:
+        """The cheap certainties; what they leave open goes on to `_rule_by_words` and then `_rule_by_structure`."""
+        if budget.left() < 0:  # sets of sets: every pair is tried
+            return Ruling("timeout", "structure", _OUTCOMES["timeout"][1])
+        if folded(gold) == folded(given):
+            return Ruling("correct", "text")
+        wanted, said = read(gold), read(given)
+        if (wanted is None) != (said is None):  # 2,74 is a list, unless the other side is a number
+            wanted, said = wanted or read(with_point(gold)), said or read(with_point(given))
+        if wanted and said:
+            return Ruling("correct" if same(wanted, said) else "incorrect", "numeric")
+        if option := _OPTION.match(given):
+            given = option[1] if LETTER.fullmatch(gold) else given[option.end() :]
+            return self.rule(gold, given, budget)
+        if reason := reason_to_refuse(gold):
+            return Ruling("bad_reference", "text", f"the reference is {reason}")
+        return self._rule_by_words(gold, given, budget)
+
+    def _rule_by_words(self, gold: str, given: str, budget: CpuBudget) -> Ruling:
+        sides = right_sides(gold, given)
+        if _LITERAL.search(gold) and sides != (gold, given):
+            return self.rule(*sides, budget)
+        if LETTER.fullmatch(gold) or WORDS.fullmatch(gold) or _LITERAL.search(gold) or _LITERAL.search(given):
+            return Ruling("incorrect", "text")
+        if reason := reason_to_refuse(given):
+            return Ruling("incorrect", "text", f"the answer is {reason}")
+        if words_of(given) and not words_of(gold):
+            number = stated(given)
+            return self.rule(gold, number, budget) if number else Ruling("incorrect", "text", "the answer is prose")
+        return self._rule_by_structure(gold, given, budget) if sides == (gold, given) else self.rule(*sides, budget)
+
+    def _rule_by_structure(self, gold: str, given: str, budget: CpuBudget) -> Ruling:
+        wanted, said = parts_of_both(gold, given)
+        if wanted and said and (wanted.kind == said.kind or {wanted.kind, said.kind} in ALIKE):
+            return self._rule_parts(wanted, said, budget)
+        if any(_PROSE.search(item) and len(item.split()) > 3 for item in (wanted.items if wanted else [gold])):
+            return Ruling("bad_reference", "text", "the reference is a sentence")
+        if (wanted or said) and not (_RELATION.search(gold) or _RELATION.search(given) or are_matrices(gold, given)):
+            return Ruling("incorrect", "structure")
+        if ("=" in gold) != ("=" in given):
+            return Ruling("incorrect", "structure", "one side is an equation, the other is not")
+        return self._rule_by_algebra(gold, given, budget)
+
+    def _rule_parts(self, wanted: Parts, said: Parts, budget: CpuBudget) -> Ruling:
+        """Each wanted part must be met by the part at its place, or in a set by one not used yet."""
+        if len(wanted.items) != len(said.items) or len(wanted.items) > MAX_PARTS:
+            return Ruling("incorrect", "structure")
+        free = list(said.items)
+        tiers: list[str] = []
+        for item in wanted.items:
+            rulings: list[Ruling] = []
+            for place, candidate in enumerate(free if {wanted.kind, said.kind} & UNORDERED else free[:1]):
+                rulings.append(self.rule(item, candidate, budget))
+                if rulings[-1].status == "correct":
+                    del free[place]
+                    break
+            else:
+                return next((one for one in rulings if one.status != "incorrect"), rulings[-1])
+            tiers.append(rulings[-1].tier)
+        return Ruling("correct", "symbolic" if "symbolic" in tiers else "structure")
+
+    def _rule_by_algebra(self, gold: str, given: str, budget: CpuBudget) -> Ruling:
+        gold, unit = off_unit(gold)
+        given, other = off_unit(given)
+        if (unit and other and unit != other) or not same_letters(gold, given):
+            return Ruling("incorrect", "text")
+        left_s = budget.left()
+        found = self.comparer.compare(gold, given, left_s) if left_s > 0 else Compared("timeout", 0.0)
+        budget.spend(found.cpu_s)
+        status, detail = _OUTCOMES[found.outcome]
+        return Ruling(status, "symbolic", detail)
+
+
+def reads_as_math(reference: str) -> bool:
+    """Whether a reference is a number or a formula, rather than words, a date or a time. Cheap."""
+    if len(reference) > MAX_EXPRESSION:
+        return False
+    text = plain(reference)
+    if len(text) > 1 and (words_of(text) or _DATE.search(text)):
+        return bool(text[:1].isdigit() and read(text))
+    return bool(read(text) or _FORMULA.search(text) or LETTER.fullmatch(text))
