@@ -51,9 +51,35 @@ def test_every_help_ends_with_an_example_of_its_own_command(command: str) -> Non
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_every_help_fits_a_screen_and_help_all_has_the_rest(command: str) -> None:
+def test_an_example_can_be_pasted_from_a_terminal_of_80_columns(command: str) -> None:
+    shown = cotdistill(command, "--help", COLUMNS="80").stdout
+    first, *rest = shown.partition("Example: ")[2].partition("\n\n")[0].splitlines()
+    assert len("  Example: " + first) < 80
+    for before, line in zip([first, *rest], rest, strict=False):
+        assert before.endswith(" \\"), f"the shell would run {before!r} alone"
+        assert len(line) < 80
+
+
+@pytest.mark.parametrize("command", ["finetune", "generate"])
+def test_defaults_read_as_people_write_them(command: str) -> None:
+    shown = cotdistill(command, "--help-all").stdout
+    assert not re.search(r"default: \d+\.0\b", shown), shown
+
+
+def test_a_wrong_choice_is_refused_with_the_choices_that_help_shows() -> None:
+    assert "--method lora|qlora|full" in cotdistill("finetune", "--help").stdout
+    done = cotdistill("finetune", "x", "-o", "y", "--student", "tiny", "--method", "loraa", "--epochs", "-1")
+    assert done.returncode == 2
+    assert "--method: expected lora, qlora or full, got 'loraa'" in done.stderr
+    assert "--epochs: expected more than 0, got -1" in done.stderr, "all at once"
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_help_is_short_or_in_groups_and_help_all_has_the_rest(command: str) -> None:
     shown = cotdistill(command, "--help", COLUMNS="100").stdout
-    assert len(shown.splitlines()) <= 45, shown
+    groups = shown.split("\n\n")
+    assert max(len(group.splitlines()) for group in groups) <= 24, shown
+    assert len(shown.splitlines()) <= 72, shown
     if "--help-all" in shown:
         everything = cotdistill(command, "--help-all", COLUMNS="100").stdout
         assert set(shown.split()) < set(everything.split())

@@ -102,7 +102,7 @@ def test_a_run_without_holdout_removes_the_last_ones_files(tmp_path: Path) -> No
 
 @pytest.mark.parametrize("share", [-0.1, 1.0, 7.0])
 def test_a_share_outside_zero_to_one_is_refused(tmp_path: Path, share: float) -> None:
-    with pytest.raises(UsageError, match=r"--holdout .* expected a share from 0 up to, not including, 1"):
+    with pytest.raises(UsageError, match=r"--holdout: expected 0 up to, not including, 1"):
         write(tmp_path, make_judged(), holdout=share)
 
 

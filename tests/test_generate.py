@@ -205,7 +205,7 @@ def own_prompts(tmp_path: Path, *items: Any) -> Path:
         ([{"question": "q"}], ("--teacher", "mock:nothing-like-it"), 2, "nothing-like-it"),
         ([{"question": "q"}], ("--samples", "0"), 2, "--samples: expected at least 1, got 0"),
         ([{"question": "q"}], ("--template", "wroked"), 2, "no template named 'wroked'"),
-        ([{"question": "q"}], ("--price-in", "1"), 2, "--price-in and --price-out go together"),
+        ([{"question": "q"}], ("--price-in", "1"), 2, "--price-in: goes with --price-out"),
         (
             [{"question": "q"}],
             ("--teacher", "openai:m", "--base-url", "http://127.0.0.1:9/v1"),

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from cotdistill.cli.help import GroupedCommand, example
 from cotdistill.cli.options import load_env
 
 cache = typer.Typer(help="The store of paid answers.", no_args_is_help=True, rich_markup_mode=None)
@@ -13,7 +14,7 @@ StorePath = Annotated[
 ]
 
 
-@cache.command("stats", epilog="Example: cotdistill cache stats")
+@cache.command("stats", cls=GroupedCommand, epilog=example("cotdistill cache stats"))
 def cache_stats(
     path: StorePath = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a teacher.")] = False,
@@ -33,7 +34,7 @@ def cache_stats(
         typer.echo(json.dumps(share._asdict()) if as_json else f"{name:<{width}} {size}  {first} to {last}")
 
 
-@cache.command("prune", epilog="Example: cotdistill cache prune --older-than-days 365")
+@cache.command("prune", cls=GroupedCommand, epilog=example("cotdistill cache prune --older-than-days 365"))
 def cache_prune(
     older_than_days: Annotated[float, typer.Option(help="Delete answers stored longer ago than this.", metavar="DAYS")],
     model: Annotated[
@@ -49,13 +50,13 @@ def cache_prune(
     typer.echo(f"{count:,} answers {'would be ' if dry_run else ''}deleted", err=True)
 
 
-@cache.command("path", epilog="Example: cotdistill cache path")
+@cache.command("path", cls=GroupedCommand, epilog=example("cotdistill cache path"))
 def cache_path(path: StorePath = None) -> None:
     """Where the store is."""
     typer.echo(_store_path(path))
 
 
-@cache.command("export", epilog="Example: cotdistill cache export -o answers.jsonl")
+@cache.command("export", cls=GroupedCommand, epilog=example("cotdistill cache export -o answers.jsonl"))
 def cache_export(
     output: Annotated[Path, typer.Option("-o", "--output", help="Where the result goes.", metavar="PATH")],
     path: StorePath = None,

@@ -6,16 +6,18 @@ The options come from the fields of the configs (`config.py`), so a command here
 import dataclasses
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn
 
 import typer
 
 from cotdistill import __version__, config, plugins
 from cotdistill.cli import recipes
 from cotdistill.cli.cache import cache
+from cotdistill.cli.help import GroupedCommand, example
 from cotdistill.cli.options import load_env, options_of
-from cotdistill.errors import BUDGET, DONE, ERROR, SOME_FAILED, CotDistillError, StoppedError, UsageError
+from cotdistill.errors import BUDGET, DONE, ERROR, SOME_FAILED, CotDistillError, StoppedError
 from cotdistill.mock import faults
 
 if TYPE_CHECKING:
@@ -35,23 +37,26 @@ app = typer.Typer(
 )
 
 
+command = partial(app.command, cls=GroupedCommand)
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Console:
     """How a command talks; the same for all."""
 
-    quiet: bool = config.option(False, "No progress, no summary; errors only.")
-    verbose: bool = config.option(False, "Tell of each retry and each limit found, too.")
-    json: bool = config.option(False, "The summary as JSON on stdout.")
-    log_format: str = config.option("text", "Progress lines off a terminal: text or json.", "text|json")
+    quiet: bool = config.option(False, "No progress, no summary; errors only.", panel="Log")
+    verbose: bool = config.option(False, "Report each retry and each measured limit too.", panel="Log")
+    json: bool = config.option(False, "The summary as JSON on stdout.", panel="Log")
+    log_format: Literal["text", "json"] = config.option("text", "Log lines where stderr is no terminal.", panel="Log")
 
 
-def _stage(console: Console, call: Callable[[Any], "Manifest"]) -> None:
+def _stage(console: Console, settings: Any, call: Callable[[Any], "Manifest"]) -> None:
     """Run one stage with the right progress, print its summary, exit with its code."""
     from cotdistill import progress
     from cotdistill.artifacts import summary
+    from cotdistill.recipes import preflight
 
-    if console.log_format not in ("text", "json"):
-        raise UsageError(f"--log-format {console.log_format!r}: expected text or json")
+    preflight.check_packages(settings)
     reporter = progress.for_stderr(quiet=console.quiet, log_format=console.log_format)
     if console.verbose:
         _tell_everything(reporter.note)
@@ -91,9 +96,7 @@ def _argument(help: str, metavar: str) -> Any:
     return typer.Argument(help=help, metavar=metavar, show_default=False)
 
 
-@app.command(
-    epilog="Example: cotdistill generate prompts.jsonl -o responses.jsonl --teacher mock:digit-chains --samples 4"
-)
+@command(epilog=example("cotdistill generate prompts.jsonl -o responses.jsonl --teacher mock:digit-chains --samples 4"))
 @options_of(config.GenerateConfig, Console)
 def generate(
     prompts: Annotated[Path, _argument("JSONL, JSON, CSV, Parquet, text, or hf:NAME:SPLIT from the hub.", "PROMPTS")],
@@ -105,11 +108,11 @@ def generate(
     from cotdistill.stages import generate as stage
 
     load_env()
-    _stage(console, lambda progress: stage.run(prompts, output, settings, progress))
+    _stage(console, settings, lambda progress: stage.run(prompts, output, settings, progress))
 
 
-@app.command(
-    "filter", epilog="Example: cotdistill filter responses.jsonl -o kept.jsonl --verify math --select shortest:k=1"
+@command(
+    "filter", epilog=example("cotdistill filter responses.jsonl -o kept.jsonl --verify math --select shortest:k=1")
 )
 @options_of(config.FilterConfig, Console)
 def filter_(
@@ -127,10 +130,10 @@ def filter_(
         typer.echo(explain(output, settings.explain))
         return
     load_env()
-    _stage(console, lambda progress: stage.run(responses, output, settings, progress))
+    _stage(console, settings, lambda progress: stage.run(responses, output, settings, progress))
 
 
-@app.command("format", epilog="Example: cotdistill format kept.jsonl -o train.jsonl --holdout 0.1")
+@command("format", epilog=example("cotdistill format kept.jsonl -o train.jsonl --holdout 0.1"))
 @options_of(config.FormatConfig, Console)
 def format_(
     kept: Annotated[Path, _argument("What filter kept.", "KEPT")],
@@ -141,12 +144,10 @@ def format_(
     """Write training rows of problem, trace and answer."""
     from cotdistill.stages import format as stage
 
-    _stage(console, lambda progress: stage.run(kept, output, settings, progress))
+    _stage(console, settings, lambda progress: stage.run(kept, output, settings, progress))
 
 
-@app.command(
-    epilog="Example: cotdistill finetune train.jsonl -o student --student tiny --max-steps 900 --batch-size 16"
-)
+@command(epilog=example("cotdistill finetune train.jsonl -o student --student tiny --max-steps 900 --batch-size 16"))
 @options_of(config.FinetuneConfig, Console)
 def finetune(
     train: Annotated[Path, _argument("Rows that format wrote.", "TRAIN")],
@@ -157,12 +158,10 @@ def finetune(
     """Fine-tune a small open model on the rows (SFT on the completion only)."""
     from cotdistill.stages import finetune as stage
 
-    _stage(console, lambda progress: stage.run(train, output, settings, progress))
+    _stage(console, settings, lambda progress: stage.run(train, output, settings, progress))
 
 
-@app.command(
-    epilog="Example: cotdistill evaluate heldout.jsonl -o scores.json --student student --baseline smollm2-135m"
-)
+@command(epilog=example("cotdistill evaluate heldout.jsonl -o scores.json --student student --baseline smollm2-135m"))
 @options_of(config.EvaluateConfig, Console)
 def evaluate(
     prompts: Annotated[Path, _argument("Held-out prompts with references.", "PROMPTS")],
@@ -174,13 +173,13 @@ def evaluate(
     from cotdistill.stages import evaluate as stage
 
     load_env()
-    _stage(console, lambda progress: stage.run(prompts, output, settings, progress))
+    _stage(console, settings, lambda progress: stage.run(prompts, output, settings, progress))
 
 
 recipes.register(app)
 
 
-@app.command(epilog="Example: cotdistill report runs/latest -o report.html")
+@command(epilog=example("cotdistill report runs/latest -o report.html"))
 def report(
     run_dir: Annotated[Path, _argument("A directory with a run's files, such as runs/latest or demo.", "RUN_DIR")],
     output: Output,
@@ -192,7 +191,7 @@ def report(
     typer.echo(f"{info.path}: {output.stat().st_size / 1e6:.1f} MB", err=True)
 
 
-@app.command(epilog="Example: cotdistill demo -o demo")
+@command(epilog=example("cotdistill demo -o demo"))
 def demo(
     output: Annotated[Path, typer.Option("-o", "--output", help="Where its files go.", metavar="DIR")] = Path("demo"),
     seed: Annotated[int, typer.Option(help="Of the problems, the rows' order and the students.", metavar="N")] = 0,
@@ -200,9 +199,10 @@ def demo(
     steps: Annotated[int, typer.Option(help="Training steps of each student.", metavar="N")] = 900,
 ) -> None:
     """The whole chain, offline, in minutes, on the embedded simulated teacher and a tiny student."""
-    from cotdistill import progress
+    from cotdistill import progress, students
     from cotdistill.recipes import demo as chain
 
+    students.need_packages("demo")
     reporter = progress.for_stderr()
     try:
         closing = chain.run(chain.Demo(output, problems=problems, steps=steps, seed=seed), reporter)
@@ -213,11 +213,13 @@ def demo(
     typer.echo(closing)
 
 
-@app.command(
+@command(
     "mock-teacher",
     epilog=(
-        "\b\nExample: cotdistill mock-teacher --rpm 600 --latency-ms 800\n"
-        "         --latency-tail 0.8 --faults 529:0.1,cut:0.02,500@1-3\n\n\b\n"
+        example(
+            "cotdistill mock-teacher --rpm 600 --latency-ms 800 --latency-tail 0.8 --faults 529:0.1,cut:0.02,500@1-3"
+        )
+        + "\n\n\b\n"
         "Without --replay it solves chains of last-digit operations, such as\n"
         "a=6 b=a*3 c=b-9 c?, and forgets to borrow six times in ten. Of anything\n"
         f"else it says that it is simulated.\n\n{faults.HELP}"
@@ -291,7 +293,7 @@ def mock_teacher(
 app.add_typer(cache, name="cache")
 
 
-@app.command("list", epilog="Example: cotdistill list filters")
+@command("list", epilog=example("cotdistill list filters"))
 def list_(
     what: Annotated[str, _argument(f"One of {', '.join(plugins.FOLDERS)}.", "WHAT")] = "",
 ) -> None:

@@ -10,6 +10,8 @@ from typing import Annotated, Any
 import typer
 
 from cotdistill import config, plugins
+from cotdistill.cli.help import show_all
+from cotdistill.config.options import choices
 from cotdistill.inputs import templates
 
 
@@ -46,20 +48,15 @@ def options_of(*configs: type[Any]) -> Callable[[Callable[..., None]], Callable[
     return decorate
 
 
-def _show_all(context: typer.Context, wanted: bool) -> None:
-    if wanted:
-        for parameter in context.command.params:
-            parameter.hidden = False  # type: ignore[attr-defined]
-        typer.echo(context.get_help())
-        raise typer.Exit
-
-
 _HELP_ALL = inspect.Parameter(
     "help_all",
     inspect.Parameter.KEYWORD_ONLY,
     default=False,
     annotation=Annotated[
-        bool, typer.Option("--help-all", callback=_show_all, is_eager=True, help="Show the rarer options too.")
+        bool,
+        typer.Option(
+            "--help-all", callback=show_all, is_eager=True, help="Show the rare options too.", rich_help_panel="Log"
+        ),
     ],
 )
 
@@ -68,19 +65,19 @@ def _fields(kind: type[Any]) -> list[inspect.Parameter]:
     hints, names = typing.get_type_hints(kind), _names()
     parameters = []
     for field in dataclasses.fields(kind):
-        help = field.metadata["help"].format_map(names)
+        one_of = choices(hints[field.name])
         option = typer.Option(
-            "--" + field.name.replace("_", "-"),
-            help=help,
-            metavar=field.metadata["metavar"] or None,
+            config.flag(field.name),
+            help=field.metadata["help"].format_map(names),
+            metavar="|".join(one_of) or field.metadata["metavar"] or None,
             hidden=field.metadata["rare"],
+            show_default=_shown(field.default),
+            rich_help_panel=field.metadata["panel"] or None,
         )
-        repeated = typing.get_origin(hints[field.name]) is tuple
-        hint = list[str] if repeated else hints[field.name]
-        default: Any = field.default
-        if repeated:
+        hint, default = _for_typer(hints[field.name], bool(one_of)), field.default
+        if isinstance(default, tuple):
             default = list(default)
-        if field.default is config.REQUIRED and not _optional(hint):
+        if default is config.REQUIRED:
             default = inspect.Parameter.empty
         parameters.append(
             inspect.Parameter(
@@ -90,13 +87,26 @@ def _fields(kind: type[Any]) -> list[inspect.Parameter]:
     return parameters
 
 
-def _optional(hint: Any) -> bool:
-    return isinstance(hint, types.UnionType) and type(None) in typing.get_args(hint)
+def _for_typer(hint: Any, one_of: bool) -> Any:
+    """The type that typer reads: choices are texts to it, so that a wrong one is refused in the words of `config`."""
+    if typing.get_origin(hint) is tuple:
+        return list[str]
+    if not one_of:
+        return hint
+    return str | None if types.NoneType in typing.get_args(hint) else str
+
+
+def _shown(default: Any) -> bool:
+    """Whether --help names the default: not one that says nothing."""
+    return default not in (None, (), False, "")
 
 
 def _build(kind: type[Any], given: dict[str, Any]) -> Any:
+    """The config of these options. Raises UsageError that names every option that does not fit."""
     values = {field.name: given[field.name] for field in dataclasses.fields(kind)}
-    return kind(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})
+    built = kind(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})
+    config.check(built)
+    return built
 
 
 def load_env() -> None:

@@ -2,18 +2,21 @@
 
 import os
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
+from cotdistill.cli.help import GroupedCommand, example
 from cotdistill.cli.options import load_env
 from cotdistill.errors import BUDGET, DONE, SOME_FAILED, StoppedError, UsageError
 
 
 def register(app: typer.Typer) -> None:
-    app.command("run", epilog="Example: cotdistill run recipe.toml --set generate.samples=8")(run)
-    app.command("init", epilog="Example: cotdistill init sums --task maths --yes")(init)
-    app.command("push", epilog="Example: cotdistill push runs/latest/student me/sums-135m --dry-run")(push)
+    app.command("run", cls=GroupedCommand, epilog=example("cotdistill run recipe.toml --set generate.samples=8"))(run)
+    app.command("init", cls=GroupedCommand, epilog=example("cotdistill init sums --task maths --yes"))(init)
+    app.command(
+        "push", cls=GroupedCommand, epilog=example("cotdistill push runs/latest/student me/sums-135m --dry-run")
+    )(push)
 
 
 def run(
@@ -27,7 +30,7 @@ def run(
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress, no summary; errors only.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="The run's record as JSON on stdout.")] = False,
     log_format: Annotated[
-        str, typer.Option(help="Progress lines off a terminal: text or json.", metavar="text|json")
+        Literal["text", "json"], typer.Option(help="Log lines where stderr is no terminal.", metavar="text|json")
     ] = "text",
 ) -> None:
     """The whole chain of a recipe, only what is new or changed; for cron."""
@@ -35,14 +38,12 @@ def run(
     from cotdistill.recipes import run
     from cotdistill.recipes.recipe import read
 
-    if log_format not in ("text", "json"):
-        raise UsageError(f"--log-format {log_format!r}: expected text or json")
     if not recipe.is_file():
         raise UsageError(f"{recipe}: no such recipe; `cotdistill init` writes one")
     os.chdir(recipe.parent)  # so that paths in it, and .env, are those beside it, wherever cron starts
     load_env()
     changes = [*(change or []), *([f"keep={keep}"] if keep else [])]
-    chosen = read(Path(recipe.name), changes)
+    chosen = read(Path(recipe.name), changes, shown=str(recipe))
     reporter = progress.for_stderr(quiet=quiet, log_format=log_format)
     try:
         if plan:

@@ -42,7 +42,7 @@ def check(exports: Sequence[str], layout: str) -> None:
     for name in exports:
         if name not in _KNOWN:
             raise plugins.unknown("export", name, list(_KNOWN))
-        if layout not in _KNOWN[name]:
+        if plugins.parse(layout)[0] not in _KNOWN[name]:
             raise UsageError(
                 f"--export {name}: it would not find the trace in {layout} rows; use --format "
                 f"{', '.join(sorted(_KNOWN[name]))}"

@@ -10,7 +10,7 @@ from cotdistill import artifacts, students
 from cotdistill.artifacts import ArtifactWriter, Manifest, lineage
 from cotdistill.artifacts.json_lines import BadLines
 from cotdistill.config import FinetuneConfig, check
-from cotdistill.errors import DONE, UsageError
+from cotdistill.errors import DONE
 from cotdistill.progress import Progress, Silent
 from cotdistill.training import distributed, student_directory
 from cotdistill.training.row_reader import SHOWN, Reader, marked
@@ -28,7 +28,11 @@ def run(rows: Path, student_dir: Path, config: FinetuneConfig, progress: Progres
     Work in progress stands in `<student_dir>.partial/`; with `resume` a killed run continues from its last
     checkpoint there. Raises CotDistillError for rows that cannot be trained on, StoppedError after a signal.
     """
-    _check(config)
+    check(config)
+    if config.method == "qlora":
+        from cotdistill.students import quantized
+
+        quantized.check()
     if not distributed.is_first():
         _help_first(rows, student_dir, config)
     bad = BadLines(artifacts.sibling(student_dir, "bad.jsonl") if config.skip_bad else None)
@@ -202,23 +206,3 @@ def _work_directory(current: artifacts.Run, config: FinetuneConfig, progress: Pr
     if config.resume:
         progress.note("no checkpoint to continue from; starting afresh")
     return student_directory.begin(current.output, receipt)
-
-
-def _check(config: FinetuneConfig) -> None:
-    from cotdistill.training import packing
-
-    check(config)
-    named = {"method": ("lora", "qlora", "full"), "packing": packing.CHOICES, "checkpointing": ("auto", "on", "off")}
-    for name, choices in named.items():
-        if (value := getattr(config, name)) not in choices:
-            raise UsageError(f"--{name} {value!r}: expected {', '.join(choices[:-1])} or {choices[-1]}")
-    for name in ("epochs", "learning_rate"):
-        value = getattr(config, name)
-        if value is not None and value <= 0:
-            raise UsageError(f"--{name.replace('_', '-')}: expected more than 0, got {value}")
-    if config.patience is not None and not config.eval_data:
-        raise UsageError("--patience: needs --eval-data, the rows whose loss decides when to stop")
-    if config.method == "qlora":
-        from cotdistill.students import quantized
-
-        quantized.check()

@@ -5,8 +5,6 @@ from collections.abc import Sequence
 
 from cotdistill.training.token_rows import TokenRows
 
-CHOICES = ("auto", "bfd", "none")
-
 
 def chosen(choice: str) -> bool:
     """Whether rows are packed. Without FlashAttention a pack costs the square of its length, so auto packs only

@@ -37,8 +37,6 @@ def run(prompts: Path, scores: Path, config: EvaluateConfig, progress: Progress)
     give pass@k and the majority's accuracy. A prompt without a reference is refused: it cannot be scored.
     """
     check(config)
-    if config.export not in (None, "lm-eval"):
-        raise UsageError(f"--export {config.export!r}: expected lm-eval")
     prompts = hub.fetch(prompts, progress.note)
     judge = Judge(config.verify)
     with artifacts.run("evaluate", scores, dataclasses.asdict(config), PACKAGES) as current:

@@ -25,9 +25,6 @@ RESPONSES_AT_ONCE = 2_000
 SMALL_BYTES = 4_000_000
 """A file that one process is done with before a second one has started."""
 
-ENGINES = ("local", "ray")
-WEIGHTS = ("none", "difficulty", "uncertainty")
-
 
 def run(responses: Path, kept: Path, config: FilterConfig, progress: Progress) -> Manifest:
     """Write the kept to `kept`, the others with their reasons to `<stem>.dropped.jsonl`, and prompts whose samples
@@ -36,7 +33,7 @@ def run(responses: Path, kept: Path, config: FilterConfig, progress: Progress) -
     `pass_rate` is the share of a prompt's samples that are correct, counted before anything is dropped. The output
     is the same for any number of workers.
     """
-    _check(config)
+    check(config)
     screen = Screen.build(config)  # also: a wrong spec ends the run before it begins
     with artifacts.run("filter", kept, _options(config), PACKAGES) as current:
         current.read(responses, allow_modified=config.allow_modified, written_by="generate")
@@ -135,14 +132,6 @@ class Sieve:
             if reason := ask(name, filter, one.judged):
                 return Screened(one.judged, name, reason)
         return one
-
-
-def _check(config: FilterConfig) -> None:
-    check(config)
-    if config.engine not in ENGINES:
-        raise plugins.unknown("engine", config.engine, ENGINES)
-    if config.weight not in WEIGHTS:
-        raise plugins.unknown("weight", config.weight, WEIGHTS)
 
 
 def _workers(config: FilterConfig, responses: Path) -> int:

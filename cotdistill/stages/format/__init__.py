@@ -15,7 +15,6 @@ from cotdistill.artifacts.json_lines import BadLines
 from cotdistill.chat import proof
 from cotdistill.chat.proof import Proof
 from cotdistill.config import FormatConfig, check
-from cotdistill.errors import UsageError
 from cotdistill.exports import trainers
 from cotdistill.progress import Progress
 from cotdistill.publishing import data_set_card
@@ -33,7 +32,8 @@ def run(kept: Path, train: Path, config: FormatConfig, progress: Progress) -> Ma
     the other prompts, so it stays the same as a data set grows. With a student each row is rendered by its chat
     template and proven. Raises CotDistillError for a row that cannot be.
     """
-    _check(config)
+    check(config)
+    trainers.check(config.export, config.format)
     proof = _proof(config, progress)
     maker, features = Rows(config, proof), Features()
     with artifacts.run("format", train, dataclasses.asdict(config)) as current, ExitStack() as stack:
@@ -83,16 +83,6 @@ def _counts(maker: Rows) -> dict[str, int]:
     of_note = {name: count for name, count in maker.counts.items() if count}
     cut = {"rows_cut": maker.proof.cut} if maker.proof and maker.proof.cut else {}
     return {"without_reasoning": 0, **of_note, **cut}
-
-
-def _check(config: FormatConfig) -> None:
-    check(config)
-    trainers.check(config.export, config.format)
-    if not 0 <= config.holdout < 1:
-        raise UsageError(f"--holdout {config.holdout}: expected a share from 0 up to, not including, 1")
-    for name, wanted in (("cut_long", config.cut_long), ("show", config.show)):
-        if wanted and not config.student:
-            raise UsageError(f"--{name.replace('_', '-')}: goes with --student, whose tokens it is about")
 
 
 def _proof(config: FormatConfig, progress: Progress) -> Proof | None:

@@ -10,12 +10,10 @@ import msgspec
 
 from cotdistill import plugins
 from cotdistill.chat.proof import Proof, steps_that_fit
-from cotdistill.config import FormatConfig
-from cotdistill.errors import CotDistillError, UsageError
+from cotdistill.config import FormatConfig, MixShare
+from cotdistill.errors import CotDistillError
 from cotdistill.formats import prompt_completion
 from cotdistill.records import Judged, Prompt
-
-MOST_REPEATS = 100
 
 
 @dataclass
@@ -28,7 +26,7 @@ class Rows:
 
     def __post_init__(self) -> None:
         self._layout: Any = plugins.build("formats", self.config.format)
-        self._shares = [_share(spec) for spec in self.config.mix]
+        self._shares = [MixShare.parse(spec) for spec in self.config.mix]
 
     def of(self, samples: Sequence[Judged]) -> Iterator[dict[str, Any]]:
         """Rows of one prompt, with ids. Raises CotDistillError for one that cannot be proven for the student."""
@@ -102,29 +100,9 @@ def _conversations(row: dict[str, Any], judged: Judged, trace: str | None = None
     return [{"id": row["id"], **prompt_completion.Format().row(judged)}]
 
 
-@dataclass(frozen=True)
-class _Share:
-    tag: str
-    value: str
-    weight: float
-
-
-def _share(spec: str) -> _Share:
-    """`task=code:0.5`. Raises UsageError for anything else."""
-    place, colon, weight = spec.rpartition(":")
-    tag, equals, value = place.partition("=")
-    try:
-        share = _Share(tag, value, float(weight))
-    except ValueError:
-        colon = ""
-    if not colon or not equals or not tag or not 0 <= share.weight <= MOST_REPEATS:
-        raise UsageError(f"--mix {spec!r}: expected TAG=VALUE:TIMES, such as task=code:0.5, at most {MOST_REPEATS}")
-    return share
-
-
-def _times(shares: Sequence[_Share], prompt: Prompt, name: str) -> int:
+def _times(shares: Sequence[MixShare], prompt: Prompt, name: str) -> int:
     """How often a row stands in the file: its share, and for the part after the point a lot drawn by its id."""
     tags = prompt.tags or {}
-    wanted = next((one.weight for one in shares if tags.get(one.tag) == one.value), 1.0)
+    wanted = next((one.times for one in shares if tags.get(one.tag) == one.value), 1.0)
     lot = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8]) / 2**64
     return int(wanted) + (lot < wanted % 1)

@@ -16,7 +16,6 @@ from cotdistill.config import GenerateConfig, check
 from cotdistill.dispatch.asking import Asked, Job, Limits, ask_all
 from cotdistill.dispatch.budget import Budget
 from cotdistill.dispatch.claims import Claims
-from cotdistill.errors import UsageError
 from cotdistill.inputs import hub, templates
 from cotdistill.inputs.prompt_files import PromptFile
 from cotdistill.pricing import Prices
@@ -46,7 +45,7 @@ def run(prompts: Path, output: Path, config: GenerateConfig, progress: Progress)
     Raises UsageError for options that do not fit, AccountError when the provider refuses the account,
     StoppedError after a signal. In each case what was answered is in the store.
     """
-    _check(config)
+    check(config)
     prompts = hub.fetch(prompts, progress.note)
     teacher = teachers.build(config.teacher, config.base_url, config.concurrency, config.timeout_s)
     if config.batch:
@@ -230,18 +229,6 @@ def _options(config: GenerateConfig) -> dict[str, object]:
 def prices_of(teacher: Teacher, config: GenerateConfig) -> Prices:
     given = [None if price is None else Decimal(str(price)) for price in (config.price_in, config.price_out)]
     return Prices(teacher.provider, teacher.model, *given)
-
-
-def _check(config: GenerateConfig) -> None:
-    check(config)
-    if (config.price_in is None) != (config.price_out is None):
-        raise UsageError("--price-in and --price-out go together")
-    if config.batch and config.until_accepted:
-        raise UsageError("--until-accepted: asks on as answers come in, which in a --batch takes a day each")
-    if config.verify and not config.until_accepted:
-        raise UsageError("--verify: here it goes with --until-accepted; otherwise it is an option of filter")
-    if config.until_accepted and config.until_accepted > config.samples:
-        raise UsageError(f"--until-accepted {config.until_accepted}: needs at least as many --samples to choose from")
 
 
 @contextmanager

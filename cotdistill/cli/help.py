@@ -1,0 +1,51 @@
+"""How --help looks: options in groups, readable defaults, examples that can be pasted from a narrow terminal.
+
+Plain text: it wraps at any width, and costs no import of rich.
+"""
+
+import textwrap
+from typing import Any
+
+import typer
+from typer.core import TyperCommand
+
+EXAMPLE_WIDTH = 70
+"""With "Example: " before it, under 80 columns."""
+
+
+class GroupedCommand(TyperCommand):
+    """A command whose options stand under their `rich_help_panel`, in the order in which the panels first appear."""
+
+    def collect_usage_pieces(self, ctx: Any) -> list[str]:
+        """Without the braces around a required argument, which read as a set."""
+        return [piece.strip("{}") for piece in super().collect_usage_pieces(ctx)]
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        groups: dict[str, list[tuple[str, str]]] = {}
+        for parameter in self.get_params(ctx):
+            if (entry := parameter.get_help_record(ctx)) is None:
+                continue
+            if parameter.param_type_name == "argument":
+                panel = "Arguments"
+                entry = (str(getattr(parameter, "metavar", "") or parameter.name), entry[1])
+            else:
+                panel = getattr(parameter, "rich_help_panel", None) or "Options"
+            groups.setdefault(panel, []).append(entry)
+        for panel, entries in groups.items():
+            with formatter.section(panel):
+                formatter.write_dl(entries)
+
+
+def example(command: str) -> str:
+    """The last lines of a --help. A long command is broken between words, with a backslash as the shell wants it."""
+    lines = textwrap.wrap(command, EXAMPLE_WIDTH - 2, break_long_words=False, break_on_hyphens=False)
+    return "\b\nExample: " + " \\\n           ".join(lines)
+
+
+def show_all(context: typer.Context, wanted: bool) -> None:
+    """What --help-all does: the rare options too."""
+    if wanted:
+        for parameter in context.command.params:
+            parameter.hidden = False  # type: ignore[attr-defined]
+        typer.echo(context.get_help())
+        raise typer.Exit

@@ -1,0 +1,54 @@
+"""The options of each stage, and the one check that command line, recipe and stage ask.
+
+`stages` has the options with the values that each takes, `conditions` what several of them ask of each other.
+"""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+from cotdistill.config.conditions import MixShare, broken_conditions
+from cotdistill.config.options import REQUIRED, option, required, wrong_values
+from cotdistill.config.stages import EvaluateConfig, FilterConfig, FinetuneConfig, FormatConfig, GenerateConfig
+from cotdistill.errors import UsageError
+
+__all__ = [
+    "REQUIRED",
+    "EvaluateConfig",
+    "FilterConfig",
+    "FinetuneConfig",
+    "FormatConfig",
+    "GenerateConfig",
+    "MixShare",
+    "check",
+    "flag",
+    "option",
+    "problems",
+]
+
+
+def problems(kind: type[Any], values: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Each option among `values` that does not fit, with why. Options that are left out have their defaults.
+
+    First the values that an option's type does not take, then options that do not go together.
+    """
+    found = list(wrong_values(kind, values))
+    wrong = {name for name, _ in found}
+    sound = {name: value for name, value in values.items() if name not in wrong}
+    config = kind(**dict.fromkeys(required(kind), "") | sound)
+    return found + [(name, why) for name, why in broken_conditions(config) if name not in wrong]
+
+
+def check(config: Any) -> None:
+    """Raises UsageError that names every option that does not fit."""
+    values = {field.name: getattr(config, field.name) for field in dataclasses.fields(config)}
+    found = [f"{flag(name)}: {why}" for name, why in problems(type(config), values)]
+    if len(found) > 1:
+        found = [f"{len(found)} options do not fit:", *found]
+    if found:
+        raise UsageError("\n  ".join(found))
+
+
+def flag(name: str) -> str:
+    """max_length -> --max-length."""
+    return "--" + name.replace("_", "-")

@@ -1,0 +1,109 @@
+"""What several options of one stage ask of each other. Each condition is written once, with the option it is about."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import singledispatch
+from typing import Any
+
+from cotdistill.config.stages import EvaluateConfig, FilterConfig, FinetuneConfig, FormatConfig, GenerateConfig
+
+Problems = Iterator[tuple[str, str]]
+
+MOST_REPEATS = 100
+"""How often a row may stand in a mix."""
+
+
+@dataclass(frozen=True)
+class MixShare:
+    """Rows of prompts with this tag are written `times` times; the part after the point is a share of the rows."""
+
+    tag: str
+    value: str
+    times: float
+
+    @classmethod
+    def parse(cls, spec: str) -> "MixShare":
+        """`task=code:0.5`. Raises ValueError for anything else."""
+        place, _, times = spec.rpartition(":")
+        tag, equals, value = place.partition("=")
+        try:
+            share = cls(tag, value, float(times))
+        except ValueError:
+            equals = ""
+        if not equals or not tag or not 0 <= share.times <= MOST_REPEATS:
+            raise ValueError(
+                f"expected TAG=VALUE:TIMES, such as task=code:0.5, TIMES from 0 to {MOST_REPEATS}; got {spec!r}"
+            )
+        return share
+
+
+@singledispatch
+def broken_conditions(config: Any) -> Problems:
+    """Pairs of an option and why it does not go with the others; each value is within its own limits already."""
+    yield from ()
+
+
+@broken_conditions.register
+def _generate(config: GenerateConfig) -> Problems:
+    if (config.price_in is None) != (config.price_out is None):
+        given, other = ("price_in", "price-out") if config.price_out is None else ("price_out", "price-in")
+        yield given, f"goes with --{other}: input and output are billed apart"
+    if config.batch and config.until_accepted:
+        yield "until_accepted", "asks on as answers come in; in a --batch each round takes a day. Leave one of them out"
+    if config.verify and not config.until_accepted:
+        yield "verify", "here it goes with --until-accepted; otherwise it is an option of filter"
+    if config.until_accepted and config.until_accepted > config.samples:
+        yield (
+            "until_accepted",
+            (f"{config.until_accepted} correct answers need as many --samples to choose from, got {config.samples}"),
+        )
+    if config.reextract and config.retry_truncated:
+        yield "reextract", "asks nothing, and --retry-truncated asks again. Leave one of them out"
+
+
+@broken_conditions.register
+def _filter(config: FilterConfig) -> Problems:
+    if config.incorrect_weight is not None and not config.keep_incorrect:
+        yield "incorrect_weight", "goes with --keep-incorrect; without it no wrong answer is kept"
+    if config.weight != "none" and config.verify == "none":
+        yield "weight", f"{config.weight} is computed from pass rates, and --verify none gives none"
+
+
+@broken_conditions.register
+def _format(config: FormatConfig) -> Problems:
+    if not config.student:
+        for name, changed in (
+            ("cut_long", config.cut_long),
+            ("show", config.show),
+            ("max_length", config.max_length != FormatConfig.max_length),
+        ):
+            if changed:
+                yield name, "goes with --student, whose tokens it counts"
+    for spec in config.mix:
+        try:
+            MixShare.parse(spec)
+        except ValueError as error:
+            yield "mix", str(error)
+    yield from _repeated("mix", [spec.rpartition(":")[0] for spec in config.mix])
+    yield from _repeated("export", config.export)
+
+
+@broken_conditions.register
+def _finetune(config: FinetuneConfig) -> Problems:
+    if config.patience is not None and not config.eval_data:
+        yield "patience", "needs --eval-data, the rows whose loss decides when to stop"
+    if config.method == "qlora" and (config.student == "tiny" or config.student.endswith(".gguf")):
+        yield "method", f"qlora needs a hub id or a model directory, got student {config.student!r}; take lora"
+
+
+@broken_conditions.register
+def _evaluate(config: EvaluateConfig) -> Problems:
+    yield from _repeated("baseline", [config.student, *config.baseline])
+
+
+def _repeated(name: str, values: Sequence[str]) -> Problems:
+    seen: set[str] = set()
+    for value in values:
+        if value in seen:
+            yield name, f"{value!r} is given twice"
+        seen.add(value)

@@ -1,0 +1,108 @@
+"""What an option is: its help, its default, and in its type the values that it takes, in words for people."""
+
+import math
+import types
+import typing
+from collections.abc import Iterator, Mapping
+from dataclasses import MISSING, field, fields
+from typing import Annotated, Any
+
+import msgspec
+
+Count = Annotated[int, msgspec.Meta(ge=1)]
+Number = Annotated[int, msgspec.Meta(ge=0)]
+Positive = Annotated[float, msgspec.Meta(gt=0)]
+Amount = Annotated[float, msgspec.Meta(ge=0)]
+Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
+ShareBelowOne = Annotated[float, msgspec.Meta(ge=0, lt=1)]
+Text = Annotated[str, msgspec.Meta(min_length=1)]
+Url = Annotated[str, msgspec.Meta(pattern=r"^https?://[^/\s]\S*$")]
+
+_SIMPLE = {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}
+
+
+REQUIRED: Any = MISSING
+"""The default of an option that has none: a config cannot be made without it."""
+
+
+def option(default: Any, help: str, metavar: str = "", *, panel: str = "", names: str = "", rare: bool = False) -> Any:
+    """A field of a config, with what --help shows; its type says which values it takes.
+
+    `panel` is its group in --help, and the `rare` ones stand in --help-all only. `names` says what its text stands
+    for, so that it can be looked for before anything is sent: a plug-in folder (verifiers, filters, selectors,
+    formats), a teacher, a student, a template, or a file (examples, rows, prompts).
+    """
+    metadata = {"help": help, "metavar": metavar, "panel": panel, "names": names, "rare": rare}
+    return field(default=default, metadata=metadata)
+
+
+def required(kind: type[Any]) -> list[str]:
+    """The options of a config class that have no default."""
+    return [one.name for one in fields(kind) if one.default is MISSING]
+
+
+def types_of(kind: type[Any]) -> dict[str, Any]:
+    """Each option's type with its limits."""
+    return typing.get_type_hints(kind, include_extras=True)
+
+
+def convert(value: Any, hint: Any) -> Any:
+    """`value` as the type says. Raises ValueError that says what was expected and what was found."""
+    if typing.get_origin(hint) is tuple:
+        (item, _), given = typing.get_args(hint), [value] if isinstance(value, str) else value
+        if not isinstance(given, list | tuple):
+            raise ValueError(f"expected a list, each {expected(item)}, got {value!r}")
+        return tuple(convert(one, item) for one in given)
+    try:
+        found = msgspec.convert(value, hint)
+    except msgspec.ValidationError:
+        raise ValueError(f"expected {expected(hint, value)}, got {value!r}") from None
+    if isinstance(found, float) and not math.isfinite(found):
+        raise ValueError(f"expected {expected(hint)}, got {value!r}")
+    return found
+
+
+def wrong_values(kind: type[Any], values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Each option whose value its type does not take, with what was expected."""
+    for name, hint in types_of(kind).items():
+        if name in values:
+            try:
+                convert(values[name], hint)
+            except ValueError as error:
+                yield name, str(error)
+
+
+def choices(hint: Any) -> tuple[str, ...]:
+    """The words that an option takes, also one that may be repeated or left out; empty where any word does."""
+    if typing.get_origin(hint) is typing.Literal:
+        return typing.get_args(hint)
+    return next((found for part in typing.get_args(hint) if (found := choices(part))), ())
+
+
+def expected(hint: Any, value: Any = None) -> str:
+    """A type in words: "a whole number, at least 1", "lora, qlora or full". Of a number `value` its limits alone."""
+    parts = [part for part in typing.get_args(hint) if part is not types.NoneType]
+    if typing.get_origin(hint) is typing.Literal:
+        *most, last = parts
+        return f"{', '.join(most)} or {last}" if most else str(last)
+    if typing.get_origin(hint) is Annotated:
+        base, limits = parts
+        if limits.pattern is not None:
+            return "a URL that begins with http:// or https://"
+        if limits.min_length is not None:
+            return f"{expected(base)} that is not empty"
+        number = isinstance(value, int if base is int else int | float) and not isinstance(value, bool)
+        return _within(limits) if number else f"{expected(base)}, {_within(limits)}"
+    if parts:
+        return " or ".join(expected(part, value) for part in parts)
+    return _SIMPLE.get(hint, str(hint))
+
+
+def _within(limits: msgspec.Meta) -> str:
+    if limits.gt is not None:
+        return f"more than {limits.gt:g}"
+    if limits.lt is not None:
+        return f"{limits.ge:g} up to, not including, {limits.lt:g}"
+    if limits.le is not None:
+        return f"{limits.ge:g} to {limits.le:g}"
+    return f"at least {limits.ge:g}"
