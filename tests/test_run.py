@@ -224,9 +224,7 @@ def test_cron_s_line_works_twice_in_an_empty_environment(tmp_path: Path, server:
     assert server.billed() == 2 * QUESTIONS
 
 
-def test_every_slip_in_a_recipe_is_told_with_its_place_before_anything_is_sent(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_slips_of_every_kind_are_listed_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     Path("recipe.toml").write_text(
         'prompts = "none.jsonl"\nkept = 3\n[generate]\nteacher = "anthropic:claude-x"\nsamples = "four"\nsample = 2\n'
@@ -239,17 +237,17 @@ def test_every_slip_in_a_recipe_is_told_with_its_place_before_anything_is_sent(
         "--set nonsense: expected STAGE.OPTION=VALUE",
         "kept: no such key; did you mean keep?",
         "trian: no such stage",
-        "generate.samples: expected int | null, got str",
+        "generate.samples: expected a whole number, at least 1, got 'four'",
         "generate.sample: no such key; did you mean samples?",
-        "generate.temperature: expected float",
+        "generate.temperature: expected a number, at least 0, got 'hot'",
         "filter.explain: not in a recipe",
         "[format]: missing; a recipe has the first stages of the chain",
-        "prompts: no file none.jsonl",
+        "prompts: none.jsonl: ",
         "generate.teacher: ANTHROPIC_API_KEY is not set",
         "filter.verify: no verifier named 'meth'",
         "finetune.student: no student './nowhere'",
     ):
-        assert words.replace("int | null", "int") in told, told
+        assert words in told, told
 
 
 @pytest.mark.parametrize("task", TASKS)

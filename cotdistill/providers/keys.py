@@ -4,9 +4,11 @@ import os
 from urllib.parse import urlsplit
 
 from cotdistill.errors import AccountError
-from cotdistill.masking import add_secret
 
 _LOOPBACK = ("localhost", "127.0.0.1", "::1", "0.0.0.0")
+
+in_use: set[str] = set()
+"""Keys that were read, so that no message shows one: some servers echo what they refuse."""
 
 
 def api_key(variable: str, provider: str, base_url: str) -> str:
@@ -14,7 +16,7 @@ def api_key(variable: str, provider: str, base_url: str) -> str:
 
     Raises AccountError when there is no key."""
     if key := os.environ.get(variable, "").strip():
-        add_secret(key)
+        in_use.add(key)
         return key
     if urlsplit(base_url).hostname in _LOOPBACK:
         return "unused"

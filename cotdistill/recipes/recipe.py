@@ -12,21 +12,17 @@ A table is a stage, a key is an option of the command line with underscores. Pat
 
 import difflib
 import tomllib
-import typing
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
-from functools import partial
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
-from cotdistill import config, plugins, students, teachers
+from cotdistill import config
 from cotdistill.artifacts.json_lines import open_input
-from cotdistill.errors import AccountError, CotDistillError, UsageError
-from cotdistill.inputs import templates
-from cotdistill.providers.keys import api_key
-from cotdistill.providers.sdk_teacher import SdkTeacher
+from cotdistill.config.options import Amount, Count, Text, convert, types_of
+from cotdistill.errors import AccountError, UsageError
+from cotdistill.recipes import preflight
+from cotdistill.recipes.preflight import OF_THIS_RUN, Problems
 
 STAGES: dict[str, type[Any]] = {
     "generate": config.GenerateConfig,
@@ -40,17 +36,21 @@ STAGES: dict[str, type[Any]] = {
 _NOT_HERE = {
     "dry_run": "`cotdistill run --plan` shows what would run",
     "explain": "`cotdistill filter --explain` shows it",
-    "resume": "a killed run goes on by itself",
+    "resume": "a killed run continues by itself",
+    "reextract": "`cotdistill generate --reextract` does it",
+    "show": "`cotdistill format --show` does it",
     "write_weak": "it stands beside the scores",
 }
-_KEYS: dict[str, Any] = {"prompts": str, "runs": str, "keep": int, "max_cost_per_month": float}
+_KEYS: dict[str, Any] = {"prompts": Text, "runs": Text, "keep": Count, "max_cost_per_month": Amount}
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """`heldout` is what evaluate asks, None for what format holds out. `keep` None keeps every run."""
+    """`shown` is the path as the person wrote it, for messages. `heldout` is what evaluate asks, None for what format
+    holds out. `keep` None keeps every run."""
 
     path: Path
+    shown: str
     prompts: Path
     runs: Path
     keep: int | None
@@ -59,159 +59,128 @@ class Recipe:
     stages: dict[str, Any]
 
 
-def read(path: Path, changes: Sequence[str] = ()) -> Recipe:
+def read(path: Path, changes: Sequence[str] = (), shown: str = "") -> Recipe:
     """The recipe with `changes` ("generate.samples=8") made to it.
 
-    Raises UsageError that lists every problem with its place: unknown keys, wrong types, values out of range, plug-ins,
-    prompt files and students that are not there, keys that are not set.
+    Raises UsageError that lists every problem with its place: unknown keys, values that do not fit, options that do
+    not go together, plug-ins, files, students and packages that are not there. Raises AccountError when keys that
+    are not set are all there is.
     """
-    with open_input(path) as file:
-        try:
-            found = tomllib.load(file)
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise UsageError(f"{path}: not valid TOML: {error}") from None
-    problems: list[str] = []
+    found = _parsed(path, shown or str(path))
+    problems = Problems()
     for change in changes:
         _change(found, change, problems)
     tables = {name: value for name, value in found.items() if isinstance(value, dict)}
     plain = {name: value for name, value in found.items() if name not in tables}
+    for name in [name for name in plain if name in STAGES]:
+        problems.add(name, f"expected a table, [{name}], found {plain.pop(name)!r}")
     values = _values("", plain, _KEYS, problems)
-    problems += [f"{name}: no such stage; {_known(name, STAGES)}" for name in tables if name not in STAGES]
-    heldout = tables.get("evaluate", {}).pop("prompts", None)
+    for name in tables:
+        if name not in STAGES:
+            problems.add(name, f"no such stage; {_known(name, STAGES)}")
+    heldout = _values("evaluate", _only("prompts", tables.get("evaluate", {})), {"prompts": Text}, problems)
     stages = {name: _config(name, tables[name], problems) for name in STAGES if name in tables}
-    _check_order(stages, heldout, problems)
     recipe = Recipe(
         path=path,
+        shown=shown or str(path),
         prompts=Path(values.get("prompts", "")),
         runs=Path(values.get("runs", "runs")),
         keep=values.get("keep"),
         max_cost_per_month=values.get("max_cost_per_month"),
-        heldout=None if heldout is None else Path(heldout),
+        heldout=Path(heldout["prompts"]) if heldout else None,
         stages=stages,
     )
-    _check_surroundings(recipe, problems)
-    if problems:
-        raise UsageError("\n  ".join([f"{path}: {len(problems)} to mend before anything is sent:", *problems]))
+    _check_order(recipe, "prompts" in plain, problems)
+    preflight.check(recipe, problems)
+    if problems.found:
+        error = AccountError if problems.only_accounts() else UsageError
+        count = len(problems.found)
+        lead = f"{recipe.shown}: {count} problem{'s' * (count > 1)}, nothing was sent:"
+        raise error("\n  ".join([lead, *problems.found]))
     return recipe
 
 
-def _change(found: dict[str, Any], change: str, problems: list[str]) -> None:
+def _parsed(path: Path, shown: str) -> dict[str, Any]:
+    with open_input(path) as file:
+        try:
+            return tomllib.load(file)
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise UsageError(f"{shown}: not valid TOML: {error}") from None
+
+
+def _change(found: dict[str, Any], change: str, problems: Problems) -> None:
     name, equals, text = change.partition("=")
     *tables, key = name.strip().split(".")
     if not equals or not key or len(tables) > 1:
-        problems.append(f"--set {change}: expected STAGE.OPTION=VALUE, such as generate.samples=8")
+        problems.add(f"--set {change}", "expected STAGE.OPTION=VALUE, such as generate.samples=8")
         return
     try:
         value = tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
         value = text  # a bare word is a text
     place = found.setdefault(tables[0], {}) if tables else found
-    place[key.replace("-", "_")] = value
+    if isinstance(place, dict):
+        place[key.replace("-", "_")] = value
+    else:
+        problems.add(f"--set {change}", f"{tables[0]} is no table")
 
 
-def _values(table: str, given: Mapping[str, Any], kinds: Mapping[str, Any], problems: list[str]) -> dict[str, Any]:
+def _only(key: str, table: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: table[key]} if key in table else {}
+
+
+def _values(table: str, given: Mapping[str, Any], kinds: Mapping[str, Any], problems: Problems) -> dict[str, Any]:
     """What can be used of a table; the rest goes into `problems`."""
     values = {}
     for key, value in given.items():
         place = f"{table}.{key}" if table else key
         if key not in kinds:
-            problems.append(f"{place}: no such key; {_known(key, kinds)}")
+            problems.add(place, f"no such key; {_known(key, kinds)}")
             continue
-        if typing.get_origin(kinds[key]) is tuple and isinstance(value, str):
-            value = [value]
         try:
-            values[key] = msgspec.convert(value, kinds[key])
-        except msgspec.ValidationError as error:
-            problems.append(f"{place}: {_first_small(str(error)).replace('`', '')}, found {value!r}")
+            values[key] = convert(value, kinds[key])
+        except ValueError as error:
+            problems.add(place, str(error))
     return values
 
 
-def _config(stage: str, table: Mapping[str, Any], problems: list[str]) -> Any:
+def _config(stage: str, table: Mapping[str, Any], problems: Problems) -> Any:
     kind = STAGES[stage]
-    kinds = {name: hint for name, hint in typing.get_type_hints(kind).items() if name not in _NOT_HERE}
+    kinds = {name: hint for name, hint in types_of(kind).items() if name not in _NOT_HERE}
     for key in [key for key in table if key in _NOT_HERE]:
-        problems.append(f"{stage}.{key}: not in a recipe; {_NOT_HERE[key]}")
-    values = _values(stage, {key: value for key, value in table.items() if key not in _NOT_HERE}, kinds, problems)
-    for field in fields(kind):
-        required = field.default is config.REQUIRED and kinds.get(field.name) is str
-        if required and field.name not in table and stage != "evaluate":  # which asks the student of this run
-            problems.append(f"{stage}.{field.name}: missing; {field.metadata['help'].partition(':')[0].rstrip('.')}?")
-    built = kind(**values)
-    _collect(f"{stage}: ", lambda: config.check(built), problems)
-    return built
+        problems.add(f"{stage}.{key}", f"not in a recipe; {_NOT_HERE[key]}")
+    here = {key: value for key, value in table.items() if key not in _NOT_HERE and (stage, key) != _HELDOUT}
+    values = _values(stage, here, kinds, problems)
+    wanting = {field.name: "" for field in fields(kind) if field.default is MISSING}
+    if stage == "evaluate":
+        wanting["student"] = OF_THIS_RUN
+    for name, stand_in in wanting.items():
+        if name not in here and not stand_in:
+            field = next(field for field in fields(kind) if field.name == name)
+            problems.add(f"{stage}.{name}", f"missing; {field.metadata['help'].partition(':')[0].rstrip('.')}?")
+    for name, why in config.problems(kind, wanting | values):
+        if name in values:  # a stand-in for what is missing has been reported as that
+            problems.add(f"{stage}.{name}", why)
+    return kind(**wanting | values)
 
 
-def _check_order(stages: Mapping[str, Any], heldout: Any, problems: list[str]) -> None:
+_HELDOUT = ("evaluate", "prompts")
+
+
+def _check_order(recipe: Recipe, has_prompts: bool, problems: Problems) -> None:
+    stages = recipe.stages
+    if not has_prompts:
+        problems.add("prompts", "missing; name the file of prompts")
     if not stages:
-        problems.append(f"no stage in it; expected tables among {', '.join(f'[{name}]' for name in STAGES)}")
-    names = list(STAGES)[: len(stages)]
-    missing = [name for name in names if name not in stages]
+        problems.add("stages", f"none; expected tables among {', '.join(f'[{name}]' for name in STAGES)}")
+    missing = [name for name in list(STAGES)[: len(stages)] if name not in stages]
     if missing:
-        problems.append(f"[{missing[0]}]: missing; a recipe has the first stages of the chain, without a gap")
-    if "evaluate" in stages and "format" in stages and heldout is None and not stages["format"].holdout:
-        problems.append("evaluate.prompts: missing; name a file of held-out prompts, or set format.holdout")
-
-
-def _check_surroundings(recipe: Recipe, problems: list[str]) -> None:
-    """What the recipe names must be there: files, plug-ins, students, keys."""
-    if not str(recipe.prompts) or recipe.prompts == Path():
-        problems.append("prompts: missing; name the file of prompts")
-    elif not str(recipe.prompts).startswith("hf:") and not recipe.prompts.is_file():
-        problems.append(f"prompts: no file {recipe.prompts}")
-    if recipe.heldout and not recipe.heldout.is_file():
-        problems.append(f"evaluate.prompts: no file {recipe.heldout}")
-    for stage, options in recipe.stages.items():
-        for name, check in _checks(options):
-            _collect(f"{stage}.{name}: ", check, problems)
-
-
-_SPECS = {"verify": "verifiers", "select": "selectors", "filter": "filters", "format": "formats"}
-_FILES = ("few_shot", "eval_data", "against")
-
-
-def _checks(options: Any) -> Iterator[tuple[str, Callable[[], object]]]:
-    for name, folder in _SPECS.items():
-        for spec in _texts(getattr(options, name, None)):
-            if spec != "none":
-                yield name, partial(plugins.build, folder, spec)
-    for name in _FILES:
-        for file in _texts(getattr(options, name, None)):
-            yield name, partial(_readable, file)
-    for template in _texts(getattr(options, "template", None)):
-        yield "template", partial(templates.load, template)
-    if isinstance(options, config.FinetuneConfig) and options.student:
-        yield "student", partial(students.resolve, options.student)
-    if isinstance(options, config.GenerateConfig) and options.teacher:
-        yield "teacher", partial(check_teacher, options.teacher, options.base_url)
-
-
-def _texts(value: Any) -> tuple[str, ...]:
-    return value if isinstance(value, tuple) else (value,) if value else ()
-
-
-def _readable(path: str) -> None:
-    open_input(Path(path)).close()
-
-
-def check_teacher(spec: str, base_url: str | None) -> None:
-    """Raises UsageError for a teacher there is not, AccountError for one whose key is not set."""
-    teacher = teachers.build(spec, base_url)
-    if isinstance(teacher, SdkTeacher):
-        api_key(teacher.key, teacher.provider, teacher.base_url)
-
-
-def _collect(lead: str, check: Callable[[], object], problems: list[str]) -> None:
-    try:
-        check()
-    except (CotDistillError, AccountError) as error:
-        problems.append(f"{lead}{error}")
+        problems.add(f"[{missing[0]}]", "missing; a recipe has the first stages of the chain, without a gap")
+    if "evaluate" in stages and "format" in stages and recipe.heldout is None and not stages["format"].holdout:
+        problems.add("evaluate.prompts", "missing; name a file of held-out prompts, or set format.holdout")
 
 
 def _known(name: str, known: Iterable[str]) -> str:
     known = list(known)
     close = difflib.get_close_matches(name, known, n=1)
     return f"did you mean {close[0]}?" if close else f"there are: {', '.join(known)}"
-
-
-def _first_small(text: str) -> str:
-    return text[:1].lower() + text[1:]

@@ -20,6 +20,7 @@ from cotdistill.inputs import hub
 from cotdistill.progress import Progress
 from cotdistill.publishing import data_set_card
 from cotdistill.recipes import record
+from cotdistill.recipes.preflight import OF_THIS_RUN
 from cotdistill.recipes.recipe import Recipe
 from cotdistill.recipes.record import RunRecord, StageRecord
 
@@ -220,7 +221,7 @@ def _call(
         "evaluate": lambda: evaluate.run(
             recipe.heldout or here / "train.holdout.prompts.jsonl",
             here / "scores.json",
-            options if options.student else replace(options, student=str(here / "student")),
+            options if options.student != OF_THIS_RUN else replace(options, student=str(here / "student")),
             progress,
         ),
     }

@@ -123,7 +123,7 @@ def quiet() -> Iterator[None]:
     business, and its output is ours to word."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        _need_packages()
+        need_packages()
         from huggingface_hub.utils.tqdm import disable_progress_bars
         from transformers.utils import logging as transformers_logging
 
@@ -134,10 +134,11 @@ def quiet() -> Iterator[None]:
         yield
 
 
-def _need_packages() -> None:
+def need_packages(student: str = "a local student") -> None:
+    """Raises CotDistillError where the packages that load a model are not installed."""
     missing = [name for name in _PACKAGES if importlib.util.find_spec(name) is None]
     if missing:
-        raise CotDistillError(f"a local student needs {', '.join(missing)}: pip install 'cotdistill[train]'")
+        raise CotDistillError(f"{student} needs {', '.join(missing)}: pip install 'cotdistill[train]'")
 
 
 def _packaged_smollm2() -> Path | None:

@@ -25,7 +25,7 @@ def check(model: str) -> None:
             f"student {model}: the model hub has no such model; for a private one, `hf auth login` first"
         ) from None
     except (httpx2.HTTPError, HfHubHTTPError, OfflineModeIsEnabled):
-        if not _is_here(model):
+        if not is_here(model):
             raise CotDistillError(
                 f"student {model}: not on this machine, and the model hub cannot be reached. Download it where there "
                 f"is a connection and give its directory, or take a student that needs no hub: tiny, or smollm2-135m "
@@ -34,7 +34,8 @@ def check(model: str) -> None:
         constants.HF_HUB_OFFLINE = True  # else every file is asked for, five times over, before the copy is read
 
 
-def _is_here(model: str) -> bool:
+def is_here(model: str) -> bool:
+    """Whether this machine has a copy of the model."""
     from huggingface_hub import try_to_load_from_cache
 
     return isinstance(try_to_load_from_cache(model, "config.json"), str)

@@ -11,6 +11,12 @@ from cotdistill.errors import UsageError
 from cotdistill.providers.types import Teacher
 
 
+def is_teacher(name: str) -> bool:
+    """Whether a student's name reads as PROVIDER:MODEL, one that is asked over an API; local: is not."""
+    provider, colon, model = name.partition(":")
+    return bool(colon and model) and provider != "local" and provider in plugins.names("teachers")
+
+
 def build(spec: str, base_url: str | None = None, concurrency: int | None = None, timeout_s: float = 600.0) -> Teacher:
     """`PROVIDER:MODEL` -> a teacher, not yet opened. Raises UsageError for anything else."""
     provider, colon, model = spec.partition(":")

@@ -1,0 +1,290 @@
+"""A recipe is checked whole before anything is sent: one table of wrong settings, over every field of every stage."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from cotdistill import config
+from cotdistill.errors import AccountError, UsageError
+from cotdistill.recipes.recipe import STAGES, read
+from tests.conftest import cotdistill
+
+RECIPE = """
+prompts = "prompts.jsonl"
+[generate]
+teacher = "mock:digit-chains"
+samples = 2
+[filter]
+[format]
+holdout = 0.2
+[finetune]
+student = "tiny"
+[evaluate]
+"""
+
+SIXTEEN = [
+    ('finetune.method="loraa"', "finetune.method: expected lora, qlora or full, got 'loraa'"),
+    ('finetune.packing="tight"', "finetune.packing: expected auto, bfd or none, got 'tight'"),
+    ('finetune.checkpointing="maybe"', "finetune.checkpointing: expected auto, on or off, got 'maybe'"),
+    ("finetune.patience=2", "finetune.patience: needs --eval-data"),
+    ("finetune.epochs=-1", "finetune.epochs: expected more than 0, got -1"),
+    ("finetune.learning_rate=-1", "finetune.learning_rate: expected more than 0, got -1"),
+    ('filter.weight="hard"', "filter.weight: expected none, difficulty or uncertainty, got 'hard'"),
+    ('filter.engine="spark"', "filter.engine: expected local or ray, got 'spark'"),
+    ('format.export=["nope"]', "format.export: expected llama-factory or axolotl, got 'nope'"),
+    ('format.mix=["a"]', "format.mix: expected TAG=VALUE:TIMES"),
+    ("format.cut_long=true", "format.cut_long: goes with --student"),
+    ('evaluate.export="x"', "evaluate.export: expected lm-eval, got 'x'"),
+    ('evaluate.baseline=["nodir/x"]', "evaluate.baseline: student nodir/x: not on this machine"),
+    ("generate.price_in=1", "generate.price_in: goes with --price-out"),
+    ('generate.template="wroked"', "generate.template: no template named 'wroked'"),
+    ("generate.until_accepted=3", "generate.until_accepted: 3 correct answers need as many --samples"),
+]
+"""Each was once found only after the teacher had been paid, or by generate alone."""
+
+MORE = [
+    ("keep=-3", "keep: expected at least 1, got -3"),
+    ("keep=0", "keep: expected at least 1, got 0"),
+    ('keep="all"', "keep: expected a whole number, at least 1, got 'all'"),
+    ("max_cost_per_month=-1", "max_cost_per_month: expected at least 0, got -1"),
+    ("max_cost_per_month=nan", "max_cost_per_month: expected at least 0, got nan"),
+    ("max_cost_per_month=inf", "max_cost_per_month: expected a number, at least 0, got inf"),
+    ("max_cost_per_month=5", "max_cost_per_month: the price of 'digit-chains' is not known"),
+    ('prompts=""', "prompts: expected a text that is not empty"),
+    ('prompts="none.jsonl"', "prompts: none.jsonl: "),
+    ('prompts="folder"', "prompts: folder: "),
+    ('prompts="empty.jsonl"', "prompts: empty.jsonl: no prompts in it"),
+    ("prompts.x=1", "--set prompts.x=1: prompts is no table"),
+    ('runs="prompts.jsonl"', "runs: prompts.jsonl: is a file; expected a directory"),
+    ('runs="old"', "runs: old/latest is no link"),
+    ('generate.teacher="mock"', "generate.teacher: teacher 'mock': expected PROVIDER:MODEL"),
+    ('generate.teacher="mock:none.jsonl"', "generate.teacher: no simulated teacher named 'none.jsonl'"),
+    ('generate.teacher="opnai:x"', "generate.teacher: no teacher named 'opnai'"),
+    ('generate.base_url="localhost:80"', "generate.base_url: expected a URL that begins with http:// or https://"),
+    ('generate.verify="math"', "generate.verify: here it goes with --until-accepted"),
+    ('generate.template="none.md"', "generate.template: none.md: no such template file"),
+    ('generate.few_shot="none.jsonl"', "generate.few_shot: none.jsonl: "),
+    ('generate.few_shot="wrong_shots.jsonl"', "generate.few_shot: wrong_shots.jsonl: example 1"),
+    ("generate.samples=1.5", "generate.samples: expected a whole number, at least 1, got 1.5"),
+    ("generate.samples=true", "generate.samples: expected a whole number, at least 1, got True"),
+    ("generate.max_output_tokens=0", "generate.max_output_tokens: expected at least 1, got 0"),
+    ("generate.temperature=-0.5", "generate.temperature: expected at least 0, got -0.5"),
+    ("generate.concurrency=0", "generate.concurrency: expected at least 1, got 0"),
+    ("generate.rpm=0", "generate.rpm: expected at least 1, got 0"),
+    ("generate.input_tpm=-5", "generate.input_tpm: expected at least 1, got -5"),
+    ("generate.output_tpm=0", "generate.output_tpm: expected at least 1, got 0"),
+    ("generate.timeout_s=0", "generate.timeout_s: expected more than 0, got 0"),
+    ("generate.max_attempts=0", "generate.max_attempts: expected at least 1, got 0"),
+    ("generate.batch=true", "generate.batch: --batch: teacher 'mock'"),
+    ('generate.batch="yes"', "generate.batch: expected true or false, got 'yes'"),
+    ('generate.cache="folder"', "generate.cache: folder: is a directory"),
+    ('generate.cache="prompts.jsonl"', "generate.cache: prompts.jsonl: is no store of answers"),
+    ("generate.max_cost=-1", "generate.max_cost: expected at least 0, got -1"),
+    ("generate.max_cost=1", "generate.max_cost: the price of 'digit-chains' is not known"),
+    ("generate.price_out=nan", "generate.price_out: expected at least 0, got nan"),
+    ("generate.limit=0", "generate.limit: expected at least 1, got 0"),
+    ('generate.prompt_field="quesiton"', "prompts: prompts.jsonl"),
+    ("generate.reextract=true", "generate.reextract: not in a recipe"),
+    ('filter.verify="meth"', "filter.verify: no verifier named 'meth'"),
+    ('filter.verify="code:tests=none.py"', "filter.verify: code:tests=none.py: none.py cannot be read"),
+    (
+        'filter.verify="json_schema:schema=none.json"',
+        "filter.verify: json_schema:schema=none.json: none.json cannot be",
+    ),
+    ('filter.verify="judge:teacher=anthropic:c"', "filter.verify: ANTHROPIC_API_KEY is not set"),
+    ('filter.verify="judge:teacher=mock:digit-chains,rubric=none.md"', "filter.verify: "),
+    ('filter.verify="judge:teacher=mock:none.jsonl"', "filter.verify: no simulated teacher named 'none.jsonl'"),
+    ('filter.filter=["length:min=abc"]', "filter.filter: 'length' has no option 'min'"),
+    ('filter.filter=["length:min_answer=abc"]', "filter.filter: length:min_answer: expected int, got 'abc'"),
+    ('filter.filter=["length:tokenizer=./none"]', "filter.filter: no student './none'"),
+    ('filter.filter=["contamination:against=none.jsonl"]', "filter.filter: contamination:against=none.jsonl: no eval"),
+    ('filter.filter=["contamination:against=wrong_shots.jsonl"]', "filter.filter: wrong_shots.jsonl"),
+    ("filter.filter=5", "filter.filter: expected a list, each a text that is not empty, got 5"),
+    ('filter.filter="./none.py"', "filter.filter: none.py: no such plug-in file"),
+    ('filter.against=["none.jsonl"]', "filter.against: none.jsonl: "),
+    ('filter.against=["empty.jsonl"]', "filter.against: empty.jsonl: no prompts in it"),
+    ('filter.select="shortest:k=0"', "filter.select: shortest:k: expected int >= 1, got '0'"),
+    ("filter.incorrect_weight=0.5", "filter.incorrect_weight: goes with --keep-incorrect"),
+    ("filter.workers=0", "filter.workers: expected at least 1, got 0"),
+    ('filter.explain="p1"', "filter.explain: not in a recipe"),
+    ('format.format="csv"', "format.format: no format named 'csv'"),
+    ('format.format="alpaca"', "format.format: finetune cannot read alpaca rows"),
+    ('format.format="dpo"', "format.format: dpo needs a right and a wrong answer of one prompt"),
+    ("format.holdout=1", "format.holdout: expected 0 up to, not including, 1, got 1"),
+    ("format.holdout=0", "evaluate.prompts: missing; name a file of held-out prompts, or set format.holdout"),
+    ('format.student="./none"', "format.student: no student './none'"),
+    ("format.max_length=100", "format.max_length: goes with --student"),
+    ('format.export=["axolotl"]', "format.export: --export axolotl: it would not find the trace"),
+    ('format.mix=["a=b:nan"]', "format.mix: expected TAG=VALUE:TIMES"),
+    ('finetune.student="./none"', "finetune.student: no student './none'"),
+    ('finetune.student="nodir/x"', "finetune.student: student nodir/x: not on this machine"),
+    ('finetune.method="qlora"', "finetune.method: qlora needs a hub id or a model directory"),
+    ('finetune.eval_data="none.jsonl"', "finetune.eval_data: none.jsonl: "),
+    ('finetune.eval_data="empty.jsonl"', "finetune.eval_data: empty.jsonl: holds no rows"),
+    ("finetune.warmup=2", "finetune.warmup: expected 0 to 1, got 2"),
+    ("finetune.weight_decay=-1", "finetune.weight_decay: expected at least 0, got -1"),
+    ("finetune.lora_rank=0", "finetune.lora_rank: expected at least 1, got 0"),
+    ("finetune.lora_alpha=0", "finetune.lora_alpha: expected at least 1, got 0"),
+    ("finetune.batch_size=0", "finetune.batch_size: expected at least 1, got 0"),
+    ("finetune.rows_at_once=0", "finetune.rows_at_once: expected at least 1, got 0"),
+    ("finetune.max_steps=0", "finetune.max_steps: expected at least 1, got 0"),
+    ("finetune.max_length=0", "finetune.max_length: expected at least 1, got 0"),
+    ("finetune.threads=0", "finetune.threads: expected at least 1, got 0"),
+    ('finetune.seed="a"', "finetune.seed: expected a whole number, got 'a'"),
+    ("finetune.resume=true", "finetune.resume: not in a recipe"),
+    ('evaluate.student="./none"', "evaluate.student: no student './none'"),
+    ('evaluate.student="anthropic:claude"', "evaluate.student: ANTHROPIC_API_KEY is not set"),
+    ('evaluate.baseline=["openai:gpt"]', "evaluate.baseline: OPENAI_API_KEY is not set"),
+    ('evaluate.baseline=["tiny", "tiny"]', "evaluate.baseline: 'tiny' is given twice"),
+    ('evaluate.prompts="none.jsonl"', "evaluate.prompts: none.jsonl: "),
+    ('evaluate.prompts="no_reference.jsonl"', "evaluate.prompts: no_reference.jsonl: prompt 'n1' has no reference"),
+    ("evaluate.samples=0", "evaluate.samples: expected at least 1, got 0"),
+    ("evaluate.temperature=-1", "evaluate.temperature: expected at least 0, got -1"),
+    ("evaluate.max_output_tokens=0", "evaluate.max_output_tokens: expected at least 1, got 0"),
+    ('evaluate.verify="mth"', "evaluate.verify: no verifier named 'mth'"),
+    ('evaluate.base_url="http://localhost/v1"', "evaluate.base_url: goes with a student or baseline PROVIDER:MODEL"),
+    ("evaluate.batch_size=0", "evaluate.batch_size: expected at least 1, got 0"),
+    ("evaluate.concurrency=0", "evaluate.concurrency: expected at least 1, got 0"),
+    ("evaluate.limit=0", "evaluate.limit: expected at least 1, got 0"),
+    ("evaluate.threads=0", "evaluate.threads: expected at least 1, got 0"),
+    ('evaluate.write_weak="w.jsonl"', "evaluate.write_weak: not in a recipe"),
+    ('trian.x="y"', "trian: no such stage"),
+    ("generate=3", "generate: expected a table, [generate], found 3"),
+    ('finetune.lora_rnk="y"', "finetune.lora_rnk: no such key; did you mean lora_rank?"),
+]
+
+
+@pytest.fixture(autouse=True)
+def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    Path("recipe.toml").write_text(RECIPE)
+    Path("prompts.jsonl").write_text('{"question": "a=6 b=a*3 b?", "answer": "8"}\n')
+    Path("empty.jsonl").touch()
+    Path("wrong_shots.jsonl").write_text('{"colour": "red"}\n')
+    Path("no_reference.jsonl").write_text('{"id": "n1", "question": "2+2?"}\n')
+    Path("folder").mkdir()
+    Path("old", "latest").mkdir(parents=True)
+
+
+def problems(*changes: str) -> str:
+    with pytest.raises((UsageError, AccountError)) as caught:
+        read(Path("recipe.toml"), changes)
+    return str(caught.value)
+
+
+def test_the_recipe_of_this_table_is_sound_itself() -> None:
+    assert list(read(Path("recipe.toml")).stages) == list(STAGES)
+
+
+@pytest.mark.parametrize(("change", "words"), [*SIXTEEN, *MORE], ids=[change for change, _ in [*SIXTEEN, *MORE]])
+def test_a_wrong_setting_is_named_with_its_place_and_what_was_expected(change: str, words: str) -> None:
+    told = problems(change)
+    assert f"\n  {words}" in told, told
+
+
+def test_the_table_has_every_option_that_can_be_wrong() -> None:
+    any_text = {"generate.license", "generate.effort", "generate.system", "generate.reference_field"}
+    switches = {
+        "generate.no_cache", "generate.retry_truncated", "generate.skip_bad", "generate.allow_modified",
+        "filter.keep_incorrect", "filter.skip_bad", "filter.allow_modified", "format.skip_bad",
+        "format.allow_modified", "finetune.skip_bad", "finetune.allow_modified", "evaluate.allow_modified",
+    }  # fmt: skip
+    columns = {"evaluate.prompt_field", "evaluate.reference_field", "evaluate.seed"}
+    elsewhere = {f"{stage}.{name}" for stage in STAGES for name in ("dry_run", "show")}
+    asked = {change.partition("=")[0] for change, _ in [*SIXTEEN, *MORE]}
+    every = {f"{stage}.{name}" for stage, kind in STAGES.items() for name in kind.__dataclass_fields__}
+    assert every - asked - any_text - switches - columns - elsewhere == set()
+
+
+def test_all_sixteen_are_told_at_once_by_a_plan_and_by_a_run_and_nothing_is_written() -> None:
+    words = [word for change, _ in SIXTEEN for word in ("--set", change)]
+    for command in (["--plan"], []):
+        done = cotdistill("run", Path("recipe.toml").absolute(), *command, *words, HF_HUB_OFFLINE="1")
+        assert done.returncode == 2
+        assert done.stderr.startswith(f"cotdistill: {Path('recipe.toml').absolute()}: 16 problems, nothing was sent:")
+        assert [said for _, said in SIXTEEN if said not in done.stderr] == []
+    assert not Path("runs").exists()
+
+
+def test_command_line_and_recipe_refuse_a_value_in_the_same_words() -> None:
+    done = cotdistill("finetune", "rows.jsonl", "-o", "out", "--student", "tiny", "--warmup", "2", "--patience", "3")
+    told = problems("finetune.warmup=2.0", "finetune.patience=3")
+    for why in ("warmup: expected 0 to 1, got 2.0", "patience: needs --eval-data, the rows whose loss decides"):
+        assert f"--{why}" in done.stderr
+        assert f"finetune.{why}" in told
+    with pytest.raises(UsageError, match=r"--warmup: expected 0 to 1, got 2\.0"):
+        config.check(config.FinetuneConfig(student="tiny", warmup=2.0))
+
+
+def test_a_missing_key_alone_is_exit_code_6_as_in_generate_and_with_a_slip_beside_it_2() -> None:
+    with pytest.raises(AccountError, match=r"1 problem, nothing was sent:\n  generate.teacher: OPENAI_API_KEY"):
+        read(Path("recipe.toml"), ["generate.teacher=openai:gpt-5-mini"])
+    with pytest.raises(UsageError, match="2 problems"):
+        read(Path("recipe.toml"), ["generate.teacher=openai:gpt-5-mini", "finetune.epochs=0"])
+
+
+@pytest.mark.parametrize(
+    ("package", "change", "words"),
+    [
+        ("torch", "filter.workers=1", "finetune.student: tiny needs torch: pip install 'cotdistill[train]'"),
+        ("peft", 'evaluate.baseline=["smollm2-135m"]', "evaluate.baseline: smollm2-135m needs peft"),
+        ("ray", "filter.engine=ray", "filter.engine: needs the package ray: pip install 'cotdistill[ray]'"),
+        ("stdnum", "filter.filter=pii", "filter.filter: filter pii needs phonenumberslite and python-stdnum"),
+        ("bitsandbytes", "finetune.method=qlora", "the bitsandbytes package"),
+        ("datasets", "prompts=hf:openai/gsm8k:main:train", "prompts: needs the package datasets"),
+        ("torch", "generate.teacher=local:tiny", "generate.teacher: tiny needs torch"),
+    ],
+)
+def test_a_package_that_a_later_stage_will_need_is_asked_for_first(
+    package: str, change: str, words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, package, None)
+    changes = [change, "finetune.student=smollm2-135m"] if "qlora" in change else [change]
+    if "qlora" in change:
+        monkeypatch.setattr("cotdistill.students.resolve", lambda name: _Anything())
+    assert words in problems(*changes)
+
+
+class _Anything:
+    kind = "directory"
+
+
+def test_a_month_s_budget_without_a_store_is_refused() -> None:
+    prices = ("generate.price_in=1", "generate.price_out=1")
+    assert "max_cost_per_month: is counted from the store, and generate.no_cache keeps none" in problems(
+        "max_cost_per_month=5", "generate.no_cache=true", *prices
+    )
+
+
+@pytest.mark.parametrize("text", ["Think about v1.5 " * 40, "Short.\n", "a/b.c\x00d", "prompts.jsonl"])
+def test_any_text_may_be_a_system_prompt(text: str) -> None:
+    import msgspec
+
+    changes = [f"generate.system={msgspec.json.encode(text).decode()}"]
+    assert read(Path("recipe.toml"), changes).stages["generate"].system == text
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["demo", "-o", "d"],
+        ["evaluate", "prompts.jsonl", "-o", "s.json", "--student", "tiny"],
+        ["evaluate", "prompts.jsonl", "-o", "s.json", "--student", "mock:digit-chains", "--baseline", "tiny"],
+        ["generate", "prompts.jsonl", "-o", "r.jsonl", "--teacher", "local:tiny"],
+        ["finetune", "rows.jsonl", "-o", "s", "--student", "tiny"],
+        ["format", "kept.jsonl", "-o", "t.jsonl", "--student", "tiny"],
+    ],
+)
+def test_a_command_without_its_packages_says_so_before_it_begins(words: list[str]) -> None:
+    code = "import sys\nsys.modules['torch'] = None\nfrom cotdistill.cli.main import main\nmain()"
+    done = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True)
+    assert done.stderr.endswith("needs torch: pip install 'cotdistill[train]'\n") and "Traceback" not in done.stderr
+    assert done.returncode == 1
+    assert {path.name for path in Path().iterdir()} == FILES, "nothing was begun"
+
+
+FILES = {"recipe.toml", "prompts.jsonl", "empty.jsonl", "wrong_shots.jsonl", "no_reference.jsonl", "folder", "old"}
