@@ -21,7 +21,7 @@ FLOORS: tuple[frozenset[str], ...] = tuple(
     frozenset(names.split())
     for names in (
         "__init__ errors",
-        "records config plugins pricing progress reasoning statistics",
+        "records config masking plugins pricing progress reasoning statistics",
         "answers artifacts chat providers mock parallel",
         "inputs store students",
         "dispatch exports training",

@@ -24,11 +24,13 @@ from cotdistill.providers.batch_api import (
     Item,
     Limits,
     Standing,
-    failure_of,
+    answered,
     lines,
+    parsed,
     unreadable,
 )
-from cotdistill.providers.errors import clean
+from cotdistill.providers.error_body import problem_in
+from cotdistill.providers.errors import clean, failure_of
 from cotdistill.providers.http import open_client
 from cotdistill.providers.keys import api_key
 from cotdistill.providers.types import BadReplyError, Failure
@@ -41,18 +43,6 @@ LIMITS = Limits(90_000, 230_000_000)
 """Nine tenths of what the provider allows: 100,000 requests, 256 MB."""
 
 FRAME = Frame(b'{"requests":[', b",", b"]}")
-
-_STATUS = {
-    "invalid_request_error": 400,
-    "authentication_error": 401,
-    "billing_error": 402,
-    "permission_error": 403,
-    "not_found_error": 404,
-    "request_too_large": 413,
-    "rate_limit_error": 429,
-    "timeout_error": 504,
-    "overloaded_error": 529,
-}
 
 
 @dataclass
@@ -134,29 +124,30 @@ class AnthropicBatches:
         import httpx2
 
         try:
-            async with self._client.messages.batches.with_streaming_response.results(batch) as response:
-                async for line, whole in lines(response.iter_bytes()):
-                    try:
-                        yield _item(msgspec.json.decode(line, type=_Line))
-                    except msgspec.DecodeError:
-                        yield unreadable(line, whole)
+            async with aclosing(await self._results(batch)) as response:
+                async for line, whole in lines(response.aiter_bytes()):
+                    found = parsed(line, _Line)
+                    yield unreadable(line, whole) if found is None else _item(found)
         except httpx2.TransportError as error:  # while reading, the SDK does not wrap it
             raise BadReplyError(f"the download of the results broke off: {clean(str(error))}") from None
 
+    async def _results(self, batch: str) -> Any:
+        """The file of results, from the server that was asked, whatever host `results_url` names: behind a gateway it
+        is the provider's own, which must get neither the gateway's key nor, by a redirect, anything else."""
+        import httpx2
 
-class _Problem(msgspec.Struct):
-    type: str = ""
-    message: str = ""
-
-
-class _Error(msgspec.Struct):
-    error: _Problem = msgspec.field(default_factory=_Problem)
+        return await self._client.get(
+            f"/v1/messages/batches/{batch}/results",
+            cast_to=httpx2.Response,
+            options={"headers": {"Accept": "application/binary"}},
+            stream=True,
+        )
 
 
 class _Result(msgspec.Struct):
     type: str
     message: msgspec.Raw = msgspec.Raw(b"")
-    error: _Error = msgspec.field(default_factory=_Error)
+    error: msgspec.Raw = msgspec.Raw(b"")
 
 
 class _Line(msgspec.Struct):
@@ -167,11 +158,10 @@ class _Line(msgspec.Struct):
 def _item(line: _Line) -> Item:
     result = line.result
     if result.type == "succeeded":
-        return Item(line.custom_id, bytes(result.message), None)
+        return answered(line.custom_id, bytes(result.message))
     if result.type == "errored":
-        problem = result.error.error
-        return Item(line.custom_id, None, failure_of(_STATUS.get(problem.type, 500), problem.type, problem.message))
-    if result.type == "canceled":  # whoever cancels a batch does not want it bought again by the same run
+        return Item(line.custom_id, None, failure_of(None, problem_in(bytes(result.error))))
+    if result.type == "canceled":  # a person who cancels a batch does not want it bought again by the same run
         return Item(line.custom_id, None, Failure("row", "the batch was canceled at the provider"))
     return Item(line.custom_id, None, Failure("retry", f"{clean(result.type)} before it was answered"))
 

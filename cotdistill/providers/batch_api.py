@@ -4,9 +4,13 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Any, NamedTuple, Protocol, Self
+from typing import Any, NamedTuple, Protocol, Self, TypeVar
 
+import msgspec
+
+from cotdistill.masking import masked_bytes
 from cotdistill.providers.errors import clean
+from cotdistill.providers.lenient import mended
 from cotdistill.providers.types import BadReplyError, Failure
 
 CONNECTIONS = 4
@@ -14,8 +18,6 @@ CONNECTIONS = 4
 
 MAX_LINE = 64 * 2**20
 """Bytes of one result; a longer line is no answer of a model."""
-
-_SPENT = ("insufficient_quota", "billing_hard_limit_reached", "spend_limit", "credit balance is too low")
 
 
 class Limits(NamedTuple):
@@ -106,16 +108,6 @@ class Batches(Protocol):
         """The results of an ended batch, in any order."""
 
 
-def failure_of(status: int, code: str, message: str) -> Failure:
-    """What an error inside a batch means; `status` is what the same error has online."""
-    text = clean(f"{status}: {' '.join(filter(None, (code, message)))}")
-    if any(word in text for word in _SPENT):
-        return Failure("account", f"credit or quota is spent: {text}")
-    if status in (401, 402, 403):
-        return Failure("account", f"the provider refuses the key: {text}")
-    return Failure("retry" if status in (408, 409, 429) or status >= 500 else "row", text)
-
-
 async def lines(chunks: AsyncIterator[bytes]) -> AsyncIterator[tuple[bytes, bool]]:
     """Lines and whether each is whole: the last one of a download that was cut is not.
 
@@ -136,8 +128,29 @@ async def lines(chunks: AsyncIterator[bytes]) -> AsyncIterator[tuple[bytes, bool
         yield bytes(rest), False
 
 
+T = TypeVar("T")
+
+
+def parsed(line: bytes, kind: type[T]) -> T | None:
+    """A line of the results, also one with bytes that are no UTF-8; None for what is no result."""
+    try:
+        return msgspec.json.decode(line, type=kind)
+    except (ValueError, msgspec.DecodeError):
+        pass
+    try:
+        return msgspec.json.decode(mended(line), type=kind)
+    except (ValueError, msgspec.DecodeError, RecursionError):
+        return None
+
+
+def answered(custom_id: str, raw: bytes) -> Item:
+    """An answer as it enters: from here on without the key, should the server have echoed it."""
+    return Item(custom_id, masked_bytes(raw), None)
+
+
 def unreadable(line: bytes, whole: bool) -> Item:
-    """A line that is no result: nobody's item. Raises BadReplyError where the download was cut."""
+    """A line that is no result: it belongs to no request. Raises BadReplyError where the download was cut."""
+    text = line.decode("utf-8", "replace")
     if not whole:
-        raise BadReplyError(f"the download of the results was cut: {clean(line[-80:].decode('utf-8', 'replace'))}")
-    return Item("", None, Failure("row", clean(line[:80].decode("utf-8", "replace"))))
+        raise BadReplyError(f"the download of the results was cut: {clean(text)[-80:]}")
+    return Item("", None, Failure("row", clean(text)[:80]))

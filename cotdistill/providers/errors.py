@@ -1,55 +1,123 @@
-"""What the OpenAI and Anthropic SDKs share: one generator made both, so their errors have one shape."""
+"""What an error means for the run: the one decision, for online requests, streams and batches.
 
-import re
+`error_body` reads the error, `error_codes` holds the table; here they become a Failure. What only one prompt has been
+refused with is weighed in `dispatch/refusals.py`.
+"""
+
+from datetime import UTC, datetime, timedelta, timezone
 from types import ModuleType
 from typing import Any, Literal
 
-from cotdistill.providers import keys
+from cotdistill.masking import masked_message
+from cotdistill.providers.error_body import Problem, problem_in
+from cotdistill.providers.error_codes import Meaning, meaning_of
 from cotdistill.providers.http import ElsewhereError
-from cotdistill.providers.rate_limits import rate_limits, retry_after_s
+from cotdistill.providers.rate_limits import rate_limits, reset_s, retry_after_s
 from cotdistill.providers.types import BadReplyError, Failure
 
-_KEY = re.compile(r"\b(?:sk-|key-|Bearer )[\w*.\-]{6,}")
-_SPENT = (
-    "insufficient_quota",
-    "exceeded your current quota",
-    "billing_hard_limit",
-    "billing_not_active",
-    "spend_limit_reached",
-    "spending limit",
-    "monthly spend",
-    "credit balance is too low",
-    "insufficient balance",
-    "insufficient credits",
-    "specified api usage limits",
-)
-"""Words of an error of any status that no waiting mends: the account has no money or no quota left."""
+MOST_LETTERS = 300
+"""Of a server's words in a message."""
 
-_POLICY = (
-    "content_filter",
-    "content_policy",
-    "content management policy",
-    "invalid_prompt",
-    "input was flagged",
-    "prompt was flagged",
-)
-"""Words of a refusal that concerns this prompt alone, whatever the status: OpenAI, Azure, OpenRouter (a 403)."""
+_WORDS: dict[Meaning, str] = {
+    "spent": "credit or quota is spent: {}",
+    "key": "the provider refuses the key: {}",
+    "model": "the server knows no such model or path: {}. Check --teacher and --base-url",
+    "policy": "the provider's content policy refuses this prompt: {}",
+}
 
-_NO_ROOM = ("overloaded", "resource_unavailable", "at capacity")
+_KINDS: dict[Meaning, Literal["account", "row", "retry"]] = {
+    "spent": "account",
+    "key": "account",
+    "model": "account",
+    "policy": "row",
+    "prompt": "row",
+}
 
-MAX_BODY_IN_MESSAGE = 300
+_PACIFIC = timezone(timedelta(hours=-8))
+"""Without daylight saving: an hour late in summer, never early."""
 
 
 def classify(sdk: ModuleType, error: Exception) -> Failure:
-    """What an SDK error means. Re-raises what is no SDK error: that is a bug, not an answer."""
+    """What an SDK error means. Re-raises any other exception: that is a bug, not an answer."""
     if isinstance(error, BadReplyError):
-        return _meaning(error.status or 500, str(error), {})
+        return _of_reply(error)
     if isinstance(error, sdk.APIConnectionError | ElsewhereError):
         return _connection(error, timed_out=isinstance(error, sdk.APITimeoutError))
     if isinstance(error, sdk.APIStatusError):
         headers = error.response.headers
-        return _meaning(error.status_code, f"{error.status_code}: {_server_words(error)}", headers)
+        return failure_of(error.status_code, problem_in(_body(error), headers), headers)
     raise error
+
+
+def failure_of(status: int | None, problem: Problem, headers: Any = None) -> Failure:
+    """What an error means; `status` is None where the error came without one: inside a stream, a batch, or a 200."""
+    headers = headers or {}
+    status = status if status is not None else problem.status
+    words = clean(" ".join([f"{status}:" if status else "", *problem.codes[:2], problem.message]))
+    if problem.web_page is not None:
+        return _web_page(status or 200, problem.web_page, headers)
+    meaning = meaning_of(status, problem.codes, problem.message) or _otherwise(status, headers)
+    if meaning in ("spent", "key", "model", "policy", "prompt"):
+        return Failure(_KINDS[meaning], _WORDS.get(meaning, "{}").format(words))
+    may_retry = headers.get("x-should-retry")
+    if may_retry == "false":
+        if meaning == "quota":
+            return Failure("account", f"a limit that waiting does not lift, by the server's word: {words}")
+        return Failure("row", words)
+    return _passing(status, meaning, problem, words, headers)
+
+
+def _passing(status: int | None, meaning: Meaning, problem: Problem, words: str, headers: Any) -> Failure:
+    wait_s = retry_after_s(headers)
+    if wait_s is None:
+        wait_s = problem.wait_s if problem.wait_s is not None else reset_s(headers) if status == 429 else None
+    if problem.daily and (wait_s is None or wait_s < 3600.0):  # Google says "retry in 40 s" of a day's limit, too
+        wait_s, words = _until_midnight_s(problem.daily), f"the limit of a day is reached: {words}"
+    limits = rate_limits(headers.raw) if hasattr(headers, "raw") else None
+    return Failure("retry", words, wait_s, _push_back(meaning), limits)
+
+
+def _otherwise(status: int | None, headers: Any) -> Meaning:
+    """For a status, or none, that says nothing particular."""
+    passes = status is None or status >= 500 or headers.get("x-should-retry") == "true"
+    return "retry" if passes else "prompt"
+
+
+def _push_back(meaning: Meaning) -> Literal["quota", "capacity"] | None:
+    return "quota" if meaning == "quota" else "capacity" if meaning == "capacity" else None
+
+
+def _web_page(status: int, title: str, headers: Any) -> Failure:
+    """Not the API's word: of a proxy, a firewall, a login page, or of the wrong address."""
+    named = f" titled {clean(title)!r}" if clean(title) else ""
+    where = "a proxy or firewall stands between, or --base-url is wrong"
+    words = f"{status}: a web page{named} came instead of an answer of the API: {where}"
+    if status == 404:
+        return Failure("account", words, from_page=True)
+    if status == 200 or status >= 500 or status in (408, 425, 429):
+        pushed = meaning_of(status, (), "") if status != 200 else None
+        return Failure("retry", words, retry_after_s(headers), _push_back(pushed or "retry"), from_page=True)
+    return Failure("row", words, from_page=True)
+
+
+def _of_reply(error: BadReplyError) -> Failure:
+    if error.problem is None:
+        return Failure("row" if error.final else "retry", str(error))
+    failure = failure_of(None, error.problem)
+    return failure
+
+
+def _until_midnight_s(whose: str) -> float:
+    now = datetime.now(UTC if whose == "utc" else _PACIFIC)
+    return ((now + timedelta(days=1)).replace(hour=0, minute=0, second=0, microsecond=0) - now).total_seconds()
+
+
+def _body(error: Any) -> Any:
+    """The bytes where there are any: the SDKs hand out the inner object, or the whole, or a text."""
+    try:
+        return error.response.content or error.body
+    except Exception:  # a stream that was not read to its end
+        return error.body
 
 
 def _connection(error: Exception, *, timed_out: bool) -> Failure:
@@ -68,47 +136,8 @@ def _connection(error: Exception, *, timed_out: bool) -> Failure:
     return Failure("retry", f"connection lost: {clean(str(error.__cause__ or error))}")
 
 
-def _meaning(status: int, message: str, headers: Any) -> Failure:
-    """By status, but for what providers dress as another one: a stream that began well says 200 to an overload."""
-    words, may_retry = message.lower(), headers.get("x-should-retry")
-    if any(word in words for word in _SPENT):
-        return Failure("account", f"credit or quota is spent: {message}")
-    if any(word in words for word in _POLICY) and 400 <= status < 500:
-        return Failure("row", f"the provider's content policy refuses this prompt: {message}")
-    if status in (401, 402, 403):
-        return Failure("account", f"the provider refuses the key: {message}")
-    if status == 404:
-        return Failure("account", f"the server knows no such model or path: {message}. Check --teacher and --base-url")
-    if status == 429 and may_retry == "false":
-        return Failure("account", f"a limit that the server says no waiting helps: {message}")
-    if may_retry != "true" and (may_retry == "false" or not (status in (408, 409, 429) or status >= 500)):
-        return Failure("row", message)
-    limits = rate_limits(headers.raw) if headers else None
-    return Failure("retry", message, retry_after_s(headers), _push_back(status, words), limits)
-
-
-def _push_back(status: int, words: str) -> Literal["quota", "capacity"] | None:
-    if status in (503, 529) or any(word in words for word in _NO_ROOM):
-        return "capacity"
-    return "quota" if status == 429 else None
-
-
-def _server_words(error: Any) -> str:
-    body = error.body
-    if isinstance(body, dict):
-        inner = body.get("error", body)
-        if isinstance(inner, dict):
-            more = [inner[name] for name in ("details", "metadata") if isinstance(inner.get(name), dict)]
-            parts = [inner.get("code") or inner.get("type")]  # Anthropic has no code, but tells a spending limit …
-            parts += [one.get(name) for one in more for name in ("error_code", "raw")]  # … here, OpenRouter the cause
-            parts += [inner.get("message") or inner.get("detail")]
-            body = " ".join(str(part) for part in parts if part)
-    return clean(str(body or error))
-
-
 def clean(text: str) -> str:
-    """Server words for a terminal: one line, printable, short, without a key or anything that looks like one."""
-    for key in keys.in_use:
-        text = text.replace(key, "[key]")
-    text = _KEY.sub("[key]", " ".join(text.split()))
-    return "".join(letter for letter in text if letter.isprintable())[:MAX_BODY_IN_MESSAGE]
+    """Server words for a terminal: one line, printable, without a key or anything that looks like one, and short: cut
+    last, for half a key would not be known as one."""
+    printable = "".join(letter for letter in " ".join(text.split()) if letter.isprintable())
+    return masked_message(printable)[:MOST_LETTERS]

@@ -6,9 +6,12 @@ from dataclasses import dataclass, field
 from functools import partial
 from types import ModuleType
 from typing import Any
+from urllib.parse import urlsplit
 
 CONNECT_TIMEOUT_S = 10.0
 KEEPALIVE_S = 60
+
+OWN_HOSTS = ("api.openai.com", "api.anthropic.com")
 
 
 class ElsewhereError(Exception):
@@ -20,7 +23,20 @@ def open_client(sdk: ModuleType, *, key: str, base_url: str, concurrency: int, t
     explicit: a stray OPENAI_BASE_URL or ANTHROPIC_BASE_URL must not redirect paid traffic."""
     kind = sdk.AsyncOpenAI if sdk.__name__ == "openai" else sdk.AsyncAnthropic
     http = _http_client(sdk, base_url=base_url, concurrency=concurrency, timeout_s=timeout_s)
-    return kind(api_key=key, base_url=base_url, max_retries=0, http_client=http)
+    return without_foreign_headers(kind(api_key=key, base_url=base_url, max_retries=0, http_client=http), base_url)
+
+
+def without_foreign_headers(client: Any, base_url: str) -> Any:
+    """The client without what its SDK takes from the environment for the provider alone (OPENAI_CUSTOM_HEADERS,
+    OPENAI_ORG_ID, OPENAI_PROJECT_ID, ANTHROPIC_CUSTOM_HEADERS), unless the server is the provider's own. They may hold
+    secrets, and the SDKs would send them to any server."""
+    host = urlsplit(base_url).hostname or ""
+    if not any(host == own or host.endswith(f".{own}") for own in OWN_HOSTS):
+        for name in ("organization", "project"):
+            if name in vars(client):
+                setattr(client, name, None)
+        client._custom_headers = {}
+    return client
 
 
 def _http_client(sdk: ModuleType, *, base_url: str, concurrency: int, timeout_s: float) -> Any:

@@ -4,11 +4,9 @@ import os
 from urllib.parse import urlsplit
 
 from cotdistill.errors import AccountError
+from cotdistill.masking import add_secret
 
 _LOOPBACK = ("localhost", "127.0.0.1", "::1", "0.0.0.0")
-
-in_use: set[str] = set()
-"""Keys that were read, so that no message shows one: some servers echo what they refuse."""
 
 
 def api_key(variable: str, provider: str, base_url: str) -> str:
@@ -16,7 +14,7 @@ def api_key(variable: str, provider: str, base_url: str) -> str:
 
     Raises AccountError when there is no key."""
     if key := os.environ.get(variable, "").strip():
-        in_use.add(key)
+        add_secret(key)
         return key
     if urlsplit(base_url).hostname in _LOOPBACK:
         return "unused"

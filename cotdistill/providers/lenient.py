@@ -9,61 +9,60 @@ from typing import Any
 
 import msgspec
 
+from cotdistill.providers.error_body import Problem, page_title, problem_in
 from cotdistill.providers.errors import clean
 from cotdistill.providers.types import BadReplyError
-
-_STATUS = {
-    "invalid_request_error": 400,
-    "authentication_error": 401,
-    "invalid_api_key": 401,
-    "billing_error": 402,
-    "permission_error": 403,
-    "not_found_error": 404,
-    "model_not_found": 404,
-    "request_too_large": 413,
-    "rate_limit_error": 429,
-    "rate_limit_exceeded": 429,
-    "timeout_error": 504,
-    "overloaded_error": 529,
-}
-"""The status an error of this type has when it comes with one."""
 
 
 def document(raw: bytes, what: str) -> dict[str, Any]:
     """The JSON object of a reply; `what` names what was expected. Raises BadReplyError."""
     try:
         found = msgspec.json.decode(raw)
-    except (msgspec.DecodeError, RecursionError):
+    except (ValueError, msgspec.DecodeError, RecursionError):  # ValueError: bad UTF-8 inside a string
         found = _mended(raw, what)
     if not isinstance(found, dict):
-        raise BadReplyError(f"the reply is no {what}: {excerpt(raw)}")
+        raise BadReplyError(f"the reply is no {what}: {excerpt(raw)}", _page(raw))
     return found
 
 
+def mended(raw: bytes) -> bytes:
+    """`raw` as strict JSON: bytes that are no UTF-8 and half a surrogate pair, as a model leaves them that was cut
+    inside a character, become a replacement mark; NaN becomes null; a byte order mark goes, and so does what stands
+    behind the first value, such as the same once more. Raises ValueError for what is no JSON."""
+    text = raw.decode(json.detect_encoding(raw).removesuffix("-sig"), "replace").lstrip("\ufeff \t\r\n")
+    found, _ = _DECODER.raw_decode(text)
+    return msgspec.json.encode(msgspec.json.decode(json.dumps(found, ensure_ascii=False).encode("utf-8", "replace")))
+
+
 def _mended(raw: bytes, what: str) -> Any:
-    """A model that was cut inside a character leaves half of it: bad UTF-8, or half a surrogate pair."""
     try:
-        found = json.loads(raw.decode("utf-8", "replace"), strict=False)
-        return msgspec.json.decode(json.dumps(found, ensure_ascii=False, allow_nan=False).encode("utf-8", "replace"))
-    except (ValueError, RecursionError) as error:
-        raise BadReplyError(f"the reply is no {what}: {clean(str(error))}") from None
+        return msgspec.json.decode(mended(raw))
+    except (ValueError, RecursionError, msgspec.MsgspecError) as error:
+        raise BadReplyError(f"the reply is no {what} ({clean(str(error))}): {excerpt(raw)}", _page(raw)) from None
+
+
+def _finite(text: str) -> float | None:
+    return number if math.isfinite(number := float(text)) else None
+
+
+_DECODER = json.JSONDecoder(strict=False, parse_constant=lambda name: None, parse_float=_finite)
+
+
+def _page(raw: bytes) -> Problem | None:
+    title = page_title(raw.decode("utf-8", "replace"))
+    return None if title is None else Problem(status=200, web_page=title)
 
 
 def excerpt(raw: bytes) -> str:
-    return clean(raw[:200].decode("utf-8", "replace")) or "it is empty"
+    return clean(raw.decode("utf-8", "replace"))[:200] or "it is empty"
 
 
 def error_in(value: Any) -> BadReplyError | None:
-    """The error a body tells of under status 200, with the status it would have had; None where there is none."""
+    """The error that a body holds under status 200; None where it holds none."""
     if not value:
         return None
-    problem = value if isinstance(value, dict) else {"message": str(value)}
-    kinds = [str(problem[name]) for name in ("code", "type") if problem.get(name)]
-    status = next((int(kind) for kind in kinds if kind.isdecimal() and len(kind) == 3), None)
-    if status is None:
-        status = next((_STATUS[kind] for kind in kinds if kind in _STATUS), None)
-    words = clean(" ".join([*kinds[:1], str(problem.get("message") or "")]))
-    return BadReplyError(f"the reply is an error: {words}", status)
+    problem = problem_in({"error": value})
+    return BadReplyError(f"the reply is an error: {clean(' '.join([*problem.codes[:1], problem.message]))}", problem)
 
 
 def mapping(value: Any) -> dict[str, Any]:

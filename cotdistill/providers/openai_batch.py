@@ -4,7 +4,7 @@ https://platform.openai.com/docs/guides/batch
 """
 
 from collections.abc import AsyncGenerator, AsyncIterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -19,11 +19,13 @@ from cotdistill.providers.batch_api import (
     Item,
     Limits,
     Standing,
-    failure_of,
+    answered,
     lines,
+    parsed,
     unreadable,
 )
-from cotdistill.providers.errors import clean
+from cotdistill.providers.error_body import problem_in
+from cotdistill.providers.errors import clean, failure_of
 from cotdistill.providers.http import open_client
 from cotdistill.providers.keys import api_key
 from cotdistill.providers.types import BadReplyError, Failure
@@ -117,10 +119,8 @@ class OpenAIBatches:
             if file is None:
                 continue
             async for line, whole in self._download(file):
-                try:
-                    yield _item(msgspec.json.decode(line, type=_Line))
-                except msgspec.DecodeError:
-                    yield unreadable(line, whole)
+                found = parsed(line, _Line)
+                yield unreadable(line, whole) if found is None else _item(found)
 
     async def _download(self, file: str) -> AsyncIterator[tuple[bytes, bool]]:
         import httpx2
@@ -138,10 +138,6 @@ class _Problem(msgspec.Struct):
     code: str | None = None
 
 
-class _ErrorBody(msgspec.Struct):
-    error: _Problem | None = None
-
-
 class _Response(msgspec.Struct):
     status_code: int = 0
     body: msgspec.Raw = msgspec.Raw(b"null")
@@ -154,29 +150,25 @@ class _Line(msgspec.Struct):
 
 
 def _item(line: _Line) -> Item:
-    if line.response is not None and line.response.status_code == 200:
-        return Item(line.custom_id, bytes(line.response.body), None)
-    if line.response is not None:
-        return Item(line.custom_id, None, _failure(line.response))
+    response = line.response
+    if response is not None and response.status_code == 200:
+        return answered(line.custom_id, bytes(response.body))
+    if response is not None:
+        return Item(line.custom_id, None, failure_of(response.status_code, problem_in(bytes(response.body))))
     problem = line.error or _Problem("no answer and no error")
-    text = clean(" ".join(filter(None, (problem.code, problem.message))))
-    # Whoever cancels a batch does not want it bought again by the same run.
-    return Item(line.custom_id, None, Failure("row" if problem.code in NOT_RUN else "retry", text))
-
-
-def _failure(response: _Response) -> Failure:
-    try:
-        problem = msgspec.json.decode(response.body, type=_ErrorBody).error or _Problem()
-    except msgspec.DecodeError:
-        problem = _Problem(bytes(response.body).decode("utf-8", "replace"))
-    return failure_of(response.status_code, problem.code or "", problem.message or "")
+    if problem.code in NOT_RUN:  # a person who cancels a batch does not want it bought again by the same run
+        return Item(line.custom_id, None, Failure("row", clean(f"{problem.code} {problem.message or ''}")))
+    return Item(line.custom_id, None, failure_of(None, problem_in(msgspec.to_builtins(problem))))
 
 
 def _refusal(errors: list[Any]) -> Failure:
-    """Of a whole batch, by its first problems."""
+    """Of a whole batch, by its first problems; it means what the first one means."""
+    if not errors:
+        return Failure("row", "the provider gives no reason")
     parts = []
     for error in errors[:3]:
         line = f"line {error.line}: " if error.line is not None else ""
         parts.append(f"{line}{' '.join(filter(None, (error.code, error.message)))}")
     more = f" … and {len(errors) - 3} more" if len(errors) > 3 else ""
-    return failure_of(400, "", "; ".join(parts) + more if parts else "the provider gives no reason")
+    meant = failure_of(400, problem_in({"code": errors[0].code, "message": errors[0].message}))
+    return replace(meant, message=clean("; ".join(parts) + more))

@@ -95,5 +95,13 @@ def retry_after_s(headers: Any) -> float | None:
         return None
 
 
+def reset_s(headers: Any) -> float | None:
+    """Seconds until `x-ratelimit-reset`, a Unix time in seconds or, at OpenRouter, in milliseconds."""
+    value = headers.get("x-ratelimit-reset", "")
+    if not re.fullmatch(r"\d{10}(\.\d+)?|\d{13}", value):
+        return None
+    return max(0.0, float(value) / (1000 if len(value) == 13 else 1) - time.time())
+
+
 def _sane(seconds: float) -> float | None:
     return max(0.0, seconds) if seconds < float("inf") else None  # also not NaN

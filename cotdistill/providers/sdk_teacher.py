@@ -10,15 +10,13 @@ from typing import Any, ClassVar, Literal, Self
 
 import msgspec
 
+from cotdistill.masking import masked_bytes
 from cotdistill.providers import errors
 from cotdistill.providers.http import Sender, open_client
 from cotdistill.providers.keys import api_key
 from cotdistill.providers.lenient import excerpt
 from cotdistill.providers.rate_limits import rate_limits
 from cotdistill.providers.types import MOST_IN_FLIGHT, BadReplyError, Failure, Reply, Request
-
-UNREADABLE = 422
-"""The status of a reply that the code here fails on: asking again would buy the same again."""
 
 
 @dataclass
@@ -72,13 +70,13 @@ class SdkTeacher:
             raise
         except Exception as error:
             found = f"{type(error).__name__}: {errors.clean(str(error))}"
-            raise BadReplyError(f"the reply cannot be read ({found}): {excerpt(raw)}", UNREADABLE) from error
+            raise BadReplyError(f"the reply cannot be read ({found}): {excerpt(raw)}", final=True) from error
 
     async def ask(self, request: Request, idempotency_key: str) -> Reply:
         body = self.body(request)
         stream = bool(body.get("stream"))
         response = await self._sender.post(msgspec.json.encode(body), idempotency_key, stream=stream)
-        raw = await self.collect(response) if stream else response.content
+        raw = masked_bytes(await self.collect(response) if stream else response.content)
         return replace(self.read(raw), limits=rate_limits(response.headers.raw))
 
     async def collect(self, response: Any) -> bytes:

@@ -5,6 +5,7 @@ from decimal import Decimal
 from types import TracebackType
 from typing import Any, Literal, Protocol, Self
 
+from cotdistill.providers.error_body import Problem
 from cotdistill.records import Message, ReasoningKind, StopReason, Usage
 
 
@@ -73,24 +74,18 @@ class Failure:
     wait_s: float | None = None
     push_back: Literal["quota", "capacity"] | None = None
     limits: RateLimits | None = None
+    from_page: bool = False
+    """A web page came instead of an answer of the API."""
 
 
 class BadReplyError(Exception):
-    """A reply that holds no answer: an error body under status 200, no choices, an answer that the server broke off.
-    `status` is the one such an error has when it comes as one, where the reply says so; `usage` and `cost_usd` are
-    what it reports all the same, for it may be billed."""
+    """A reply that holds no answer: an error body under status 200, no choices, a stream that broke off. `problem` is
+    the error that it holds, if it holds one; `final` says that the same question would fail the same way."""
 
-    def __init__(
-        self,
-        message: str,
-        status: int | None = None,
-        usage: Usage | None = None,
-        cost_usd: Decimal | None = None,
-    ) -> None:
+    def __init__(self, message: str, problem: Problem | None = None, *, final: bool = False) -> None:
         super().__init__(message)
-        self.status = status
-        self.usage = usage or Usage()
-        self.cost_usd = cost_usd
+        self.problem = problem
+        self.final = final
 
 
 def kind_of_visible(text: str) -> ReasoningKind:

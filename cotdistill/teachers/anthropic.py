@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Literal
 from cotdistill.errors import UsageError
 from cotdistill.providers.anthropic_stream import collect
 from cotdistill.providers.errors import clean
+from cotdistill.providers.http import without_foreign_headers
 from cotdistill.providers.keys import api_key
 from cotdistill.providers.lenient import document, error_in, excerpt, items, mapping, text, word
 from cotdistill.providers.sdk_teacher import SdkTeacher
@@ -131,6 +132,7 @@ def _needs_a_budget(model: str, base_url: str) -> bool:
     try:
         key = api_key("ANTHROPIC_API_KEY", "anthropic", base_url)
         with anthropic.Anthropic(api_key=key, base_url=base_url, max_retries=0, timeout=10.0) as client:
+            without_foreign_headers(client, base_url)
             types = client.models.retrieve(model).capabilities.thinking.types  # type: ignore[union-attr]
         return types.enabled.supported and not types.adaptive.supported
     except Exception:  # no key in a dry run, no such endpoint, fields in another shape: all say nothing

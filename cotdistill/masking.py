@@ -1,0 +1,181 @@
+"""Keep API keys out of everything that is written: stored replies, records, manifests, messages, logs.
+
+A server may echo the key it was sent, whole or in part, in any spelling: with invisible characters inside, in another
+case, percent-encoded, escaped as in JSON or HTML. So a text is compared in a plain form of it, and what is cut out is
+the place in the original. This is the last step before a text is stored, shown or shortened; later, half of a key
+would no longer be known as one.
+"""
+
+import re
+from bisect import bisect_right
+from urllib.parse import unquote
+
+MASK = "[key]"
+
+LEAST = 8
+"""Characters in a row that count as a part of a key; shorter keys are masked whole."""
+
+LEAST_WORD = 16
+"""A key of letters alone that is shorter (EMPTY, dummy, password) is a placeholder and an ordinary word: to cut it out
+of answers would change them."""
+
+_INVISIBLE = (
+    "\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff"
+)
+_CONTROL = "\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f"
+_SPELLED = re.compile(
+    rf"(?P<invisible>[{_INVISIBLE}{_CONTROL}]+)"
+    r"|\\+u(?P<json>[0-9a-fA-F]{4})"
+    r"|\\+(?P<escaped>[/=+.-])"
+    r"|%(?:25)*(?P<percent>[2-7][0-9a-fA-F])"
+    r"|&#(?:x(?P<hexadecimal>[0-9a-fA-F]{2,4})|(?P<decimal>\d{2,4}));"
+)
+_DROPPED = re.compile(rf"[{_INVISIBLE}{_CONTROL}]")
+_QUICKLY = [
+    re.compile(one) for one in (rf"[{_INVISIBLE}{_CONTROL}]", r"\\u", r"\\[/=+.-]", r"%(?:25)*[2-7][0-9a-fA-F]", "&#")
+]
+"""One of them is found wherever `_SPELLED` is, in a tenth of the time."""
+
+_LOOKS_LIKE_A_KEY = re.compile(r"\b(?:(?:sk|gsk|xai|csk|fw|tgp|hf|pk|rk|key)[-_]|AIza|Bearer )[\w*.\-]{6,}")
+_CREDENTIALS = re.compile(r"(?<=://)[^/\s@'\"<>]+@")
+
+_secrets: dict[str, tuple[str, ...]] = {}
+"""Each secret in lower case, with pieces of it: one of them stands in every part of it that is long enough."""
+
+
+def add_secret(secret: str) -> None:
+    """From now on `secret` is masked."""
+    plain = secret.lower()
+    if plain in _secrets or len(plain) < 4:
+        return
+    least = _least(plain)
+    piece = (least + 1) // 2
+    _secrets[plain] = tuple(dict.fromkeys(plain[at : at + piece] for at in range(0, len(plain) - piece + 1, piece)))
+
+
+def masked(text: str) -> str:
+    """`text` without any part of a secret, with `[key]` in its place; the same object when there is none."""
+    spans = _spans(text, [secret for secret in _secrets if not _is_a_word(secret)])
+    return _cut_out(text, spans) if spans else text
+
+
+def masked_bytes(raw: bytes) -> bytes:
+    """The same for UTF-8 or what is meant to be; JSON stays JSON."""
+    text = raw.decode("utf-8", "surrogateescape")
+    clean = masked(text)
+    return raw if clean is text else clean.encode("utf-8", "surrogateescape")
+
+
+def masked_message(text: str) -> str:
+    """For a message or a log line, where nothing is lost by masking too much: also what only looks like a key, a
+    placeholder that is in use as one, and the credentials of a URL."""
+    text = _cut_out(text, _spans(text, list(_secrets)))
+    return _CREDENTIALS.sub("[password]@", _LOOKS_LIKE_A_KEY.sub(MASK, text))
+
+
+def _least(secret: str) -> int:
+    return min(len(secret), max(LEAST, len(secret) // 3))
+
+
+def _is_a_word(secret: str) -> bool:
+    return len(secret) < LEAST or (secret.isalpha() and len(secret) < LEAST_WORD)
+
+
+def _spans(text: str, secrets: list[str]) -> list[tuple[int, int]]:
+    """Where in `text` parts of secrets stand."""
+    if not secrets:
+        return []
+    form = _PlainForm(text)
+    found = [
+        (form.origin(start), form.origin(end - 1, end=True))
+        for secret in secrets
+        for start, end in _parts(form.text, secret)
+    ]
+    return sorted(found)
+
+
+def _parts(plain: str, secret: str) -> list[tuple[int, int]]:
+    least, found = _least(secret), []
+    for piece in _secrets[secret]:
+        at = plain.find(piece)
+        while at >= 0:
+            start, end = _grown(plain, at, at + len(piece), secret, secret.find(piece))
+            if end - start >= least:
+                found.append((start, end))
+            at = plain.find(piece, max(end, at + 1))
+    return found
+
+
+def _grown(plain: str, start: int, end: int, secret: str, offset: int) -> tuple[int, int]:
+    """The piece with what stands around it of the secret."""
+    after = offset + end - start
+    while start > 0 and offset > 0 and plain[start - 1] == secret[offset - 1]:
+        start, offset = start - 1, offset - 1
+    while end < len(plain) and after < len(secret) and plain[end] == secret[after]:
+        end, after = end + 1, after + 1
+    return start, end
+
+
+def _cut_out(text: str, spans: list[tuple[int, int]]) -> str:
+    parts, at = [], 0
+    for start, end in spans:
+        if start >= at:
+            parts += [text[at:start], MASK]
+        at = max(at, end)
+    return "".join([*parts, text[at:]])
+
+
+class _PlainForm:
+    """A text in lower case with each spelled-out character as itself; `origin` leads back."""
+
+    def __init__(self, text: str) -> None:
+        parts, at, length = [], 0, 0
+        self._starts, self._origins = [0], [0]
+        spelled = _SPELLED.finditer(text) if any(one.search(text) for one in _QUICKLY) else ()
+        for match in spelled:
+            plain = _plain(match)
+            if plain is None:
+                continue
+            parts += [text[at : match.start()], plain]
+            length += match.start() - at
+            self._mark(length, match.start())
+            length += len(plain)
+            at = match.end()
+            self._mark(length, at)
+        parts.append(text[at:])
+        self.text = _lower("".join(parts))
+        self._length = len(text)
+
+    def _mark(self, plain: int, origin: int) -> None:
+        self._starts.append(plain)
+        self._origins.append(origin)
+
+    def origin(self, position: int, *, end: bool = False) -> int:
+        """Where the character at `position` begins in the text; with `end`, where it ends."""
+        nearest = bisect_right(self._starts, position) - 1
+        if not end:
+            return self._origins[nearest] + position - self._starts[nearest]
+        if nearest + 1 < len(self._starts) and self._starts[nearest + 1] == position + 1:
+            return self._origins[nearest + 1]
+        return self._origins[nearest] + position - self._starts[nearest] + 1
+
+
+def _lower(text: str) -> str:
+    """Lower case, character for character: a few letters become two in lower case, and positions must hold."""
+    lower = text.lower()
+    return lower if len(lower) == len(text) else "".join(low if len(low := one.lower()) == 1 else one for one in text)
+
+
+def _plain(match: re.Match[str]) -> str | None:
+    """The character that is meant; "" for an invisible one; None for what no key holds."""
+    if match["invisible"]:
+        return ""
+    if match["escaped"]:
+        return match["escaped"]
+    if match["percent"]:
+        return unquote(f"%{match['percent']}")
+    code = int(match["decimal"]) if match["decimal"] else int(match["json"] or match["hexadecimal"], 16)
+    meant = chr(code)
+    if _DROPPED.fullmatch(meant):
+        return ""
+    return meant if " " < meant < "\x7f" else None
