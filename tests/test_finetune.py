@@ -27,7 +27,6 @@ from cotdistill.stages import finetune
 from cotdistill.students import tiny
 from cotdistill.training.token_rows import IGNORED, TokenRows
 from cotdistill.training.train import last_checkpoint
-from cotdistill.training.trainer import trainer_class
 
 STEPS = 60
 
@@ -147,46 +146,27 @@ def test_only_completion_tokens_have_labels() -> None:
     tokenizer, rows = tiny.tokenizer(), TokenRows()
     for row in chain_rows(3):
         rows.add(render(tokenizer, row))
-    for example in rows.dataset():
-        taught = [token for token in example["labels"] if token != IGNORED]
+    for number in range(3):
+        ids, labels = list(rows.ids(number)), list(rows.labels(number))
+        taught = [token for token in labels if token != IGNORED]
         assert tokenizer.decode(taught).startswith("<think>b=")
-        assert taught == example["input_ids"][-len(taught) :]
-        assert tokenizer.decode(example["input_ids"][: -len(taught)]).endswith("?<|end|><|assistant|>")
+        assert taught == ids[-len(taught) :]
+        assert tokenizer.decode(ids[: -len(taught)]).endswith("?<|end|><|assistant|>")
         assert taught[-1] == tokenizer.eos_token_id
 
 
-def test_the_cheap_loss_is_the_loss_of_the_whole_model() -> None:
-    import torch
-
-    model, tokenizer = students.load("tiny", seed=3)
-    rows = TokenRows()
-    for row in (chain_rows(1)[0], {**chain_rows(2)[1], "prompt": [{"role": "user", "content": "a longer question?"}]}):
-        rows.add(render(tokenizer, row))
-    examples = [rows.dataset()[number] for number in range(2)]
-    width = max(len(example["input_ids"]) for example in examples)
-
-    def padded(name: str, filler: int) -> Any:
-        return torch.tensor([example[name] + [filler] * (width - len(example[name])) for example in examples])
-
-    labels = padded("labels", IGNORED)
-    inputs = {"input_ids": padded("input_ids", tokenizer.pad_token_id), "attention_mask": padded("input_ids", -1) != -1}
-    whole = model(**inputs, labels=labels).loss
-    cheap = _trainer(model, tokenizer).compute_loss(model, {**inputs, "labels": labels})
-    assert cheap.item() == pytest.approx(whole.item(), rel=1e-5)
-
-
-def _trainer(model: Any, tokenizer: Any) -> Any:
-    from cotdistill.training.sft_config import arguments
-
-    rows = TokenRows()
-    rows.add(render(tokenizer, chain_rows(1)[0]))
-    with students.quiet():
-        return trainer_class()(
-            model=model,
-            args=arguments(tiny_config(), 1, 1, Path("unused")),
-            train_dataset=rows.dataset(),
-            processing_class=tokenizer,
-        )
+def test_rows_come_back_from_their_files_as_they_were(tmp_path: Path) -> None:
+    tokenizer, rows = tiny.tokenizer(), TokenRows()
+    for number, row in enumerate(chain_rows(3)):
+        rows.add(render(tokenizer, row), weight=number)
+    rows.save(tmp_path)
+    loaded = TokenRows.load(tmp_path)
+    assert [list(loaded.ids(row)) for row in range(3)] == [list(rows.ids(row)) for row in range(3)]
+    assert [list(loaded.labels(row)) for row in range(3)] == [list(rows.labels(row)) for row in range(3)]
+    assert [loaded.weight(row) for row in range(3)] == [0.0, 1.0, 2.0]
+    assert (loaded.end_tokens, loaded.trained_tokens, loaded.longest) == (
+        rows.end_tokens, rows.trained_tokens, rows.longest,
+    )  # fmt: skip
 
 
 def test_rows_of_like_length_share_a_batch_and_each_pass_has_every_row_once() -> None:
@@ -220,7 +200,8 @@ def test_a_dry_run_shows_the_first_batch_with_its_mask_and_leaves_nothing(tmp_pa
     rows = write(tmp_path / "train.jsonl", chain_rows(8))
     config = FinetuneConfig(student="tiny", batch_size=3, epochs=2, dry_run=True)
     manifest = finetune.run(rows, tmp_path / "student", config, progress)
-    batch = progress.notes[1:]
+    assert progress.notes[0] == "learning_rate 0.003: a student of 0.1 M random weights"
+    batch = progress.notes[2:]
     assert [note.partition(",")[0] for note in batch] == ["1 of 3", "2 of 3", "3 of 3"]
     assert all(note.endswith("<|end|>】") and "<|assistant|>【" in note for note in batch), batch
     assert manifest.counts["steps"] == 6
@@ -315,7 +296,7 @@ LONG = 240
 
 def start(folder: Path, *more: str) -> "subprocess.Popen[str]":
     words = ["finetune", str(folder / "train.jsonl"), "-o", str(folder / "student"), "--student", "tiny"]
-    words += ["--max-steps", str(LONG), "--batch-size", "8", "--threads", "1", *more]
+    words += ["--max-steps", str(LONG), "--batch-size", "8", "--threads", "1", "--checkpoint-minutes", "0.005", *more]
     return subprocess.Popen([sys.executable, "-m", "cotdistill", *words], stderr=subprocess.PIPE, text=True)
 
 
@@ -395,7 +376,7 @@ def test_a_lora_run_resumes_too(tmp_path: Path) -> None:
     model.save_pretrained(tmp_path / "base")
     tokenizer.save_pretrained(tmp_path / "base")
     rows = write(tmp_path / "train.jsonl", chain_rows(16))
-    config = tiny_config(student=str(tmp_path / "base"), max_steps=30, lora_rank=4)
+    config = tiny_config(student=str(tmp_path / "base"), max_steps=30, lora_rank=4, checkpoint_minutes=0)
     finetune.run(rows, tmp_path / "undisturbed", config, Silent())
     with pytest.raises(ConnectionResetError):
         finetune.run(rows, tmp_path / "student", config, Pulled(at=15))

@@ -18,11 +18,11 @@ from cotdistill.errors import CotDistillError, UsageError
 from cotdistill.progress import Silent
 from cotdistill.stages import finetune
 from cotdistill.students import tiny
-from cotdistill.training import loss_curve, packing
+from cotdistill.training import loss, loss_curve, packing, varlen
 from cotdistill.training.callbacks import is_stuck
-from cotdistill.training.collator import collator
-from cotdistill.training.token_rows import IGNORED, TokenRows
-from cotdistill.training.trainer import trainer_class
+from cotdistill.training.collator import Collator
+from cotdistill.training.token_rows import IGNORED, TokenRows, examples
+from cotdistill.training.trainer import Trainer, is_compact
 from tests.conftest import ROOT
 from tests.test_finetune import chain_rows, losses, tiny_config, write
 
@@ -38,20 +38,19 @@ def uneven_rows(weights: tuple[float, ...]) -> TokenRows:
     return rows
 
 
-def loss_of(rows: TokenRows, packed: bool, monkeypatch: pytest.MonkeyPatch | None = None) -> float:
+def loss_of(rows: TokenRows, packed: bool, *, compact: bool = True, attention: str = "sdpa") -> float:
     """The loss of all rows as one batch, by the trainer that finetune uses."""
     from cotdistill.training.sft_config import arguments
 
     model, tokenizer = students.load("tiny", seed=3)
-    packs = [list(range(len(rows)))] if packed else None
-    data = rows.dataset(packs)
+    model.set_attn_implementation(attention)
+    numbers = list(range(len(rows)))
+    data = examples([numbers] if packed else [[number] for number in numbers])
+    collate = Collator(rows, tokenizer.pad_token_id, packed, compact)
     with students.quiet():
         args = arguments(tiny_config(), 1, 1, Path("unused"), packed=packed)
-        trainer = trainer_class()(model=model, args=args, train_dataset=data, processing_class=tokenizer)
-    if monkeypatch:
-        monkeypatch.setattr("cotdistill.training.trainer._is_compact", lambda trainer: False)
-    batch = collator(tokenizer.pad_token_id, packed=packed)(list(data))
-    items = trainer._get_num_items_in_batch([batch], trainer.args.device)
+        trainer = Trainer(model=model, args=args, train_dataset=data, processing_class=tokenizer, data_collator=collate)
+    (batch,), items = trainer.get_batch_samples(iter([collate(list(data))]), 1, trainer.args.device)
     return float(trainer.compute_loss(model, batch, num_items_in_batch=items).detach())
 
 
@@ -60,10 +59,10 @@ def loss_by_hand(rows: TokenRows, weights: tuple[float, ...]) -> float:
 
     model, _ = students.load("tiny", seed=3)
     total = share = 0.0
-    for row, weight in zip(rows.dataset(), weights, strict=True):
-        ids = torch.tensor([row["input_ids"]])
-        log_probabilities = model(ids).logits[0, :-1].log_softmax(-1)
-        for place, label in enumerate(row["labels"][1:]):
+    for row, weight in enumerate(weights):
+        ids, labels = torch.from_numpy(rows.ids(row)), rows.labels(row)
+        log_probabilities = model(ids[None]).logits[0, :-1].log_softmax(-1)
+        for place, label in enumerate(labels[1:]):
             if label != IGNORED:
                 total -= weight * float(log_probabilities[place, label].detach())
                 share += weight
@@ -80,14 +79,39 @@ def test_the_loss_is_the_weighted_mean_over_trained_tokens(packed: bool) -> None
     assert loss_by_hand(rows, WEIGHTS) != pytest.approx(loss_by_hand(rows, (1.0,) * 4), rel=1e-3)
 
 
-def test_the_loss_is_the_same_by_the_way_that_a_gpu_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_loss_is_the_same_for_a_model_that_scores_every_position() -> None:
     rows = uneven_rows(WEIGHTS)
-    assert loss_of(rows, False, monkeypatch) == pytest.approx(loss_by_hand(rows, WEIGHTS), rel=1e-5)
+    assert loss_of(rows, False, compact=False) == pytest.approx(loss_by_hand(rows, WEIGHTS), rel=1e-5)
+    assert is_compact(students.load("tiny")[0])
 
 
-def test_rows_in_one_pack_are_blind_to_each_other() -> None:
-    rows = uneven_rows((1.0,) * 4)
-    assert loss_of(rows, True) == pytest.approx(loss_of(rows, False), rel=1e-5)
+def test_the_loss_is_the_same_in_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = uneven_rows(WEIGHTS)
+    monkeypatch.setattr(loss, "CHUNK", 1000)  # three tokens at a time
+    assert loss_of(rows, True) == pytest.approx(loss_by_hand(rows, WEIGHTS), rel=1e-5)
+
+
+@pytest.mark.parametrize("attention", ["sdpa", varlen.register()])
+def test_rows_in_one_pack_are_blind_to_each_other(attention: str) -> None:
+    rows = uneven_rows(WEIGHTS)
+    assert loss_of(rows, True, attention=attention) == pytest.approx(loss_by_hand(rows, WEIGHTS), rel=1e-5)
+
+
+def test_a_sliding_window_is_kept_within_each_row_of_a_pack() -> None:
+    import torch
+
+    torch.manual_seed(0)
+    q, k, v = (torch.randn(1, count, 12, 8) for count in (4, 2, 2))  # four queries share two keys and values
+    ends = torch.tensor([0, 5, 12], dtype=torch.int32)
+    module = torch.nn.Identity()
+    packed, _ = varlen.attend(module, q, k, v, None, cu_seq_lens_q=ends, max_length_q=7, sliding_window=3)
+    for start, end in ((0, 5), (5, 12)):
+        query, key, value = (one[0, :, start:end].repeat_interleave(4 // one.shape[1], 0) for one in (q, k, v))
+        scores = query @ key.transpose(1, 2) / 8**0.5
+        place = torch.arange(end - start)
+        near = (place[:, None] - place >= 0) & (place[:, None] - place < 3)
+        by_hand = scores.masked_fill(~near, float("-inf")).softmax(-1) @ value
+        assert torch.allclose(packed[0, start:end], by_hand.transpose(0, 1), atol=1e-5)
 
 
 def test_packs_hold_every_row_once_and_leave_little_room() -> None:

@@ -158,6 +158,9 @@ def finetune(
     """Fine-tune a small open model on the rows (SFT on the completion only)."""
     from cotdistill.stages import finetune as stage
 
+    if stage.is_helper():
+        stage.help_first(output, settings)
+        return
     _stage(console, settings, lambda progress: stage.run(train, output, settings, progress))
 
 

@@ -194,11 +194,15 @@ class FinetuneConfig:
         panel="Rows",
         rare=True,
     )
-    epochs: Positive = option(3, "Passes over the rows.", "N", panel="Training")
+    epochs: Positive | None = option(
+        None, "Passes over the rows (default: 3, more for few rows).", "N", panel="Training"
+    )
     max_steps: Count | None = option(None, "Stop after N steps, whatever the epochs.", "N", panel="Training")
-    batch_size: Count = option(8, "Rows a step.", "N", panel="Training")
+    batch_size: Count | None = option(
+        None, "Rows a step (default: 8 to 32, by the number of rows).", "N", panel="Training"
+    )
     learning_rate: Positive | None = option(
-        None, "Peak rate (default: 2e-4 lora, 2e-5 full, 3e-3 tiny).", "X", panel="Training"
+        None, "Peak rate (default: by method and width; --dry-run says it).", "X", panel="Training"
     )
     warmup: Share = option(
         0.1, "Share of the steps before the peak; cosine decay after it.", "FRACTION", panel="Training", rare=True
@@ -217,8 +221,17 @@ class FinetuneConfig:
     checkpointing: Literal["auto", "on", "off"] = option(
         "auto", "Gradient checkpointing: less memory, more time.", panel="Memory and speed", rare=True
     )
+    precision: Literal["auto", "float32", "bfloat16"] = option(
+        "auto",
+        "Format of what is trained. bfloat16: half the memory, with Kahan summation. auto: bfloat16 on a GPU.",
+        panel="Memory and speed",
+        rare=True,
+    )
     threads: Count | None = option(
         None, "CPU threads (default: 1 for tiny, else all).", "N", panel="Memory and speed", rare=True
+    )
+    checkpoint_minutes: Amount = option(
+        15, "Save a checkpoint this often, and at the end.", "MINUTES", panel="Output", rare=True
     )
     resume: bool = option(False, "Continue from the last checkpoint of a killed run.", panel="Output")
     dry_run: bool = option(

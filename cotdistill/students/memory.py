@@ -29,8 +29,8 @@ def memory_explained(remedy: str) -> Iterator[None]:
         raise
 
 
-def needed_bytes(model: Any, trainable: int, tokens: int, adapted: int = 0) -> int:
-    """Weights, the gradients and Adam's two moments of the `trainable` ones, and what a forward pass over `tokens`
+def needed_bytes(model: Any, trained: int, tokens: int, adapted: int = 0) -> int:
+    """Weights, the `trained` bytes of gradients and the optimizer's state, and what a forward pass over `tokens`
     (padding included) keeps, every token scored. `adapted` are the input numbers of all layers that LoRA adapts: PEFT
     keeps a copy of each, in the adapter's four bytes, where the layer itself has fewer."""
     config = model.config.get_text_config()
@@ -38,7 +38,7 @@ def needed_bytes(model: Any, trainable: int, tokens: int, adapted: int = 0) -> i
     layers = _KEPT_PER_LAYER * config.num_hidden_layers * config.hidden_size * tokens * number // 2
     scores = 3 * 4 * config.vocab_size * tokens  # logits, their log-softmax and their gradient
     copies = 4 * adapted * tokens if number < 4 else 0
-    return int(model.get_memory_footprint() + 12 * trainable + layers + copies + scores)
+    return int(model.get_memory_footprint() + trained + layers + copies + scores)
 
 
 def free_bytes() -> int:

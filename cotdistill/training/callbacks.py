@@ -3,16 +3,26 @@
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import msgspec
+from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from cotdistill.progress import Progress
+
+if TYPE_CHECKING:
+    from cotdistill.training.trainer import Trainer
 
 FINISHED = "finished"
 """A mark in a checkpoint: a run killed while it wrote one leaves a directory without it."""
 
-Entry = dict[str, float]
+WARM_UP_STEPS = 3
+"""In which kernels are compiled and memory is first asked for; the speed is that of the steps after them."""
+
+ASK_EVERY = 10
+"""Steps between two looks of several processes at the first one's clock."""
+
+Entry: TypeAlias = dict[str, float]
 
 
 def entry(logged: Entry) -> Entry:
@@ -21,7 +31,7 @@ def entry(logged: Entry) -> Entry:
     return {name: logged[name] for name in wanted if name in logged}
 
 
-def history_of(state: Any) -> list[Entry]:
+def history_of(state: TrainerState) -> list[Entry]:
     """step, loss, learning_rate, tokens, and eval_loss, in the order they were logged."""
     return [entry(logged) for logged in state.log_history if "loss" in logged or "eval_loss" in logged]
 
@@ -34,23 +44,40 @@ def is_stuck(eval_losses: Sequence[float], patience: int) -> bool:
     return len(eval_losses) - 1 - best >= patience
 
 
-class Watch:
-    """A callback that tells the progress, keeps `metrics` up to date, marks finished checkpoints, and ends the run
-    when told to or when the loss on held-out rows has not fallen `patience` times in a row."""
+class Watch(TrainerCallback):  # type: ignore[misc]
+    """Reports progress, keeps `metrics` up to date, saves a checkpoint every `checkpoint_s` seconds and at the end,
+    and ends the run on `stopped`, or when the loss on held-out rows has not fallen `patience` times in a row.
 
-    def __init__(self, progress: Progress, metrics: Path, patience: int | None, trainer: Any) -> None:
-        self._progress, self._metrics, self._patience, self._trainer = progress, metrics, patience, trainer
+    `checkpoint_s` None saves none: in a trial, or where transformers saves the best of several by their loss."""
+
+    def __init__(
+        self,
+        progress: Progress,
+        metrics: Path,
+        trainer: "Trainer",
+        *,
+        patience: int | None = None,
+        checkpoint_s: float | None = None,
+    ) -> None:
+        self._progress, self._metrics, self._trainer = progress, metrics, trainer
+        self._patience, self._checkpoint_s = patience, checkpoint_s
         self.stopped = self.patience_lost = False
+        self.warm_up_s = 0.0
+        """Seconds that the first steps took longer than they would at the speed of the others."""
         self._loss = self._eval_loss = ""
-        self._begun = self._warm = 0.0
-        self._warm_tokens = 0
+        self._begun = self._warm = self._saved = 0.0
+        self._first_step = self._warm_tokens = 0
 
-    def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        self._begun = time.monotonic()
+    def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        self._begun = self._saved = time.monotonic()
+        self._first_step = state.global_step
+        self._trainer.count_on_from(state)
         if state.is_world_process_zero:  # a resumed run's file may hold entries from after its checkpoint
             self._metrics.write_bytes(_lines(history_of(state)))
 
-    def on_log(self, args: Any, state: Any, control: Any, logs: Entry, **_: Any) -> None:
+    def on_log(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, logs: Entry, **_: Any
+    ) -> None:
         if "loss" in logs:
             self._loss = f"loss {logs['loss']:.3f}"
         if "eval_loss" in logs:
@@ -59,40 +86,51 @@ class Watch:
             with self._metrics.open("ab") as file:
                 file.write(_lines([entry(state.log_history[-1])]))
 
-    def on_evaluate(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+    def on_evaluate(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         measured = [logged["eval_loss"] for logged in state.log_history if "eval_loss" in logged]
         if self._patience and is_stuck(measured, self._patience):
             self.patience_lost = control.should_training_stop = True
 
-    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        speed = f"{self.tokens_per_s():,.0f} tokens/s"
-        self._progress.update(state.global_step, f"{self._loss}{self._eval_loss}  {speed}".strip())
-        if not self._warm:
+    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        step = state.global_step
+        if not self._warm and step - self._first_step >= min(WARM_UP_STEPS, max(1, state.max_steps // 2)):
             self._warm, self._warm_tokens = time.monotonic(), self._trainer.read_tokens
+        speed = f"{self.tokens_per_s():,.0f} tokens/s"
+        self._progress.update(step, f"{self._loss}{self._eval_loss}  {speed}".strip())
         if self.stopped:
             control.should_log = control.should_save = control.should_training_stop = True
+        elif self._checkpoint_s is not None and self._is_due(step, state.max_steps, self._checkpoint_s):
+            control.should_save = True
 
-    def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+    def _is_due(self, step: int, steps: int, checkpoint_s: float) -> bool:
+        """Whether to save now. Several processes must come to one answer: the first one's clock decides, and they
+        ask it now and then only, because the answer makes them wait for each other."""
+        if step >= steps:
+            return True
+        late = time.monotonic() - self._saved >= checkpoint_s
+        if self._trainer.accelerator.num_processes == 1:
+            return late
+        if step % ASK_EVERY:
+            return False
+        return bool(self._trainer.over_all(int(late and self._trainer.is_world_process_zero())))
+
+    def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        self._saved = time.monotonic()
         if state.is_world_process_zero:
             (Path(args.output_dir) / f"checkpoint-{state.global_step}" / FINISHED).touch()
 
+    def on_train_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        if self._warm and (speed := self.tokens_per_s()):
+            usual = self._warm_tokens * args.world_size / speed
+            self.warm_up_s = max(0.0, self._warm - self._begun - usual)
+
     def tokens_per_s(self) -> float:
-        """Without the first step, which also sets things up; padding not counted."""
+        """Without the first steps, which also set things up; padding not counted."""
         read = self._trainer.read_tokens
         tokens, since = read - self._warm_tokens, self._warm or self._begun
         if not tokens:
             tokens, since = read, self._begun
         return float(tokens * self._trainer.args.world_size / max(time.monotonic() - since, 1e-3))
-
-
-def watcher(progress: Progress, metrics: Path, patience: int | None, trainer: Any) -> Watch:
-    """A Watch that transformers takes for one of its own callbacks."""
-    from transformers import TrainerCallback
-
-    class Callback(Watch, TrainerCallback):  # type: ignore[misc]
-        """The events that Watch has no method for are TrainerCallback's, which do nothing."""
-
-    return Callback(progress, metrics, patience, trainer)
 
 
 def _lines(entries: Sequence[Entry]) -> bytes:

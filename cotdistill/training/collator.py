@@ -1,26 +1,95 @@
-"""Examples -> one batch of tensors."""
+"""Row numbers -> one batch of tensors, with everything that is counted counted here, where no GPU has to be waited
+for."""
 
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
 
-from cotdistill.training.token_rows import IGNORED
+import torch
+from torch.nn.utils.rnn import pad_sequence
+
+from cotdistill.training.token_rows import IGNORED, TokenRows
+
+Batch: TypeAlias = dict[str, Any]
+"""What the model reads, and besides: `targets` (N,) the trained tokens, `kept` (N,) their places among the
+scores that the model is asked for (absent where these are all of them), `weights` (N,) of each in the loss (absent
+where all count 1), `read_tokens` and `trained_tokens`, numbers."""
 
 
-def collator(pad_token_id: int, *, packed: bool) -> Any:
-    """TRL's collator, padded or packed, plus the `weights` of the labels."""
-    import torch
-    from trl.trainer.sft_trainer import DataCollatorForLanguageModeling
+@dataclass
+class Collator:
+    """`compact`: the model can be asked for the scores of some positions alone (`logits_to_keep`)."""
 
-    plain = DataCollatorForLanguageModeling(pad_token_id=pad_token_id, padding_free=packed)
+    rows: TokenRows
+    pad_token_id: int
+    packed: bool
+    compact: bool = True
+    held_out: TokenRows = field(default_factory=TokenRows)
 
-    def collate(examples: list[dict[str, Any]]) -> dict[str, Any]:
-        batch: dict[str, Any] = plain(examples)
-        if "weights" in examples[0]:
-            weights = [torch.tensor(example["weights"], dtype=torch.float32) for example in examples]
-            if packed:
-                weights = [torch.cat(weights)]
-            padded = torch.nn.utils.rnn.pad_sequence(weights, batch_first=True)
-            # The collator may have taken labels away: the first token of a packed row.
-            batch["weights"] = padded.masked_fill(batch["labels"] == IGNORED, 0)
+    def __call__(self, examples: Sequence[Mapping[str, Any]]) -> Batch:
+        rows = self.held_out if examples[0]["held_out"] else self.rows
+        numbers = [row for example in examples for row in example["rows"]]
+        ids = [torch.from_numpy(rows.ids(row)) for row in numbers]
+        labels = [torch.from_numpy(rows.labels(row)) for row in numbers]
+        for one in labels:
+            one[0] = IGNORED  # nothing comes before a row's first token to foretell it
+        batch = self._one_sequence(ids) if self.packed else self._padded(ids)
+        weights = [torch.full(one.shape, rows.weight(row)) for one, row in zip(ids, numbers, strict=True)]
+        if self.packed:
+            label, weight = torch.cat(labels)[None], torch.cat(weights)[None]
+        else:
+            label, weight = pad_sequence(labels, batch_first=True, padding_value=IGNORED), _stacked(weights)
+        batch["read_tokens"] = sum(map(len, ids))
+        self._add_targets(batch, label, weight if rows.weighted else None)
         return batch
 
-    return collate
+    def _add_targets(self, batch: Batch, labels: torch.Tensor, weights: torch.Tensor | None) -> None:
+        labels = labels[:, 1:]  # (B, L-1): the scores at a position are of the next token
+        taught = labels != IGNORED
+        if self.compact:
+            places = taught.any(dim=0).nonzero().flatten()
+            batch["logits_to_keep"] = places
+            labels, taught = labels[:, places], taught[:, places]
+            weights = None if weights is None else weights[:, 1:][:, places]
+        else:  # the model scores its last position too
+            labels, taught = _longer(labels, IGNORED), _longer(taught, False)
+            weights = None if weights is None else _longer(weights[:, 1:], 0.0)
+        batch["targets"] = labels[taught]
+        if not bool(taught.all()):
+            batch["kept"] = taught.flatten().nonzero().flatten()
+        if weights is not None:
+            batch["weights"] = weights[taught]
+        batch["trained_tokens"] = len(batch["targets"])
+
+    def _padded(self, ids: Sequence[torch.Tensor]) -> Batch:
+        """(B, L) each."""
+        mask = pad_sequence([torch.ones_like(one) for one in ids], batch_first=True)
+        return {
+            "input_ids": pad_sequence(list(ids), batch_first=True, padding_value=self.pad_token_id),
+            "attention_mask": mask,
+        }
+
+    def _one_sequence(self, ids: Sequence[torch.Tensor]) -> Batch:
+        """(1, T): rows one after the other, each with positions from 0; where they end, as the attentions that skip
+        between rows want it (flash-attn's names). No mask: it would hide the ends."""
+        lengths = torch.tensor([len(one) for one in ids])
+        ends = torch.cat([torch.zeros(1, dtype=torch.long), lengths.cumsum(0)]).to(torch.int32)
+        longest = int(lengths.max())
+        return {
+            "input_ids": torch.cat(list(ids))[None],
+            "position_ids": torch.cat([torch.arange(len(one)) for one in ids])[None],
+            "cu_seq_lens_q": ends,
+            "cu_seq_lens_k": ends,
+            "max_length_q": longest,
+            "max_length_k": longest,
+            # Which row a token is in, for the short convolutions of linear attention.
+            "seq_idx": torch.repeat_interleave(torch.arange(len(ids), dtype=torch.int32), lengths)[None],
+        }
+
+
+def _stacked(weights: Sequence[torch.Tensor]) -> torch.Tensor:
+    return pad_sequence(list(weights), batch_first=True)
+
+
+def _longer(values: torch.Tensor, last: float) -> torch.Tensor:
+    return torch.nn.functional.pad(values, (0, 1), value=last)

@@ -1,19 +1,38 @@
-"""Several rows in one sequence, each blind to the others: no padding at all, where attention can skip between rows."""
+"""Several rows in one sequence, each blind to the others: no padding at all, where attention can skip between rows.
+
+TRL's own packing fills each pack to a fixed length and shuffles packs; this one keeps rows whole, packs as many rows as
+a batch has, and is known beforehand, so that a resumed run continues at the very row where it was killed.
+"""
 
 from bisect import bisect_left, insort
 from collections.abc import Sequence
 
+import torch
+from transformers import PreTrainedModel
+from transformers.utils import is_flash_attn_2_available
+
+from cotdistill.training import varlen
 from cotdistill.training.token_rows import TokenRows
 
 
-def chosen(choice: str) -> bool:
-    """Whether rows are packed. Without FlashAttention a pack costs the square of its length, so auto packs only
-    where it is there: on a GPU with the flash-attn package."""
+def chosen(choice: str, model: PreTrainedModel) -> bool:
+    """Whether rows are packed. auto: on a GPU, for every model whose attention can be told where rows end; on a CPU
+    batches of rows of like length are as fast."""
     if choice != "auto":
         return choice == "bfd"
-    from transformers.utils import is_flash_attn_2_available
+    return torch.cuda.is_available() and attention(model) is not None
 
-    return bool(is_flash_attn_2_available())
+
+def attention(model: PreTrainedModel) -> str | None:
+    """The attention that reads a pack without looking from one row into the next, None where there is none: for models
+    that cap their scores or have sinks, which torch's kernel does not know."""
+    if torch.cuda.is_available() and is_flash_attn_2_available() and model._supports_flash_attn:
+        return "flash_attention_2"
+    config = model.config.get_text_config()
+    special = getattr(config, "attn_logit_softcapping", None) or config.model_type in ("gpt_oss",)
+    if special or not (model._supports_attention_backend and model._supports_flash_attn):
+        return None
+    return varlen.register()
 
 
 def best_fit(lengths: Sequence[int], capacity: int) -> list[list[int]]:

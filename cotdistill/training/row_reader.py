@@ -1,7 +1,7 @@
 """Training rows of a file -> tokens, with the first ones shown as the student will meet them."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -81,9 +81,9 @@ class Reader:
         )
 
 
-def marked(tokenizer: Any, example: Mapping[str, Sequence[int]]) -> str:
+def marked(tokenizer: Any, ids: Sequence[int], labels: Sequence[int]) -> str:
     """An example as the student meets it, a row or several in one; trained are the tokens in 【】."""
-    parts = groupby(zip(example["input_ids"], example["labels"], strict=True), key=lambda pair: pair[1] != IGNORED)
+    parts = groupby(zip(ids, labels, strict=True), key=lambda pair: pair[1] != IGNORED)
     texts = ((trained, tokenizer.decode([token for token, _ in pairs])) for trained, pairs in parts)
     return "".join(f"【{_shortened(text, 300)}】" if trained else _shortened(text, 200) for trained, text in texts)
 

@@ -5,6 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import torch
+from peft import PeftModel
 
 from cotdistill import artifacts, students
 
@@ -22,11 +24,7 @@ def save(model: Any, tokenizer: Any, directory: Path, *, student: str, stored: A
     An adapter is kept in `adapter/`, and merged: few servers load adapters, and none can do so without the base.
     `stored` is the dtype that the student's weights came in.
     """
-    import torch
-
     if students.is_adapted(model):
-        from peft import PeftModel
-
         # A hub id where there is one: a path of this machine leads nowhere on another.
         model.peft_config["default"].base_model_name_or_path = students.public_name(student)
         model.save_pretrained(directory / "adapter")
@@ -41,6 +39,16 @@ def save(model: Any, tokenizer: Any, directory: Path, *, student: str, stored: A
     for file in directory.rglob("*"):
         if file.is_file():
             file.chmod(READABLE)
+
+
+def dtype_of(model: Any, student: str) -> torch.dtype:
+    """The number format that a student is kept in: the one its weights came in. A GGUF file is read into 32 bits
+    whatever it holds; bfloat16, which most models are published in, takes half of that and loses nothing that was
+    there."""
+    if students.resolve(student).kind == "gguf":
+        return torch.bfloat16
+    kept: torch.dtype = model.dtype
+    return kept
 
 
 def write_settings(directory: Path, chat_template_kwargs: Mapping[str, object]) -> None:

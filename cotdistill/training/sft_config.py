@@ -1,49 +1,32 @@
 """TRL's settings for this machine: its costly defaults off, and what the hardware has on."""
 
 from pathlib import Path
-from typing import Any
+
+import torch
+from peft import LoraConfig
+from trl import SFTConfig
 
 from cotdistill.config import FinetuneConfig
 from cotdistill.errors import UsageError
-from cotdistill.students import tiny
-from cotdistill.students.device import has_bfloat16
-from cotdistill.training import distributed
-
-
-def is_lora(config: FinetuneConfig) -> bool:
-    return config.method in ("lora", "qlora") and config.student != "tiny"
+from cotdistill.training import distributed, precision
 
 
 def rows_at_once(config: FinetuneConfig) -> int:
     """Rows that one process has in memory at once. Raises UsageError when a step cannot be shared out evenly."""
-    here, rest = divmod(config.batch_size, distributed.count())
+    processes, batch_size = distributed.count(), config.batch_size or 1
+    here, rest = divmod(batch_size, processes)
     if rest:
-        processes = distributed.count()
-        raise UsageError(f"--batch-size {config.batch_size}: expected a multiple of the {processes} processes")
+        raise UsageError(f"--batch-size {batch_size}: expected a multiple of the {processes} processes")
     at_once = config.rows_at_once or here
     if here % at_once:
         raise UsageError(f"--rows-at-once {at_once}: expected a divisor of the {here} rows that a step has here")
     return at_once
 
 
-def prepare(model: Any, config: FinetuneConfig) -> None:
-    """Threads and number format for this machine. LoRA's base is frozen, so half its bits do where the hardware
-    has bfloat16; weights that learn keep 32 bits, or small steps would be rounded away."""
-    import torch
-
+def set_threads(config: FinetuneConfig) -> None:
     threads = config.threads or (1 if config.student == "tiny" else None)
     if threads:  # two threads on a model this small wait for each other longer than they work
         torch.set_num_threads(threads)
-    if config.method != "qlora":
-        model.to(torch.bfloat16 if is_lora(config) and has_bfloat16() else torch.float32)
-
-
-def autocasts(config: FinetuneConfig) -> bool:
-    """Whether weights of 32 bits are multiplied in bfloat16: all of them on a GPU, and LoRA's anywhere, for else PEFT
-    would multiply its share in 32 bits beside a base that has 16."""
-    import torch
-
-    return has_bfloat16() and (torch.cuda.is_available() or is_lora(config))
 
 
 def arguments(
@@ -56,46 +39,43 @@ def arguments(
     packed: bool = False,
     checkpointing: bool = False,
     trial: bool = False,
-) -> Any:
-    """`checkpointing`: compute activations twice instead of keeping them. `trial`: leave nothing on disk."""
-    import torch
-    from trl import SFTConfig
-
+) -> SFTConfig:
+    """`checkpointing`: compute activations twice instead of keeping them. `trial`: leave nothing on disk. Checkpoints
+    are saved by `callbacks.Watch`, by the clock, but where the best of several is chosen by its loss."""
     gpu = torch.cuda.is_available()
     at_once = rows_at_once(config)
-    log_every = max(1, steps // 100)
     early = evaluating and config.patience is not None
     return SFTConfig(
         output_dir=str(checkpoints),
         max_steps=steps,
         per_device_train_batch_size=1 if packed else at_once,
         per_device_eval_batch_size=at_once,
-        gradient_accumulation_steps=config.batch_size // distributed.count() // at_once,
-        learning_rate=config.learning_rate or default_learning_rate(config),
+        gradient_accumulation_steps=(config.batch_size or 1) // distributed.count() // at_once,
+        learning_rate=config.learning_rate,
         lr_scheduler_type="cosine_with_min_lr",
         lr_scheduler_kwargs={"min_lr_rate": 0.05},
         warmup_steps=round(config.warmup * steps),
         weight_decay=config.weight_decay,
-        adam_beta2=tiny.ADAM_BETA2 if config.student == "tiny" else 0.999,
+        adam_beta2=precision.beta2(config),
         seed=config.seed,
         train_sampling_strategy="sequential",  # the rows come in TokenRows.order
-        remove_unused_columns=False,  # `weights` is none of the model's own inputs
+        remove_unused_columns=False,  # the examples are row numbers, which the collator looks up
         max_length=None,  # too long rows were left out before; TRL would cut them
         dataset_kwargs={"skip_prepare_dataset": True},
-        bf16=autocasts(config),
+        bf16=precision.autocasts(config),
         gradient_checkpointing=checkpointing,
         activation_checkpointing=checkpointing,
         use_cpu=not gpu,
         dataloader_pin_memory=gpu,
-        logging_steps=log_every,
+        logging_steps=max(1, steps // 100),
         logging_nan_inf_filter=False,  # it would hide a loss that is no number behind an average
         eval_strategy="steps" if evaluating else "no",
         eval_steps=steps_per_pass,
         prediction_loss_only=True,
-        save_strategy="no" if trial else "steps",
-        save_steps=steps_per_pass if early else log_every * 10,
+        save_strategy="steps" if early and not trial else "no",
+        save_steps=steps_per_pass,
         save_total_limit=2,  # one of them may be half written when the machine goes down
-        load_best_model_at_end=early,
+        load_best_model_at_end=early and not trial,
         metric_for_best_model="eval_loss" if early else None,
         greater_is_better=False if early else None,
         ddp_find_unused_parameters=False,
@@ -105,15 +85,7 @@ def arguments(
     )
 
 
-def default_learning_rate(config: FinetuneConfig) -> float:
-    if config.student == "tiny":
-        return tiny.LEARNING_RATE
-    return 2e-4 if is_lora(config) else 2e-5
-
-
-def lora(config: FinetuneConfig) -> Any:
-    from peft import LoraConfig
-
+def lora(config: FinetuneConfig) -> LoraConfig:
     return LoraConfig(
         r=config.lora_rank, lora_alpha=config.lora_alpha, target_modules="all-linear", task_type="CAUSAL_LM"
     )

@@ -12,6 +12,9 @@ from cotdistill import artifacts
 from cotdistill.artifacts import FileInfo, Manifest
 from cotdistill.errors import UsageError
 
+SCRATCH = ("checkpoints", "tokens")
+"""Folders of a work directory that are no part of the student."""
+
 _RECEIPT = "run.json"
 """In a directory of work in progress: what it was begun with."""
 
@@ -48,7 +51,8 @@ def check_continues(output: Path, receipt: Mapping[str, Any]) -> Path:
 
 def publish(current: artifacts.Run, work: Path, counts: dict[str, int], results: dict[str, Any]) -> Manifest:
     """Manifest into the directory, then the directory into place: it is never there without."""
-    shutil.rmtree(work / "checkpoints", ignore_errors=True)
+    for scratch in SCRATCH:
+        shutil.rmtree(work / scratch, ignore_errors=True)
     (work / _RECEIPT).unlink()
     files = [file for file in work.rglob("*") if file.is_file() and file.name != "manifest.json"]
     files.sort(key=lambda file: (file.parent != work, file.suffix != ".safetensors", file))  # the weights first

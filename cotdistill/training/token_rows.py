@@ -1,27 +1,37 @@
-"""Rows as tokens, four bytes each, and the order they are trained in."""
+"""Rows as token ids, four bytes each, the order they are trained in, and files that other processes map into memory."""
 
 from array import array
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
 
 from cotdistill.chat.template import Rendered
 
 IGNORED = -100
 """The label of a token that is read, not trained."""
 
+Numbers: TypeAlias = npt.NDArray[Any]
+
 _WINDOW = 50
 """Batches among which rows are sorted by length: enough to save the padding, little enough to stay random."""
 
+_COLUMNS = {"ids": np.int32, "ends": np.int64, "n_prompts": np.int32, "weights": np.float32}
+"""Of the files: every row's ids one after the other, and for each row where it ends, the tokens of its prompt, and
+its weight in the loss."""
+
 
 class TokenRows:
-    """Grows row by row; a million rows of a thousand tokens take 4 GB, not 40."""
+    """Grows row by row; a million rows of a thousand tokens take 4 GB, not 40. Loaded rows do not grow."""
 
     def __init__(self) -> None:
-        self._ids = array("i")
-        self._ends = array("q")
-        self._n_prompts = array("i")
-        self._weights = array("f")
-        self.longest = 0
+        self._ids: array[int] | Numbers = array("i")
+        self._ends: array[int] | Numbers = array("q")
+        self._n_prompts: array[int] | Numbers = array("i")
+        self._weights: array[float] | Numbers = array("f")
         self.end_tokens: set[int] = set()
 
     def __len__(self) -> int:
@@ -33,92 +43,96 @@ class TokenRows:
 
     @property
     def trained_tokens(self) -> int:
-        return self.tokens - sum(self._n_prompts)
+        return self.tokens - int(np.asarray(self._n_prompts).sum())
+
+    @property
+    def longest(self) -> int:
+        """Tokens of the longest row, 0 without rows."""
+        return int(self.lengths().max(initial=0))
 
     @property
     def weighted(self) -> bool:
         """Whether any row counts more or less than another."""
-        return any(weight != 1 for weight in self._weights)
+        return bool((np.asarray(self._weights) != 1).any())
 
     def add(self, row: Rendered, weight: float = 1.0) -> None:
+        assert isinstance(self._ids, array) and isinstance(self._ends, array), "loaded rows are read only"
+        assert isinstance(self._n_prompts, array) and isinstance(self._weights, array)
         self._ids.extend(row.input_ids)
         self._ends.append(len(self._ids))
         self._n_prompts.append(row.n_prompt)
         self._weights.append(weight)
-        self.longest = max(self.longest, len(row.input_ids))
         self.end_tokens.add(row.input_ids[-1])
 
-    def prompt(self, number: int) -> list[int]:
+    def ids(self, row: int) -> Numbers:
+        """(tokens,) of prompt and completion."""
+        return np.asarray(self._ids[self._start(row) : self._ends[row]], dtype=np.int64)
+
+    def labels(self, row: int) -> Numbers:
+        """(tokens,), IGNORED on the prompt."""
+        labels = self.ids(row)
+        labels[: self._n_prompts[row]] = IGNORED
+        return labels
+
+    def prompt(self, row: int) -> list[int]:
         """What the student reads of one row."""
-        start = self._ends[number - 1] if number else 0
-        return self._ids[start : start + self._n_prompts[number]].tolist()
+        return [int(token) for token in self.ids(row)[: self._n_prompts[row]]]
 
-    def dataset(self, packs: Sequence[Sequence[int]] | None = None) -> Any:
-        """`input_ids`, `labels` that are IGNORED on the prompt, and `weights` of the labels where they differ.
+    def weight(self, row: int) -> float:
+        return float(self._weights[row])
 
-        An example is a row, or with `packs` all the rows of one pack, whose lengths are in `seq_lengths`."""
-        import numpy
-        import pyarrow  # type: ignore[import-untyped]
-        from datasets import Dataset
-        from datasets.table import InMemoryTable
+    def lengths(self) -> Numbers:
+        """(rows,) tokens of each."""
+        return np.diff(np.asarray(self._ends, dtype=np.int64), prepend=0)
 
-        lengths = self.lengths()
-        order = numpy.arange(len(self)) if packs is None else numpy.concatenate([numpy.asarray(pack) for pack in packs])
-        lengths_in_order = lengths[order]
-        ends = numpy.cumsum(lengths_in_order)
-        place = numpy.arange(ends[-1]) - numpy.repeat(ends - lengths_in_order, lengths_in_order)
-        ids = numpy.frombuffer(self._ids, dtype=numpy.int32)
-        if packs is not None:
-            starts = numpy.frombuffer(self._ends, dtype=numpy.int64) - lengths
-            ids = ids[numpy.repeat(starts[order], lengths_in_order) + place]
-        n_prompts = numpy.frombuffer(self._n_prompts, dtype=numpy.int32)[order]
-        read = place < numpy.repeat(n_prompts, lengths_in_order)
-        columns = {"input_ids": ids, "labels": numpy.where(read, IGNORED, ids).astype(numpy.int32)}
-        if self.weighted:
-            weights = numpy.frombuffer(self._weights, dtype=numpy.float32)[order]
-            columns["weights"] = numpy.where(read, 0, numpy.repeat(weights, lengths_in_order)).astype(numpy.float32)
-        rows_in = numpy.ones(len(order), dtype=int) if packs is None else numpy.array([len(pack) for pack in packs])
-        row_offsets = numpy.concatenate([[0], numpy.cumsum(rows_in)])
-        offsets = pyarrow.array(numpy.concatenate([[0], ends])[row_offsets])
-        lists = {
-            name: pyarrow.LargeListArray.from_arrays(offsets, pyarrow.array(values)) for name, values in columns.items()
-        }
-        if packs is not None:
-            lists["seq_lengths"] = pyarrow.LargeListArray.from_arrays(
-                pyarrow.array(row_offsets), pyarrow.array(lengths_in_order)
-            )
-        return Dataset(InMemoryTable(pyarrow.table(lists)))
+    def _start(self, row: int) -> int:
+        return int(self._ends[row - 1]) if row else 0
 
-    def order(self, total: int, batch_size: int, seed: int) -> Any:
+    def save(self, directory: Path) -> None:
+        """Write the rows for `load`; the file that says they are whole comes last."""
+        directory.mkdir(parents=True, exist_ok=True)
+        for name, kind in _COLUMNS.items():
+            np.save(directory / f"{name}.npy", np.asarray(getattr(self, f"_{name}"), dtype=kind))
+        (directory / "end_tokens.json").write_bytes(msgspec.json.encode(sorted(self.end_tokens)))
+
+    @classmethod
+    def load(cls, directory: Path) -> "TokenRows":
+        """Rows that `save` wrote, mapped into memory: processes of one machine share what they read."""
+        rows = cls()
+        for name in _COLUMNS:
+            setattr(rows, f"_{name}", np.load(directory / f"{name}.npy", mmap_mode="r"))
+        rows.end_tokens = set(msgspec.json.decode((directory / "end_tokens.json").read_bytes(), type=list[int]))
+        return rows
+
+    def order(self, total: int, batch_size: int, seed: int) -> Numbers:
         """Row numbers for `total` rows of training: each pass over the data in a new order, rows of like length in
         one batch. Known beforehand, so a resumed run continues at the very row where it was killed."""
-        import numpy
-
-        random = numpy.random.default_rng(seed)
+        random = np.random.default_rng(seed)
         passes = -(-total // len(self))
-        order = numpy.concatenate([random.permutation(len(self)) for _ in range(passes)])[:total]
+        order = np.concatenate([random.permutation(len(self)) for _ in range(passes)])[:total]
         lengths = self.lengths()
         if lengths.min() == lengths.max():
             return order
         window = _WINDOW * batch_size
         parts = (order[start : start + window] for start in range(0, total, window))
-        order = numpy.concatenate([part[numpy.argsort(-lengths[part], kind="stable")] for part in parts])
+        order = np.concatenate([part[np.argsort(-lengths[part], kind="stable")] for part in parts])
         whole = total - total % batch_size  # a last, smaller batch stays last
         batches = random.permutation(order[:whole].reshape(-1, batch_size))
-        return numpy.concatenate([batches.reshape(-1), order[whole:]])
+        return np.concatenate([batches.reshape(-1), order[whole:]])
 
-    def padding_share(self, order: Any, batch_size: int) -> float:
+    def padding_share(self, order: Sequence[int] | Numbers, batch_size: int) -> float:
         """The share of a run's tokens that would be padding, from 0 to 1."""
-        import numpy
-
-        lengths = self.lengths()[order]
-        starts = numpy.arange(0, len(lengths), batch_size)
-        widest = numpy.maximum.reduceat(lengths, starts)
-        rows = numpy.diff(numpy.append(starts, len(lengths)))
+        lengths = self.lengths()[np.asarray(order)]
+        starts = np.arange(0, len(lengths), batch_size)
+        widest = np.maximum.reduceat(lengths, starts)
+        rows = np.diff(np.append(starts, len(lengths)))
         return float(1 - lengths.sum() / (widest * rows).sum())
 
-    def lengths(self) -> Any:
-        """Tokens of each row, as an array."""
-        import numpy
 
-        return numpy.diff(numpy.frombuffer(self._ends, dtype=numpy.int64), prepend=0)
+def examples(packs: Iterable[Sequence[int] | Numbers], *, held_out: bool = False) -> Any:
+    """What TRL's trainer walks through: a data set of row numbers, which `Collator` looks up. An example is a row, or
+    all the rows of one pack."""
+    from datasets import Dataset
+
+    rows = [[int(row) for row in pack] for pack in packs]
+    return Dataset.from_dict({"rows": rows, "held_out": [held_out] * len(rows)})

@@ -2,39 +2,47 @@
 
 import math
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+import torch
+from peft import get_peft_model
+from transformers import AutoModelForCausalLM, PreTrainedModel, PreTrainedTokenizerBase, PrinterCallback
 
 from cotdistill.config import FinetuneConfig
 from cotdistill.errors import CotDistillError, StoppedError
 from cotdistill.progress import Progress, Silent
 from cotdistill.students import memory
 from cotdistill.students.memory import memory_explained
-from cotdistill.training import distributed, packing
-from cotdistill.training.callbacks import FINISHED, Entry, history_of, watcher
-from cotdistill.training.collator import collator
-from cotdistill.training.sft_config import arguments, is_lora, lora, rows_at_once
-from cotdistill.training.token_rows import TokenRows
-from cotdistill.training.trainer import stopping, trainer_class
+from cotdistill.training import distributed, fused, packing, precision
+from cotdistill.training.callbacks import FINISHED, Entry, Watch, history_of
+from cotdistill.training.collator import Collator
+from cotdistill.training.defaults import is_lora
+from cotdistill.training.sft_config import arguments, lora, rows_at_once
+from cotdistill.training.token_rows import Numbers, TokenRows, examples
+from cotdistill.training.trainer import Trainer, is_compact, stopping
 
 _REMEDY = "--rows-at-once (fewer rows in memory, the same result), --batch-size or --max-length"
 
-TRIAL_STEPS = 3
-"""Of a dry run; the first one, in which memory is first asked for, is not timed."""
+TRIAL_STEPS = 6
+"""Of a dry run; the first ones, in which memory is first asked for and kernels are compiled, are not timed."""
 
 
 @dataclass(frozen=True)
-class Plan:
-    """What is trained in which order. `examples` are rows, or packs of rows where those are `packed`."""
+class Schedule:
+    """What is trained in which order. `examples` are row numbers, of one row or of a pack of rows each."""
 
+    rows: TokenRows
     examples: Any
     packed: bool
     steps: int
     steps_per_pass: int
     padding_share: float
-    lengths: Any
-    """Tokens of each example, read ones included, padding not; an array."""
+    lengths: Numbers
+    """(examples,) tokens of each, read ones included, padding not."""
     widest: int
     """The most tokens, padding included, that are in memory at once."""
 
@@ -46,8 +54,9 @@ class Plan:
 
 @dataclass(frozen=True)
 class Trained:
-    """`seconds` and `tokens_per_s` (rows' tokens, prompts included) are of this run alone, not of the one it
-    resumed. `best_step` is the one whose weights were kept, where that was chosen by the loss on held-out rows."""
+    """`seconds`, `warm_up_s` (what the first steps took longer than the others) and `tokens_per_s` (rows' tokens,
+    prompts included, after the warm-up) are of this run alone, not of the one it resumed. `best_step` is the one whose
+    weights were kept, where that was chosen by the loss on held-out rows."""
 
     model: Any
     history: list[Entry]
@@ -55,40 +64,41 @@ class Trained:
     steps: int
     best_step: int | None
     seconds: float
+    warm_up_s: float
     tokens_per_s: float
     checkpointing: bool
+    fused: bool
 
 
-def plan(rows: TokenRows, config: FinetuneConfig) -> Plan:
+def schedule(rows: TokenRows, config: FinetuneConfig, *, packed: bool) -> Schedule:
     """Raises UsageError when a step cannot be shared out among the processes, or parts, that it was asked in."""
-    at_once = rows_at_once(config)
-    packed = packing.chosen(config.packing)
+    at_once, batch_size, epochs = rows_at_once(config), config.batch_size or 1, config.epochs or 1.0
     if not packed:
-        steps_per_pass = math.ceil(len(rows) / config.batch_size)
-        steps = config.max_steps or math.ceil(config.epochs * len(rows) / config.batch_size)
-        total = steps * config.batch_size if config.max_steps else math.ceil(config.epochs * len(rows))
-        order = rows.order(total, config.batch_size, config.seed)
+        steps_per_pass = math.ceil(len(rows) / batch_size)
+        steps = config.max_steps or math.ceil(epochs * len(rows) / batch_size)
+        total = steps * batch_size if config.max_steps else math.ceil(epochs * len(rows))
+        order = rows.order(total, batch_size, config.seed)
         share, lengths = rows.padding_share(order, at_once), rows.lengths()[order]
-        return Plan(rows.dataset().select(order), False, steps, steps_per_pass, share, lengths, at_once * rows.longest)
-    import numpy
-
+        data = examples(order[:, None])
+        return Schedule(rows, data, False, steps, steps_per_pass, share, lengths, at_once * rows.longest)
     packs = packing.packs_of(rows, at_once)
-    per_step = config.batch_size // at_once
+    per_step = batch_size // at_once
     steps_per_pass = math.ceil(len(packs) / per_step)
-    steps = config.max_steps or math.ceil(config.epochs * len(packs) / per_step)
-    random = numpy.random.default_rng(config.seed)
+    steps = config.max_steps or math.ceil(epochs * len(packs) / per_step)
+    random = np.random.default_rng(config.seed)
     passes = -(-steps * per_step // len(packs))
-    order = numpy.concatenate([random.permutation(len(packs)) for _ in range(passes)])[: steps * per_step]
+    order = np.concatenate([random.permutation(len(packs)) for _ in range(passes)])[: steps * per_step]
     lengths = rows.lengths()
-    sizes = numpy.array([lengths[pack].sum() for pack in packs])
-    return Plan(rows.dataset(packs).select(order), True, steps, steps_per_pass, 0.0, sizes[order], int(sizes.max()))
+    sizes = np.array([lengths[pack].sum() for pack in packs])
+    data = examples(packs).select(order)
+    return Schedule(rows, data, True, steps, steps_per_pass, 0.0, sizes[order], int(sizes.max()))
 
 
 def train(
-    model: Any,
-    tokenizer: Any,
-    planned: Plan,
-    eval_rows: TokenRows,
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    planned: Schedule,
+    held_out: TokenRows,
     config: FinetuneConfig,
     work: Path,
     progress: Progress,
@@ -100,32 +110,43 @@ def train(
 
     Raises StoppedError after a signal, CotDistillError when memory runs out or the loss is no number.
     """
-    from transformers import PrinterCallback
-
     steps = min(TRIAL_STEPS, planned.steps) if trial else planned.steps
     started = None if trial else last_checkpoint(work / "checkpoints")
     checkpointing = _needs_checkpointing(model, planned, config)
-    if planned.packed and config.packing == "auto":
-        model.set_attn_implementation("flash_attention_2")
-    trainer = trainer_class()(
-        model=model,
-        args=arguments(
-            config,
-            steps,
-            planned.steps_per_pass,
-            work / "checkpoints",
-            evaluating=bool(eval_rows) and not trial,
-            packed=planned.packed,
-            checkpointing=checkpointing,
-            trial=trial,
-        ),
-        train_dataset=planned.examples,
-        eval_dataset=_eval_examples(eval_rows, planned.packed) if eval_rows else None,
-        data_collator=collator(_padding(tokenizer), packed=planned.packed),
-        processing_class=tokenizer,
-        peft_config=lora(config) if is_lora(config) else None,
+    if planned.packed and (attention := packing.attention(model)):
+        model.set_attn_implementation(attention)
+    is_fused = fused.fuse_layers(model)
+    compact = is_compact(model)
+    settings = arguments(
+        config,
+        steps,
+        planned.steps_per_pass,
+        work / "checkpoints",
+        evaluating=bool(held_out) and not trial,
+        packed=planned.packed,
+        checkpointing=checkpointing,
+        trial=trial,
     )
-    watch = watcher(progress, work / "metrics.jsonl", config.patience, trainer)
+    if is_lora(config):
+        torch.manual_seed(config.seed)  # of the adapter's random half
+        model = get_peft_model(model, lora(config), autocast_adapter_dtype=not precision.is_half(config))
+    trainer = Trainer(
+        model=model,
+        args=settings,
+        train_dataset=planned.examples,
+        eval_dataset=_examples_of(held_out) if held_out else None,
+        data_collator=Collator(planned.rows, _padding(tokenizer), planned.packed, compact, held_out),
+        processing_class=tokenizer,
+        optimizer_cls_and_kwargs=precision.optimizer(config),
+    )
+    chosen_by_loss = settings.load_best_model_at_end
+    watch = Watch(
+        progress,
+        work / "metrics.jsonl",
+        trainer,
+        patience=config.patience,
+        checkpoint_s=None if trial or chosen_by_loss else config.checkpoint_minutes * 60,
+    )
     trainer.remove_callback(PrinterCallback)  # it prints to stdout
     trainer.add_callback(watch)
     progress.begin("finetune", steps)
@@ -146,15 +167,24 @@ def train(
         steps=done,
         best_step=int(best.rpartition("-")[2]) if best else None,
         seconds=time.monotonic() - began,
+        warm_up_s=watch.warm_up_s,
         tokens_per_s=watch.tokens_per_s(),
         checkpointing=checkpointing,
+        fused=is_fused,
     )
 
 
-def estimate(model: Any, tokenizer: Any, planned: Plan, config: FinetuneConfig, work: Path) -> dict[str, float]:
+def estimate(
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    planned: Schedule,
+    config: FinetuneConfig,
+    work: Path,
+) -> dict[str, float]:
     """What the whole run would take, from a few real steps; the first one is on the longest rows, for the memory."""
     free = memory.free_bytes() + memory.held_bytes()
-    trial = _longest_first(planned, config.batch_size)
+    saved = checkpoint_bytes(model, config)
+    trial = _longest_first(planned, config.batch_size or 1)
     with memory.peak_bytes() as peak:
         trained = train(model, tokenizer, trial, TokenRows(), config, work, Silent(), trial=True)
         measured = peak()
@@ -163,15 +193,14 @@ def estimate(model: Any, tokenizer: Any, planned: Plan, config: FinetuneConfig, 
         "measured_memory_gb": round(measured / 1e9, 2),
         "free_memory_gb": round(free / 1e9, 2),
         "tokens_per_s": round(trained.tokens_per_s),
+        "checkpoint_gb": round(saved / 1e9, 2),
     }
 
 
-def _longest_first(planned: Plan, count: int) -> Plan:
+def _longest_first(planned: Schedule, count: int) -> Schedule:
     """The `count` longest examples, then those that the run begins with."""
-    import numpy
-
-    longest = numpy.argsort(-planned.lengths, kind="stable")[:count]
-    order = numpy.concatenate([longest, numpy.arange(len(planned.examples))])
+    longest = np.argsort(-planned.lengths, kind="stable")[:count]
+    order = np.concatenate([longest, np.arange(len(planned.examples))])
     return replace(planned, examples=planned.examples.select(order), lengths=planned.lengths[order])
 
 
@@ -180,49 +209,57 @@ def last_checkpoint(checkpoints: Path) -> Path | None:
     return max(finished, key=lambda path: int(path.name.rpartition("-")[2]), default=None)
 
 
-def _needed_bytes(model: Any, planned: Plan, config: FinetuneConfig) -> int:
+def checkpoint_bytes(model: PreTrainedModel, config: FinetuneConfig) -> int:
+    """What one checkpoint takes on disk: weights as they are trained, and the optimizer's state. Two are kept."""
+    trained = _trained_weights(model, config)
+    weight = 2 if precision.is_half(config) else 4
+    state = 6 if precision.is_half(config) else 8  # both moments, and what Kahan summation keeps
+    return trained * (weight + state)
+
+
+def _trained_weights(model: PreTrainedModel, config: FinetuneConfig) -> int:
     if not is_lora(config):
-        return memory.needed_bytes(model, sum(weight.numel() for weight in model.parameters()), planned.widest)
-    layers = _adapted(model)
-    trainable = sum(config.lora_rank * (layer.in_features + layer.out_features) for layer in layers)
-    return memory.needed_bytes(model, trainable, planned.widest, sum(layer.in_features for layer in layers))
+        return sum(weight.numel() for weight in model.parameters())
+    return sum(config.lora_rank * (layer.in_features + layer.out_features) for layer in _adapted(model))
 
 
-def _adapted(model: Any) -> list[Any]:
+def _needed_bytes(model: PreTrainedModel, planned: Schedule, config: FinetuneConfig) -> int:
+    adapted = sum(layer.in_features for layer in _adapted(model)) if is_lora(config) else 0
+    if precision.is_half(config):
+        adapted = 0  # the adapter reads what the layer reads, in the same format
+    trained = _trained_weights(model, config) * precision.bytes_a_trained_weight(config)
+    return memory.needed_bytes(model, trained, planned.widest, adapted)
+
+
+def _adapted(model: PreTrainedModel) -> list[torch.nn.Linear]:
     """LoRA puts two thin matrices beside each linear layer but the output's."""
-    import torch
-
     head = model.get_output_embeddings()
     return [layer for layer in model.modules() if isinstance(layer, torch.nn.Linear) and layer is not head]
 
 
-def _needs_checkpointing(model: Any, planned: Plan, config: FinetuneConfig) -> bool:
+def _needs_checkpointing(model: PreTrainedModel, planned: Schedule, config: FinetuneConfig) -> bool:
     if config.checkpointing != "auto":
         return config.checkpointing == "on"
     return memory.is_short(_needed_bytes(model, planned, config), int(model.get_memory_footprint()))
 
 
-def _padding(tokenizer: Any) -> int:
+def _padding(tokenizer: PreTrainedTokenizerBase) -> int:
     pad = tokenizer.pad_token_id
     return int(tokenizer.eos_token_id if pad is None else pad)  # never read, and has no label
 
 
-def _eval_examples(rows: TokenRows, packed: bool) -> Any:
-    return rows.dataset([[row] for row in range(len(rows))]) if packed else rows.dataset()
+def _examples_of(rows: TokenRows) -> Any:
+    return examples(([row] for row in range(len(rows))), held_out=True)
 
 
-def _whole(trainer: Any, config: FinetuneConfig) -> Any:
-    """The trained model in one piece, also where several processes hold a part of it each (FSDP)."""
-    import torch
-
+def _whole(trainer: Trainer, config: FinetuneConfig) -> Any:
+    """The trained model in one piece, also where several processes hold a part of it each (FSDP); None for all of
+    these but the first."""
     if not trainer.is_fsdp_enabled:
         return trainer.model
-    weights = trainer.accelerator.get_state_dict(trainer.model)
+    weights: Mapping[str, torch.Tensor] = trainer.accelerator.get_state_dict(trainer.model)
     if not distributed.is_first():
         return None
-    from peft import get_peft_model
-    from transformers import AutoModelForCausalLM
-
     plain = trainer.model.get_base_model() if is_lora(config) else trainer.model
     with torch.device("meta"):
         whole = AutoModelForCausalLM.from_config(plain.config, dtype=plain.dtype)

@@ -1,122 +1,108 @@
-"""What training adds to TRL's SFTTrainer: a cheaper loss that knows weights, counted tokens, and a clean stop."""
+"""What training adds to TRL's SFTTrainer: a loss that knows weights and scores trained positions alone, counted
+tokens, and a clean stop."""
 
 import inspect
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from itertools import islice
 from types import FrameType
-from typing import Any
+from typing import Any, Protocol
 
-from cotdistill.training.token_rows import IGNORED
+import torch
+from transformers import PreTrainedModel, TrainerState
+from trl import SFTTrainer
 
-_LITTLE = 1e-9
-"""Under a sum of weights, so that a batch of rows that count nothing has a loss of 0, not 0 / 0."""
+from cotdistill.training.collator import Batch
+from cotdistill.training.loss import mean, token_losses
 
-
-def trainer_class() -> Any:
-    """SFTTrainer that weighs rows, counts tokens and, on a CPU, scores trained positions alone."""
-    from trl import SFTTrainer
-
-    class Trainer(SFTTrainer):  # type: ignore[misc]
-        trained_tokens = 0
-        """Of this process."""
-        read_tokens = 0
-        """Of this process, prompts included, padding not."""
-        all_trained_tokens = 0
-        """Of all processes, up to the last log entry, also of the run that this one resumed."""
-        _counted = 0
-
-        def compute_loss(
-            self, model: Any, inputs: Any, return_outputs: bool = False, num_items_in_batch: Any = None
-        ) -> Any:
-            weights = inputs.pop("weights", None)
-            taught = inputs["labels"][:, 1:] != IGNORED
-            if self.model.training:
-                self.trained_tokens += int(taught.sum())
-                read = inputs["attention_mask"].sum() if "attention_mask" in inputs else inputs["input_ids"].numel()
-                self.read_tokens += int(read)
-            compact = _is_compact(self)
-            if weights is None and not compact:
-                return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
-            losses = _compact_losses(model, inputs, taught) if compact else _fused_losses(model, inputs)
-            return _mean(losses, taught, weights, num_items_in_batch, self.accelerator.num_processes)
-
-        def _get_num_items_in_batch(self, batch_samples: list[Any], device: Any) -> Any:
-            """The weighted count of trained tokens in a step, over all its parts and processes."""
-            if not batch_samples or "weights" not in batch_samples[0]:
-                return super()._get_num_items_in_batch(batch_samples, device)
-            share = sum(batch["weights"][:, 1:].sum() for batch in batch_samples).to(device)
-            return self.accelerator.gather(share).sum()
-
-        def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
-            if "loss" in logs:
-                new = self.trained_tokens - self._counted
-                self._counted = self.trained_tokens
-                self.all_trained_tokens += _over_all(self.accelerator, new)
-                logs["tokens"] = self.all_trained_tokens
-            super().log(logs, start_time)
-
-        def _load_callback_state(self) -> None:
-            super()._load_callback_state()
-            logged = [entry["tokens"] for entry in self.state.log_history if "tokens" in entry]
-            self.all_trained_tokens = int(logged[-1]) if logged else 0
-
-    return Trainer
+COUNTED = ("read_tokens", "trained_tokens")
+OF_THE_LOSS = ("targets", "kept", "weights", *COUNTED)
+"""What a batch holds besides what the model reads."""
 
 
-def _is_compact(trainer: Any) -> bool:
-    """TRL's fused head scores prompts and padding too where there is no Triton: half the work of a step."""
-    plain = getattr(trainer.model, "get_base_model", lambda: trainer.model)()
-    return bool(
-        trainer.args.device.type == "cpu"
-        and not trainer.aux_loss_enabled
-        and "logits_to_keep" in inspect.signature(type(plain).forward).parameters
-    )
+def is_compact(model: PreTrainedModel) -> bool:
+    """Whether the model can be asked for the scores of some positions alone."""
+    return "logits_to_keep" in inspect.signature(type(model).forward).parameters
 
 
-def _compact_losses(model: Any, inputs: Any, taught: Any) -> Any:
-    """The loss of each trained token, in the order of `taught`."""
-    from torch.nn.functional import cross_entropy
+class Trainer(SFTTrainer):  # type: ignore[misc]
+    trained_tokens = 0
+    """Of this process."""
+    read_tokens = 0
+    """Of this process, prompts included, padding not."""
+    all_trained_tokens = 0
+    """Of all processes, up to the last log entry, also of the run that this one resumed."""
+    _counted = 0
 
-    places = taught.any(dim=0).nonzero().squeeze(1)
-    read = {name: value for name, value in inputs.items() if name != "labels"}
-    outputs = model(**read, logits_to_keep=places, use_cache=False)
-    kept = taught[:, places]
-    return cross_entropy(outputs.logits[kept].float(), inputs["labels"][:, 1:][:, places][kept], reduction="none")
+    def compute_loss(
+        self,
+        model: torch.nn.Module,
+        inputs: Batch,
+        return_outputs: bool = False,
+        num_items_in_batch: torch.Tensor | float | None = None,
+    ) -> torch.Tensor:
+        """In nats a trained token. Nothing here waits for the GPU: what is counted was counted by the collator."""
+        if self.model.training:
+            self.read_tokens += inputs["read_tokens"]
+            self.trained_tokens += inputs["trained_tokens"]
+        read = {name: value for name, value in inputs.items() if name not in OF_THE_LOSS}
+        if self.aux_loss_enabled:
+            read["output_router_logits"] = True
+        outputs = model(**read, use_cache=False)
+        losses = token_losses(outputs.logits, inputs.get("kept"), inputs["targets"])
+        loss = mean(losses, inputs.get("weights"), num_items_in_batch, self.accelerator.num_processes)
+        if self.aux_loss_enabled:  # a mixture of experts: keep the load even
+            parts = self.current_gradient_accumulation_steps if num_items_in_batch is not None else 1
+            loss = loss + self.router_aux_loss_coef * outputs.aux_loss / parts
+        return loss
+
+    def get_batch_samples(
+        self, epoch_iterator: Iterator[Batch], num_batches: int, device: torch.device
+    ) -> tuple[list[Batch], torch.Tensor | float | None]:
+        """The batches of one step, and the sum of the weights of their trained tokens over all processes."""
+        batches = list(islice(epoch_iterator, num_batches))
+        if not batches:
+            return batches, None
+        if any("weights" in batch for batch in batches):
+            share = sum((batch["weights"].sum().to(device) for batch in batches), torch.zeros((), device=device))
+        elif self.accelerator.num_processes == 1:
+            return batches, float(sum(batch["trained_tokens"] for batch in batches))
+        else:
+            share = torch.tensor(float(sum(batch["trained_tokens"] for batch in batches)), device=device)
+        return batches, self.accelerator.gather(share).sum()
+
+    def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
+        if "loss" in logs:
+            new = self.trained_tokens - self._counted
+            self._counted = self.trained_tokens
+            self.all_trained_tokens += self.over_all(new)
+            logs["tokens"] = self.all_trained_tokens
+        super().log(logs, start_time)
+
+    def over_all(self, number: int) -> int:
+        """The sum over all processes."""
+        if self.accelerator.num_processes == 1:
+            return number
+        return int(self.accelerator.reduce(torch.tensor(number, device=self.accelerator.device)))
+
+    def count_on_from(self, state: TrainerState) -> None:
+        """Go on counting where the run that is resumed had logged last."""
+        logged = [entry["tokens"] for entry in state.log_history if "tokens" in entry]
+        self.all_trained_tokens = int(logged[-1]) if logged else 0
 
 
-def _fused_losses(model: Any, inputs: Any) -> Any:
-    outputs = model(**inputs, use_cache=False, fused_lm_head=True)
-    return -outputs.log_probs[outputs.label_mask]
-
-
-def _mean(losses: Any, taught: Any, weights: Any, items: Any, processes: int) -> Any:
-    """The weighted mean; `items`, where it is known, is the sum of the weights over all parts of a step."""
-    import torch
-
-    if weights is not None:
-        losses = losses * weights[:, 1:][taught]
-    if items is None:
-        share = taught.sum() if weights is None else weights[:, 1:].sum()
-        return losses.sum() / share.clamp(min=_LITTLE)
-    # The items are those of all processes, over which the gradients are then averaged.
-    return losses.sum() / torch.as_tensor(items).clamp(min=_LITTLE) * processes
-
-
-def _over_all(accelerator: Any, number: int) -> int:
-    import torch
-
-    return int(accelerator.reduce(torch.tensor(number, device=accelerator.device)))
+class Stoppable(Protocol):
+    stopped: bool
 
 
 @contextmanager
-def stopping(watch: Any) -> Iterator[None]:
+def stopping(watch: Stoppable) -> Iterator[None]:
     """The first Ctrl-C or SIGTERM ends the run after a checkpoint; the second one ends it at once."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    handled = (signal.SIGINT, signal.SIGTERM)
 
     def stop(number: int, frame: FrameType | None) -> None:
         watch.stopped = True
@@ -126,7 +112,7 @@ def stopping(watch: Any) -> Iterator[None]:
         for number, handler in before.items():
             signal.signal(number, handler)
 
-    before = {number: signal.signal(number, stop) for number in handled}
+    before: Mapping[signal.Signals, Any] = {one: signal.signal(one, stop) for one in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
     finally:

@@ -24,9 +24,9 @@ from cotdistill.config import FinetuneConfig
 from cotdistill.mock import problems
 from cotdistill.mock.solver import solve
 from cotdistill.progress import Silent
-from cotdistill.training import sft_config, train
-from cotdistill.training.collator import collator
-from cotdistill.training.token_rows import IGNORED, TokenRows
+from cotdistill.training import defaults, packing, precision, sft_config, train
+from cotdistill.training.collator import Collator
+from cotdistill.training.token_rows import TokenRows
 
 PEAK_FLOPS = {"H100": 989e12, "H200": 989e12, "A100": 312e12}
 """bfloat16, dense, as their maker states it."""
@@ -52,14 +52,15 @@ def mixed_rows(tokenizer: Any, count: int, lengths: str = "even") -> TokenRows:
 
 
 def ours(config: FinetuneConfig, rows: TokenRows, model: Any, tokenizer: Any) -> float:
-    sft_config.prepare(model, config)
+    precision.prepare(model, config)
     with tempfile.TemporaryDirectory() as work:
-        planned = train.plan(rows, config)
+        planned = train.schedule(rows, config, packed=packing.chosen(config.packing, model))
         return train.train(model, tokenizer, planned, TokenRows(), config, Path(work), Silent()).tokens_per_s
 
 
 def trl(config: FinetuneConfig, rows: TokenRows, model: Any, tokenizer: Any) -> float:
     import torch
+    from datasets import Dataset
     from transformers import PrinterCallback, TrainerCallback
     from trl import SFTConfig, SFTTrainer
 
@@ -87,10 +88,12 @@ def trl(config: FinetuneConfig, rows: TokenRows, model: Any, tokenizer: Any) -> 
             save_strategy="no",
             disable_tqdm=True,
         )
-        peft = sft_config.lora(config) if sft_config.is_lora(config) else None
-        trainer = Counting(
-            model=model, args=args, train_dataset=rows.dataset(), processing_class=tokenizer, peft_config=peft
+        peft = sft_config.lora(config) if defaults.is_lora(config) else None
+        data = Dataset.from_dict(
+            {"input_ids": [rows.ids(row) for row in range(len(rows))]}
+            | {"labels": [rows.labels(row) for row in range(len(rows))]}
         )
+        trainer = Counting(model=model, args=args, train_dataset=data, processing_class=tokenizer, peft_config=peft)
         trainer.remove_callback(PrinterCallback)
         trainer.add_callback(Clock())
         trainer.train()
@@ -101,30 +104,32 @@ def loop(config: FinetuneConfig, rows: TokenRows, model: Any, tokenizer: Any) ->
     import torch
     from torch.nn.functional import cross_entropy
 
-    sft_config.prepare(model, config)
-    if sft_config.is_lora(config):
+    precision.prepare(model, config)
+    if defaults.is_lora(config):
         from peft import get_peft_model
 
         model = get_peft_model(model, sft_config.lora(config))
     device = "cuda" if torch.cuda.is_available() else "cpu"
     model.to(device).train()
-    data, collate = rows.dataset(), collator(train._padding(tokenizer), packed=False)
+    collate = Collator(rows, int(tokenizer.pad_token_id or 0), packed=False)
     optimizer = torch.optim.AdamW([w for w in model.parameters() if w.requires_grad], lr=1e-4, fused=True)
-    order = rows.order((config.max_steps or 1) * config.batch_size, config.batch_size, config.seed).tolist()
+    batch_size, steps = config.batch_size or 1, config.max_steps or 1
+    order = rows.order(steps * batch_size, batch_size, config.seed).tolist()
     read = began = 0.0
-    for start in range(0, len(order), config.batch_size):
-        batch = collate([data[row] for row in order[start : start + config.batch_size]])
-        batch = {name: value.to(device) for name, value in batch.items()}
-        labels = batch.pop("labels")[:, 1:]
-        places = (labels != IGNORED).any(dim=0).nonzero().squeeze(1)
-        with torch.autocast(device, torch.bfloat16, enabled=sft_config.autocasts(config)):
-            logits = model(**batch, logits_to_keep=places, use_cache=False).logits
-        cross_entropy(logits.flatten(0, 1).float(), labels[:, places].flatten(), ignore_index=IGNORED).backward()
+    for start in range(0, len(order), batch_size):
+        batch = collate([{"rows": [row], "held_out": False} for row in order[start : start + batch_size]])
+        tokens = batch["read_tokens"]
+        batch = {name: value.to(device) for name, value in batch.items() if isinstance(value, torch.Tensor)}
+        targets, kept = batch.pop("targets"), batch.pop("kept", None)
+        with torch.autocast(device, torch.bfloat16, enabled=precision.autocasts(config)):
+            scores = model(**batch, use_cache=False).logits.flatten(0, 1)
+        loss: Any = cross_entropy((scores if kept is None else scores[kept]).float(), targets)
+        loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
         optimizer.zero_grad()
         if began:
-            read += int(batch["attention_mask"].sum())
+            read += tokens
         else:
             began = time.monotonic()
     return read / (time.monotonic() - began)
@@ -150,7 +155,11 @@ def main() -> None:
     chosen = options.parse_args()
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
     config = FinetuneConfig(
-        student=chosen.student, max_steps=chosen.steps, batch_size=chosen.batch_size, threads=chosen.threads
+        student=chosen.student,
+        max_steps=chosen.steps,
+        batch_size=chosen.batch_size,
+        threads=chosen.threads,
+        learning_rate=1e-4,
     )
     ways: dict[str, Callable[..., float]] = {"ours": ours, "trl": trl, "loop": loop}
     speeds: dict[str, list[float]] = {name: [] for name in ways}
@@ -167,7 +176,7 @@ def main() -> None:
     mid = {name: median(found) for name, found in speeds.items()}
     print(f"{chosen.student}, {len(rows)} rows of {rows.lengths().min()} to {rows.longest} tokens")
     for name, speed in mid.items():
-        print(f"{name:6}{speed:12,.0f} tokens/s  {utilisation(model, sft_config.is_lora(config), speed)}".rstrip())
+        print(f"{name:6}{speed:12,.0f} tokens/s  {utilisation(model, defaults.is_lora(config), speed)}".rstrip())
     print(f"ours / trl {mid['ours'] / mid['trl']:.2f}   ours / loop {mid['ours'] / mid['loop']:.2f}")
 
 

@@ -1,0 +1,75 @@
+"""What finetune chooses where nothing is said, each with its reason."""
+
+import dataclasses
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from cotdistill.config import FinetuneConfig
+from cotdistill.students import tiny
+
+
+class Choice(NamedTuple):
+    """One option that was not given: its value, and why."""
+
+    option: str
+    value: float
+    reason: str
+
+
+BATCH_SIZES = (32, 16, 8)
+"""The largest is taken that leaves `STEPS_A_PASS`."""
+
+STEPS_A_PASS = 50
+ENOUGH_STEPS = 300
+"""For a pretrained student; see tests/benchmarks/RESULTS.md for what fewer and more taught."""
+ENOUGH_STEPS_FROM_NOTHING = 900
+FEWEST_PASSES, MOST_PASSES, MOST_PASSES_FROM_NOTHING = 3, 10, 60
+
+
+def is_lora(config: FinetuneConfig) -> bool:
+    return config.method in ("lora", "qlora") and config.student != "tiny"
+
+
+def choose(config: FinetuneConfig, rows: int, width: int) -> tuple[FinetuneConfig, Sequence[Choice]]:
+    """The config with every value it lacks, and what was chosen. `width` is the student's hidden size."""
+    choices: list[Choice] = []
+    batch_size = config.batch_size
+    if batch_size is None:
+        batch_size = next((size for size in BATCH_SIZES if rows / size >= STEPS_A_PASS), BATCH_SIZES[-1])
+        steps = math.ceil(rows / batch_size)
+        choices.append(Choice("batch_size", batch_size, f"one pass over {rows} rows then has {steps} steps"))
+    epochs = config.epochs
+    if epochs is None:
+        epochs = float(_passes(config, rows, batch_size))
+        if config.max_steps is None:
+            steps = math.ceil(epochs * rows / batch_size)
+            reason = f"{steps} steps; few rows are read more often, many rows {FEWEST_PASSES} times"
+            choices.append(Choice("epochs", epochs, reason))
+    rate = config.learning_rate
+    if rate is None:
+        rate, reason = learning_rate(config, width)
+        choices.append(Choice("learning_rate", rate, reason))
+    return dataclasses.replace(config, batch_size=batch_size, epochs=epochs, learning_rate=rate), choices
+
+
+def _passes(config: FinetuneConfig, rows: int, batch_size: int) -> int:
+    from_nothing = config.student == "tiny"
+    enough = ENOUGH_STEPS_FROM_NOTHING if from_nothing else ENOUGH_STEPS
+    most = MOST_PASSES_FROM_NOTHING if from_nothing else MOST_PASSES
+    return min(most, max(FEWEST_PASSES, math.ceil(enough * batch_size / rows)))
+
+
+def learning_rate(config: FinetuneConfig, width: int) -> tuple[float, str]:
+    """The peak rate, and why. LoRA's best rate is about ten times full fine-tuning's and falls with the width
+    ("LoRA Without Regret", Thinking Machines, 2025; the exponent is tinker-cookbook's for Llama-shaped models). The
+    full rate goes through 3e-4 at width 576, measured here, and the customary 2e-5 at 4,096."""
+    if config.student == "tiny":
+        return tiny.LEARNING_RATE, "a student of 0.1 M random weights"
+    if is_lora(config):
+        return _two_digits(5e-4 * (2000 / width) ** 0.781), f"LoRA at width {width}"
+    return _two_digits(3e-4 * (576 / width) ** 1.38), f"all weights at width {width}"
+
+
+def _two_digits(rate: float) -> float:
+    return float(f"{rate:.1e}")

@@ -1,0 +1,180 @@
+"""One training run, from the rows of a file to a student's files: what the finetune stage calls."""
+
+import dataclasses
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from cotdistill import artifacts, students
+from cotdistill.artifacts import ArtifactWriter
+from cotdistill.artifacts.json_lines import BadLines
+from cotdistill.chat.template import template_kwargs
+from cotdistill.config import FinetuneConfig
+from cotdistill.progress import Progress, Silent
+from cotdistill.students import memory, quantized
+from cotdistill.training import distributed, packing, precision, save, student_directory
+from cotdistill.training.defaults import Choice, choose
+from cotdistill.training.habits import habits
+from cotdistill.training.loss_curve import svg
+from cotdistill.training.row_reader import SHOWN, Reader, marked
+from cotdistill.training.sft_config import set_threads
+from cotdistill.training.token_rows import TokenRows
+from cotdistill.training.train import Schedule, Trained, estimate, last_checkpoint, schedule, train
+
+FREE_TO_CHANGE = {
+    "resume", "dry_run", "threads", "rows_at_once", "checkpointing", "checkpoint_minutes", "allow_modified", "skip_bad",
+}  # fmt: skip
+"""Options that a resumed run may set anew: they change no weight."""
+
+_TRAINING, _HELD_OUT = Path("tokens/training"), Path("tokens/held_out")
+"""In the work directory, for the other processes."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """Everything that is known before the first step. `config` has a value for each option, `choices` are those that
+    were made here; `parameters` is the student's size."""
+
+    config: FinetuneConfig
+    choices: Sequence[Choice]
+    tokenizer: PreTrainedTokenizerBase
+    model: PreTrainedModel
+    stored: Any
+    rows: TokenRows
+    held_out: TokenRows
+    schedule: Schedule
+
+    @property
+    def parameters(self) -> int:
+        return int(self.model.num_parameters())
+
+
+def read(
+    rows: Path, config: FinetuneConfig, bad: BadLines, progress: Progress
+) -> tuple[Reader, TokenRows, TokenRows, PreTrainedTokenizerBase]:
+    """Tokenise the rows to train on, and those to measure the loss on. Raises CotDistillError for a file without a row
+    that this student can be taught."""
+    tokenizer = students.load_tokenizer(config.student)
+    reader = Reader(tokenizer, config.max_length, bad, progress, 0 if config.dry_run else SHOWN)
+    training = reader.read(rows)
+    held_out = reader.read(Path(config.eval_data)) if config.eval_data else TokenRows()
+    return reader, training, held_out, tokenizer
+
+
+def prepare(tokenizer: PreTrainedTokenizerBase, rows: TokenRows, held_out: TokenRows, config: FinetuneConfig) -> Job:
+    """Load the student, choose what the config leaves open, and put the rows into order."""
+    set_threads(config)
+    with memory.memory_explained("student"):
+        if config.method == "qlora":
+            model = quantized.load(config.student)
+        else:
+            model = students.load_model(config.student, tokenizer, seed=config.seed)
+        stored = save.dtype_of(model, config.student)
+        precision.prepare(model, config)
+    chosen, choices = choose(config, len(rows), model.config.get_text_config().hidden_size)
+    planned = schedule(rows, chosen, packed=packing.chosen(config.packing, model))
+    return Job(chosen, choices, tokenizer, model, stored, rows, held_out, planned)
+
+
+def show_first_batch(job: Job, progress: Progress) -> None:
+    """The first batch as the student meets it, and why each option that was not given is what it is."""
+    for choice in job.choices:
+        progress.note(f"{choice.option} {choice.value:g}: {choice.reason}")
+    count = min(job.config.batch_size or 1, len(job.schedule.examples))
+    first = [job.schedule.examples[number]["rows"] for number in range(count)]
+    kind = "packs of rows" if job.schedule.packed else "rows"
+    progress.note(f"the first batch, {kind}; trained is what stands in 【】:")
+    for number, numbers in enumerate(first, 1):
+        ids = [token for row in numbers for token in job.rows.ids(row)]
+        labels = [label for row in numbers for label in job.rows.labels(row)]
+        words = f"{number} of {len(first)}, {len(ids)} tokens"
+        progress.note(f"{words}:\n{marked(job.tokenizer, ids, labels)}")
+
+
+def rehearse(job: Job) -> dict[str, float]:
+    """A few real steps, kept nowhere: seconds, memory and checkpoint size of the whole run, and its padding."""
+    with tempfile.TemporaryDirectory() as work:
+        estimated = estimate(job.model, job.tokenizer, job.schedule, job.config, Path(work))
+    return {"padding_share": round(job.schedule.padding_share, 4), **estimated}
+
+
+def share_rows(job: Job, work: Path) -> None:
+    """Let the other processes map the tokens into memory; they start once all are here."""
+    if distributed.count() > 1:
+        job.rows.save(work / _TRAINING)
+        if job.held_out:
+            job.held_out.save(work / _HELD_OUT)
+    distributed.wait_for_all()
+
+
+def help_first(student_dir: Path, config: FinetuneConfig) -> None:
+    """What every process but the first one does: compute. The first one has read and checked everything before."""
+    distributed.wait_for_all()
+    work = student_directory.work_directory(student_dir)
+    held_out = TokenRows.load(work / _HELD_OUT) if config.eval_data else TokenRows()
+    tokenizer = students.load_tokenizer(config.student)
+    job = prepare(tokenizer, TokenRows.load(work / _TRAINING), held_out, config)
+    train(job.model, job.tokenizer, job.schedule, job.held_out, job.config, work, Silent())
+    distributed.leave()
+
+
+def run(job: Job, work: Path, progress: Progress) -> tuple[Trained, dict[str, Any]]:
+    """Train, and write the student's files to `work`; what was trained, and the manifest's results."""
+    parameters = job.parameters
+    trained = train(job.model, job.tokenizer, job.schedule, job.held_out, job.config, work, progress)
+    distributed.leave()
+    ends = job.rows.end_tokens
+    save.save(trained.model, job.tokenizer, work, student=job.config.student, stored=job.stored, end_tokens=ends)
+    save.write_settings(work, template_kwargs(job.tokenizer))
+    with ArtifactWriter(work / "metrics.jsonl") as metrics:
+        for entry in trained.history:
+            metrics.write(entry)
+        metrics.commit()
+    artifacts.write_whole(work / "loss.svg", svg(trained.history).encode())
+    results = _results(trained, parameters, job)
+    if job.held_out:
+        results |= habits(work, job.held_out, job.config.threads)
+    return trained, results
+
+
+def _results(trained: Trained, parameters: int, job: Job) -> dict[str, Any]:
+    losses = [entry["loss"] for entry in trained.history if "loss" in entry]
+    held = [entry["eval_loss"] for entry in trained.history if "eval_loss" in entry]
+    best = {"best_step": trained.best_step} if trained.best_step else {}
+    return {
+        "loss": round(losses[-1], 4),
+        **({"eval_loss": round(min(held) if best else held[-1], 4)} if held else {}),
+        **best,
+        "parameters": parameters,
+        **{choice.option: choice.value for choice in job.choices},
+        "precision": "bfloat16" if precision.is_half(job.config) else "float32",
+        "seconds": round(trained.seconds, 1),
+        **({"warm_up_seconds": round(trained.warm_up_s, 1)} if trained.warm_up_s >= 1 else {}),
+        "tokens_per_s": round(trained.tokens_per_s),
+        "padding_share": round(job.schedule.padding_share, 4),
+        **({"packed": True} if job.schedule.packed else {}),
+        **({"fused_layers": True} if trained.fused else {}),
+        **({"activations_computed_twice": True} if trained.checkpointing else {}),
+    }
+
+
+def work_directory(
+    output: Path, inputs: Sequence[artifacts.FileInfo], config: FinetuneConfig, progress: Progress
+) -> Path:
+    """`<output>.partial`, empty, or with the checkpoints that `resume` continues from.
+
+    Raises UsageError when those were made from other rows or with other options."""
+    options = {name: value for name, value in dataclasses.asdict(config).items() if name not in FREE_TO_CHANGE}
+    receipt = {**options, **{f"content of {info.path}": info.sha256 for info in inputs}}
+    checkpoint = last_checkpoint(student_directory.work_directory(output) / "checkpoints")
+    if config.resume and checkpoint:
+        work = student_directory.check_continues(output, receipt)
+        progress.note(f"continuing after step {checkpoint.name.rpartition('-')[2]}")
+        return work
+    if config.resume:
+        progress.note("no checkpoint to continue from; starting afresh")
+    return student_directory.begin(output, receipt)

@@ -1,0 +1,65 @@
+"""The number format of weights and optimizer.
+
+Weights in bfloat16 alone would not learn: a step of a small rate is rounded away. Kahan summation keeps what was
+rounded, and adds it to the next step, in two more bytes a weight (optimi, https://optimi.benjaminwarner.dev/kahan_summation).
+"""
+
+from typing import Any
+
+import torch
+from transformers import PreTrainedModel
+
+from cotdistill.config import FinetuneConfig
+from cotdistill.students import tiny
+from cotdistill.students.device import has_bfloat16
+from cotdistill.training.defaults import is_lora
+
+BETA2 = 0.999
+BETA2_IN_HALVES = 0.99
+"""A moment in bfloat16 has 8 bits: at 0.999 what a step adds would be rounded away."""
+
+
+def is_half(config: FinetuneConfig) -> bool:
+    """Whether what is trained is kept in bfloat16."""
+    if config.precision != "auto":
+        return config.precision == "bfloat16"
+    return torch.cuda.is_available() and has_bfloat16() and config.student != "tiny" and config.method != "qlora"
+
+
+def prepare(model: PreTrainedModel, config: FinetuneConfig) -> None:
+    """Put the weights into the format they are trained in. LoRA's base is frozen, so half its bits do where the
+    hardware has bfloat16; the 4-bit base of QLoRA stays as it is."""
+    if config.method == "qlora":
+        return
+    half = is_half(config) or (is_lora(config) and has_bfloat16())
+    model.to(torch.bfloat16 if half else torch.float32)
+
+
+def autocasts(config: FinetuneConfig) -> bool:
+    """Whether weights of 32 bits are multiplied in bfloat16: all of them on a GPU, and LoRA's anywhere, for else PEFT
+    would multiply its share in 32 bits beside a base that has 16."""
+    return not is_half(config) and has_bfloat16() and (torch.cuda.is_available() or is_lora(config))
+
+
+def optimizer(config: FinetuneConfig) -> tuple[type[torch.optim.Optimizer], dict[str, Any]] | None:
+    """Class and options for transformers' trainer; None for its own AdamW in 32 bits."""
+    if not is_half(config):
+        return None
+    from optimi import AdamW
+
+    return AdamW, {
+        "lr": config.learning_rate,
+        "betas": (0.9, BETA2_IN_HALVES),
+        "eps": 1e-8,
+        "weight_decay": config.weight_decay,
+        "kahan_sum": True,
+    }
+
+
+def beta2(config: FinetuneConfig) -> float:
+    return tiny.ADAM_BETA2 if config.student == "tiny" else BETA2
+
+
+def bytes_a_trained_weight(config: FinetuneConfig) -> int:
+    """Gradient, both moments, and what Kahan summation keeps."""
+    return 2 + 2 + 2 + 2 if is_half(config) else 4 + 4 + 4

@@ -1,0 +1,117 @@
+"""Attention over rows of any length in one sequence, each blind to the others, without a mask and without padding.
+
+On a GPU it is torch's own `varlen_attn` (FlashAttention 2, Dao 2023, https://arxiv.org/abs/2307.08691), which comes
+with torch: no other package is needed. Elsewhere it is torch's scaled dot-product attention, a row at a time.
+"""
+
+import inspect
+from itertools import pairwise
+from typing import Any
+
+import torch
+from torch.nn.functional import scaled_dot_product_attention
+from transformers import AttentionInterface
+from transformers.masking_utils import AttentionMaskInterface
+
+NAME = "cotdistill_varlen"
+"""As `attn_implementation` of a model."""
+
+HALVES = (torch.bfloat16, torch.float16)
+"""What the GPU's kernel computes with."""
+
+
+def register() -> str:
+    """Make the attention known to transformers; returns its name."""
+    AttentionInterface.register(NAME, attend)
+    AttentionMaskInterface.register(NAME, _no_mask)
+    return NAME
+
+
+def _no_mask(*_: Any, **__: Any) -> None:
+    return None
+
+
+def attend(
+    module: torch.nn.Module,
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    attention_mask: None,
+    *,
+    cu_seq_lens_q: torch.Tensor | None = None,
+    max_length_q: int | None = None,
+    scaling: float | None = None,
+    sliding_window: int | None = None,
+    **_: Any,
+) -> tuple[torch.Tensor, None]:
+    """(1, heads, T, width) queries, and keys and values of as many or fewer heads -> (1, T, heads, width).
+
+    `cu_seq_lens_q` (rows + 1,) are the rows' ends, from 0; without them the sequence is one row.
+    """
+    total = query.shape[2]
+    ends = cu_seq_lens_q
+    if ends is None or max_length_q is None:
+        ends, max_length_q = torch.tensor([0, total], dtype=torch.int32, device=query.device), total
+    if query.is_cuda:
+        return _on_gpu(query, key, value, ends, max_length_q, scaling, sliding_window), None
+    return _by_row(query, key, value, ends, scaling, sliding_window), None
+
+
+def _on_gpu(
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    ends: torch.Tensor,
+    longest: int,
+    scaling: float | None,
+    sliding_window: int | None,
+) -> torch.Tensor:
+    from torch.nn.attention.varlen import varlen_attn
+
+    known = inspect.signature(varlen_attn).parameters
+    kind = query.dtype if query.dtype in HALVES else torch.bfloat16
+    q, k, v = (tensor[0].transpose(0, 1).to(kind) for tensor in (query, key, value))  # (T, heads, width)
+    more: dict[str, Any] = {}
+    if "enable_gqa" in known:
+        more["enable_gqa"] = q.shape[1] != k.shape[1]
+    else:
+        k, v = (tensor.repeat_interleave(q.shape[1] // tensor.shape[1], 1) for tensor in (k, v))
+    if "window_size" in known:
+        more["window_size"] = (sliding_window - 1 if sliding_window else -1, 0)
+    elif sliding_window:
+        raise ValueError("this torch has no sliding window in varlen_attn; take --packing none, or torch 2.13")
+    else:
+        more["is_causal"] = True
+    if scaling is not None and "scale" in known:
+        more["scale"] = scaling
+    elif scaling is not None:
+        q = q * (scaling * q.shape[-1] ** 0.5)  # the kernel divides by the root of the width
+    out = varlen_attn(q.contiguous(), k.contiguous(), v.contiguous(), ends, ends, longest, longest, **more)
+    out = out[0] if isinstance(out, tuple) else out
+    return out[None].to(query.dtype)
+
+
+def _by_row(
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    ends: torch.Tensor,
+    scaling: float | None,
+    sliding_window: int | None,
+) -> torch.Tensor:
+    """The reference: exact, and as fast as padded rows where there is no such kernel."""
+    parts = []
+    bounds = ends.tolist()
+    for start, end in pairwise(bounds):
+        q, k, v = (tensor[:, :, start:end] for tensor in (query, key, value))
+        mask = None
+        if sliding_window and end - start > sliding_window:
+            place = torch.arange(end - start, device=query.device)
+            distance = place[:, None] - place
+            mask = (distance >= 0) & (distance < sliding_window)
+        parts.append(
+            scaled_dot_product_attention(
+                q, k, v, attn_mask=mask, is_causal=mask is None, scale=scaling, enable_gqa=q.shape[1] != k.shape[1]
+            )
+        )
+    return torch.cat(parts, dim=2).transpose(1, 2)

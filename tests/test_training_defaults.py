@@ -1,0 +1,106 @@
+"""What finetune chooses where nothing is said, and in which number format it trains."""
+
+from pathlib import Path
+from typing import Literal
+
+import pytest
+
+pytest.importorskip("trl", reason="the train extra is not installed")
+
+from cotdistill.config import FinetuneConfig
+from cotdistill.progress import Silent
+from cotdistill.stages import finetune
+from cotdistill.training import precision
+from cotdistill.training.defaults import choose
+from tests.test_finetune import Notes, chain_rows, losses, tiny_config, write
+
+
+@pytest.mark.parametrize(("rows", "batch_size", "epochs"), [(40, 8, 10), (800, 16, 6), (2_000, 32, 5), (50_000, 32, 3)])
+def test_few_rows_make_small_batches_that_are_read_more_often(rows: int, batch_size: int, epochs: float) -> None:
+    chosen, choices = choose(FinetuneConfig(student="smollm2-135m"), rows, 576)
+    assert (chosen.batch_size, chosen.epochs) == (batch_size, epochs)
+    assert [choice.option for choice in choices] == ["batch_size", "epochs", "learning_rate"]
+
+
+@pytest.mark.parametrize(
+    ("method", "width", "rate"),
+    [
+        ("lora", 576, 1.3e-3),
+        ("lora", 4_096, 2.9e-4),
+        ("full", 576, 3e-4),
+        ("full", 4_096, 2e-5),
+        ("qlora", 4_096, 2.9e-4),
+    ],
+)
+def test_the_learning_rate_falls_with_the_width_and_is_higher_for_lora(
+    method: Literal["lora", "full"], width: int, rate: float
+) -> None:
+    chosen, _ = choose(FinetuneConfig(student="smollm2-135m", method=method), 1_000, width)
+    assert chosen.learning_rate == pytest.approx(rate, rel=0.03)
+
+
+def test_what_a_person_gave_is_never_chosen_anew() -> None:
+    given = FinetuneConfig(student="tiny", batch_size=3, epochs=0.5, learning_rate=1e-5)
+    assert choose(given, 10, 64) == (given, [])
+
+
+def test_steps_that_were_given_leave_nothing_to_say_of_passes() -> None:
+    _, choices = choose(FinetuneConfig(student="tiny", batch_size=8, max_steps=20), 100, 64)
+    assert [choice.option for choice in choices] == ["learning_rate"]
+
+
+def test_a_dry_run_says_the_reason_of_each_choice(tmp_path: Path) -> None:
+    progress = Notes()
+    rows = write(tmp_path / "train.jsonl", chain_rows(8))
+    finetune.run(rows, tmp_path / "student", FinetuneConfig(student="tiny", dry_run=True), progress)
+    assert progress.notes[:3] == [
+        "batch_size 8: one pass over 8 rows then has 1 steps",
+        "epochs 60: 60 steps; few rows are read more often, many rows 3 times",
+        "learning_rate 0.003: a student of 0.1 M random weights",
+    ]
+
+
+def test_weights_in_bfloat16_learn_small_steps_that_plain_rounding_would_lose() -> None:
+    import torch
+
+    config = tiny_config(precision="bfloat16", learning_rate=1e-4)
+    found = precision.optimizer(config)
+    assert found is not None
+    kind, options = found
+    weight = torch.nn.Parameter(torch.ones(1000, dtype=torch.bfloat16))
+    optimizer = kind([weight], **{**options, "weight_decay": 0.0})
+    for _ in range(100):
+        weight.grad = torch.ones_like(weight)
+        optimizer.step()
+    assert float(weight.detach().float().mean()) == pytest.approx(
+        1 - 100 * 1e-4, abs=4e-3
+    )  # one step is a 40th of what 1.0 can show
+    assert torch.ones(1, dtype=torch.bfloat16) - 1e-4 == 1
+
+
+def test_training_in_bfloat16_follows_training_in_32_bits(tmp_path: Path) -> None:
+    rows = write(tmp_path / "train.jsonl", chain_rows(32))
+    for name in ("float32", "bfloat16"):
+        manifest = finetune.run(rows, tmp_path / name, tiny_config(max_steps=40, precision=name), Silent())
+        assert manifest.results["precision"] == name
+    last = {name: losses(tmp_path / name)[-1][1] for name in ("float32", "bfloat16")}
+    assert last["bfloat16"] == pytest.approx(last["float32"], rel=0.1)
+
+
+def test_a_run_shorter_than_the_checkpoints_interval_writes_one_at_its_end_alone(tmp_path: Path) -> None:
+    saved: list[int] = []
+
+    class Looking(Silent):
+        def update(self, done: int, detail: str = "") -> None:
+            saved.append(len(list((tmp_path / "student.partial/checkpoints").glob("checkpoint-*"))))
+
+    rows = write(tmp_path / "train.jsonl", chain_rows(16))
+    finetune.run(rows, tmp_path / "student", tiny_config(max_steps=20), Looking())
+    assert saved == [0] * 20  # looked at before the last step's checkpoint
+    assert not (tmp_path / "student/checkpoints").exists()
+
+
+def test_a_dry_run_says_how_large_a_checkpoint_is(tmp_path: Path) -> None:
+    rows = write(tmp_path / "train.jsonl", chain_rows(8))
+    manifest = finetune.run(rows, tmp_path / "student", tiny_config(dry_run=True), Silent())
+    assert manifest.results["checkpoint_gb"] == 0.0  # 0.1 M weights, 12 bytes each
