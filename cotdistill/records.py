@@ -37,6 +37,10 @@ class Prompt(Record, frozen=True, kw_only=True):
     verifier: str | None = None
     tags: dict[str, str] | None = None
 
+    def __post_init__(self) -> None:
+        if not any(turn.role == "user" for turn in self.messages):
+            raise ValueError("messages: expected a user's turn, got none")
+
 
 class TeacherInfo(Record, frozen=True, kw_only=True):
     """Who answered. `served_model` is what the server says it ran, when that differs from what was asked."""

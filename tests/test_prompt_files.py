@@ -84,9 +84,7 @@ def test_messages_verifier_and_tags_pass_through(tmp_path: Path) -> None:
 def test_the_mapping_is_described_with_the_columns_not_used(tmp_path: Path) -> None:
     file = PromptFile(jsonl(tmp_path / "p.jsonl", {"problem": "q", "answer": "1", "source": "x"}))
     list(file)
-    assert (
-        file.columns and file.columns.describe() == "question from 'problem', reference from 'answer'; not used: source"
-    )
+    assert file.describe() == "question from 'problem', reference: 1 of 1 prompts, from 'answer'; not used: source"
 
 
 def test_ids_left_out_come_from_the_content_alone(tmp_path: Path) -> None:
@@ -106,14 +104,15 @@ def test_one_id_with_two_contents_names_both_lines(tmp_path: Path) -> None:
 def test_the_same_prompt_twice_is_given_once_and_counted(tmp_path: Path) -> None:
     file = PromptFile(jsonl(tmp_path / "p.jsonl", {"question": "q"}, {"question": "q"}))
     assert len(list(file)) == 1
-    assert file.repeated == 1
+    assert file.columns and file.columns.repeated == 1
+    assert "1 repeated record is asked once" in file.describe()
 
 
 @pytest.mark.parametrize(
     ("name", "content", "problem"),
     [
         ("p.jsonl", '{"question": "q"}\n{"question": ""}\n', r"p\.jsonl:2: question: expected a question, got nothing"),
-        ("p.jsonl", '{"question": "q"}\n{"answer": "1"}\n', r"p\.jsonl:2: question: expected a question, got nothing"),
+        ("p.jsonl", '{"question": "q"}\n{"answer": "1"}\n', r"p\.jsonl:2: no question: expected one of .*found answer"),
         ("p.jsonl", '{"question": "q"}\nnot json\n', r"p\.jsonl:2: not valid JSON"),
         ("p.jsonl", '{"question": ["q"]}\n', r"p\.jsonl:1: question: expected text, got list"),
         ("p.jsonl", '{"text": "q"}\n', r"p\.jsonl:1: no question: expected one of .*found text.*--prompt-field"),

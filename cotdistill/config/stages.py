@@ -37,17 +37,25 @@ class GenerateConfig:
     )
     template: Text | None = option(
         None,
-        "Wrap each question: a name ({templates}) or a file with $question.",
+        "Wrap each question: a name ({templates}) or a file with $question and columns.",
         "NAME|PATH",
         panel="Prompts",
         names="template",
     )
     system: str | None = option(None, "System prompt for every question.", "TEXT", panel="Prompts")
     few_shot: Text | None = option(
-        None, "Worked examples to show first: JSONL of question and answer.", "FILE", panel="Prompts", names="examples"
+        None,
+        "Worked examples to show first: a file of questions and answers.",
+        "FILE",
+        panel="Prompts",
+        names="examples",
     )
     prompt_field: Text | None = option(None, "Column that holds the question.", "NAME", panel="Prompts")
     reference_field: Text | None = option(None, "Column that holds the reference answer.", "NAME", panel="Prompts")
+    id_field: Text | None = option(None, "Column that holds each prompt's id (default: id).", "NAME", panel="Prompts")
+    tag_field: tuple[Text, ...] = option(
+        (), "Column whose value becomes a tag of its prompt. Repeatable.", "NAME", panel="Prompts"
+    )
     limit: Count | None = option(None, "Only the first N prompts.", "N", panel="Prompts")
     samples: Count = option(1, "Independent answers to each prompt.", "N", panel="Sampling")
     until_accepted: Count | None = option(
@@ -273,6 +281,12 @@ class EvaluateConfig:
     prompt_field: Text | None = option(None, "Column that holds the question.", "NAME", panel="Scores", rare=True)
     reference_field: Text | None = option(
         None, "Column that holds the reference answer.", "NAME", panel="Scores", rare=True
+    )
+    id_field: Text | None = option(
+        None, "Column that holds each prompt's id (default: id).", "NAME", panel="Scores", rare=True
+    )
+    tag_field: tuple[Text, ...] = option(
+        (), "Column whose value becomes a tag of its prompt. Repeatable.", "NAME", panel="Scores", rare=True
     )
     batch_size: Count = option(32, "Prompts that a local student answers at once.", "N", panel="Speed")
     concurrency: Count | None = option(

@@ -1,54 +1,124 @@
 """People's own prompt files -> Prompt records: JSONL, JSON, CSV, Parquet or text, usual column names recognised.
 
-The first item decides which columns hold the question and the reference; `Columns.describe` says so to the
-person. Files stream, except .json.
+Each record is read by its own columns, so a reference that only some records have is not lost; `Columns.describe`
+says what was read from where, and what was not. Files stream, except .json.
 """
 
-import csv
 import hashlib
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Self
 
 import msgspec
 
-from cotdistill.answers.extract import cut_reference
-from cotdistill.artifacts.json_lines import BadLines, explain, open_input, read_numbered
+from cotdistill.artifacts.json_lines import BadLines, explain
+from cotdistill.config import EvaluateConfig, GenerateConfig
 from cotdistill.errors import CotDistillError
-from cotdistill.records import Message, Prompt
+from cotdistill.inputs import layouts
+from cotdistill.inputs.layouts import Reading
+from cotdistill.inputs.readers import Item, Source
+from cotdistill.inputs.values import Fields, as_text, for_template, is_missing
+from cotdistill.records import Prompt
 
-PROMPT_FIELDS = ("messages", "prompt", "question", "problem", "instruction", "input")
-REFERENCE_FIELDS = ("reference", "answer", "solution", "final_answer")
-_KEPT_AS_IS = ("id", "verifier", "tags")
+MOST_NAMES = 30
+"""Columns not used that are named; beyond it they are counted."""
 
-csv.field_size_limit(1 << 27)  # a worked solution in a cell is longer than csv's default of 128 kB
-
-
-class Item(NamedTuple):
-    """One raw record and where it stands, for messages."""
-
-    place: str
-    number: int
-    fields: dict[str, Any]
+_KNOWN = frozenset((*layouts.QUESTION_FIELDS, *layouts.REFERENCE_FIELDS, *layouts.KEPT_AS_IS))
 
 
 @dataclass(frozen=True)
-class Columns:
-    """Which column holds what."""
+class Entry:
+    """One record of a prompt file, read. `prompt` is the record that goes on; `number` is its line, or its place in the
+    file; `reading` says what was found where, and `fields` are the record's own columns."""
 
-    prompt: str
-    reference: str | None
-    ignored: tuple[str, ...]
+    prompt: Prompt
+    number: int
+    fields: Fields
+    reading: Reading
+
+    @property
+    def answer(self) -> str | None:
+        """The reference before the final answer was cut out of it: a worked solution where the file has one."""
+        return self.reading.answer
+
+    def column(self, name: str) -> str:
+        """A column as text, as a template takes it; options stand with their letters, one a line. Raises ValueError
+        where the record has none, or no value in it."""
+        own = self.fields.name(name)
+        if own is None or (is_missing(self.fields.raw[own]) and not isinstance(self.fields.raw[own], str)):
+            problem = f"no column {name!r}" if own is None else f"nothing in the column {own!r}"
+            found = ", ".join(map(_name, self.fields.raw))
+            raise ValueError(f"the template needs ${name}, and this record has {problem}; its columns are: {found}")
+        if own in self.reading.options_in and len(self.reading.options_in) == 1 and self.reading.options:
+            return self.reading.options
+        return for_template(self.fields.raw[own])
+
+    def filling(self, names: frozenset[str]) -> dict[str, str]:
+        """What a template's fields stand for, but for `question` where that is the prompt's last turn. A template that
+        names a column that was joined to the question, such as a passage or the options, gets it without them."""
+        values = {name: self.column(name) for name in names if name != "question"}
+        if any(self.fields.name(name) in self.reading.joined for name in values):
+            values["question"] = self.reading.question
+        return values
+
+
+@dataclass
+class Columns:
+    """Which columns hold what, counted over one pass through a file."""
+
+    prompts: int = 0
+    questions: Counter[str] = field(default_factory=Counter)
+    references: Counter[str] = field(default_factory=Counter)
+    remarks: Counter[str] = field(default_factory=Counter)
+    repeated: int = 0
+    found: dict[str, bool] = field(default_factory=dict)
+    """Every column, and whether a record's was used."""
+
+    def add(self, reading: Reading, fields: Fields) -> None:
+        self.prompts += 1
+        self.questions[reading.question_from] += 1
+        if reading.reference is not None and reading.reference_from:
+            self.references[reading.reference_from] += 1
+        self.remarks.update(reading.remarks)
+        for name in (*fields.raw, *reading.unused):
+            if len(self.found) < 10 * MOST_NAMES or name in self.found:
+                self.found[name] = self.found.get(name, False) or name in fields.used
+
+    @property
+    def ignored(self) -> list[str]:
+        return [name for name, used in self.found.items() if not used]
 
     def describe(self) -> str:
-        ignored = f"; not used: {', '.join(self.ignored)}" if self.ignored else ""
-        reference = f"reference from {self.reference!r}" if self.reference else "no reference"
-        return f"question from {self.prompt!r}, {reference}{ignored}"
+        """One line for the person: where questions and references come from, how many have one, what is not used."""
+        questions = _counted(self.questions)
+        references = (
+            f"reference: {self.references.total():,} of {self.prompts:,} prompts, from {_counted(self.references)}"
+            if self.references
+            else "no reference"
+        )
+        remarks = [
+            text if count == self.prompts else f"{text} ({count:,} prompts)" for text, count in self.remarks.items()
+        ]
+        if self.repeated:
+            records = "record is" if self.repeated == 1 else "records are"
+            remarks.append(f"{self.repeated:,} repeated {records} asked once")
+        if ignored := self.ignored:
+            more = f" and {len(ignored) - MOST_NAMES} more" if len(ignored) > MOST_NAMES else ""
+            remarks.append(f"not used: {', '.join(map(_name, ignored[:MOST_NAMES]))}{more}")
+        return "; ".join([f"question from {questions}, {references}", *remarks])
 
 
 class PromptFile:
-    """A file of prompts that can be read more than once. `columns` is known after the first prompt."""
+    """A file of prompts that can be read more than once.
+
+        for prompt in PromptFile(path): …             # Prompt records, as the stages take them
+        for entry in PromptFile(path).entries(): …    # the same with each record's columns and uncut answer
+
+    `columns` is what the last whole pass found, and None before. `fields` are columns that every record must have,
+    such as a template's. Bad lines go to `bad`, by default an error.
+    """
 
     def __init__(
         self,
@@ -56,183 +126,189 @@ class PromptFile:
         *,
         prompt_field: str | None = None,
         reference_field: str | None = None,
+        id_field: str | None = None,
+        tag_fields: tuple[str, ...] = (),
+        fields: frozenset[str] = frozenset(),
         limit: int | None = None,
         bad: BadLines | None = None,
     ) -> None:
         self.path, self.limit = path, limit
         self.columns: Columns | None = None
-        self.repeated = 0
         self._wanted = (prompt_field, reference_field)
+        self._id_field, self._tag_fields, self._needed = id_field, tag_fields, fields
         self._bad = bad or BadLines(None)
+        named = (prompt_field, reference_field, id_field, *tag_fields)
+        self._source = Source(path, _KNOWN.union(name.casefold() for name in named if name))
+
+    @classmethod
+    def chosen(
+        cls,
+        path: Path,
+        config: GenerateConfig | EvaluateConfig,
+        *,
+        fields: frozenset[str] = frozenset(),
+        bad: BadLines | None = None,
+    ) -> Self:
+        """The file as a stage's options have it read."""
+        return cls(
+            path,
+            prompt_field=config.prompt_field,
+            reference_field=config.reference_field,
+            id_field=config.id_field,
+            tag_fields=config.tag_field,
+            fields=fields,
+            limit=config.limit,
+            bad=bad,
+        )
+
+    def describe(self) -> str:
+        """What is said of the file after a pass: how it was read, and `Columns.describe`."""
+        return "; ".join([*self._source.notes, *([self.columns.describe()] if self.columns else [])])
 
     def __iter__(self) -> Iterator[Prompt]:
-        """Prompts in file order, each id once.
+        for entry in self.entries():
+            yield entry.prompt
 
-        The same prompt twice is given once and counted in `repeated`. Raises CotDistillError for a line that is
-        no prompt, and for one id with two contents, naming both lines.
+    def entries(self) -> Iterator[Entry]:
+        """Entries in file order, each id once.
+
+        The same prompt twice is given once and counted. Raises CotDistillError for a line that is no prompt, for one
+        id with two contents, naming both lines, and for a column that was asked for and is nowhere.
         """
         seen: dict[int, int] = {}  # hashes: of a million ids and contents, kept whole, 300 MB would stay
-        self.repeated = 0
-        for item in _items(self.path, self._bad):
+        columns = Columns()
+        for item in self._source.items(self._bad):
             if len(seen) == self.limit:
-                return
+                break
+            fields = Fields(item.fields)
             try:
-                prompt = self._prompt(item)
+                reading = layouts.read(fields, *self._wanted)
+                entry = self._entry(item, fields, reading)
             except ValueError as error:
-                self._bad.add(self.path, item.number, msgspec.json.encode(item.fields).decode(), str(error))
+                self._refuse(item, str(error), first=not seen)
                 continue
-            identity, content, asked = hash(prompt.id), hash(msgspec.json.encode(prompt)), len(seen)
+            prompt, asked = entry.prompt, len(seen)
+            identity, content = hash(prompt.id), hash(msgspec.json.encode(prompt))
             if seen.setdefault(identity, content) != content:
-                problem = (
+                self._refuse(
+                    item,
                     f"id {prompt.id!r} stands on {self._first_place(prompt.id)} already, with another content. "
-                    f"Give each prompt its own id, or leave ids out"
+                    f"Give each prompt its own id, or leave ids out",
                 )
-                self._bad.add(self.path, item.number, msgspec.json.encode(item.fields).decode(), problem)
             elif len(seen) > asked:
-                yield prompt
+                columns.add(reading, fields)
+                yield entry
             else:
-                self.repeated += 1
+                columns.repeated += 1
         if not seen:
             raise CotDistillError(f"{self.path}: no prompts in it")
+        self._check_asked_for(columns)
+        self.columns = columns
+
+    def _refuse(self, item: Item, problem: str, *, first: bool = False) -> None:
+        if first and ("--prompt-field" in problem or problem.startswith("no question")):  # so for every record
+            hint = "" if "--prompt-field" in problem else ". Name the column with --prompt-field"
+            raise CotDistillError(f"{self.path}:{item.number}: {problem}{hint}")
+        self._bad.add(self.path, item.number, msgspec.json.encode(item.fields, enc_hook=str).decode(), problem)
+
+    def _check_asked_for(self, columns: Columns) -> None:
+        """A column that no record has is a slip of the one who named it."""
+        asked = [(self._wanted[1], "--reference-field"), *((name, "--tag-field") for name in self._tag_fields)]
+        everything = Fields(dict.fromkeys(columns.found, "x"))
+        for name, option in asked:
+            if name is not None and not everything.has(name.partition(".")[0]) and not everything.has(name):
+                found = ", ".join(map(_name, columns.found))
+                raise CotDistillError(f"{self.path}: no column {name!r} ({option}); its columns are: {found}")
 
     def _first_place(self, identity: str) -> str:
         """Where the file has an id first: "line 3"."""
-        items = _items(self.path, self._bad)
-        return next(f"{item.place} {item.number}" for item in items if str(item.fields.get("id")) == identity)
+        for item in self._source.items(self._bad):
+            fields = Fields(item.fields)
+            try:
+                if self._entry(item, fields, layouts.read(fields, *self._wanted)).prompt.id == identity:
+                    return f"{item.place} {item.number}"
+            except ValueError:
+                continue
+        return "another line"
 
-    def _prompt(self, item: Item) -> Prompt:
-        if self.columns is None:
-            self.columns = _recognise(self.path, item, *self._wanted)
-        fields, columns = item.fields, self.columns
-        if fields.get(columns.prompt) in (None, "", []):
-            raise ValueError(f"{columns.prompt}: expected a question, got nothing")
-        reference = fields.get(columns.reference) if columns.reference else None
+    def _entry(self, item: Item, fields: Fields, reading: Reading) -> Entry:
         content = {
-            "messages": _messages(fields, columns.prompt),
-            "reference": None if reference in (None, "") else cut_reference(_text(reference, columns.reference)),
-            "verifier": fields.get("verifier") or None,
-            "tags": _tags(fields.get("tags")),
+            "messages": reading.messages,
+            "reference": reading.reference,
+            "verifier": _verifier(fields) or reading.verifier,
+            "tags": self._tags(fields),
         }
-        identity = fields.get("id")
-        if identity in (None, ""):
+        identity = self._identity(fields)
+        if identity is None:
             identity = hashlib.sha256(msgspec.json.encode(content, order="deterministic")).hexdigest()[:16]
         try:
-            return msgspec.convert({"id": str(identity), **content}, Prompt)
+            prompt = msgspec.convert({"id": identity, **content}, Prompt)
         except msgspec.ValidationError as error:
             raise ValueError(explain(error)) from None
+        entry = Entry(prompt, item.number, fields, reading)
+        if self._needed:
+            entry.filling(self._needed)  # raises for a column that is not there
+            for name in self._needed:
+                fields.use(name)
+        return entry
+
+    def _identity(self, fields: Fields) -> str | None:
+        column = self._id_field or "id"
+        value = fields.take(column)
+        if value is not None:
+            return as_text(value, column)
+        if self._id_field is None:
+            return None
+        if not fields.has(column):
+            raise ValueError(f"no column {column!r} (--id-field); its columns are: {', '.join(map(_name, fields.raw))}")
+        raise ValueError(f"{column}: expected an id (--id-field), got nothing")
+
+    def _tags(self, fields: Fields) -> dict[str, str] | None:
+        tags = dict(_as_tags("", fields.take("tags")))
+        for column in self._tag_fields:
+            tags.update(_as_tags(column, fields.take(column)))
+        return tags or None
 
 
-def _recognise(path: Path, item: Item, prompt: str | None, reference: str | None) -> Columns:
-    for name, option in ((prompt, "--prompt-field"), (reference, "--reference-field")):
-        if name is not None and name not in item.fields:
-            found = ", ".join(item.fields)
-            raise CotDistillError(f"{path}:{item.number}: no column {name!r} ({option}); its columns are: {found}")
-    prompt = prompt or next((name for name in PROMPT_FIELDS if name in item.fields), None)
-    if prompt is None:
-        raise CotDistillError(
-            f"{path}:{item.number}: no question: expected one of {', '.join(PROMPT_FIELDS)}, found "
-            f"{', '.join(item.fields) or 'no columns'}. Name the column with --prompt-field"
-        )
-    reference = reference or next((name for name in REFERENCE_FIELDS if name in item.fields), None)
-    used = {prompt, reference, *_KEPT_AS_IS, *(("input",) if prompt == "instruction" else ())}
-    return Columns(prompt, reference, tuple(name for name in item.fields if name not in used))
+def _verifier(fields: Fields) -> str | None:
+    value = fields.take("verifier")
+    return None if value is None else as_text(value, "verifier").strip()
 
 
-def _messages(fields: dict[str, Any], column: str) -> Any:
-    value = fields[column]
-    if isinstance(value, list) and (column == "messages" or all(isinstance(turn, dict) for turn in value)):
-        turns = [turn.get("role") for turn in value if isinstance(turn, dict)]
-        if "user" not in turns or turns[-1] != "user":
-            raise ValueError(f"{column}: expected turns that end with a user's, got roles {turns}")
-        return value
-    text = _text(value, column)
-    if column == "instruction" and fields.get("input"):  # the Alpaca layout
-        text = f"{text}\n\n{_text(fields['input'], 'input')}"
-    return [Message(role="user", content=text)]
+def _as_tags(column: str, value: Any) -> Iterator[tuple[str, str]]:
+    """The tags of one column: a value is the tag's, each member of a list a tag of its own. `tags` itself has no name:
+    `{"level": 3}` is level=3, `["algebra"]` is algebra=yes."""
+    if isinstance(value, str) and not column:
+        value = _in_text(value)
+    if isinstance(value, Mapping):
+        for name, one in value.items():
+            if not is_missing(one):
+                yield f"{column}.{name}" if column else str(name), for_template(one)
+    elif isinstance(value, list):
+        for one in value:
+            if not is_missing(one):
+                yield f"{column}.{for_template(one)}" if column else for_template(one), "yes"
+    elif value is not None:
+        yield column, as_text(value, column)
 
 
-def _text(value: Any, column: str | None) -> str:
-    if isinstance(value, bool) or not isinstance(value, str | int | float):
-        raise ValueError(f"{column}: expected text, got {type(value).__name__}")
-    return str(value)
-
-
-def _tags(value: Any) -> Any:
-    """Tags are text by text; a number or a boolean in somebody's file becomes its text."""
-    if isinstance(value, dict):
-        return {
-            key: text if isinstance(text, str) else msgspec.json.encode(text).decode() for key, text in value.items()
-        }
-    return value or None
-
-
-def _items(path: Path, bad: BadLines) -> Iterator[Item]:
-    readers = {".jsonl": _jsonl, ".ndjson": _jsonl, ".json": _json, ".csv": _csv, ".tsv": _csv, ".txt": _lines}
-    readers[".parquet"] = _parquet
-    if path.suffix.lower() not in readers:
-        raise CotDistillError(f"{path}: expected a name ending in {', '.join(readers)}")
-    return readers[path.suffix.lower()](path, bad)
-
-
-def _jsonl(path: Path, bad: BadLines) -> Iterator[Item]:
-    for number, fields in read_numbered(path, dict[str, Any], bad):
-        yield Item("line", number, fields)
-
-
-def _json(path: Path, bad: BadLines) -> Iterator[Item]:
-    with open_input(path) as file:
-        try:
-            items = msgspec.json.decode(file.read())
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            raise CotDistillError(f"{path}: not valid JSON: {error}") from None
-    if not isinstance(items, list):
-        raise CotDistillError(f"{path}: expected a list of objects, got {type(items).__name__}")
-    for number, fields in enumerate(items, 1):
-        if isinstance(fields, dict):
-            yield Item("item", number, fields)
-        else:
-            bad.add(path, number, str(fields), f"expected an object, got {type(fields).__name__}")
-
-
-def _csv(path: Path, bad: BadLines) -> Iterator[Item]:
-    dialect = "excel-tab" if path.suffix.lower() == ".tsv" else "excel"
-    open_input(path).close()
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        reader = csv.DictReader(file, dialect=dialect)
-        try:
-            for fields in reader:
-                if None in fields:
-                    bad.add(path, reader.line_num, str(fields), "more cells than the header has columns")
-                    continue
-                yield Item("line", reader.line_num, {key: value for key, value in fields.items() if value is not None})
-        except (csv.Error, UnicodeDecodeError) as error:
-            raise CotDistillError(f"{path}:{reader.line_num + 1}: not valid CSV in UTF-8: {error}") from None
-
-
-def _parquet(path: Path, bad: BadLines) -> Iterator[Item]:
+def _in_text(value: str) -> Any:
+    """Tags as a CSV cell holds them: an object or a list in JSON, or words between commas."""
     try:
-        from pyarrow import ArrowException, parquet  # type: ignore[import-untyped]
-    except ImportError:
-        raise CotDistillError(f"{path}: Parquet needs the extra train: pip install 'cotdistill[train]'") from None
-    open_input(path).close()
-    number = 0
-    try:
-        with parquet.ParquetFile(path) as file:
-            for batch in file.iter_batches(1_000):
-                for fields in batch.to_pylist():
-                    number += 1
-                    yield Item("row", number, fields)
-    except (ArrowException, OSError) as error:
-        raise CotDistillError(f"{path}: not a Parquet file: {error}") from None
+        found = msgspec.json.decode(value)
+    except (msgspec.DecodeError, RecursionError):
+        found = None
+    if isinstance(found, dict | list):
+        return found
+    return [one.strip() for one in value.replace(";", ",").split(",")]
 
 
-def _lines(path: Path, bad: BadLines) -> Iterator[Item]:
-    with open_input(path) as file:
-        for number, line in enumerate(file, 1):
-            try:
-                text = line.decode("utf-8-sig" if number == 1 else "utf-8").strip()
-            except UnicodeDecodeError:
-                bad.add(path, number, line, "not valid UTF-8")
-                continue
-            if text:
-                yield Item("line", number, {"prompt": text})
+def _counted(sources: Counter[str]) -> str:
+    """'answer' where there is one source; 'answer' 12, 'solution' 3 where there are several."""
+    if len(sources) == 1:
+        return next(iter(sources))
+    return ", ".join(f"{source} {count:,}" for source, count in sources.items())
+
+
+def _name(column: str) -> str:
+    return column or "(a column without a name)"

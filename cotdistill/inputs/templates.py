@@ -1,13 +1,13 @@
-"""What a question is dressed in before it goes to the teacher: a template (`prompts/NAME.md` with `$question`), a
-system prompt, worked examples."""
+"""What a question is dressed in before it goes to the teacher: a template (`prompts/NAME.md` with `$question` and any
+column of the prompt file), a system prompt, worked examples."""
 
 import hashlib
 import string
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 from cotdistill import plugins
-from cotdistill.artifacts.json_lines import read_records
 from cotdistill.errors import CotDistillError, UsageError
 from cotdistill.records import Message
 
@@ -23,7 +23,7 @@ def names() -> list[str]:
 def load(name: str) -> string.Template:
     """A template by name, or by path when `name` ends in .md, .txt or holds a slash.
 
-    Raises UsageError for an unknown name, CotDistillError for a template without exactly the field $question.
+    Raises UsageError for an unknown name, CotDistillError for a template without a field.
     """
     path = Path(name) if "/" in name or Path(name).suffix else FOLDER / f"{name}.md"
     try:
@@ -36,11 +36,14 @@ def load(name: str) -> string.Template:
         raise CotDistillError(f"{path}: cannot read the template: {error}") from None
     if not template.is_valid():
         raise CotDistillError(f"{path}: a lone $ in the template; write $$ for a dollar sign")
-    fields = set(template.get_identifiers())
-    if fields != {"question"}:
-        found = ", ".join(f"${field}" for field in sorted(fields)) or "none"
-        raise CotDistillError(f"{path}: expected the one field $question, found {found}")
+    if not template.get_identifiers():
+        raise CotDistillError(f"{path}: expected $question, or columns of the prompt file such as $context, found none")
     return template
+
+
+def fields(template: string.Template | None) -> frozenset[str]:
+    """The columns that a template takes from each record, besides the question."""
+    return frozenset() if template is None else frozenset(template.get_identifiers()) - {"question"}
 
 
 def fingerprint(template: string.Template) -> str:
@@ -48,43 +51,60 @@ def fingerprint(template: string.Template) -> str:
     return hashlib.sha256(template.template.encode()).hexdigest()
 
 
-def examples(path: str) -> tuple[tuple[str, str], ...]:
-    """Worked examples, one a line: `{"question": …, "answer": …}`, the answer as the teacher should write it.
+class Example(NamedTuple):
+    """A worked example. `values` are the template's other fields, from the example's own columns."""
 
-    Raises CotDistillError for a line without the two."""
-    pairs = []
-    for number, line in enumerate(read_records(Path(path), dict[str, Any]), 1):
-        question, answer = (next((line[name] for name in names if name in line), None) for names in _EXAMPLE_FIELDS)
-        if not isinstance(question, str) or not isinstance(answer, str):
-            raise CotDistillError(f"{path}: example {number}: expected the texts question and answer, found {[*line]}")
-        pairs.append((question, answer))
-    if not pairs:
-        raise CotDistillError(f"{path}: no examples in it")
-    return tuple(pairs)
+    question: str
+    answer: str
+    values: Mapping[str, str]
 
 
-_EXAMPLE_FIELDS = (("question", "prompt", "problem", "instruction"), ("answer", "solution", "completion", "output"))
+def examples(path: str, template: string.Template | None = None) -> tuple[Example, ...]:
+    """Worked examples in any layout of a prompt file, with the answer as the teacher should write it.
+
+    Raises CotDistillError for one without an answer, or without a column that the template takes."""
+    from cotdistill.inputs.prompt_files import PromptFile  # not at the top: `--help` lists templates, and starts fast
+
+    names = fields(template)
+    found = []
+    for entry in PromptFile(Path(path), fields=names).entries():
+        if entry.answer is None:
+            raise CotDistillError(
+                f"{path}:{entry.number}: an example without an answer; expected a question and an answer, "
+                f"found {', '.join(entry.fields.raw)}"
+            )
+        question = entry.prompt.messages[-1].content
+        found.append(Example(question, entry.answer, entry.filling(names)))
+    return tuple(found)
 
 
 def dress(
     messages: tuple[Message, ...],
     template: string.Template | None = None,
     system: str | None = None,
-    shots: tuple[tuple[str, str], ...] = (),
+    shots: tuple[Example, ...] = (),
+    values: Mapping[str, str] | None = None,
 ) -> tuple[Message, ...]:
     """What the teacher is sent: `system` in front, the examples as earlier turns, the last user turn and the
-    examples' questions put through the template."""
+    examples' questions put through the template. `values` are what its fields stand for (`Entry.filling`)."""
     if template is None and system is None and not shots:
         return messages
-    fill = (lambda text: template.substitute(question=text)) if template is not None else (lambda text: text)
+
+    def filled(text: str, values: Mapping[str, str]) -> str:
+        return text if template is None else template.substitute({"question": text, **values})
+
     last = max(index for index, message in enumerate(messages) if message.role == "user")
-    dressed = (*messages[:last], Message(role="user", content=fill(messages[last].content)), *messages[last + 1 :])
+    asked = Message(role="user", content=filled(messages[last].content, values or {}))
+    dressed = (*messages[:last], asked, *messages[last + 1 :])
     first = next(index for index, message in enumerate(dressed) if message.role != "system")
     opening = dressed[:first] if system is None else (Message(role="system", content=system),)
     taught = tuple(
         turn
-        for question, answer in shots
-        for turn in (Message(role="user", content=fill(question)), Message(role="assistant", content=answer))
+        for shot in shots
+        for turn in (
+            Message(role="user", content=filled(shot.question, shot.values)),
+            Message(role="assistant", content=shot.answer),
+        )
     )
     rest = dressed[first:] if system is None else tuple(turn for turn in dressed[first:] if turn.role != "system")
     return (*opening, *taught, *rest)

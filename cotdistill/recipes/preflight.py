@@ -66,21 +66,10 @@ def check(recipe: Recipe, problems: Problems) -> None:
     generate, evaluate = options.get("generate"), options.get("evaluate")
     if recipe.prompts != Path():
         with problems.collected("prompts"):
-            _prompts(
-                recipe.prompts,
-                prompt_field=generate.prompt_field if generate else None,
-                reference_field=generate.reference_field if generate else None,
-                lenient=bool(generate and generate.skip_bad),
-            )
+            _prompts(recipe.prompts, generate, lenient=bool(generate and generate.skip_bad))
     if recipe.heldout and evaluate:
         with problems.collected("evaluate.prompts"):
-            _prompts(
-                recipe.heldout,
-                prompt_field=evaluate.prompt_field,
-                reference_field=evaluate.reference_field,
-                limit=evaluate.limit,
-                scored=True,
-            )
+            _prompts(recipe.heldout, evaluate, scored=True)
     _check_runs(recipe, problems)
     _check_month(recipe, problems)
     for stage, chosen in options.items():
@@ -205,10 +194,8 @@ def _plug_in(folder: str, spec: str) -> None:
 
 def _prompts(
     path: Path,
+    options: config.GenerateConfig | config.EvaluateConfig | None = None,
     *,
-    prompt_field: str | None = None,
-    reference_field: str | None = None,
-    limit: int | None = None,
     scored: bool = False,
     lenient: bool = False,
 ) -> None:
@@ -220,7 +207,7 @@ def _prompts(
     if lenient:
         return
     count = 0
-    for prompt in PromptFile(path, prompt_field=prompt_field, reference_field=reference_field, limit=limit):
+    for prompt in PromptFile.chosen(path, options) if options else PromptFile(path):
         count += 1
         if not scored:
             return

@@ -41,7 +41,9 @@ def run(prompts: Path, scores: Path, config: EvaluateConfig, progress: Progress)
     judge = Judge(config.verify)
     with artifacts.run("evaluate", scores, dataclasses.asdict(config), PACKAGES) as current:
         current.read(prompts, allow_modified=config.allow_modified)
-        asked = _read(prompts, config)
+        file = PromptFile.chosen(prompts, config)
+        asked = _read(file)
+        progress.note(f"{prompts}: {file.describe()}")
         judged: dict[str, list[Judged]] = {}
         with (
             ArtifactWriter(scores) as writer,
@@ -59,7 +61,9 @@ def run(prompts: Path, scores: Path, config: EvaluateConfig, progress: Progress)
             current.notes += [in_words(config.student, name, found) for name, found in against.items()]
             current.notes += _extras(scores, asked, judged[config.student], config)
             counts = {"prompts": len(asked), "students": len(entries), "answers": answers.records}
-            return current.publish([writer, answers], counts=counts, results={"students": entries})
+            return current.publish(
+                [writer, answers], counts=counts, results={"students": entries, "columns": file.describe()}
+            )
 
 
 def _extras(scores: Path, prompts: Sequence[Prompt], judged: Sequence[Judged], config: EvaluateConfig) -> list[str]:
@@ -78,15 +82,13 @@ def _extras(scores: Path, prompts: Sequence[Prompt], judged: Sequence[Judged], c
     return notes
 
 
-def _read(path: Path, config: EvaluateConfig) -> list[Prompt]:
-    prompts = list(
-        PromptFile(path, prompt_field=config.prompt_field, reference_field=config.reference_field, limit=config.limit)
-    )
+def _read(file: PromptFile) -> list[Prompt]:
+    prompts = list(file)
     without = [prompt.id for prompt in prompts if prompt.reference is None]
     if without:
         raise CotDistillError(
-            f"{path}: {len(without)} of {len(prompts)} prompts have no reference to score against, the first is "
-            f"{without[0]!r}. Name the column with --reference-field"
+            f"{file.path}: {len(without)} of {len(prompts)} prompts have no reference to score against, the first is "
+            f"{without[0]!r} ({file.describe()}). Name the column with --reference-field"
         )
     return prompts
 

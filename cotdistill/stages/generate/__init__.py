@@ -59,13 +59,8 @@ def run(prompts: Path, output: Path, config: GenerateConfig, progress: Progress)
         BadLines(artifacts.sibling(output, "bad.jsonl") if config.skip_bad else None) as bad,
     ):
         current.read(prompts, allow_modified=config.allow_modified)
-        file = PromptFile(
-            prompts,
-            prompt_field=config.prompt_field,
-            reference_field=config.reference_field,
-            limit=config.limit,
-            bad=bad,
-        )
+        taken = templates.fields(templates.load(config.template)) if config.template else frozenset()
+        file = PromptFile.chosen(prompts, config, fields=taken, bad=bad)
         plan = Plan(teacher, config, file, store, judge)
         if config.dry_run:
             survey = Survey.of(plan, prices)
@@ -138,8 +133,7 @@ async def _ask_missing(plan: Plan, spending: Spending, budget: Budget | None, pr
 
 
 def _tell_columns(file: PromptFile, progress: Progress) -> None:
-    if file.columns:
-        progress.note(f"{file.path}: {file.columns.describe()}")
+    progress.note(f"{file.path}: {file.describe()}")
 
 
 def _write_rest(written: Output, plan: Plan, asked: Asked, wanted: int, progress: Progress) -> None:
@@ -175,7 +169,7 @@ def _publish(
         results={
             "reasoning": dict(tally.reasoning_kinds),
             **({} if spending.cost is None else {"spent_usd": money(spending.cost)}),
-            "columns": plan.file.columns.describe() if plan.file.columns else "",
+            "columns": plan.file.describe(),
         },
         usage=tally.usage(),
         cost_usd=money(tally.cost) if responses else None,
@@ -195,8 +189,6 @@ def _warn_of_batches(plan: Plan, progress: Progress) -> None:
 
 def _notes(current: artifacts.Run, plan: Plan, tally: Tally, budget: Budget | None) -> None:
     notes = current.notes
-    if plan.file.repeated:
-        notes.append(f"{plan.file.repeated} repeated prompts were asked once")
     if budget and budget.exhausted:
         notes.append(f"stopped at --max-cost: {budget.spent:.4f} of {budget.limit} USD spent; the next might not fit")
     if truncated := tally.stop_reasons["length"]:

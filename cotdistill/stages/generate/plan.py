@@ -34,13 +34,15 @@ class Plan:
 
     def __post_init__(self) -> None:
         self.template = templates.load(self.config.template) if self.config.template else None
-        self.examples = templates.examples(self.config.few_shot) if self.config.few_shot else ()
+        self.examples = templates.examples(self.config.few_shot, self.template) if self.config.few_shot else ()
+        self._fields = templates.fields(self.template)
 
     def prompts(self) -> Iterator[list[Job]]:
         """One list a prompt: its samples."""
-        for prompt in self.file:
+        for entry in self.file.entries():
+            prompt, values = entry.prompt, entry.filling(self._fields)
             request = Request(
-                messages=templates.dress(prompt.messages, self.template, self.config.system, self.examples),
+                messages=templates.dress(prompt.messages, self.template, self.config.system, self.examples, values),
                 max_output_tokens=self.config.max_output_tokens,
                 temperature=self.config.temperature,
                 effort=self.config.effort,

@@ -1,0 +1,219 @@
+"""Multiple-choice sets: options in a list, an object or columns of their own, and a letter, a number or a text that
+says which is right -> options with letters, and the right letter.
+
+Read are the layouts of MMLU and MMLU-Pro, ARC, OpenBookQA and CommonsenseQA, AQuA, HellaSwag, MedQA and MedMCQA,
+LogiQA, RACE, PIQA, WinoGrande, SIQA, SciQ and GPQA.
+"""
+
+import ast
+import json
+import re
+import string
+from collections.abc import Mapping
+from hashlib import sha256
+from typing import Any, NamedTuple
+
+from cotdistill.inputs.values import Fields, as_text, is_missing, shown, simple
+
+LETTERS = string.ascii_uppercase
+OPTION_COLUMNS = ("choices", "options", "endings", "answers")
+INDEX_COLUMNS = ("answer_idx", "answer_index", "correct_idx", "correct_index", "label", "cop", "gold", "correct_option")
+KEY_COLUMNS = (
+    *("answer_idx", "answer_index", "correct_idx", "correct_index", "answerkey", "answer_key", "correct_option"),
+    *("correct", "correct_answer", "cop", "label", "gold", "answer", "target", "reference", "solution"),
+)
+ZERO_BASED = {"sol": ("label",), "choice": ("label",)}
+"""PIQA's sol1 and sol2, COPA's choice1 and choice2: their label counts from 0."""
+_OWN_LETTER = re.compile(r"\s*[(\[]?([A-Za-z])[)\].:]\s*(.*)", re.DOTALL)
+_LETTER = re.compile(r"\s*[(\[]?([A-Za-z])(?:[)\].:]+(?:\s.*)?)?\s*", re.DOTALL)
+_COLUMN = re.compile(r"(?P<stem>|op|opt|option|choice|ans|answer|alternative|sol|ending)_?(?P<label>[a-j]|\d)")
+_WRONG = re.compile(r"(?:incorrect_answer|distractor|wrong_answer)_?(\d)")
+
+
+class Options(NamedTuple):
+    """The options in the file's order. `labels` are the file's own, such as ARC's A to D or 1 to 4; `right` is the
+    place of the right one where the layout itself says it."""
+
+    texts: tuple[str, ...]
+    plain: tuple[Any, ...]
+    labels: tuple[str, ...]
+    columns: tuple[str, ...]
+    right: int | None = None
+    counted: tuple[str, ...] = ()
+    """The digits in the names of columns such as option1: which of them a number means depends on who counts."""
+
+    def lines(self) -> str:
+        """`A) …` on a line each, as the verifier `choice` reads them."""
+        return "\n".join(f"{LETTERS[place]}) {' '.join(text.split())}" for place, text in enumerate(self.texts))
+
+    def stand_in(self, question: str) -> bool:
+        """Whether the question shows its options already."""
+        return all(
+            re.search(rf"\b{LETTERS[place]}[).:\]]\s*{re.escape(text.strip())}", question)
+            for place, text in enumerate(self.texts)
+        )
+
+
+def options_of(fields: Fields) -> Options | None:
+    """The record's options, or None where it has none; a value that only looks like some is no error."""
+    for column in OPTION_COLUMNS:
+        value = fields.get(column)
+        if value is None and isinstance(fields.get("question"), Mapping):  # ARC's own release
+            value = fields.get(f"question.{column}")
+        if value is not None and (found := _in_one_column(value, fields.name(column) or "question")):
+            return found
+    return _in_columns(fields) or _right_and_wrong(fields)
+
+
+def right_letter(fields: Fields, options: Options) -> tuple[str | None, str | None]:
+    """The right option's letter and the column that names it; None where no column does.
+
+    Raises ValueError for a key that is none of the options, or may be two of them."""
+    if options.right is not None:
+        return LETTERS[options.right], options.columns[0]
+    problem: ValueError | None = None
+    for column in KEY_COLUMNS:
+        value = fields.get(column)
+        if value is None or isinstance(value, bool | list | Mapping) or fields.name(column) in options.columns:
+            continue
+        if str(value) == "-1":  # a test set whose answers are held back
+            continue
+        try:
+            place = _place(as_text(value, column), value, column, options)
+        except ValueError as error:
+            problem = problem or error
+            continue
+        return LETTERS[place], fields.name(column)
+    if problem:
+        raise problem
+    return None, None
+
+
+def _place(key: str, value: Any, column: str, options: Options) -> int:
+    labels = [label.casefold() for label in options.labels]
+    if key.strip().casefold() in labels:
+        return labels.index(key.strip().casefold())
+    columns = [simple(column) for column in options.columns]
+    if len(columns) > 1 and simple(key) in columns:  # "option2"
+        return columns.index(simple(key))
+    readings = set()
+    if key.strip() in options.counted and column not in ZERO_BASED.get(options.columns[0][:-1].casefold(), ()):
+        readings.add(options.counted.index(key.strip()))
+    index = int(key) if key.strip().isdecimal() and int(key) < len(options.texts) else None
+    counts = column in INDEX_COLUMNS or (_is_number(value) and not options.counted)
+    if index is not None and counts and not readings and not any(_is_number(one) for one in options.plain):
+        return index
+    if index is not None and (column in INDEX_COLUMNS or not options.counted):
+        readings.add(index)
+    if not labels and (letter := _LETTER.fullmatch(key)) and letter[1].upper() in LETTERS[: len(options.texts)]:
+        readings.add(LETTERS.index(letter[1].upper()))
+    same = [place for place, text in enumerate(options.texts) if _folded(text) == _folded(key)]
+    if len(same) == 1:
+        readings.update(same)
+    if len(readings) == 1:
+        return readings.pop()
+    if readings:
+        both = " or ".join(LETTERS[place] for place in sorted(readings))
+        raise ValueError(f"{column}: {shown(key)!r} may be option {both}; write the letter of the right option")
+    raise ValueError(
+        f"{column}: {shown(key)!r} is none of the {len(options.texts)} options; expected a letter, the option's text, "
+        f"or its number counted from 0"
+    )
+
+
+def _in_one_column(value: Any, column: str) -> Options | None:
+    if isinstance(value, str):
+        value = _list_in_text(value)
+    labels: list[Any] = []
+    if isinstance(value, Mapping):
+        inner = Fields(value)
+        if isinstance(inner.get("text"), list):
+            value, labels = inner.get("text"), inner.get("label") or []
+        elif all(len(str(name)) == 1 for name in value):
+            labels, value = list(value), list(value.values())
+    elif isinstance(value, list) and all(isinstance(one, Mapping) for one in value):
+        labels = [_first(one, ("label", "key", "id", "letter")) for one in value]
+        value = [_first(one, ("text", "value", "content", "option")) for one in value]
+        labels = [] if None in labels else labels
+    if not isinstance(value, list) or not 2 <= len(value) <= len(LETTERS):
+        return None
+    try:
+        texts = [as_text(one, column) for one in value]
+        own = tuple(as_text(one, column) for one in labels) if len(labels) == len(texts) else ()
+    except ValueError:
+        return None
+    if any(map(is_missing, texts)):
+        return None
+    found = [_OWN_LETTER.fullmatch(text) for text in texts]
+    if all(one and one[1].upper() == LETTERS[place] for place, one in enumerate(found)):  # AQuA's "A)21"
+        texts = [one[2] for one in found if one]
+    return Options(tuple(texts), tuple(value), own, (column,))
+
+
+def _in_columns(fields: Fields) -> Options | None:
+    """Options in columns of their own: A to D, option_a, opa, choice1, sol1 …"""
+    families: dict[tuple[str, bool], dict[str, str]] = {}
+    for name, own in fields.names().items():
+        if (column := _COLUMN.fullmatch(name)) and fields.get(own) is not None:
+            label = column["label"]
+            families.setdefault((column["stem"], label.isdigit()), {})[label] = own
+    for (stem, digits), columns in families.items():
+        labels = sorted(columns)
+        first = labels[0] if digits and labels[0] in "01" else "a"
+        expected = [chr(ord(first) + place) for place in range(len(labels))]
+        if labels != expected or len(labels) < (2 if stem else 3) or (not stem and digits):
+            continue
+        values = [fields.get(columns[label]) for label in labels]
+        if any(isinstance(value, list | Mapping | bool) for value in values):
+            continue
+        # SIQA counts its answerA to answerC from 1.
+        own_labels = ("1", "2", "3") if stem == "answer" and labels == ["a", "b", "c"] else ()
+        return Options(
+            texts=tuple(as_text(value, stem) for value in values),
+            plain=tuple(values),
+            labels=own_labels,
+            columns=tuple(columns[label] for label in labels),
+            counted=tuple(labels) if digits else (),
+        )
+    return None
+
+
+def _right_and_wrong(fields: Fields) -> Options | None:
+    """SciQ's and GPQA's layout, the right answer in one column and wrong ones in others: in an order that the texts
+    alone decide, so that the right one is not always first."""
+    right = fields.get("correct_answer")
+    wrong = [own for name, own in fields.names().items() if _WRONG.fullmatch(name) and fields.get(own) is not None]
+    if right is None or not wrong:
+        return None
+    values = [right, *map(fields.get, wrong)]
+    if any(isinstance(value, list | Mapping | bool) for value in values):
+        return None
+    texts = sorted((as_text(value, "") for value in values), key=lambda text: sha256(text.encode()).digest())
+    columns = (fields.name("correct_answer") or "", *wrong)
+    return Options(tuple(texts), tuple(texts), (), columns, texts.index(as_text(right, "")))
+
+
+def _list_in_text(text: str) -> Any:
+    """A list as a CSV cell holds it: JSON, or Python's own writing."""
+    if not text.lstrip().startswith(("[", "{")) or len(text) > 100_000:
+        return None
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        pass
+    try:
+        return ast.literal_eval(text.strip())
+    except (ValueError, SyntaxError, RecursionError, MemoryError):
+        return None
+
+
+def _first(value: Mapping[str, Any], names: tuple[str, ...]) -> Any:
+    return next((value[name] for name in names if name in value), None)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _folded(text: str) -> str:
+    return " ".join(text.casefold().split()).strip(" .")

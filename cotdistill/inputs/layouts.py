@@ -1,0 +1,245 @@
+"""One record of a person's file -> what is asked and what the right answer is: the usual columns and the layouts of
+public data sets. docs/prompts.md lists them."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from cotdistill.answers.extract import cut_reference, final_answer
+from cotdistill.inputs.choices import options_of, right_letter
+from cotdistill.inputs.conversations import chat, turns_of
+from cotdistill.inputs.values import Fields, as_text, is_missing, kind
+from cotdistill.reasoning import split
+from cotdistill.records import Message
+
+CHAT_FIELDS = ("messages", "conversations", "conversation")
+QUESTION_FIELDS = (*CHAT_FIELDS, "prompt", "question", "problem", "instruction", "query", "input")
+QUESTIONS_WITH_OPTIONS = ("question_stem", "ctx", "goal", "sentence", "stem")
+REFERENCE_FIELDS = (
+    *("reference", "answer", "final_answer", "expected_answer", "ground_truth", "gold_answer", "reference_answer"),
+    *("correct_answer", "reward_model.ground_truth", "solution"),
+)
+ANSWER_FIELDS = ("output", "response", "completion")
+"""Answers written to be learnt from. A long one is a reference only where it says a final answer."""
+CONTEXT_FIELDS = ("passage", "context", "article", "body", "premise")
+SYSTEM_FIELDS = ("system", "system_prompt")
+KEPT_AS_IS = ("id", "verifier", "tags")
+
+SHORT_ANSWER = 100
+"""In letters. A longer answer, or one of several lines, is no reference by itself: no verifier could compare it."""
+
+_MOST_CASES = 200
+_ANNOUNCED = ("conclusion", "boxed", "hashes", "answer_line")
+
+
+@dataclass
+class Reading:
+    """What one record says. `question_from` and `reference_from` name columns in words, `question` is the question
+    without what was joined to it from the columns `joined`, `answer` is the reference before it was cut. `remark` says
+    what a person should know who has such records."""
+
+    messages: tuple[Message, ...]
+    question_from: str
+    question: str
+    joined: frozenset[str] = frozenset()
+    options: str | None = None
+    options_in: tuple[str, ...] = ()
+    reference: str | None = None
+    reference_from: str | None = None
+    answer: str | None = None
+    verifier: str | None = None
+    remarks: list[str] = field(default_factory=list)
+    unused: frozenset[str] = frozenset()
+
+
+def read(fields: Fields, prompt_field: str | None = None, reference_field: str | None = None) -> Reading:
+    """Raises ValueError that says what is wrong with the record."""
+    column = _question_column(fields, prompt_field)
+    value = fields.take(column)
+    is_chat = bool(turns_of(value)) or column in CHAT_FIELDS
+    reading = (_chat if is_chat else _text)(fields, column, value)
+    _add_system(fields, reading)
+    if reference_field is not None:
+        _take_reference(fields, reading, reference_field)
+    elif reading.options is None and not _take_tests(fields, reading):
+        _find_reference(fields, reading)
+    return reading
+
+
+def _question_column(fields: Fields, wanted: str | None) -> str:
+    if wanted is not None:
+        if not fields.has(wanted):
+            raise ValueError(f"no column {wanted!r} (--prompt-field); its columns are: {', '.join(fields.raw)}")
+        candidates: tuple[str, ...] = (wanted,)
+    else:
+        candidates = QUESTION_FIELDS
+        if fields.has("test_list"):  # MBPP
+            candidates += ("text",)
+        elif options_of(fields):
+            candidates += QUESTIONS_WITH_OPTIONS
+    if column := fields.first(candidates):
+        return column
+    if present := [name for name in candidates if fields.has(name)]:
+        raise ValueError(f"{present[0]}: expected a question, got nothing")
+    found = ", ".join(fields.raw) or "no columns"
+    raise ValueError(f"no question: expected one of {', '.join(QUESTION_FIELDS)}, found {found}")
+
+
+def _chat(fields: Fields, column: str, value: Any) -> Reading:
+    found = chat(value, column)
+    return Reading(
+        messages=found.messages,
+        question_from=repr(column),
+        question=found.messages[-1].content,
+        answer=found.answer,
+        unused=found.unused,
+    )
+
+
+def _text(fields: Fields, column: str, value: Any) -> Reading:
+    """A question in one column, with what belongs to it in others: Alpaca's input, a passage, options, tests."""
+    if isinstance(value, Mapping) and "stem" in value:  # ARC's own release
+        value = value["stem"]
+    if isinstance(value, bool):
+        raise ValueError(f"{column}: expected text, got bool")
+    question, joined, remarks, options = as_text(value, column), [], [], None
+    parts = [question]
+    if column == "instruction" and (extra := fields.first(("input", "context"))):  # Alpaca, Dolly
+        parts.append(as_text(fields.take(extra), extra))
+        joined.append(extra)
+    elif (context := fields.first(CONTEXT_FIELDS)) and context != column and isinstance(fields.get(context), str):
+        parts.insert(0, fields.take(context))
+        joined.append(context)
+    verifier = reference = key_column = None
+    options_in: tuple[str, ...] = ()
+    if found := options_of(fields):
+        letter, key_column = right_letter(fields, found)
+        reference, verifier, options = letter, "choice" if letter else None, found.lines()
+        options_in = found.columns
+        if not found.stand_in(question):
+            parts.append(options)
+            joined += found.columns
+        remarks.append("options are lettered, the reference is a letter, the verifier is choice")
+        for name in (*found.columns, *((key_column,) if key_column else ())):
+            fields.use(name)
+    elif tests := fields.get("test_list"):  # MBPP: only the tests say what the function is called
+        parts.append("Your code should pass these tests:\n\n" + "\n".join(map(str, _list(tests))))
+        joined.append("test_list")
+    others = [name for name in dict.fromkeys(joined) if name != column]
+    source = repr(column) + (f" with {', '.join(map(repr, others))}" if others else "")
+    return Reading(
+        messages=(Message(role="user", content="\n\n".join(part for part in parts if part.strip())),),
+        question_from=source,
+        question=question,
+        joined=frozenset(joined),
+        options=options,
+        options_in=options_in,
+        reference=reference,
+        reference_from=repr(key_column) if key_column else None,
+        answer=reference,
+        verifier=verifier,
+        remarks=remarks,
+    )
+
+
+def _add_system(fields: Fields, reading: Reading) -> None:
+    column = fields.first(SYSTEM_FIELDS)
+    if column is None or not isinstance(fields.get(column), str) or reading.messages[0].role == "system":
+        return
+    reading.messages = (Message(role="system", content=fields.take(column)), *reading.messages)
+    reading.question_from += f", system prompt from {column!r}"
+
+
+def _take_tests(fields: Fields, reading: Reading) -> bool:
+    """Tests of a program, as the verifier `code` runs them: HumanEval's, MBPP's, APPS' pairs of input and output."""
+    test, entry, listed = fields.get("test"), fields.get("entry_point"), fields.get("test_list")
+    if isinstance(test, str) and isinstance(entry, str):
+        call = f"\n\n\ncheck({entry})\n" if "def check(" in test and f"\ncheck({entry})" not in test else ""
+        reading.reference, columns = test.rstrip() + call, ["test", "entry_point"]
+    elif listed is not None:
+        imports, setup = _list(fields.get("test_imports") or []), fields.get("test_setup_code") or ""
+        lines = [*map(str, imports), str(setup), *map(str, _list(listed))]
+        reading.reference, columns = "\n".join(line for line in lines if line.strip()), ["test_list"]
+        columns += [name for name in ("test_imports", "test_setup_code") if fields.get(name) is not None]
+    elif cases := _cases(fields.get("input_output")):
+        reading.reference, columns = cases, ["input_output"]
+    else:
+        return False
+    for name in columns:
+        fields.use(name)
+    reading.answer, reading.reference_from = reading.reference, " and ".join(map(repr, columns))
+    reading.remarks.append("the reference is a program's tests: judge with --verify code")
+    return True
+
+
+def _cases(value: Any) -> str | None:
+    """`{"inputs": […], "outputs": […]}` as the verifier's list of stdin and stdout; None for calls of a function."""
+    try:
+        found = json.loads(value) if isinstance(value, str) else value
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(found, Mapping) or found.get("fn_name"):
+        return None
+    inputs, outputs = found.get("inputs"), found.get("outputs")
+    if not isinstance(inputs, list) or not isinstance(outputs, list) or not 0 < len(inputs) == len(outputs):
+        return None
+    if not all(isinstance(text, str) for text in [*inputs, *outputs]):
+        return None
+    pairs = zip(inputs, outputs, strict=True)
+    return json.dumps([{"stdin": one, "stdout": other} for one, other in pairs][:_MOST_CASES], ensure_ascii=False)
+
+
+def _find_reference(fields: Fields, reading: Reading) -> None:
+    if column := fields.first(REFERENCE_FIELDS):
+        _take_reference(fields, reading, column)
+        return
+    column = fields.first(ANSWER_FIELDS) if reading.answer is None else None
+    if column is not None:
+        reading.answer = as_text(fields.take(column), column)
+    if reading.answer is None:
+        return
+    name = repr(column) if column else "the last turn"
+    reading.reference = _final(reading.answer)
+    if reading.reference is None:
+        reading.remarks.append(f"long answers in {name} are no references; --reference-field takes them whole")
+    else:
+        reading.reference_from = name
+
+
+def _take_reference(fields: Fields, reading: Reading, column: str) -> None:
+    value = fields.take(column)
+    if value is None:
+        return
+    if isinstance(value, list) and len(value) == 1:
+        value = value[0]
+    if isinstance(value, list | Mapping):
+        raise ValueError(
+            f"{column}: expected one reference, got {kind(value)}; name the column of one with --reference-field"
+        )
+    text = as_text(value, column)
+    if is_missing(text):
+        return
+    reading.answer, reading.reference_from = text, repr(column)
+    reading.reference = cut_reference(text)
+    reading.verifier = None
+
+
+def _final(text: str) -> str | None:
+    """The final answer of somebody's answer: what it announces, or all of it where it is short."""
+    visible = split(text).answer.strip()
+    cut = cut_reference(visible)
+    if cut != visible:
+        return cut
+    if (found := final_answer(visible)) and found.rule in _ANNOUNCED:
+        return found.answer
+    return visible if visible and len(visible) <= SHORT_ANSWER and "\n" not in visible else None
+
+
+def _list(value: Any) -> list[Any]:
+    if isinstance(value, str):
+        try:
+            value = json.loads(value)
+        except (ValueError, RecursionError):
+            return [value]
+    return value if isinstance(value, list) else [value]

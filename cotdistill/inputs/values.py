@@ -1,0 +1,127 @@
+"""Single values and column names of people's files: what counts as missing, and a value as text."""
+
+import datetime
+import math
+import re
+from collections.abc import Mapping
+from decimal import Decimal
+from functools import lru_cache
+from typing import Any
+
+import msgspec
+
+LARGEST_WHOLE = 1e15
+"""Below it a float without a fraction is written without one: pandas makes 12.0 of a 12 that stands beside a gap."""
+
+
+@lru_cache(4096)
+def simple(name: str) -> str:
+    """A column's name without what spreadsheets vary: `" Final Answer"` and `final-answer` are `final_answer`."""
+    return re.sub(r"[\s\-]+", "_", name.replace("\ufeff", "").strip().casefold())
+
+
+def is_missing(value: Any) -> bool:
+    """None, NaN (what pandas and Parquet write for a gap), a text of spaces, and what is empty."""
+    if isinstance(value, str):
+        return not value.strip()
+    return value is None or value != value or (isinstance(value, list | dict | tuple) and not value)
+
+
+def as_text(value: Any, column: str) -> str:
+    """A text, number, boolean or date as text: true, 12, 0.5, 2024-05-01. Raises ValueError for anything else."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int):
+        return str(value)
+    if isinstance(value, float) and math.isfinite(value):
+        return str(int(value)) if value.is_integer() and abs(value) < LARGEST_WHOLE else repr(value)
+    if isinstance(value, Decimal) and value.is_finite():
+        text = f"{value:f}"
+        return text.rstrip("0").rstrip(".") if "." in text else text
+    if isinstance(value, datetime.date | datetime.time):
+        return value.isoformat()
+    raise ValueError(f"{column}: expected text, got {kind(value)}")
+
+
+def kind(value: Any) -> str:
+    """What a value is, for an error message."""
+    if isinstance(value, list | dict):
+        return f"{type(value).__name__} of {len(value)}" if value else f"an empty {type(value).__name__}"
+    return "nothing" if is_missing(value) else type(value).__name__
+
+
+def shown(value: Any, most: int = 40) -> str:
+    """A value on one short line, for an error message."""
+    text = " ".join(str(value).split())
+    return text if len(text) <= most else text[: most - 1] + "…"
+
+
+def for_template(value: Any) -> str:
+    """Any value as it stands in a template: a list of plain values with commas, anything nested as JSON."""
+    if is_missing(value):
+        return ""
+    try:
+        if isinstance(value, list):
+            return ", ".join(as_text(one, "") for one in value)
+        return as_text(value, "")
+    except ValueError:
+        return msgspec.json.encode(value, enc_hook=str).decode()
+
+
+class Fields:
+    """One record of a person's file. Columns are found whatever the case and the spaces of their names, and values
+    inside an object as `outer.inner`; `used` collects the columns that were taken."""
+
+    def __init__(self, raw: Mapping[str, Any]) -> None:
+        self.raw = raw
+        self.used: set[str] = set()
+        self._names = {simple(name): name for name in reversed(tuple(raw))}
+
+    def name(self, wanted: str) -> str | None:
+        """The column's own name, or None where there is none."""
+        if wanted in self.raw:
+            return wanted
+        return self._names.get(simple(wanted))
+
+    def get(self, wanted: str) -> Any:
+        """The value, or None where it is missing."""
+        name = self.name(wanted)
+        if name is not None:
+            return None if is_missing(self.raw[name]) else self.raw[name]
+        outer, dot, inner = wanted.rpartition(".")
+        value = self.get(outer) if dot else None
+        if isinstance(value, Mapping):
+            return Fields(value).get(inner)
+        return None
+
+    def take(self, wanted: str) -> Any:
+        """The same, and the column counts as used."""
+        self.use(wanted)
+        return self.get(wanted)
+
+    def use(self, wanted: str) -> None:
+        for name in (wanted, wanted.partition(".")[0]):
+            if own := self.name(name):
+                self.used.add(own)
+                return
+
+    def has(self, wanted: str) -> bool:
+        """Whether there is such a column or path, whatever its value."""
+        if self.name(wanted) is not None:
+            return True
+        outer, dot, inner = wanted.rpartition(".")
+        value = self.get(outer) if dot else None
+        return isinstance(value, Mapping) and Fields(value).has(inner)
+
+    def first(self, names: tuple[str, ...]) -> str | None:
+        """The first of these columns that has a value, by its own name."""
+        for wanted in names:
+            if self.get(wanted) is not None:
+                return self.name(wanted) or wanted
+        return None
+
+    def names(self) -> dict[str, str]:
+        """Every column's own name by its simple name, in the record's order."""
+        return dict(reversed(self._names.items()))
