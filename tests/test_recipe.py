@@ -66,7 +66,7 @@ MORE = [
     ('generate.verify="math"', "generate.verify: here it goes with --until-accepted"),
     ('generate.template="none.md"', "generate.template: none.md: no such template file"),
     ('generate.few_shot="none.jsonl"', "generate.few_shot: none.jsonl: "),
-    ('generate.few_shot="wrong_shots.jsonl"', "generate.few_shot: wrong_shots.jsonl: example 1"),
+    ('generate.few_shot="wrong_shots.jsonl"', "generate.few_shot: wrong_shots.jsonl:1: no question"),
     ("generate.samples=1.5", "generate.samples: expected a whole number, at least 1, got 1.5"),
     ("generate.samples=true", "generate.samples: expected a whole number, at least 1, got True"),
     ("generate.max_output_tokens=0", "generate.max_output_tokens: expected at least 1, got 0"),
@@ -86,6 +86,7 @@ MORE = [
     ("generate.price_out=nan", "generate.price_out: expected at least 0, got nan"),
     ("generate.limit=0", "generate.limit: expected at least 1, got 0"),
     ('generate.prompt_field="quesiton"', "prompts: prompts.jsonl"),
+    ('generate.id_field="Nr"', "prompts: prompts.jsonl:1: no column 'Nr' (--id-field)"),
     ("generate.reextract=true", "generate.reextract: not in a recipe"),
     ('filter.verify="meth"', "filter.verify: no verifier named 'meth'"),
     ('filter.verify="code:tests=none.py"', "filter.verify: code:tests=none.py: none.py cannot be read"),
@@ -187,13 +188,19 @@ def test_a_wrong_setting_is_named_with_its_place_and_what_was_expected(change: s
 
 
 def test_the_table_has_every_option_that_can_be_wrong() -> None:
-    any_text = {"generate.license", "generate.effort", "generate.system", "generate.reference_field"}
+    any_text = {
+        "generate.license",
+        "generate.effort",
+        "generate.system",
+        "generate.reference_field",
+        "generate.tag_field",
+    }
     switches = {
         "generate.no_cache", "generate.retry_truncated", "generate.skip_bad", "generate.allow_modified",
         "filter.keep_incorrect", "filter.skip_bad", "filter.allow_modified", "format.skip_bad",
         "format.allow_modified", "finetune.skip_bad", "finetune.allow_modified", "evaluate.allow_modified",
     }  # fmt: skip
-    columns = {"evaluate.prompt_field", "evaluate.reference_field", "evaluate.seed"}
+    columns = {f"evaluate.{name}" for name in ("prompt_field", "reference_field", "id_field", "tag_field", "seed")}
     elsewhere = {f"{stage}.{name}" for stage in STAGES for name in ("dry_run", "show")}
     asked = {change.partition("=")[0] for change, _ in [*SIXTEEN, *MORE]}
     every = {f"{stage}.{name}" for stage, kind in STAGES.items() for name in kind.__dataclass_fields__}
