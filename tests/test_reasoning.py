@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cotdistill.answers.extract import MAX_ANSWER, Extracted, cut_reference, final_answer
+from cotdistill.answers.boxes import MAX_ANSWER
+from cotdistill.answers.extract import Extracted, cut_reference, final_answer
 from cotdistill.reasoning import Split, join, split
 
 
@@ -87,8 +88,8 @@ ANSWERS = [
     ("It costs 1 234 in all", "1 234", "last_number"),
     ("There is 50.5\\% of it left", "50.5\\%", "last_number"),
     ("We get 6.02e23 of them, right?", "6.02e23", "last_number"),
-    ("This is -3 degrees, roughly", "-3", "last_number"),
-    ("This is 16-3 degrees, roughly", "3", "last_number"),
+    ("This is -3 degrees, roughly", "-3 degrees", "last_number"),
+    ("This is 16-3 degrees, roughly", "16-3 degrees", "last_number"),
     ("200 x $5 = $1000 for this.\nThe total is $1000", "$1000", "last_number"),
 ]
 

@@ -300,7 +300,7 @@ WHOLE = [
     ("200 x $5 = $1000 for this. 3 x $8 = $24 more.\nThe total is $1000", "1000", "correct", "numeric/last_number"),
     ("<think>\\boxed{7}</think> The answer is 8.", "7", "incorrect", "numeric/answer_line"),
     ("<think>\\boxed{7}</think> The answer is 8.", "8", "correct", "text/answer_line"),
-    ("it costs $25.31. the answer is fifty-two point six two", "25.31", "incorrect", "text/answer_line"),
+    ("it costs $25.31. the answer is fifty-two point six two", "25.31", "incorrect", "numeric/answer_line"),
     ("Hence $x = 3.0$.", "3", "correct", "numeric/equation"),
     ("The answer is (A).", "A", "correct", "text/answer_line"),
     ("Result: \\boxed{12", "12", "correct", "text/boxed"),

@@ -5,6 +5,7 @@ from fractions import Fraction
 
 from cotdistill.answers.numbers import Number, read, same
 from cotdistill.answers.spelling import folded, plain, right_side
+from cotdistill.answers.units import Unit
 
 MAX_ANSWERS = 1_000
 """So many different spellings are compared with each other; the rest by spelling only."""
@@ -23,12 +24,12 @@ def classes(answers: Sequence[str], equal: Callable[[str, str], bool] | None = N
     for place, answer in enumerate(answers):
         by_spelling.setdefault(folded(right_side(plain(answer), "")), []).append(place)
     found: list[tuple[str, Number | None, list[int]]] = []
-    by_value: dict[tuple[Fraction, bool, str, str], list[int]] = {}
+    by_value: dict[tuple[Fraction, Unit], list[int]] = {}
     asked = 0
     for places in by_spelling.values():
         answer = right_side(plain(answers[places[0]]), "")
         number = read(answer) if len(found) < MAX_ANSWERS else None
-        value = (number.value, number.percent, number.currency, number.unit) if number else None
+        value = (number.value, number.unit) if number else None
         if value in by_value:
             by_value[value] += places
             continue

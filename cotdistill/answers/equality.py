@@ -14,6 +14,7 @@ from cotdistill.answers.numbers import off_unit, read, same, with_point
 from cotdistill.answers.spelling import LETTER, WORDS, folded, plain, same_letters, stated, words_of
 from cotdistill.answers.structure import ALIKE, UNORDERED, Parts, are_matrices, parts_of_both, right_sides
 from cotdistill.answers.symbolic import MAX_EXPRESSION, Compared, Comparer, Outcome, reason_to_refuse
+from cotdistill.answers.units import ratio
 from cotdistill.records import Status
 
 MAX_PARTS = 100
@@ -146,7 +147,7 @@ class Equality:
     def _rule_by_algebra(self, gold: str, given: str, budget: CpuBudget) -> Ruling:
         gold, unit = off_unit(gold)
         given, other = off_unit(given)
-        if (unit and other and unit != other) or not same_letters(gold, given):
+        if ratio(unit, other) != 1 or not same_letters(gold, given):
             return Ruling("incorrect", "text")
         left_s = budget.left()
         found = self.comparer.compare(gold, given, left_s) if left_s > 0 else Compared("timeout", 0.0)

@@ -5,77 +5,166 @@ from fractions import Fraction
 from functools import lru_cache
 from typing import NamedTuple
 
+from cotdistill.answers import number_words
 from cotdistill.answers.symbolic import MAX_EXPRESSION
+from cotdistill.answers.units import NONE, SIGNS, Unit, merged, ratio, read_unit
 
-_SHORT_UNITS = {
-    "m", "g", "s", "h", "l", "L", "cm", "mm", "km", "kg", "mg", "ml", "mL", "ft", "in", "lb", "lbs", "oz", "hr", "hrs",
-    "mi", "yd", "Hz", "am", "pm", "USD", "sq", "cu",
-}  # fmt: skip
-_UNIT_NAMES = {
-    "dollar": "$", "usd": "$", "euro": "€", "centimeter": "cm", "centimetre": "cm", "meter": "m", "metre": "m",
-    "kilometer": "km", "kilometre": "km", "millimeter": "mm", "millimetre": "mm", "gram": "g", "kilogram": "kg",
-    "liter": "l", "litre": "l", "hour": "h", "hr": "h", "minute": "min", "second": "s", "sec": "s",
-    "inche": "in", "inch": "in", "foot": "ft", "feet": "ft", "mile": "mi",
-}  # fmt: skip
-SCALE = re.compile(
-    r"\b(?:hundred|thousand|[mbtr]{1,2}illion|dozen|half|halves|thirds?|quarters?|fifths?|plus|minus|times|and|or|more"
-    r"|less|fewer|most|least|than|over|squared|cubed|factorial|mod|base|point|remainder|not|if|is|sqrt|sin|cos|tan|log"
-    r"|sec|exp)\b"
+GROUPED = (
+    r"(?:(?!0,)\d{1,3}(?:,\d{3})+(?![\d,])(?:\.\d+)?"  # 1,234.5
+    r"|[1-9]\d?(?:,\d\d)+,\d{3}(?![\d,])(?:\.\d+)?"  # 12,34,567
+    r"|[1-9]\d{0,2}(?:\.\d{3})+,\d+(?![\d,])|[1-9]\d{0,2}(?:\.\d{3}){2,}(?![\d.])"  # 1.234,5 and 1.234.567
+    r"|[1-9]\d{0,2}(?:['’_]\d{3})+(?![\d'’_])(?:\.\d+)?"  # 1'234.5 and 1_234
+    r"|\d{1,3}(?: \d{3})+(?![\d/])(?:[.,]\d+)?)"  # 1 234,5
 )
-"""Words that make another number of the number before them."""
-_UNIT_WORD = re.compile(r"([A-Za-z$€£]+)\.?((?:\^\{?|\*\*)?[23]\}?)?(?:/([A-Za-z]+)(?:\^?[23])?)?")
-_GLUE = frozenset({"a", "an", "of", "per", "the", "each", "to"})
+"""Digits in groups, in the ways of many countries, where no other number can be meant."""
+
+_SCALES = {
+    "hundred": 100, "thousand": 10**3, "million": 10**6, "billion": 10**9, "trillion": 10**12, "dozen": 12,
+    "lakh": 10**5, "lac": 10**5, "crore": 10**7, "mio": 10**6, "mill": 10**6, "mrd": 10**9, "bn": 10**9,
+    "mn": 10**6, "tsd": 10**3, "tausend": 10**3, "millionen": 10**6, "milliarde": 10**9,
+    "milliarden": 10**9, "millón": 10**6, "millones": 10**6, "milione": 10**6, "milioni": 10**6,
+    "milhão": 10**6, "milhões": 10**6, "mil": 10**3, "mille": 10**3, "milliard": 10**9, "тыс": 10**3,
+    "тысяч": 10**3, "тысячи": 10**3, "тысяча": 10**3, "млн": 10**6, "миллион": 10**6, "миллиона": 10**6,
+    "миллионов": 10**6, "млрд": 10**9, "万": 10**4, "萬": 10**4, "亿": 10**8, "億": 10**8, "만": 10**4,
+    "억": 10**8, "千": 10**3, "百万": 10**6,
+}  # fmt: skip
+_ATTACHED = {"k": 10**3, "K": 10**3, "M": 10**6, "B": 10**9, "bn": 10**9, "m": 10**6, "b": 10**9}
+_SCALE_WORDS = "|".join(sorted(_SCALES, key=len, reverse=True))
 _VALUE = re.compile(
-    r"(?P<sign>[-+]?) ?(?P<currency>[$€£]?) ?(?P<inner>-?)"
-    r"(?:(?P<whole>\d{1,4}) (?=\d+/\d+(?![\d.])))?"
-    r"(?P<digits>(?:(?!0,)\d{1,3}(?:,\d{3})+(?!\d)|\d{1,3}(?: \d{3})+(?![\d/])|\d+)(?:\.\d*)?|\.\d+)"
-    r"(?:[eE](?P<exponent>[-+]?\d{1,3})(?![\d.]))?(?: ?/ ?(?P<under>\d+(?:\.\d+)?))?(?P<rest>(?: ?[%$€£A-Za-z].*)?)"
+    rf"(?P<sign>[-+]?) ?(?P<money>{SIGNS})? ?(?P<inner>-?)"
+    r"(?:(?P<whole>\d{1,4}) (?=\d+ ?/ ?\d+(?![\d.])))?"
+    rf"(?P<digits>{GROUPED}|\d+(?:\.\d*)?|\.\d+)"
+    r"(?:[eE](?P<exponent>[-+]?\d{1,3})(?![\d.]))?(?: ?/ ?(?P<under>\d+(?:\.\d+)?))?"
+    r"(?P<ordinal>(?:st|nd|rd|th)(?![A-Za-z]))?"
+    rf"(?:(?: |(?=[^\x00-\x7f]))(?P<scale>(?i:{_SCALE_WORDS}))s?\.?(?![^\W\d_a-zA-Z])(?![a-zA-Z])"
+    r"|(?P<attached>bn|[kKMBmb])(?![^\W_])|(?P<mixed>mio|Mio|mn|Mrd|mrd)\.?(?![^\W_]))?"
+    r"(?P<rest>(?: ?[^\d\s.,:;!?=+*(){}\[\]<>^\\|&#@'’_~-].*)?)",
+    re.DOTALL,
 )
 _FRACTION = re.compile(r"(\d? ?)\\frac ?(?:\{ ?(\d[\d.,]*) ?\}|(\d)) ?(?:\{ ?(\d[\d.]*) ?\}|(\d))(?! ?[\d.({\\^!_])")
-_REPEATING = re.compile(r"(\d*)\.(\d*)\\(?:overline|bar) ?\{(\d{1,12})\}")
-_POWER_OF_TEN = re.compile(r" ?(?:\\times|\\cdot|\*) ?10 ?\^ ?(?:\{ ?([-+]?\d{1,3}) ?\}|([-+]?\d{1,3}))(?!\d)")
-_SMALL = (
-    "zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve",
-    "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen",
-)  # fmt: skip
-_TENS = ("twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety")
+_REPEATING = re.compile(r"(\d*)\.(\d*)\\(?:overline|bar|dot) ?\{(\d{1,12})\}")
+_POWER_OF_TEN = re.compile(
+    r" ?(?:\\times|\\cdot|\*|(?<=\d)[xX]|(?<=\d )[xX]) ?10 ?\^ ?(?:\{ ?([-+]?\d{1,3}) ?\}|\(([-+]?\d{1,3})\)"
+    r"|([-+]?\d{1,3}))(?!\d)"
+)
+_AND_A_PART = re.compile(r"(\d{1,4}) and (?=\d+ ?/ ?\d+)")
+_AND_A_HALF = re.compile(r"(\d{1,6}) and (an? half|a quarter|a third|three[ -]quarters|two[ -]thirds)(?![A-Za-z])")
+_NOTE = re.compile(r" ?\(([^()\d]{1,60})\)\.?$")
+_COMPOUND = re.compile(
+    r"(-?)\$?(\d{1,6}(?:\.\d{1,6})?) ?([A-Za-z]{1,12})\.?,?(?: and)? ?(\d{1,6}(?:\.\d{1,6})?) ?([A-Za-z]{1,12})\.?"
+    r"(?:,?(?: and)? ?(\d{1,6}(?:\.\d{1,6})?) ?([A-Za-z]{1,12})\.?)?"
+)
+_BASED = re.compile(r"0[xX][0-9A-Fa-f]{1,16}|0[bB][01]{1,64}")
+_SIMPLE = re.compile(r"-?\d{1,30}(?:\.\d{1,30})?")
+
+LONG = 15
+"""Significant digits: a decimal with so many was computed with binary floats, and is only near to what it means."""
 
 
 class Number(NamedTuple):
-    """An exact value with what was written around it. `decimals` counts digits after the point; None: a fraction."""
+    """An exact value and its unit. `decimals` counts digits after the point, None: a fraction; `digits` all of them."""
 
     value: Fraction
-    percent: bool
-    currency: str
-    unit: str
+    unit: Unit
     decimals: int | None
+    digits: int = 0
 
 
-@lru_cache(1024)
+@lru_cache(4096)
 def read(text: str) -> Number | None:
-    """One number in a plain text: 1,234.50 · $18 · 3/4 · 1 1/2 · \\frac{3}{4} · 6.02\\times10^{23} · 50 % · 12 eggs."""
-    if len(text) > MAX_EXPRESSION:
+    """One number in a plain text: 1,234.50 · $18 · 3/4 · 1 1/2 · \\frac{3}{4} · 6.02\\times10^{23} · 50 % · 12 eggs ·
+    2.5 million · two hundred five · 2 hours and 30 minutes."""
+    if _SIMPLE.fullmatch(text):
+        return _number(text, Fraction(text), NONE, None)
+    if len(text) > MAX_EXPRESSION or not text:
         return None
-    text = _REPEATING.sub(_as_fraction, _spelt_out(text))
-    found = _VALUE.fullmatch(_FRACTION.sub(_slash, _POWER_OF_TEN.sub(r"e\1\2", text)))
-    if found is None:
-        return None
-    rest = found["rest"].strip()
-    percent = re.match(r"%|per ?cent(?:age)?\b", rest)
-    unit = _unit(found["rest"] if not percent else rest[percent.end() :])
+    if _BASED.fullmatch(text):
+        return Number(Fraction(int(text, 0)), NONE, None)
+    text = _in_digits(text)
+    if note := _NOTE.search(text):
+        unit = read_unit(note[1])
+        text = text[: note.start()] + (f" {note[1]}" if unit and unit.dimensions else "")
+    if repeating := _REPEATING.match(text):
+        text = _as_fraction(repeating) + text[repeating.end() :]
+    text = _FRACTION.sub(_slash, _POWER_OF_TEN.sub(r"e\1\2\3", text))
+    text = _AND_A_PART.sub(r"\1 ", text)
+    found = _VALUE.fullmatch(text)
+    number = _of(found) if found else None
+    return number or _compound(text)
+
+
+def _of(found: re.Match[str]) -> Number | None:
+    after = read_unit(_unit_text(found["rest"]))
+    before = read_unit(found["money"] or "")
+    unit = merged(before, after) if before and after else None
     under = Fraction(found["under"] or 1)
-    if unit is None or not under:
+    if unit is None or not under or (found["attached"] in ("m", "b") and not unit.money):
         return None
-    digits = re.sub(r"[, ]", "", found["digits"]).rstrip(".")
-    value = Fraction(digits) * Fraction(10) ** int(found["exponent"] or 0) / under + int(found["whole"] or 0)
+    digits = ungrouped(found["digits"])
+    scale = _scale(found)
+    value = (Fraction(digits) * Fraction(10) ** int(found["exponent"] or 0) / under + int(found["whole"] or 0)) * scale
     if (found["sign"] == "-") != bool(found["inner"]):
         value = -value
-    decimals = None if found["under"] else len(digits.partition(".")[2])
-    currency = found["currency"] or (unit if unit in ("$", "€", "£") else "")
-    return Number(value, bool(percent), currency, "" if unit == currency else unit, decimals)
+    plain = found["under"] is None and scale == 1
+    return _number(digits, value, unit, None if plain else found["under"] or "1")
+
+
+def _number(digits: str, value: Fraction, unit: Unit, under: str | None) -> Number:
+    significant = len(digits.replace("-", "").replace(".", "").lstrip("0"))
+    decimals = len(digits.partition(".")[2]) if under is None else None
+    return Number(value, unit, decimals, significant)
+
+
+def _unit_text(rest: str) -> str:
+    """A letter that stands right behind the digits is a factor, not a unit: 5m is a product, 5 m a length."""
+    bare = rest.strip()
+    return "?" if bare[:1].isascii() and bare.isalpha() and len(bare) == 1 and not rest.startswith(" ") else rest
+
+
+def _scale(found: re.Match[str]) -> int:
+    if found["attached"]:
+        return _ATTACHED[found["attached"]]
+    word = (found["scale"] or found["mixed"] or "").lower()
+    return _SCALES[word] if word else 1
+
+
+def ungrouped(digits: str) -> str:
+    """`1,234.50` · `1.234,5` · `1 234,5` · `12,34,567` -> digits and a point."""
+    if digits.isdecimal():
+        return digits
+    comma, point = digits.rfind(","), digits.rfind(".")
+    if comma > point and (point >= 0 or " " in digits):  # 1.234,5 and 1 234,5
+        digits = f"{digits[:comma].replace('.', '')}.{digits[comma + 1 :]}"
+    elif digits.count(".") > 1:
+        digits = digits.replace(".", "")
+    return re.sub(r"[,'’_ ]", "", digits).rstrip(".")
+
+
+def _compound(text: str) -> Number | None:
+    """6 feet 3 inches · 2 hours and 30 minutes · 5 dollars and 30 cents: one quantity in falling units."""
+    found = _COMPOUND.fullmatch(text)
+    if found is None:
+        return None
+    parts = [(Fraction(found[place]), _short_unit(found[place + 1])) for place in (2, 4, 6) if found[place]]
+    first = parts[0][1]
+    if first is None or not (first.dimensions or first.money):
+        return None
+    total, last = Fraction(0), None
+    for value, unit in parts:
+        scale = ratio(first, unit) if unit and (unit.dimensions or unit.money) else None
+        if scale is None or (last is not None and scale >= last):
+            return None
+        total, last = total + value * scale, scale
+    return Number(-total if found[1] else total, first, None)
+
+
+def _short_unit(word: str) -> Unit | None:
+    return read_unit({"m": "min"}.get(word, word)) if word in ("h", "m", "s") else read_unit(word)
 
 
 _DECIMAL_COMMA = re.compile(r"(?<![\d.,])(0|\d{4,}|\d+(?=,(?:\d\d|\d{4,})(?!\d))),(\d+)(?![\d,.])")
+_LOCAL_COMMA = re.compile(r"(?<![\d.,])(\d+),(\d{1,2}|\d{4,})(?![\d,.])")
+_LOCAL_GROUPS = re.compile(r"(?<![\d.,])([1-9]\d{0,2}(?:\.\d{3})+)(?![\d,.])")
 
 
 def with_point(text: str) -> str:
@@ -83,22 +172,51 @@ def with_point(text: str) -> str:
     return _DECIMAL_COMMA.sub(r"\1.\2", text)
 
 
+def from_local(text: str) -> str:
+    """Numbers in a language with a decimal comma: `3,5` -> `3.5`, `1.200` -> `1200`; `1,200` stays, for people write
+    both there."""
+    return _LOCAL_GROUPS.sub(lambda found: found[1].replace(".", ""), _LOCAL_COMMA.sub(r"\1.\2", text))
+
+
 def same(gold: Number, given: Number) -> bool:
-    """Equality by the conventions at the head of this module."""
-    units = (gold.currency, given.currency), (gold.unit, given.unit)
-    if any(ours and theirs and ours != theirs for ours, theirs in units):
+    """Equality by the conventions of docs/verifiers.md."""
+    scale = ratio(gold.unit, given.unit)
+    if scale is None:
         return False
-    if gold.percent != given.percent:
-        percent, bare = (gold, given) if gold.percent else (given, gold)
-        return percent.value == bare.value * (100 if abs(bare.value) <= 1 else 1)
-    return gold.value == given.value or _rounds(gold, given) or _rounds(given, gold)
+    if gold.unit.percent != given.unit.percent:
+        percent, bare = (gold, given) if gold.unit.percent else (given, gold)
+        hundred = 100 if abs(bare.value) <= 1 else 1
+        return percent.value == bare.value * hundred or _rounds(Number(bare.value * hundred, NONE, None), percent)
+    if scale != 1:
+        given = Number(given.value * scale, gold.unit, None)
+    return gold.value == given.value or _near(gold, given) or _rounds(gold, given) or _rounds(given, gold)
+
+
+def _near(one: Number, other: Number) -> bool:
+    """Computed with binary floats: 0.30000000000000004 is 0.3."""
+    is_long = any(side.decimals and side.digits >= LONG for side in (one, other))
+    return is_long and abs(one.value - other.value) <= abs(one.value) / 10**12
 
 
 def _rounds(exact: Number, decimal: Number) -> bool:
-    if exact.decimals is not None or not decimal.decimals or decimal.decimals < 2 or not _endless(exact.value):
+    """Whether a decimal is the other number, rounded to two or more decimals and three or more significant digits.
+    Only where the other is endless, or has at least three decimals more."""
+    if not decimal.decimals or decimal.decimals < 2:
         return False
+    if exact.decimals is None:
+        finer = _endless(exact.value)
+    else:
+        finer = exact.digits >= LONG or exact.decimals >= decimal.decimals + 3 or _repeats(exact, decimal.decimals)
     scaled = decimal.value * 10**decimal.decimals
-    return bool(abs(scaled) >= 100 and abs(exact.value * 10**decimal.decimals - scaled) * 2 <= 1)
+    return finer and bool(abs(scaled) >= 100 and abs(exact.value * 10**decimal.decimals - scaled) * 2 <= 1)
+
+
+def _repeats(number: Number, decimals: int) -> bool:
+    """Whether a decimal of four digits or more is a fraction without end, rounded: 41.6667 is 125/3."""
+    if number.decimals is None or number.decimals < 4 or number.decimals <= decimals:
+        return False
+    simple = number.value.limit_denominator(int(10 ** (number.decimals / 2) / 3))
+    return _endless(simple) and abs(simple - number.value) * 2 * 10**number.decimals <= 1
 
 
 def _endless(value: Fraction) -> bool:
@@ -106,31 +224,19 @@ def _endless(value: Fraction) -> bool:
     return bool(pow(10, value.denominator.bit_length(), value.denominator))
 
 
-def _unit(rest: str) -> str | None:
-    """The unit in one spelling, "" for none, None for words that are none: 5 million, 5x, 3 and 4."""
-    words = rest.split()
-    found = [_UNIT_WORD.fullmatch(word) for word in words]
-    if not words or len(words) > 6 or not all(found) or SCALE.search(rest) or words[-1] in _GLUE:
-        return None if words else ""
-    if len(words[0]) == 1 and words[0].isalpha() and not rest.startswith(" "):
-        return None  # 5m is a product, 5 m a length
-    names = [(word[1], word[3] or "") for word in found if word]
-    if not all(_is_unit(name) and (not per or _is_unit(per)) for name, per in names):
-        return None
-    return " ".join(_UNIT_NAMES.get(word.lower().removesuffix("s"), word.lower().removesuffix("s")) for word in words)
+_NO_HEAD = frozenset({"", "a", "an", "of", "the", "per", "to"})
 
 
-def _is_unit(word: str) -> bool:
-    return word in _SHORT_UNITS or word in _GLUE or word in "$€£" or (len(word) >= 3 and word[1:].islower())
-
-
-def off_unit(text: str) -> tuple[str, str]:
+def off_unit(text: str) -> tuple[str, Unit]:
     """An expression and the unit after it."""
     words = text.split(" ")
     for start in range(max(1, len(words) - 4), len(words)):
-        if words[start] not in _GLUE and (unit := _unit(" " + " ".join(words[start:]))):
+        letter_after_letter = len(words[start]) == 1 and words[start - 1][-1:].isalpha()
+        if words[start] in _NO_HEAD or letter_after_letter:
+            continue
+        if (unit := read_unit(" ".join(words[start:]))) is not None:
             return " ".join(words[:start]), unit
-    return text, ""
+    return text, NONE
 
 
 def _as_fraction(found: re.Match[str]) -> str:
@@ -145,15 +251,16 @@ def _slash(found: re.Match[str]) -> str:
     return f"{before.strip()} {over}/{under}" if before.strip() else f"{before}{over}/{under}"
 
 
-def _spelt_out(text: str) -> str:
-    """`twenty-one eggs` -> `21 eggs`."""
-    if not text[:1].isalpha():
-        return text
-    found = re.match(r"([A-Za-z]{3,9})(?:[- ]([a-z]{3,5}))?(?![A-Za-z-])", text)
-    first, second = (found[1].lower(), found[2]) if found else ("", None)
-    if first in _SMALL and found:
-        return f"{_SMALL.index(first)}{text[found.end(1) :]}"
-    if first not in _TENS or not found:
-        return text
-    ones = _SMALL.index(second) if second in _SMALL[1:10] else 0
-    return f"{20 + 10 * _TENS.index(first) + ones}{text[found.end(2 if ones else 1) :]}"
+def _in_digits(text: str) -> str:
+    """`twenty-one eggs` -> `21 eggs`, `十二个` -> `12个`, `3 and a half` -> `3 1/2`."""
+    if text[0].isalpha():
+        if chinese := number_words.CHINESE.match(text):
+            value, end = number_words.chinese(chinese[0]), chinese.end()
+            return f"{value}{text[end:]}" if value is not None else text
+        if found := number_words.leading(text):
+            rest = text[found[1] :]
+            return f"{found[0]}{'' if not rest or rest.startswith((' ', ',', '.')) else ' '}{rest}"
+    if half := _AND_A_HALF.match(text):
+        part = number_words.value(half[2])
+        return f"{half[1]} {part}{text[half.end() :]}" if part else text
+    return text

@@ -3,24 +3,43 @@
 import re
 from functools import lru_cache
 
-from cotdistill.answers.extract import NUMBER
-from cotdistill.answers.numbers import SCALE, off_unit
+from cotdistill.answers.characters import in_ascii, raised
+from cotdistill.answers.numbers import off_unit
+from cotdistill.answers.prose import NUMBER
+from cotdistill.answers.units import STOP
+
+
+def _raised_unit(found: re.Match[str]) -> str:
+    """`\\text{ cm}^2` -> ` cm^2`: the exponent of a unit stays with it."""
+    inner = found[1][found[1].index("{") + 1 : -1]
+    return f" {inner.rstrip()}{found[2].replace(' ', '')} "
+
 
 _UNICODE = str.maketrans(
     {
         "−": "-", "–": "-", "π": "\\pi ", "∞": "\\infty ", "≤": "\\le ", "≥": "\\ge ", "∪": "\\cup ", "∈": "\\in ",
-        "≠": "\\ne ", "×": "\\times ", "·": "\\cdot ", "√": "\\sqrt ", "²": "^2", "³": "^3", "°": " degrees ",
-        "½": "\\frac{1}{2}",
+        "≠": "\\ne ", "×": "\\times ", "·": "\\cdot ", "√": "\\sqrt ", "°": " degrees ", "÷": "/", "∅": "\\emptyset ",
+        "⟨": "(", "⟩": ")", "±": "\\pm ", "ℝ": "\\mathbb{R}", "∩": "\\cap ",
     }
 )  # fmt: skip
 _SIMPLE = re.compile(r"-?\d{1,30}(?:\.\d{1,30})?")
+_DRESS = (
+    "text|textbf|textit|textrm|textsf|texttt|textnormal|textup|textsc|emph|mathrm|mathbf|mathit|mathsf|mathtt|mathnormal"
+    "|mbox|hbox|fbox|framebox|operatorname|underline|boldsymbol|bm|bold|mathord"
+)
+"""Commands that say how something looks."""
+
 _REWRITES = (
     (re.compile(r"\^\s?(?:\{\s?\\circ\s?\}|\\circ)"), " degrees "),
     (re.compile(r"\\mathrm\s?\{([ei])\}"), r"\1"),
-    (re.compile(r"\\(?:text|textbf|mathrm|mathbf|mathit|textit|mbox|operatorname)\s?\{([^{}]*)\}"), r" \1 "),
+    (re.compile(r"\\(?:text)?color\s?\{[A-Za-z!0-9]{1,20}\}"), ""),
+    (re.compile(r"\{([:,=])\}"), r"\1"),
+    (re.compile(rf"(\\(?:{_DRESS})\s?\{{[^{{}}]{{0,80}}\}})\s?(\^\s?(?:\{{\s?-?\d\s?\}}|-?\d))"), _raised_unit),
+    (re.compile(rf"\\(?:{_DRESS})\s?\{{([^{{}}]*)\}}"), r" \1 "),
+    (re.compile(r"\\(?:bf|rm|it|sf|tt)(?![A-Za-z])\s?"), " "),
     (re.compile(r"\\(?:left|right|displaystyle|limits|big|Big|bigg|Bigg|[bB]igg?[lr])(?![A-Za-z])"), ""),
     (re.compile(r"(?<=\d) ?(?:\\,|\\!|\{ ?, ?\}|\\!,|,\\!) ?(?=\d{3})"), ","),
-    (re.compile(r"(?<!\\)\\[,!;: ]|~|\\q?quad|\s+"), " "),
+    (re.compile(r"(?<!\\)\\[,!;: ]|~|\\q?quad(?![A-Za-z])|\s+"), " "),
     (re.compile(r"\\[dtc]frac(?![A-Za-z])"), r"\\frac"),
     (re.compile(r"\\langle(?![A-Za-z]) ?"), "("),
     (re.compile(r" ?\\rangle(?![A-Za-z])"), ")"),
@@ -30,6 +49,11 @@ _REWRITES = (
     (re.compile(r"<="), r"\\le "),
     (re.compile(r">="), r"\\ge "),
     (re.compile(r"\\neq(?![A-Za-z])| !="), r"\\ne "),
+    (re.compile(r"\\(?:varnothing|O(?=$))(?![A-Za-z])"), r"\\emptyset"),
+    (re.compile(r"(?<=[\w)}\]])\*\*(?=[-\w(\\{])"), "^"),
+    (re.compile(r"(?<![\\A-Za-z])sqrt ?\(([^()]{1,200})\)"), r"\\sqrt{\1}"),
+    (re.compile(r"(?<![\\A-Za-z])pi(?![A-Za-z])"), r"\\pi "),
+    (re.compile(r"(?<![\\A-Za-z])(?:infinity|inf)(?![A-Za-z])"), r"\\infty "),
 )
 
 _QUOTED = re.compile(r"""\\?["“'`]{1,2}([^"“”]+?)\\?["”']{1,2}""")
@@ -42,7 +66,9 @@ def plain(text: str) -> str:
     text = text.strip()
     if _SIMPLE.fullmatch(text):
         return text
-    text = text.translate(_UNICODE).replace("\\$", "$").replace("\\%", "%")
+    if not text.isascii():
+        text = raised(in_ascii(text)).translate(_UNICODE).strip(" 。")
+    text = text.replace("\\$", "$").replace("\\%", "%")
     if "{array" not in text and "matrix" not in text:  # where it ends a row
         text = _ESCAPED_TWICE.sub(r"\\", text)
     for pattern, instead in _REWRITES:
@@ -114,7 +140,7 @@ def stated(prose: str) -> str | None:
     head = _REASON.split(prose)[0] if prose[:1].isdigit() else prose
     said = head.rpartition("=")[2]
     numbers = {found[0].strip() for found in NUMBER.finditer(said)}
-    doubtful = _HEDGE.search(head) or SCALE.search(said.rpartition(" is ")[2])
+    doubtful = _HEDGE.search(head) or STOP.search(said.rpartition(" is ")[2])
     return numbers.pop() if len(numbers) == 1 and not doubtful else None
 
 

@@ -7,6 +7,7 @@ from fractions import Fraction
 from cotdistill.answers.extract import cut_reference, final_answer
 from cotdistill.answers.numbers import Number, read
 from cotdistill.answers.spelling import plain, right_side, stated
+from cotdistill.answers.units import ratio
 from cotdistill.reasoning import split
 from cotdistill.records import Response, Verdict
 
@@ -49,18 +50,18 @@ class Verifier:
         )
 
     def _near(self, gold: Number, given: Number) -> bool:
-        units = (gold.currency, given.currency), (gold.unit, given.unit)
-        if any(ours and theirs and ours != theirs for ours, theirs in units):
+        scale = ratio(gold.unit, given.unit)
+        if scale is None:
             return False
-        wanted, said = gold.value, given.value
-        if gold.percent != given.percent:
+        wanted, said = gold.value, given.value * scale
+        if gold.unit.percent != given.unit.percent:
             wanted, said = _as_percent(gold), _as_percent(given)
         room = Fraction(str(self.tolerance))  # 0.01 as it was written, not its nearest binary number
         return abs(wanted - said) <= (room * abs(wanted) if self.relative else room)
 
 
 def _as_percent(number: Number) -> Fraction:
-    return number.value * 100 if not number.percent and abs(number.value) <= 1 else number.value
+    return number.value * 100 if not number.unit.percent and abs(number.value) <= 1 else number.value
 
 
 def _number(text: str) -> Number | None:

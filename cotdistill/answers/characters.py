@@ -1,0 +1,45 @@
+"""Characters of all scripts in the spelling that the rules read: digits, full-width forms, superscripts, fractions."""
+
+import re
+import unicodedata
+from functools import lru_cache
+
+_SUPERSCRIPTS = dict(zip("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻ⁿ", "0123456789+-n", strict=True))
+_RAISED = re.compile(f"[{''.join(_SUPERSCRIPTS)}]{{1,20}}")
+_INVISIBLE = "\u200b\u200c\u200d\u200e\u200f\u2060\ufeff\u00ad\u2061\u2062\u2063"
+_SPACES = "\u00a0\u202f\u2009\u200a\u2007\u2002\u2003\u2005\u2006\u2008\u3000"
+
+
+@lru_cache(1)
+def _table() -> dict[int, str]:
+    """One character for one, but for the invisible ones."""
+    table = {ord(one): "" for one in _INVISIBLE} | {ord(one): " " for one in _SPACES}
+    for code in range(0xFF01, 0xFF5F):  # full-width ASCII
+        table[code] = chr(code - 0xFEE0)
+    for code in range(0x80, 0x1FBFA):
+        if unicodedata.category(chr(code)) == "Nd":
+            table[code] = str(unicodedata.decimal(chr(code)))
+    return table | {0x066B: ".", 0x066C: ",", 0x066A: "%", 0x2044: "/", 0x2236: ":", 0xFFE5: "¥", 0x2212: "-"}
+
+
+def in_ascii(text: str) -> str:
+    """Digits and punctuation of other scripts as ASCII, for a whole text: `１２` and `٢٦` -> `12` and `26`."""
+    return text if text.isascii() else text.translate(_table())
+
+
+def raised(text: str) -> str:
+    """Superscripts and fractions in one character as LaTeX: `10⁻³` -> `10^{-3}`, `1¼` -> `1\\frac{1}{4}`."""
+    text = _RAISED.sub(_power, text)
+    return "".join(map(_fraction, text)) if any("¼" <= one <= "↉" for one in text) else text
+
+
+def _power(found: re.Match[str]) -> str:
+    exponent = "".join(_SUPERSCRIPTS[one] for one in found[0])
+    return f"^{exponent}" if len(exponent) == 1 else f"^{{{exponent}}}"
+
+
+def _fraction(one: str) -> str:
+    if not ("¼" <= one <= "¾" or "⅐" <= one <= "⅞"):
+        return one
+    over, under = unicodedata.normalize("NFKC", one).split("\u2044")
+    return f"\\frac{{{over}}}{{{under}}}"

@@ -1,0 +1,228 @@
+"""The last resort: the number that ends a text without an announced answer, where it can mean one thing only."""
+
+import re
+
+from cotdistill.answers import number_words
+from cotdistill.answers.boxes import tidy
+from cotdistill.answers.numbers import GROUPED
+from cotdistill.answers.units import SIGNS, read_unit
+
+NUMBER = re.compile(
+    rf"(?<![\w.,'’:])(?:(?<![\d)\]}}][ ])[-−+])?(?:{SIGNS})?[ ]?(?:{GROUPED}|\d{{1,3}}(?:(?:\\,|\\!,?|,\\!"
+    rf"|\{{,\}})\d{{3}})+(?!\d)"
+    r"|\d+|(?=\.\d))(?:\.\d+)?(?:[eE][-+]?\d{1,4})?(?:[ ]?/[ ]?\d+)?(?:[ ]?\\?%)?"
+)
+"""A number in prose, with its currency sign before and its percent sign after it."""
+
+_RUN = re.compile(r"\S{0,20}?(?<![\d.])[1-9]\d{0,2}(?: \d{3})+(?!\d)\S*|\S*\d\S*")
+_EDGES = "*_`\"'“”‘’()[]{}<>|~,;:!?…。，、「」"
+_SENTENCE = re.compile(r"(?<=[.!?])[\"')*]{0,3}\s+(?=[A-Z\"'(*$\d\\])|[。！？]|\n")
+_CHECK = re.compile(
+    r"^[ \t>*_#-]{0,8}(?:(?:let(?:'s| us| me) )?(?:double[- ])?(?:check|verify)|checking|verification|explanation"
+    r"|proof|probe"
+    r"|confidence|certainty|score|rating|difficulty|tokens?|time taken|steps?(?: used| taken)?|note|notes|sources?"
+    r"|hope this"
+    r"|i hope|let me know|feel free|vérification|explication|comprobación|verificación|explicación|verificação"
+    r"|explicação"
+    r"|verifica|spiegazione|erklärung|begründung|проверка|объяснение|验算|驗算|检验|解释|説明|検算|검산|설명)\b"
+    r"[ \t*_]{0,4}(?:[:(!,]|if\b|you\b|used\b|taken\b|\d|[a-z ]{0,40}:|[^\n]{0,80}$)",
+    re.IGNORECASE | re.MULTILINE,
+)
+"""A line that begins what stands after an answer."""
+
+_REFUSES = re.compile(
+    r"\b(?:i (?:can ?not|can't|do not|don't|am unable|am not able|was unable|could not|couldn't) (?:\w+ )?(?:solve"
+    r"|answer|determine"
+    r"|know|find|compute|calculate|tell|say)|not (?:enough|sufficient) information|insufficient information"
+    r"|it is unclear"
+    r"|it's unclear|impossible to (?:say|tell|know|determine)|can ?not be (?:determined|solved|answered|computed"
+    r"|known)"
+    r"|some say|others say|i'?m not sure|i am not sure|so far|still need to|no idea)\b",
+    re.IGNORECASE,
+)
+HEDGE_BEFORE = re.compile(
+    r"(?:\b(?:not|never|no|nor|neither|[a-z]{2,8}n't|more than|less than|fewer than|greater than|larger than"
+    r"|smaller than"
+    r"|bigger than|higher than|lower than|other than|at least|at most|at the least|at the most|up to|no more than"
+    r"|no less than"
+    r"|under|above|below|over|exceeds?|exceeding|between|either|except|unless|if|maybe|perhaps|possibly|might be"
+    r"|may be|could be"
+    r"|minimum of|maximum of|between|somewhere|nearly|almost|rather than|instead of|step|steps|confidence|version"
+    r"|nicht|kein\w*"
+    r"|mehr als|weniger als|mindestens|höchstens|zwischen|plus de|moins de|au moins|au plus|pas|más de|menos de"
+    r"|al menos|no es"
+    r"|mais de|menos de|pelo menos|não|non|più di|meno di|almeno|не|более|менее|больше|меньше|нет)\b"
+    r"|不是|并非|不|至少|至多|超过|少于|多于|以上|ない|\\(?:geq?|leq?|neq?)(?![a-z])|[<>≥≤≠])"
+    r"[ :=$*_(\\]{0,6}(?:(?:the|a|an|about|only|just|of|be|is|equal to) ){0,2}[$*_(\\]{0,3}$",
+    re.IGNORECASE,
+)
+HEDGE_AFTER = re.compile(
+    r"[ *_$)]{0,3}(?:[a-z]+ )?(?:or (?:so|more|less|fewer|even|\d|maybe|perhaps|possibly)\b|and (?:more"
+    r"|counting)\b|at (?:least|most)\b"
+    r"|(?:is|was|are) (?:not|wrong|incorrect|a mistake|too (?:large|small|high|low|many|much))\b|isn't|more or less\b"
+    r"|以上|以下|以内|\?)",
+    re.IGNORECASE,
+)
+_JOIN = re.compile(
+    r"[ *_$]{0,3}(?:,|;|/|:|[-–—]|to|or|and|&|oder|und|ou|et|o|y|e|или|и|remainder|R|r|rem\.?|out of|x|×|\\times"
+    r"|\\cdot|\+|\*|or maybe"
+    r"|or even|, and|, or|and then)[ *_$]{0,3}(?:about |maybe |even |perhaps )?"
+)
+_UNIT_JOIN = re.compile(r" ?([A-Za-z]{1,12})\.?,?(?: and| und| et| y| e)? ?")
+_COUNTED = re.compile(r"(?: [^\W\d_][\w'-]*){1,3},? (?:and|or|und|et|y|e|и|или) ")
+_SUMS_UP = re.compile(
+    r"\b(?:total|altogether|in all|combined|left|remain\w*|each|per|so|thus|therefore|hence|sum|equals?|makes?|get"
+    r"|gets"
+    r"|overall|needs?|will|would|have|has|is|are|was|were)\b|=",
+    re.IGNORECASE,
+)
+_SCALE = re.compile(
+    r" (?:hundred|thousand|million|billion|trillion|dozen|lakhs?|crores?|mio|mrd|millionen|milliarden|tausend"
+    r"|gross|score"
+    r"|millones|milioni|milhões|mil|тысяч\w*|миллион\w*|k|bn)\b\.?",
+    re.IGNORECASE,
+)
+_ASIDE = re.compile(
+    r"\s*\((?![^()]*\bor\b)[^()]{1,120}\)"
+    r"|,? (?:which is |that is |that's )?\S{1,12} (?:more|fewer|less|older|younger|taller|shorter|longer|higher"
+    r"|lower|bigger"
+    r"|smaller|greater|larger|cheaper) than\b.{0,200}$"
+    r"|,? (?:not|rather than|instead of|unlike|compared (?:to|with)|as opposed to) .{0,200}$"
+    r"| of (?:the|those|these|all|his|her|their|its) (?:original |total |other )?\d.{0,200}$",
+)
+"""What a sentence adds to its number: none of the numbers in it is the answer."""
+_SPAN = re.compile(
+    r" (?:in|over|after|within|during|for) (?:the |a |an |these |those |this |next |last |all |past ){0,2}\d+ "
+    r"(?:seconds?|minutes?|hours?|days?|weeks?|months?|years?|nights?)\b.{0,80}$"
+)
+_BOLD = re.compile(r"\*\*([^*\n]{1,80})\*\*")
+
+
+def without_check(text: str) -> str:
+    """A text up to where it begins to check or to explain its answer, if there is a number before that."""
+    for mark in _CHECK.finditer(text):
+        if mark.start() and re.search(r"\d", text[: mark.start()]):
+            return text[: mark.start()].rstrip()
+        if mark.start():
+            return text[: mark.start()].rstrip() or text
+    return text
+
+
+def last_number(text: str) -> str | None:
+    """The last number with all that belongs to it, as `2:3`, `3 thousand`, `2\\sqrt{3}`; so where it is but a piece,
+    the whole is compared. None where the text hedges, denies, counts several things or refuses."""
+    text = without_check(text)
+    if _REFUSES.search(text[-600:]):
+        return None
+    for sentence in reversed(_SENTENCE.split(text[-4000:])):
+        if sentence and any(one.isdigit() for one in sentence):
+            return _of_sentence(sentence[-1500:])
+        if sentence and sentence.strip() and (found := _in_words(sentence)):
+            return found
+    return None
+
+
+def _of_sentence(sentence: str) -> str | None:
+    bold = [one for one in _BOLD.findall(sentence) if NUMBER.search(one)]
+    if len(bold) == 1:
+        place = sentence.index(f"**{bold[0]}**")
+        if HEDGE_BEFORE.search(sentence[:place][-60:]) or HEDGE_AFTER.match(sentence[place + len(bold[0]) + 4 :]):
+            return None
+        return tidy(bold[0])
+    main = sentence
+    for aside in (_ASIDE, _SPAN):
+        shorter = aside.sub("", main)
+        if re.search(r"\d", shorter):
+            main = shorter
+    tokens = [token for token in _RUN.finditer(main) if _is_number(token[0])]
+    if not tokens:
+        return None
+    start, end = _span(main, tokens[-1])
+    for token in reversed(tokens[:-1]):
+        before, stop = _span(main, token)
+        gap = main[stop:start]
+        if _JOIN.fullmatch(gap) or ((unit := _UNIT_JOIN.fullmatch(gap)) and _is_unit(unit[1])):
+            start = before
+            continue
+        if _COUNTED.fullmatch(gap) and not _SUMS_UP.search(gap) and not _SUMS_UP.search(main[end : end + 40]):
+            return None
+        break
+    if HEDGE_BEFORE.search(main[:start][-60:]) or HEDGE_AFTER.match(main[end:]):
+        return None
+    return tidy(main[start : _with_unit(main, end)])
+
+
+def _span(text: str, run: re.Match[str]) -> tuple[int, int]:
+    """The run without the punctuation around it, after its last equals sign, and after GSM8K's `<<3*6=18>>`."""
+    start, end = run.span()
+    head = max(run[0].rfind(">>") + 2 if ">>" in run[0] else 0, run[0][:-1].rfind("=") + 1)
+    if any(one.isdigit() for one in run[0][head:]):
+        start += head
+    while (
+        start < end
+        and text[start] in _EDGES
+        and not (text[start] in "([{" and text.find(")]}"["([{".index(text[start])], start, end) > 0)
+    ):
+        start += 1
+    body = text[start:end]
+    body = body.rstrip(".")
+    while body and body[-1] in _EDGES + ".":
+        closes = {")": "(", "]": "[", "}": "{"}.get(body[-1])
+        if closes and body.count(closes) >= body.count(body[-1]):
+            break
+        body = body[:-1]
+    if body.startswith("(") and body.endswith(")"):
+        return start + 1, start + len(body) - 1
+    if body.startswith("$") and body.endswith("$") and len(body) > 2:
+        return start + 1, start + len(body) - 1
+    return start, start + len(body)
+
+
+def _is_number(run: str) -> bool:
+    """Whether a run of characters has a number of its own: not `A4`, `COVID-19`, `3rd` or `30-day`."""
+    bare = run.strip(_EDGES + ".$")
+    return not re.fullmatch(
+        r"[A-Za-z]{2,}[-_]?\d+\w*|[A-Za-z]\d+|\d+(?:st|nd|rd|th)|\d+-[A-Za-z-]+|#\d+|.*[A-Za-z]{3,}\d.*", bare
+    )
+
+
+def _is_unit(word: str) -> bool:
+    unit = read_unit(word)
+    return bool(unit and (unit.dimensions or unit.money))
+
+
+def _with_unit(text: str, end: int) -> int:
+    """Where the unit behind a number ends: a scale word or up to three words that are a unit, a currency or percent."""
+    if scale := _SCALE.match(text, end):
+        end = scale.end()
+    words = list(
+        re.finditer(r" ?(?:\\?%|[^\W\d_]+\.?|[€£¥₹])(?:\^\{?-?\d\}?)?(?:/[^\W\d_]+(?:\^?[23])?)?", text[end : end + 60])
+    )[:3]
+    for count in range(len(words), 0, -1):
+        stop = words[count - 1].end()
+        if words[0].start() == 0 and "".join(word[0] for word in words[:count]) == text[end : end + stop]:
+            unit = read_unit(text[end : end + stop].replace("\\%", "%"))
+            is_preposition = text[end : end + stop].strip() == "in" and re.match(r" [A-Za-z]", text[end + stop :])
+            if unit and (unit.dimensions or unit.money or unit.percent) and not unit.things and not is_preposition:
+                return end + stop
+    return end
+
+
+def _in_words(sentence: str) -> str | None:
+    """The one number in words of a sentence without digits: "There are twelve of them." A "one" may be a pronoun."""
+    found = [
+        (phrase, value)
+        for phrase in number_words.PHRASE.finditer(sentence)
+        if (value := number_words.value(phrase[0])) is not None
+    ]
+    found = [(phrase, value) for phrase, value in found if phrase[0].lower() not in ("one", "a half", "half")]
+    if len(found) != 1 or len(sentence) > 200:
+        return None
+    phrase = found[0][0]
+    before, after = sentence[: phrase.start()][-60:], sentence[phrase.end() :]
+    hedged = (
+        HEDGE_BEFORE.search(before)
+        or HEDGE_AFTER.match(after)
+        or re.search(r"\b(?:the|these|those|other|all|both) $", before)
+    )
+    return None if hedged else phrase[0].strip()
