@@ -37,7 +37,8 @@ _QUICKLY = [
 """One of them is found wherever `_SPELLED` is, in a tenth of the time."""
 
 _LOOKS_LIKE_A_KEY = re.compile(r"\b(?:(?:sk|gsk|xai|csk|fw|tgp|hf|pk|rk|key)[-_]|AIza|Bearer )[\w*.\-]{6,}")
-_CREDENTIALS = re.compile(r"(?<=://)[^/\s@'\"<>]+@")
+_CREDENTIALS = re.compile(r"(?<=://)[^/\s@'\"<>]+@|\b[\w.+-]+:[^/\s:@'\"<>]{3,}@(?=\w)")
+_IN_A_QUERY = re.compile(r"(?<=[?&])([\w-]*(?:key|token|secret|password|sig|signature)=)[^&\s'\"]+", re.IGNORECASE)
 
 _secrets: dict[str, tuple[str, ...]] = {}
 """Each secret in lower case, with pieces of it: one of them stands in every part of it that is long enough."""
@@ -66,11 +67,16 @@ def masked_bytes(raw: bytes) -> bytes:
     return raw if clean is text else clean.encode("utf-8", "surrogateescape")
 
 
+def masked_output(text: str) -> str:
+    """For whatever goes to the terminal or a log, as the last thing before it does: also without a URL's secrets."""
+    return _IN_A_QUERY.sub(rf"\1{MASK}", _CREDENTIALS.sub("[password]@", masked(text)))
+
+
 def masked_message(text: str) -> str:
-    """For a message or a log line, where nothing is lost by masking too much: also what only looks like a key, a
-    placeholder that is in use as one, and the credentials of a URL."""
+    """For a server's words in a message, where nothing is lost by masking too much: also what only looks like a key,
+    and a placeholder that is in use as one."""
     text = _cut_out(text, _spans(text, list(_secrets)))
-    return _CREDENTIALS.sub("[password]@", _LOOKS_LIKE_A_KEY.sub(MASK, text))
+    return masked_output(_LOOKS_LIKE_A_KEY.sub(MASK, text))
 
 
 def _least(secret: str) -> int:

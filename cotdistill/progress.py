@@ -9,6 +9,8 @@ import time
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol, TextIO
 
+from cotdistill.masking import masked_output
+
 LINE_EVERY_S = 10.0
 """Between two progress lines when stderr is not a terminal: a cron log stays short."""
 
@@ -75,7 +77,7 @@ class Lines:
         if self._as_json:
             entry = {"time": datetime.now(UTC).isoformat(timespec="seconds"), "message": message}
             message = json.dumps({**entry, **{key: value for key, value in fields.items() if value not in (None, "")}})
-        self._stream.write(message + "\n")
+        self._stream.write(masked_output(message) + "\n")
         self._stream.flush()
 
 
@@ -112,7 +114,7 @@ class Bar:
         self._bar.update(self._task, completed=done, rate=rate, detail=detail)
 
     def note(self, message: str) -> None:
-        self._bar.console.print(message, markup=False, highlight=False, soft_wrap=True)
+        self._bar.console.print(masked_output(message), markup=False, highlight=False, soft_wrap=True)
 
     def close(self) -> None:
         self._bar.stop()

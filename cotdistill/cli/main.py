@@ -5,6 +5,7 @@ The options come from the fields of the configs (`config.py`), so a command here
 
 import dataclasses
 import sys
+import traceback
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -18,6 +19,7 @@ from cotdistill.cli.cache import cache
 from cotdistill.cli.help import GroupedCommand, example
 from cotdistill.cli.options import load_env, options_of
 from cotdistill.errors import BUDGET, DONE, ERROR, SOME_FAILED, CotDistillError, StoppedError
+from cotdistill.masking import masked_output
 from cotdistill.mock import faults
 
 if TYPE_CHECKING:
@@ -329,9 +331,12 @@ def main() -> NoReturn:
         _fail(str(error), error.exit_code)
     except OSError as error:  # a full disk, a missing permission: the system's words, and which file
         _fail(f"{error.filename or 'file'}: {error.strerror or error}", ERROR)
+    except Exception:  # a bug keeps its traceback; a server's words in it may hold a key
+        typer.echo(masked_output(traceback.format_exc()), err=True)
+        sys.exit(ERROR)
     sys.exit(DONE)
 
 
 def _fail(message: str, code: int) -> NoReturn:
-    typer.echo(f"cotdistill: {message}", err=True)
+    typer.echo(masked_output(f"cotdistill: {message}"), err=True)
     sys.exit(code)

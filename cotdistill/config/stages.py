@@ -74,6 +74,9 @@ class GenerateConfig:
     input_tpm: Count | None = option(None, "Input tokens a minute.", "N", panel="Speed")
     output_tpm: Count | None = option(None, "Output tokens a minute.", "N", panel="Speed")
     timeout_s: Positive = option(600, "Give up on one attempt after this long.", "SECONDS", panel="Speed", rare=True)
+    max_wait: Positive = option(
+        15, "Longest wait that a server may ask for; a longer one ends the run.", "MINUTES", panel="Speed", rare=True
+    )
     max_attempts: Count = option(
         8, "Attempts at one request before its prompt counts as failed.", "N", panel="Speed", rare=True
     )

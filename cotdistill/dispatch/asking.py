@@ -10,6 +10,7 @@ from cotdistill.dispatch.claims import Claims
 from cotdistill.dispatch.errors import NotAskedError
 from cotdistill.dispatch.limiter import FIRST_IN_FLIGHT, Limiter
 from cotdistill.dispatch.pool import stop_on_signals, work_through
+from cotdistill.dispatch.refusals import MAX_WAIT_S
 from cotdistill.dispatch.retry import FailedRequestError, Retrier
 from cotdistill.errors import CotDistillError, StoppedError
 from cotdistill.progress import Progress
@@ -60,10 +61,12 @@ async def ask_all(
     follow: Callable[[Job, Reply], Awaitable[None]] | None = None,
     claims: Claims | None = None,
     detail: Callable[[], str] = str,
+    max_wait_s: float = MAX_WAIT_S,
 ) -> Asked:
     """Ask every job once it has a turn, and hand each reply to `keep`, which must make it safe: until then the request
     counts as in flight. `follow` may take its time, and add jobs. What `claims` says that another run is asking is
-    waited for. A budget that is exhausted ends the asking like an end of jobs.
+    waited for. A budget that is exhausted ends the asking like an end of jobs. A server that asks to wait longer than
+    `max_wait_s` seconds ends it with an AccountError that says when to come back.
 
     Raises AccountError, StoppedError after a signal, and CotDistillError when the server cannot be reached or
     refuses everything; requests in flight are finished and kept first.
@@ -77,7 +80,7 @@ async def ask_all(
         input_tpm=limits.input_tpm,
         output_tpm=limits.output_tpm,
     )
-    retrier = Retrier(teacher, limiter, max_attempts, timeout_s, progress.note, stop)
+    retrier = Retrier(teacher, limiter, max_attempts, timeout_s, progress.note, stop, max_wait_s)
     asker = _Asker(retrier, keep, follow, claims, budget, progress, detail, stop)
 
     def told() -> None:
@@ -148,5 +151,6 @@ def _stop_if_hopeless(asked: Asked, failure: Failure) -> None:
         return
     if failure.kind == "unreachable":
         raise CotDistillError(f"{failure.message}. Is the server running, and --base-url right?")
-    if failure.kind == "row" and len(asked.failures) >= ALL_REFUSED:
-        raise CotDistillError(f"the first {ALL_REFUSED} requests were all refused: {failure.message}")
+    if len(asked.failures) >= ALL_REFUSED:
+        verb = "were all refused" if failure.kind == "row" else "all failed, each as often as --max-attempts allows"
+        raise CotDistillError(f"the first {ALL_REFUSED} requests {verb}: {failure.message}")

@@ -4,13 +4,15 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 import tenacity
 
 from cotdistill.dispatch.limiter import Limiter
+from cotdistill.dispatch.refusals import MAX_WAIT_S, Refusals, spelled_out
 from cotdistill.errors import AccountError
+from cotdistill.providers.errors import clean
 from cotdistill.providers.types import Failure, Reply, Request, Teacher
 
 log = logging.getLogger(__name__)
@@ -21,6 +23,9 @@ LONG_WAIT_S = 120.0
 UNREACHABLE_ATTEMPTS = 4
 """Tries, over about ten seconds, before a server that never answered is called unreachable."""
 
+
+AT_WORK_S = 60.0
+"""A request that has been out for longer is being answered, not refused."""
 
 PUSHED_BACK = 10
 """Times as many tries for a request that the server has no room for just now, while it answers others."""
@@ -60,9 +65,18 @@ class Retrier:
     timeout_s: float
     note: Callable[[str], None]
     stop: asyncio.Event
+    max_wait_s: float = MAX_WAIT_S
     retries: int = 0
     answered: int = 0
+    refusals: Refusals = field(init=False, repr=False)
     _told: bool = field(default=False, repr=False)
+    _flying: dict[int, float] = field(default_factory=dict, init=False, repr=False)
+    """When each attempt under way was sent, by its number."""
+    _progress_at: float = field(default=-1.0, init=False, repr=False)
+    """When the last answer came, or the first request was made."""
+
+    def __post_init__(self) -> None:
+        self.refusals = Refusals(self.max_wait_s)
 
     async def ask(
         self,
@@ -73,13 +87,15 @@ class Retrier:
     ) -> Reply:
         """Calls `begun` when the request goes out, and `keep` with the reply while it still counts as in flight: so
         what is in flight is the most that a crash can lose."""
-        order = _Order(request, idempotency_key, begun, keep)
-        try:
-            reply = await self._once(order)
-        except FailedRequestError as error:
-            if error.failure.kind == "row":
-                raise
-            reply = await self._again(error, order)
+        attempts = tenacity.AsyncRetrying(
+            retry=tenacity.retry_if_exception(_may_retry),
+            stop=self._give_up,
+            wait=self._wait,
+            before_sleep=self._before_sleep,
+            sleep=self._sleep,
+            reraise=True,
+        )
+        reply: Reply = await attempts(self._once, _Order(request, idempotency_key, begun, keep))
         self.answered += 1
         return reply
 
@@ -89,39 +105,24 @@ class Retrier:
         flying = f"{self.limiter.in_flight} of {self.limiter.window.limit} in flight"
         return ", ".join([flying, *(f"{count} {name}" for name, count in counts.items() if count)])
 
-    async def _again(self, first: FailedRequestError, order: _Order) -> Reply:
-        """The first failure counts as the first attempt. Apart from `ask`, for most requests never come here."""
-
-        made = [first]
-
-        async def attempt() -> Reply:
-            if made:
-                raise made.pop()
-            return await self._once(order)
-
-        attempts = tenacity.AsyncRetrying(
-            retry=tenacity.retry_if_exception(_may_retry),
-            stop=self._give_up,
-            wait=self._wait,
-            before_sleep=self._before_sleep,
-            sleep=self._sleep,
-            reraise=True,
-        )
-        reply: Reply = await attempts(attempt)
-        return reply
-
     async def _once(self, order: _Order) -> Reply:
         ticket = await self.limiter.enter(order.request)
         order.begun()
+        self._flying[ticket.number] = ticket.started
+        if self._progress_at < 0:
+            self._progress_at = ticket.started
         reply, failure = None, None
         try:
             outcome = await self._attempt(order)
             if isinstance(outcome, Reply):
                 reply = outcome
+                self.refusals.answered(ticket.number)
+                self._progress_at = asyncio.get_running_loop().time()
                 await order.keep(reply)
                 return reply
-            failure = outcome
+            failure = self.refusals.weigh(self._if_starved(outcome), order.request.messages, ticket.number)
         finally:
+            self._flying.pop(ticket.number, None)
             self.limiter.leave(ticket, reply, failure)
         if failure.kind == "account":
             raise AccountError(failure.message)
@@ -133,8 +134,30 @@ class Retrier:
                 return await self.teacher.ask(order.request, order.idempotency_key)
         except TimeoutError:
             return Failure("retry", f"no answer within {self.timeout_s:g} s")
-        except Exception as error:  # the teacher knows its SDK's errors, and re-raises what is a bug
+        except Exception as error:
+            return self._classified(error)
+
+    def _classified(self, error: Exception) -> Failure:
+        """The teacher knows its SDK's errors, and re-raises what is a bug. One reply that lays it bare must not end a
+        run that has answers: what else it asks is paid for."""
+        try:
             return self.teacher.classify(error)
+        except Exception as bug:
+            if not self.answered:
+                raise
+            log.debug("a bug in the teacher", exc_info=bug)
+            return Failure("row", f"a bug in teacher {self.teacher.provider}: {type(bug).__name__}: {clean(str(bug))}")
+
+    def _if_starved(self, failure: Failure) -> Failure:
+        """A limit that lets nothing through for longer than --max-wait is no limit a minute, whatever the server calls
+        it; unless it is still at work on something."""
+        now = asyncio.get_running_loop().time()
+        idle_s = now - self._progress_at
+        at_work = any(now - started > AT_WORK_S for started in self._flying.values())
+        if failure.push_back != "quota" or idle_s <= self.max_wait_s or at_work:
+            return failure
+        words = f"nothing was answered for {spelled_out(idle_s)} (--max-wait): {failure.message}"
+        return replace(failure, kind="account", message=words)
 
     async def _sleep(self, seconds: float) -> None:
         """Until the time is over or the run stops."""

@@ -1,5 +1,6 @@
 """The way to a server: the SDKs' own HTTP client, set up for many slow answers at once."""
 
+import os
 import socket
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -8,8 +9,12 @@ from types import ModuleType
 from typing import Any
 from urllib.parse import urlsplit
 
+from cotdistill.errors import UsageError
+
 CONNECT_TIMEOUT_S = 10.0
 KEEPALIVE_S = 60
+
+PROXIES = ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY")
 
 OWN_HOSTS = ("api.openai.com", "api.anthropic.com")
 
@@ -44,6 +49,7 @@ def _http_client(sdk: ModuleType, *, base_url: str, concurrency: int, timeout_s:
     requests would wait unseen; httpx2's own costs twice the CPU at 256 connections."""
     import httpx2
 
+    _check_proxies()
     client = sdk.DefaultAioHttpClient(
         limits=httpx2.Limits(max_connections=concurrency + 8, max_keepalive_connections=concurrency + 8),
         timeout=httpx2.Timeout(timeout_s, connect=CONNECT_TIMEOUT_S),
@@ -54,6 +60,21 @@ def _http_client(sdk: ModuleType, *, base_url: str, concurrency: int, timeout_s:
         if transport is not None:
             transport.client = partial(_session, transport)
     return client
+
+
+def _check_proxies() -> None:
+    """Raises UsageError for a proxy that cannot be one; its URL may hold a password, so only its variable is named."""
+    for name in (*PROXIES, *map(str.lower, PROXIES)):
+        url = os.environ.get(name, "")
+        if not url:
+            continue
+        try:
+            parts = urlsplit(url if "://" in url else f"http://{url}")
+            good = bool(parts.hostname) and parts.scheme in ("http", "https", "socks5", "socks5h") and parts.port != 0
+        except ValueError:
+            good = False
+        if not good:
+            raise UsageError(f"{name}: not the URL of a proxy; expected such as http://user:password@proxy:3128")
 
 
 def _session(transport: Any) -> Any:

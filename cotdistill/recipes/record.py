@@ -18,8 +18,8 @@ FILES = {"generate": "responses", "filter": "kept", "format": "train", "finetune
 
 _NAME = "run.json"
 _FREE = {
-    "concurrency", "rpm", "input_tpm", "output_tpm", "timeout_s", "max_attempts", "batch", "max_cost", "cache",
-    "no_cache", "workers", "engine", "threads", "allow_modified", "skip_bad", "resume",
+    "concurrency", "rpm", "input_tpm", "output_tpm", "timeout_s", "max_wait", "max_attempts", "batch", "max_cost",
+    "cache", "no_cache", "workers", "engine", "threads", "allow_modified", "skip_bad", "resume",
 }  # fmt: skip
 """Options that say how, not what: a change of theirs makes no stage run again."""
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from cotdistill import plugins
 from cotdistill.errors import UsageError
+from cotdistill.providers.keys import check_base_url
 from cotdistill.providers.types import Teacher
 
 
@@ -23,9 +24,7 @@ def build(spec: str, base_url: str | None = None, concurrency: int | None = None
     if not colon or not model:
         raise UsageError(f"teacher {spec!r}: expected PROVIDER:MODEL, such as openai:gpt-6-luna or mock:digit-chains")
     kind = plugins.load("teachers", provider)
-    if base_url is not None and not base_url.startswith(("http://", "https://")):
-        raise UsageError(f"--base-url {base_url!r}: expected a URL that begins with http:// or https://")
-    given: dict[str, Any] = {} if base_url is None else {"base_url": base_url.rstrip("/")}
+    given: dict[str, Any] = {} if base_url is None else {"base_url": check_base_url(base_url)}
     if concurrency is not None:
         given["concurrency"] = concurrency
     teacher: Teacher = kind(model=model, timeout_s=timeout_s, **given)

@@ -125,6 +125,7 @@ async def _ask_missing(plan: Plan, spending: Spending, budget: Budget | None, pr
             ),
             timeout_s=plan.config.timeout_s,
             max_attempts=plan.config.max_attempts,
+            max_wait_s=60 * plan.config.max_wait,
             budget=budget,
             progress=progress,
             follow=follow,

@@ -32,7 +32,7 @@ async def ask_in_batches(plan: Plan, spending: Spending, budget: Budget | None, 
     """
     batches, stop = open_batches(plan.teacher), asyncio.Event()
     with BatchState(plan.store.path) as state:
-        calls = Calls(plan.teacher, PACE, stop)
+        calls = Calls(plan.teacher, PACE, stop, 60 * plan.config.max_wait)
         work = Work(plan, batches, state, calls, PACE, Purse(budget), spending, progress)
 
         def told() -> None:

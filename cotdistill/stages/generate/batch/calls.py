@@ -9,6 +9,7 @@ from typing import TypeVar
 import tenacity
 
 from cotdistill.dispatch.errors import NotAskedError
+from cotdistill.dispatch.refusals import MAX_WAIT_S, unless_too_long
 from cotdistill.dispatch.retry import UNREACHABLE_ATTEMPTS, FailedRequestError
 from cotdistill.errors import AccountError, CotDistillError
 from cotdistill.providers.types import Teacher
@@ -42,6 +43,7 @@ class Calls:
     teacher: Teacher
     pace: Pace
     stop: asyncio.Event
+    max_wait_s: float = MAX_WAIT_S
     _answered: bool = field(default=False, init=False, repr=False)
 
     async def patiently(self, what: str, call: Callable[[], Awaitable[T]]) -> T:
@@ -76,7 +78,7 @@ class Calls:
         except (CotDistillError, NotAskedError):
             raise
         except Exception as error:  # the teacher knows its SDK's errors, and re-raises what is a bug
-            failure = self.teacher.classify(error)
+            failure = unless_too_long(self.teacher.classify(error), self.max_wait_s)
             if getattr(error, "status_code", None) == 404:
                 raise NotFoundError(f"cannot {what}: {failure.message}") from None
         if failure.kind == "account":

@@ -101,21 +101,24 @@ class Collector:
 
     def _close(self, shard: Shard) -> None:
         """All results are stored: what has none goes into another batch, or is given up."""
-        work, account = self.work, None
+        work, answered = self.work, self.work.asked.answered > 0
+        account: dict[str, Failure] = {}  # by question
         for claim in work.state.items(shard.name):
             pair = (claim.key, claim.sample)
             if work.plan.store.has(*pair):
                 work.problems.pop(pair, None)
+                answered = True
                 continue
             problem = work.problems.setdefault(pair, Failure("retry", "the provider returned no result for it"))
             work.bought[pair] += 1
             if problem.kind == "account":
-                account = problem
-            elif problem.kind == "row" or work.bought[pair] >= BUYS:
+                account[claim.key] = problem
+            if problem.kind in ("row", "account") or work.bought[pair] >= BUYS:
                 work.given_up.add(pair)
         work.state.drop(shard.name)
-        if account is not None:
-            raise AccountError(account.message)
+        # As online: among answers, one question that is refused so is this question's trouble, two are the account's.
+        if len(account) > answered:
+            raise AccountError(next(iter(account.values())).message)
 
     def _refused(self, shard: Shard, refused: Failure, *, queue_full: bool) -> None:
         """Nothing of it ran, and nothing of it is billed."""

@@ -115,7 +115,8 @@ class Submitter:
             return
         stop = work.calls.stop
         limiter = Limiter(stop, most=1)
-        retrier = Retrier(work.plan.teacher, limiter, config.max_attempts, config.timeout_s, work.progress.note, stop)
+        note, wait_s = work.progress.note, 60 * config.max_wait
+        retrier = Retrier(work.plan.teacher, limiter, config.max_attempts, config.timeout_s, note, stop, wait_s)
         try:
             async with limiter:
                 reply = await retrier.ask(job.request, f"{job.key}-{job.sample}")
