@@ -2,9 +2,8 @@
 
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +11,13 @@ import msgspec
 
 from cotdistill import __version__, artifacts
 from cotdistill.artifacts import json_lines
+from cotdistill.errors import CotDistillError
+from cotdistill.recipes import named
 
 FILES = {"generate": "responses", "filter": "kept", "format": "train", "finetune": "student", "evaluate": "scores"}
 """The stem of what each stage writes into a run's directory."""
 
-_NAME = "run.json"
+NAME = "run.json"
 _FREE = {
     "concurrency", "rpm", "input_tpm", "output_tpm", "timeout_s", "max_wait", "max_attempts", "batch", "max_cost",
     "cache", "no_cache", "workers", "engine", "threads", "allow_modified", "skip_bad", "resume",
@@ -25,13 +26,15 @@ _FREE = {
 
 
 class StageRecord(msgspec.Struct, kw_only=True, omit_defaults=True):
-    """`did` is ran or reused, `why` says for what reason; `files` are hashes of what the options name."""
+    """`did` is ran or reused, `why` says for what reason; `files` are hashes of what the options name and of the
+    inputs. `states` are size and time of each output, by which an edit is noticed without reading it."""
 
     did: str
     why: str
     version: str
     options: dict[str, Any]
     files: dict[str, str]
+    states: dict[str, tuple[int, int]] = msgspec.field(default_factory=dict)
     complete: bool = True
     seconds: float = 0.0
     spent_usd: str | None = None
@@ -39,7 +42,12 @@ class StageRecord(msgspec.Struct, kw_only=True, omit_defaults=True):
 
 
 class RunRecord(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """`recipe` is its path as seen from where the runs' folder lies, `directory` the name of this run's own, `number`
+    counts the recipe's runs. `made` are the files of a complete run."""
+
     recipe: str
+    directory: str = ""
+    number: int = 0
     started_at: str
     ended_at: str | None = None
     complete: bool = False
@@ -47,33 +55,19 @@ class RunRecord(msgspec.Struct, kw_only=True, omit_defaults=True):
     """The stage under way; a killed run has one."""
     stages: dict[str, StageRecord] = msgspec.field(default_factory=dict)
     changes: dict[str, Any] = msgspec.field(default_factory=dict)
+    made: list[str] = msgspec.field(default_factory=list)
 
 
 def of(directory: Path) -> RunRecord | None:
     try:
-        return msgspec.json.decode((directory / _NAME).read_bytes(), type=RunRecord)
+        return msgspec.json.decode((directory / NAME).read_bytes(), type=RunRecord)
     except (OSError, msgspec.DecodeError):
         return None
 
 
 def save(directory: Path, record: RunRecord) -> None:
     content = msgspec.json.format(msgspec.json.encode(record), indent=2)
-    artifacts.write_whole(directory / _NAME, content + b"\n")
-
-
-def directories(runs: Path) -> list[Path]:
-    """Of runs, the oldest first."""
-    return sorted(path.parent for path in runs.glob(f"*/{_NAME}") if not path.parent.is_symlink())
-
-
-def new_directory(runs: Path) -> Path:
-    """Named by the time, in UTC."""
-    name = datetime.now(UTC).strftime("%Y-%m-%dT%H%M%SZ")
-    found = next(
-        path for number in range(1, 1000) if not (path := runs / (name + f"-{number}" * (number > 1))).exists()
-    )
-    found.mkdir(parents=True)
-    return found
+    artifacts.write_whole(directory / NAME, content + b"\n")
 
 
 def about(options: Any, inputs: Mapping[str, Path | str]) -> StageRecord:
@@ -81,15 +75,11 @@ def about(options: Any, inputs: Mapping[str, Path | str]) -> StageRecord:
     chosen = {name: value for name, value in asdict(options).items() if name not in _FREE}
     chosen = msgspec.json.decode(msgspec.json.encode(chosen))  # lists for tuples, as a record has them
     files = {name: path if isinstance(path, str) else artifacts.sha256(path) for name, path in inputs.items()}
-    for path in _named(chosen):
-        files[str(path)] = artifacts.sha256(path)
-    return StageRecord(did="", why="", version=__version__, options=chosen, files=files)
+    return StageRecord(did="", why="", version=__version__, options=chosen, files=files | named.states(options))
 
 
-def difference(now: StageRecord, before: StageRecord | None) -> str | None:
-    """Why a stage must run, or None."""
-    if before is None:
-        return "first run"
+def difference(now: StageRecord, before: StageRecord) -> str | None:
+    """Why a stage must run again, or None."""
     if not before.complete:
         return "some prompts failed last time"
     if now.version != before.version:
@@ -116,20 +106,40 @@ def link(stage: str, source: Path, target: Path) -> None:
                 shutil.copy2(file, place)
 
 
-def point_latest(runs: Path, directory: Path) -> None:
-    """`latest` changes in one step."""
-    fresh = runs / ".latest.partial"
-    fresh.unlink(missing_ok=True)
-    fresh.symlink_to(directory.name)
-    fresh.replace(runs / "latest")
+def states(stage: str, directory: Path) -> dict[str, tuple[int, int]]:
+    """Size and time of change of each file that a stage wrote, its manifest too. Hard links of a file share both."""
+    found = {}
+    for name in (*_outputs(stage, directory), _manifest_name(stage)):
+        if (path := directory / name).is_file():
+            found[name] = (path.stat().st_size, path.stat().st_mtime_ns)
+    return found
 
 
-def prune(runs: Path, keep: int) -> int:
-    """Delete all but the newest `keep` complete runs; gives how many went."""
-    complete = [path for path in directories(runs) if (record := of(path)) and record.complete]
-    for path in complete[:-keep]:
-        shutil.rmtree(path)
-    return len(complete[:-keep])
+def damage(stage: str, directory: Path, known: StageRecord) -> str | None:
+    """Why a stage's files are not those that it wrote, or None. Reads only what has another size or time."""
+    outputs, now = _outputs(stage, directory), states(stage, directory)
+    manifest = _manifest_name(stage)
+    if not outputs:
+        return f"{manifest} is gone, or holds no outputs"
+    trusted = now[manifest] == known.states.get(manifest)
+    for name, sha256 in outputs.items():
+        if name not in now:
+            return f"{name} is gone"
+        unchanged = trusted and now[name] == known.states.get(name)
+        if not unchanged and artifacts.sha256(directory / name) != sha256:
+            return f"{name} was edited, or {manifest}"
+    return None
+
+
+def _outputs(stage: str, directory: Path) -> dict[str, str]:
+    """What a stage wrote, by its path in the run's directory, with its hash."""
+    manifest = _manifest(directory, stage)
+    if manifest is None or not manifest.outputs:
+        return {}
+    paths = {Path(one.path): one.sha256 for one in manifest.outputs}
+    top = min((path.parent for path in paths), key=lambda path: len(path.parts))  # where it lay when it was written
+    place = Path(FILES[stage]) if stage == "finetune" else Path()
+    return {str(place / path.relative_to(top)): sha256 for path, sha256 in paths.items()}
 
 
 def changes(here: Path, last: Path | None) -> dict[str, Any]:
@@ -161,8 +171,15 @@ def _figures(directory: Path | None) -> dict[str, Any]:
 def _manifest(directory: Path | None, stage: str) -> artifacts.Manifest | None:
     if directory is None:
         return None
-    name = "student/manifest.json" if stage == "finetune" else f"{FILES[stage]}.manifest.json"
-    return artifacts.read_manifest(directory / name) if (directory / name).is_file() else None
+    path = directory / _manifest_name(stage)
+    try:
+        return artifacts.read_manifest(path) if path.is_file() else None
+    except CotDistillError:  # edited until it is none: as good as gone
+        return None
+
+
+def _manifest_name(stage: str) -> str:
+    return "student/manifest.json" if stage == "finetune" else f"{FILES[stage]}.manifest.json"
 
 
 class _Id(msgspec.Struct):
@@ -178,17 +195,6 @@ def _prompt_ids(directory: Path | None) -> set[int] | None:
     if path is None or not path.is_file():
         return None
     return {hash(one.prompt.id) for one in json_lines.read_records(path, _OnlyId)}
-
-
-def _named(options: Mapping[str, Any]) -> Iterator[Path]:
-    """Files that options name: an evaluation set, a template, a plug-in of one's own."""
-    for value in options.values():
-        for text in value if isinstance(value, list) else [value]:
-            if not isinstance(text, str):
-                continue
-            for path in (Path(text), Path(text.partition(":")[0]), Path(text) / "manifest.json"):
-                if path.suffix and path.is_file():
-                    yield path
 
 
 def sha_of(stage: str, directory: Path) -> dict[str, Path | str]:

@@ -19,10 +19,14 @@ from cotdistill.errors import BUDGET, CotDistillError, UsageError
 from cotdistill.inputs import hub
 from cotdistill.progress import Progress
 from cotdistill.publishing import data_set_card
-from cotdistill.recipes import record
+from cotdistill.recipes import directories, record
+from cotdistill.recipes.directories import Directories
 from cotdistill.recipes.preflight import OF_THIS_RUN
 from cotdistill.recipes.recipe import Recipe
 from cotdistill.recipes.record import RunRecord, StageRecord
+
+FIRST = "first run"
+"""Why a stage runs that no run has yet."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +54,7 @@ def run(recipe: Recipe, progress: Progress) -> Outcome:
     """Run what is new. Raises OutputLockedError when another run holds the runs' directory, and what stages raise;
     then the same call continues."""
     recipe.runs.mkdir(parents=True, exist_ok=True)
-    with artifacts.lock(recipe.runs / recipe.path.stem):
+    with artifacts.lock(Directories(recipe.runs, recipe.path).lock):
         return _Chain(recipe, progress).run()
 
 
@@ -75,13 +79,14 @@ class _Chain:
     def __init__(self, recipe: Recipe, progress: Progress) -> None:
         self.recipe, self.progress = recipe, progress
         self.prompts = hub.fetch(recipe.prompts, progress.note)
-        found = record.directories(recipe.runs)
-        records = {path: record.of(path) for path in found}
-        complete = [path for path in found if (known := records[path]) and known.complete]
-        self.last = complete[-1] if complete else None
-        unfinished = [path for path in found if path not in complete and (not self.last or path > self.last)]
-        self.here: Path | None = unfinished[-1] if unfinished else None
-        self.record = records[self.here] if self.here else None
+        self.heldout = hub.fetch(recipe.heldout, progress.note) if recipe.heldout else None
+        self.directories = Directories(recipe.runs, recipe.path)
+        found = self.directories.runs()
+        self.last = next((run.path for run in reversed(found) if run.record.complete), None)
+        newest = found[-1] if found else None
+        unfinished = newest if newest and not newest.record.complete else None
+        self.here: Path | None = unfinished.path if unfinished else None
+        self.record = unfinished.record if unfinished else None
         self._waiting: list[Step] = []
         """Stages with nothing new, to be linked if a later one runs."""
 
@@ -89,17 +94,16 @@ class _Chain:
         """In order; each looks at what the one before left, so the caller runs or links a stage before it asks on."""
         inputs: dict[str, Path | str] = {str(self.recipe.prompts): self.prompts}
         for stage, options in self.recipe.stages.items():
-            if stage == "evaluate" and self.recipe.heldout:
-                inputs[str(self.recipe.heldout)] = self.recipe.heldout
+            if stage == "evaluate" and self.heldout:
+                inputs[str(self.recipe.heldout)] = self.heldout
             now = record.about(options, inputs)
             why, source = "", None
-            for place in (self.here, self.last):
-                known = record.of(place) if place else None
-                why = record.difference(now, known.stages.get(stage) if known else None) or ""
-                if not why:
+            for place in (self.last, self.here):  # what this run has already goes before what the last one left
+                reason = _why(stage, now, place)
+                if not reason:
                     source = place
-                    break
-            yield Step(stage, options, now, why or None, source)
+                why = reason if reason != FIRST or not why else why
+            yield Step(stage, options, now, None if source else why, source)
             if (made := source or self.here) is None:
                 return
             inputs = {**record.sha_of(stage, made), **(inputs if stage == "finetune" else {})}
@@ -136,9 +140,8 @@ class _Chain:
     def _begin(self) -> tuple[Path, RunRecord]:
         """The directory of this run, made when the first stage has something to do."""
         if self.here is None or self.record is None:
-            self.here = record.new_directory(self.recipe.runs)
-            self.record = RunRecord(recipe=str(self.recipe.path), started_at=artifacts.now())
-            record.save(self.here, self.record)
+            begun = self.directories.begin()
+            self.here, self.record = begun.path, begun.record
             for step in self._waiting:
                 if step.source:
                     self._keep(step, step.source)
@@ -152,7 +155,7 @@ class _Chain:
         record.save(here, known)
         self.progress.note(f"{step.stage}: runs, {step.why}")
         began = time.monotonic()
-        manifest = _call(step, self.recipe, self.prompts, here, self._options(step), self.progress, resumed)
+        manifest = _call(step, self.prompts, self.heldout, here, self._options(step), self.progress, resumed)
         stage = replace_record(step.now, did="ran", why=step.why or "", complete=manifest.complete)
         stage.seconds, stage.counts = round(time.monotonic() - began, 1), dict(manifest.counts)
         stage.spent_usd = manifest.results.get("spent_usd")
@@ -165,6 +168,7 @@ class _Chain:
 
     def _note(self, step: Step, stage: StageRecord) -> None:
         here, known = self._begin()
+        stage.states = record.states(step.stage, here)
         known.stages[step.stage] = stage
         record.save(here, known)
 
@@ -183,16 +187,28 @@ class _Chain:
     def _end(self, stopped_by: str | None) -> Outcome:
         if self.here is None or self.record is None:
             assert self.last is not None, "a recipe has a stage, and it ran or was found"
+            self.directories.point_latest(self.last)
             return Outcome(self.last, None)
         self.record.changes = record.changes(self.here, self.last)
         self.record.ended_at = artifacts.now()
-        self.record.complete = stopped_by is None
-        record.save(self.here, self.record)
-        if stopped_by is None:
-            record.point_latest(self.recipe.runs, self.here)
-            if self.recipe.keep:
-                record.prune(self.recipe.runs, self.recipe.keep)
-        return Outcome(self.here, self.record, stopped_by)
+        if stopped_by is not None:
+            record.save(self.here, self.record)
+            return Outcome(self.here, self.record, stopped_by)
+        directories.finish(self.here, self.record)
+        self.directories.point_latest(self.here)
+        if self.recipe.keep:
+            for note in self.directories.prune(self.recipe.keep):
+                self.progress.note(note)
+        return Outcome(self.here, self.record)
+
+
+def _why(stage: str, now: StageRecord, place: Path | None) -> str:
+    """Why what a run has of a stage does not serve; empty where it does."""
+    known = record.of(place) if place else None
+    before = known.stages.get(stage) if known else None
+    if place is None or before is None:
+        return FIRST
+    return record.difference(now, before) or record.damage(stage, place, before) or ""
 
 
 class MonthIsSpentError(CotDistillError):
@@ -209,7 +225,7 @@ def replace_record(record: StageRecord, **more: Any) -> StageRecord:
 
 
 def _call(
-    step: Step, recipe: Recipe, prompts: Path, here: Path, options: Any, progress: Progress, resumed: bool
+    step: Step, prompts: Path, heldout: Path | None, here: Path, options: Any, progress: Progress, resumed: bool
 ) -> Manifest:
     from cotdistill.stages import evaluate, filter, format, generate
 
@@ -219,7 +235,7 @@ def _call(
         "format": lambda: format.run(here / "kept.jsonl", here / "train.jsonl", options, progress),
         "finetune": lambda: _finetune(here, options, progress, resumed),
         "evaluate": lambda: evaluate.run(
-            recipe.heldout or here / "train.holdout.prompts.jsonl",
+            heldout or here / "train.holdout.prompts.jsonl",
             here / "scores.json",
             options if options.student != OF_THIS_RUN else replace(options, student=str(here / "student")),
             progress,

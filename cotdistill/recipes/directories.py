@@ -1,0 +1,129 @@
+"""The directories of one recipe's runs, among those that other recipes and people may keep in the same place.
+
+A directory belongs to a recipe when its run.json says so and names the directory itself: a copy belongs to whoever
+made it. Runs are counted, so a clock that was ahead once does no harm. `latest` belongs to the recipe that made it;
+any other recipe in the same place has `latest-NAME`.
+"""
+
+import os
+import re
+import shutil
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from cotdistill import artifacts
+from cotdistill.recipes import record
+from cotdistill.recipes.record import RunRecord
+
+_DATED = re.compile(r"\d{4}-\d{2}-\d{2}T\d{6}Z(-\d+)?")
+"""How a run's directory is named. Records of earlier versions do not name their directory."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run that was begun: where its files are, and what it wrote down."""
+
+    path: Path
+    record: RunRecord
+
+
+class Directories:
+    """Runs of the recipe `owner`, a path as seen from the parent of `folder`: so both may be moved together."""
+
+    def __init__(self, folder: Path, recipe: Path) -> None:
+        self.folder = folder
+        there = folder.absolute().parent
+        self.owner = os.path.relpath(recipe.absolute().parent.resolve() / recipe.name, there.resolve())
+
+    @property
+    def lock(self) -> Path:
+        """What two runs of the same recipe both want."""
+        return self.folder / self.owner.replace(os.sep, "_")
+
+    @property
+    def latest(self) -> Path:
+        """The link to the last complete run. Another recipe's `latest` is left alone, unless that recipe is gone."""
+        link = self.folder / "latest"
+        other = record.of(link) if link.is_symlink() else None
+        if other is None or other.recipe == self.owner or not (self.folder.absolute().parent / other.recipe).exists():
+            return link
+        name = re.sub(r"\W+", "-", str(Path(self.owner).with_suffix(""))).strip("-")
+        return self.folder / f"latest-{name}"
+
+    def runs(self) -> list[Run]:
+        """The oldest first, by their numbers; those of earlier versions have none and go by `latest` and time."""
+        found = []
+        for path in self.folder.glob(f"*/{record.NAME}"):
+            known = None if path.parent.is_symlink() else record.of(path.parent)
+            if known is not None and self._is_own(path.parent, known):
+                found.append(Run(path.parent, known))
+        newest = self._pointed_at()
+        return sorted(found, key=lambda run: (run.record.number, run.path.name == newest, run.record.started_at))
+
+    def begin(self) -> Run:
+        """A new directory, named by the time in UTC, with a record that says whose it is."""
+        number = 1 + max((run.record.number for run in self.runs()), default=0)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        path = self._new_directory()
+        run = Run(path, RunRecord(recipe=self.owner, directory=path.name, number=number, started_at=artifacts.now()))
+        record.save(path, run.record)
+        return run
+
+    def point_latest(self, directory: Path) -> None:
+        """`latest` changes in one step, and only if it has to."""
+        link = self.latest
+        if link.is_symlink() and link.readlink() == Path(directory.name):
+            return
+        fresh = self.folder / f".{link.name}.{os.getpid()}.partial"
+        fresh.unlink(missing_ok=True)
+        fresh.symlink_to(directory.name)
+        fresh.replace(link)
+
+    def prune(self, keep: int) -> list[str]:
+        """Delete complete runs, all but the newest `keep` and the one that `latest` points at.
+
+        A directory that holds a file which its run did not make stays. Returns the notes on those.
+        """
+        complete = [run for run in self.runs() if run.record.complete]
+        notes = []
+        for run in complete[:-keep]:
+            if run.path.name == self._pointed_at():
+                continue
+            if foreign := sorted(_files(run.path) - {*run.record.made, record.NAME}) if run.record.made else []:
+                notes.append(f"{run.path} stays: no run made {foreign[0]}; move it elsewhere, or delete the directory")
+                continue
+            shutil.rmtree(run.path)
+        return notes
+
+    def _is_own(self, path: Path, known: RunRecord) -> bool:
+        named = path.name == known.directory if known.directory else _DATED.fullmatch(path.name) is not None
+        return named and known.recipe == self.owner
+
+    def _pointed_at(self) -> str:
+        return self.latest.readlink().name if self.latest.is_symlink() else ""
+
+    def _new_directory(self) -> Path:
+        name = datetime.now(UTC).strftime("%Y-%m-%dT%H%M%SZ")
+        number = 1
+        while True:
+            path = self.folder / (name if number == 1 else f"{name}-{number}")
+            try:
+                path.mkdir()
+            except FileExistsError:  # also a run of another recipe in this very second
+                number += 1
+            else:
+                return path
+
+
+def finish(directory: Path, known: RunRecord) -> None:
+    """Write down that a run is complete, and which files it made."""
+    known.complete = True
+    known.made = sorted(_files(directory))
+    record.save(directory, known)
+
+
+def _files(directory: Path) -> set[str]:
+    """Paths inside, without locks, which stay when a process dies."""
+    inside = (path for path in directory.rglob("*") if path.is_symlink() or not path.is_dir())
+    return {str(path.relative_to(directory)) for path in inside if not path.name.endswith(".lock")}

@@ -1,0 +1,68 @@
+"""The files that options name, also inside SPECs and their lists: a stage runs again when one of them changes."""
+
+from collections.abc import Iterator
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from cotdistill import artifacts, plugins, students
+from cotdistill.errors import UsageError
+from cotdistill.inputs import templates
+
+_STUDENTS = ("student", "any_student", "tokenizer")
+
+
+def states(options: Any) -> dict[str, str]:
+    """Each file and student on this machine that one stage's options name, with what tells its state."""
+    found: dict[str, str] = {}
+    for field in fields(options):
+        value, names = getattr(options, field.name), field.metadata["names"]
+        if not names:
+            continue
+        for text in value if isinstance(value, tuple) else (value,) if value else ():
+            for kind, name in _texts(names, text):
+                found |= _student(name) if kind in _STUDENTS else _file(name)
+    return found
+
+
+def _texts(names: str, text: str) -> Iterator[tuple[str, str]]:
+    """Kind and text of whatever may be a name: `contamination:against=a.jsonl|b.jsonl` has two."""
+    if names == "template":
+        yield names, text
+        yield names, str(templates.FOLDER / f"{text}.md")
+    elif names in plugins.FOLDERS:
+        name, given = plugins.parse(text)
+        if name.endswith(".py"):
+            yield names, name
+        for key, value in given.items():
+            for part in (value, *value.split("|")):
+                yield key, part
+                yield key, part.partition(":")[2]  # a teacher such as mock:FILE
+    elif text.startswith("local:"):
+        yield "student", text.removeprefix("local:")
+    else:
+        yield names, text
+        yield names, text.partition(":")[2]
+
+
+def _file(name: str) -> dict[str, str]:
+    return {name: artifacts.sha256(Path(name))} if name and _is_file(Path(name)) else {}
+
+
+def _student(name: str) -> dict[str, str]:
+    """A directory or a file by a fingerprint, without reading its weights; recorded answers by their hash."""
+    if not name or name.endswith(".jsonl"):
+        return _file(name)
+    try:
+        found = students.resolve(name)
+    except UsageError:
+        return {}
+    there = bool(found.source) and found.kind in ("directory", "adapter", "gguf")
+    return {name: students.fingerprint(name)} if there else {}
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except (OSError, ValueError):  # a text, too long for a name or with what no name can hold
+        return False
