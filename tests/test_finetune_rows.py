@@ -193,7 +193,7 @@ def test_qlora_says_what_this_machine_lacks(tmp_path: Path) -> None:
         pytest.skip("this machine has a GPU")
     data = write(tmp_path / "train.jsonl", chain_rows(1))
     with pytest.raises(UsageError, match=r"--method qlora: needs a CUDA GPU.* not found here; take --method lora"):
-        finetune.run(data, tmp_path / "student", tiny_config(method="qlora"), Silent())
+        finetune.run(data, tmp_path / "student", tiny_config(method="qlora", student=students.SMOLLM2_HUB_ID), Silent())
 
 
 def test_the_student_comes_with_card_curve_settings_and_its_habits(tmp_path: Path) -> None:

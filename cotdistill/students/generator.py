@@ -4,8 +4,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import torch
+from transformers import GenerationConfig
+
 from cotdistill import students
 from cotdistill.chat.template import encode, generation_prompt, opens_think, read_back
+from cotdistill.students import memory
+from cotdistill.students.device import has_bfloat16
+from cotdistill.students.sampling import Sampler
 
 SMALL = 5_000_000
 """Weights below which a second thread costs more than it gives."""
@@ -32,10 +38,6 @@ class Generator:
     """Holds the model. Not thread-safe: one batch at a time."""
 
     def __init__(self, student: str, threads: int | None = None) -> None:
-        import torch
-
-        from cotdistill.students.device import has_bfloat16
-
         self._model, self._tokenizer = students.load(student)
         small = self._model.num_parameters() < SMALL
         if threads or small:
@@ -62,8 +64,6 @@ class Generator:
     ) -> list[Answer]:
         """Up to `max_tokens` for each prompt, fewer where the context ends; ends early once nothing is `wanted`.
         Greedy without a temperature; else each row is drawn with its own seed, whatever stands beside it."""
-        import torch
-
         longest = max(len(prompt.ids) for prompt in prompts)
         gaps = [longest - len(prompt.ids) for prompt in prompts]
         padded = [[self._padding] * gap + prompt.ids for gap, prompt in zip(gaps, prompts, strict=True)]
@@ -71,7 +71,7 @@ class Generator:
         device = self._model.device
         batch = _Batch(list(range(len(prompts))), torch.tensor(padded).to(device), torch.tensor(seen).to(device))
         cap = min(max_tokens, self.context - longest)
-        draw = _Drawing(temperature, seeds) if temperature else None
+        draw = Sampler(temperature, seeds, longest) if temperature else None
         written: dict[int, list[int]] = {}
         with torch.inference_mode():
             while batch.rows:
@@ -81,12 +81,9 @@ class Generator:
         return [self._answer(written[row]) for row in range(len(prompts))]
 
     def _go_on(
-        self, batch: "_Batch", start: int, cap: int, draw: "_Drawing | None", wanted: Callable[[], bool]
+        self, batch: "_Batch", start: int, cap: int, draw: Sampler | None, wanted: Callable[[], bool]
     ) -> "_Batch":
         """Until every row has ended, or so many that the rest is better off without them."""
-        import torch
-        from transformers import GenerationConfig
-
         settings = GenerationConfig(
             max_new_tokens=cap - (batch.ids.shape[1] - start),
             do_sample=False,
@@ -99,7 +96,7 @@ class Generator:
             attention_mask=batch.mask,
             past_key_values=batch.cache,
             generation_config=settings,
-            logits_processor=[draw.of(batch.rows)] if draw else [],
+            logits_processor=[draw.processor(batch.rows)] if draw else [],
             stopping_criteria=[_unless(wanted), _once_thin(self._ends)],
         )
         added = output.sequences.shape[1] - batch.mask.shape[1]
@@ -156,35 +153,11 @@ class _Batch:
         return taken
 
 
-class _Drawing:
-    """Sampling as the largest of the logits plus Gumbel noise: with a generator a row, an answer does not depend
-    on which other prompts happened to share its batch."""
-
-    def __init__(self, temperature: float, seeds: Sequence[int]) -> None:
-        import torch
-
-        self._temperature = temperature
-        self._generators = [torch.Generator().manual_seed(seed) for seed in seeds]
-
-    def of(self, rows: Sequence[int]) -> Callable[[Any, Any], Any]:
-        import torch
-
-        generators = [self._generators[row] for row in rows]
-
-        def draw(ids: Any, scores: Any) -> Any:
-            noise = torch.stack([torch.empty(scores.shape[1]).exponential_(generator=one) for one in generators])
-            return scores / self._temperature - noise.to(scores.device).log()
-
-        return draw
-
-
 def _always(row: Sequence[int]) -> int:
     return True
 
 
 def _unless(wanted: Callable[[], bool]) -> Callable[..., Any]:
-    import torch
-
     def stop(ids: Any, scores: Any, **_: Any) -> Any:
         return torch.full((ids.shape[0],), not wanted(), dtype=torch.bool, device=ids.device)
 
@@ -193,8 +166,6 @@ def _unless(wanted: Callable[[], bool]) -> Callable[..., Any]:
 
 def _once_thin(ends: Sequence[int]) -> Callable[..., Any]:
     """Stop everybody once half have ended, so that those who go on do not carry the others along."""
-    import torch
-
     ended: Any = None
 
     def stop(ids: Any, scores: Any, **_: Any) -> Any:
