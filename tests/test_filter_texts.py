@@ -225,7 +225,7 @@ def test_length_counts_characters_of_trace_and_answer_apart() -> None:
 
 def test_length_counts_the_tokens_of_a_student_that_is_named() -> None:
     pytest.importorskip("transformers")
-    from cotdistill.students import load_tokenizer
+    from cotdistill.students.load import tokenizer as load_tokenizer
 
     trace = STEPS.replace("eggs", "œufs")
     count = len(load_tokenizer("tiny")(trace, add_special_tokens=False)["input_ids"])

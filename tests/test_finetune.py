@@ -24,7 +24,7 @@ from cotdistill.mock import problems
 from cotdistill.mock.solver import solve
 from cotdistill.progress import Silent
 from cotdistill.stages import finetune
-from cotdistill.students import tiny
+from cotdistill.students import load, tiny
 from cotdistill.training.token_rows import IGNORED, TokenRows
 from cotdistill.training.train import last_checkpoint
 
@@ -93,7 +93,7 @@ def test_the_manifest_counts_rows_steps_and_trained_tokens(trained: tuple[Path, 
     assert manifest.counts["eval_rows"] == 8
     assert manifest.counts["steps"] == STEPS
     assert manifest.counts["trained_tokens"] == STEPS * 8 * (len(a_row.input_ids) - a_row.n_prompt)
-    assert manifest.results["parameters"] == students.load("tiny")[0].num_parameters()
+    assert manifest.results["parameters"] == load.student("tiny")[0].num_parameters()
     assert json.loads((student / "manifest.json").read_text())["stage"] == "finetune"
 
 
@@ -372,7 +372,7 @@ class Pulled(Silent):
 
 
 def test_a_lora_run_resumes_too(tmp_path: Path) -> None:
-    model, tokenizer = students.load("tiny")
+    model, tokenizer = load.student("tiny")
     model.save_pretrained(tmp_path / "base")
     tokenizer.save_pretrained(tmp_path / "base")
     rows = write(tmp_path / "train.jsonl", chain_rows(16))

@@ -17,7 +17,7 @@ from cotdistill.chat.template import Rendered, render
 from cotdistill.errors import CotDistillError, UsageError
 from cotdistill.progress import Silent
 from cotdistill.stages import finetune
-from cotdistill.students import tiny
+from cotdistill.students import load, tiny
 from cotdistill.training import loss, loss_curve, packing, varlen
 from cotdistill.training.callbacks import is_stuck
 from cotdistill.training.collator import Collator
@@ -42,7 +42,7 @@ def loss_of(rows: TokenRows, packed: bool, *, compact: bool = True, attention: s
     """The loss of all rows as one batch, by the trainer that finetune uses."""
     from cotdistill.training.sft_config import arguments
 
-    model, tokenizer = students.load("tiny", seed=3)
+    model, tokenizer = load.student("tiny", seed=3)
     model.set_attn_implementation(attention)
     numbers = list(range(len(rows)))
     data = examples([numbers] if packed else [[number] for number in numbers])
@@ -57,7 +57,7 @@ def loss_of(rows: TokenRows, packed: bool, *, compact: bool = True, attention: s
 def loss_by_hand(rows: TokenRows, weights: tuple[float, ...]) -> float:
     import torch
 
-    model, _ = students.load("tiny", seed=3)
+    model, _ = load.student("tiny", seed=3)
     total = share = 0.0
     for row, weight in enumerate(weights):
         ids, labels = torch.from_numpy(rows.ids(row)), rows.labels(row)
@@ -82,7 +82,7 @@ def test_the_loss_is_the_weighted_mean_over_trained_tokens(packed: bool) -> None
 def test_the_loss_is_the_same_for_a_model_that_scores_every_position() -> None:
     rows = uneven_rows(WEIGHTS)
     assert loss_of(rows, False, compact=False) == pytest.approx(loss_by_hand(rows, WEIGHTS), rel=1e-5)
-    assert is_compact(students.load("tiny")[0])
+    assert is_compact(load.student("tiny")[0])
 
 
 def test_the_loss_is_the_same_in_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -210,7 +210,7 @@ def test_the_student_comes_with_card_curve_settings_and_its_habits(tmp_path: Pat
 
 
 def test_what_the_template_was_given_is_kept_with_the_student(tmp_path: Path) -> None:
-    model, tokenizer = students.load("tiny")
+    model, tokenizer = load.student("tiny")
     tokenizer.chat_template = tokenizer.chat_template.replace(
         "{%- for message in messages -%}",
         "{{- '<|system|>' + (date_string or strftime_now('%d %b %Y')) + '<|end|>' -}}{%- for message in messages -%}",

@@ -11,10 +11,10 @@ import pytest
 
 pytest.importorskip("transformers", reason="the train extra is not installed")
 
-from cotdistill import students
 from cotdistill.errors import CotDistillError, UsageError
 from cotdistill.providers.types import BadReplyError, Reply, Request
 from cotdistill.records import Message
+from cotdistill.students import load
 from cotdistill.students.generator import Generator
 from cotdistill.teachers.local import Teacher
 
@@ -56,7 +56,7 @@ def parrot(tmp_path_factory: pytest.TempPathFactory) -> Path:
     import torch
 
     folder = tmp_path_factory.mktemp("parrot")
-    model, tokenizer = students.load("tiny")
+    model, tokenizer = load.student("tiny")
     chain = tokenizer("<|assistant|><think></think><|end|>")["input_ids"]
     with torch.no_grad():
         for layer in model.model.layers:
@@ -95,12 +95,28 @@ def test_sampling_draws_by_the_temperature() -> None:
     """Gumbel noise must draw each token with the probability that softmax gives it."""
     import torch
 
-    from cotdistill.students.generator import _Drawing
+    from cotdistill.students.sampling import Sampler
 
     logits = torch.tensor([[1.0, 0.0, -1.0]]).repeat(20_000, 1)
-    drawn = _Drawing(2.0, range(20_000)).of(range(20_000))(None, logits).argmax(dim=1)
-    shares = torch.bincount(drawn, minlength=3) / 20_000
-    assert torch.allclose(shares, torch.softmax(logits[0] / 2.0, dim=0), atol=0.015)
+    draw = Sampler(2.0, range(20_000), start=3).processor(range(20_000))
+    for position in (3, 4, 1000):
+        drawn = draw(torch.zeros(20_000, position), logits).argmax(dim=1)
+        shares = torch.bincount(drawn, minlength=3) / 20_000
+        assert torch.allclose(shares, torch.softmax(logits[0] / 2.0, dim=0), atol=0.015)
+
+
+def test_noise_that_a_processor_leaves_out_never_changes_what_is_drawn() -> None:
+    import torch
+
+    from cotdistill.students.sampling import Sampler, gumbel, mix, mix_all
+
+    torch.manual_seed(0)
+    logits, seeds = torch.randn(50, 5_000) * 4, [*range(49), 2**55 + 7]
+    drawn = Sampler(0.7, seeds, start=0).processor(range(50))(torch.zeros(50, 9), logits)
+    keys = torch.tensor([mix(mix(seed & 0xFFFFFFFF) ^ seed >> 32) for seed in seeds])
+    every = logits / 0.7 + gumbel(mix_all(keys ^ mix(9 * 0x9E3779B9 & 0xFFFFFFFF))[:, None], torch.arange(5_000))
+    assert drawn.argmax(dim=1).tolist() == every.argmax(dim=1).tolist()
+    assert (drawn == -torch.inf).any()
 
 
 @pytest.mark.parametrize("forgets", [True, False])
@@ -144,7 +160,7 @@ def test_an_answer_that_ends_costs_no_further_tokens(parrot: Path) -> None:
 
 
 def test_a_trace_that_the_prompt_opened_is_read_as_one(parrot: Path, tmp_path: Path) -> None:
-    model, tokenizer = students.load(str(parrot))
+    model, tokenizer = load.student(str(parrot))
     tokenizer.chat_template += "{%- if add_generation_prompt -%}<think>\n{%- endif -%}"
     model.save_pretrained(tmp_path)
     tokenizer.save_pretrained(tmp_path)

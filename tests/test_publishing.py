@@ -9,6 +9,7 @@ import pytest
 
 from cotdistill import students
 from cotdistill.stages.format.features import Features
+from cotdistill.students import load
 from tests.conftest import cotdistill, make_judged, make_prompt
 from tests.hub_stand_in import TOKEN, Hub, hub
 
@@ -180,7 +181,7 @@ def test_a_data_set_goes_to_the_hub_privately_with_its_card_and_without_manifest
 
 def test_a_student_goes_to_the_hub_with_its_weights_and_without_its_manifest(tmp_path: Path) -> None:
     with students.quiet():
-        model, tokenizer = students.load("tiny")
+        model, tokenizer = load.student("tiny")
         model.save_pretrained(tmp_path)
         tokenizer.save_pretrained(tmp_path)
     (tmp_path / "manifest.json").write_text("{}")

@@ -9,11 +9,10 @@ import pytest
 
 pytest.importorskip("transformers", reason="the train extra is not installed")
 
-from cotdistill import students
 from cotdistill.chat import template as chat_template
 from cotdistill.chat.template import render
 from cotdistill.errors import CotDistillError
-from cotdistill.students import tiny
+from cotdistill.students import load, tiny
 
 TRACE = "two and two\n\nmake 4"
 ANSWER = "It is 4."
@@ -201,11 +200,11 @@ def test_an_unfinished_trace_in_other_marks_stays_unfinished() -> None:
 
 def test_a_template_with_a_switch_for_thinking_is_switched_on() -> None:
     template = "{% if enable_thinking %}on{% else %}off{% endif %}"
-    tokenizer = with_template(students.thinking(template))
+    tokenizer = with_template(load.thinking(template))
     question = [{"role": "user", "content": "2+2?"}]
     assert tokenizer.apply_chat_template(question, tokenize=False) == "on"
     assert tokenizer.apply_chat_template(question, tokenize=False, enable_thinking=False) == "off"
-    assert students.thinking(students.thinking(template)) == students.thinking(template)
+    assert load.thinking(load.thinking(template)) == load.thinking(template)
 
 
 def shipped_templates() -> list[Path]:
@@ -218,7 +217,7 @@ def shipped_templates() -> list[Path]:
 
 @pytest.mark.parametrize("file", shipped_templates(), ids=lambda file: file.stem)
 def test_no_shipped_template_loses_the_trace_or_the_answer(file: Path) -> None:
-    tokenizer = with_template(students.thinking(file.read_text(encoding="utf-8")))
+    tokenizer = with_template(load.thinking(file.read_text(encoding="utf-8")))
     marks = re.findall(r"<\|[^|<>\s']+\|>|<[｜][^<>]+[｜]>|<(?:start|end)_of_turn>|<turn\|>|<\|turn>", tokenizer.chat_template)  # noqa: E501  # fmt: skip
     tokenizer.add_special_tokens({"extra_special_tokens": sorted(set(marks))}, replace_extra_special_tokens=False)
     tokenizer.bos_token = tiny.PAD

@@ -17,7 +17,7 @@ from cotdistill.config import FinetuneConfig
 from cotdistill.errors import CotDistillError, UsageError
 from cotdistill.progress import Silent
 from cotdistill.stages import finetune
-from cotdistill.students import tiny
+from cotdistill.students import load, tiny
 
 needs_smollm2 = pytest.mark.skipif(
     students.resolve(students.SMOLLM2).kind != "gguf",
@@ -26,7 +26,7 @@ needs_smollm2 = pytest.mark.skipif(
 
 
 def save_tiny(folder: Path) -> Path:
-    model, tokenizer = students.load("tiny")
+    model, tokenizer = load.student("tiny")
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return folder
@@ -73,18 +73,18 @@ def test_broken_files_are_one_line(tmp_path: Path, broken: str, student: str) ->
     (tmp_path / broken).write_bytes(b"not what the name says")
     path = tmp_path / student
     with pytest.raises(CotDistillError, match=f"student {path}: cannot load it: ") as caught:
-        students.load(str(path))
+        load.student(str(path))
     assert "\n" not in str(caught.value)
 
 
 def test_a_model_without_chat_template_is_refused(tmp_path: Path) -> None:
     (save_tiny(tmp_path) / "chat_template.jinja").unlink()
     with pytest.raises(CotDistillError, match="has no chat template; choose an instruction-tuned one"):
-        students.load(str(tmp_path))
+        load.student(str(tmp_path))
 
 
 def test_an_unreachable_hub_is_one_line_within_seconds_and_no_noise() -> None:
-    script = "from cotdistill import students\nstudents.load_tokenizer('nobody/nothing')"
+    script = "from cotdistill.students import load\nload.tokenizer('nobody/nothing')"
     # A closed port of this machine: the answer is immediate, whatever network the tests have.
     environment = {**os.environ, "HF_ENDPOINT": "http://127.0.0.1:9", "NO_PROXY": "127.0.0.1"}
     words = [sys.executable, "-c", script]
@@ -103,7 +103,7 @@ def test_tiny_writes_any_text_without_loss(text: str) -> None:
 
 
 def test_tiny_has_one_token_for_each_mark_and_about_a_tenth_of_a_million_weights() -> None:
-    model, tokenizer = students.load("tiny")
+    model, tokenizer = load.student("tiny")
     for mark in (tiny.THINK, tiny.THINK_END, tiny.USER, tiny.ASSISTANT, tiny.SYSTEM, tiny.END):
         assert len(tokenizer(mark)["input_ids"]) == 1, mark
     assert len(tokenizer) == model.config.vocab_size < 300
@@ -119,7 +119,7 @@ def test_think_tags_survive_decoding_that_skips_special_tokens() -> None:
 
 def test_tiny_weights_follow_the_seed() -> None:
     def first(seed: int) -> Any:
-        return next(students.load("tiny", seed=seed)[0].parameters())
+        return next(load.student("tiny", seed=seed)[0].parameters())
 
     assert bool((first(1) == first(1)).all())
     assert not bool((first(1) == first(2)).all())
@@ -128,8 +128,8 @@ def test_tiny_weights_follow_the_seed() -> None:
 def test_a_tiny_student_is_the_same_after_saving_and_loading(tmp_path: Path) -> None:
     import torch
 
-    model, tokenizer = students.load(str(save_tiny(tmp_path)))
-    fresh, _ = students.load("tiny")
+    model, tokenizer = load.student(str(save_tiny(tmp_path)))
+    fresh, _ = load.student("tiny")
     ids = torch.tensor([tokenizer("a=6 b=a*3")["input_ids"]])
     assert torch.equal(model(ids).logits, fresh(ids).logits)
     assert tokenizer.chat_template == tiny.CHAT_TEMPLATE
@@ -151,9 +151,9 @@ def test_lora_saves_an_adapter_and_a_merged_model_that_agree(tmp_path: Path) -> 
     config = FinetuneConfig(student=str(base), epochs=8, batch_size=1, learning_rate=0.01, lora_rank=4, threads=1)
     finetune.run(tmp_path / "train.jsonl", tmp_path / "student", config, Silent())
 
-    merged, tokenizer = students.load(str(tmp_path / "student"))
-    adapted, _ = students.load(str(tmp_path / "student/adapter"))
-    untouched, _ = students.load(str(base))
+    merged, tokenizer = load.student(str(tmp_path / "student"))
+    adapted, _ = load.student(str(tmp_path / "student/adapter"))
+    untouched, _ = load.student(str(base))
     ids = torch.tensor([tokenizer("2+2?")["input_ids"]])
     assert torch.allclose(merged(ids).logits, adapted(ids).logits, atol=2e-2)
     assert not torch.allclose(merged(ids).logits, untouched(ids).logits, atol=2e-2)
@@ -170,7 +170,7 @@ def test_lora_saves_an_adapter_and_a_merged_model_that_agree(tmp_path: Path) -> 
 def test_smollm2_from_its_package_is_dense_savable_and_tokenizes_like_the_original() -> None:
     import torch
 
-    model, tokenizer = students.load(students.SMOLLM2)
+    model, tokenizer = load.student(students.SMOLLM2)
 
     # The original's own ids: digits are split off first, so the space before a number stays whole.
     assert tokenizer("Steps:\n\n1. x  3", add_special_tokens=False)["input_ids"] == [
@@ -199,7 +199,7 @@ def test_smollm2_from_its_package_is_dense_savable_and_tokenizes_like_the_origin
 def test_sampling_settings_that_a_model_ships_switched_off_do_not_stop_the_saving(tmp_path: Path) -> None:
     from cotdistill.training import save
 
-    model, tokenizer = students.load("tiny")
+    model, tokenizer = load.student("tiny")
     model.generation_config.temperature = 0.6
     save.save(model, tokenizer, tmp_path, student="tiny", stored=model.dtype, end_tokens={3})
     settings = json.loads((tmp_path / "generation_config.json").read_text())

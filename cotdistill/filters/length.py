@@ -48,7 +48,7 @@ class Filter:
         if not self.tokenizer or not text:
             return len(text)
         if self._loaded is None:  # not before: loading takes seconds, and each process needs its own
-            from cotdistill.students import load_tokenizer
+            from cotdistill.students.load import tokenizer as load_tokenizer
 
             self._loaded = load_tokenizer(self.tokenizer)
         return len(self._loaded(text, add_special_tokens=False, verbose=False)["input_ids"])

@@ -1,8 +1,8 @@
-"""Students: what finetune can start from and what can answer. A name in, a model and its tokenizer out."""
+"""Students: what finetune can start from and what can answer. What a name stands for, without the
+libraries that load it: `load` has those."""
 
 import hashlib
 import importlib.util
-import json
 import logging
 import os
 import re
@@ -11,10 +11,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from cotdistill.errors import CotDistillError, UsageError
-from cotdistill.students import hub
 
 Kind = Literal["tiny", "gguf", "adapter", "directory", "hub"]
 
@@ -66,34 +65,6 @@ def resolve(student: str) -> Student:
     return Student(student, "hub", student)
 
 
-def load(student: str, *, seed: int = 0, dtype: str = "auto") -> tuple[Any, Any]:
-    """Load model and tokenizer; an adapter comes merged into its base. `seed` is for tiny's random weights,
-    `dtype` a torch dtype by name, auto for the one that the weights are stored in.
-
-    Raises CotDistillError when the files, the hub or the train extra are missing.
-    """
-    tokenizer = load_tokenizer(student)
-    return load_model(student, tokenizer, seed=seed, dtype=dtype), tokenizer
-
-
-def load_model(student: str, tokenizer: Any, *, seed: int = 0, dtype: str = "auto") -> Any:
-    """The model alone, for who has the tokenizer already. Raises as `load` does."""
-    found = resolve(student)
-    with quiet(), _explained(found):
-        if found.kind == "tiny":
-            from cotdistill.students import tiny
-
-            return tiny.model(tokenizer, seed)
-        return _model(found, dtype)
-
-
-def load_tokenizer(student: str) -> Any:
-    """The tokenizer alone, ready to render chats. Raises as `load` does."""
-    found = resolve(student)
-    with quiet(), _explained(found):
-        return _tokenizer(found)
-
-
 def fingerprint(student: str) -> str:
     """Tells one state of a student from another under the same name, without reading its weights."""
     found = resolve(student)
@@ -110,11 +81,6 @@ def fingerprint(student: str) -> str:
 def public_name(student: str) -> str:
     """A name that other programs can load too."""
     return SMOLLM2_HUB_ID if student == SMOLLM2 else student
-
-
-def is_adapted(model: Any) -> bool:
-    """Whether a model carries a LoRA adapter that is not merged."""
-    return hasattr(model, "peft_config") and hasattr(model, "merge_and_unload")
 
 
 @contextmanager
@@ -154,72 +120,3 @@ def _directory_kind(path: Path) -> Kind:
     if (path / "adapter_config.json").is_file():
         return "adapter"
     raise UsageError(f"{path}: no student: it holds neither config.json nor adapter_config.json")
-
-
-def _tokenizer(found: Student) -> Any:
-    from transformers import AutoTokenizer
-
-    if found.kind == "tiny":
-        from cotdistill.students import tiny
-
-        return tiny.tokenizer()
-    if found.kind == "gguf":
-        from cotdistill.students import gguf
-
-        return gguf.tokenizer(Path(found.source))
-    if found.kind == "adapter" and not (Path(found.source) / "tokenizer_config.json").is_file():
-        return _tokenizer(_base(found))
-    tokenizer = AutoTokenizer.from_pretrained(found.source)
-    if not tokenizer.chat_template:
-        raise CotDistillError(f"student {found.name}: has no chat template; choose an instruction-tuned one")
-    tokenizer.chat_template = thinking(tokenizer.chat_template)
-    return tokenizer
-
-
-def thinking(template: str) -> str:
-    """A template with a switch for thinking, switched on. Some are off by default and open every answer with an
-    empty, closed trace; the switch travels in the saved template, so that serving agrees with training."""
-    switch = "{%- if enable_thinking is not defined %}{%- set enable_thinking = true %}{%- endif %}\n"
-    return switch + template if "enable_thinking" in template and not template.startswith(switch) else template
-
-
-def _model(found: Student, dtype: str) -> Any:
-    from transformers import AutoModelForCausalLM
-
-    if found.kind == "gguf":
-        from cotdistill.students import gguf
-
-        return gguf.model(Path(found.source), dtype)
-    if found.kind == "adapter":
-        from peft import PeftModel
-
-        return PeftModel.from_pretrained(_model(_base(found), dtype), found.source).merge_and_unload()
-    return AutoModelForCausalLM.from_pretrained(found.source, dtype=dtype)
-
-
-def _base(adapter: Student) -> Student:
-    config = json.loads((Path(adapter.source) / "adapter_config.json").read_text(encoding="utf-8"))
-    base = resolve(config["base_model_name_or_path"])
-    if base.kind == "hub":
-        hub.check(base.source)
-    return base
-
-
-@contextmanager
-def _explained(found: Student) -> Iterator[None]:
-    """Turn what the libraries raise about files into one line. ValueError is what transformers says of a model type
-    that it does not know."""
-    from safetensors import SafetensorError
-
-    try:
-        if found.kind == "hub":
-            hub.check(found.source)
-        yield
-    except ImportError as error:
-        raise CotDistillError(f"student {found.name}: {_line(error)}: pip install 'cotdistill[train]'") from None
-    except (OSError, ValueError, KeyError, SafetensorError) as error:
-        raise CotDistillError(f"student {found.name}: cannot load it: {_line(error)}") from None
-
-
-def _line(error: Exception) -> str:
-    return " ".join(str(error).split())[:300]

@@ -7,9 +7,8 @@ from typing import Any
 import torch
 from transformers import GenerationConfig
 
-from cotdistill import students
 from cotdistill.chat.template import encode, generation_prompt, opens_think, read_back
-from cotdistill.students import memory
+from cotdistill.students import load
 from cotdistill.students.device import has_bfloat16
 from cotdistill.students.sampling import Sampler
 
@@ -38,7 +37,7 @@ class Generator:
     """Holds the model. Not thread-safe: one batch at a time."""
 
     def __init__(self, student: str, threads: int | None = None) -> None:
-        self._model, self._tokenizer = students.load(student)
+        self._model, self._tokenizer = load.student(student)
         small = self._model.num_parameters() < SMALL
         if threads or small:
             torch.set_num_threads(threads or 1)

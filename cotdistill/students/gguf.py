@@ -5,6 +5,9 @@ import struct
 from pathlib import Path
 from typing import Any
 
+from tokenizers import pre_tokenizers
+from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
+
 from cotdistill.errors import CotDistillError
 
 _ONE_DIGIT_AT_A_TIME = frozenset({"smollm"})
@@ -16,9 +19,6 @@ _STRING_HEAD = struct.Struct("<IQ")
 
 
 def tokenizer(path: Path) -> Any:
-    from tokenizers import pre_tokenizers
-    from transformers import AutoTokenizer
-
     loaded = AutoTokenizer.from_pretrained(path.parent, gguf_file=path.name)
     if not loaded.chat_template:
         raise CotDistillError(f"student {path}: has no chat template; choose an instruction-tuned one")
@@ -31,8 +31,6 @@ def tokenizer(path: Path) -> Any:
 
 def model(path: Path, dtype: str) -> Any:
     """Without `dequantize` the weights stay in blocks: neither trainable nor savable."""
-    from transformers import AutoModelForCausalLM, GgufConfig
-
     loaded = AutoModelForCausalLM.from_pretrained(
         path.parent,
         gguf_file=path.name,

@@ -5,6 +5,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import psutil  # type: ignore[import-untyped]
+import torch
+
 from cotdistill.errors import CotDistillError
 
 _OUT_OF_MEMORY = ("out of memory", "not enough memory", "can't allocate memory", "failed to allocate")
@@ -43,37 +46,25 @@ def needed_bytes(model: Any, trained: int, tokens: int, adapted: int = 0) -> int
 
 def free_bytes() -> int:
     """Of the GPU where there is one, else of this machine."""
-    import torch
-
     if torch.cuda.is_available():
         return int(torch.cuda.mem_get_info()[0])
-    import psutil  # type: ignore[import-untyped]
-
     return int(psutil.virtual_memory().available)
 
 
 def held_bytes() -> int:
     """What this process has already of what is not free any more, on the device that `free_bytes` speaks of."""
-    import torch
-
     if torch.cuda.is_available():
         return int(torch.cuda.memory_allocated())
-    import psutil
-
     return int(psutil.Process().memory_info().rss)
 
 
 @contextmanager
 def peak_bytes() -> Iterator[Callable[[], int]]:
     """The most memory held within the block, by tensors on a GPU where there is one, else by this whole process."""
-    import torch
-
     if torch.cuda.is_available():
         torch.cuda.reset_peak_memory_stats()
         yield lambda: int(torch.cuda.max_memory_allocated())
         return
-    import psutil
-
     process, most, over = psutil.Process(), 0, threading.Event()
 
     def watch() -> None:

@@ -3,14 +3,15 @@
 import importlib.util
 from typing import Any
 
+import torch
+from transformers import AutoModelForCausalLM, BitsAndBytesConfig
+
 from cotdistill import students
 from cotdistill.errors import UsageError
 
 
 def check() -> None:
     """Raises UsageError where 4-bit weights cannot be trained on."""
-    import torch
-
     missing = [] if torch.cuda.is_available() else ["a CUDA GPU"]
     missing += [] if importlib.util.find_spec("bitsandbytes") else ["the bitsandbytes package"]
     if missing:
@@ -19,9 +20,6 @@ def check() -> None:
 
 def load(student: str) -> Any:
     """Normal-float weights, computed with in bfloat16. Raises UsageError for a student that is not in safetensors."""
-    import torch
-    from transformers import AutoModelForCausalLM, BitsAndBytesConfig
-
     found = students.resolve(student)
     if found.kind not in ("hub", "directory"):
         raise UsageError(f"--method qlora: expected a hub id or a model directory, got {student}; take --method lora")

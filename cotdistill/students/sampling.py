@@ -1,4 +1,4 @@
-"""Drawing tokens so that an answer depends on its own seed alone, wherever it is computed and whatever stands beside it.
+"""Drawing tokens so that an answer depends on its own seed alone, whatever stands beside it in the batch.
 
 The token with the largest sum of logit and Gumbel noise is a draw from the softmax (Gumbel 1954; Maddison et al. 2014,
 https://arxiv.org/abs/1411.0030). The noise is a function of (seed, position, token), computed where the logits are, so
@@ -21,7 +21,7 @@ def mix(word: int) -> int:
 
 
 def mix_all(words: torch.Tensor) -> torch.Tensor:
-    """`mix` of each of some 32-bit words, which are kept in 64 bits: shifts of signed words would drag the sign along."""
+    """`mix` of each of some 32-bit words, kept in 64 bits: shifts of signed words would drag the sign along."""
     words = ((words ^ (words >> 16)) * 0x7FEB352D) & _WORD
     words = ((words ^ (words >> 15)) * 0x846CA68B) & _WORD
     return words ^ (words >> 16)
@@ -65,8 +65,8 @@ class Sampler:
 
 
 def _noisy(logits: torch.Tensor, keys: torch.Tensor) -> torch.Tensor:
-    """(rows, vocabulary) logits, (rows, 1) keys -> logits plus noise. A processor draws it for the tokens alone that can
-    still be the largest, and leaves out the others; the largest is the same."""
+    """(rows, vocabulary) logits, (rows, 1) keys -> logits plus noise. A processor draws noise for the tokens alone that
+    can still be the largest, and leaves out the others; the largest is the same."""
     if logits.is_cuda:
         return logits + gumbel(keys, torch.arange(logits.shape[1], device=logits.device))
     best = logits.argmax(dim=1, keepdim=True)

@@ -3,7 +3,9 @@
 It starts from random weights, reads and writes any text, and learns a small task on one CPU core in under a minute.
 """
 
-from typing import Any
+import torch
+from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
+from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
 CONTEXT = 2048
 """Positions: bytes here, so a grade-school problem with its worked solution fits."""
@@ -27,11 +29,8 @@ CHAT_TEMPLATE = """\
 """
 
 
-def tokenizer() -> Any:
+def tokenizer() -> PreTrainedTokenizerBase:
     """One token a byte, and one for each mark. `<think>` is no special token: it must survive decoding."""
-    from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
-    from transformers import PreTrainedTokenizerFast
-
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
     core = Tokenizer(models.BPE(vocab={letter: index for index, letter in enumerate(alphabet)}, merges=[]))
     core.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
@@ -48,12 +47,9 @@ def tokenizer() -> Any:
     )
 
 
-def model(tokenizer: Any, seed: int) -> Any:
+def model(tokenizer: PreTrainedTokenizerBase, seed: int) -> LlamaForCausalLM:
     """Random weights. The usual initial range of 0.02 is made for wide layers: at width 64 it more than doubles
     the steps to learn a task, as do tied embeddings on unlucky seeds."""
-    import torch
-    from transformers import LlamaConfig, LlamaForCausalLM
-
     torch.manual_seed(seed)
     return LlamaForCausalLM(
         LlamaConfig(

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from cotdistill import students
 from cotdistill.chat.template import opens_think
 from cotdistill.reasoning import split
+from cotdistill.students import load
 from cotdistill.students.generator import Generator, Prompt
 from cotdistill.training.token_rows import TokenRows
 
@@ -16,7 +16,7 @@ def habits(student: Path, rows: TokenRows, threads: int | None) -> dict[str, flo
     """Greedy answers to the first prompts of `rows`, cut at twice the longest row: the shares that ended by
     themselves and, where it thinks at all, that closed their trace. The student is loaded from its directory, as
     anybody would."""
-    generator, tokenizer = Generator(str(student), threads), students.load_tokenizer(str(student))
+    generator, tokenizer = Generator(str(student), threads), load.tokenizer(str(student))
     read = [rows.prompt(number) for number in range(min(ASKED, len(rows)))]
     prompts = [Prompt(ids, opens_think(tokenizer.decode(ids))) for ids in read]
     answers = generator.answer(prompts, max_tokens=2 * rows.longest, temperature=None, seeds=[0] * len(prompts))

@@ -9,13 +9,13 @@ from typing import Any
 
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from cotdistill import artifacts, students
+from cotdistill import artifacts
 from cotdistill.artifacts import ArtifactWriter
 from cotdistill.artifacts.json_lines import BadLines
 from cotdistill.chat.template import template_kwargs
 from cotdistill.config import FinetuneConfig
 from cotdistill.progress import Progress, Silent
-from cotdistill.students import memory, quantized
+from cotdistill.students import load, memory, quantized
 from cotdistill.training import distributed, packing, precision, save, student_directory
 from cotdistill.training.defaults import Choice, choose
 from cotdistill.training.habits import habits
@@ -58,7 +58,7 @@ def read(
 ) -> tuple[Reader, TokenRows, TokenRows, PreTrainedTokenizerBase]:
     """Tokenise the rows to train on, and those to measure the loss on. Raises CotDistillError for a file without a row
     that this student can be taught."""
-    tokenizer = students.load_tokenizer(config.student)
+    tokenizer = load.tokenizer(config.student)
     reader = Reader(tokenizer, config.max_length, bad, progress, 0 if config.dry_run else SHOWN)
     training = reader.read(rows)
     held_out = reader.read(Path(config.eval_data)) if config.eval_data else TokenRows()
@@ -72,7 +72,7 @@ def prepare(tokenizer: PreTrainedTokenizerBase, rows: TokenRows, held_out: Token
         if config.method == "qlora":
             model = quantized.load(config.student)
         else:
-            model = students.load_model(config.student, tokenizer, seed=config.seed)
+            model = load.model(config.student, tokenizer, seed=config.seed)
         stored = save.dtype_of(model, config.student)
         precision.prepare(model, config)
     chosen, choices = choose(config, len(rows), model.config.get_text_config().hidden_size)
@@ -116,7 +116,7 @@ def help_first(student_dir: Path, config: FinetuneConfig) -> None:
     distributed.wait_for_all()
     work = student_directory.work_directory(student_dir)
     held_out = TokenRows.load(work / _HELD_OUT) if config.eval_data else TokenRows()
-    tokenizer = students.load_tokenizer(config.student)
+    tokenizer = load.tokenizer(config.student)
     job = prepare(tokenizer, TokenRows.load(work / _TRAINING), held_out, config)
     train(job.model, job.tokenizer, job.schedule, job.held_out, job.config, work, Silent())
     distributed.leave()

@@ -9,6 +9,7 @@ import torch
 from peft import PeftModel
 
 from cotdistill import artifacts, students
+from cotdistill.students import load
 
 READABLE = 0o644
 """safetensors writes its files for the owner alone."""
@@ -24,13 +25,13 @@ def save(model: Any, tokenizer: Any, directory: Path, *, student: str, stored: A
     An adapter is kept in `adapter/`, and merged: few servers load adapters, and none can do so without the base.
     `stored` is the dtype that the student's weights came in.
     """
-    if students.is_adapted(model):
+    if load.is_adapted(model):
         # A hub id where there is one: a path of this machine leads nowhere on another.
         model.peft_config["default"].base_model_name_or_path = students.public_name(student)
         model.save_pretrained(directory / "adapter")
         (directory / "adapter" / "README.md").unlink(missing_ok=True)  # peft's empty form
         if getattr(model, "is_loaded_in_4bit", False):  # merged into the weights as they were before
-            model = PeftModel.from_pretrained(students.load_model(student, tokenizer), str(directory / "adapter"))
+            model = PeftModel.from_pretrained(load.model(student, tokenizer), str(directory / "adapter"))
         model = model.to(torch.float32).merge_and_unload()
     model = model.to(stored)
     _stop_at(model, tokenizer, end_tokens)

@@ -24,6 +24,7 @@ from cotdistill.config import FinetuneConfig
 from cotdistill.mock import problems
 from cotdistill.mock.solver import solve
 from cotdistill.progress import Silent
+from cotdistill.students import load
 from cotdistill.training import defaults, packing, precision, sft_config, train
 from cotdistill.training.collator import Collator
 from cotdistill.training.token_rows import TokenRows
@@ -167,11 +168,11 @@ def main() -> None:
         import torch
 
         torch.set_num_threads(chosen.threads)
-        tokenizer = students.load_tokenizer(chosen.student)
+        tokenizer = load.tokenizer(chosen.student)
         rows = mixed_rows(tokenizer, max(64, chosen.steps * chosen.batch_size), chosen.lengths)
         for _ in range(chosen.rounds):
             for name, way in ways.items():
-                model = students.load_model(chosen.student, tokenizer)
+                model = load.model(chosen.student, tokenizer)
                 speeds[name].append(way(config, rows, model, tokenizer))
     mid = {name: median(found) for name, found in speeds.items()}
     print(f"{chosen.student}, {len(rows)} rows of {rows.lengths().min()} to {rows.longest} tokens")

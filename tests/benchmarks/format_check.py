@@ -19,6 +19,7 @@ from cotdistill.config import FormatConfig
 from cotdistill.progress import Silent
 from cotdistill.records import Judged
 from cotdistill.stages import format as stage
+from cotdistill.students import load
 from tests.conftest import make_judged, make_prompt
 
 
@@ -31,7 +32,7 @@ def _judged(number: int, source: random.Random) -> Judged:
 def run(count: int, student: str) -> None:
     source = random.Random(0)
     with students.quiet():
-        tokenizer = students.load_tokenizer(student)
+        tokenizer = load.tokenizer(student)
     judged = [_judged(number, source) for number in range(count)]
     with tempfile.TemporaryDirectory() as folder:
         kept, train = Path(folder) / "kept.jsonl", Path(folder) / "train.jsonl"
@@ -41,7 +42,7 @@ def run(count: int, student: str) -> None:
         unproven = time.perf_counter() - began
         began = time.perf_counter()
         with students.quiet():
-            students.load_tokenizer(student)
+            load.tokenizer(student)
         loading = time.perf_counter() - began
         began = time.perf_counter()
         proven = stage.run(kept, train, FormatConfig(student=student), Silent())

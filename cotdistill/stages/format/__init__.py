@@ -88,7 +88,10 @@ def _counts(maker: Rows) -> dict[str, int]:
 def _proof(config: FormatConfig, progress: Progress) -> Proof | None:
     if config.student is None:
         return None
-    tokenizer = students.load_tokenizer(config.student)
+    students.need_packages(config.student)
+    from cotdistill.students import load
+
+    tokenizer = load.tokenizer(config.student)
     proof.check(tokenizer)
     coloured = sys.stderr.isatty()
     return Proof(tokenizer, config.max_length, config.show, progress.note, coloured)
