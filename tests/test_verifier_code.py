@@ -1,10 +1,15 @@
-"""The code verifier: what passes, what does not, and programs that try to get out, to cheat, or not to end."""
+"""The code verifier: what passes, what does not, and programs that try to get out, to cheat, or not to end.
+
+The programs are in `tests/programs.py`.
+"""
 
 import os
+import socket
 import subprocess
 import sys
 import tempfile
 import time
+from functools import lru_cache
 from pathlib import Path
 
 import pytest
@@ -12,23 +17,43 @@ import pytest
 from cotdistill.errors import CotDistillError, UsageError
 from cotdistill.plugins import build
 from cotdistill.records import Verdict
+from cotdistill.sandbox.isolation import Isolation, find
+from cotdistill.sandbox.run import Limits, Suite, examine
 from cotdistill.stages.verification import Judge
-from cotdistill.verifiers.code import MAX_CASES, RUNNER, Verifier
+from cotdistill.verifiers._code_tests import MAX_CASES
 from tests.conftest import make_prompt, make_response
+from tests.programs import ADD, CASES, CHEATS, GREEDY, HONEST, SECRET, SUM, Program, harmful, plant, snapshot
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the limits are those of Linux and macOS")
-on_linux = pytest.mark.skipif(sys.platform != "linux", reason="namespaces are Linux's")
 
+SKIPPED = (
+    "import unittest\nclass T(unittest.TestCase):\n    @unittest.skip('later')\n"
+    "    def test(self): assert add(1, 2) == 3"
+)
 TESTS = "assert add(1, 2) == 3\nassert add(-1, 1) == 0"
-ADD = "def add(a, b):\n    return a + b\n"
-SUM = "a, b = map(int, input().split())\nprint(a + b)\n"
-CASES = '[{"stdin": "1 2\\n", "stdout": "3\\n"}, {"stdin": "4 5", "stdout": "9"}]'
 
 
-def judged(program: str, tests: str | None = TESTS, deadline_s: float = 5, memory_mb: int = 512) -> Verdict:
+@lru_cache
+def method() -> str:
+    """What isolates here; where nothing does, the tests of verdicts run without."""
+    try:
+        return find().method
+    except ValueError:
+        return "none"
+
+
+def isolated(wanted: str = "auto") -> None:
+    try:
+        find(wanted)
+    except ValueError as error:
+        pytest.skip(str(error))
+
+
+def judged(program: str, tests: str | None = TESTS, deadline_s: float = 5, isolation: str | None = None) -> Verdict:
     text = f"Here it is:\n```python\n{program}\n```\n"
-    verifier = Verifier(deadline_s=deadline_s, memory_mb=memory_mb)
-    return verifier.judge(make_response(text, make_prompt(reference=tests)))
+    verifier = build("verifiers", f"code:deadline_s={deadline_s},memory_mb=512,isolation={isolation or method()}")
+    verdict: Verdict = verifier.judge(make_response(text, make_prompt(reference=tests)))
+    return verdict
 
 
 def outcome(program: str, tests: str | None = TESTS, deadline_s: float = 5) -> tuple[str, str | None]:
@@ -36,47 +61,50 @@ def outcome(program: str, tests: str | None = TESTS, deadline_s: float = 5) -> t
     return verdict.status, verdict.detail
 
 
-def isolated() -> bool:
-    return judged(ADD).method == "code/namespaces"
+# Verdicts -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("one", HONEST, ids=lambda one: one.name)
+def test_honest_programs_have_the_right_verdict_in_every_shape_of_tests(one: Program) -> None:
+    verdict = judged(one.program, one.spelling)
+    assert verdict.status == ("correct" if one.right else "incorrect"), verdict
+    assert verdict.detail == (None if one.right else "a test fails"), verdict
 
 
 @pytest.mark.parametrize(
     ("program", "status", "detail"),
     [
-        (ADD, "correct", None),
-        (ADD.replace("+", "-"), "incorrect", "a test fails"),
         ("def add(a, b) return a", "incorrect", "the program raises SyntaxError"),
         (ADD + "1 / 0", "incorrect", "the program raises ZeroDivisionError"),
-        ("x = 1", "incorrect", "the program raises NameError"),
+        ("x = 1", "incorrect", "the program does not define add"),
+        ("def add(a, b): return None", "incorrect", "a test fails"),
+        ("def add(a): return a", "incorrect", "the program raises TypeError"),
         ("def add(a, b):\n    return add(a, b)", "incorrect", "the program raises RecursionError"),
         ("import numpy\n" + ADD, "incorrect", "the program raises ModuleNotFoundError"),
+        (f"raise type({SECRET!r}, (Exception,), {{}})", "incorrect", "the program raises an exception of its own"),
         ("from dataclasses import dataclass\n\n@dataclass\nclass A:\n    x: 'int'\n\n" + ADD, "correct", None),
         ("import asyncio\nasync def f(x): return x\ndef add(a, b): return asyncio.run(f(a + b))", "correct", None),
         ("print('passed ' * 1000)\n" + ADD, "correct", None),
         (ADD + "if __name__ == '__main__':\n    print(add(*map(int, input().split())))", "correct", None),
         ("# \u00e9\u4e2d\n" + ADD, "correct", None),
+        ("import sys\nsys.modules.clear()\n" + ADD, "correct", None),
     ],
 )
-def test_a_program_is_judged_by_its_tests(program: str, status: str, detail: str | None) -> None:
+def test_a_verdict_says_what_the_program_did(program: str, status: str, detail: str | None) -> None:
     assert outcome(program) == (status, detail)
 
 
 @pytest.mark.parametrize(
     ("program", "status", "detail"),
     [
-        (SUM, "correct", None),
-        (SUM.replace("a + b", "a - b"), "incorrect", "a test fails"),
         (SUM.replace("print(a + b)", "print(a + b, end='  \\n\\n')"), "correct", None),
         ("print(3)", "incorrect", "a test fails"),
-        (SUM + "exit()", "correct", None),
-        (SUM + "raise SystemExit(1)", "incorrect", "the program raises SystemExit"),
+        (SUM + "raise SystemExit(1)", "incorrect", "a test fails"),
         (SUM + "input()", "incorrect", "the program raises EOFError"),
-        ("import os\n" + SUM.replace("print(a + b)", "os.write(1, str(a + b).encode()); os._exit(9)"), "incorrect",
-         "a test fails"),
         ("while True:\n    print('x' * 10_000)", "incorrect", "the program prints too much"),
         ("if __name__ == '__main__':\n    " + SUM.replace("\n", "\n    "), "correct", None),
     ],
-)  # fmt: skip
+)
 def test_a_program_that_reads_and_prints_is_judged_by_its_output(program: str, status: str, detail: str | None) -> None:
     assert outcome(program, CASES) == (status, detail)
 
@@ -86,13 +114,23 @@ def test_a_program_that_reads_and_prints_is_judged_by_its_output(program: str, s
     [
         (None, "the prompt has no reference, and no tests are given"),
         (" ", "the prompt has no reference, and no tests are given"),
-        ("18", "the tests assert nothing"),
-        ("add(1, 2)", "the tests assert nothing"),
+        ("18", "an empty program passes the tests"),
+        ("# assert add(1, 2) == 3", "an empty program passes the tests"),
+        ("def test_add(): pass", "an empty program passes the tests"),
+        ("add(1, 2)", "a program whose functions return None passes the tests"),
+        ("assert not add(1, 2)", "a program whose functions return None passes the tests"),
+        ("def check(candidate): candidate(1, 2)", "a program whose functions return None passes the tests"),
+        (SKIPPED, "an empty program passes the tests"),
         ("assert (", "the tests cannot be compiled: SyntaxError"),
         ("assert " + "(" * 500 + "1" + ")" * 500, "the tests cannot be compiled: SyntaxError"),
-        ("[]", f"expected 1 to {MAX_CASES} cases"),
+        ("import numpy as np\nassert np.all(add(1, 2) == 3)",
+         "the tests import numpy, which is not in the standard library"),
+        ("def test_add(mocker): assert add(1, 2) == 3", "the tests need the fixture mocker, which is not at hand"),
+        ("[]", f"expected 1 to {MAX_CASES} cases, found 0"),
+        ('[{"stdin": "1 2", "stdout": " "}]', "an empty program passes the tests: no case expects any output"),
+        ('{"entry_point": "add"}', 'expected "test", "tests" or "test_list" in the object of tests'),
     ],
-)
+)  # fmt: skip
 def test_tests_that_test_nothing_are_a_bad_reference(tests: str | None, detail: str) -> None:
     assert outcome(ADD, tests) == ("bad_reference", detail)
 
@@ -113,13 +151,13 @@ def test_tests_that_test_nothing_are_a_bad_reference(tests: str | None, detail: 
     ],
 )
 def test_the_last_python_block_or_the_whole_text_is_the_program(text: str, status: str) -> None:
-    verdict = Verifier().judge(make_response(text, make_prompt(reference=TESTS)))
+    verdict = build("verifiers", f"code:isolation={method()}").judge(make_response(text, make_prompt(reference=TESTS)))
     assert verdict.status == status, verdict
 
 
 def test_tests_in_a_file_win_over_the_reference(tmp_path: Path) -> None:
     (tmp_path / "tests.py").write_text("assert add(2, 2) == 4")
-    verifier = build("verifiers", f"code:tests={tmp_path / 'tests.py'}")
+    verifier = build("verifiers", f"code:tests={tmp_path / 'tests.py'},isolation={method()}")
     text = f"```python\n{ADD}```"
     assert verifier.judge(make_response(text, make_prompt(reference="assert False"))).status == "correct"
     with pytest.raises(UsageError, match="cannot be read"):
@@ -130,197 +168,138 @@ def test_a_data_file_cannot_ask_for_it() -> None:
     response = make_response(ADD, make_prompt(reference=TESTS, verifier="code"))
     with pytest.raises(CotDistillError, match="runs code or costs money; ask for it with --verify"):
         Judge().judge(response)
-    assert Judge("code").judge(response).status == "correct"
+    assert Judge(f"code:isolation={method()}").judge(response).status == "correct"
 
 
-@pytest.mark.parametrize("options", ["deadline_s=0", "deadline_s=inf", "deadline_s=nan", "memory_mb=0"])
-def test_a_limit_that_is_none_is_refused(options: str) -> None:
+@pytest.mark.parametrize(
+    "options", ["deadline_s=0", "deadline_s=inf", "deadline_s=nan", "memory_mb=0", "isolation=docker"]
+)
+def test_a_wrong_option_is_refused(options: str) -> None:
     with pytest.raises(UsageError):
         build("verifiers", f"code:{options}")
 
 
-# Programs that cheat --------------------------------------------------------------------------------------------------
-
-GUESS = 'b\'{"state": "passed", "token": "0123456789abcdef0123456789abcdef"}\\n\''
-
-CHEATS = {
-    "ends before the tests": "import os\nos._exit(0)",
-    "exits before the tests": "import sys\nsys.exit(0)",
-    "ends within the tests": "import os\ndef add(a, b): os._exit(0)",
-    "exits within the tests": "def add(a, b): raise SystemExit(0)",
-    "guesses the token": f"import os\nfor fd in range(3, 60):\n    try: os.write(fd, {GUESS})\n"
-    "    except OSError: pass\nos._exit(0)",
-    "prints the token": f"print({GUESS}.decode())\nimport os\nos._exit(0)",
-    "writes nonsense to the pipe": "import os\nfor fd in range(3, 60):\n    try: os.write(fd, b'\\x00\\n{\\n[]\\n')\n"
-    "    except OSError: pass\nos._exit(0)",
-    "looks for the token in the frames": "import sys\nframe = sys._getframe()\nwhile frame:\n"
-    "    for value in frame.f_locals.values():\n"
-    "        assert not (isinstance(value, str) and len(value) == 32), 'found'\n    frame = frame.f_back\n"
-    "def add(a, b): return 0",
-    "takes the builtins away": "import builtins\nbuiltins.AssertionError = builtins.exec = builtins.compile = None\n"
-    "def add(a, b): return 0",
-    "swallows assertions": "class AssertionError(Exception): pass\ndef add(a, b): return 0",
-    "replaces modules": "import sys, types\nfor name in list(sys.modules): sys.modules[name] = types.ModuleType(name)\n"
-    "def add(a, b): return 0",
-    "runs at exit": "import atexit\natexit.register(print, 'passed')\ndef add(a, b): return 0",
-    "crashes": "import faulthandler\nfaulthandler._sigsegv()",
-}  # fmt: skip
+# Isolation ------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", CHEATS)
-def test_a_program_that_cheats_is_incorrect(name: str) -> None:
-    verdict = judged(CHEATS[name])
+@pytest.mark.parametrize("name", ["bubblewrap", "namespaces", "none"])
+def test_the_verdict_says_what_isolated_the_program(name: str) -> None:
+    if name != "none":
+        isolated(name)
+    verdict = judged(ADD, isolation=name)
+    assert (verdict.status, verdict.method) == ("correct", f"code/{name}")
+
+
+def test_without_isolation_it_refuses_and_says_what_to_install(tmp_path: Path) -> None:
+    """Without bwrap on the path: the kernel's own namespaces may do, bubblewrap asked for by name does not."""
+    done = subprocess.run(
+        [sys.executable, "-m", "cotdistill", "filter", "none.jsonl", "-o", str(tmp_path / "k.jsonl"), "--verify",
+         "code:isolation=bubblewrap"],
+        env={**os.environ, "PATH": str(tmp_path)}, text=True, capture_output=True,
+    )  # fmt: skip
+    assert done.returncode == 2
+    for words in ("bwrap is not installed", "apt install bubblewrap", "code:isolation=none"):
+        assert words in " ".join(done.stderr.split())
+
+
+@pytest.mark.parametrize("one", CHEATS, ids=lambda one: one.name)
+def test_a_program_that_cheats_is_incorrect(one: Program) -> None:
+    verdict = judged(one.program, one.spelling)
     assert verdict.status == "incorrect", verdict
 
 
-def test_a_program_that_clears_all_modules_is_still_judged_by_its_tests() -> None:
-    assert outcome("import sys\nsys.modules.clear()\n" + ADD) == ("correct", None)
+@pytest.mark.slow
+@pytest.mark.timeout(240)
+@pytest.mark.parametrize("name", ["bubblewrap", "namespaces"])
+def test_no_program_gets_out(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    isolated(name)
+    monkeypatch.setenv("OPENAI_API_KEY", SECRET)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    before = plant(tmp_path)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.setblocking(False)
+        for one in harmful(tmp_path, server.getsockname()[1]):
+            verdict = judged(one.program, one.spelling, isolation=name)
+            assert verdict.status == "correct", f"{one.name} got something: {verdict}"
+            assert SECRET not in repr(verdict)
+        with pytest.raises(BlockingIOError):
+            server.accept()
+    assert snapshot(tmp_path) == before
+    everywhere = ("/tmp", "/var/tmp", "/dev/shm", "/etc")
+    assert not [place for place in everywhere if Path(place, "escaped-from-cotdistill").exists()]
 
 
-# Programs that do harm ------------------------------------------------------------------------------------------------
+def test_the_harmful_programs_would_do_harm(tmp_path: Path) -> None:
+    """Or they would prove nothing: those that touch no more than their own place, without isolation."""
+    plant(tmp_path)
+    harmless = {"reads .env", "lists the directory", "reads with mmap", "removes a tree", "renames", "follows a link"}
+    for one in harmful(tmp_path, 1):
+        if one.name in harmless:
+            plant(tmp_path)
+            assert judged(one.program, one.spelling, isolation="none").status == "incorrect", one.name
 
 
 @pytest.mark.parametrize(
-    "program",
-    ["while True: pass", "import time\ntime.sleep(99)", "def add(a, b):\n    while True: pass", "x = 9 ** 9 ** 9"],
-)
-def test_a_program_without_end_is_a_timeout(program: str) -> None:
-    began = time.monotonic()
+    "act", ["open('/dev/null', 'w').write('x')", "open('here', 'w').write('x')", "import os\nos.mkdir('/tmp/d')",
+            "import tempfile\ntempfile.mkdtemp()", "import os\nos.urandom(3)", "import random\nrandom.random()"]
+)  # fmt: skip
+def test_a_program_may_use_its_own_place(act: str) -> None:
+    assert outcome(act + "\n" + ADD) == ("correct", None)
+
+
+# Limits ---------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("name", "program", "status"), [one for one in GREEDY if one[2] != "timeout"])
+def test_a_program_that_takes_too_much_is_incorrect(name: str, program: str, status: str) -> None:
+    assert outcome(program)[0] == status
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "program", "status"), [one for one in GREEDY if one[2] == "timeout"])
+def test_a_program_without_end_is_a_timeout(name: str, program: str, status: str) -> None:
     assert outcome(program, deadline_s=1) == ("timeout", "the program did not end in time")
-    assert time.monotonic() - began < 5
 
 
-def test_all_cases_share_one_deadline() -> None:
-    cases = "[" + ",".join(['{"stdin": "", "stdout": "1"}'] * 50) + "]"
-    began = time.monotonic()
-    assert outcome("import time\ntime.sleep(0.1)\nprint(1)", cases, deadline_s=1)[0] == "timeout"
-    assert time.monotonic() - began < 5
-
-
-@pytest.mark.parametrize("program", ["x = bytearray(10**11)", "x = []\nwhile True: x.append('a' * 10**6)"])
-def test_memory_is_limited(program: str) -> None:
-    assert outcome(program) == ("incorrect", "the program raises MemoryError")
-
-
-@pytest.mark.parametrize(
-    "program",
-    [
-        "import os\nwhile True: os.fork()",
-        "import subprocess\nsubprocess.Popen(['sleep', '99'])",
-        "import os\nos.system('sleep 99')",
-        "import multiprocessing\nmultiprocessing.Process(target=print).start()",
-        "import threading\nthreading.Thread(target=print).start()",
-        "import os\nos.posix_spawn('/bin/sleep', ['sleep', '99'], {})",
-    ],
-)
-def test_no_process_and_no_thread_is_started(program: str) -> None:
-    status, detail = outcome(program + "\n" + ADD)
-    if "threading" in program and not isolated():
-        return  # as root without namespaces, the system counts no threads
-    assert status == "incorrect"
-    assert detail in {f"the program raises {kind}" for kind in ("PermissionError", "RuntimeError", "BlockingIOError")}
-
-
-@on_linux
-def test_without_the_interpreters_refusal_the_system_still_lets_no_process_start() -> None:
-    """The audit hook is undone by ways that a program may know; here the limits stand alone."""
-    if not isolated():
-        pytest.skip("no namespaces here: refused by the interpreter only")
-    bare = RUNNER.read_text().replace("    sys.addaudithook(hook)\n", "")
-    program = (
-        "import os, socket\nfailed = []\n"
-        "for act in (os.fork, lambda: open('/proc/%d/environ' % os.getppid()), lambda: os.kill(PARENT, 9),\n"
-        "            lambda: socket.create_connection(('127.0.0.1', PORT), timeout=1)):\n"
-        "    try: act()\n    except OSError as error: failed.append(type(error).__name__)\n" + ADD
-    )
-    server = subprocess.Popen(
-        [sys.executable, "-c", "import socket; s = socket.create_server(('127.0.0.1', 0));"
-         "print(s.getsockname()[1], flush=True); s.accept()"],
-        stdout=subprocess.PIPE, text=True,
-    )  # fmt: skip
-    try:
-        assert server.stdout
-        port = server.stdout.readline().strip()
-        program = program.replace("PORT", port).replace("PARENT", str(server.pid))
-        with pytest.MonkeyPatch.context() as patch, tempfile.TemporaryDirectory() as directory:
-            copy = Path(directory) / "runner.py"
-            copy.write_text(bare)
-            patch.setattr("cotdistill.verifiers.code.RUNNER", copy)
-            verdict = judged(program, "assert len(failed) == 4, failed\n" + TESTS)
-        assert verdict.status == "correct", verdict
-        assert server.poll() is None
-    finally:
-        server.kill()
-        server.communicate()
-
-
-@pytest.mark.parametrize("call", ["os.kill(os.getppid(), 9)", "os.kill(-1, 9)", "os.killpg(os.getpgid(0), 9)"])
-def test_no_other_process_can_be_killed(call: str) -> None:
-    status, detail = outcome(f"import os\n{call}\n{ADD}")
-    assert (status, detail) == ("incorrect", "the program raises PermissionError")
-
-
-def test_the_network_is_out_of_reach() -> None:
-    program = "import socket\nsocket.create_connection(('127.0.0.1', 80))\n" + ADD
-    assert outcome(program) == ("incorrect", "the program raises PermissionError")
-
-
-def test_the_environment_is_not_handed_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("OPENAI_API_KEY", "sk-secret")
-    program = "import os\nseen = repr(dict(os.environ))\n" + ADD
-    assert judged(program, TESTS + "\nassert 'sk-' not in seen and 'KEY' not in seen, seen").status == "correct"
-    reading = "import os\nfor pid in (os.getppid(), 'self', 1):\n    open(f'/proc/{pid}/environ').read()\n"
-    assert outcome(reading + ADD) == ("incorrect", "the program raises PermissionError")
-
-
-def test_files_are_written_in_a_directory_that_goes_away(tmp_path: Path) -> None:
-    program = "import os\nopen('here', 'w').write('x')\nos.mkdir('d')\nos.chmod('d', 0)\nhome = os.getcwd()\n" + ADD
-    before = set(Path(tempfile.gettempdir()).glob("cotdistill-code-*"))
-    assert judged(program, TESTS + "\nassert open('here').read() == 'x'").status == "correct"
-    assert set(Path(tempfile.gettempdir()).glob("cotdistill-code-*")) == before
-    tmp_path.chmod(0o777)
-    for act in (f"open({str(tmp_path / 'x')!r}, 'w')", f"os.mkdir({str(tmp_path / 'x')!r})", "os.remove('/etc/passwd')",
-                "os.symlink('/etc', 'e')\nopen('e/x', 'w')"):  # fmt: skip
-        assert outcome(f"import os\n{act}\n{ADD}") == ("incorrect", "the program raises PermissionError"), act
-    assert not list(tmp_path.iterdir())
-
-
-def test_file_size_and_number_of_files_are_limited() -> None:
-    large = "with open('f', 'wb') as f:\n    for _ in range(100): f.write(bytes(10**6))\n"
-    assert outcome(large + ADD) == ("incorrect", "the program raises OSError")
-    many = "for n in range(1000): open(f'f{n}', 'w').close()\n"
-    assert outcome(many + ADD) == ("incorrect", "the program raises PermissionError")
-    held = "import os\nfiles = [open('/dev/null') for _ in range(1000)]\n"
-    assert outcome(held + ADD) == ("incorrect", "the program raises OSError")
-
-
-@on_linux
-def test_nothing_of_it_is_left_running() -> None:
+@pytest.mark.slow
+def test_a_program_that_sleeps_too_long_is_a_timeout_and_leaves_nothing_running() -> None:
     before = _below(os.getpid())
-    assert outcome("import time\nprint('x', flush=True)\ntime.sleep(60)", CASES, deadline_s=0.5)[0] == "timeout"
+    assert outcome("import time\nprint('x', flush=True)\ntime.sleep(600)", CASES, deadline_s=0.5)[0] == "timeout"
     assert set(_below(os.getpid())) <= set(before)
 
 
-@on_linux
-def test_a_killed_parent_leaves_no_program_behind(tmp_path: Path) -> None:
+def test_the_deadline_counts_processor_time_alone() -> None:
+    """A second of sleep under a deadline of half a second, which the kernel counts as one of work."""
+    assert outcome("import time\ntime.sleep(1.5)\n" + ADD, deadline_s=0.5) == ("correct", None)
+
+
+def test_nothing_is_left_in_the_directory_for_temporary_files() -> None:
+    before = set(Path(tempfile.gettempdir()).glob("cotdistill-code-*"))
+    assert judged("open('here', 'w').write('x')\n" + ADD, isolation="none").status == "correct"
+    assert set(Path(tempfile.gettempdir()).glob("cotdistill-code-*")) == before
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux kills with the parent")
+@pytest.mark.parametrize("name", ["bubblewrap", "namespaces"])
+def test_a_killed_parent_leaves_no_program_behind(name: str, tmp_path: Path) -> None:
+    isolated(name)
     parent = (
         f"import sys\nsys.path[:] = {sys.path!r}\n"
         "from cotdistill.verifiers.code import Verifier\nfrom tests.conftest import make_prompt, make_response\n"
         "text = '```python\\nimport time\\ntime.sleep(60)\\n```'\n"
-        "print('begins', flush=True)\n"
-        "Verifier(deadline_s=60).judge(make_response(text, make_prompt(reference='assert 1')))\n"
+        f"verifier = Verifier(deadline_s=60, isolation={name!r})\nprint('begins', flush=True)\n"
+        "verifier.judge(make_response(text, make_prompt(reference='assert f() == 1')))\n"
     )
     with subprocess.Popen(
         [sys.executable, "-c", parent], stdout=subprocess.PIPE, env={**os.environ, "TMPDIR": str(tmp_path)}
     ) as process:
         assert process.stdout and process.stdout.readline()
-        until = time.monotonic() + 20
-        while len(runners := _below(process.pid)) < (2 if isolated() else 1):
-            assert time.monotonic() < until, "a runner started"
+        while len(runners := _below(process.pid)) < 4:  # two, each with one that waits for it
+            assert process.poll() is None, "the judge ended before its programs started"
+            time.sleep(0.01)
         process.kill()
-    until = time.monotonic() + 10
-    while any(_alive(pid) for pid in runners):
-        assert time.monotonic() < until, "a program outlived whoever asked"
+    while any(_alive(pid) for pid in runners):  # pytest's time limit ends this where one lives on
         time.sleep(0.05)
 
 
@@ -348,8 +327,11 @@ def _alive(pid: int) -> bool:
         return False
 
 
-def test_a_runner_that_cannot_start_is_an_error(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    broken = tmp_path / "runner.py"
-    broken.write_text("raise SystemExit(1)")
-    monkeypatch.setattr("cotdistill.verifiers.code.RUNNER", broken)
-    assert outcome(ADD) == ("error", "the process for the program did not start")
+def test_a_process_that_cannot_start_is_an_error(tmp_path: Path) -> None:
+    """The first process starts a Python that is not there."""
+
+    class Broken(Isolation):
+        def command(self, module: str, arguments: list[str]) -> list[str]:
+            return ["/bin/false"]
+
+    assert examine(ADD, Suite(TESTS), Broken("none"), Limits(1, 2**29)).state == "not_started"

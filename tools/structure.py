@@ -22,7 +22,7 @@ FLOORS: tuple[frozenset[str], ...] = tuple(
     for names in (
         "__init__ errors",
         "records config masking plugins pricing progress reasoning statistics",
-        "answers artifacts chat providers mock parallel",
+        "answers artifacts chat providers mock parallel sandbox",
         "inputs store students",
         "dispatch exports training",
         "teachers verifiers filters selectors formats",
