@@ -26,7 +26,7 @@ def test_a_bad_line_names_file_line_and_field(tmp_path: Path) -> None:
     path = tmp_path / "responses.jsonl"
     good = msgspec.json.encode(make_response()).decode()
     path.write_text(good + "\n\n" + good.replace('"model":"m"', '"model":null') + "\n")
-    with pytest.raises(CotDistillError, match=r"responses.jsonl:3: teacher.model: expected str, got null\. Mend"):
+    with pytest.raises(CotDistillError, match=r"responses.jsonl:3: teacher.model: expected str, got null\. Fix"):
         list(read_records(path, Response))
 
 
@@ -53,6 +53,8 @@ def test_bad_lines_set_aside_are_counted_and_keep_their_text(tmp_path: Path) -> 
     path.write_bytes(b'oops\n{"id":"1","messages":[]}\n\xff\n')
     with BadLines(tmp_path / "out.bad.jsonl") as bad:
         assert [prompt.id for prompt in read_records(path, Prompt, bad)] == ["1"]
+        for writer in bad.writers():
+            writer.commit()
     aside = [json.loads(line) for line in (tmp_path / "out.bad.jsonl").read_text().splitlines()]
     assert bad.count == 2
     assert [(entry["line"], entry["text"]) for entry in aside] == [(1, "oops"), (3, "\\xff")]

@@ -270,7 +270,7 @@ def test_a_missing_extra_names_itself(tmp_path: Path, monkeypatch: pytest.Monkey
 def test_somebody_elses_directory_is_not_replaced(tmp_path: Path) -> None:
     (tmp_path / "thesis").mkdir()
     (tmp_path / "thesis/chapter1.tex").touch()
-    with pytest.raises(UsageError, match="thesis: exists and is no student that finetune wrote; give another -o"):
+    with pytest.raises(UsageError, match="thesis: exists with files that its manifest does not list"):
         finetune.run(write(tmp_path / "t.jsonl", chain_rows(8)), tmp_path / "thesis", tiny_config(), Silent())
 
 

@@ -140,7 +140,7 @@ def test_a_broken_dataset_info_is_not_overwritten(tmp_path: Path) -> None:
     (tmp_path / "dataset_info.json").write_text("{oops")
     words = ("format", tmp_path / "kept.jsonl", "-o", tmp_path / "t.jsonl", "--format", "sharegpt")
     done = cotdistill(*words, "--export", "llama-factory")
-    assert (done.returncode, "mend or remove it" in done.stderr) == (2, True), done.stderr
+    assert (done.returncode, "fix or remove it" in done.stderr) == (2, True), done.stderr
     assert (tmp_path / "dataset_info.json").read_text() == "{oops"
 
 

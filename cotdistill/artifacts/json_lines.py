@@ -4,31 +4,27 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TypeVar, cast
+from typing import Self, TypeVar, cast
 
 import jsonlines
 import msgspec
 
+from cotdistill.artifacts.files import ArtifactWriter
+from cotdistill.artifacts.files import open_input as open_input
 from cotdistill.errors import CotDistillError
 
 T = TypeVar("T")
 
 
-def open_input(path: Path) -> Any:
-    """Open for reading bytes; a missing or unreadable file is one clear line."""
-    try:
-        return path.open("rb")
-    except OSError as error:
-        raise CotDistillError(f"{path}: cannot read it: {error.strerror}") from None
-
-
 class BadLines:
-    """Where lines that cannot be read go: an error, or with `set_aside` a file that counts them."""
+    """Where lines that cannot be read go: an error, or with `set_aside` a file, which is counted, and appears when its
+    `writers` are committed. `skippable` is false for a file that --skip-bad is not about."""
 
-    def __init__(self, set_aside: Path | None) -> None:
+    def __init__(self, set_aside: Path | None, *, skippable: bool = True) -> None:
         self.path = set_aside
+        self._skippable = skippable
         self._known: set[tuple[Path, int]] = set()  # a file may be gone through more than once
-        self._file: Any = None
+        self._writer: ArtifactWriter | None = None
 
     @property
     def count(self) -> int:
@@ -40,15 +36,20 @@ class BadLines:
 
     def add(self, path: Path, number: int, line: str | bytes, problem: str) -> None:
         if self.path is None:
-            raise CotDistillError(f"{path}:{number}: {problem}. Mend the line, or pass --skip-bad to set it aside")
+            way_out = ", or pass --skip-bad to set it aside" if self._skippable else ""
+            raise CotDistillError(f"{path}:{number}: {problem}. Fix the line{way_out}")
         if (path, number) in self._known:
             return
         self._known.add((path, number))
-        if self._file is None:
-            self._file = self.path.open("wb")
+        if self._writer is None:
+            self._writer = ArtifactWriter(self.path)
         text = line if isinstance(line, str) else line.decode("utf-8", "backslashreplace")
         entry = {"file": str(path), "line": number, "problem": problem, "text": text.rstrip("\n")}
-        self._file.write(msgspec.json.encode(entry) + b"\n")
+        self._writer.write(entry)
+
+    def writers(self) -> list[ArtifactWriter]:
+        """For the run to publish; none where no line was bad."""
+        return [self._writer] if self._writer else []
 
     def __enter__(self) -> Self:
         return self
@@ -56,10 +57,8 @@ class BadLines:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._file is not None:
-            self._file.close()
-        elif self.path is not None:
-            self.path.unlink(missing_ok=True)  # of an earlier run
+        if self._writer is not None:
+            self._writer.__exit__(kind, error, trace)
 
 
 def read_records(path: Path, kind: type[T], bad: BadLines | None = None) -> Iterator[T]:
@@ -84,7 +83,7 @@ def decode_lines(
     def decode(line: str | bytes) -> T:
         try:
             return decoder.decode(line)
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, RecursionError) as error:
             raise ValueError(explain(error)) from None
 
     def counted() -> Iterator[bytes]:
@@ -106,8 +105,10 @@ def decode_lines(
             yield number, cast(T, record)
 
 
-def explain(error: msgspec.DecodeError) -> str:
+def explain(error: Exception) -> str:
     """msgspec's words in ours: `teacher.model: expected str, got null`."""
+    if isinstance(error, RecursionError):
+        return "not valid JSON: nested too deeply"
     text, _, place = str(error).partition(" - at `$")
     text = text.replace("`", "").replace("JSON is malformed: ", "")
     text = text[0].lower() + text[1:]

@@ -62,14 +62,18 @@ def cache_export(
     path: StorePath = None,
 ) -> None:
     """Every stored answer with the provider's JSON, one a line."""
+    from cotdistill import artifacts
     from cotdistill.artifacts import ArtifactWriter
     from cotdistill.store import admin
 
-    with ArtifactWriter(output) as writer:
-        for entry in admin.export(_store_path(path)):
+    store = _store_path(path)
+    with (
+        artifacts.run("cache export", output, {"cache": str(store)}, stores=[store]) as current,
+        ArtifactWriter(output, private=True) as writer,  # like the store: answers may be confidential
+    ):
+        for entry in admin.export(store):
             writer.write(entry)
-        writer.commit()
-    output.chmod(0o600)  # like the store: answers may be confidential
+        current.publish([writer], counts={"answers": writer.records})
     typer.echo(f"{writer.records:,} answers -> {output}", err=True)
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import msgspec
 
-from cotdistill.artifacts import write_whole
+from cotdistill.artifacts import FileInfo, write_whole
 from cotdistill.records import Prompt
 
 _TASK = """\
@@ -51,14 +51,22 @@ It compares the last number of the answer with the reference; cotdistill's own v
 """
 
 
-def export(folder: Path, prompts: Sequence[Prompt], student: str, cap: int) -> list[Path]:
-    """Write task, data and a README with the command into `folder`; gives their paths. Only the last user turn of a
-    prompt is asked."""
-    name = folder.name.replace("-", "_").replace(".", "_")
-    data = folder / "data.jsonl"
+def files(folder: Path) -> list[Path]:
+    """What `export` writes: task, data, a README."""
+    return [folder / f"{_name(folder)}.yaml", folder / "data.jsonl", folder / "README.md"]
+
+
+def _name(folder: Path) -> str:
+    return folder.name.replace("-", "_").replace(".", "_")
+
+
+def export(folder: Path, prompts: Sequence[Prompt], student: str, cap: int) -> list[FileInfo]:
+    """Write task, data and a README with the command into `folder`. Only the last user turn of a prompt is asked."""
+    name = _name(folder)
+    task, data, readme = files(folder)
     lines = [{"question": prompt.messages[-1].content, "answer": prompt.reference} for prompt in prompts]
-    write_whole(data, b"".join(msgspec.json.encode(line) + b"\n" for line in lines))
-    task, readme = folder / f"{name}.yaml", folder / "README.md"
-    write_whole(task, _TASK.format(name=name, data=data.resolve(), cap=cap).encode())
-    write_whole(readme, _README.format(name=name, student=student, folder=folder).encode())
-    return [task, data, readme]
+    return [
+        write_whole(task, _TASK.format(name=name, data=data.resolve(), cap=cap).encode()),
+        write_whole(data, b"".join(msgspec.json.encode(line) + b"\n" for line in lines)),
+        write_whole(readme, _README.format(name=name, student=student, folder=folder).encode()),
+    ]

@@ -20,12 +20,16 @@ def names() -> list[str]:
     return sorted(file.stem for file in FOLDER.glob("*.md"))
 
 
+def path_of(name: str) -> Path:
+    return Path(name) if "/" in name or Path(name).suffix else FOLDER / f"{name}.md"
+
+
 def load(name: str) -> string.Template:
     """A template by name, or by path when `name` ends in .md, .txt or holds a slash.
 
     Raises UsageError for an unknown name, CotDistillError for a template without a field.
     """
-    path = Path(name) if "/" in name or Path(name).suffix else FOLDER / f"{name}.md"
+    path = path_of(name)
     try:
         template = string.Template(path.read_text(encoding="utf-8").strip())
     except FileNotFoundError:

@@ -7,6 +7,8 @@ from typing import BinaryIO
 
 import msgspec
 
+from cotdistill.artifacts import outputs
+from cotdistill.artifacts.outputs import Place
 from cotdistill.errors import CotDistillError
 from cotdistill.mock.wire_common import Billed
 
@@ -38,7 +40,8 @@ class Ledger(Counter[str]):
             self._file.write(msgspec.json.encode(bill) + b"\n")
 
     def open(self, path: Path) -> None:
-        """Lines are added to what the file holds. Raises CotDistillError."""
+        """Lines are added to what the file holds. Raises UsageError for a file that is no ledger."""
+        outputs.check([Place(path, _is_ledger, f"--ledger {path}")])
         try:
             self._file = path.open("ab", buffering=0)
         except OSError as error:
@@ -47,6 +50,16 @@ class Ledger(Counter[str]):
     def close(self) -> None:
         if self._file:
             self._file.close()
+
+
+def _is_ledger(path: Path) -> bool:
+    """By its first line; an empty file is as good."""
+    with path.open("rb") as file:
+        line = file.readline(1 << 20)
+    try:
+        return not line or bool(msgspec.json.decode(line, type=Bill))
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return False
 
 
 def sha256(content: bytes) -> str:

@@ -12,8 +12,10 @@ from typing import Any
 import msgspec
 
 from cotdistill import artifacts
-from cotdistill.artifacts import Manifest, lineage
+from cotdistill.artifacts import Manifest, lineage, outputs
 from cotdistill.artifacts.lineage import Found
+from cotdistill.artifacts.outputs import Place
+from cotdistill.errors import UsageError
 from cotdistill.publishing import cards
 
 _MARK = "<!-- Written by cotdistill format; the next one in this directory writes it anew. -->"
@@ -34,7 +36,9 @@ class Part:
 def write(directory: Path) -> str | None:
     """Describe every data set that format wrote into `directory`; gives a note where somebody's README stands."""
     card = directory / "README.md"
-    if card.exists() and _MARK not in card.read_text(errors="replace"):
+    try:
+        outputs.check(outputs.replaced(Place(card, outputs.marked(_MARK.encode(), within=1 << 20), "format")))
+    except UsageError:
         return f"{card} is not ours and stays: no data set card is written, and load_dataset needs file names"
     found = parts(directory)
     if found:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from cotdistill import artifacts
 from cotdistill.artifacts import ArtifactWriter, Manifest
 from cotdistill.artifacts.summary import one_line
 from cotdistill.config import EvaluateConfig, FilterConfig, FinetuneConfig, FormatConfig, GenerateConfig
@@ -116,6 +117,7 @@ class Demo:
 def run(demo: Demo, progress: Progress) -> str:
     """Run everything and return the closing report. Raises CotDistillError when a step does."""
     began = time.monotonic()
+    check_outputs(demo)
     demo.directory.mkdir(parents=True, exist_ok=True)
     progress.note(
         f"The teacher is simulated: {TEACHER}, a program that solves chains of last-digit operations such as "
@@ -129,6 +131,14 @@ def run(demo: Demo, progress: Progress) -> str:
     return report(demo, manifests, scores, time.monotonic() - began)
 
 
+def check_outputs(demo: Demo) -> None:
+    """Raises UsageError, before anything is written, where the demo would replace a file that it did not write."""
+    for name in ("prompts", "heldout"):
+        artifacts.check_output("demo", demo.directory / f"{name}.jsonl")
+    for step in [*demo.teaching(), *(arm.finetune for arm in demo.arms()), demo.scoring()]:
+        artifacts.check_output(step.stage, step.output, directory=step.stage == "finetune")
+
+
 def write_problems(demo: Demo) -> None:
     """Problems to learn from and held-out ones; no problem is in both."""
     from cotdistill.mock import problems
@@ -138,10 +148,11 @@ def write_problems(demo: Demo) -> None:
         demo.held_out, seed=demo.seed + 1_000_003, exclude=frozenset(problem.text for problem in training)
     )
     for name, chosen in (("prompts", training), ("heldout", held_out)):
-        with ArtifactWriter(demo.directory / f"{name}.jsonl") as writer:
+        path = demo.directory / f"{name}.jsonl"
+        with artifacts.run("demo", path, {"seed": demo.seed}) as current, ArtifactWriter(path) as writer:
             for number, problem in enumerate(chosen):
                 writer.write(problem.as_prompt(f"{name}-{number:04}"))
-            writer.commit()
+            current.publish([writer], counts={"problems": writer.records})
 
 
 def _train(steps: Sequence[Step], progress: Progress) -> None:

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cotdistill import mock, plugins
-from cotdistill.artifacts import write_whole
+from cotdistill.artifacts import outputs, write_whole
+from cotdistill.artifacts.outputs import Place
 from cotdistill.errors import UsageError
 from cotdistill.mock import problems
 
@@ -82,6 +83,8 @@ _TASKS: dict[str, Task] = {
 
 TASKS = tuple(_TASKS)
 
+_FILES = ("recipe.toml", "prompts.jsonl", ".env")
+
 _RECIPE = """\
 # {about}. Run it:  cotdistill run {name}        What would run, and its cost:  cotdistill run {name} --plan
 # A table is a stage, a key an option of its command (`cotdistill generate --help-all`); paths are relative to here.
@@ -127,6 +130,8 @@ def write(directory: Path, task: str, teacher: str, student: str) -> list[str]:
     chosen, recipe = _TASKS[task], directory / "recipe.toml"
     if recipe.exists():
         raise UsageError(f"{recipe}: exists; give another directory, or delete it")
+    fresh = [path for name in _FILES if not (path := directory / name).exists()]
+    outputs.check([place for path in fresh for place in outputs.replaced(Place(path, outputs.never, "init"))])
     directory.mkdir(parents=True, exist_ok=True)
     text = _RECIPE.format(
         about=chosen.about.capitalize(),

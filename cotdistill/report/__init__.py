@@ -3,9 +3,13 @@
 from pathlib import Path
 
 from cotdistill import artifacts
-from cotdistill.artifacts import FileInfo
+from cotdistill.artifacts import FileInfo, outputs
+from cotdistill.artifacts.outputs import Place
 from cotdistill.errors import UsageError
 from cotdistill.report import gather, page
+
+_MARK = '<meta name="generator" content="cotdistill report">'
+"""By which a page of ours is known: only such a file is replaced."""
 
 
 def write(directory: Path, output: Path) -> FileInfo:
@@ -16,4 +20,6 @@ def write(directory: Path, output: Path) -> FileInfo:
     found = gather.manifests(directory)
     if not found:
         raise UsageError(f"{directory}: no manifest of a stage in it; give the directory that holds a run's files")
-    return artifacts.write_whole(output, page.html(directory, found).encode("utf-8", "replace"))
+    outputs.check(outputs.replaced(Place(output, outputs.marked(_MARK.encode()), f"-o {output}")))
+    html = page.html(directory, found).replace("<head>", f"<head>{_MARK}", 1)
+    return artifacts.write_whole(output, html.encode("utf-8", "replace"))

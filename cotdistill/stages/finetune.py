@@ -34,11 +34,11 @@ def run(rows: Path, student_dir: Path, config: FinetuneConfig, progress: Progres
 
         bad = BadLines(artifacts.sibling(student_dir, "bad.jsonl") if config.skip_bad else None)
         options = dataclasses.asdict(config)
-        with artifacts.run("finetune", student_dir, options, PACKAGES, directory=True) as current, bad:
-            student_directory.check_replaceable(student_dir)
+        places = student_directory.places(student_dir, bad.path)
+        with artifacts.run("finetune", student_dir, options, PACKAGES, directory=True, also=places) as current, bad:
             current.read(rows, allow_modified=config.allow_modified, written_by="format")
             if config.eval_data:
-                current.read(Path(config.eval_data), allow_modified=config.allow_modified)
+                current.read(Path(config.eval_data), allow_modified=config.allow_modified, option="eval_data")
             reader, training, held_out, tokenizer = job.read(rows, config, bad, progress)
             prepared = job.prepare(tokenizer, training, held_out, config)
             counts = _counts(prepared, reader, bad, progress)
@@ -47,6 +47,8 @@ def run(rows: Path, student_dir: Path, config: FinetuneConfig, progress: Progres
                 tokens = {"tokens": training.tokens, "trained_tokens": training.trained_tokens}
                 return current.summary({**counts, **tokens}, results=job.rehearse(prepared))
             work = job.work_directory(current.output, current.inputs, config, progress)
+            for writer in bad.writers():
+                writer.commit()
             job.share_rows(prepared, work)
             trained, results = job.run(prepared, work, progress)
             counts = {**counts, "steps": trained.steps, "trained_tokens": trained.trained_tokens}

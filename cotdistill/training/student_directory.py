@@ -9,7 +9,8 @@ from typing import Any
 import msgspec
 
 from cotdistill import artifacts
-from cotdistill.artifacts import FileInfo, Manifest
+from cotdistill.artifacts import FileInfo, Manifest, outputs
+from cotdistill.artifacts.outputs import Place
 from cotdistill.errors import UsageError
 
 SCRATCH = ("checkpoints", "tokens")
@@ -23,12 +24,26 @@ def work_directory(output: Path) -> Path:
     return output.with_name(output.name + ".partial")
 
 
-def check_replaceable(output: Path) -> None:
-    """Only a student that finetune wrote, or an empty directory, is replaced. Raises UsageError."""
-    if not output.exists() or (output / "manifest.json").is_file():
-        return
-    if not output.is_dir() or any(output.iterdir()):
-        raise UsageError(f"{output}: exists and is no student that finetune wrote; give another -o")
+def places(output: Path, bad: Path | None) -> list[Place]:
+    """The directories beside the output that a run makes, replaces and removes, and the file of `bad` rows: recognised
+    by its lines, for no manifest lists it."""
+    because = f"-o {output}"
+    return [
+        Place(work_directory(output), _is_work, because, directory=True),
+        Place(_before(output), outputs.student("finetune"), because, directory=True),
+        *([Place(bad, outputs.marked(b'"problem":'), "--skip-bad")] if bad else []),
+    ]
+
+
+def _is_work(directory: Path) -> bool:
+    """A killed run's, by its receipt; one that died before it was written has nothing but a partial one."""
+    names = {one.name for one in directory.iterdir()}
+    return _RECEIPT in names or names <= {_RECEIPT + ".partial"}
+
+
+def _before(output: Path) -> Path:
+    """Where the student of an earlier run stands for the moment in which the new one takes its place."""
+    return output.with_name(output.name + ".old")
 
 
 def begin(output: Path, receipt: Mapping[str, Any]) -> Path:
@@ -63,7 +78,7 @@ def publish(current: artifacts.Run, work: Path, counts: dict[str, int], results:
     current.write_manifest(manifest, work / "manifest.json")
     for file in files:
         _sync(file)
-    old = current.output.with_name(current.output.name + ".old")
+    old = _before(current.output)
     shutil.rmtree(old, ignore_errors=True)
     if current.output.exists():
         current.output.rename(old)

@@ -10,7 +10,9 @@ from typing import Any
 import msgspec
 
 from cotdistill import artifacts, plugins, teachers
-from cotdistill.artifacts import ArtifactWriter, Manifest, json_lines
+from cotdistill.artifacts import ArtifactWriter, FileInfo, Manifest, json_lines, outputs
+from cotdistill.artifacts.manifest import plain, written_before
+from cotdistill.artifacts.outputs import Place
 from cotdistill.config import EvaluateConfig, check
 from cotdistill.dispatch.asking import Job, Limits, ask_all
 from cotdistill.errors import CotDistillError, UsageError
@@ -39,8 +41,19 @@ def run(prompts: Path, scores: Path, config: EvaluateConfig, progress: Progress)
     check(config)
     prompts = hub.fetch(prompts, progress.note)
     judge = Judge(config.verify)
-    with artifacts.run("evaluate", scores, dataclasses.asdict(config), PACKAGES) as current:
+    with artifacts.run(
+        "evaluate",
+        scores,
+        dataclasses.asdict(config),
+        PACKAGES,
+        siblings=[artifacts.sibling(scores, "answers.jsonl")],
+        also=_extra_places(scores, config),
+        stores=[default_path()],
+    ) as current:
         current.read(prompts, allow_modified=config.allow_modified)
+        for option, student in (("student", config.student), *(("baseline", one) for one in config.baseline)):
+            for path in _files_of(student):
+                current.read(path, allow_modified=config.allow_modified, option=option)
         file = PromptFile.chosen(prompts, config)
         asked = _read(file)
         progress.note(f"{prompts}: {file.describe()}")
@@ -59,27 +72,54 @@ def run(prompts: Path, scores: Path, config: EvaluateConfig, progress: Progress)
             current.notes += [judge.describe(), *judge.notes()]
             current.notes += [words for student in judged if (words := overlap.note(student, asked))]
             current.notes += [in_words(config.student, name, found) for name, found in against.items()]
-            current.notes += _extras(scores, asked, judged[config.student], config)
+            extras, notes = _extras(scores, asked, judged[config.student], config)
+            current.notes += notes
             counts = {"prompts": len(asked), "students": len(entries), "answers": answers.records}
-            return current.publish(
-                [writer, answers], counts=counts, results={"students": entries, "columns": file.describe()}
-            )
+            results = {"students": entries, "columns": file.describe()}
+            return current.publish([writer, answers], counts=counts, beside=extras, results=results)
 
 
-def _extras(scores: Path, prompts: Sequence[Prompt], judged: Sequence[Judged], config: EvaluateConfig) -> list[str]:
-    """Files that were asked for besides; gives what to tell of them."""
+def _extra_places(scores: Path, config: EvaluateConfig) -> list[Place]:
+    """Where --write-weak and --export write; what stands there is replaced where an earlier run on this output wrote
+    it."""
+    before = written_before(scores, "evaluate")
+    wanted = [(Path(config.write_weak), f"--write-weak {config.write_weak}")] if config.write_weak else []
+    if config.export:
+        wanted += [(path, f"--export {config.export}") for path in lm_eval.files(_lm_eval_folder(scores))]
+    found: list[Place] = []
+    for path, because in wanted:
+        found += outputs.replaced(Place(path, lambda one: plain(one) in before, because))
+    return found
+
+
+def _lm_eval_folder(scores: Path) -> Path:
+    return artifacts.sibling(scores, "lm_eval")
+
+
+def _files_of(student: str) -> list[Path]:
+    """Recorded responses, a .gguf file, or what tells one state of a student's directory from another."""
+    path = Path(student)
+    if path.is_file():
+        return [path]
+    return [file for name in ("manifest.json", "config.json") if (file := path / name).is_file()][:1]
+
+
+def _extras(
+    scores: Path, prompts: Sequence[Prompt], judged: Sequence[Judged], config: EvaluateConfig
+) -> tuple[list[FileInfo], list[str]]:
+    """Files that were asked for besides, and what to say of them."""
+    files: list[FileInfo] = []
     notes = []
     if config.write_weak:
         wrong = {one.response.prompt.id for one in judged if one.response.sample == 0 and not is_right(one)}
         lines = [msgspec.json.encode(prompt) + b"\n" for prompt in prompts if prompt.id in wrong]
-        artifacts.write_whole(Path(config.write_weak), b"".join(lines))
+        files.append(artifacts.write_whole(Path(config.write_weak), b"".join(lines)))
         notes.append(f"{len(lines)} prompts that {config.student} gets wrong are in {config.write_weak}: generate more")
     if config.export:
-        task, *_ = lm_eval.export(
-            scores.with_name(f"{scores.stem}.lm_eval"), prompts, config.student, config.max_output_tokens
-        )
-        notes.append(f"{task}: a task for lm-eval; the README beside it has the command")
-    return notes
+        written = lm_eval.export(_lm_eval_folder(scores), prompts, config.student, config.max_output_tokens)
+        files += written
+        notes.append(f"{written[0].path}: a task for lm-eval; the README beside it has the command")
+    return files, notes
 
 
 def _read(file: PromptFile) -> list[Prompt]:

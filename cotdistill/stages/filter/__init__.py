@@ -35,10 +35,12 @@ def run(responses: Path, kept: Path, config: FilterConfig, progress: Progress) -
     """
     check(config)
     screen = Screen.build(config)  # also: a wrong spec ends the run before it begins
-    with artifacts.run("filter", kept, _options(config), PACKAGES) as current:
+    siblings = [artifacts.sibling(kept, ending) for ending in ("dropped.jsonl", "suspects.jsonl")]
+    siblings += [artifacts.sibling(kept, "bad.jsonl")] if config.skip_bad else []
+    with artifacts.run("filter", kept, _options(config), PACKAGES, siblings=siblings) as current:
         current.read(responses, allow_modified=config.allow_modified, written_by="generate")
         for evaluation in config.against:
-            current.read(Path(evaluation), allow_modified=config.allow_modified)
+            current.read(Path(evaluation), allow_modified=config.allow_modified, option="against")
         progress.begin("filter", current.inputs[0].records)
         sieve = Sieve.build(config)
         said: list[str] = []
@@ -66,10 +68,8 @@ def run(responses: Path, kept: Path, config: FilterConfig, progress: Progress) -
                     f"{suspecting.records} references are suspect: nearly all samples agree on another answer; "
                     f"see {suspecting.path}"
                 )
-            else:
-                suspecting.path.unlink(missing_ok=True)
             return current.publish(
-                [keeping, dropping, suspecting] if suspecting.records else [keeping, dropping],
+                [keeping, dropping, *([suspecting] if suspecting.records else []), *bad.writers()],
                 counts=sieve.funnel.counts(),
                 results=sieve.funnel.results(),
             )

@@ -36,10 +36,15 @@ def run(kept: Path, train: Path, config: FormatConfig, progress: Progress) -> Ma
     trainers.check(config.export, config.format)
     proof = _proof(config, progress)
     maker, features = Rows(config, proof), Features()
-    with artifacts.run("format", train, dataclasses.asdict(config)) as current, ExitStack() as stack:
+    paths = [train, *(artifacts.sibling(train, ending) for ending in ("holdout.jsonl", "holdout.prompts.jsonl"))]
+    siblings = [*paths[1:], *([artifacts.sibling(train, "bad.jsonl")] if config.skip_bad else [])]
+    places = trainers.places(config.export, train, holdout=bool(config.holdout))
+    with (
+        artifacts.run("format", train, dataclasses.asdict(config), siblings=siblings, also=places) as current,
+        ExitStack() as stack,
+    ):
         current.read(kept, allow_modified=config.allow_modified, written_by="filter")
         bad = stack.enter_context(BadLines(artifacts.sibling(train, "bad.jsonl") if config.skip_bad else None))
-        paths = (train, *(artifacts.sibling(train, ending) for ending in ("holdout.jsonl", "holdout.prompts.jsonl")))
         rows, held, prompts = (stack.enter_context(ArtifactWriter(path)) for path in paths)
         seen = 0
         progress.begin("format", None)
@@ -59,14 +64,13 @@ def run(kept: Path, train: Path, config: FormatConfig, progress: Progress) -> Ma
             current.notes.append(f"{kept} holds nothing to write{_NEEDS_PAIRS if config.format == 'dpo' else ''}")
         if config.holdout:
             current.notes += _holdout_note(seen, prompts.records, config.holdout)
-        else:
-            for writer in (held, prompts):
-                writer.path.unlink(missing_ok=True)  # of an earlier run with a holdout
-        current.notes += trainers.export(
+        settings, notes = trainers.export(
             config.export, train, held.path if config.holdout else None, config.format, features.columns.keys()
         )
+        current.notes += notes
         manifest = current.publish(
-            [rows, held, prompts] if config.holdout else [rows],
+            [*([rows, held, prompts] if config.holdout else [rows]), *bad.writers()],
+            beside=settings,
             counts=written | _counts(maker),
             results={**(proof.results() if proof else {}), "features": features.declared()},
         )

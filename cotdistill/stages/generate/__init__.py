@@ -10,8 +10,9 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from cotdistill import artifacts, teachers
-from cotdistill.artifacts import Manifest
+from cotdistill.artifacts import Manifest, outputs
 from cotdistill.artifacts.json_lines import BadLines
+from cotdistill.artifacts.outputs import Place
 from cotdistill.config import GenerateConfig, check
 from cotdistill.dispatch.asking import Asked, Job, Limits, ask_all
 from cotdistill.dispatch.budget import Budget
@@ -54,11 +55,22 @@ def run(prompts: Path, output: Path, config: GenerateConfig, progress: Progress)
     budget = None if config.max_cost is None else Budget(Decimal(str(config.max_cost)), prices)
     judge = Judge(config.verify) if config.until_accepted else None
     with (
-        artifacts.run("generate", output, _options(config), PACKAGES) as current,
+        artifacts.run(
+            "generate",
+            output,
+            _options(config),
+            PACKAGES,
+            siblings=_siblings(config, output),
+            also=[Place(_own_store(output), outputs.always, "--no-cache")] if config.no_cache else [],
+            stores=[] if config.no_cache else [_store_path(config)],
+            inputs=[prompts],
+        ) as current,
         _store(config, output) as store,
         BadLines(artifacts.sibling(output, "bad.jsonl") if config.skip_bad else None) as bad,
     ):
         current.read(prompts, allow_modified=config.allow_modified)
+        for option, path in _read_besides(config):
+            current.read(path, allow_modified=config.allow_modified, option=option)
         taken = templates.fields(templates.load(config.template)) if config.template else frozenset()
         file = PromptFile.chosen(prompts, config, fields=taken, bad=bad)
         plan = Plan(teacher, config, file, store, judge)
@@ -87,7 +99,7 @@ def run(prompts: Path, output: Path, config: GenerateConfig, progress: Progress)
             if survey.missing:
                 _write_rest(written, plan, asked, survey.wanted, progress)
             current.notes += bad.notes()
-            return _publish(current, written, asked, spending, budget)
+            return _publish(current, written, bad, asked, spending, budget)
 
 
 async def _ask_missing(plan: Plan, spending: Spending, budget: Budget | None, progress: Progress) -> Asked:
@@ -146,7 +158,12 @@ def _write_rest(written: Output, plan: Plan, asked: Asked, wanted: int, progress
 
 
 def _publish(
-    current: artifacts.Run, written: Output, asked: Asked, spending: Spending, budget: Budget | None
+    current: artifacts.Run,
+    written: Output,
+    bad: BadLines,
+    asked: Asked,
+    spending: Spending,
+    budget: Budget | None,
 ) -> Manifest:
     plan, tally = written.plan, written.tally
     responses, failed, not_asked = written.responses.records, written.failed.records, written.not_asked
@@ -163,7 +180,7 @@ def _publish(
         counts["not_needed"] = written.prompts * plan.config.samples - responses - failed
     _notes(current, plan, tally, budget)
     return current.publish(
-        written.writers(),
+        [*written.writers(), *bad.writers()],
         counts=counts,
         complete=not failed,
         stopped_by="budget" if budget and budget.exhausted else None,
@@ -224,12 +241,31 @@ def prices_of(teacher: Teacher, config: GenerateConfig) -> Prices:
     return Prices(teacher.provider, teacher.model, *given)
 
 
+def _read_besides(config: GenerateConfig) -> Iterator[tuple[str, Path]]:
+    """Files that options name, and what --until-accepted judges by."""
+    if config.template:
+        yield "template", templates.path_of(config.template)
+    if config.few_shot:
+        yield "few_shot", Path(config.few_shot)
+
+
+def _siblings(config: GenerateConfig, output: Path) -> list[Path]:
+    bad = [artifacts.sibling(output, "bad.jsonl")] if config.skip_bad else []
+    return [artifacts.sibling(output, "failed.jsonl"), *bad]
+
+
+def _own_store(output: Path) -> Path:
+    return output.with_name(output.name + ".partial.sqlite")
+
+
+def _store_path(config: GenerateConfig) -> Path:
+    return Path(config.cache) if config.cache else default_path()
+
+
 @contextmanager
 def _store(config: GenerateConfig, output: Path) -> Iterator[Store]:
     """The user's store; with --no-cache one beside the output, which only a finished run removes."""
-    own = output.with_name(output.name + ".partial.sqlite")
-    path = own if config.no_cache else Path(config.cache) if config.cache else default_path()
-    store = Store(path)
+    store = Store(_own_store(output) if config.no_cache else _store_path(config))
     try:
         yield store
     except BaseException:

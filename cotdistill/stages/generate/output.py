@@ -54,8 +54,5 @@ class Output:
             self.failed.write({"id": job.prompt.id, "sample": job.sample, "reason": reason})
 
     def writers(self) -> list[ArtifactWriter]:
-        """Those with something in them; the file of failures of an earlier run goes when this one has none."""
-        if self.failed.records:
-            return [self.responses, self.failed]
-        self.failed.path.unlink(missing_ok=True)
-        return [self.responses]
+        """Those with something in them."""
+        return [self.responses, self.failed] if self.failed.records else [self.responses]

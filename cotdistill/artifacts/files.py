@@ -1,0 +1,188 @@
+"""Files that appear whole or not at all: written as `X.partial`, synced, renamed; and what may be opened at all."""
+
+import hashlib
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import msgspec
+
+from cotdistill.errors import CotDistillError, UsageError
+from cotdistill.records import Record
+
+_KINDS = {
+    stat.S_IFDIR: "a directory",
+    stat.S_IFLNK: "a symbolic link",
+    stat.S_IFIFO: "a pipe",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+}
+
+
+class FileInfo(Record, frozen=True, kw_only=True):
+    """A file as a manifest remembers it. `manifest_sha256` is absent for a file that no stage wrote; `option` names
+    the option that a file was read for, and is absent for the input itself."""
+
+    path: str
+    sha256: str
+    records: int | None = None
+    manifest_sha256: str | None = None
+    modified: bool = False
+    option: str | None = None
+
+
+def open_input(path: Path) -> Any:
+    """Open a regular file for reading bytes. A pipe is refused: it is read more than once, to hash it and to use it.
+
+    Raises CotDistillError."""
+    try:
+        mode = path.stat().st_mode
+        if not stat.S_ISREG(mode):
+            advice = "" if stat.S_ISDIR(mode) else "; it is read more than once, so write it into a file first"
+            raise CotDistillError(f"{path}: expected a file, found {_kind(mode)}{advice}")
+        return path.open("rb")
+    except OSError as error:
+        raise CotDistillError(f"{path}: cannot read it: {error.strerror}") from None
+
+
+def sha256(path: Path) -> str:
+    with open_input(path) as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def obstacle(path: Path) -> str | None:
+    """What stands at a path where a file is to be written, unless it is a regular file or nothing: "a device".
+
+    A symbolic link is one too: replacing it would leave its target with the old content."""
+    try:
+        mode = path.lstat().st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    if stat.S_ISLNK(mode):
+        return f"a symbolic link to {path.readlink()}; give that path itself"
+    return None if stat.S_ISREG(mode) else _kind(mode)
+
+
+def partial(path: Path) -> Path:
+    """Where a file stands until it is whole."""
+    return path.with_name(path.name + ".partial")
+
+
+class PartialFile:
+    """`path.partial`, until `place` makes it `path`. `private` files can be read by their owner alone."""
+
+    def __init__(self, path: Path, *, private: bool = False) -> None:
+        self.path, self.partial = path, partial(path)
+        self._digest = hashlib.sha256()
+        if found := obstacle(path):
+            raise UsageError(f"{path}: is {found}")
+        with _explained(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self.partial.unlink(missing_ok=True)  # of a run that was killed; never written through, it may be a link
+            mode = 0o600 if private else 0o666
+            self._file = os.fdopen(os.open(self.partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb")
+
+    def write(self, content: bytes) -> None:
+        self._digest.update(content)
+        try:  # not with _explained, which would cost as much as the write
+            self._file.write(content)
+        except OSError as error:
+            raise _explanation(self.path, error) from None
+
+    def finish(self) -> FileInfo:
+        """All of it is on disk, still under its partial name."""
+        with _explained(self.path):
+            self._file.flush()
+            os.fsync(self._file.fileno())
+            self._file.close()
+        return FileInfo(path=str(self.path), sha256=self._digest.hexdigest())
+
+    def place(self) -> None:
+        with _explained(self.path):
+            self.partial.replace(self.path)
+            sync_directory(self.path.parent)
+
+    def discard(self) -> None:
+        """Remove what is not placed; a full disk must not keep it full."""
+        try:
+            self._file.close()  # writes what is buffered, which may fail
+        except OSError:
+            pass
+        finally:
+            self.partial.unlink(missing_ok=True)
+
+
+class ArtifactWriter:
+    """Records, one JSON object a line. Leaving the block without a commit removes what was written."""
+
+    def __init__(self, path: Path, *, private: bool = False) -> None:
+        self.path = path
+        self.records = 0
+        self._file = PartialFile(path, private=private)
+        self._encoder = msgspec.json.Encoder(decimal_format="string")
+
+    def write(self, record: object) -> None:
+        self._file.write(self._encoder.encode(record) + b"\n")
+        self.records += 1
+
+    def finish(self) -> FileInfo:
+        """The file as it will be, all of it on disk; `place` gives it its name."""
+        return msgspec.structs.replace(self._file.finish(), records=self.records)
+
+    def place(self) -> None:
+        self._file.place()
+
+    def commit(self) -> FileInfo:
+        info = self.finish()
+        self.place()
+        return info
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._file.discard()
+
+
+def write_whole(path: Path, content: bytes, *, private: bool = False) -> FileInfo:
+    """A small file, atomically."""
+    file = PartialFile(path, private=private)
+    try:
+        file.write(content)
+        info = file.finish()
+        file.place()
+    finally:
+        file.discard()
+    return info
+
+
+def sync_directory(directory: Path) -> None:
+    """A rename survives a power cut only once its directory is on disk."""
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise _explanation(path, error) from None
+
+
+def _explanation(path: Path, error: OSError) -> CotDistillError:
+    return CotDistillError(f"{path}: cannot write it: {error.strerror or error}; nothing of it is left behind")
+
+
+def _kind(mode: int) -> str:
+    return _KINDS.get(stat.S_IFMT(mode), "no regular file")

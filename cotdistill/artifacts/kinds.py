@@ -1,0 +1,46 @@
+"""What a file without a manifest holds, by the fields of its first record."""
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from cotdistill.artifacts.files import open_input
+from cotdistill.errors import UsageError
+
+_KINDS: tuple[tuple[str, frozenset[str], str], ...] = (
+    ("generate", frozenset({"prompt", "sample", "text"}), "responses"),
+    ("filter", frozenset({"response", "verdict"}), "judged responses"),
+    ("filter", frozenset({"judged", "filter", "reason"}), "dropped responses"),
+    ("format", frozenset({"id", "prompt", "completion"}), "training rows"),
+    ("format", frozenset({"id", "messages", "weight"}), "training rows"),
+    ("", frozenset({"messages"}), "prompts"),
+    ("", frozenset({"question"}), "prompts"),
+    ("", frozenset({"problem"}), "prompts"),
+    ("", frozenset({"instruction"}), "prompts"),
+    ("", frozenset({"prompt"}), "prompts"),
+)
+"""The stage that writes such records, the fields that tell them, and their name; the first that fits counts."""
+
+
+def check_kind(path: Path, stage: str, written_by: str) -> None:
+    """Raises UsageError for a file whose first record is one that `written_by` does not write. What cannot be told is
+    left to whoever reads the records."""
+    found = _first(path)
+    if found is None:
+        return
+    for writer, fields, name in _KINDS:
+        if fields <= found.keys():
+            if writer != written_by and not (written_by == "format" and not writer):
+                made = f"; `{writer}` writes such" if writer else ""
+                raise UsageError(f"{path}: holds {name}{made}. {stage} reads what `{written_by}` writes")
+            return
+
+
+def _first(path: Path) -> dict[str, Any] | None:
+    with open_input(path) as file:
+        line = next((line for line in iter(lambda: file.readline(10_000_000), b"") if line.strip()), b"")
+    try:
+        return msgspec.json.decode(line.removeprefix(b"\xef\xbb\xbf"), type=dict[str, Any])
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None

@@ -1,0 +1,80 @@
+"""One run on one output: an advisory lock beside it, and the directories that were made for it."""
+
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from cotdistill.errors import OutputLockedError
+
+
+@contextmanager
+def lock(output: Path) -> Iterator[None]:
+    """Hold the output. The system releases the lock when the process dies, however it dies. Directories that were made
+    for the output go again when they are empty at the end.
+
+    Raises OutputLockedError when another process holds it."""
+    made = _make(output.parent)
+    try:
+        with _held(lock_path(output), output):
+            yield
+    finally:
+        for directory in made:
+            with suppress(OSError):  # something stands in it
+                directory.rmdir()
+
+
+def lock_path(output: Path) -> Path:
+    return output.with_name(f".{output.name}.lock")
+
+
+def is_lock(path: Path) -> bool:
+    """Of a file that stands there; one of a run that was killed holds its process, or nothing yet."""
+    return path.stat().st_size < 1_000 and not path.read_bytes().startswith(b"{")
+
+
+@contextmanager
+def _held(path: Path, output: Path) -> Iterator[None]:
+    held = FileLock(path, blocking=False)
+    while True:
+        try:
+            held.acquire()
+        except Timeout:
+            raise OutputLockedError(
+                f"{output}: {_owner(path)} is writing it; wait for it, or choose another -o"
+            ) from None
+        try:
+            with path.open("r+") as file:  # missing where the last holder has just removed it: then this one holds
+                file.write(f"process {os.getpid()} since {now()}")  # nothing that others would see
+                file.truncate()
+            break
+        except FileNotFoundError:
+            held.release()
+    try:
+        yield
+    finally:
+        path.unlink(missing_ok=True)  # while it is held, so that nobody finds it free and then gone
+        held.release()
+
+
+def _make(directory: Path) -> list[Path]:
+    """The directories that had to be made, the deepest first."""
+    missing = [one for one in (directory, *directory.parents) if not one.exists()]
+    directory.mkdir(parents=True, exist_ok=True)
+    return missing
+
+
+def _owner(lock_file: Path) -> str:
+    try:
+        age_s = time.time() - lock_file.stat().st_mtime
+        return f"{lock_file.read_text() or 'another process'} ({age_s:.0f} s ago)"
+    except FileNotFoundError:
+        return "another process"
+
+
+def now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

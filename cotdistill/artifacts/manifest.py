@@ -1,0 +1,124 @@
+"""What stands beside an artifact and says where it came from: `kept.jsonl` has `kept.manifest.json`."""
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from cotdistill.artifacts.files import FileInfo, open_input, partial, sha256
+from cotdistill.artifacts.json_lines import explain
+from cotdistill.errors import CotDistillError
+from cotdistill.records import Record, Usage
+
+
+class Manifest(Record, frozen=True, kw_only=True):
+    """What a stage did, and its summary for the person and for `--json`. `complete` is false when some prompts
+    are missing from the output; the same command then continues. `stopped_by` is "budget" at --max-cost."""
+
+    stage: str
+    version: str
+    complete: bool
+    stopped_by: str | None = None
+    options: dict[str, Any]
+    inputs: tuple[FileInfo, ...]
+    outputs: tuple[FileInfo, ...]
+    counts: dict[str, int]
+    results: dict[str, Any] = msgspec.field(default_factory=dict)
+    usage: Usage | None = None
+    cost_usd: str | None = None
+    notes: tuple[str, ...] = ()
+    packages: dict[str, str]
+    started_at: str
+    ended_at: str
+
+
+def manifest_path(artifact: Path) -> Path:
+    """kept.jsonl -> kept.manifest.json; a directory holds its own manifest.json."""
+    return artifact / "manifest.json" if artifact.is_dir() else artifact.with_suffix(".manifest.json")
+
+
+def sibling(artifact: Path, ending: str) -> Path:
+    """kept.jsonl, "dropped.jsonl" -> kept.dropped.jsonl."""
+    return artifact.with_name(f"{artifact.stem}.{ending}")
+
+
+def read_manifest(path: Path) -> Manifest:
+    with open_input(path) as file:
+        try:
+            return msgspec.json.decode(file.read(), type=Manifest)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            raise CotDistillError(f"{path}: not a manifest: {explain(error)}") from None
+
+
+def manifest_of(path: Path) -> Manifest | None:
+    """The manifest that lists this file as an output; None for a file that no stage wrote, also beside another's
+    manifest: scores.json and scores.jsonl share a name."""
+    beside = manifest_path(path)
+    manifest = read_manifest(beside) if beside.exists() else None
+    listed = manifest is not None and any(Path(output.path).name == path.name for output in manifest.outputs)
+    return manifest if listed else None
+
+
+def input_info(path: Path, *, allow_modified: bool = False, option: str | None = None) -> FileInfo:
+    """Hash an input and compare it with its manifest.
+
+    Raises CotDistillError when the bytes are not those that the manifest recorded, unless `allow_modified`.
+    """
+    digest = sha256(path)
+    manifest = manifest_of(path)
+    if manifest is None:
+        return FileInfo(path=str(path), sha256=digest, option=option)
+    beside = manifest_path(path)
+    modified = all(Path(output.path).name != path.name or output.sha256 != digest for output in manifest.outputs)
+    if modified and not allow_modified:
+        raise CotDistillError(
+            f"{path}: changed since {beside.name} was written. Re-run `cotdistill {manifest.stage}`, "
+            f"or pass --allow-modified to use it as it is"
+        )
+    return FileInfo(path=str(path), sha256=digest, manifest_sha256=sha256(beside), modified=modified, option=option)
+
+
+class _Output(msgspec.Struct):
+    path: str
+
+
+class Listing(msgspec.Struct):
+    """What the manifest of any version says of its files; the rest of it is passed over."""
+
+    stage: str
+    outputs: tuple[_Output, ...]
+
+    def files(self, directory: Path) -> list[Path]:
+        """The outputs where they stand when the first of them stands in `directory`. A manifest names them as they
+        were typed, seen from a directory that may be another one today."""
+        paths = [Path(one.path) for one in self.outputs]
+        return [
+            directory / path.relative_to(paths[0].parent) if path.is_relative_to(paths[0].parent) else path
+            for path in paths
+        ]
+
+
+def listing(path: Path) -> Listing | None:
+    """Of a manifest; None where there is none, or where a file of that name is none."""
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Listing)
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+
+
+def written_before(output: Path, stage: str) -> set[Path]:
+    """The files that earlier runs of `stage` wrote for this output, their manifests among them, as `plain` spells them.
+    A run that was killed while it published has its manifest under the partial name."""
+    beside = output.with_suffix(".manifest.json")
+    found: set[Path] = set()
+    for path in (beside, partial(beside)):
+        known = listing(path)
+        files = known.files(output.parent) if known is not None and known.stage == stage else []
+        if files and files[0] == output:
+            found |= {plain(one) for one in (path, *files)}
+    return found
+
+
+def plain(path: Path) -> Path:
+    """One spelling of a path; where it is a link itself, that is left alone."""
+    return path.parent.resolve() / path.name

@@ -1,0 +1,121 @@
+"""The rule for every path that a command writes, replaces or deletes: it is no input, nobody's store, no device, and no
+file that the command did not write itself. `check` decides it, for every command, before anything is written."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from cotdistill.artifacts.files import obstacle, partial
+from cotdistill.artifacts.manifest import listing
+from cotdistill.errors import UsageError
+
+Ours = Callable[[Path], bool]
+"""Whether a file that stands at a path may be replaced."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """A path that a command may write, replace or delete. `ours` says of a file that stands there whether an earlier
+    run of the command wrote it; `because` is what a person typed to have it written."""
+
+    path: Path
+    ours: Ours
+    because: str = "-o"
+    directory: bool = False
+
+
+def check(places: Sequence[Place], inputs: Iterable[Path] = ()) -> None:
+    """Raises UsageError for the first path that must not be written; touches nothing."""
+    check_inputs(places, inputs)
+    seen: list[Place] = []
+    for place in places:
+        path = place.path
+        _check_name(place)
+        if twice := next((one for one in seen if _same(one.path, path)), None):
+            raise UsageError(f"{path}: {twice.because} and {place.because} would both write it; give another path")
+        seen.append(place)
+        if (found := obstacle(path)) and not (place.directory and found == "a directory"):
+            raise UsageError(f"{place.because}: {path} is {found}; give another path")
+        if place.directory and path.is_file():
+            raise UsageError(f"{place.because}: {path} is a file; give another path")
+        if path.exists() and not place.ours(path):
+            holds = " with files that its manifest does not list" if place.directory else ""
+            raise UsageError(
+                f"{path}: exists{holds} and was not written by this command{_means(place)}; "
+                f"move it away, or give another path"
+            )
+
+
+def check_inputs(places: Sequence[Place], inputs: Iterable[Path]) -> None:
+    """The part of the rule about inputs, for those that are known later. Raises UsageError."""
+    for source in inputs:
+        for place in places:
+            inside = place.directory and _resolved(source).is_relative_to(_resolved(place.path))
+            if inside or _same(place.path, source):
+                raise UsageError(f"{source}: is both input and output{_means(place)}; give another path")
+
+
+def always(path: Path) -> bool:
+    """For names that are ours alone, such as `.partial` ones."""
+    return True
+
+
+def never(path: Path) -> bool:
+    return False
+
+
+def marked(mark: bytes, within: int = 4_096) -> Ours:
+    """A file with this text in its first bytes, for what carries no manifest: a page, a card."""
+
+    def found(path: Path) -> bool:
+        with path.open("rb") as file:
+            return mark in file.read(within)
+
+    return found
+
+
+def student(stage: str) -> Ours:
+    """A directory that holds what the manifest in it lists, and nothing else. An empty one is as good."""
+
+    def found(path: Path) -> bool:
+        known = listing(path / "manifest.json")
+        ours = {path / "manifest.json", *(known.files(path) if known and known.stage == stage else ())}
+        return all(one in ours for one in path.rglob("*") if one.is_symlink() or not one.is_dir())
+
+    return found
+
+
+def replaced(place: Place) -> list[Place]:
+    """The place, and the one beside it where it is put together."""
+    return [place, Place(partial(place.path), always, place.because, place.directory)]
+
+
+def _means(place: Place) -> str:
+    """Which option names a path that a person did not type."""
+    return "" if place.because.endswith(f" {place.path}") else f" ({place.because} writes {place.path})"
+
+
+def _check_name(place: Place) -> None:
+    if not place.path.name or place.path.name == "..":
+        raise UsageError(f"{place.because} {place.path}: expected a path with a name of its own")
+    try:
+        str(place.path).encode()
+    except UnicodeEncodeError:
+        raise UsageError(f"{place.because} {str(place.path)!a}: expected a name in UTF-8") from None
+
+
+def _same(one: Path, other: Path) -> bool:
+    """One file, also under two spellings. A hard link is another file here: a rename leaves its content alone."""
+    if one == other or _resolved(one) == _resolved(other):
+        return True
+    try:
+        return one.samefile(other) and one.stat().st_nlink == 1
+    except OSError:
+        return False
+
+
+def _resolved(path: Path) -> Path:
+    try:
+        return path.resolve()
+    except (OSError, RuntimeError):  # a circle of links
+        return path.absolute()
