@@ -44,9 +44,8 @@ async def serving(answer: Callable[[int, dict[str, Any]], Scripted]) -> AsyncIte
             request.transport.close()
             return web.Response()
         content = scripted.body if isinstance(scripted.body, bytes) else json.dumps(scripted.body).encode()
-        return web.Response(
-            body=content, status=scripted.status, headers=scripted.headers, content_type="application/json"
-        )
+        headers = {"content-type": "application/json", **scripted.headers}
+        return web.Response(body=content, status=scripted.status, headers=headers)
 
     app = web.Application()
     app.router.add_post("/{path:.*}", handle)
