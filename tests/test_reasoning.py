@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from cotdistill.answers.boxes import MAX_ANSWER
 from cotdistill.answers.extract import Extracted, cut_reference, final_answer
-from cotdistill.reasoning import Split, join, split
+from cotdistill.reasoning import Split, holds_tags, join, split
 
 
 @pytest.mark.parametrize(
@@ -18,9 +18,11 @@ from cotdistill.reasoning import Split, join, split
         ("a\n</think>\n\nb", Split("a", "b", "</think>", True)),
         (
             "<think>one</think> two <think>three</think> four",
-            Split("one</think> two <think>three", "four", "</think>", True),
+            Split("one", "two <think>three</think> four", "</think>", True),
         ),
         ("<think>\nthe tag </think> is odd</think>b", Split("the tag </think> is odd", "b", "</think>", True)),
+        ("<think>a <think>b</think> c</think>d", Split("a <think>b</think> c", "d", "</think>", True)),
+        ("<think>I use <think> here.</think>d", Split("I use <think> here.", "d", "</think>", True)),
         ("<thinking>a</thinking>b", Split("a", "b", "</thinking>", True)),
         ("◁think▷a◁/think▷b", Split("a", "b", "◁/think▷", True)),
         (
@@ -29,14 +31,143 @@ from cotdistill.reasoning import Split, join, split
         ),
         ("<|channel|>analysis<|message|>a", Split("a", "", "unclosed", False)),
         ("<think>\na and so on", Split("a and so on", "", "unclosed", False)),
-        ("a</think>b<think>c", Split("a</think>b<think>c", "", "unclosed", False)),
+        ("a</think>b\n<think>c", Split("a\n\nc", "", "unclosed", False)),
+        ("a</think>b<think>c", Split("a", "b<think>c", "</think>", True)),
         ("b", Split(None, "b", "no tag", True)),
         ("", Split(None, "", "no tag", True)),
         ("<think></think>b", Split("", "b", "</think>", True)),
     ],
 )
-def test_a_text_is_cut_at_the_last_closing_tag(text: str, parts: Split) -> None:
+def test_a_text_is_cut_at_the_end_of_its_trace(text: str, parts: Split) -> None:
     assert split(text) == parts
+
+
+MARKS = [
+    ("<thought>", "</thought>"),
+    ("<reasoning>", "</reasoning>"),
+    ("<reason>", "</reason>"),
+    ("<thoughts>", "</thoughts>"),
+    ("[THINK]", "[/THINK]"),
+    ("<seed:think>", "</seed:think>"),
+    ("<mm:think>", "</mm:think>"),
+    ("<longcat_think>", "</longcat_think>"),
+    ("<|channel>thought\n", "<channel|>"),
+    ("<unused94>thought\n", "<unused95>"),
+    ("<|START_THINKING|>", "<|END_THINKING|>"),
+    ("<|begin_of_thought|>", "<|end_of_thought|>"),
+    ("<|inner_prefix|>", "<|inner_suffix|>"),
+    ("<THINK>", "</THINK>"),
+    ("<Thinking>", "</Thinking>"),
+    ("<think duration=\"3\" lang='en'>", "</think>"),
+    ("<think >", "</think >"),
+    ("<thinking>", "</think>"),
+    ("<|start|>assistant<|channel|>analysis<|message|>", "<|end|><|start|>assistant<|channel|>final<|message|>"),
+    ("analysis", "assistantfinal"),
+    ("Here is my thought process:", "\nHere is my response:"),
+    ("<|im_start|>assistant\n<think>\n", "</think>"),
+    ("<think>\n\n</think>\n\n<think>", "</think>"),
+    ("<think>\n<think>\n", "</think>"),
+]
+ALONE = [one for one in MARKS if one[1] not in ("assistantfinal", "\nHere is my response:")]
+
+
+@pytest.mark.parametrize(("opens", "closes"), MARKS)
+def test_a_trace_is_found_between_whatever_marks_a_model_or_server_writes(opens: str, closes: str) -> None:
+    for gap in ("", "\n", "\n\n"):
+        parts = split(f"{opens}7 and 5 make 12.\nSo 12.{gap}{closes}{gap}\\boxed{{12}}\n")
+        assert (parts.reasoning, parts.answer, parts.closed) == ("7 and 5 make 12.\nSo 12.", "\\boxed{12}", True)
+        assert not holds_tags(parts.reasoning or "")
+        assert not holds_tags(parts.answer)
+
+
+@pytest.mark.parametrize(("opens", "closes"), ALONE)
+def test_a_prefilled_opener_need_not_stand_there_and_an_unclosed_trace_has_no_answer(opens: str, closes: str) -> None:
+    parts = split(f"7 and 5 make 12.{closes}\\boxed{{12}}")
+    assert (parts.reasoning, parts.answer) == ("7 and 5 make 12.", "\\boxed{12}")
+    if "</think>" not in opens:
+        assert split(f"{opens}7 and 5") == Split("7 and 5", "", "unclosed", False)
+
+
+def test_open_webuis_details_are_a_trace_and_other_details_are_not() -> None:
+    head = '<details type="reasoning" done="true" duration="3">\n<summary>Thought for 3 seconds</summary>\n'
+    quoted = "&gt; 7 &lt; 12.\n&gt;\n&gt; So 12.\n</details>\n"
+    rest = "\\boxed{12}\n<details><summary>More</summary>x</details>"
+    assert split(head + quoted + rest)[:2] == ("7 < 12.\n\nSo 12.", rest)
+    assert split(head + "plain\n</details>\n12")[:2] == ("plain", "12")
+    assert split(head + "cut off")[:2] == ("cut off", "")
+    assert split(rest) == Split(None, rest, "no tag", True)
+
+
+def test_what_stands_around_the_answer_goes_with_the_trace() -> None:
+    solution = "<|begin_of_thought|>\na\n<|end_of_thought|>\n\n<|begin_of_solution|>\n12\n<|end_of_solution|>"
+    cohere = "<|START_THINKING|>a<|END_THINKING|><|START_RESPONSE|>12<|END_RESPONSE|>"
+    for text in (solution, cohere, "<think>a</think>\n<response>\n12\n</response>", "a</think>\n12\n</think>"):
+        assert split(text)[:2] == ("a", "12")
+
+
+def test_traces_between_parts_of_the_answer_are_all_found() -> None:
+    assert split("<think>one</think> two\n<think>three</think> four")[:2] == ("one\n\nthree", "two\n\nfour")
+    assert split("Sure.\n<thinking>\na\n</thinking>\n12")[:2] == ("a", "Sure.\n\n12")
+    harmony = "<|channel|>analysis<|message|>a<|end|><|start|>assistant<|channel|>commentary<|message|>c<|end|>"
+    assert split(f"{harmony}<|start|>assistant<|channel|>final<|message|>b<|return|>")[:2] == ("a\n\nc", "b")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        r"Use the `<think>` tag. \boxed{12}",
+        r"Use `<think>` and `</think>`. \boxed{12}",
+        "Use <think> to open and </think> to close. It is 12.",
+        "Write your reasoning between <think> and </think>.",
+        "<think> and </think> are tags.",
+        "Write <think>...</think> around it.",
+        "Write <think>your reasoning</think> before the answer.",
+        'The tag "</think>" ends a trace.',
+        "It ends with </think>, always. 12",
+        "```xml\n<think>\nx\n</think>\n```\nIt is 12.",
+        "Use this format:\n<think>\nyour reasoning\n</think>\n<answer>12</answer>",
+        "These are the tags:\n\n  <think>\n  x\n  </think>\n\nIt is 12.",
+        "<response>\n<reasoning>It is right.</reasoning>\n<score>5</score>\n</response>",
+        "My thought process: 7 < 12. analysis final: 12",
+        "analysis-based approach: 12",
+        "Here is my thought process: I add. It is 12.",
+        "A <details> element: <details>x</details>",
+        "In Python, `re.sub(r'<think>.*?</think>', '', s)` removes it.",
+        "x </think> y is no tag of HTML.",
+        "If a < think > b then [think] [/think-tank]",
+        "(see </think>) 12",
+    ],
+)
+def test_an_answer_that_speaks_of_tags_is_not_cut(text: str) -> None:
+    assert split(text) == Split(None, text, "no tag", True)
+    before = split(f"<think>a</think>\n\n{text}")
+    assert (before.reasoning, before.answer) == ("a", text)
+
+
+def test_marks_of_ones_own_are_known_when_they_are_given() -> None:
+    own = (("<scratch>", "</scratch>"), ("### Reasoning", "### Answer"))
+    assert split("<scratch>a</scratch>12").rule == "no tag"
+    assert split("<scratch>a</scratch>12", own)[:2] == ("a", "12")
+    assert split("### Reasoning\na\n### Answer\n12", own)[:2] == ("a", "12")
+    assert split("a</scratch>12", own)[:2] == ("a", "12"), "the template wrote the opening one"
+    assert split("<scratch>a", own) == Split("a", "", "unclosed", False)
+    assert split("<think>a</think>12", own)[:2] == ("a", "12"), "and the known ones stay known"
+
+
+@pytest.mark.parametrize(
+    ("text", "held"),
+    [
+        ("a <think> b", True),
+        ("`</think>`", True),
+        ("a <thought> b", True),
+        ("`<thought>`", False),
+        ("<details>x</details>", False),
+        ("[THINK]", True),
+        ("I think: 12", False),
+    ],
+)
+def test_stray_marks_are_seen_but_for_words_in_code_that_are_no_token_of_a_student(text: str, held: bool) -> None:
+    assert holds_tags(text) is held
 
 
 @given(st.text(alphabet="ab <>/think\n"), st.text(alphabet="ab \n12"))
@@ -125,7 +256,9 @@ def test_the_reference_is_cut_out_of_a_worked_solution(reference: str, cut: str)
 SEEDS = (
     "\\boxed{", "\\boxed{}", "{", "}", "####", "#### \n", "#### x\n", "answer to ", "answer is ", "the answer is: \n",
     "A:", "A: \n", "1", "1,234", "123 ", "1/", "1.", "-", "$", "$1 ", "$$", "\\(", "\\[", "(", "=", " = ", "*", "_",
-    " ", "\n", "<think>", "</think>", "<think></think>", "a ", "aa, ", "\\", "\\\\", "\x00", "💥", "\ud800", "1e", "%",
+    " ", "\n", "<think>", "</think>", "<think></think>", "<think>a</think>\n", "b <think>c</think>d\n", "`<think>`",
+    "<details type=reasoning>", "<think \n", "<channel|>", "<|channel|>analysis<|message|>", "a:\n<think>\n", "<",
+    "\n```\n<think>", " </think> a", "a ", "aa, ", "\\", "\\\\", "\x00", "💥", "\ud800", "1e", "%",
 )  # fmt: skip
 
 
