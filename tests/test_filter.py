@@ -112,6 +112,29 @@ def test_stray_think_tags_are_dropped(tmp_path: Path) -> None:
     assert [one.reason for one in dropped] == ["think tag inside the reasoning", "think tag inside the answer"]
 
 
+def test_an_answer_that_speaks_of_other_tags_in_code_is_kept(tmp_path: Path) -> None:
+    kept, _, _ = sift(tmp_path, make_response("The element `<reasoning>` holds it. Answer: 4", reasoning="a"))
+    assert len(kept) == 1
+
+
+def test_empty_answers_are_dropped_also_without_a_reference_and_with_a_trace(tmp_path: Path) -> None:
+    texts = ["A good answer.", "", "", " \n\t", "\u200b\ufeff", "0"]
+    kept, dropped, _ = sift(
+        tmp_path,
+        *(
+            make_response(text, make_prompt(f"p{n}", f"Say {n}.", None), reasoning=None if n == 2 else "I think hard.")
+            for n, text in enumerate(texts)
+        ),
+    )
+    assert [one.response.text for one in kept] == ["A good answer.", "0"]
+    assert [(one.judged.response.prompt.id, one.filter, one.reason) for one in dropped] == [
+        ("p1", "empty_answer", "empty answer after a trace"),
+        ("p2", "empty_answer", "empty answer"),
+        ("p3", "empty_answer", "empty answer after a trace"),
+        ("p4", "empty_answer", "empty answer after a trace"),
+    ]
+
+
 @pytest.mark.parametrize(
     ("spec", "reason"),
     [

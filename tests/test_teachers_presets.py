@@ -115,7 +115,6 @@ def test_responses_asks_for_a_summary_and_leaves_nothing_at_the_provider() -> No
     [
         ({"status": "incomplete", "incomplete_details": {"reason": "max_output_tokens"}}, "length", "omitted"),
         ({"status": "incomplete", "incomplete_details": {"reason": "content_filter"}}, "content_filter", "omitted"),
-        ({"status": "cancelled"}, "other", "omitted"),
         ({"status": "completed"}, "stop", "omitted"),
     ],
 )

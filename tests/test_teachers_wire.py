@@ -81,7 +81,8 @@ def test_openai_finds_the_reasoning_wherever_a_server_puts_it(
         ("stop", {}, "stop"),
         ("length", {}, "length"),
         ("content_filter", {}, "content_filter"),
-        (None, {}, "other"),
+        (None, {}, "stop"),
+        ("tool_calls", {}, "other"),
         ("stop", {"refusal": "I cannot help with that."}, "refusal"),
     ],
 )

@@ -1,20 +1,14 @@
 """Chat Completions, as OpenAI made it and as most other servers speak it: what its teachers have in common."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
+from cotdistill.providers.assembled import Body, assembled
 from cotdistill.providers.lenient import document, error_in, excerpt, items, mapping, text, word
 from cotdistill.providers.sdk_teacher import SdkTeacher
-from cotdistill.providers.types import BadReplyError, Reply, Request, kind_of_visible
+from cotdistill.providers.thoughts import Thoughts, parts, summarised, thoughts
+from cotdistill.providers.types import BadReplyError, Reply, Request
 from cotdistill.providers.usage import billed, chat_usage
-from cotdistill.reasoning import split
-from cotdistill.records import ReasoningKind, StopReason
-
-_STOP_REASONS: dict[str | None, StopReason] = {
-    "stop": "stop",
-    "length": "length",
-    "content_filter": "content_filter",
-}
 
 
 def thinking_switch(effort: str | None) -> dict[str, Any]:
@@ -57,61 +51,53 @@ class ChatTeacher(SdkTeacher):
             raise error
         if not choice:
             raise BadReplyError(f"the reply holds no choices: {excerpt(raw)}")
-        message, finish, counts = (
-            mapping(choice.get("message")),
-            word(choice.get("finish_reason")),
-            completion.get("usage"),
+        message, served = mapping(choice.get("message")), word(completion.get("model"))
+        content, counts = parts(message.get("content")), mapping(completion.get("usage"))
+        refusal = text(message.get("refusal")) or content.refusal
+        trace, rule = _trace(message, content.thoughts)
+        if trace.text and (summarised(self.model) or summarised(served)):
+            trace = trace._replace(summary=True)
+        found = Body(
+            text=content.text,
+            thoughts=trace,
+            rule=rule,
+            refusal=refusal,
+            finish=word(choice.get("finish_reason")),
+            served_model=served,
+            usage=chat_usage(counts, empty=not (content.text or trace.text or refusal)),
+            cost_usd=billed(counts, zero=self.provider == "openrouter"),
         )
-        found = _trace(message)
-        refusal = text(message.get("refusal"))
-        usage = chat_usage(mapping(counts), empty=not (found.text or found.reasoning or refusal))
-        if not (found.text or found.reasoning or refusal or usage.output_tokens) and finish in (None, "stop"):
-            raise BadReplyError(f"the reply holds an empty message: {excerpt(raw)}")
-        if found.reasoning is None and usage.reasoning_tokens:
-            found = replace(found, kind="omitted")
-        stop_reason: StopReason = "refusal" if refusal else _STOP_REASONS.get(finish, "other")
-        return Reply(
-            raw=raw,
-            text=refusal or found.text,
-            reasoning=found.reasoning,
-            reasoning_kind=found.kind,
-            reasoning_rule=found.rule,
-            stop_reason=stop_reason,
-            stop_detail=finish if stop_reason == "other" else None,
-            served_model=word(completion.get("model")),
-            usage=usage,
-            cost_usd=billed(mapping(counts), zero=self.provider == "openrouter"),
-        )
+        return assembled(raw, found, self.think_tags)
 
 
-@dataclass(frozen=True)
-class _Found:
-    """A trace, how it was found, and what is left as the visible text."""
+_FIELDS = (
+    "reasoning_details", "reasoning", "reasoning_content", "thinking", "thinking_blocks", "reasoning_text",
+    "thinking_content", "thoughts", "thought",
+)  # fmt: skip
+"""OpenRouter has the first two, vLLM and Ollama `reasoning`, DeepSeek and SGLang `reasoning_content`, LiteLLM
+`thinking_blocks`."""
 
-    reasoning: str | None
-    kind: ReasoningKind
-    rule: str | None
-    text: str
+_NESTED = ("provider_specific_fields", "additional_kwargs", "model_extra")
+"""Where gateways put what their own format has no field for."""
 
 
-def _trace(message: dict[str, Any]) -> _Found:
-    """Servers name the field differently: OpenRouter `reasoning_details` and `reasoning`, vLLM and Ollama `reasoning`,
-    DeepSeek and SGLang `reasoning_content`, Mistral a part of the content. A tag inside the content is what a server
-    leaves that was started without a reasoning parser."""
-    content = message.get("content")
-    visible = text(content)
-    fields = {
-        "reasoning_details": [
-            part for part in items(message.get("reasoning_details")) if part.get("type") == "reasoning.text"
-        ],
-        "reasoning": message.get("reasoning"),
-        "reasoning_content": message.get("reasoning_content"),
-        "thinking part": [part.get("thinking") for part in items(content) if part.get("type") == "thinking"],
-    }
-    for rule, value in fields.items():
-        if trace := text(value):
-            return _Found(trace, "raw", rule, visible)
-    parts = split(visible)
-    if parts.reasoning:
-        return _Found(parts.reasoning, "raw", parts.rule, parts.answer)
-    return _Found(None, kind_of_visible(parts.answer), None, parts.answer)
+def _trace(message: dict[str, Any], in_content: list[Any]) -> tuple[Thoughts, str | None]:
+    """The first field that holds a trace, and its name; a tag inside the content is what a server leaves that was
+    started without a reasoning parser, and not looked for here. What others say of the kind holds for all."""
+    found = {name: thoughts(message.get(name), _APART.get(name, "")) for name in _FIELDS}
+    found["thinking part"] = thoughts(in_content, "\n\n")
+    for name in _NESTED:
+        if nested := mapping(message.get(name)):
+            inside, rule = _trace(nested, [])
+            found[f"{name}.{rule}"] = inside
+    rule = next((name for name, one in found.items() if one.text), None)
+    whole = Thoughts(
+        text=found[rule].text if rule else "",
+        summary=any(one.summary for one in found.values()),
+        sealed=any(one.sealed for one in found.values()) or bool(message.get("reasoning_opaque")),
+        there=any(one.there for one in found.values()),
+    )
+    return whole, rule
+
+
+_APART = {"thinking_blocks": "\n\n"}

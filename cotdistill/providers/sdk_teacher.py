@@ -17,6 +17,7 @@ from cotdistill.providers.keys import api_key
 from cotdistill.providers.lenient import excerpt
 from cotdistill.providers.rate_limits import rate_limits
 from cotdistill.providers.types import MOST_IN_FLIGHT, BadReplyError, Failure, Reply, Request
+from cotdistill.reasoning.marks import Tags
 
 
 @dataclass
@@ -27,6 +28,8 @@ class SdkTeacher:
     base_url: str = ""
     concurrency: int = MOST_IN_FLIGHT
     timeout_s: float = 600.0
+    think_tags: Tags = field(default=(), repr=False)
+    """A person's own marks of a trace inside the text: how replies are read, also stored ones."""
     _sender: Sender = field(init=False, repr=False)
 
     provider: ClassVar[str]

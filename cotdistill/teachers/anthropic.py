@@ -6,14 +6,15 @@ from typing import Any, ClassVar, Literal
 
 from cotdistill.errors import UsageError
 from cotdistill.providers.anthropic_stream import collect
+from cotdistill.providers.assembled import Body, assembled
 from cotdistill.providers.errors import clean
 from cotdistill.providers.http import without_foreign_headers
 from cotdistill.providers.keys import api_key
 from cotdistill.providers.lenient import document, error_in, excerpt, items, mapping, text, word
 from cotdistill.providers.sdk_teacher import SdkTeacher
-from cotdistill.providers.types import BadReplyError, Reply, Request, kind_of_visible
+from cotdistill.providers.thoughts import parts, summarised, thoughts
+from cotdistill.providers.types import BadReplyError, Reply, Request
 from cotdistill.providers.usage import billed, messages_usage
-from cotdistill.records import ReasoningKind, StopReason, Usage
 
 HOSTED = "https://api.anthropic.com"
 
@@ -21,14 +22,6 @@ MOST_UNSTREAMED = 21_333
 """Output tokens: for more, the API wants a stream, lest the connection be idle for more than ten minutes."""
 
 LEAST_BUDGET = 1_024
-
-_STOP_REASONS: dict[str | None, StopReason] = {
-    "end_turn": "stop",
-    "stop_sequence": "stop",
-    "max_tokens": "length",
-    "model_context_window_exceeded": "length",
-    "refusal": "refusal",
-}
 
 _ADAPTIVE = re.compile(r"claude-((fable|mythos)-|(opus|sonnet)-4-[678]|(opus|sonnet|haiku)-5(-|$))")
 _BUDGETED = re.compile(r"claude-(3-|(opus|sonnet|haiku)-4(-[015])?(-20\d{6})?$)")
@@ -81,27 +74,21 @@ class Teacher(SdkTeacher):
             raise error
         if not isinstance(message.get("content"), list | str):
             raise BadReplyError(f"the reply holds no content: {excerpt(raw)}")
-        blocks, counts = items(message["content"]), mapping(message.get("usage"))
-        usage = messages_usage(counts, empty=not message["content"])
-        # A block of a type that is not known yet is passed over; the store keeps it.
-        visible = text([block for block in blocks if block.get("type") == "text"] or message["content"])
-        reasoning, kind = _trace(blocks, visible, usage)
-        given = word(message.get("stop_reason"))
-        if not (visible or blocks or usage.output_tokens) and given in (None, "end_turn"):
-            raise BadReplyError(f"the reply holds an empty message: {excerpt(raw)}")
-        stop_reason = _STOP_REASONS.get(given, "other")
-        return Reply(
-            raw=raw,
-            text=visible,
-            reasoning=reasoning,
-            reasoning_kind=kind,
-            reasoning_rule="thinking" if reasoning else None,
-            stop_reason=stop_reason,
-            stop_detail=given if stop_reason == "other" else _category(message) if stop_reason == "refusal" else None,
-            served_model=word(message.get("model")),
-            usage=usage,
+        content, counts = parts(message["content"]), mapping(message.get("usage"))
+        given, served = word(message.get("stop_reason")), word(message.get("model"))
+        trace = thoughts(content.thoughts, "\n\n")  # the signatures beside the thoughts stay out of the data
+        found = Body(
+            text=content.text,
+            thoughts=trace._replace(summary=trace.summary or _is_summary(content.thoughts, self.model, served)),
+            rule="thinking",
+            finish=given,
+            stop_detail=_category(message) if given == "refusal" else None,
+            served_model=served,
+            usage=messages_usage(counts, empty=not message["content"]),
             cost_usd=billed(counts),
+            answers=bool(items(message["content"])),
         )
+        return assembled(raw, found, self.think_tags)
 
     def _thinking(self, cap: int) -> dict[str, Any]:
         """Without `display` the current models return an empty thinking text and bill for it."""
@@ -154,16 +141,9 @@ async def _streamed(response: Any) -> bytes:
         await response.aclose()
 
 
-def _trace(blocks: list[dict[str, Any]], visible: str, usage: Usage) -> tuple[str | None, ReasoningKind]:
-    """The signatures beside the thoughts stay out of the data."""
-    thoughts = [text(block.get("thinking")) for block in blocks if block.get("type") == "thinking"]
-    if trace := "\n\n".join(thought for thought in thoughts if thought):
-        return trace, "summary"
-    if any(block.get("type") == "redacted_thinking" for block in blocks):
-        return None, "redacted"
-    if thoughts or usage.reasoning_tokens:
-        return None, "omitted"
-    return None, kind_of_visible(visible)
+def _is_summary(blocks: list[Any], *models: str | None) -> bool:
+    """Anthropic signs its thoughts, which are summaries; a server of an open-weight model shows the chain."""
+    return any(map(summarised, models)) or any(mapping(block).get("signature") for block in blocks)
 
 
 def _category(message: dict[str, Any]) -> str | None:

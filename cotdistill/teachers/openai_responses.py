@@ -3,15 +3,15 @@
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from cotdistill.providers.lenient import document, error_in, excerpt, items, mapping, text, word
+from cotdistill.providers.assembled import Body, assembled
+from cotdistill.providers.endings import BROKEN
+from cotdistill.providers.lenient import document, error_in, excerpt, items, mapping, word
 from cotdistill.providers.sdk_teacher import SdkTeacher
-from cotdistill.providers.types import BadReplyError, Reply, Request, kind_of_visible
+from cotdistill.providers.thoughts import parts, thoughts
+from cotdistill.providers.types import BadReplyError, Reply, Request
 from cotdistill.providers.usage import billed, chat_usage
-from cotdistill.records import ReasoningKind, StopReason, Usage
 
 HOSTED = "https://api.openai.com/v1"
-
-_CUT: dict[str, StopReason] = {"max_output_tokens": "length", "content_filter": "content_filter"}
 
 
 @dataclass
@@ -42,45 +42,31 @@ class Teacher(SdkTeacher):
         if not isinstance(response.get("output"), list):
             raise BadReplyError(f"the reply holds no output: {excerpt(raw)}")
         output, counts = items(response["output"]), mapping(response.get("usage"))
-        usage = chat_usage(counts, empty=not output)
         # An item of a type that is not known yet is passed over; the store keeps it.
-        parts = [part for item in output if item.get("type") == "message" for part in items(item.get("content"))]
-        visible = text([part for part in parts if part.get("type") != "refusal"])
-        refusal = "".join(text(part.get("refusal")) for part in parts if part.get("type") == "refusal")
-        stop_reason, detail = _stop_reason(response, refusal)
-        if not (visible or refusal or output or usage.output_tokens) and stop_reason == "stop":
-            raise BadReplyError(f"the reply holds an empty response: {excerpt(raw)}")
-        reasoning, kind, rule = _trace(output, visible, usage)
-        return Reply(
-            raw=raw,
-            text=refusal or visible,
-            reasoning=reasoning,
-            reasoning_kind=kind,
-            reasoning_rule=rule,
-            stop_reason=stop_reason,
-            stop_detail=detail,
+        content = parts([part for item in _answering(output) for part in items(item.get("content"))])
+        trace = thoughts([item for item in output if item.get("type") == "reasoning"], "\n\n")
+        found = Body(
+            text=content.text,
+            thoughts=trace,
+            rule="summary" if trace.summary else "content",
+            refusal=content.refusal,
+            finish=_finish(response),
             served_model=word(response.get("model")),
-            usage=usage,
+            usage=chat_usage(counts, empty=not output),
             cost_usd=billed(counts),
+            answers=bool(output),
         )
+        return assembled(raw, found, self.think_tags)
 
 
-def _stop_reason(response: dict[str, Any], refusal: str) -> tuple[StopReason, str | None]:
+def _answering(output: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The messages that are the answer: of a model that comments on its way, those of the final phase."""
+    messages = [item for item in output if item.get("type") == "message"]
+    return [item for item in messages if item.get("phase") == "final_answer"] or messages
+
+
+def _finish(response: dict[str, Any]) -> str:
+    """The reason where the answer is incomplete, else the status; a server that has none is done."""
     status = word(response.get("status")) or "completed"
-    if refusal:
-        return "refusal", None
-    if status == "completed":
-        return "stop", None
-    reason = word(mapping(response.get("incomplete_details")).get("reason")) or status
-    known = _CUT.get(reason)
-    return (known, None) if known else ("other", reason)
-
-
-def _trace(output: list[dict[str, Any]], visible: str, usage: Usage) -> tuple[str | None, ReasoningKind, str | None]:
-    """Open-weight servers fill `content` with the chain, OpenAI only `summary`."""
-    thoughts = [item for item in output if item.get("type") == "reasoning"]
-    for rule, kind in (("content", "raw"), ("summary", "summary")):
-        parts = [text(part) for item in thoughts for part in items(item.get(rule))]
-        if trace := "\n\n".join(part for part in parts if part):
-            return trace, "raw" if kind == "raw" else "summary", rule
-    return None, "omitted" if usage.reasoning_tokens else kind_of_visible(visible), None
+    reason = word(mapping(response.get("incomplete_details")).get("reason"))
+    return reason if reason and status not in BROKEN else status

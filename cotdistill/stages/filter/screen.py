@@ -21,7 +21,7 @@ from cotdistill.filters import Filter
 from cotdistill.records import Judged, Response, Verdict
 from cotdistill.stages.verification import NOTHING, Judge
 
-BEFORE_VERDICT = ("stop_reason", "think_tags")
+BEFORE_VERDICT = ("stop_reason", "empty_answer", "think_tags")
 """Default filters that say more than `incorrect` does: a truncated answer is dropped as truncated."""
 
 AFTER_VERDICT = ("exact_duplicate",)
