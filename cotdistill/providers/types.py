@@ -80,12 +80,23 @@ class Failure:
 
 class BadReplyError(Exception):
     """A reply that holds no answer: an error body under status 200, no choices, a stream that broke off. `problem` is
-    the error that it holds, if it holds one; `final` says that the same question would fail the same way."""
+    the error that it holds, if it holds one; `final` says that the same question would fail the same way. `usage` and
+    `cost_usd` are what it reports all the same, for it may be billed."""
 
-    def __init__(self, message: str, problem: Problem | None = None, *, final: bool = False) -> None:
+    def __init__(
+        self,
+        message: str,
+        problem: Problem | None = None,
+        *,
+        final: bool = False,
+        usage: Usage | None = None,
+        cost_usd: Decimal | None = None,
+    ) -> None:
         super().__init__(message)
         self.problem = problem
         self.final = final
+        self.usage = usage or Usage()
+        self.cost_usd = cost_usd
 
 
 def kind_of_visible(text: str) -> ReasoningKind:
