@@ -72,7 +72,7 @@ def test_an_answer_that_did_not_end_is_dropped_as_such_even_when_right(
 @pytest.mark.parametrize(
     ("one", "other", "reason"),
     [
-        ("So, 4!  Answer: 4.", "so 4 answer: 4", "same answer to this prompt already"),
+        ("So, 4!  Answer: 4.", "so 4 answer: 4", "same answer to this prompt already | sample 0"),
         ("2+2 = 4", "2*2 = 4", None),
         ("5-1 = 4", "5+1 = 4", None),
     ],
@@ -100,7 +100,7 @@ def test_one_problem_under_two_ids_is_kept_once_but_a_wrong_first_does_not_shado
     )
     assert [one.response.prompt.id for one in kept] == ["a", "d"]
     assert [(one.judged.response.prompt.id, one.reason) for one in dropped] == [
-        ("b", "same problem under another id"),
+        ("b", "same problem under another id | a"),
         ("c", "incorrect"),
     ]
 

@@ -4,15 +4,22 @@ import json
 import random
 import re
 from itertools import pairwise
+from pathlib import Path
 
+import msgspec
 import pytest
 
+from cotdistill.artifacts.json_lines import read_records
+from cotdistill.config import FilterConfig
 from cotdistill.errors import UsageError
 from cotdistill.filters._shingles import MOST, digits_and_signs, jaccard, sketch
 from cotdistill.filters.near_duplicate import Filter
 from cotdistill.plugins import build
+from cotdistill.progress import Silent
+from cotdistill.records import Dropped, Judged
+from cotdistill.stages import filter as stage
 from tests.benchmarks.near_duplicates import EDITS, GSM8K, other_numbers
-from tests.conftest import make_judged, make_prompt
+from tests.conftest import make_judged, make_prompt, make_response
 
 EGGS = (
     "Janet's ducks lay 16 eggs per day. She eats three for breakfast every morning and bakes muffins for her friends "
@@ -31,9 +38,13 @@ ANOTHER = "near duplicate of another problem"
 def verdicts(*questions: str, spec: str = "near_duplicate") -> list[str | None]:
     near: Filter = build("filters", spec)
     return [
-        near.reason_to_drop(make_judged(prompt=make_prompt(str(number), question)))
+        without_twin(near.reason_to_drop(make_judged(prompt=make_prompt(str(number), question))))
         for number, question in enumerate(questions)
     ]
+
+
+def without_twin(reason: str | None) -> str | None:
+    return reason and reason.partition(" | ")[0]
 
 
 @pytest.mark.parametrize(
@@ -99,7 +110,7 @@ def test_the_samples_of_one_prompt_share_its_fate() -> None:
     eggs, again = make_prompt("a", EGGS), make_prompt("b", EGGS.lower())
     given = [eggs, eggs, again, again, make_prompt("c", "Something else entirely, about 7 goats?"), eggs, again]
     found = [near.reason_to_drop(make_judged(prompt=prompt, sample=n)) for n, prompt in enumerate(given)]
-    assert found == [None, None, ANOTHER, ANOTHER, None, None, ANOTHER]
+    assert found == [None, None, f"{ANOTHER} | a", f"{ANOTHER} | a", None, None, f"{ANOTHER} | a"]
 
 
 def test_the_answers_to_one_prompt_are_compared_with_each_other_only() -> None:
@@ -110,10 +121,13 @@ def test_the_answers_to_one_prompt_are_compared_with_each_other_only() -> None:
     )
     slip = trace.replace("9", "8")
     found = [
-        near.reason_to_drop(make_judged(reasoning=reasoning, prompt=make_prompt(id)))
-        for id, reasoning in (("a", trace), ("a", other), ("a", trace.lower()), ("a", slip), ("b", trace))
+        near.reason_to_drop(make_judged(reasoning=reasoning, prompt=make_prompt(id), sample=sample))
+        for sample, (id, reasoning) in enumerate(
+            (("a", trace), ("a", other), ("a", trace.lower()), ("a", slip), ("b", trace))
+        )
     ]
-    assert found == [None, None, "near duplicate of another answer", "near duplicate of another answer", None]
+    again = "near duplicate of another answer | sample 0"
+    assert found == [None, None, again, again, None]
 
 
 def test_the_threshold_decides() -> None:
@@ -146,6 +160,104 @@ def test_a_long_table_of_numbers_costs_no_more_than_its_length() -> None:
 def test_hostile_and_empty_texts_are_no_error() -> None:
     hostile = ("", "?!", "\x00\ud800", "a" * 1_000_000, "1+" * 100_000, "鸡" * 50_000)
     assert verdicts(*hostile) == [None] * 6, "texts without words are not compared"
+
+
+HEXAGON = "How many diagonals does a regular convex hexagon have if we draw all of those that lie inside of it?"
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "copies"),
+    [
+        ("9", "5", False),
+        ("9", "9.0", True),
+        ("$1,800", "1800", True),
+        (r"\frac{1}{2}", "0.5", True),
+        ("9 kg", "9 g", False),
+        ("9 kg", "9", True),
+        ("Paris", "paris", True),
+        ("Paris", "Rome", False),
+        (None, "9", True),
+        ("9", None, True),
+    ],
+)
+@pytest.mark.parametrize("name", ["near_duplicate", "exact_duplicate"])
+def test_problems_whose_references_differ_are_no_copies(
+    name: str, one: str | None, other: str | None, copies: bool
+) -> None:
+    duplicate = build("filters", name)
+    again = HEXAGON.replace("hexagon", "pentagon") if name == "near_duplicate" else HEXAGON.upper()
+    assert duplicate.reason_to_drop(make_judged(prompt=make_prompt("a", HEXAGON, one))) is None
+    reason = duplicate.reason_to_drop(make_judged(prompt=make_prompt("b", again, other)))
+    assert (reason is not None) == copies
+    if copies:
+        assert reason and reason.endswith(" | a"), "the reason names the one that is kept"
+
+
+@pytest.mark.parametrize("name", ["near_duplicate", "exact_duplicate"])
+def test_a_copy_without_a_reference_does_not_join_two_problems_with_different_ones(name: str) -> None:
+    duplicate = build("filters", name)
+    reasons = [
+        without_twin(duplicate.reason_to_drop(make_judged(prompt=make_prompt(str(number), HEXAGON, reference))))
+        for number, reference in enumerate((None, "9", "5", "9", "5", None))
+    ]
+    assert [reason is None for reason in reasons] == [True, False, True, False, False, False]
+
+
+def kept_of(tmp_path: Path, name: str, *samples: tuple[str, str, str | None, str]) -> tuple[list[str], list[str]]:
+    """What is kept of (id, question, reference, text), and the reasons of what is not."""
+    responses = [make_response(text, make_prompt(id, question, reference)) for id, question, reference, text in samples]
+    lines = [msgspec.json.encode(msgspec.structs.replace(one, sample=n)) for n, one in enumerate(responses)]
+    (tmp_path / "r.jsonl").write_bytes(b"\n".join(lines) + b"\n")
+    filters = ("none", name)
+    stage.run(tmp_path / "r.jsonl", tmp_path / "k.jsonl", FilterConfig(filter=filters), Silent())
+    kept = [one.response.prompt.id for one in read_records(tmp_path / "k.jsonl", Judged)]
+    return kept, [one.reason for one in read_records(tmp_path / "k.dropped.jsonl", Dropped)]
+
+
+@pytest.mark.parametrize("name", ["near_duplicate", "exact_duplicate"])
+def test_of_copies_the_best_is_kept_wherever_it_stands(name: str, tmp_path: Path) -> None:
+    again = EGGS.lower()
+    samples = [
+        ("bare", EGGS, None, "Answer: 18"),
+        ("half", again, "18", "Answer: 18."),
+        ("half", again, "18", "Answer: 17"),
+        ("other", "Where do seven goats go?", None, "Home"),
+        ("full", EGGS, "18", "So 18. Answer: 18"),
+        ("full", EGGS, "18", "Answer: 18"),
+        ("late", again, "18", "Answer: 18"),
+    ]
+    kept, reasons = kept_of(tmp_path, name, *samples)
+    assert kept == ["other", "full", "full"]
+    assert [reason.partition(" | ")[2] for reason in reasons] == ["full", "full", "", "full"]
+
+
+def test_a_problem_like_the_better_copy_is_a_copy_too() -> None:
+    near: Filter = build("filters", "near_duplicate")
+    first, second = (
+        [letter * 3 + other for other in "abcdefghijklmnopqrst" for letter in pair] for pair in ("xy", "vw")
+    )
+    drifting = [" ".join(second[:place] + first[place:]) for place in (0, 8, 16)]
+    given = [
+        make_judged(status=status, prompt=make_prompt(str(number), text))
+        for number, (text, status) in enumerate(zip(drifting, ("incorrect", "correct", "correct"), strict=True))
+    ]
+    for one in given:
+        near.consider([one])
+    assert [near.reason_to_drop(one) for one in given] == [f"{ANOTHER} | 1", None, f"{ANOTHER} | 1"]
+
+
+@pytest.mark.parametrize(
+    "again",
+    [
+        EGGS.replace("e", "\u0435"),
+        EGGS.replace(" ", "\u00a0"),
+        EGGS.replace("a", "a\u200b"),
+        EGGS.replace("'", "&#39;"),
+    ],
+)
+@pytest.mark.parametrize("name", ["near_duplicate", "exact_duplicate"])
+def test_a_copy_in_other_letters_that_look_the_same_is_a_copy(name: str, again: str) -> None:
+    assert verdicts(EGGS, again, spec=name)[1] is not None
 
 
 @pytest.mark.skipif(not GSM8K.is_dir(), reason="needs GSM8K in ../shared/data")

@@ -10,7 +10,7 @@ from itertools import pairwise
 
 import rensa  # type: ignore[import-untyped, unused-ignore]
 
-from cotdistill.filters._texts import words
+from cotdistill.filters._texts import folded, words
 
 MOST = 1024
 """Hashes kept of one text: 8 kB. Of a longer text the smallest, which are a fair sample of all."""
@@ -73,6 +73,7 @@ class Sketch:
 def sketch(text: str, guarded: bool) -> tuple[list[str], Sketch]:
     """The tokens that candidates are looked up by, and the sketch that decides. With `guarded`, texts with other
     numbers or operators have no token in common."""
+    text = folded(text)
     guard = digits_and_signs(text) if guarded else ""
     found = words(text)
     prefix = f"{guard if len(guard) <= 32 else blake2b(guard.encode(), digest_size=16).hexdigest()}|"
@@ -84,9 +85,15 @@ def sketch(text: str, guarded: bool) -> tuple[list[str], Sketch]:
         whole=_hashes(tokens),
         ends=ends,
         digits=sum(map(str.isdigit, guard)),
-        spelt=bytes(_SPELT[word] for word in found[:MOST] if word in _SPELT) if guarded else b"",
+        spelt=_spelt(found[:MOST]) if guarded else b"",
         strict=guarded and not guard and len(found) < SHORT,
     )
+
+
+def _spelt(found: list[str]) -> bytes:
+    if _SPELT.keys().isdisjoint(found):
+        return b""
+    return bytes(_SPELT[word] for word in found if word in _SPELT)
 
 
 def alike(one: Sketch, other: Sketch, threshold: float) -> bool:
@@ -124,7 +131,7 @@ def _others(one: bytes, other: bytes) -> bool:
 
 
 def _tokens(found: list[str], prefix: str) -> list[str]:
-    return list(map(prefix.__add__, {*found, *map(" ".join, pairwise(found))}))
+    return [prefix + token for token in {*found, *map(" ".join, pairwise(found))}]
 
 
 def _hashes(tokens: list[str]) -> "array[int]":

@@ -1,6 +1,8 @@
 """What the filters look at: the trace and the answer of a response, the problem, and texts as words."""
 
+import html
 import re
+import unicodedata
 
 from cotdistill.records import Prompt, Response
 
@@ -9,6 +11,18 @@ _ONE_BY_ONE = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
 
 _WORD = re.compile(r"\w+")
 _ANY_WORD = re.compile(f"[{_ONE_BY_ONE}]|[^\\W{_ONE_BY_ONE}]+")
+_ENTITY = re.compile(r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});")
+_UNSEEN = re.compile("[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f"
+                     "\ufe00-\ufe0f\ufeff\U000e0000-\U000e01ef]")  # fmt: skip
+"""Letters of no width, marks of direction, soft hyphens, variants: nobody sees them."""
+_RAISED = re.compile("[⁰¹²³⁴-⁹]+")
+_FOREIGN = re.compile("[\u0131\u0261\u0370-\u03ff\u0400-\u052f\u0561-\u0587]")
+_GREEK_IN_A_WORD = re.compile("(?<=[a-zA-Z])[αβεικνορτυχΑΒΕΖΗΙΚΜΝΟΡΤΥΧ]|[αβεικνορτυχΑΒΕΖΗΙΚΜΝΟΡΤΥΧ](?=[a-zA-Z])")
+_LOOKS_LIKE = str.maketrans(
+    "авекмнорстухіїјѕһԁԛԝӏгпь" "АВЕКМНОРСТУХІЇЈЅҺԀԚԜӀЬ" "օոսհցք" "ıɡ" "οΟ",
+    "abekmhopctyxiijshdqwlrnb" "ABEKMHOPCTYXIIJSHDQWLB" "onuhgp" "ig" "oO",
+)  # fmt: skip
+_GREEK = str.maketrans("αβεικνορτυχΑΒΕΖΗΙΚΜΝΟΡΤΥΧ", "abeikvoptuxABEZHIKMNOPTYX")
 
 
 def trace(response: Response) -> str:
@@ -21,6 +35,29 @@ def problem(prompt: Prompt) -> str:
     if len(prompt.messages) == 1:
         return prompt.messages[0].content
     return "\n".join(turn.content for turn in prompt.messages if turn.role != "system")
+
+
+def every_turn(prompt: Prompt) -> str:
+    """All that the prompt says, the system's part too."""
+    return "\n".join(turn.content for turn in prompt.messages)
+
+
+def folded(text: str) -> str:
+    """The text as a reader sees it, in one spelling: without HTML entities, letters of no width, full-width and other
+    compatibility forms (NFKC), and with Latin letters for their Cyrillic, Armenian and Greek look-alikes. Russian is
+    no longer Russian then, but the same for both sides of a comparison. Greek letters of formulas stay."""
+    if "&" in text and _ENTITY.search(text):
+        text = html.unescape(html.unescape(text))
+    if text.isascii():
+        return text
+    text = _UNSEEN.sub("", text)
+    text = _RAISED.sub(lambda found: f"^{found[0]}", text)  # NFKC makes 102 of 10²
+    if not unicodedata.is_normalized("NFKC", text):
+        text = unicodedata.normalize("NFKC", text)
+    if _FOREIGN.search(text):
+        text = text.translate(_LOOKS_LIKE)
+        text = _GREEK_IN_A_WORD.sub(lambda found: found[0].translate(_GREEK), text)
+    return text
 
 
 def words(text: str) -> list[str]:

@@ -1,14 +1,16 @@
 """Problems that are another one in slightly other words, or traces that tell the same again."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any, ClassVar, Literal
 
 import msgspec
 import rensa  # type: ignore[import-untyped, unused-ignore]
 
+from cotdistill.filters._copies import Groups, merit, reference_key
 from cotdistill.filters._shingles import Sketch, alike, sketch
 from cotdistill.filters._texts import problem
-from cotdistill.records import Judged
+from cotdistill.records import Judged, Prompt
 
 BANDS_AND_ROWS = {True: (20, 3), False: (40, 5)}
 """Of the MinHash signature, for texts with and without a guard of two digits. A pair of similarity s becomes a
@@ -22,13 +24,16 @@ _MOST_CANDIDATES = 1_000
 
 @dataclass
 class Filter:
-    """Drops near duplicates, the first stays: problems (on=prompt), or the answers to one prompt (on=response).
+    """Drops near duplicates, the best stays: problems (on=prompt), or the answers to one prompt (on=response).
 
     Alike is what shares `threshold` of its words and word pairs (Jaccard), a tenth less where two digits or more
-    agree. MinHash finds candidates, the exact similarity decides. Problems whose digits or operators differ
+    agree. MinHash finds candidates, the exact similarity decides. Problems whose digits, operators or references differ
     are never alike: without this guard, most variants of a mathematical problem are lost. Nor are those that have
     another number word, or, where they are short and without numbers, another word at all. Answers to one prompt
-    need no such guard: there another number is a slip, and the similarity counts it.
+    need no such guard: there another number is a slip, and the similarity counts it. Unicode look-alikes and entities
+    are folded.
+
+    Of copies the one with the most right samples stays, else one with a reference, else the first; the reason names it.
 
     Remembers 3 to 6 kB a problem of 50 words, at most 14 kB; of answers, only those to the current prompt.
     """
@@ -40,9 +45,18 @@ class Filter:
 
     _indexes: dict[bool, Any] = field(default_factory=dict, init=False, repr=False)
     _sketches: list[Sketch] = field(default_factory=list, init=False, repr=False)
-    _ids: list[str] = field(default_factory=list, init=False, repr=False)
+    _groups: Groups = field(default_factory=Groups, init=False, repr=False)
     _current: str | None = field(default=None, init=False, repr=False)
-    _repeats: bool = field(default=False, init=False, repr=False)
+    _looked_ahead: bool = field(default=False, init=False, repr=False)
+
+    @property
+    def looks_ahead(self) -> bool:
+        return self.on == "prompt"
+
+    def consider(self, samples: Sequence[Judged]) -> None:
+        """One prompt's samples, before any is asked about."""
+        self._looked_ahead = True
+        self._meet(samples[0].response.prompt, merit(samples))
 
     def reason_to_drop(self, judged: Judged) -> str | None:
         prompt = judged.response.prompt
@@ -52,13 +66,18 @@ class Filter:
             if is_new:
                 self._forget()
             text = f"{judged.response.reasoning or ''}\n{judged.response.text}"
-            return "near duplicate of another answer" if self._known(text, str(len(self._ids))) else None
-        if is_new:
-            self._repeats = self._known(problem(prompt), prompt.id)
-        return "near duplicate of another problem" if self._repeats else None
+            twin = self._twin(text, str(judged.response.sample), reference=0, merit=0)
+            return None if twin is None else f"near duplicate of another answer | sample {twin}"
+        if is_new and not self._looked_ahead:
+            self._meet(prompt, merit=0)
+        twin = self._groups.twin(prompt.id)
+        return None if twin is None else f"near duplicate of another problem | {twin}"
 
-    def _known(self, text: str, id: str) -> bool:
-        """Whether a text like it is remembered under another id; remembers it where none is."""
+    def _meet(self, prompt: Prompt, merit: int) -> None:
+        self._twin(problem(prompt), prompt.id, reference_key(prompt.reference), merit)
+
+    def _twin(self, text: str, id: str, reference: int, merit: int) -> str | None:
+        """The one that is kept instead of this; None where it is new, or better: then it is remembered."""
         tokens, new = sketch(text, guarded=self.on == "prompt")
         guarded = new.digits > 1
         bands, rows = BANDS_AND_ROWS[guarded]
@@ -68,16 +87,27 @@ class Filter:
         signature = rensa.RMinHash(bands * rows, _SEED)
         signature.update(tokens)
         candidates = sorted(index.query(signature))[:_MOST_CANDIDATES]
-        if any(self._ids[key] == id for key in candidates):  # its prompt came before, and was kept
-            return False
-        if any(alike(new, self._sketches[key], self.threshold) for key in candidates):
-            return True
-        index.insert(len(self._ids), signature)
+        groups = self._groups
+        if self.on == "prompt" and any(groups.keeper(groups.of(key)) == id for key in candidates):  # met before
+            return None
+        for key in candidates:
+            group, known = groups.of(key), self._sketches[key]
+            if not groups.fits(group, reference) or not alike(new, known, self.threshold):
+                continue
+            if not groups.join(group, id, reference, merit):
+                return groups.keeper(group)
+            if new != known:  # what is like the one that is kept is a copy too
+                self._remember(index, signature, new, group)
+            return None
+        self._remember(index, signature, new, groups.add(id, reference, merit))
+        return None
+
+    def _remember(self, index: Any, signature: Any, new: Sketch, group: int) -> None:
+        index.insert(len(self._sketches), signature)
         self._sketches.append(new)
-        self._ids.append(id)
-        return False
+        self._groups.hold(group)
 
     def _forget(self) -> None:
         self._indexes.clear()
         self._sketches.clear()
-        self._ids.clear()
+        self._groups = Groups()

@@ -15,6 +15,7 @@ from cotdistill.progress import Progress
 from cotdistill.records import Dropped, Judged
 from cotdistill.selectors import Selector
 from cotdistill.stages.filter.funnel import Funnel
+from cotdistill.stages.filter.look_ahead import look_ahead
 from cotdistill.stages.filter.screen import Chunk, Result, Screen, Screened, ask, chunks, named_filters, remembers
 
 PACKAGES = ("math-verify", "latex2sympy2_extended", "sympy", "rensa")
@@ -50,12 +51,18 @@ def run(responses: Path, kept: Path, config: FilterConfig, progress: Progress) -
             ArtifactWriter(artifacts.sibling(kept, "dropped.jsonl")) as dropping,
             ArtifactWriter(artifacts.sibling(kept, "suspects.jsonl")) as suspecting,
         ):
-            for result in _results(config, screen, responses):
-                for line in result.bad:
-                    bad.add(responses, line.number, line.line, line.problem)
-                sieve.funnel.used.update(result.used)
-                said = result.notes
-                for samples in result.prompts:
+
+            def screened() -> Iterator[list[list[Screened]]]:
+                nonlocal said
+                for result in _results(config, screen, responses):
+                    for line in result.bad:
+                        bad.add(responses, line.number, line.line, line.problem)
+                    sieve.funnel.used.update(result.used)
+                    said = result.notes
+                    yield result.prompts
+
+            for prompts in look_ahead(screened(), sieve.filters, kept.parent, progress):
+                for samples in prompts:
                     if suspect := sieve.funnel.suspect([one.judged for one in samples]):
                         suspecting.write(suspect)
                     for outcome in sieve.sift(samples):

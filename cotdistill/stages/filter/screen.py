@@ -17,7 +17,7 @@ from cotdistill.answers.classes import classes
 from cotdistill.artifacts.json_lines import decode_lines, open_input
 from cotdistill.config import FilterConfig
 from cotdistill.errors import CotDistillError
-from cotdistill.filters import Filter
+from cotdistill.filters import ChoosingFilter, Filter
 from cotdistill.records import Judged, Response, Verdict
 from cotdistill.stages.verification import NOTHING, Judge
 
@@ -187,11 +187,22 @@ def ask(name: str, one: Filter, judged: Judged) -> str | None:
     try:
         reason = one.reason_to_drop(judged)
     except Exception as error:
-        problem = f"{type(error).__name__}: {error}"
-        raise CotDistillError(f"filter {name!r} failed on {_place(judged)}: {problem}") from error
+        raise _failed(name, judged, error) from error
     if reason is not None and not isinstance(reason, str):
         raise CotDistillError(f"filter {name!r}: expected a reason or None for {_place(judged)}, got {reason!r}")
     return reason
+
+
+def let_consider(name: str, one: ChoosingFilter, samples: Sequence[Judged]) -> None:
+    """Show one prompt to a filter that looks ahead. Raises CotDistillError that names both where it fails."""
+    try:
+        one.consider(samples)
+    except Exception as error:
+        raise _failed(name, samples[0], error) from error
+
+
+def _failed(name: str, judged: Judged, error: Exception) -> CotDistillError:
+    return CotDistillError(f"filter {name!r} failed on {_place(judged)}: {type(error).__name__}: {error}")
 
 
 def _place(judged: Judged) -> str:

@@ -1,0 +1,103 @@
+"""Groups of problems that are copies of each other: which one of each is kept, and what its reference is."""
+
+from array import array
+from collections.abc import Sequence
+from functools import lru_cache
+from hashlib import blake2b
+
+from cotdistill.answers.extract import cut_reference
+from cotdistill.answers.numbers import read
+from cotdistill.answers.spelling import folded, plain
+from cotdistill.records import Judged
+
+_UNIT_BITS = 16
+_MOST_SHOWN = 40
+
+
+class Groups:
+    """Groups by number. Remembers 16 bytes and the keeper's id for each, and the id of each copy."""
+
+    def __init__(self) -> None:
+        self._keepers: list[str] = []
+        self._references = array("Q")
+        self._merits = array("Q")
+        self._copies: dict[str, int] = {}
+        self._of = array("Q")
+
+    def add(self, id: str, reference: int, merit: int) -> int:
+        """A new group with one problem; gives its number."""
+        self._keepers.append(id)
+        self._references.append(reference)
+        self._merits.append(merit)
+        return len(self._keepers) - 1
+
+    def join(self, group: int, id: str, reference: int, merit: int) -> bool:
+        """Put a copy into a group; says whether it is better than the one that was to be kept, and takes its place."""
+        self._references[group] = self._references[group] or reference
+        keeper = self._keepers[group]
+        if id == keeper:
+            return False
+        better = merit > self._merits[group]
+        self._copies[keeper if better else id] = group
+        if better:
+            self._copies.pop(id, None)
+            self._keepers[group], self._merits[group] = id, merit
+        return better
+
+    def hold(self, group: int) -> None:
+        """The next text that is remembered is one of this group's; texts are counted from 0."""
+        self._of.append(group)
+
+    def of(self, text: int) -> int:
+        return self._of[text]
+
+    def keeper(self, group: int) -> str:
+        return self._keepers[group]
+
+    def fits(self, group: int, reference: int) -> bool:
+        """Whether a problem with this reference may be a copy: not where both have one, and they differ."""
+        return not differ(self._references[group], reference)
+
+    def twin(self, id: str) -> str | None:
+        """The id of the problem that is kept instead, on one short line; None for one that is kept itself."""
+        group = self._copies.get(id)
+        return None if group is None else shown(self._keepers[group])
+
+
+def merit(samples: Sequence[Judged]) -> int:
+    """How good a prompt's samples are, to choose among copies: the most right ones win, then one with a reference."""
+    right = sum(one.verdict.status == "correct" for one in samples)
+    return 2 * min(right, 2**32) + (samples[0].response.prompt.reference is not None)
+
+
+@lru_cache(4096)
+def reference_key(reference: str | None) -> int:
+    """A reference as a number: 0 for none. Numbers of one value have one key but for their units, so do other answers
+    in one spelling."""
+    if reference is None or not reference.strip():
+        return 0
+    text = plain(cut_reference(reference))
+    number = read(text)
+    if number is None:
+        return _hash(folded(text)) << _UNIT_BITS
+    unit = number.currency or number.unit or ("%" if number.percent else "")
+    return _hash(str(number.value)) << _UNIT_BITS | (_hash(unit) % (2**_UNIT_BITS - 1) + 1 if unit else 0)
+
+
+def differ(one: int, other: int) -> bool:
+    """Whether two keys are of references that differ; a unit counts where both have one."""
+    if not one or not other or one == other:
+        return False
+    if one >> _UNIT_BITS != other >> _UNIT_BITS:
+        return True
+    units = 2**_UNIT_BITS - 1
+    return bool(one & units and other & units)
+
+
+def shown(id: str) -> str:
+    return "".join(letter for letter in id if letter.isprintable())[:_MOST_SHOWN]
+
+
+def _hash(text: str) -> int:
+    """48 bits, never 0."""
+    return int.from_bytes(blake2b(text.encode("utf-8", "replace"), digest_size=6).digest(), "big") or 1
