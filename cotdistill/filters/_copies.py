@@ -8,6 +8,7 @@ from hashlib import blake2b
 from cotdistill.answers.extract import cut_reference
 from cotdistill.answers.numbers import read
 from cotdistill.answers.spelling import folded, plain
+from cotdistill.answers.units import Unit
 from cotdistill.records import Judged
 
 _UNIT_BITS = 16
@@ -80,8 +81,8 @@ def reference_key(reference: str | None) -> int:
     number = read(text)
     if number is None:
         return _hash(folded(text)) << _UNIT_BITS
-    unit = number.currency or number.unit or ("%" if number.percent else "")
-    return _hash(str(number.value)) << _UNIT_BITS | (_hash(unit) % (2**_UNIT_BITS - 1) + 1 if unit else 0)
+    unit = 0 if number.unit == Unit() else _hash(repr(number.unit)) % (2**_UNIT_BITS - 1) + 1
+    return _hash(str(number.value)) << _UNIT_BITS | unit
 
 
 def differ(one: int, other: int) -> bool:
