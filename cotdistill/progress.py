@@ -6,6 +6,9 @@ Everything goes to stderr; stdout belongs to pipes. A stage sees only the Progre
 import json
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol, TextIO
 
@@ -13,6 +16,29 @@ from cotdistill.masking import masked_output
 
 LINE_EVERY_S = 10.0
 """Between two progress lines when stderr is not a terminal: a cron log stays short."""
+
+
+_about: ContextVar[dict[str, str] | None] = ContextVar("about", default=None)
+"""What every JSON line says of where it comes from."""
+
+
+@contextmanager
+def about(**fields: str) -> Iterator[None]:
+    """JSON lines written inside carry these fields, such as the stage, the recipe and the run.
+
+    An exception leaves them as they are: the line that reports it says where it was."""
+    token = _about.set({**(_about.get() or {}), **fields})
+    yield
+    _about.reset(token)
+
+
+def json_line(message: str, *, level: str, **fields: Any) -> str:
+    """One log line: time, level, stage, message, and the fields that have a value and were not said of all lines."""
+    entry: dict[str, Any] = {"time": datetime.now(UTC).isoformat(timespec="seconds"), "level": level}
+    entry |= _about.get() or {}
+    entry["message"] = message.strip()
+    more = {key: value for key, value in fields.items() if value not in (None, "") and key not in entry}
+    return json.dumps(entry | more, ensure_ascii=False)
 
 
 class Progress(Protocol):
@@ -61,6 +87,7 @@ class Lines:
         self._write(
             f"{self._label}: {done}{of}, {rate:.1f}/s{left}  {detail}".rstrip(),
             stage=self._label,
+            task=self._label,
             done=done,
             total=self._total,
             per_s=round(rate, 2),
@@ -75,8 +102,8 @@ class Lines:
 
     def _write(self, message: str, **fields: Any) -> None:
         if self._as_json:
-            entry = {"time": datetime.now(UTC).isoformat(timespec="seconds"), "message": message}
-            message = json.dumps({**entry, **{key: value for key, value in fields.items() if value not in (None, "")}})
+            warns, text = message.startswith("WARNING: "), message.removeprefix("WARNING: ")
+            message = json_line(text, level="warning" if warns else "info", **fields)
         self._stream.write(masked_output(message) + "\n")
         self._stream.flush()
 

@@ -8,6 +8,33 @@ from cotdistill.artifacts import Manifest
 
 TAGS_SHOWN = 20
 
+LABELS = {
+    "bought": "asked now",
+    "from_store": "from the store",
+    "kept": "responses kept",
+    "prompts_kept": "prompts with one kept",
+    "stop": "finished",
+    "length": "cut at the token cap",
+    "padding_share": "padding",
+    "prompts_by_pass_rate": "prompts by share of right samples",
+    "tokens_per_s": "tokens a second",
+}
+"""What people read in the place of a manifest's key; scripts read the keys."""
+
+PASS_RATES = {
+    "0": "none",
+    "to 1/4": "up to 1/4",
+    "to 1/2": "up to 1/2",
+    "to 3/4": "up to 3/4",
+    "below 1": "more, not all",
+    "1": "all",
+}
+"""Of a prompt's samples, how many are right."""
+
+
+def label(key: str) -> str:
+    return LABELS.get(key, key.replace("_", " "))
+
 
 def as_json(manifest: Manifest) -> str:
     return msgspec.json.encode(manifest).decode()
@@ -15,7 +42,7 @@ def as_json(manifest: Manifest) -> str:
 
 def one_line(manifest: Manifest) -> str:
     """For a log: stage, counts, cost, where the result is."""
-    counts = ", ".join(f"{name.replace('_', ' ')} {count:,}" for name, count in manifest.counts.items())
+    counts = ", ".join(f"{label(name)} {count:,}" for name, count in manifest.counts.items())
     cost = f", worth {manifest.cost_usd} USD (estimate)" if manifest.cost_usd is not None else ""
     if (spent := manifest.results.get("spent_usd")) is not None:
         cost = f", spent {spent} USD now{cost}" if manifest.counts.get("bought") or cost else ""
@@ -35,22 +62,30 @@ def _table(results: dict[str, Any]) -> list[str]:
     for name, value in results.items():
         if name in ("columns", "spent_usd", "features") or name.endswith("_interval"):
             continue  # said elsewhere: before the first request, in the card, with the number it belongs to
-        label = name.replace("_", " ")
+        title = label(name)
         if name == "students":
             lines += scores_table(value)
         elif name == "accuracy":
-            lines.append(f"  {label}: {value:.1%}{_spread(results.get('accuracy_interval'))}")
+            lines.append(f"  {title}: {value:.1%}{_spread(results.get('accuracy_interval'))}")
         elif name == "accuracy_by_tag":
             lines += _by_tag(value)
         elif isinstance(value, dict) and value and sum(map(len, value)) > 60:
-            lines += [f"  {label}:", *(f"    {count:>9,}  {key}" for key, count in value.items())]
+            lines += [f"  {title}:", *(f"    {count:>9,}  {key}" for key, count in value.items())]
         elif isinstance(value, dict):
             lines.append(
-                f"  {label}: " + ", ".join(f"{key} {count:,}" for key, count in value.items()) if value else ""
+                f"  {title}: " + ", ".join(f"{PASS_RATES.get(key, key)} {count:,}" for key, count in value.items())
+                if value
+                else ""
             )
         else:
-            lines.append(f"  {label}: {value}")
+            lines.append(f"  {title}: {_figure(name, value)}")
     return [line for line in lines if line]
+
+
+def _figure(name: str, value: Any) -> str:
+    if name.endswith("_share") and isinstance(value, float):
+        return f"{value:.1%}"
+    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
 
 
 def _spread(interval: list[float] | None) -> str:
@@ -78,7 +113,7 @@ def scores_table(students: list[dict[str, Any]]) -> list[str]:
             passes += f"  majority@{majority['k']} {majority['accuracy']:.1%}"
         lines.append(
             f"  {entry['student']:<{width}}  {entry['accuracy']:6.1%}  [{low:.1%}, {high:.1%}]  n={entry['n']}  "
-            f"stopped {entry['stopped']:.0%}  {passes}".rstrip()
+            f"finished {entry['stopped']:.0%}  {passes}".rstrip()
         )
         tags = ", ".join(f"{tag} {entry['by_tag'][tag]['accuracy']:.0%}" for tag in entry.get("weakest", []))
         lines += [f"  {'':<{width}}  weakest: {tags}"] if len(entry.get("by_tag", {})) > 1 and tags else []

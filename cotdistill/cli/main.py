@@ -5,7 +5,6 @@ The options come from the fields of the configs (`config.py`), so a command here
 
 import dataclasses
 import sys
-import traceback
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -14,12 +13,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn
 import typer
 
 from cotdistill import __version__, config, plugins
-from cotdistill.cli import recipes
+from cotdistill.cli import log, recipes
 from cotdistill.cli.cache import cache
 from cotdistill.cli.help import GroupedCommand, example
 from cotdistill.cli.options import load_env, options_of
 from cotdistill.errors import BUDGET, DONE, ERROR, SOME_FAILED, CotDistillError, StoppedError
-from cotdistill.masking import masked_output
 from cotdistill.mock import faults
 
 if TYPE_CHECKING:
@@ -52,7 +50,7 @@ class Console:
     log_format: Literal["text", "json"] = config.option("text", "Log lines where stderr is no terminal.", panel="Log")
 
 
-def _stage(console: Console, settings: Any, call: Callable[[Any], "Manifest"]) -> None:
+def _stage(stage: str, console: Console, settings: Any, call: Callable[[Any], "Manifest"]) -> None:
     """Run one stage with the right progress, print its summary, exit with its code."""
     from cotdistill import progress
     from cotdistill.artifacts import summary
@@ -62,17 +60,19 @@ def _stage(console: Console, settings: Any, call: Callable[[Any], "Manifest"]) -
     reporter = progress.for_stderr(quiet=console.quiet, log_format=console.log_format)
     if console.verbose:
         _tell_everything(reporter.note)
-    try:
-        manifest = call(reporter)
-    except KeyboardInterrupt:
-        raise StoppedError("interrupted; the same command continues") from None
-    finally:
-        reporter.close()
+    with progress.about(stage=stage):
+        try:
+            manifest = call(reporter)
+        except KeyboardInterrupt:
+            raise StoppedError("interrupted; the same command continues") from None
+        finally:
+            reporter.close()
+        if console.log_format == "json" and not (console.quiet or console.json):
+            for line in summary.as_text(manifest).splitlines():
+                reporter.note(line.strip())
     if console.json:
         typer.echo(summary.as_json(manifest))
-    elif not console.quiet and console.log_format == "json":
-        reporter.note(summary.one_line(manifest))
-    elif not console.quiet:
+    elif not console.quiet and console.log_format != "json":
         typer.echo(summary.as_text(manifest), err=True)
     raise typer.Exit(BUDGET if manifest.stopped_by else DONE if manifest.complete else SOME_FAILED)
 
@@ -110,7 +110,7 @@ def generate(
     from cotdistill.stages import generate as stage
 
     load_env()
-    _stage(console, settings, lambda progress: stage.run(prompts, output, settings, progress))
+    _stage("generate", console, settings, lambda progress: stage.run(prompts, output, settings, progress))
 
 
 @command(
@@ -132,7 +132,7 @@ def filter_(
         typer.echo(explain(output, settings.explain))
         return
     load_env()
-    _stage(console, settings, lambda progress: stage.run(responses, output, settings, progress))
+    _stage("filter", console, settings, lambda progress: stage.run(responses, output, settings, progress))
 
 
 @command("format", epilog=example("cotdistill format kept.jsonl -o train.jsonl --holdout 0.1"))
@@ -146,7 +146,7 @@ def format_(
     """Write training rows of problem, trace and answer."""
     from cotdistill.stages import format as stage
 
-    _stage(console, settings, lambda progress: stage.run(kept, output, settings, progress))
+    _stage("format", console, settings, lambda progress: stage.run(kept, output, settings, progress))
 
 
 @command(epilog=example("cotdistill finetune train.jsonl -o student --student tiny --max-steps 900 --batch-size 16"))
@@ -163,7 +163,7 @@ def finetune(
     if stage.is_helper():
         stage.help_first(output, settings)
         return
-    _stage(console, settings, lambda progress: stage.run(train, output, settings, progress))
+    _stage("finetune", console, settings, lambda progress: stage.run(train, output, settings, progress))
 
 
 @command(epilog=example("cotdistill evaluate heldout.jsonl -o scores.json --student student --baseline smollm2-135m"))
@@ -178,7 +178,7 @@ def evaluate(
     from cotdistill.stages import evaluate as stage
 
     load_env()
-    _stage(console, settings, lambda progress: stage.run(prompts, output, settings, progress))
+    _stage("evaluate", console, settings, lambda progress: stage.run(prompts, output, settings, progress))
 
 
 recipes.register(app)
@@ -325,18 +325,13 @@ def _root(
 
 def main() -> NoReturn:
     """Run the command line; every explained failure is one line on stderr and its exit code."""
+    as_json = log.wants_json(sys.argv[1:])
     try:
-        app()
+        code = app(standalone_mode=not as_json)
     except CotDistillError as error:
-        _fail(str(error), error.exit_code)
+        log.fail(str(error), error.exit_code, as_json=as_json)
     except OSError as error:  # a full disk, a missing permission: the system's words, and which file
-        _fail(f"{error.filename or 'file'}: {error.strerror or error}", ERROR)
-    except Exception:  # a bug keeps its traceback; a server's words in it may hold a key
-        typer.echo(masked_output(traceback.format_exc()), err=True)
-        sys.exit(ERROR)
-    sys.exit(DONE)
-
-
-def _fail(message: str, code: int) -> NoReturn:
-    typer.echo(masked_output(f"cotdistill: {message}"), err=True)
-    sys.exit(code)
+        log.fail(f"{error.filename or 'file'}: {error.strerror or error}", ERROR, as_json=as_json)
+    except Exception as error:
+        log.fail_unexplained(error, as_json=as_json)
+    sys.exit(code if isinstance(code, int) else DONE)

@@ -2,13 +2,14 @@
 
 import os
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import typer
 
 from cotdistill.cli.help import GroupedCommand, example
 from cotdistill.cli.options import load_env
-from cotdistill.errors import BUDGET, DONE, SOME_FAILED, StoppedError, UsageError
+from cotdistill.cli.outcome import as_json_text, exit_code, in_words
+from cotdistill.errors import CotDistillError, StoppedError, UsageError
 
 
 def register(app: typer.Typer) -> None:
@@ -37,61 +38,40 @@ def run(
     from cotdistill import progress
     from cotdistill.recipes import run
     from cotdistill.recipes.recipe import read
+    from cotdistill.recipes.seen import Seen, words_from
 
     if not recipe.is_file():
         raise UsageError(f"{recipe}: no such recipe; `cotdistill init` writes one")
+    started_in = Path.cwd()
     os.chdir(recipe.parent)  # so that paths in it, and .env, are those beside it, wherever cron starts
     load_env()
     changes = [*(change or []), *([f"keep={keep}"] if keep else [])]
-    chosen = read(Path(recipe.name), changes, shown=str(recipe))
-    reporter = progress.for_stderr(quiet=quiet, log_format=log_format)
-    try:
-        if plan:
-            for stage, words in run.plan(chosen, reporter):
-                typer.echo(f"{stage:<9} {words}")
-            return
-        outcome = run.run(chosen, reporter)
-    except KeyboardInterrupt:
-        raise StoppedError("interrupted; the same command continues") from None
-    finally:
-        reporter.close()
-    if as_json:
-        typer.echo(_as_json(outcome))
-    elif not quiet:
-        reporter.note(_in_words(outcome))
-    raise typer.Exit(_exit_code(outcome))
-
-
-def _exit_code(outcome: Any) -> int:
-    if outcome.stopped_by:
-        return BUDGET
-    stages = outcome.record.stages.values() if outcome.record else ()
-    return DONE if all(stage.complete for stage in stages) else SOME_FAILED
-
-
-def _as_json(outcome: Any) -> str:
-    import msgspec
-
-    record = msgspec.to_builtins(outcome.record) if outcome.record else {"stages": {}}
-    return msgspec.json.encode({"directory": str(outcome.directory), "new": bool(outcome.record), **record}).decode()
-
-
-def _in_words(outcome: Any) -> str:
-    if outcome.record is None:
-        return f"run: nothing new since {outcome.directory}; nothing was sent"
-    did = ", ".join(f"{name} {stage.did}" for name, stage in outcome.record.stages.items())
-    lines = [f"run: {did} -> {outcome.directory}"]
-    if outcome.stopped_by:
-        lines[0] = f"run: stopped by its {outcome.stopped_by}; the same command continues. {did} -> {outcome.directory}"
-    for name, change in outcome.record.changes.items():
-        label = name.replace("_", " ")
-        if not isinstance(change, dict):
-            lines.append(f"  {label}: {change:,}")
-        elif "before" in change:
-            lines.append(f"  {label}: {change['now']}, was {change['before']}")
-        else:
-            lines.append(f"  {label}: {change['now']}")
-    return "\n".join(lines)
+    with progress.about(recipe=str(recipe)):
+        chosen = read(Path(recipe.name), changes, shown=str(recipe))
+        words = words_from(chosen, started_in)
+        reporter = Seen(progress.for_stderr(quiet=quiet, log_format=log_format), words)
+        try:
+            if plan:
+                for stage, said in run.plan(chosen, reporter):
+                    typer.echo(f"{stage:<9} {words(said)}")
+                return
+            outcome = run.run(chosen, reporter)
+        except KeyboardInterrupt:
+            raise StoppedError("interrupted; the same command continues") from None
+        except CotDistillError as error:
+            error.args = (f"{recipe}: {words(str(error))}",)
+            raise
+        except OSError as error:
+            where = words(str(error.filename or "file"))
+            raise CotDistillError(f"{recipe}: {where}: {error.strerror or error}") from None
+        finally:
+            reporter.close()
+        if as_json:
+            typer.echo(as_json_text(outcome, words(str(outcome.directory))))
+        elif not quiet:
+            for line in in_words(outcome, words(str(outcome.directory))):
+                reporter.note(line)
+    raise typer.Exit(exit_code(outcome))
 
 
 def init(

@@ -133,7 +133,7 @@ def damage(stage: str, directory: Path, known: StageRecord) -> str | None:
 
 def _outputs(stage: str, directory: Path) -> dict[str, str]:
     """What a stage wrote, by its path in the run's directory, with its hash."""
-    manifest = _manifest(directory, stage)
+    manifest = manifest_of(directory, stage)
     if manifest is None or not manifest.outputs:
         return {}
     paths = {Path(one.path): one.sha256 for one in manifest.outputs}
@@ -157,18 +157,18 @@ def changes(here: Path, last: Path | None) -> dict[str, Any]:
 def _figures(directory: Path | None) -> dict[str, Any]:
     figures: dict[str, Any] = {}
     for stage, names in (("generate", ("responses",)), ("filter", ("kept", "dropped")), ("format", ("rows",))):
-        if manifest := _manifest(directory, stage):
+        if manifest := manifest_of(directory, stage):
             figures |= {name: manifest.counts[name] for name in names if name in manifest.counts}
             if stage == "generate" and manifest.cost_usd is not None:
                 figures["cost_usd"] = manifest.cost_usd
             if stage == "filter" and "accuracy" in manifest.results:
                 figures["teacher_accuracy"] = manifest.results["accuracy"]
-    if manifest := _manifest(directory, "evaluate"):
+    if manifest := manifest_of(directory, "evaluate"):
         figures["student_accuracy"] = manifest.results["students"][0]["accuracy"]
     return figures
 
 
-def _manifest(directory: Path | None, stage: str) -> artifacts.Manifest | None:
+def manifest_of(directory: Path | None, stage: str) -> artifacts.Manifest | None:
     if directory is None:
         return None
     path = directory / _manifest_name(stage)
@@ -191,13 +191,16 @@ class _OnlyId(msgspec.Struct):
 
 
 def _prompt_ids(directory: Path | None) -> set[int] | None:
+    """Hashes of the ids that were asked, those that got no answer among them."""
     path = directory / "responses.jsonl" if directory else None
     if path is None or not path.is_file():
         return None
-    return {hash(one.prompt.id) for one in json_lines.read_records(path, _OnlyId)}
+    asked = {hash(one.prompt.id) for one in json_lines.read_records(path, _OnlyId)}
+    failed = path.with_name("responses.failed.jsonl")
+    return asked | ({hash(one.id) for one in json_lines.read_records(failed, _Id)} if failed.is_file() else set())
 
 
 def sha_of(stage: str, directory: Path) -> dict[str, Path | str]:
     """The output of a stage as the input of the next, by the hashes that its manifest keeps."""
-    manifest = _manifest(directory, stage)
+    manifest = manifest_of(directory, stage)
     return {Path(one.path).name: one.sha256 for one in manifest.outputs} if manifest else {}

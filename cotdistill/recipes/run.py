@@ -17,9 +17,9 @@ from cotdistill import artifacts
 from cotdistill.artifacts import Manifest
 from cotdistill.errors import BUDGET, CotDistillError, UsageError
 from cotdistill.inputs import hub
-from cotdistill.progress import Progress
+from cotdistill.progress import Progress, about
 from cotdistill.publishing import data_set_card
-from cotdistill.recipes import directories, record
+from cotdistill.recipes import directories, empty, record
 from cotdistill.recipes.directories import Directories
 from cotdistill.recipes.preflight import OF_THIS_RUN
 from cotdistill.recipes.recipe import Recipe
@@ -113,7 +113,8 @@ class _Chain:
             if step.why is None and step.source is not None:
                 self._keep(step, step.source)
                 continue
-            stopped_by = self._run(step)
+            with about(stage=step.stage):
+                stopped_by = self._run(step)
             if stopped_by:
                 return self._end(stopped_by)
         return self._end(None)
@@ -148,8 +149,11 @@ class _Chain:
         return self.here, self.record
 
     def _run(self, step: Step) -> str | None:
-        """Gives what stopped it, where something did."""
+        """Run one stage. Returns what stopped it, where something did; raises CotDistillError where it has no input."""
         here, known = self._begin()
+        held_out = "evaluate" in self.recipe.stages and self.heldout is None
+        if why := empty.why_not(step.stage, here, needs_holdout=held_out):
+            raise CotDistillError(why)
         resumed = known.begun == step.stage
         known.begun = step.stage
         record.save(here, known)
@@ -163,7 +167,8 @@ class _Chain:
         self._note(step, stage)
         from cotdistill.artifacts import summary
 
-        self.progress.note(summary.one_line(manifest))
+        for line in summary.as_text(manifest).splitlines():
+            self.progress.note(line)
         return manifest.stopped_by
 
     def _note(self, step: Step, stage: StageRecord) -> None:

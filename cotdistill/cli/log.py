@@ -1,0 +1,38 @@
+"""What ends on stderr besides progress: errors, as a line of words or, with --log-format json, as a JSON line."""
+
+import sys
+import traceback
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import NoReturn
+
+import typer
+
+from cotdistill import progress
+from cotdistill.errors import ERROR, USAGE
+from cotdistill.masking import masked_output
+
+
+def wants_json(words: Sequence[str]) -> bool:
+    """Whether a command line asks for JSON lines. Read before it is parsed: a slip in it is an error as well."""
+    following = [after for before, after in pairwise(words) if before == "--log-format"]
+    joined = [word.partition("=")[2] for word in words if word.startswith("--log-format=")]
+    return "json" in (*following, *joined)
+
+
+def fail(message: str, code: int, *, as_json: bool) -> NoReturn:
+    """Print one error and exit with its code."""
+    line = progress.json_line(message, level="error", exit_code=code) if as_json else f"cotdistill: {message}"
+    typer.echo(masked_output(line), err=True)
+    sys.exit(code)
+
+
+def fail_unexplained(error: Exception, *, as_json: bool) -> NoReturn:
+    """A slip in the command line, in the words of its parser; anything else is a bug, with its traceback."""
+    if hasattr(error, "format_message"):  # what typer raises
+        fail(error.format_message(), int(getattr(error, "exit_code", USAGE)), as_json=as_json)
+    lines = "".join(traceback.format_exception(error))
+    if as_json:
+        lines = progress.json_line(f"{type(error).__name__}: {error}", level="error", traceback=lines)
+    typer.echo(masked_output(lines), err=True)
+    sys.exit(ERROR)

@@ -1,0 +1,47 @@
+"""How a run of a recipe ended: in words, as JSON, as an exit code."""
+
+from typing import TYPE_CHECKING, Any
+
+from cotdistill.errors import BUDGET, DONE, SOME_FAILED
+
+if TYPE_CHECKING:
+    from cotdistill.recipes.run import Outcome
+
+
+def exit_code(outcome: "Outcome") -> int:
+    if outcome.stopped_by:
+        return BUDGET
+    stages = outcome.record.stages.values() if outcome.record else ()
+    return DONE if all(stage.complete for stage in stages) else SOME_FAILED
+
+
+def as_json_text(outcome: "Outcome", directory: str) -> str:
+    """The run's record on one line; `directory` as the person sees it, `new` false where nothing ran."""
+    import msgspec
+
+    record = msgspec.to_builtins(outcome.record) if outcome.record else {"stages": {}}
+    return msgspec.json.encode({**record, "directory": directory, "new": bool(outcome.record)}).decode()
+
+
+def in_words(outcome: "Outcome", directory: str) -> list[str]:
+    """What ran, where it lies, and what changed against the last run."""
+    if outcome.record is None:
+        return [f"run: nothing new since {directory}; nothing was sent"]
+    did = ", ".join(f"{name} {stage.did}" for name, stage in outcome.record.stages.items())
+    lines = [f"run: {did} -> {directory}"]
+    if outcome.stopped_by:
+        lines[0] = f"run: stopped by its {outcome.stopped_by}; the same command continues. {did} -> {directory}"
+    for name, change in outcome.record.changes.items():
+        label = name.replace("_", " ")
+        if not isinstance(change, dict):
+            lines.append(f"  {label}: {change:,}")
+            continue
+        was = f", was {_figure(name, change['before'])}" if "before" in change else ""
+        lines.append(f"  {label}: {_figure(name, change['now'])}{was}")
+    return lines
+
+
+def _figure(name: str, value: Any) -> str:
+    if name.endswith("accuracy"):
+        return f"{value:.1%}"
+    return f"{value:,}" if isinstance(value, int) else f"{value} USD" if name == "cost_usd" else str(value)

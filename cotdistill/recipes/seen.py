@@ -1,0 +1,53 @@
+"""Paths of a recipe, which are relative to it, as the person sees them who started the command somewhere else."""
+
+import os
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+from cotdistill.progress import Progress
+from cotdistill.recipes import named
+from cotdistill.recipes.recipe import Recipe
+
+
+def words_from(recipe: Recipe, where: Path) -> Callable[[str], str]:
+    """What turns the recipe's paths in a text into paths that can be pasted at `where`. The recipe's own directory is
+    the working directory."""
+    given = {str(recipe.prompts), str(recipe.heldout or "")}
+    given |= {name for options in recipe.stages.values() for name in named.states(options)}
+    paths = [name for name in given if name.strip(".") and not Path(name).is_absolute() and not name.startswith("hf:")]
+    paths = [name for name in paths if "." in name or "/" in name]  # a bare word may be any word
+    inside = [] if recipe.runs.is_absolute() else [f"{recipe.runs}/"]
+    if not (paths or inside) or where == Path.cwd():
+        return lambda text: text
+    files = "|".join(re.escape(name) for name in sorted(paths, key=len, reverse=True))
+    either = [rf"(?:{files})(?!\w)"] * bool(files) + [re.escape(folder) for folder in inside]
+    pattern = re.compile(rf"(?<![\w./~-])(?:{'|'.join(either)})")
+
+    outside = where == Path(where.anchor)  # cron starts there; a path from the root is clearer with its slash
+
+    def seen(found: re.Match[str]) -> str:
+        slash = "/" if found.group().endswith("/") else ""
+        relative = os.path.relpath(found.group(), where)
+        return (str(Path(found.group()).absolute()) if outside or relative.startswith("..") else relative) + slash
+
+    return lambda text: pattern.sub(seen, text)
+
+
+class Seen:
+    """Progress whose lines name paths as `words` does."""
+
+    def __init__(self, progress: Progress, words: Callable[[str], str]) -> None:
+        self._progress, self._words = progress, words
+
+    def begin(self, label: str, total: int | None) -> None:
+        self._progress.begin(self._words(label), total)
+
+    def update(self, done: int, detail: str = "") -> None:
+        self._progress.update(done, detail)
+
+    def note(self, message: str) -> None:
+        self._progress.note(self._words(message))
+
+    def close(self) -> None:
+        self._progress.close()

@@ -1,0 +1,137 @@
+"""What `run` says: paths that can be pasted, the recipe by its path, the stage that is to blame, JSON lines."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from cotdistill.errors import ACCOUNT, DONE, ERROR, USAGE
+from cotdistill.progress import Silent
+from cotdistill.recipes.recipe import read
+from cotdistill.recipes.seen import words_from
+from tests.conftest import cotdistill
+
+RECIPE = 'prompts = "prompts.jsonl"\n[generate]\nteacher = "mock:digit-chains"\ncache = "store.sqlite"\n'
+CHAIN = f"{RECIPE}[filter]\n[format]\n"
+GOOD = '{"id": "p1", "question": "a=6 b=a*3 c=b-9 c?", "answer": "9"}\n'
+
+
+@pytest.fixture
+def sums(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with a recipe, seen from its parent."""
+    folder = tmp_path / "sums"
+    folder.mkdir()
+    (folder / "prompts.jsonl").write_text(GOOD)
+    (folder / "recipe.toml").write_text(CHAIN)
+    monkeypatch.chdir(tmp_path)
+    return Path("sums")
+
+
+def test_paths_can_be_pasted_from_where_the_command_was_started(sums: Path) -> None:
+    done = cotdistill("run", sums / "recipe.toml", "--set", "filter.keep_incorrect=true")
+    assert done.returncode == DONE, done.stderr
+    written = [word for word in done.stderr.split() if word.startswith("sums/runs/")]
+    assert len(written) == 4 and all(Path(path).exists() for path in written), done.stderr
+    assert "sums/prompts.jsonl: question from" in done.stderr
+    again = cotdistill("run", sums / "recipe.toml", "--set", "filter.keep_incorrect=true", "--json")
+    assert Path(json.loads(again.stdout)["directory"]).is_dir()
+
+
+@pytest.mark.parametrize(
+    ("text", "seen"),
+    [
+        ("generate: done -> runs/2026/responses.jsonl", "generate: done -> sums/runs/2026/responses.jsonl"),
+        ("prompts.jsonl:3: bad", "sums/prompts.jsonl:3: bad"),
+        ("see runs/2026/train.holdout.prompts.jsonl", "see sums/runs/2026/train.holdout.prompts.jsonl"),
+        ("format: runs, kept.jsonl changed", "format: runs, kept.jsonl changed"),
+        ("other/prompts.jsonl and my-prompts.jsonl", "other/prompts.jsonl and my-prompts.jsonl"),
+        ("(t/mine.md)", "(sums/t/mine.md)"),
+    ],
+)
+def test_only_paths_of_the_recipe_are_turned(text: str, seen: str, sums: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    started_in = Path.cwd()
+    (sums / "t").mkdir()
+    (sums / "t" / "mine.md").write_text("Q: $question")
+    monkeypatch.chdir(sums)
+    recipe = read(Path("recipe.toml"), ['generate.template="t/mine.md"'])
+    assert words_from(recipe, started_in)(text) == seen
+    assert words_from(recipe, Path.cwd())(text) == text
+    assert words_from(recipe, Path("/"))("prompts.jsonl") == str(Path("prompts.jsonl").absolute())
+
+
+def test_an_error_names_the_recipe_by_the_path_given(sums: Path) -> None:
+    (sums / "prompts.jsonl").write_text(GOOD + "{broken\n")
+    done = cotdistill("run", sums / "recipe.toml")
+    assert done.returncode == ERROR
+    assert done.stderr.splitlines()[-1].startswith("cotdistill: sums/recipe.toml: sums/prompts.jsonl:2: ")
+
+
+def test_a_run_ends_after_filter_with_the_reason_when_nothing_is_kept_and_asks_nothing_again(sums: Path) -> None:
+    (sums / "prompts.jsonl").write_text('{"question": "Which is a metal?", "answer": "iron"}\n')
+    for begun in ("generate: runs, first run", ""):
+        done = cotdistill("run", sums / "recipe.toml")
+        assert done.returncode == ERROR
+        last = done.stderr.splitlines()[-1]
+        assert "sums/recipe.toml: filter: nothing was kept of 1 responses (verify: incorrect 1); see sums/runs/" in last
+        assert begun in done.stderr and ("generate: runs" in done.stderr) == bool(begun)
+
+
+def test_a_run_ends_before_training_when_nothing_was_held_out_for_evaluate(sums: Path) -> None:
+    (sums / "recipe.toml").write_text(
+        f"{RECIPE}[filter]\nkeep_incorrect = true\n[format]\nholdout = 0.0001\n"
+        '[finetune]\nstudent = "tiny"\n[evaluate]\n'
+    )
+    done = cotdistill("run", sums / "recipe.toml")
+    assert (done.returncode, "finetune: runs" in done.stderr) == (ERROR, False)
+    assert "format: no prompt was held out for evaluate" in done.stderr.splitlines()[-1]
+
+
+def test_a_missing_key_is_exit_code_6_in_run_as_in_generate(sums: Path) -> None:
+    ask = ("--teacher", "openai:gpt-5-mini")
+    alone = cotdistill("generate", sums / "prompts.jsonl", "-o", "r.jsonl", *ask)
+    run = cotdistill("run", sums / "recipe.toml", "--set", "generate.teacher=openai:gpt-5-mini")
+    assert (alone.returncode, run.returncode) == (ACCOUNT, ACCOUNT)
+    assert "OPENAI_API_KEY is not set" in run.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "message"),
+    [
+        (["--set", "generate.samples=0"], USAGE, "1 problem, nothing was sent"),
+        (["--set", "generate.teacher=openai:gpt-5-mini"], ACCOUNT, "OPENAI_API_KEY is not set"),
+        (["--set", "filter.select=first", "--nonsense"], USAGE, "No such option"),
+        ([], ERROR, "prompts.jsonl:2: "),
+    ],
+)
+def test_an_error_is_a_json_line_too(sums: Path, words: list[str], code: int, message: str) -> None:
+    (sums / "prompts.jsonl").write_text(GOOD + "{broken\n")
+    done = cotdistill("run", sums / "recipe.toml", "--log-format", "json", *words)
+    lines = [json.loads(line) for line in done.stderr.splitlines()]
+    assert (done.returncode, lines[-1]["level"], lines[-1]["exit_code"]) == (code, "error", code)
+    assert message in lines[-1]["message"]
+    assert "nonsense" in " ".join(words) or lines[-1]["recipe"] == "sums/recipe.toml"
+
+
+def test_json_lines_have_time_level_stage_and_message(sums: Path) -> None:
+    run = cotdistill("run", sums / "recipe.toml", "--log-format", "json", "--set", "filter.keep_incorrect=true")
+    alone = cotdistill("filter", next(sums.glob("runs/2*/responses.jsonl")), "-o", "k.jsonl", "--log-format=json")
+    assert (run.returncode, alone.returncode) == (DONE, DONE), run.stderr + alone.stderr
+    stages = [json.loads(line).get("stage") for line in run.stderr.splitlines()]
+    assert list(dict.fromkeys(stages)) == ["generate", "filter", "format", None], "the last lines are the run's"
+    for line in map(json.loads, [*run.stderr.splitlines(), *alone.stderr.splitlines()]):
+        assert {"time", "level", "message"} <= line.keys()
+        assert line["message"] == line["message"].strip() != ""
+    assert {json.loads(line)["stage"] for line in alone.stderr.splitlines()} == {"filter"}
+
+
+def test_prompts_that_failed_last_time_are_not_new_ones(sums: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from cotdistill.recipes import run
+
+    monkeypatch.chdir(sums)
+    chosen = read(Path("recipe.toml"), ["filter.keep_incorrect=true"])
+    first = run.run(chosen, Silent()).directory
+    (first / "responses.failed.jsonl").write_text('{"id": "p2", "sample": 0, "reason": "400"}\n')
+    Path("prompts.jsonl").write_text(GOOD + GOOD.replace("p1", "p2").replace("a=6", "a=7"))
+    changed = run.run(chosen, Silent()).record
+    assert changed is not None
+    assert (changed.changes["prompts_added"], changed.changes["prompts_removed"]) == (0, 0)
