@@ -4,7 +4,7 @@ import sys
 import traceback
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import typer
 
@@ -12,12 +12,23 @@ from cotdistill import progress
 from cotdistill.errors import ERROR, USAGE
 from cotdistill.masking import masked_output
 
+if TYPE_CHECKING:
+    from cotdistill.artifacts import Manifest
+
 
 def wants_json(words: Sequence[str]) -> bool:
     """Whether a command line asks for JSON lines. Read before it is parsed: a slip in it is an error as well."""
     following = [after for before, after in pairwise(words) if before == "--log-format"]
     joined = [word.partition("=")[2] for word in words if word.startswith("--log-format=")]
     return "json" in (*following, *joined)
+
+
+def summary(manifest: "Manifest") -> None:
+    """How a stage ended, as one JSON line with its numbers and notes."""
+    from cotdistill.artifacts.summary import one_line
+
+    more = {"counts": manifest.counts, "cost_usd": manifest.cost_usd, "notes": manifest.notes or None}
+    typer.echo(masked_output(progress.json_line(one_line(manifest), level="info", **more)), err=True)
 
 
 def fail(message: str, code: int, *, as_json: bool) -> NoReturn:

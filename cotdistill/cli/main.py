@@ -68,8 +68,7 @@ def _stage(stage: str, console: Console, settings: Any, call: Callable[[Any], "M
         finally:
             reporter.close()
         if console.log_format == "json" and not (console.quiet or console.json):
-            for line in summary.as_text(manifest).splitlines():
-                reporter.note(line.strip())
+            log.summary(manifest)
     if console.json:
         typer.echo(summary.as_json(manifest))
     elif not console.quiet and console.log_format != "json":
