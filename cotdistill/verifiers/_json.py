@@ -9,7 +9,7 @@ MAX_TEXT = 1_000_000
 MAX_DEPTH = 64
 """Validation calls itself for each level, and more than once where a schema has alternatives."""
 
-_FENCE = re.compile(r"^[ \t]{0,3}```[ \t]*(json[a-z0-9]{0,4})?[ \t]*\n(.*?)^[ \t]{0,3}```", re.S | re.M | re.I)
+_FENCE = re.compile(r"^[ \t]{0,3}```[ \t]*+(json[a-z0-9]{0,4})?+[ \t]*+\n(.*?)^[ \t]{0,3}```", re.S | re.M | re.I)
 _SCALAR = re.compile(r"-?\d[\d.eE+-]{0,400}|true|false|null")
 
 

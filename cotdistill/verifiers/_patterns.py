@@ -29,6 +29,15 @@ def compiled(pattern: str, ignore_case: bool = False) -> "regex.Pattern[str]":
         raise ValueError(f"the pattern is no regular expression: {str(error) or type(error).__name__}") from None
 
 
+def search(pattern: "regex.Pattern[str]", text: str, cpu_s: float) -> "regex.Match[str] | None":
+    """The first match. Raises TimeoutError after `cpu_s` processor seconds, tried twice. The library counts by
+    `clock()`: the time of this process, not of the wall."""
+    try:
+        return pattern.search(text, timeout=cpu_s)
+    except TimeoutError:
+        return pattern.search(text, timeout=cpu_s)
+
+
 def _copies(pattern: str) -> int:
     """How often the most repeated part stands in the pattern once all `{n}` are written out."""
     stack = [1]

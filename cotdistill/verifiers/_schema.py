@@ -1,32 +1,67 @@
-"""JSON Schema by the library `jsonschema`, but for the rules whose time nobody bounds: patterns, which it matches with
-`re`, and `uniqueItems`, which compares all with all."""
+"""JSON Schema by the library `jsonschema`, within a budget of processor time, which it has none of.
+
+Every keyword counts its steps. A `$ref` is followed once for each value, or two dozen alternatives that share parts
+take as long as two to the power of that. `pattern` is matched by a library that stops in time, and `uniqueItems`
+compares spellings instead of all with all. `jsonschema-rs` 0.61 was tried: its patterns are linear, but shared
+references double its time with each level, and nothing can stop it.
+"""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from cotdistill.verifiers._json import canonical
 from cotdistill.verifiers._patterns import compiled
 
-_ASSERTING = {
-    "$schema", "$ref", "type", "properties", "required", "items", "prefixItems", "enum", "const", "anyOf", "oneOf",
-    "allOf", "not", "minimum", "maximum", "pattern", "minLength", "maxLength", "minItems", "maxItems",
-    "additionalProperties", "patternProperties", "contains", "format", "if",
+Rule = Callable[[Any, Any, Any, Any], Iterator[Any] | None]
+"""(validator, the keyword's value, instance, the schema around it) -> errors."""
+
+_TYPES = {"object", "array", "string", "number", "integer", "boolean", "null"}
+_STRUCTURE = {
+    "properties", "required", "additionalProperties", "patternProperties", "propertyNames", "minProperties",
+    "maxProperties", "items", "prefixItems", "contains", "minItems", "maxItems", "uniqueItems", "pattern", "minLength",
+    "maxLength", "format", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf", "enum", "const",
+    "anyOf", "oneOf", "allOf", "not", "if", "$ref",
 }  # fmt: skip
 _OTHERS = {
-    "$id", "$defs", "$comment", "$anchor", "definitions", "title", "description", "default", "examples", "deprecated",
-    "readOnly", "writeOnly", "then", "else", "minContains", "maxContains",
+    "$schema", "$id", "$defs", "$comment", "$anchor", "definitions", "title", "description", "default", "examples",
+    "deprecated", "readOnly", "writeOnly", "type", "then", "else", "minContains", "maxContains", "dependentRequired",
+    "dependentSchemas", "unevaluatedItems", "unevaluatedProperties", "contentEncoding", "contentMediaType",
 }  # fmt: skip
+MAX_REFERENCES = 80
+"""One within another. Python's own limit would be met inside a library in Rust, which aborts there."""
+_STEPS_A_LOOK = 256
 
 
 def is_schema(value: Any) -> bool:
-    """Whether an object can only be meant as a schema: every key is a keyword, and it is valid as one."""
+    """Whether an object is meant as a schema, and cannot as well be an expected value such as `{"format": "pdf"}`: it
+    names its `$schema`, or a `type` of JSON together with what such values must be like, or has parts that do."""
+    return may_be_schema(value) and _says_so(value)
+
+
+def may_be_schema(value: Any) -> bool:
+    """Whether all keys are keywords, and the object is valid as a schema."""
     from jsonschema import Draft202012Validator
 
-    if not isinstance(value, dict) or not _ASSERTING & value.keys():
+    if not isinstance(value, dict) or not value or not value.keys() <= _STRUCTURE | _OTHERS:
         return False
-    known = Draft202012Validator.VALIDATORS.keys() | _ASSERTING | _OTHERS
-    return value.keys() <= known and Draft202012Validator(Draft202012Validator.META_SCHEMA).is_valid(value)
+    return Draft202012Validator(Draft202012Validator.META_SCHEMA).is_valid(value)
+
+
+def _says_so(value: Any) -> bool:
+    if not isinstance(value, dict):
+        return False
+    if isinstance(value.get("$schema"), str) or (_typed(value) and _STRUCTURE & value.keys()):
+        return True
+    named = [one for key in ("properties", "patternProperties", "$defs") for one in value.get(key, {}).values()]
+    listed = [one for key in ("anyOf", "oneOf", "allOf", "prefixItems") for one in value.get(key, ())]
+    single = [value.get(key) for key in ("items", "additionalProperties", "not", "contains")]
+    return any(_typed(one) or _says_so(one) for one in (*named, *listed, *single))
+
+
+def _typed(value: Any) -> bool:
+    kinds = value.get("type") if isinstance(value, dict) else None
+    return kinds in _TYPES if isinstance(kinds, str) else isinstance(kinds, list) and bool(kinds) and {*kinds} <= _TYPES
 
 
 class Schema:
@@ -42,26 +77,73 @@ class Schema:
             raise ValueError(f"the schema is wrong at {error.json_path}: {error.message[:200]}") from None
         for pattern in _patterns(schema):
             compiled(pattern)
-        rules = {
+        own: dict[str, Rule] = {
             "pattern": self._pattern,
             "patternProperties": self._pattern_properties,
             "additionalProperties": self._additional_properties,
             "uniqueItems": _unique_items,
+            "$ref": self._once(Draft202012Validator.VALIDATORS["$ref"]),
         }
+        rules = {name: self._counted(rule) for name, rule in {**Draft202012Validator.VALIDATORS, **own}.items()}
         extend: Any = validators.extend  # it has no types
         self._validator: Draft202012Validator = extend(Draft202012Validator, rules)(schema, registry=Registry())
         # with a registry of its own, for the default one fetches what a `$ref` names from the network
         self._until = 0.0
+        self._steps = 0
+        self._followed: dict[tuple[int, int], bool] = {}
+        self._following: set[tuple[int, int]] = set()
 
-    def problem(self, value: Any, timeout_s: float) -> str | None:
-        """The first thing that is wrong with a value. Raises TimeoutError; and whatever an unusable schema brings
-        about: an endless `$ref`, one to another document."""
-        self._until = time.monotonic() + timeout_s
-        error = next(self._validator.iter_errors(value), None)
+    def problem(self, value: Any, cpu_s: float) -> str | None:
+        """The first thing that is wrong with a value. Raises TimeoutError after `cpu_s` processor seconds; and
+        whatever an unusable schema brings about: an endless `$ref`, one to another document."""
+        self._until = time.thread_time() + cpu_s
+        self._steps = 0
+        self._followed, self._following = {}, set()
+        try:
+            error = next(self._validator.iter_errors(value), None)
+        except BaseException as problem:  # the library's library in Rust ends so where Python's stack does
+            if type(problem).__name__ == "PanicException":
+                raise RecursionError from None
+            raise
         return f"not valid by the schema: {error.validator} at {error.json_path[:200]}" if error else None
 
+    def _counted(self, rule: Rule) -> Rule:
+        def counted(validator: Any, wanted: Any, instance: Any, schema: Any) -> Iterator[Any]:
+            self._count(1 + (len(wanted) if isinstance(wanted, list) else 0))
+            yield from rule(validator, wanted, instance, schema) or ()
+
+        return counted
+
+    def _count(self, steps: int) -> None:
+        """A look at the clock costs as much as a step."""
+        self._steps += steps
+        if self._steps >= _STEPS_A_LOOK:
+            self._steps = 0
+            if time.thread_time() >= self._until:
+                raise TimeoutError
+
+    def _once(self, follow: Rule) -> Rule:
+        """Each reference is followed once for each value, whose identity stands for it while it is looked at."""
+
+        def once(validator: Any, ref: str, instance: Any, schema: Any) -> Iterator[Any]:
+            place = (id(schema), id(instance))
+            if place not in self._followed:
+                if place in self._following or len(self._following) >= MAX_REFERENCES:
+                    raise RecursionError
+                self._following.add(place)
+                error = next(iter(follow(validator, ref, instance, schema) or ()), None)
+                self._following.discard(place)
+                self._followed[place] = error is None
+                if error is not None:
+                    yield error
+            elif not self._followed[place]:
+                yield _error("is not what the reference wants")
+
+        return once
+
     def _matches(self, pattern: str, text: str) -> bool:
-        left_s = self._until - time.monotonic()
+        """The library's timeout is processor time too."""
+        left_s = self._until - time.thread_time()
         if left_s <= 0:
             raise TimeoutError
         return compiled(pattern).search(text, timeout=left_s) is not None

@@ -18,7 +18,7 @@ from cotdistill.verifiers._code_tests import Case, read
 
 MAX_PROGRAM = 200_000
 
-_BLOCK = re.compile(r"^[ \t]{0,3}```[ \t]*([A-Za-z0-9+]{0,12})[^\n]{0,100}\n(.*?)(?:^[ \t]{0,3}```|\Z)", re.S | re.M)
+_BLOCK = re.compile(r"^[ \t]{0,3}```[ \t]*+([A-Za-z0-9+]{0,12})[^\n]{0,100}\n(.*?)(?:^[ \t]{0,3}```|\Z)", re.S | re.M)
 _LOOKS_LIKE_CODE = re.compile(r"^(?:def|class|import|from|for|while|if|print|async|@|\w+ ?=)", re.MULTILINE)
 _PYTHON = ("python", "python3", "py")
 _NO_TESTS = "the prompt has no reference, and no tests are given"

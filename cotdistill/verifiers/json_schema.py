@@ -2,12 +2,12 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from cotdistill.reasoning import split
 from cotdistill.records import Response, Status, Verdict
 from cotdistill.verifiers._json import canonical, find, parsed
-from cotdistill.verifiers._schema import Schema, is_schema
+from cotdistill.verifiers._schema import Schema, is_schema, may_be_schema
 
 _MAX_SHOWN = 200
 
@@ -17,8 +17,9 @@ class Verifier:
     """The text, or the last JSON block in it, is JSON that the schema in the file `schema` (or the reference) allows.
 
     Without `schema` the reference is a JSON Schema, or else the expected value: `reference` says which, and `auto`
-    takes an object for a schema where all its keys are the keywords of one and it is valid as one. Values are equal
-    as JSON is: no order of keys, 1 is 1.0, true is not 1. A `$ref` to another document is never fetched.
+    takes an object for a schema where it has `$schema`, or a `type` and what such values must be like, or parts that
+    do, and is valid as one. Values are equal as JSON is: no order of keys, 1 is 1.0, true is not 1. A `$ref` to
+    another document is never fetched. deadline_s: processor seconds, tried twice.
     """
 
     schema: str | None = None
@@ -53,14 +54,30 @@ class Verifier:
             return _verdict("incorrect", text, reference, str(error))
         if isinstance(wanted, bytes):
             equal = canonical(value) == wanted
-            return _verdict("correct" if equal else "incorrect", text, reference, None if equal else "another value")
+            return _verdict(
+                "correct" if equal else "incorrect", text, reference, None if equal else self._other(wanted)
+            )
         try:
             problem = wanted.problem(value, self.deadline_s)
         except TimeoutError:
-            return _verdict("timeout", text, reference, "the validation did not end in time")
+            return self._again(wanted, value, text, reference)
         except Exception as error:  # an endless `$ref`, one to elsewhere: the schema's fault, of many types
             return _verdict("bad_reference", text, reference, f"the schema cannot be used: {type(error).__name__}")
         return _verdict("incorrect" if problem else "correct", text, reference, problem)
+
+    def _again(self, schema: Schema, value: Any, text: str, reference: str | None) -> Verdict:
+        """A time-out is tried once more: the first time may have loaded what the second has at hand."""
+        try:
+            problem = schema.problem(value, self.deadline_s)
+        except TimeoutError:
+            return _verdict("timeout", text, reference, "the validation did not end in time")
+        return _verdict("incorrect" if problem else "correct", text, reference, problem)
+
+    def _other(self, wanted: bytes) -> str:
+        """Why an answer is wrong; and what to do where the reference may have been meant as a schema."""
+        if self.reference == "auto" and may_be_schema(parsed(wanted.decode())):
+            return "another value; if the reference is meant as a schema, say json_schema:reference=schema"
+        return "another value"
 
     def _wanted(self, reference: str | None) -> Schema | bytes:
         """A schema, or the expected value in its one spelling. Raises ValueError for neither."""

@@ -6,7 +6,7 @@ from typing import Literal
 from cotdistill.answers.extract import ANSWER_WINDOW, final_answer
 from cotdistill.reasoning import split
 from cotdistill.records import Response, Verdict
-from cotdistill.verifiers._patterns import compiled
+from cotdistill.verifiers._patterns import compiled, search
 
 _MAX_SHOWN = 200
 
@@ -16,7 +16,8 @@ class Verifier:
     """A regular expression matches somewhere in the `answer`, `text` or `reasoning`; without one, the reference is it.
 
     answer: the final answer, or the whole text where none is announced. text: all that follows the trace. Matching
-    is by the library `regex`, which can be stopped at a deadline: a catastrophic pattern is a `timeout`.
+    is by the library `regex`, which can be stopped: a catastrophic pattern is a `timeout` after `deadline_s` processor
+    seconds, tried twice.
     """
 
     pattern: str | None = None
@@ -45,7 +46,7 @@ class Verifier:
         if not text:
             return Verdict(status="no_answer", reference=pattern, method=method, detail=f"there is no {self.on}")
         try:
-            found = expression.search(text, timeout=self.deadline_s)
+            found = search(expression, text, self.deadline_s)
         except (TimeoutError, MemoryError):
             detail = "the match did not end in time"
             return Verdict(status="timeout", reference=pattern, method=method, detail=detail)
