@@ -1,6 +1,8 @@
 """The contamination filter: what stands in an evaluation file, in which one, and what only resembles it."""
 
+import html
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -8,6 +10,7 @@ import pytest
 from cotdistill.errors import CotDistillError, UsageError
 from cotdistill.filters import Filter
 from cotdistill.plugins import build
+from cotdistill.records import Message, Prompt
 from tests.conftest import SHARED, make_judged, make_prompt
 
 EGGS = (
@@ -80,7 +83,7 @@ def test_several_files_of_any_format_are_one_filter(evaluation: Path, tmp_path: 
     assert reason(one, GOATS) == "in an evaluation set | goats.csv g1", "the reason stays one line"
 
 
-def test_the_system_prompt_does_not_count_and_every_sample_of_a_prompt_is_dropped(evaluation: Path) -> None:
+def test_every_sample_of_a_prompt_is_dropped(evaluation: Path) -> None:
     one = build("filters", f"contamination:against={evaluation}")
     samples = [make_judged(prompt=make_prompt(question=EGGS), sample=n) for n in range(3)]
     assert [one.reason_to_drop(sample) for sample in samples] == ["in an evaluation set | eval set.jsonl ducks"] * 3
@@ -102,9 +105,86 @@ def test_a_file_that_is_not_there_ends_the_run_before_it_begins(spec: str, probl
 
 def test_a_file_that_holds_no_problems_says_so(tmp_path: Path) -> None:
     (tmp_path / "odd.jsonl").write_text('{"text": "x"}\n')
-    one = build("filters", f"contamination:against={tmp_path / 'odd.jsonl'}")
-    with pytest.raises(CotDistillError, match="no question: expected one of"):
-        reason(one, EGGS)
+    with pytest.raises(CotDistillError, match=r"odd\.jsonl:1: no question: expected one of .*\. Rename the column"):
+        build("filters", f"contamination:against={tmp_path / 'odd.jsonl'}")
+
+
+def test_a_line_that_cannot_be_read_ends_the_run_before_it_begins_and_gives_no_advice_that_does_not_work(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "torn.jsonl").write_text('{"question": "Two and two?"}\n{"question": "Tw\n')
+    with pytest.raises(CotDistillError, match=r"torn\.jsonl:2: not valid JSON: .*\. Fix the line$"):
+        build("filters", f"contamination:against={tmp_path / 'torn.jsonl'}")
+
+
+SPELLINGS: dict[str, Callable[[str], str]] = {
+    "no width": lambda text: "\u200b".join(text),
+    "soft hyphens": lambda text: text.replace("e", "e\u00ad"),
+    "full width": lambda text: "".join(chr(ord(one) + 0xFEE0) if "!" <= one <= "~" else one for one in text),
+    "hard spaces": lambda text: text.replace(" ", "\u00a0"),
+    "entities": lambda text: html.escape(text).replace(" ", "&nbsp;"),
+    "escaped twice": lambda text: html.escape(text.replace(" ", "&nbsp;")),
+    "Cyrillic": lambda text: text.translate(str.maketrans("aeopcxyTHBMK", "аеорсхуТНВМК")),
+    "Greek": lambda text: text.replace("o", "\u03bf"),
+    "bold": lambda text: "".join(chr(0x1D41A + ord(one) - 97) if "a" <= one <= "z" else one for one in text),
+}
+
+
+@pytest.mark.parametrize("spelling", SPELLINGS)
+@pytest.mark.parametrize("reverse", [False, True], ids=["in the problem", "in the item"])
+def test_an_item_is_found_in_letters_that_only_look_like_its_own(spelling: str, reverse: bool, tmp_path: Path) -> None:
+    spelt = SPELLINGS[spelling](EGGS)
+    item, problem = (spelt, EGGS) if reverse else (EGGS, spelt)
+    (tmp_path / "e.jsonl").write_text(json.dumps({"id": "ducks", "question": item}) + "\n")
+    assert reason(build("filters", f"contamination:against={tmp_path / 'e.jsonl'}"), problem) == (
+        "in an evaluation set | e.jsonl ducks"
+    )
+
+
+def test_a_raised_digit_is_an_exponent_and_a_letter_of_a_formula_stays_greek(tmp_path: Path) -> None:
+    (tmp_path / "e.jsonl").write_text('{"id": "a", "question": "What is 102?"}\n{"id": "b", "question": "2a + 1?"}\n')
+    one = build("filters", f"contamination:against={tmp_path / 'e.jsonl'}")
+    assert reason(one, "What is 10\u00b2?") is None
+    assert reason(one, "2\u03b1 + 1?") is None
+    assert reason(one, "2a + 1?") == "in an evaluation set | e.jsonl b"
+
+
+@pytest.mark.parametrize("rule", ["containment", "any8"])
+@pytest.mark.parametrize(
+    ("place", "where"),
+    [("system", ""), ("first", ""), ("assistant", ""), ("reasoning", ", in the trace"), ("text", ", in the answer")],
+)
+def test_every_turn_the_trace_and_the_answer_are_read(place: str, where: str, rule: str, evaluation: Path) -> None:
+    turns = {"system": "Be brief.", "first": "Hello.", "assistant": "Hello!", "user": "Go on.", "text": "x"}
+    turns |= {place: f"Here is one: {EGGS}"}
+    roles = {"system": "system", "first": "user", "assistant": "assistant", "user": "user"}
+    messages = tuple(Message(role=role, content=turns[name]) for name, role in roles.items())  # type: ignore[arg-type]
+    judged = make_judged(
+        turns["text"], reasoning=turns.get("reasoning"), prompt=Prompt(id="p", messages=messages, reference="4")
+    )
+    found = build("filters", f"contamination:against={evaluation},rule={rule}").reason_to_drop(judged)
+    assert found == f"in an evaluation set | eval set.jsonl ducks{where}"
+
+
+def test_a_trace_that_shares_eight_words_with_an_item_is_not_dropped(evaluation: Path) -> None:
+    any8 = build("filters", f"contamination:against={evaluation},rule=any8")
+    answer = make_judged("She eats three for breakfast every morning and bakes bread.", prompt=make_prompt("p", GOATS))
+    assert any8.reason_to_drop(answer) is None
+
+
+def test_a_very_short_item_within_an_answer_is_no_contamination_but_a_short_one_is(evaluation: Path) -> None:
+    one = build("filters", f"contamination:against={evaluation}")
+    assert one.reason_to_drop(make_judged("2 + 2 = 4", prompt=make_prompt("p", GOATS))) is None
+    found = one.reason_to_drop(make_judged("Factor x^2 - 1.", prompt=make_prompt("p", GOATS)))
+    assert found == "in an evaluation set | eval set.jsonl short, in the answer"
+
+
+def test_a_multiple_choice_item_is_found_without_its_options_and_references_may_be_anything(tmp_path: Path) -> None:
+    options = ["the one that was there", "the one that was not there", "both of them", "none of those"]
+    item = {"question": GOATS, "choices": options, "answer": "z"}
+    (tmp_path / "mc.jsonl").write_text(json.dumps(item) + "\n" + '{"question": "Two?", "answer": [1, 2]}\n')
+    one = build("filters", f"contamination:against={tmp_path / 'mc.jsonl'}")
+    assert reason(one, GOATS) == "in an evaluation set | mc.jsonl:1", "without ids, the line"
 
 
 @pytest.mark.skipif(not (SHARED / "data" / "gsm8k").is_dir(), reason="needs GSM8K in ../shared/data")

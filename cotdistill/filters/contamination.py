@@ -1,14 +1,15 @@
-"""Problems that stand in an evaluation set: a student that has seen them is not measured any more."""
+"""Responses in which an evaluation set's problem stands: a student that has seen it is not measured any more."""
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from cotdistill.filters._texts import problem, words
-from cotdistill.inputs.prompt_files import PromptFile
+from cotdistill.filters._copies import shown
+from cotdistill.filters._texts import every_turn, folded, problem, words
+from cotdistill.inputs.prompt_files import Entry, PromptFile
 from cotdistill.plugins import Share
 from cotdistill.records import Judged
 
@@ -20,16 +21,23 @@ SHORT = 8
 """In words. A shorter item has too few sequences to judge by; it must be in the problem as a whole, signs included, and
 make up half of it."""
 
+_SHORTEST_IN_A_RESPONSE = 5
+"""In words and signs. Shorter items, such as "2 + 2", are said in many an answer to something else."""
+
+_LONGEST_PART = 2_000
+"""In letters. A longer text has more words than twice those of a short item."""
+
 _SIGNIFICANT = re.compile(r"\w+|[^\w\s.,;:!?'\"$]")
 
 
 @dataclass
 class Filter:
-    """Drops problems found in the evaluation files `against` (several: a|b), whatever the numbers of their ids.
+    """Drops responses that hold an item of the evaluation files `against` (several: a|b), in prompt, trace or answer.
 
-    containment: the problem has `threshold` of an item's sequences of five words. any8: it shares any sequence of
-    eight, as open-r1 and s1 decontaminate. Case and signs are ignored, but not in items under eight words, which must
-    be there as a whole. The reason ends in the file and the id of the item that is most alike.
+    containment: the text has `threshold` of an item's sequences of five words. any8: the prompt shares any sequence of
+    eight, as open-r1 and s1 decontaminate; trace and answer must have `threshold` of an item's. Case, signs, Unicode
+    look-alikes and entities are folded; but signs count in items under eight words, which must be there as a whole.
+    The reason ends in the file and the id of the item that is most alike, and where in the response it stands.
     """
 
     against: str
@@ -43,39 +51,55 @@ class Filter:
         missing = [path for path in self._paths() if not Path(path).is_file()]
         if missing:
             raise ValueError(f"no evaluation file {missing[0]!r}")
+        for path in self._paths():
+            for _ in _entries(Path(path)):  # a line that cannot be read ends the run before it begins
+                pass
 
     def reason_to_drop(self, judged: Judged) -> str | None:
-        text = problem(judged.response.prompt)
+        if self._index is None:  # not before: a process that only checks the options needs none
+            self._index = _Index(_items(self._paths()), WORDS_A_GRAM[self.rule])
+        response = judged.response
+        text = every_turn(response.prompt)
         if text != self._last[0]:  # the samples of one prompt follow each other
-            if self._index is None:  # not before: a process that only checks the options needs none
-                least = self.threshold if self.rule == "containment" else 0
-                self._index = _Index(_items(self._paths()), WORDS_A_GRAM[self.rule], least)
-            found = self._index.match(text)
-            self._last = (text, f"{REASON} | {found}" if found else None)
-        return self._last[1]
+            least = self.threshold if self.rule == "containment" else 0
+            self._last = text, self._index.match(text, [turn.content for turn in response.prompt.messages], least)
+        if found := self._last[1]:
+            return f"{REASON} | {found}"
+        for where, part in (("trace", response.reasoning), ("answer", response.text)):
+            if part and (found := self._index.match(part, [part], self.threshold, _SHORTEST_IN_A_RESPONSE)):
+                return f"{REASON} | {found}, in the {where}"
+        return None
 
     def _paths(self) -> list[str]:
         return [path for path in self.against.split("|") if path] or [self.against]
 
 
+def _entries(path: Path) -> Iterator[Entry]:
+    return PromptFile.beside(path, questions_only=True).entries()
+
+
 def _items(paths: Iterable[str]) -> Iterator[tuple[str, str]]:
-    """Each item's name, on one short line, and its text."""
+    """Each item's name, on one short line, and its text; without its options or passage too, where it has any."""
     for path in map(Path, paths):
-        for prompt in PromptFile(path):
-            id = "".join(letter for letter in prompt.id if letter.isprintable())[:40]
-            yield f"{path.name} {id}", problem(prompt)
+        for entry in _entries(path):
+            own_id = entry.fields.get("id") is not None
+            name = f"{path.name} {shown(entry.prompt.id)}" if own_id else f"{path.name}:{entry.number}"
+            yield name, problem(entry.prompt)
+            if entry.reading.joined and len(words(entry.reading.question)) >= SHORT:
+                yield name, entry.reading.question
 
 
 class _Index:
     """Which items a sequence of words is in. The words are kept as their hashes: about 100 bytes a sequence."""
 
-    def __init__(self, items: Iterable[tuple[str, str]], gram: int, least: float) -> None:
-        self.gram, self.least = gram, least
+    def __init__(self, items: Iterable[tuple[str, str]], gram: int) -> None:
+        self.gram = gram
         self.names: list[str] = []
         self.sizes: list[int] = []
         self.holders: dict[int, list[int]] = {}
         self.whole: dict[tuple[str, ...], str] = {}
         for name, text in items:
+            text = folded(text)
             found = words(text)
             if len(found) < SHORT:
                 self.whole.setdefault(_significant(text), name)
@@ -88,21 +112,28 @@ class _Index:
         self.whole.pop((), None)
         self.lengths = sorted({len(item) for item in self.whole}, reverse=True)
 
-    def match(self, text: str) -> str | None:
-        """The name of the item that is most alike, or None."""
-        found = words(text)
-        shared = self.holders.keys() & self._grams(found)
+    def match(self, text: str, parts: Sequence[str], least: float, shortest: int = 1) -> str | None:
+        """The name of the item of which the text has most, `least` at least; or of a short one that is a part,
+        `shortest` words and signs or more."""
+        shared = self.holders.keys() & self._grams(words(folded(text)))
         if shared:
             times = Counter(item for one in shared for item in self.holders[one])
             share, item = max((count / self.sizes[item], -item) for item, count in times.items())
-            if share >= self.least:
+            if share >= least:
                 return self.names[-item]
-        return self._whole(text) if self.lengths and len(found) <= 2 * SHORT else None
+        return next(filter(None, (self._whole(part, shortest) for part in parts)), None) if self.lengths else None
 
-    def _whole(self, text: str) -> str | None:
+    def _whole(self, text: str, shortest: int) -> str | None:
+        if len(text) > _LONGEST_PART:
+            return None
+        text = folded(text)
+        if len(words(text)) > 2 * SHORT:
+            return None
         tokens = _significant(text)
         for length in self.lengths:
-            for start in range(len(tokens) - length + 1 if 2 * length >= len(tokens) else 0):
+            if length < shortest or 2 * length < len(tokens):
+                return None
+            for start in range(len(tokens) - length + 1):
                 if name := self.whole.get(tokens[start : start + length]):
                     return name
         return None

@@ -53,13 +53,17 @@ class Reading:
     unused: frozenset[str] = frozenset()
 
 
-def read(fields: Fields, prompt_field: str | None = None, reference_field: str | None = None) -> Reading:
-    """Raises ValueError that says what is wrong with the record."""
+def read(
+    fields: Fields, prompt_field: str | None = None, reference_field: str | None = None, *, questions_only: bool = False
+) -> Reading:
+    """Raises ValueError that says what is wrong with the record; with `questions_only` not for its reference."""
     column = _question_column(fields, prompt_field)
     value = fields.take(column)
     is_chat = bool(turns_of(value)) or column in CHAT_FIELDS
-    reading = (_chat if is_chat else _text)(fields, column, value)
+    reading = _chat(fields, column, value) if is_chat else _text(fields, column, value, keyed=not questions_only)
     _add_system(fields, reading)
+    if questions_only:
+        return reading
     if reference_field is not None:
         _take_reference(fields, reading, reference_field)
     elif reading.options is None and not _take_tests(fields, reading):
@@ -97,7 +101,7 @@ def _chat(fields: Fields, column: str, value: Any) -> Reading:
     )
 
 
-def _text(fields: Fields, column: str, value: Any) -> Reading:
+def _text(fields: Fields, column: str, value: Any, *, keyed: bool) -> Reading:
     """A question in one column, with what belongs to it in others: Alpaca's input, a passage, options, tests."""
     if isinstance(value, Mapping) and "stem" in value:  # ARC's own release
         value = value["stem"]
@@ -114,7 +118,7 @@ def _text(fields: Fields, column: str, value: Any) -> Reading:
     verifier = reference = key_column = None
     options_in: tuple[str, ...] = ()
     if found := options_of(fields):
-        letter, key_column = right_letter(fields, found)
+        letter, key_column = right_letter(fields, found) if keyed else (None, None)
         reference, verifier, options = letter, "choice" if letter else None, found.lines()
         options_in = found.columns
         if not found.stand_in(question):

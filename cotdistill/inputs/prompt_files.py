@@ -131,14 +131,28 @@ class PromptFile:
         fields: frozenset[str] = frozenset(),
         limit: int | None = None,
         bad: BadLines | None = None,
+        advice: str = "Name the column with --prompt-field",
+        questions_only: bool = False,
     ) -> None:
         self.path, self.limit = path, limit
         self.columns: Columns | None = None
         self._wanted = (prompt_field, reference_field)
         self._id_field, self._tag_fields, self._needed = id_field, tag_fields, fields
-        self._bad = bad or BadLines(None)
+        self._bad, self._advice, self._questions_only = bad or BadLines(None), advice, questions_only
         named = (prompt_field, reference_field, id_field, *tag_fields)
         self._source = Source(path, _KNOWN.union(name.casefold() for name in named if name))
+
+    @classmethod
+    def beside(cls, path: Path, *, fields: frozenset[str] = frozenset(), questions_only: bool = False) -> Self:
+        """A file beside the prompts, such as examples or an evaluation set, that options like --prompt-field and
+        --skip-bad are not about. With `questions_only` its references may be anything."""
+        return cls(
+            path,
+            fields=fields,
+            bad=BadLines(None, skippable=False),
+            advice="Rename the column that holds the question",
+            questions_only=questions_only,
+        )
 
     @classmethod
     def chosen(
@@ -182,7 +196,7 @@ class PromptFile:
                 break
             fields = Fields(item.fields)
             try:
-                reading = layouts.read(fields, *self._wanted)
+                reading = self._read(fields)
                 entry = self._entry(item, fields, reading)
             except ValueError as error:
                 self._refuse(item, str(error), first=not seen)
@@ -205,10 +219,14 @@ class PromptFile:
         self._check_asked_for(columns)
         self.columns = columns
 
+    def _read(self, fields: Fields) -> Reading:
+        return layouts.read(fields, *self._wanted, questions_only=self._questions_only)
+
     def _refuse(self, item: Item, problem: str, *, first: bool = False) -> None:
-        if first and ("--prompt-field" in problem or problem.startswith("no question")):  # so for every record
-            hint = "" if "--prompt-field" in problem else ". Name the column with --prompt-field"
-            raise CotDistillError(f"{self.path}:{item.number}: {problem}{hint}")
+        if first and "--prompt-field" in problem:
+            raise CotDistillError(f"{self.path}:{item.number}: {problem}")
+        if first and problem.startswith("no question"):  # so has every record
+            raise CotDistillError(f"{self.path}:{item.number}: {problem}. {self._advice}")
         self._bad.add(self.path, item.number, msgspec.json.encode(item.fields, enc_hook=str).decode(), problem)
 
     def _check_asked_for(self, columns: Columns) -> None:
@@ -225,7 +243,7 @@ class PromptFile:
         for item in self._source.items(self._bad):
             fields = Fields(item.fields)
             try:
-                if self._entry(item, fields, layouts.read(fields, *self._wanted)).prompt.id == identity:
+                if self._entry(item, fields, self._read(fields)).prompt.id == identity:
                     return f"{item.place} {item.number}"
             except ValueError:
                 continue

@@ -71,7 +71,7 @@ def examples(path: str, template: string.Template | None = None) -> tuple[Exampl
 
     names = fields(template)
     found = []
-    for entry in PromptFile(Path(path), fields=names).entries():
+    for entry in PromptFile.beside(Path(path), fields=names).entries():
         if entry.answer is None:
             raise CotDistillError(
                 f"{path}:{entry.number}: an example without an answer; expected a question and an answer, "

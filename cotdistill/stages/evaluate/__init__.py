@@ -54,7 +54,7 @@ def run(prompts: Path, scores: Path, config: EvaluateConfig, progress: Progress)
         for option, student in (("student", config.student), *(("baseline", one) for one in config.baseline)):
             for path in _files_of(student):
                 current.read(path, allow_modified=config.allow_modified, option=option)
-        file = PromptFile.chosen(prompts, config)
+        file = PromptFile.chosen(prompts, config, bad=json_lines.BadLines(None, skippable=False))
         asked = _read(file)
         progress.note(f"{prompts}: {file.describe()}")
         judged: dict[str, list[Judged]] = {}
