@@ -40,13 +40,13 @@ async def answers(teacher: Teacher, requests: list[Request], keys: list[str] | N
 def batches(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """The size of each batch that is run."""
     sizes: list[int] = []
-    original = Generator.answer
+    original = Generator.answers
 
     def counted(self: Generator, prompts: Any, **settings: Any) -> Any:
         sizes.append(len(prompts))
         return original(self, prompts, **settings)
 
-    monkeypatch.setattr(Generator, "answer", counted)
+    monkeypatch.setattr(Generator, "answers", counted)
     return sizes
 
 
@@ -225,7 +225,7 @@ def test_memory_that_runs_out_reaches_whoever_asked(monkeypatch: pytest.MonkeyPa
     def full(*_: Any, **__: Any) -> Any:
         raise MemoryError
 
-    monkeypatch.setattr(Generator, "answer", full)
+    monkeypatch.setattr(Generator, "answers", full)
     with pytest.raises(CotDistillError, match="out of memory: give a smaller --batch-size or --concurrency"):
         run(answers(Teacher("tiny"), [ask()]))
 

@@ -291,7 +291,12 @@ class EvaluateConfig:
     tag_field: tuple[Text, ...] = option(
         (), "Column whose value becomes a tag of its prompt. Repeatable.", "NAME", panel="Scores", rare=True
     )
-    batch_size: Count = option(32, "Prompts that a local student answers at once.", "N", panel="Speed")
+    batch_size: Count | None = option(
+        None,
+        "Prompts that a local student answers at once (default: 32; on a GPU what its memory holds).",
+        "N",
+        panel="Speed",
+    )
     concurrency: Count | None = option(
         None, "At most N requests in flight to a server (default: measured).", "N", panel="Speed", rare=True
     )

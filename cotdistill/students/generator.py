@@ -1,6 +1,6 @@
 """A loaded student that answers a batch of prompts at once."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,9 +8,14 @@ import torch
 from transformers import GenerationConfig
 
 from cotdistill.chat.template import encode, generation_prompt, opens_think, read_back
-from cotdistill.students import load
+from cotdistill.students import load, memory
 from cotdistill.students.device import has_bfloat16
 from cotdistill.students.sampling import Sampler
+
+ROWS_ON_A_PROCESSOR = 32
+MOST_ROWS = 1024
+ENOUGH = 0.7
+"""The share of the free memory that a batch may fill. Keys and values count twice: a cache grows by copying."""
 
 SMALL = 5_000_000
 """Weights below which a second thread costs more than it gives."""
@@ -61,8 +66,23 @@ class Generator:
         seeds: Sequence[int],
         wanted: Callable[[], bool] = lambda: True,
     ) -> list[Answer]:
-        """Up to `max_tokens` for each prompt, fewer where the context ends; ends early once nothing is `wanted`.
-        Greedy without a temperature; else each row is drawn with its own seed, whatever stands beside it."""
+        """As `answers`, in the prompts' order."""
+        found = dict(self.answers(prompts, max_tokens=max_tokens, temperature=temperature, seeds=seeds, wanted=wanted))
+        return [found[row] for row in range(len(prompts))]
+
+    def answers(
+        self,
+        prompts: Sequence[Prompt],
+        *,
+        max_tokens: int,
+        temperature: float | None,
+        seeds: Sequence[int],
+        wanted: Callable[[], bool] = lambda: True,
+    ) -> Iterator[tuple[int, Answer]]:
+        """Pairs of a prompt's number and its answer, as they leave the batch.
+
+        Up to `max_tokens` for each prompt, fewer where the context ends; ends early once nothing is `wanted`. Greedy
+        without a temperature; else each row is drawn with its own seed, whatever stands beside it."""
         longest = max(len(prompt.ids) for prompt in prompts)
         gaps = [longest - len(prompt.ids) for prompt in prompts]
         padded = [[self._padding] * gap + prompt.ids for gap, prompt in zip(gaps, prompts, strict=True)]
@@ -71,13 +91,25 @@ class Generator:
         batch = _Batch(list(range(len(prompts))), torch.tensor(padded).to(device), torch.tensor(seen).to(device))
         cap = min(max_tokens, self.context - longest)
         draw = Sampler(temperature, seeds, longest) if temperature else None
-        written: dict[int, list[int]] = {}
-        with torch.inference_mode():
-            while batch.rows:
+        while batch.rows:
+            with torch.inference_mode():
                 batch = self._go_on(batch, longest, cap, draw, wanted)
                 done = _always if batch.ids.shape[1] - longest >= cap or not wanted() else self._ends_in
-                written |= batch.take_out(done, longest)
-        return [self._answer(written[row]) for row in range(len(prompts))]
+                left = batch.take_out(done, longest)
+            for row, ids in left.items():
+                yield row, self._answer(ids)
+
+    def most_rows(self, tokens: int) -> int:
+        """How many rows of so many tokens, prompt included, the free memory of the GPU holds: keys and values of each
+        layer, and a few copies of the scores. On a processor, `ROWS_ON_A_PROCESSOR`."""
+        if self._model.device.type != "cuda":
+            return ROWS_ON_A_PROCESSOR
+        config = self._model.config.get_text_config()
+        heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
+        width = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+        kept = 2 * config.num_hidden_layers * heads * width * self._model.dtype.itemsize * min(tokens, self.context)
+        scores = 4 * 4 * config.vocab_size
+        return max(1, min(MOST_ROWS, int(ENOUGH * memory.free_bytes() / (2 * kept + scores))))
 
     def _go_on(
         self, batch: "_Batch", start: int, cap: int, draw: Sampler | None, wanted: Callable[[], bool]

@@ -17,7 +17,7 @@ from cotdistill.errors import UsageError
 from cotdistill.providers.types import BadReplyError, Failure, Reply, Request, kind_of_visible
 from cotdistill.reasoning import split
 from cotdistill.records import ReasoningKind, Usage
-from cotdistill.students.generator import Answer, Generator, Prompt
+from cotdistill.students.generator import MOST_ROWS, Answer, Generator, Prompt
 from cotdistill.students.memory import memory_explained
 
 GATHER_S = 0.005
@@ -42,15 +42,19 @@ class _RefusedError(Exception):
 
 @dataclass
 class Teacher:
-    """A model on this machine: local:DIRECTORY, local:FILE.gguf, local:HUB_ID. `concurrency` is its batch size."""
+    """A model on this machine: local:DIRECTORY, local:FILE.gguf, local:HUB_ID. `concurrency` is how many requests wait
+    for it, `batch_size` how many it answers at once: where that is None, as many as fit."""
 
     model: str
     base_url: str = "local"
-    concurrency: int = 32
+    concurrency: int = MOST_ROWS
+    batch_size: int | None = None
     timeout_s: float = 600.0
     threads: int | None = None
     seed: int = 0
     provider: str = field(default="local", init=False)
+    written_tokens: int = field(default=0, init=False)
+    """Of all answers so far."""
     _generator: Any = field(default=None, init=False, repr=False)
     _waiting: list[_Asked] = field(default_factory=list, init=False, repr=False)
     _fingerprint: str = field(default="", init=False, repr=False)
@@ -151,38 +155,45 @@ class Teacher:
             if not batch:
                 continue
             try:
-                answers = await self._in_thread(lambda batch=batch: self._answer(batch))
-            except Exception as error:  # whoever asked must hear of it, not this task
+                loop = asyncio.get_running_loop()
+                await self._in_thread(lambda batch=batch, loop=loop: self._answer(batch, loop))
+            except Exception as error:  # the requests must hear of it, not this task
                 for asked in batch:
                     _settle(asked.reply, error)
-            else:
-                for asked, answer in zip(batch, answers, strict=True):
-                    _settle(asked.reply, answer)
 
     async def _batch(self) -> list[_Asked]:
         """The next requests that can go together, shortest prompts first."""
         seen = -1
-        while seen < len(self._waiting) < self.concurrency:
+        while seen < len(self._waiting) < min(self.concurrency, self.batch_size or self.concurrency):
             seen = len(self._waiting)
             await asyncio.sleep(GATHER_S)
         waiting = [asked for asked in self._waiting if not asked.reply.done()]
         alike = [asked for asked in waiting if asked.kind == waiting[0].kind]
-        batch = sorted(alike, key=lambda asked: len(asked.prompt.ids))[: self.concurrency]
+        batch = sorted(alike, key=lambda asked: len(asked.prompt.ids))
+        batch = batch[: min(self.concurrency, self.batch_size or self._most_rows(batch))]
         taken = set(map(id, batch))
         self._waiting = [asked for asked in waiting if id(asked) not in taken]
         return batch
 
-    def _answer(self, batch: list[_Asked]) -> list[Answer]:
+    def _most_rows(self, batch: list[_Asked]) -> int:
+        if not batch:
+            return 1
+        longest = max(len(asked.prompt.ids) for asked in batch)
+        return int(self._generator.most_rows(longest + batch[0].request.max_output_tokens))
+
+    def _answer(self, batch: list[_Asked], loop: asyncio.AbstractEventLoop) -> None:
+        """Settles each reply as its row ends, from the generator's own thread."""
         max_tokens, temperature = batch[0].kind
         with memory_explained("--batch-size or --concurrency, or a smaller --max-output-tokens"):
-            answers: list[Answer] = self._generator.answer(
+            for row, answer in self._generator.answers(
                 [asked.prompt for asked in batch],
                 max_tokens=max_tokens,
                 temperature=temperature,
                 seeds=[asked.seed for asked in batch],
                 wanted=lambda: any(not asked.reply.done() for asked in batch),
-            )
-        return answers
+            ):
+                self.written_tokens += answer.tokens
+                loop.call_soon_threadsafe(_settle, batch[row].reply, answer)
 
     def _in_thread(self, work: Any) -> asyncio.Future[Any]:
         return asyncio.get_running_loop().run_in_executor(self._thread, work)

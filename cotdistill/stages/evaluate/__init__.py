@@ -181,7 +181,7 @@ def _teacher(student: str, config: EvaluateConfig) -> Teacher:
     from cotdistill.teachers.local import Teacher as LocalTeacher
 
     return LocalTeacher(
-        model=student.removeprefix("local:"), concurrency=config.batch_size, threads=config.threads, seed=config.seed
+        model=student.removeprefix("local:"), batch_size=config.batch_size, threads=config.threads, seed=config.seed
     )
 
 
