@@ -1,6 +1,9 @@
 """What `run` says: paths that can be pasted, the recipe by its path, the stage that is to blame, JSON lines."""
 
 import json
+import subprocess
+import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -135,3 +138,37 @@ def test_prompts_that_failed_last_time_are_not_new_ones(sums: Path, monkeypatch:
     changed = run.run(chosen, Silent()).record
     assert changed is not None
     assert (changed.changes["prompts_added"], changed.changes["prompts_removed"]) == (0, 0)
+
+
+def test_init_asks_again_after_a_slip_and_takes_prompts_of_ones_own(sums: Path) -> None:
+    words = "foo\nmaths\ngpt-4o\nmock:digit-chains\nclear; echo\ntiny\nnone.jsonl\nsums/prompts.jsonl\n"
+    done = subprocess.run(
+        [sys.executable, "-m", "cotdistill", "init", "mine"], input=words, capture_output=True, text=True
+    )
+    assert done.returncode == DONE, done.stderr
+    for slip in (
+        "no task named 'foo'",
+        "teacher 'gpt-4o': expected PROVIDER:MODEL",
+        "no student 'clear; echo'",
+        "none.j",
+    ):
+        assert slip in done.stderr
+    assert read(Path("mine/recipe.toml"), ['prompts="sums/prompts.jsonl"']).stages["finetune"].student == "tiny"
+    assert 'prompts = "../sums/prompts.jsonl"' in Path("mine/recipe.toml").read_text()
+    assert not Path("mine/prompts.jsonl").exists()
+    assert "question from 'question'" in done.stdout
+
+
+def test_init_without_questions_refuses_a_slip_and_writes_nothing() -> None:
+    done = cotdistill("init", "mine", "--yes", "--teacher", "gpt-4o")
+    assert (done.returncode, Path("mine").exists()) == (USAGE, False)
+    assert "expected PROVIDER:MODEL" in done.stderr
+
+
+def test_init_quotes_what_it_writes(tmp_path: Path) -> None:
+    from cotdistill.recipes import starter
+
+    (tmp_path / 'my "best" student').mkdir()
+    starter.write(tmp_path / "mine", "judge", "mock:digit-chains", 'my "best" student')
+    text = (tmp_path / "mine" / "recipe.toml").read_text()
+    assert tomllib.loads(text)["finetune"]["student"] == 'my "best" student'

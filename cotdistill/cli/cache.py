@@ -1,4 +1,4 @@
-"""`cotdistill cache`: look into the store of paid answers, take them out, throw old ones away."""
+"""`cotdistill cache`: look into the store of paid answers, export them, delete old ones."""
 
 from pathlib import Path
 from typing import Annotated
@@ -19,7 +19,7 @@ def cache_stats(
     path: StorePath = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a teacher.")] = False,
 ) -> None:
-    """What is in the store, by teacher."""
+    """Show how many answers of each teacher the store holds."""
     import json
     from datetime import UTC, datetime
 
@@ -38,12 +38,12 @@ def cache_stats(
 def cache_prune(
     older_than_days: Annotated[float, typer.Option(help="Delete answers stored longer ago than this.", metavar="DAYS")],
     model: Annotated[
-        str | None, typer.Option(help="Of this one only, as stats names it.", metavar="PROVIDER:MODEL")
+        str | None, typer.Option(help="Only answers of this teacher, as stats names it.", metavar="PROVIDER:MODEL")
     ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say how many, delete nothing.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say how many; delete nothing.")] = False,
     path: StorePath = None,
 ) -> None:
-    """Delete old answers for good; they would be bought again."""
+    """Delete old answers for good; asking for them again costs money again."""
     from cotdistill.store import admin
 
     count = admin.prune(_store_path(path), older_than_days=older_than_days, model=model, dry_run=dry_run)
@@ -52,7 +52,7 @@ def cache_prune(
 
 @cache.command("path", cls=GroupedCommand, epilog=example("cotdistill cache path"))
 def cache_path(path: StorePath = None) -> None:
-    """Where the store is."""
+    """Show where the store is."""
     typer.echo(_store_path(path))
 
 
@@ -61,7 +61,7 @@ def cache_export(
     output: Annotated[Path, typer.Option("-o", "--output", help="Where the result goes.", metavar="PATH")],
     path: StorePath = None,
 ) -> None:
-    """Every stored answer with the provider's JSON, one a line."""
+    """Write every stored answer with the provider's JSON, one a line."""
     from cotdistill import artifacts
     from cotdistill.artifacts import ArtifactWriter
     from cotdistill.store import admin

@@ -59,7 +59,7 @@ def _stage(stage: str, console: Console, settings: Any, call: Callable[[Any], "M
     preflight.check_packages(settings)
     reporter = progress.for_stderr(quiet=console.quiet, log_format=console.log_format)
     if console.verbose:
-        _tell_everything(reporter.note)
+        _log_everything(reporter.note)
     with progress.about(stage=stage):
         try:
             manifest = call(reporter)
@@ -76,20 +76,20 @@ def _stage(stage: str, console: Console, settings: Any, call: Callable[[Any], "M
     raise typer.Exit(BUDGET if manifest.stopped_by else DONE if manifest.complete else SOME_FAILED)
 
 
-def _tell_everything(note: Callable[[str], None]) -> None:
+def _log_everything(note: Callable[[str], None]) -> None:
     import logging
 
-    class Told(logging.Handler):
+    class Noted(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
             note(record.getMessage())
 
     logger = logging.getLogger("cotdistill")
     logger.setLevel(logging.DEBUG)
-    logger.addHandler(Told())
+    logger.addHandler(Noted())
 
 
 Output = Annotated[
-    Path, typer.Option("-o", "--output", help="Where the result goes.", metavar="PATH", show_default=False)
+    Path, typer.Option("-o", "--output", help="Where the result is written.", metavar="PATH", show_default=False)
 ]
 
 
@@ -122,7 +122,7 @@ def filter_(
     settings: config.FilterConfig,
     console: Console,
 ) -> None:
-    """Keep what is right (rejection sampling); every dropped response keeps its reason."""
+    """Keep correct responses (rejection sampling); every dropped one has its reason."""
     from cotdistill.stages import filter as stage
 
     if settings.explain is not None:
@@ -142,7 +142,7 @@ def format_(
     settings: config.FormatConfig,
     console: Console,
 ) -> None:
-    """Write training rows of problem, trace and answer."""
+    """Write training rows of problem, reasoning and answer."""
     from cotdistill.stages import format as stage
 
     _stage("format", console, settings, lambda progress: stage.run(kept, output, settings, progress))
@@ -173,7 +173,7 @@ def evaluate(
     settings: config.EvaluateConfig,
     console: Console,
 ) -> None:
-    """Ask the student held-out prompts and score it with the same verifiers."""
+    """Ask a student held-out prompts and score its answers with the verifiers of filter."""
     from cotdistill.stages import evaluate as stage
 
     load_env()
@@ -188,7 +188,7 @@ def report(
     run_dir: Annotated[Path, _argument("A directory with a run's files, such as runs/latest or demo.", "RUN_DIR")],
     output: Output,
 ) -> None:
-    """One self-contained page: funnel, cost, plots, traces to look through."""
+    """Write one self-contained page: result, funnel, cost, plots and traces."""
     from cotdistill import report as page
 
     info = page.write(run_dir, output)
@@ -198,7 +198,9 @@ def report(
 @command(epilog=example("cotdistill demo -o demo"))
 def demo(
     output: Annotated[Path, typer.Option("-o", "--output", help="Where its files go.", metavar="DIR")] = Path("demo"),
-    seed: Annotated[int, typer.Option(help="Of the problems, the rows' order and the students.", metavar="N")] = 0,
+    seed: Annotated[
+        int, typer.Option(help="Seed of the problems, the order of rows and the students.", metavar="N")
+    ] = 0,
     problems: Annotated[int, typer.Option(help="Training problems.", metavar="N")] = 2000,
     steps: Annotated[int, typer.Option(help="Training steps of each student.", metavar="N")] = 900,
 ) -> None:
@@ -230,7 +232,7 @@ def demo(
     ),
 )
 def mock_teacher(
-    port: Annotated[int, typer.Option(help="0 takes a free one.", metavar="N")] = 8010,
+    port: Annotated[int, typer.Option(help="Port to listen on; 0 takes a free one.", metavar="N")] = 8010,
     host: Annotated[str, typer.Option(help="Address to listen on.", metavar="ADDRESS")] = "127.0.0.1",
     replay: Annotated[
         Path | None,
@@ -240,24 +242,28 @@ def mock_teacher(
             metavar="FILE",
         ),
     ] = None,
-    latency_ms: Annotated[float, typer.Option(help="Wait this long before an answer (median).", metavar="MS")] = 0.0,
+    latency_ms: Annotated[float, typer.Option(help="Median delay of an answer, in milliseconds.", metavar="MS")] = 0,
     latency_tail: Annotated[
         float,
-        typer.Option(help="Its spread, log-normal: at 1, one in a hundred takes ten times as long.", metavar="SIGMA"),
-    ] = 0.0,
+        typer.Option(
+            help="Spread of the delay (log-normal): at 1, one answer in a hundred takes ten times as long.",
+            metavar="SIGMA",
+        ),
+    ] = 0,
     rpm: Annotated[int | None, typer.Option(help="Requests a minute; more get 429.", metavar="N")] = None,
     input_tpm: Annotated[int | None, typer.Option(help="Input tokens a minute.", metavar="N")] = None,
     output_tpm: Annotated[int | None, typer.Option(help="Output tokens a minute.", metavar="N")] = None,
-    burst: Annotated[float, typer.Option(help="Seconds of a limit that may be used at once.", metavar="S")] = 60.0,
+    burst: Annotated[float, typer.Option(help="Seconds of a limit that may be used at once.", metavar="S")] = 60,
     faults_: Annotated[
         str, typer.Option("--faults", help="What goes wrong, such as 429:0.2,cut:0.05; see below.", metavar="SPEC")
     ] = "",
-    truncate: Annotated[bool, typer.Option("--truncate", help="Cut every answer.")] = False,
+    truncate: Annotated[bool, typer.Option("--truncate", help="Cut every answer at the token cap.")] = False,
     ledger: Annotated[
-        Path | None, typer.Option(help="One line an answer that was billed, delivered or not.", metavar="FILE")
+        Path | None,
+        typer.Option(help="Write a line for each answer that was billed, delivered or not.", metavar="FILE"),
     ] = None,
-    seed: Annotated[int, typer.Option(help="Of mistakes, faults and latency.", metavar="N")] = 0,
-    accept_key: Annotated[str | None, typer.Option(help="Accept this key only (default: any).", metavar="KEY")] = None,
+    seed: Annotated[int, typer.Option(help="Seed of mistakes, faults and delays.", metavar="N")] = 0,
+    accept_key: Annotated[str | None, typer.Option(help="Accept only this key (default: any).", metavar="KEY")] = None,
 ) -> None:
     """The simulated teacher as an HTTP server, in OpenAI's and Anthropic's wire formats."""
     import asyncio

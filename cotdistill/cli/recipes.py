@@ -1,6 +1,7 @@
-"""The commands that live with a data set for a year: `run` a recipe, `init` one, `push` what came of it."""
+"""The commands around a recipe: `init` writes one, `run` runs it, `push` publishes what it made."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -24,17 +25,23 @@ def run(
     recipe: Annotated[Path, typer.Argument(help="A TOML file; `cotdistill init` writes one.", metavar="RECIPE")],
     change: Annotated[
         list[str] | None,
-        typer.Option("--set", help="Another value for one key. Repeatable.", metavar="STAGE.KEY=VALUE"),
+        typer.Option(
+            "--set", help="Set one key to another value, for this run. Repeatable.", metavar="STAGE.KEY=VALUE"
+        ),
     ] = None,
-    plan: Annotated[bool, typer.Option("--plan", help="Say what would run, why and at what cost; do nothing.")] = False,
-    keep: Annotated[int | None, typer.Option(help="Keep the newest N runs only.", metavar="N", min=1)] = None,
+    plan: Annotated[
+        bool, typer.Option("--plan", help="Say what would run, why and at what cost; run nothing.")
+    ] = False,
+    keep: Annotated[
+        int | None, typer.Option(help="Keep only the newest N complete runs of this recipe.", metavar="N", min=1)
+    ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress, no summary; errors only.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="The run's record as JSON on stdout.")] = False,
     log_format: Annotated[
         Literal["text", "json"], typer.Option(help="Log lines where stderr is no terminal.", metavar="text|json")
     ] = "text",
 ) -> None:
-    """The whole chain of a recipe, only what is new or changed; for cron."""
+    """Run the stages of a recipe that are new or changed; for cron."""
     from cotdistill import progress
     from cotdistill.recipes import run
     from cotdistill.recipes.recipe import read
@@ -75,34 +82,54 @@ def run(
 
 
 def init(
-    directory: Annotated[Path, typer.Argument(help="Where recipe, prompts and .env go.", metavar="DIR")] = Path(),
+    directory: Annotated[
+        Path, typer.Argument(help="Where recipe, prompts and .env are written.", metavar="DIR")
+    ] = Path(),
     task: Annotated[
         str | None, typer.Option(help="maths, choice, classification, code or judge.", metavar="NAME")
     ] = None,
-    teacher: Annotated[str | None, typer.Option(help="Who answers.", metavar="PROVIDER:MODEL")] = None,
-    student: Annotated[str | None, typer.Option(help="What to start from.", metavar="ID")] = None,
+    teacher: Annotated[
+        str | None, typer.Option(help="Model that answers, such as vllm:Qwen/Qwen3-8B.", metavar="PROVIDER:MODEL")
+    ] = None,
+    student: Annotated[
+        str | None, typer.Option(help="Model that is trained: tiny, smollm2-135m, a hub id, a directory.", metavar="ID")
+    ] = None,
+    prompts: Annotated[
+        Path | None, typer.Option(help="Your prompts (default: sample prompts).", metavar="FILE")
+    ] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Ask nothing; take the defaults.")] = False,
 ) -> None:
-    """Write a commented recipe, a .env and sample prompts."""
+    """Write a commented recipe, a .env and, if you have no prompts yet, sample prompts."""
     from cotdistill.recipes import starter
 
-    def asked(given: str | None, question: str, default: str) -> str:
-        return given or (default if yes else str(typer.prompt(question, default=default)))
+    def asked(given: str | None, question: str, default: str, check: Callable[[str], object]) -> str:
+        while True:
+            answer = given or (default if yes else str(typer.prompt(question, default=default)))
+            try:
+                check(answer)
+                return answer
+            except UsageError as error:
+                if given or yes:
+                    raise
+                typer.echo(str(error), err=True)
 
-    task = asked(task, f"What is it about ({', '.join(starter.TASKS)})", starter.TASKS[0])
-    starter.check(task)
-    teacher = asked(teacher, "Who answers (PROVIDER:MODEL)", starter.TEACHER)
-    student = asked(student, "What is trained (tiny, smollm2-135m, a hub id, a directory)", starter.STUDENT)
-    for line in starter.write(directory, task, teacher, student):
+    task = asked(task, f"Kind of task ({', '.join(starter.TASKS)})", starter.TASKS[0], starter.check_task)
+    teacher = asked(teacher, "Teacher that answers (PROVIDER:MODEL)", starter.TEACHER, starter.check_teacher)
+    question = "Student that is trained (tiny, smollm2-135m, a hub id, a directory)"
+    student = asked(student, question, starter.STUDENT, starter.check_student)
+    own = asked(str(prompts or ""), "Your prompts (a file, or samples)", starter.SAMPLES, starter.check_prompts)
+    for line in starter.write(directory, task, teacher, student, None if own == starter.SAMPLES else Path(own)):
         typer.echo(line)
 
 
 def push(
     directory: Annotated[Path, typer.Argument(help="A student, or a directory with rows of format.", metavar="DIR")],
     repository: Annotated[str, typer.Argument(help="Where on the hub.", metavar="OWNER/NAME")],
-    public: Annotated[bool, typer.Option("--public", help="Everybody may read it (default: private).")] = False,
-    message: Annotated[str, typer.Option(help="Of the commit.", metavar="TEXT")] = "Upload with cotdistill",
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be sent, send nothing.")] = False,
+    public: Annotated[bool, typer.Option("--public", help="Anyone may read it (default: private).")] = False,
+    message: Annotated[
+        str, typer.Option(help="Message of the commit on the hub.", metavar="TEXT")
+    ] = "Upload with cotdistill",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be sent; send nothing.")] = False,
 ) -> None:
     """Send a student or a data set, with its card, to the Hugging Face hub."""
     from cotdistill.publishing import hub

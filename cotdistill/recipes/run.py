@@ -61,18 +61,18 @@ def run(recipe: Recipe, progress: Progress) -> Outcome:
 def plan(recipe: Recipe, progress: Progress) -> list[tuple[str, str]]:
     """Each stage with what would happen to it and why; sends nothing, writes nothing."""
     chain = _Chain(recipe, progress)
-    told: list[tuple[str, str]] = []
+    lines: list[tuple[str, str]] = []
     for step in chain.steps():
         if step.why is None:
-            told.append((step.stage, "nothing new"))
+            lines.append((step.stage, "nothing new"))
             continue
-        told.append((step.stage, f"runs: {step.why}"))
+        lines.append((step.stage, f"runs: {step.why}"))
         if step.stage == "generate":
-            told.append(("", chain.estimate(step)))
+            lines.append(("", chain.estimate(step)))
         rest = list(recipe.stages)[list(recipe.stages).index(step.stage) + 1 :]
-        told += [(stage, "runs if its input changes") for stage in rest]
+        lines += [(stage, "runs if its input changes") for stage in rest]
         break
-    return told
+    return lines
 
 
 class _Chain:
