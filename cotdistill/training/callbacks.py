@@ -65,7 +65,7 @@ class Watch(TrainerCallback):  # type: ignore[misc]
         self.warm_up_s = 0.0
         """Seconds that the first steps took longer than they would at the speed of the others."""
         self._loss = self._eval_loss = ""
-        self._begun = self._warm = self._saved = 0.0
+        self._begun = self._warm = self._saved = self._stepped = self._saving_s = 0.0
         self._first_step = self._warm_tokens = 0
 
     def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
@@ -92,7 +92,7 @@ class Watch(TrainerCallback):  # type: ignore[misc]
             self.patience_lost = control.should_training_stop = True
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
-        step = state.global_step
+        step, self._stepped = state.global_step, time.monotonic()
         if not self._warm and step - self._first_step >= min(WARM_UP_STEPS, max(1, state.max_steps // 2)):
             self._warm, self._warm_tokens = time.monotonic(), self._trainer.read_tokens
         speed = f"{self.tokens_per_s():,.0f} tokens/s"
@@ -116,6 +116,7 @@ class Watch(TrainerCallback):  # type: ignore[misc]
 
     def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         self._saved = time.monotonic()
+        self._saving_s += self._saved - self._stepped
         if state.is_world_process_zero:
             (Path(args.output_dir) / f"checkpoint-{state.global_step}" / FINISHED).touch()
 
@@ -125,12 +126,14 @@ class Watch(TrainerCallback):  # type: ignore[misc]
             self.warm_up_s = max(0.0, self._warm - self._begun - usual)
 
     def tokens_per_s(self) -> float:
-        """Without the first steps, which also set things up; padding not counted."""
+        """Without the first steps, which also set things up, and without the time of checkpoints; padding not
+        counted."""
         read = self._trainer.read_tokens
         tokens, since = read - self._warm_tokens, self._warm or self._begun
         if not tokens:
             tokens, since = read, self._begun
-        return float(tokens * self._trainer.args.world_size / max(time.monotonic() - since, 1e-3))
+        seconds = time.monotonic() - since - self._saving_s
+        return float(tokens * self._trainer.args.world_size / max(seconds, 1e-3))
 
 
 def _lines(entries: Sequence[Entry]) -> bytes:

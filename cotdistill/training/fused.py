@@ -37,4 +37,4 @@ def cross_entropy(scores: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
     from liger_kernel.transformers.cross_entropy import LigerCrossEntropyLoss
 
     losses: torch.Tensor = LigerCrossEntropyLoss(reduction="none")(scores, targets)
-    return losses
+    return losses.float()
