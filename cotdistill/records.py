@@ -5,9 +5,11 @@ prompt and its price. Unknown fields are refused; absent fields are absent from 
 """
 
 from decimal import Decimal
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
+
+_AMOUNT = r"^[0-9]{1,15}(\.[0-9]{1,60})?([eE][+-]?[0-9]{1,2})?$"
 
 Role = Literal["system", "user", "assistant"]
 
@@ -19,6 +21,10 @@ redacted: returned encrypted."""
 StopReason = Literal["stop", "length", "refusal", "content_filter", "other"]
 
 Status = Literal["correct", "incorrect", "no_answer", "bad_reference", "timeout", "error", "unverified"]
+
+
+UNDECIDED: frozenset[Status] = frozenset({"unverified", "error", "bad_reference"})
+"""Of no answer that was right or wrong: such a sample counts in no pass rate and no accuracy."""
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
@@ -77,7 +83,7 @@ class Response(Record, frozen=True, kw_only=True):
     stop_detail: str | None = None
     teacher: TeacherInfo
     usage: Usage
-    cost_usd: str | None = None
+    cost_usd: Annotated[str, msgspec.Meta(pattern=_AMOUNT)] | None = None
     request_key: str
     license: str | None = None
 
@@ -94,7 +100,8 @@ class Verdict(Record, frozen=True, kw_only=True):
 
 class Judged(Record, frozen=True, kw_only=True):
     """A response with its verdict, and what is known of its prompt: how many `samples` it has, how many are
-    `correct`, their share (`pass_rate`), and the share that agree on the most frequent answer (`vote_share`).
+    `correct`, their share of those that were decided (`pass_rate`), and the share of all that agree on the most
+    frequent answer (`vote_share`).
     `weight` is the row's weight in the loss, 1 where it is absent."""
 
     response: Response

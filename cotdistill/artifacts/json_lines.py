@@ -110,7 +110,8 @@ def explain(error: Exception) -> str:
     if isinstance(error, RecursionError):
         return "not valid JSON: nested too deeply"
     text, _, place = str(error).partition(" - at `$")
-    text = text.replace("`", "").replace("JSON is malformed: ", "")
+    text = re.sub(r"str matching regex .*", "an amount such as 0.0012, at least 0", text.replace("`", ""))
+    text = text.replace("JSON is malformed: ", "")
     text = text[0].lower() + text[1:]
     if not isinstance(error, msgspec.ValidationError):
         return f"not valid JSON: {text}"

@@ -10,7 +10,7 @@ from typing import Literal
 from cotdistill.filters._copies import shown
 from cotdistill.filters._texts import every_turn, folded, problem, words
 from cotdistill.inputs.prompt_files import Entry, PromptFile
-from cotdistill.plugins import Share
+from cotdistill.plugins import Files, Share
 from cotdistill.records import Judged
 
 REASON = "in an evaluation set"
@@ -40,7 +40,7 @@ class Filter:
     The reason ends in the file and the id of the item that is most alike, and where in the response it stands.
     """
 
-    against: str
+    against: Files
     rule: Literal["containment", "any8"] = "containment"
     threshold: Share = 0.5
 

@@ -3,11 +3,13 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import get_args
 
 from cotdistill import plugins
 from cotdistill.answers.equality import reads_as_math
 from cotdistill.errors import CotDistillError
-from cotdistill.records import Prompt, Response, Verdict
+from cotdistill.records import Prompt, Response, Status, Verdict
 from cotdistill.verifiers import Verifier
 
 NOTHING = "none"
@@ -49,17 +51,36 @@ class Judge:
         if spec == NOTHING:
             return [[_unverified(response) for response in responses] for responses in prompts]
         verifier = self._verifier(spec)
-        if judge_many := getattr(verifier, "judge_many", None):
-            found: list[list[Verdict]] = judge_many(prompts)
-            return found
-        if judge_prompt := getattr(verifier, "judge_prompt", None):
-            return [judge_prompt(responses) for responses in prompts]
-        return [[verifier.judge(response) for response in responses] for responses in prompts]
+        judge_prompt = getattr(verifier, "judge_prompt", None)
+        place = f"{len(prompts)} prompts"
+        found: list[list[Verdict]] = []
+        try:
+            if judge_many := getattr(verifier, "judge_many", None):
+                found = [list(one) for one in judge_many(prompts)]
+            else:
+                for responses in prompts:
+                    place = f"prompt {responses[0].prompt.id!r}"
+                    if judge_prompt is not None:
+                        found.append(list(judge_prompt(responses)))
+                        continue
+                    verdicts = []
+                    for response in responses:
+                        place = f"prompt {response.prompt.id!r}, sample {response.sample}"
+                        verdicts.append(verifier.judge(response))
+                    found.append(verdicts)
+        except plugins.FAILURES as error:
+            raise plugins.failure(error, f"verifier {spec!r}", place) from error
+        _check_verdicts(spec, prompts, found)
+        return found
 
     @property
     def alone(self) -> bool:
         """Whether a verifier must not be asked from several processes."""
         return any(getattr(verifier, "alone", False) for verifier in self._built.values())
+
+    def files(self) -> list[Path]:
+        """What the options of `spec` name, to be recorded."""
+        return plugins.files("verifiers", self.spec) if self.spec not in (None, NOTHING) else []
 
     def notes(self) -> list[str]:
         """What a verifier has to say at the end, such as its cost."""
@@ -72,6 +93,36 @@ class Judge:
         if spec not in self._built:
             self._built[spec] = plugins.build("verifiers", spec)
         return self._built[spec]
+
+
+_STATUSES = frozenset(get_args(Status))
+
+
+def _check_verdicts(spec: str, prompts: Sequence[Sequence[Response]], found: Sequence[Sequence[Verdict]]) -> None:
+    """Raises CotDistillError for what is no verdict: it could be written, and not be read again."""
+    if [len(one) for one in prompts] != [len(one) for one in found]:
+        raise CotDistillError(f"verifier {spec!r}: expected a verdict for each response of each prompt")
+    for responses, verdicts in zip(prompts, found, strict=True):
+        for response, verdict in zip(responses, verdicts, strict=True):
+            if not isinstance(verdict, Verdict) or verdict.status not in _STATUSES or not _texts(verdict):
+                shown = f"{verdict!r}"[:200]
+                raise CotDistillError(
+                    f"verifier {spec!r}: expected a Verdict whose status is one of {', '.join(get_args(Status))}, "
+                    f"got {shown} for prompt {response.prompt.id!r}, sample {response.sample}"
+                )
+
+
+def _texts(verdict: Verdict) -> bool:
+    optional = (verdict.answer, verdict.reference, verdict.detail)
+    return isinstance(verdict.method, str) and all(one is None or isinstance(one, str) for one in optional)
+
+
+def check_some_decided(verdicts: Counter[str], first_error: str, whose: str) -> None:
+    """Raises CotDistillError where every answer that was to be judged ended in an error: that is no result."""
+    if verdicts["error"] and not verdicts.keys() - {"error", "unverified"}:
+        raise CotDistillError(
+            f"{whose}: none of {verdicts['error']} answers could be judged; the first error: {first_error}"
+        )
 
 
 def _unverified(response: Response) -> Verdict:

@@ -8,7 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from cotdistill.plugins import Count
+from cotdistill.plugins import Count, File
 from cotdistill.reasoning import split
 from cotdistill.records import Response, Status, Verdict
 from cotdistill.sandbox import isolation as isolations
@@ -50,7 +50,7 @@ class Verifier:
     program that sleeps has ten times that. memory_mb: of the program.
     """
 
-    tests: str | None = None
+    tests: File | None = None
     deadline_s: float = 10.0
     memory_mb: Count = 1024
     isolation: Literal["auto", "bubblewrap", "namespaces", "none"] = "auto"

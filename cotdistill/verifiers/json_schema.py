@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from cotdistill.plugins import File
 from cotdistill.reasoning import split
 from cotdistill.records import Response, Status, Verdict
 from cotdistill.verifiers._json import canonical, find, parsed
@@ -22,7 +23,7 @@ class Verifier:
     another document is never fetched. deadline_s: processor seconds, tried twice.
     """
 
-    schema: str | None = None
+    schema: File | None = None
     reference: Literal["auto", "schema", "value"] = "auto"
     deadline_s: float = 1.0
     _given: Schema | None = field(default=None, init=False, repr=False, compare=False)

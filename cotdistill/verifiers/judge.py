@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 from cotdistill import plugins, teachers
 from cotdistill.errors import CotDistillError, UsageError
 from cotdistill.inputs import templates
-from cotdistill.plugins import Count
+from cotdistill.plugins import Count, File
 from cotdistill.pricing import Prices
 from cotdistill.providers.types import Failure, Reply, Request, Teacher
 from cotdistill.records import Message, Response, Verdict
@@ -46,7 +46,7 @@ class Verifier:
     base_url: str | None = None
     on: Literal["always", "disagreement"] = "always"
     after: str = "math"
-    rubric: str = str(RUBRICS / "answer.md")
+    rubric: File = str(RUBRICS / "answer.md")
     max_output_tokens: Count = 2048
     effort: str | None = None
     concurrency: int | None = None

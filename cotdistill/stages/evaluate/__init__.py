@@ -23,7 +23,7 @@ from cotdistill.progress import Progress
 from cotdistill.providers.types import Reply, Request, Teacher
 from cotdistill.records import Judged, Prompt, Response, TeacherInfo
 from cotdistill.stages.evaluate import overlap
-from cotdistill.stages.evaluate.scores import compare, in_words, is_right, score
+from cotdistill.stages.evaluate.scores import compare, in_words, is_not_judged, is_right, score
 from cotdistill.stages.verification import Judge
 from cotdistill.store.answers import Store, request_key
 from cotdistill.store.location import default_path
@@ -54,6 +54,8 @@ def run(prompts: Path, scores: Path, config: EvaluateConfig, progress: Progress)
         for option, student in (("student", config.student), *(("baseline", one) for one in config.baseline)):
             for path in _files_of(student):
                 current.read(path, allow_modified=config.allow_modified, option=option)
+        for path in judge.files():
+            current.read(path, allow_modified=config.allow_modified, option="verify")
         file = PromptFile.chosen(prompts, config, bad=json_lines.BadLines(None, skippable=False))
         asked = _read(file)
         progress.note(f"{prompts}: {file.describe()}")
@@ -64,6 +66,7 @@ def run(prompts: Path, scores: Path, config: EvaluateConfig, progress: Progress)
         ):
             for student in (config.student, *config.baseline):
                 judged[student] = _answers(student, asked, judge, config, progress)
+                current.notes += _not_judged(student, judged[student])
                 for one in judged[student]:
                     answers.write(one)
             entries = [score(student, found) for student, found in judged.items()]
@@ -77,6 +80,21 @@ def run(prompts: Path, scores: Path, config: EvaluateConfig, progress: Progress)
             counts = {"prompts": len(asked), "students": len(entries), "answers": answers.records}
             results = {"students": entries, "columns": file.describe()}
             return current.publish([writer, answers], counts=counts, beside=extras, results=results)
+
+
+def _not_judged(student: str, judged: Sequence[Judged]) -> list[str]:
+    """A note where some answers could not be judged. Raises CotDistillError where no greedy one could: that is no
+    score."""
+    lost = [one.verdict for one in judged if is_not_judged(one)]
+    if not lost:
+        return []
+    first = f"{lost[0].status} by {lost[0].method}: {lost[0].detail or 'no reason is given'}"
+    if all(is_not_judged(one) for one in judged if one.response.sample == 0):
+        raise CotDistillError(f"{student}: none of its answers could be judged; the first: {first}")
+    return [
+        f"{student}: {len(lost)} answers could not be judged and count neither as right nor as wrong; "
+        f"the first: {first}"
+    ]
 
 
 def _extra_places(scores: Path, config: EvaluateConfig) -> list[Place]:
@@ -111,7 +129,8 @@ def _extras(
     files: list[FileInfo] = []
     notes = []
     if config.write_weak:
-        wrong = {one.response.prompt.id for one in judged if one.response.sample == 0 and not is_right(one)}
+        greedy = [one for one in judged if one.response.sample == 0 and not is_not_judged(one)]
+        wrong = {one.response.prompt.id for one in greedy if not is_right(one)}
         lines = [msgspec.json.encode(prompt) + b"\n" for prompt in prompts if prompt.id in wrong]
         files.append(artifacts.write_whole(Path(config.write_weak), b"".join(lines)))
         notes.append(f"{len(lines)} prompts that {config.student} gets wrong are in {config.write_weak}: generate more")

@@ -19,7 +19,9 @@ BINS = 5
 
 def score(student: str, judged: Sequence[Judged]) -> dict[str, Any]:
     """The scores of one student: `accuracy` and friends from the greedy answers (sample 0), `pass_at`, `majority` and
-    `calibration` from the sampled ones."""
+    `calibration` from the sampled ones. What could not be judged counts neither as right nor as wrong."""
+    not_judged = sum(map(is_not_judged, judged))
+    judged = [one for one in judged if not is_not_judged(one)]
     greedy = [one for one in judged if one.response.sample == 0]
     correct = sum(map(is_right, greedy))
     entry = {
@@ -31,6 +33,8 @@ def score(student: str, judged: Sequence[Judged]) -> dict[str, Any]:
         "stopped": _share(sum(one.response.stop_reason == "stop" for one in greedy), len(greedy)),
         "mean_output_tokens": _mean_output_tokens(greedy),
     }
+    if not_judged:
+        entry["not_judged"] = not_judged
     if tags := _by_tag(greedy):
         entry["by_tag"] = tags
         entry["weakest"] = [tag for tag, found in tags.items() if found["n"] >= FEWEST_OF_A_TAG][:WEAK_TAGS]
@@ -47,6 +51,11 @@ def _mean_output_tokens(greedy: Sequence[Judged]) -> float | None:
     return round(sum(known) / len(known), 1) if known else None
 
 
+def is_not_judged(judged: Judged) -> bool:
+    """Whether the verifier failed, or the reference cannot be read: nothing is known of the answer."""
+    return judged.verdict.status in ("error", "bad_reference")
+
+
 def is_right(judged: Judged) -> bool:
     """Whether the verifier found it correct and it ended by itself: a cut-off text that passes a right number by is
     no answer, and filter drops it too."""
@@ -57,7 +66,8 @@ def compare(student: Sequence[Judged], other: Sequence[Judged]) -> dict[str, Any
     """The paired difference on the same prompts, by their greedy answers: how many only one of them has right, and the
     exact two-sided test of McNemar (1947) whether that could be chance."""
     ours, theirs = (
-        {one.response.prompt.id: is_right(one) for one in side if one.response.sample == 0} for side in (student, other)
+        {one.response.prompt.id: is_right(one) for one in side if one.response.sample == 0 and not is_not_judged(one)}
+        for side in (student, other)
     )
     shared = [name for name in ours if name in theirs]
     only_ours = sum(ours[name] and not theirs[name] for name in shared)

@@ -6,9 +6,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from cotdistill import artifacts, plugins
-from cotdistill.artifacts import ArtifactWriter, Manifest
+from cotdistill.artifacts import ArtifactWriter, Manifest, outputs
 from cotdistill.artifacts.json_lines import BadLines
+from cotdistill.artifacts.outputs import Place
+from cotdistill.artifacts.together import OfResponse, together, working_path
 from cotdistill.config import FilterConfig, check
+from cotdistill.errors import CotDistillError
 from cotdistill.filters import Filter
 from cotdistill.parallel.processes import cores, in_order
 from cotdistill.progress import Progress
@@ -17,6 +20,7 @@ from cotdistill.selectors import Selector
 from cotdistill.stages.filter.funnel import Funnel
 from cotdistill.stages.filter.look_ahead import look_ahead
 from cotdistill.stages.filter.screen import Chunk, Result, Screen, Screened, ask, chunks, named_filters, remembers
+from cotdistill.stages.verification import NOTHING, check_some_decided
 
 PACKAGES = ("math-verify", "latex2sympy2_extended", "sympy", "rensa")
 
@@ -36,16 +40,19 @@ def run(responses: Path, kept: Path, config: FilterConfig, progress: Progress) -
     """
     check(config)
     screen = Screen.build(config)  # also: a wrong spec ends the run before it begins
-    siblings = [artifacts.sibling(kept, ending) for ending in ("dropped.jsonl", "suspects.jsonl")]
-    siblings += [artifacts.sibling(kept, "bad.jsonl")] if config.skip_bad else []
-    with artifacts.run("filter", kept, _options(config), PACKAGES, siblings=siblings) as current:
+    endings = ("dropped.jsonl", "suspects.jsonl", *(("bad.jsonl",) if config.skip_bad else ()))
+    siblings = [artifacts.sibling(kept, ending) for ending in endings]
+    work = working_path(kept)
+    places = outputs.replaced(Place(work, outputs.never, f"-o {kept}"))
+    with artifacts.run("filter", kept, _options(config), PACKAGES, siblings=siblings, also=places) as current:
         current.read(responses, allow_modified=config.allow_modified, written_by="generate")
-        for evaluation in config.against:
-            current.read(Path(evaluation), allow_modified=config.allow_modified, option="against")
+        for option, path in _named(config):
+            current.read(path, allow_modified=config.allow_modified, option=option)
         progress.begin("filter", current.inputs[0].records)
         sieve = Sieve.build(config)
         said: list[str] = []
         with (
+            together(responses, OfResponse, work) as ordered,
             BadLines(artifacts.sibling(kept, "bad.jsonl") if config.skip_bad else None) as bad,
             ArtifactWriter(kept) as keeping,
             ArtifactWriter(artifacts.sibling(kept, "dropped.jsonl")) as dropping,
@@ -54,9 +61,9 @@ def run(responses: Path, kept: Path, config: FilterConfig, progress: Progress) -
 
             def screened() -> Iterator[list[list[Screened]]]:
                 nonlocal said
-                for result in _results(config, screen, responses):
+                for result in _results(config, screen, ordered.path):
                     for line in result.bad:
-                        bad.add(responses, line.number, line.line, line.problem)
+                        bad.add(responses, ordered.line(line.number), line.line, line.problem)
                     sieve.funnel.used.update(result.used)
                     said = result.notes
                     yield result.prompts
@@ -68,7 +75,8 @@ def run(responses: Path, kept: Path, config: FilterConfig, progress: Progress) -
                     for outcome in sieve.sift(samples):
                         (keeping if isinstance(outcome, Judged) else dropping).write(outcome)
                 progress.update(keeping.records + dropping.records, f"{keeping.records} kept")
-            current.notes += [*sieve.funnel.notes(), *said]
+            check_some_decided(sieve.funnel.statuses, sieve.funnel.first_error, str(responses))
+            current.notes += [*ordered.notes(), *sieve.funnel.notes(), *said]
             current.notes += bad.notes()
             if suspecting.records:
                 current.notes.append(
@@ -80,6 +88,15 @@ def run(responses: Path, kept: Path, config: FilterConfig, progress: Progress) -
                 counts=sieve.funnel.counts(),
                 results=sieve.funnel.results(),
             )
+
+
+def _named(config: FilterConfig) -> Iterator[tuple[str, Path]]:
+    """The files that options name, also those of plug-ins, with the option of filter."""
+    yield from (("against", Path(one)) for one in config.against)
+    specs = [("verifiers", "verify", config.verify), ("selectors", "select", config.select)]
+    for folder, option, spec in [*specs, *(("filters", "filter", spec) for spec in config.filter)]:
+        if spec is not None and spec != NOTHING:
+            yield from ((option, path) for path in plugins.files(folder, spec))
 
 
 def _results(config: FilterConfig, screen: Screen, responses: Path) -> Iterator[Result]:
@@ -120,10 +137,9 @@ class Sieve:
         self.funnel.judged([one.judged for one in samples])
         looked = [self._look(one) for one in samples]
         survivors = [one.judged for one in looked if not one.filter]
-        chosen = survivors if self.selector is None else self.selector.choose(survivors)
-        chosen_ones = {id(one) for one in chosen}  # not sample numbers: joined files may repeat them
+        chosen = self._choose(survivors)  # by identity, not by sample number: joined files may repeat those
         for one in looked:
-            if not one.filter and id(one.judged) not in chosen_ones:
+            if not one.filter and id(one.judged) not in chosen:
                 one = Screened(one.judged, "select", f"not chosen by {self.select_spec}")
             if one.filter:
                 self.funnel.drop(one.filter, one.reason)
@@ -131,6 +147,23 @@ class Sieve:
             else:
                 yield one.judged
         self.funnel.kept(len(chosen))
+
+    def _choose(self, survivors: list[Judged]) -> set[int]:
+        """Raises CotDistillError for a selector that fails, or that returns what it was not given."""
+        if self.selector is None or not survivors:
+            return {id(one) for one in survivors}
+        name, place = f"selector {self.select_spec!r}", f"prompt {survivors[0].response.prompt.id!r}"
+        try:
+            chosen = list(self.selector.choose(survivors))
+        except plugins.FAILURES as error:
+            raise plugins.failure(error, name, place) from error
+        given = {id(one) for one in survivors}
+        if any(id(one) not in given for one in chosen) or len({id(one) for one in chosen}) < len(chosen):
+            raise CotDistillError(
+                f"{name}: expected some of the responses it was given, each at most once and as it is, for {place}; "
+                f"got {len(chosen)} of {len(survivors)}, with copies or other things among them"
+            )
+        return {id(one) for one in chosen}
 
     def _look(self, one: Screened) -> Screened:
         if one.filter:

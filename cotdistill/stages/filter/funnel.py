@@ -7,8 +7,8 @@ from decimal import Decimal
 from typing import Any
 
 from cotdistill.answers.classes import classes
-from cotdistill.records import Judged, Record, money
-from cotdistill.stages.verification import verified_with
+from cotdistill.records import UNDECIDED, Judged, Record, money
+from cotdistill.stages.verification import NOTHING, verified_with
 from cotdistill.statistics import Clustered
 
 MAX_TAGS = 1_000
@@ -43,23 +43,35 @@ class Funnel:
     accuracy: Clustered = field(default_factory=Clustered)
     by_tag: dict[str, Clustered] = field(default_factory=dict)
     cost: Decimal | None = Decimal(0)
+    first_error: str = ""
 
     def judged(self, samples: Sequence[Judged]) -> None:
         """All samples of one prompt, before anything is dropped."""
         statuses = [one.verdict.status for one in samples]
         self.statuses.update(statuses)
         self.tally.update(prompts=1, responses=len(samples))
-        verified = len(statuses) - statuses.count("unverified")
+        decided = sum(status not in UNDECIDED for status in statuses)
         correct = statuses.count("correct")
-        if verified:
-            self.accuracy.add(correct, verified)
+        self._count_undecided(samples)
+        if decided:
+            self.accuracy.add(correct, decided)
             for tag in _tags(samples[0]):
                 if tag in self.by_tag or len(self.by_tag) < MAX_TAGS:
-                    self.by_tag.setdefault(tag, Clustered()).add(correct, verified)
-            self.pass_rates[_bin(correct / len(samples))] += 1
+                    self.by_tag.setdefault(tag, Clustered()).add(correct, decided)
+            self.pass_rates[_bin(correct / decided)] += 1
         for one in samples:
             cost = one.response.cost_usd
             self.cost = None if cost is None or self.cost is None else self.cost + Decimal(cost)
+
+    def _count_undecided(self, samples: Sequence[Judged]) -> None:
+        for one in samples:
+            verdict = one.verdict
+            if verdict.status == "error" and not self.first_error:
+                self.first_error = f"{verdict.method}: {verdict.detail or 'no reason is given'}"
+            if verdict.status == "unverified":
+                asked = one.response.prompt.reference is not None
+                why = "no_decision" if verdict.method != NOTHING else "not_asked" if asked else "no_reference"
+                self.tally[why] += 1
 
     def kept(self, count: int) -> None:
         self.tally.update(kept=count, prompts_kept=bool(count))
@@ -92,8 +104,17 @@ class Funnel:
 
     def notes(self) -> list[str]:
         notes = [verified_with(self.used)]
-        if unverified := self.statuses["unverified"]:
-            notes.append(f"{unverified} responses are unverified: their prompts have no reference")
+        if count := self.tally["no_reference"]:
+            notes.append(f"{count} responses are unverified: their prompts have no reference")
+        if count := self.tally["not_asked"]:
+            notes.append(f"{count} responses are unverified, as --verify none asks")
+        if count := self.tally["no_decision"]:
+            notes.append(f"{count} responses are unverified: their verifier could not decide")
+        if count := self.statuses["error"]:
+            notes.append(
+                f"{count} responses could not be judged and count neither as right nor as wrong; the first error: "
+                f"{self.first_error}"
+            )
         if broken := self.statuses["bad_reference"]:
             notes.append(f"{broken} responses could not be judged: their reference cannot be read")
         if self.accuracy.trials and self.pass_rates["1"] == self.tally["prompts"] > 20:

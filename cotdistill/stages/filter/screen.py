@@ -18,7 +18,7 @@ from cotdistill.artifacts.json_lines import decode_lines, open_input
 from cotdistill.config import FilterConfig
 from cotdistill.errors import CotDistillError
 from cotdistill.filters import ChoosingFilter, Filter
-from cotdistill.records import Judged, Response, Verdict
+from cotdistill.records import UNDECIDED, Judged, Response, Verdict
 from cotdistill.stages.verification import NOTHING, Judge
 
 BEFORE_VERDICT = ("stop_reason", "empty_answer", "think_tags")
@@ -84,7 +84,7 @@ def chunks(path: Path, responses: int = RESPONSES_A_CHUNK) -> Iterator[Chunk]:
             found: str | None
             try:
                 found = decoder.decode(line).prompt.id
-            except (msgspec.DecodeError, UnicodeDecodeError):
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
                 found = current
             if count >= responses and found != current:
                 yield Chunk(str(path), start, size, first)
@@ -136,15 +136,15 @@ class Screen:
 
     def _one_prompt(self, responses: Sequence[Response], verdicts: Sequence[Verdict]) -> list[Screened]:
         correct = sum(verdict.status == "correct" for verdict in verdicts)
-        verified = any(verdict.status != "unverified" for verdict in verdicts)
-        pass_rate = round(correct / len(verdicts), 4) if verified else None
+        decided = sum(verdict.status not in UNDECIDED for verdict in verdicts)
+        pass_rate = round(correct / decided, 4) if decided else None
         votes = vote_share(verdicts) if len(verdicts) > 1 else None
         judged = [
             Judged(
                 response=response,
                 verdict=verdict,
                 samples=len(verdicts),
-                correct=correct if verified else None,
+                correct=correct if decided else None,
                 pass_rate=pass_rate,
                 vote_share=votes,
                 weight=self._weight(verdict, pass_rate),
@@ -164,7 +164,7 @@ class Screen:
 
     def _weight(self, verdict: Verdict, pass_rate: float | None) -> float | None:
         """For the loss: 1 - p or 4p(1 - p) of the pass rate p (DART-Math, arXiv 2407.13690, samples by the first)."""
-        if verdict.status not in ("correct", "unverified") and self.incorrect_weight is not None:
+        if verdict.status not in ("correct", *UNDECIDED) and self.incorrect_weight is not None:
             return self.incorrect_weight
         if self.weight == NOTHING or pass_rate is None:
             return None
@@ -186,7 +186,7 @@ def ask(name: str, one: Filter, judged: Judged) -> str | None:
     """Raises CotDistillError that names plug-in and sample, where a plug-in fails or answers something else."""
     try:
         reason = one.reason_to_drop(judged)
-    except Exception as error:
+    except plugins.FAILURES as error:
         raise _failed(name, judged, error) from error
     if reason is not None and not isinstance(reason, str):
         raise CotDistillError(f"filter {name!r}: expected a reason or None for {_place(judged)}, got {reason!r}")
@@ -197,12 +197,12 @@ def let_consider(name: str, one: ChoosingFilter, samples: Sequence[Judged]) -> N
     """Show one prompt to a filter that looks ahead. Raises CotDistillError that names both where it fails."""
     try:
         one.consider(samples)
-    except Exception as error:
+    except plugins.FAILURES as error:
         raise _failed(name, samples[0], error) from error
 
 
-def _failed(name: str, judged: Judged, error: Exception) -> CotDistillError:
-    return CotDistillError(f"filter {name!r} failed on {_place(judged)}: {type(error).__name__}: {error}")
+def _failed(name: str, judged: Judged, error: BaseException) -> CotDistillError:
+    return plugins.failure(error, f"filter {name!r}", _place(judged))
 
 
 def _place(judged: Judged) -> str:

@@ -10,8 +10,10 @@ from pathlib import Path
 import msgspec
 
 from cotdistill import artifacts, students
-from cotdistill.artifacts import ArtifactWriter, Manifest, json_lines
+from cotdistill.artifacts import ArtifactWriter, Manifest, outputs
 from cotdistill.artifacts.json_lines import BadLines
+from cotdistill.artifacts.outputs import Place
+from cotdistill.artifacts.together import OfJudged, together, working_path
 from cotdistill.chat import proof
 from cotdistill.chat.proof import Proof
 from cotdistill.config import FormatConfig, check
@@ -38,7 +40,11 @@ def run(kept: Path, train: Path, config: FormatConfig, progress: Progress) -> Ma
     maker, features = Rows(config, proof), Features()
     paths = [train, *(artifacts.sibling(train, ending) for ending in ("holdout.jsonl", "holdout.prompts.jsonl"))]
     siblings = [*paths[1:], *([artifacts.sibling(train, "bad.jsonl")] if config.skip_bad else [])]
-    places = trainers.places(config.export, train, holdout=bool(config.holdout))
+    work = working_path(train)
+    places = [
+        *trainers.places(config.export, train, holdout=bool(config.holdout)),
+        *outputs.replaced(Place(work, outputs.never, f"-o {train}")),
+    ]
     with (
         artifacts.run("format", train, dataclasses.asdict(config), siblings=siblings, also=places) as current,
         ExitStack() as stack,
@@ -48,7 +54,8 @@ def run(kept: Path, train: Path, config: FormatConfig, progress: Progress) -> Ma
         rows, held, prompts = (stack.enter_context(ArtifactWriter(path)) for path in paths)
         seen = 0
         progress.begin("format", None)
-        for _, samples in groupby(json_lines.read_records(kept, Judged, bad), key=lambda one: one.response.prompt.id):
+        ordered = stack.enter_context(together(kept, OfJudged, work))
+        for _, samples in groupby(ordered.records(Judged, bad), key=lambda one: one.response.prompt.id):
             group = list(samples)
             prompt = group[0].response.prompt
             side, seen = (held if is_held_out(prompt, config.holdout) else rows), seen + 1
@@ -59,7 +66,7 @@ def run(kept: Path, train: Path, config: FormatConfig, progress: Progress) -> Ma
                 prompts.write(prompt)
             progress.update(rows.records + held.records)
         written = {"rows": rows.records, "holdout_rows": held.records, "holdout_prompts": prompts.records}
-        current.notes += [*bad.notes(), *_notes(maker, config)]
+        current.notes += [*ordered.notes(), *bad.notes(), *_notes(maker, config)]
         if not rows.records and not held.records:
             current.notes.append(f"{kept} holds nothing to write{_NEEDS_PAIRS if config.format == 'dpo' else ''}")
         if config.holdout:

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -45,11 +45,39 @@ class Rows:
 
     def _laid_out(self, samples: Sequence[Judged]) -> Iterator[tuple[Judged, str, dict[str, Any]]]:
         if hasattr(self._layout, "rows"):
-            yield from ((samples[0], ending, row) for ending, row in self._layout.rows(samples))
+            pairs: list[tuple[str, Any]] = self._ask(lambda: list(self._layout.rows(samples)), samples[0])
+            if not all(isinstance(pair, tuple) and len(pair) == 2 for pair in pairs):
+                raise self._wrong(pairs, samples[0], "pairs of an id's ending and a row")
+            yield from ((samples[0], str(ending), self._checked(row, samples[0])) for ending, row in pairs)
             return
         for judged in samples:
             self.counts["without_reasoning"] += not judged.response.reasoning
-            yield judged, str(judged.response.sample), self._layout.row(judged)
+            yield judged, str(judged.response.sample), self._row(judged)
+
+    def _row(self, judged: Judged) -> dict[str, Any]:
+        return self._checked(self._ask(lambda: self._layout.row(judged), judged), judged)
+
+    def _ask(self, make: Callable[[], Any], judged: Judged) -> Any:
+        """Raises CotDistillError that names layout and sample where the layout fails."""
+        try:
+            return make()
+        except plugins.FAILURES as error:
+            raise plugins.failure(error, f"format {self.config.format!r}", _place(judged)) from error
+
+    def _checked(self, row: Any, judged: Judged) -> dict[str, Any]:
+        if not isinstance(row, dict):
+            raise self._wrong(row, judged, "a row, as a dict")
+        if self.config.format.endswith(".py"):
+            try:
+                checked: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(row))  # as it will be read again
+            except (TypeError, ValueError, RecursionError):
+                raise self._wrong(row, judged, "a row of texts, numbers, lists and dicts, as JSON has them") from None
+            return checked
+        return row
+
+    def _wrong(self, found: Any, judged: Judged, expected: str) -> CotDistillError:
+        shown = f"{found!r}"[:200]
+        return CotDistillError(f"format {self.config.format!r}: expected {expected} for {_place(judged)}, got {shown}")
 
     def _fitting(self, row: dict[str, Any], judged: Judged) -> dict[str, Any] | None:
         """The row, a shorter one, or None when the student cannot read it."""
@@ -77,7 +105,7 @@ class Rows:
         def shorter(trace: str) -> dict[str, Any]:
             response = msgspec.structs.replace(judged.response, reasoning=trace)
             cut = msgspec.structs.replace(judged, response=response)
-            return {**row, **self._layout.row(cut)}
+            return {**row, **self._row(cut)}
 
         quiet = Proof(proof.tokenizer, proof.max_length)
         trace = steps_that_fit(reasoning, lambda part: all(map(quiet.of, _conversations(shorter(part), judged, part))))
@@ -87,6 +115,10 @@ class Rows:
         for one in _conversations(shorter(trace), judged, trace):
             proof.of(one)
         return shorter(trace)
+
+
+def _place(judged: Judged) -> str:
+    return f"prompt {judged.response.prompt.id!r}, sample {judged.response.sample}"
 
 
 def _conversations(row: dict[str, Any], judged: Judged, trace: str | None = None) -> list[dict[str, Any]]:

@@ -9,7 +9,7 @@ from itertools import islice
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from cotdistill import artifacts, teachers
+from cotdistill import artifacts, plugins, teachers
 from cotdistill.artifacts import Manifest, outputs
 from cotdistill.artifacts.json_lines import BadLines
 from cotdistill.artifacts.outputs import Place
@@ -247,6 +247,8 @@ def _read_besides(config: GenerateConfig) -> Iterator[tuple[str, Path]]:
         yield "template", templates.path_of(config.template)
     if config.few_shot:
         yield "few_shot", Path(config.few_shot)
+    if config.until_accepted and config.verify:
+        yield from (("verify", path) for path in plugins.files("verifiers", config.verify))
 
 
 def _siblings(config: GenerateConfig, output: Path) -> list[Path]:

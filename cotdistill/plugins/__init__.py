@@ -13,16 +13,21 @@ import importlib
 import importlib.util
 import re
 import sys
-import traceback
 import types
 import typing
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
-import msgspec
-
-from cotdistill.errors import UsageError
+from cotdistill.errors import CotDistillError, UsageError
+from cotdistill.plugins import calls
+from cotdistill.plugins.calls import FAILURES as FAILURES
+from cotdistill.plugins.calls import place, words
+from cotdistill.plugins.options import Count as Count
+from cotdistill.plugins.options import File as File
+from cotdistill.plugins.options import Files as Files
+from cotdistill.plugins.options import Share as Share
+from cotdistill.plugins.options import convert, separator_of
 
 FOLDERS = ("teachers", "verifiers", "filters", "selectors", "formats")
 METHODS = {
@@ -34,16 +39,10 @@ METHODS = {
 }
 """What a plug-in's class must have, or one of; the Protocols in each folder say more."""
 
-_PACKAGE = Path(__file__).parent
+_PACKAGE = Path(__file__).parent.parent
 
 loaded: dict[str, str] = {}
 """The plug-in files that were loaded by path, with their hashes, for the manifest: their content decides too."""
-
-Count = Annotated[int, msgspec.Meta(ge=1)]
-"""For an option of a plug-in: how many, at least 1."""
-
-Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
-"""For an option of a plug-in: from 0 to 1."""
 
 
 def names(folder: str) -> list[str]:
@@ -57,7 +56,7 @@ def describe(folder: str, name: str) -> tuple[str, list[str]]:
     for node in tree.body:
         if isinstance(node, ast.ClassDef) and node.name == _class_name(folder):
             summary = (ast.get_docstring(node) or ast.get_docstring(tree) or "").partition("\n")[0]
-            return summary, [text for field in node.body if (text := _option(field))]
+            return summary, [text for field in node.body if (text := _option(folder, name, field))]
     return "", []
 
 
@@ -70,12 +69,12 @@ def build(folder: str, spec: str) -> Any:
     name, options = parse(spec)
     kind = load(folder, name)
     fields = {field.name: field for field in dataclasses.fields(kind) if field.init}
-    hints = typing.get_type_hints(kind, include_extras=True)
+    hints = _hints(kind, name)
     values = {}
     for key, text in options.items():
         if key not in fields:
             raise UsageError(f"{name!r} has no option {key!r}; {_there_are('its options are', fields, key)}")
-        values[key] = _convert(text, hints[key], f"{name}:{key}")
+        values[key] = convert(text, hints[key], f"{name}:{key}")
     missing = [key for key, field in fields.items() if key not in values and _required(field)]
     if missing:
         raise UsageError(f"{name!r} needs {', '.join(missing)}: write {name}:{missing[0]}=…")
@@ -83,6 +82,33 @@ def build(folder: str, spec: str) -> Any:
         return kind(**values)
     except ValueError as error:
         raise UsageError(f"{spec}: {error}") from None
+    except CotDistillError:
+        raise
+    except FAILURES as error:
+        raise UsageError(f"{place(error, loaded)}{spec}: {words(error)}") from error
+
+
+def files(folder: str, spec: str) -> list[Path]:
+    """The files that the options of a plug-in name, defaults included; a plug-in of a person's own is one itself."""
+    name, options = parse(spec)
+    kind = load(folder, name)
+    hints = _hints(kind, name)
+    found = [Path(name)] if name.endswith(".py") else []
+    for field in dataclasses.fields(kind):
+        value = options.get(field.name, None if field.default is dataclasses.MISSING else field.default)
+        if isinstance(value, str) and (separator := separator_of(hints.get(field.name))) is not None:
+            found += [Path(one) for one in (value.split(separator) if separator else [value]) if one]
+    return found
+
+
+def _hints(kind: Any, name: str) -> dict[str, Any]:
+    try:
+        return typing.get_type_hints(kind, include_extras=True)
+    except Exception as error:  # whatever is written where a type is expected
+        file = getattr(sys.modules.get(kind.__module__), "__file__", name)
+        raise UsageError(
+            f"{file}: class {kind.__name__}: the types of its options cannot be resolved: {words(error)}"
+        ) from error
 
 
 def load(folder: str, name: str) -> Any:
@@ -103,6 +129,11 @@ def load(folder: str, name: str) -> Any:
     if missing:
         raise UsageError(f"{name}: class {_class_name(folder)} has no method {missing[0].replace('|', ' or ')}")
     return kind
+
+
+def failure(error: BaseException, plug_in: str, on: str) -> CotDistillError:
+    """The one-line error to raise for what a plug-in raised (see `calls.failure`)."""
+    return calls.failure(error, plug_in, on, loaded)
 
 
 def _has_one(kind: Any, methods: str) -> bool:
@@ -136,15 +167,21 @@ def _class_name(folder: str) -> str:
     return folder.removesuffix("s").capitalize()
 
 
-def _option(node: ast.stmt) -> str:
+def _option(folder: str, name: str, node: ast.stmt) -> str:
+    """As it is typed: `on=prompt`. A default that is computed is looked up in the class, and only then imported."""
     if not isinstance(node, ast.AnnAssign) or not isinstance(node.target, ast.Name):
         return ""
     if "ClassVar" in ast.unparse(node.annotation):
         return ""
     if node.value is None:
         return node.target.id
-    default = ast.unparse(node.value)
-    return "" if default.startswith(("field(", "dataclasses.field(")) else f"{node.target.id}={default}"
+    if ast.unparse(node.value).startswith(("field(", "dataclasses.field(")):
+        return ""
+    try:
+        default = ast.literal_eval(node.value)
+    except ValueError:
+        default = getattr(load(folder, name), node.target.id)
+    return f"{node.target.id}={'none' if default is None else default}"
 
 
 def _required(field: dataclasses.Field[Any]) -> bool:
@@ -161,34 +198,9 @@ def _load_file(path: Path) -> types.ModuleType:
     sys.modules[name] = module
     try:
         spec.loader.exec_module(module)
-    except Exception as error:  # whatever a file of one's own does when it is imported
-        line = next((frame.lineno for frame in reversed(_frames(error)) if frame.filename == str(path)), None)
-        line = error.lineno if isinstance(error, SyntaxError) else line
-        at = f":{line}" if line else ""
-        raise UsageError(f"{path}{at}: the plug-in cannot be loaded: {type(error).__name__}: {error}") from error
+    except FAILURES as error:
+        line = error.lineno if isinstance(error, SyntaxError) else None
+        at = f"{path}:{line}: " if line else place(error, [str(path)]) or f"{path}: "
+        raise UsageError(f"{at}the plug-in cannot be loaded: {words(error)}") from error
     loaded[str(path)] = "sha256:" + hashlib.sha256(path.read_bytes()).hexdigest()
     return module
-
-
-def _frames(error: BaseException) -> list[traceback.FrameSummary]:
-    return list(traceback.extract_tb(error.__traceback__))
-
-
-def _convert(text: str, hint: Any, where: str) -> Any:
-    kinds = [kind for kind in typing.get_args(hint) if kind is not type(None)]
-    if typing.get_origin(hint) is typing.Literal:
-        if text not in kinds:
-            raise UsageError(f"{where}: expected one of {', '.join(map(str, kinds))}, got {text!r}")
-        return text
-    kind = kinds[0] if kinds else hint
-    try:
-        if kind is bool:
-            return {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}[text.lower()]
-        value = kind(text)
-    except (ValueError, KeyError):
-        raise UsageError(f"{where}: expected {kind.__name__}, got {text!r}") from None
-    try:
-        return msgspec.convert(value, hint) if kind in (int, float) else value
-    except msgspec.ValidationError as error:
-        limit = str(error).removeprefix("Expected ").replace("`", "")
-        raise UsageError(f"{where}: expected {limit}, got {text!r}") from None

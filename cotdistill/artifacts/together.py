@@ -1,0 +1,151 @@
+"""The samples of one prompt, one after the other, also where a file has them apart: sorted by sample, joined, shuffled.
+
+A stage that looks at a prompt's samples together would otherwise see many prompts of one sample each.
+"""
+
+from array import array
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, TypeVar
+
+import msgspec
+
+from cotdistill.artifacts.files import PartialFile, open_input
+from cotdistill.artifacts.json_lines import BadLines, decode_lines
+
+T = TypeVar("T")
+
+_AT_ONCE = 100_000
+"""Prompts that are compared at once."""
+
+
+class Id(msgspec.Struct):
+    id: str
+
+
+class OfResponse(msgspec.Struct):
+    """What is read of a response."""
+
+    prompt: Id
+    sample: int = 0
+
+    def place(self) -> tuple[str, int]:
+        return self.prompt.id, self.sample
+
+
+class OfJudged(msgspec.Struct):
+    """What is read of a judged response."""
+
+    response: OfResponse
+
+    def place(self) -> tuple[str, int]:
+        return self.response.place()
+
+
+@dataclass(frozen=True)
+class Together:
+    """`path` is the file itself, or where its lines stand in another order; `apart` is how many prompts needed that."""
+
+    source: Path
+    path: Path
+    apart: int = 0
+    _numbers: "array[int] | None" = None
+
+    def line(self, number: int) -> int:
+        """The number in the source of a line of `path`, both from 1."""
+        return number if self._numbers is None else self._numbers[number - 1]
+
+    def records(self, kind: type[T], bad: BadLines) -> Iterator[T]:
+        with open_input(self.path) as file:
+            lines = decode_lines(file, kind, lambda n, line, problem: bad.add(self.source, self.line(n), line, problem))
+            for _, record in lines:
+                yield record
+
+    def notes(self) -> list[str]:
+        if not self.apart:
+            return []
+        return [f"the samples of {self.apart:,} prompts stood apart in {self.source}; they were taken together"]
+
+
+@contextmanager
+def together(source: Path, kind: type[OfResponse] | type[OfJudged], work: Path) -> Iterator[Together]:
+    """Where every prompt's samples stand together, the file as it is, at 8 bytes of memory a prompt. Otherwise its
+    lines are written to `work`, by the prompt's first place in the file and then by sample, which takes about 150 bytes
+    of memory a line; `work` is removed at the end. A line that cannot be read stays with the one before it."""
+    apart = _apart(source, kind)
+    if not apart:
+        yield Together(source, source)
+        return
+    order = _order(source, kind)
+    file = PartialFile(work)
+    try:
+        numbers = _write(source, order, file)
+        file.finish()
+        yield Together(source, file.partial, apart, numbers)
+    finally:
+        file.discard()
+
+
+def working_path(output: Path) -> Path:
+    """For `work`, beside an output: it stands there under its partial name."""
+    return output.with_name(f"{output.name}.together")
+
+
+def _places(source: Path, kind: type[OfResponse] | type[OfJudged]) -> Iterator[tuple[int, int, int]]:
+    """Of each line the hash of its prompt's id, its sample and its length."""
+    place: Callable[[bytes], tuple[str, int]] = lambda line: decoder.decode(line).place()  # noqa: E731
+    decoder = msgspec.json.Decoder(kind)
+    name, sample = 0, 0
+    with open_input(source) as file:
+        for line in file:
+            try:
+                id, sample = place(line)
+                name = hash(id)
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+                """It stays with the line before it."""
+            yield name, sample, len(line)
+
+
+def _apart(source: Path, kind: type[OfResponse] | type[OfJudged]) -> int:
+    """How many prompts come back after another one."""
+    starts = array("q")
+    last: int | None = None
+    for name, _, _ in _places(source, kind):
+        if name != last:
+            starts.append(name)
+            last = name
+    parts = 1 + len(starts) // _AT_ONCE
+    repeated = 0
+    for part in range(parts):
+        seen: set[int] = set()
+        twice: set[int] = set()
+        for name in starts:
+            if name % parts == part:
+                (twice if name in seen else seen).add(name)
+        repeated += len(twice)
+    return repeated
+
+
+def _order(source: Path, kind: type[OfResponse] | type[OfJudged]) -> list[tuple[int, int, int, int, int]]:
+    """Of each line its prompt's rank, its sample, its number, its offset and its length, in the new order."""
+    ranks: dict[int, int] = {}
+    offset = 0
+    lines = []
+    for number, (name, sample, size) in enumerate(_places(source, kind), 1):
+        lines.append((ranks.setdefault(name, len(ranks)), sample, number, offset, size))
+        offset += size
+    return sorted(lines)
+
+
+def _write(source: Path, order: list[tuple[int, int, int, int, int]], file: PartialFile) -> "array[int]":
+    numbers = array("q")
+    reader: BinaryIO
+    with open_input(source) as reader:
+        for _, _, number, offset, size in order:
+            reader.seek(offset)
+            line = reader.read(size)
+            file.write(line if line.endswith(b"\n") else line + b"\n")
+            numbers.append(number)
+    return numbers

@@ -1,0 +1,57 @@
+"""The options of a plug-in: what their types may say, and a text of the command line as a value of one."""
+
+import typing
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import msgspec
+
+from cotdistill.errors import UsageError
+
+
+@dataclass(frozen=True)
+class _Reads:
+    separator: str = ""
+
+
+Count = Annotated[int, msgspec.Meta(ge=1)]
+"""How many, at least 1."""
+
+Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
+"""From 0 to 1."""
+
+File = Annotated[str, _Reads()]
+"""A file that is read: its hash is recorded."""
+
+Files = Annotated[str, _Reads("|")]
+"""Several files that are read, written a|b."""
+
+
+def separator_of(hint: Any) -> str | None:
+    """What stands between the files that an option of this type names; None where it names none."""
+    for one in (hint, *typing.get_args(hint)):
+        for extra in getattr(one, "__metadata__", ()):
+            if isinstance(extra, _Reads):
+                return extra.separator
+    return None
+
+
+def convert(text: str, hint: Any, where: str) -> Any:
+    """Raises UsageError that names the option where `text` is no value of its type."""
+    kinds = [kind for kind in typing.get_args(hint) if kind is not type(None)]
+    if typing.get_origin(hint) is typing.Literal:
+        if text not in kinds:
+            raise UsageError(f"{where}: expected one of {', '.join(map(str, kinds))}, got {text!r}")
+        return text
+    kind = kinds[0] if kinds else hint
+    try:
+        if kind is bool:
+            return {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}[text.lower()]
+        value = kind(text)
+    except (ValueError, KeyError, TypeError):
+        raise UsageError(f"{where}: expected {getattr(kind, '__name__', kind)}, got {text!r}") from None
+    try:
+        return msgspec.convert(value, hint) if kind in (int, float) else value
+    except msgspec.ValidationError as error:
+        limit = str(error).removeprefix("Expected ").replace("`", "")
+        raise UsageError(f"{where}: expected {limit}, got {text!r}") from None
