@@ -11,6 +11,9 @@ from cotdistill.records import Usage
 if TYPE_CHECKING:
     from genai_prices.types import PriceCalculation
 
+BATCHED = ("anthropic", "openai", "openai_responses")
+"""Teachers with a Batch API, at half the price."""
+
 _PER_MILLION = Decimal(1_000_000)
 _ONE_EACH = Usage(input_tokens=1, output_tokens=1)
 

@@ -31,6 +31,7 @@ class Scripted:
     """Answers request after request as `script` says; `asked` holds when, and under which key."""
 
     script: Callable[[int], Failure | float]
+    provider: str = "scripted"
     asked: list[tuple[float, str]] = field(default_factory=list)
 
     async def ask(self, request: Request, idempotency_key: str) -> Reply:
@@ -200,6 +201,59 @@ def test_a_bug_is_not_an_answer_and_is_not_retried() -> None:
         return 1 / 0
 
     assert len(at_desk(broken, use).teacher.asked) == 1
+
+
+def test_a_bug_that_one_reply_lays_bare_does_not_end_a_run_that_has_answers() -> None:
+    async def use(desk: Desk) -> None:
+        await desk.retrier.ask(REQUEST, "fine")
+        with pytest.raises(FailedRequestError, match="a bug in teacher scripted: ZeroDivisionError: division by zero"):
+            await desk.retrier.ask(REQUEST, "odd")
+        await desk.retrier.ask(REQUEST, "fine again")
+
+    assert len(at_desk(lambda number: 0.05 if number != 1 else 1 / 0, use).teacher.asked) == 3
+
+
+# Waits that are too long
+
+
+def test_a_wait_longer_than_allowed_ends_the_run_and_holds_nobody() -> None:
+    day = Failure("retry", "429: requests per day", wait_s=86_400.0, push_back="quota")
+
+    async def use(desk: Desk) -> None:
+        with pytest.raises(AccountError, match=r"requests per day.*asks to wait 24 h, and --max-wait is 15 min: come"):
+            await desk.retrier.ask(REQUEST, "k")
+        assert virtual_time.now() < 1 and desk.stop.is_set()
+
+    assert len(at_desk(lambda number: day, use).teacher.asked) == 1
+
+
+def test_a_limit_without_a_time_that_lets_nothing_through_ends_the_run_after_the_longest_wait() -> None:
+    """Providers without a code for spent credit call it a rate limit, for ever."""
+    spent = Failure("retry", "429: exhausted", push_back="quota")
+
+    async def use(desk: Desk) -> None:
+        await asyncio.gather(*(desk.retrier.ask(REQUEST, str(number)) for number in range(3)))
+        two = (Request((Message(role="user", content=text),), 10) for text in ("a", "b"))
+        outcomes = await asyncio.gather(*(desk.retrier.ask(one, "k") for one in two), return_exceptions=True)
+        assert {type(one) for one in outcomes} == {FailedRequestError, AccountError}
+        assert all("nothing was answered for 15 min (--max-wait): 429: exhausted" in str(one) for one in outcomes)
+        assert 900 < virtual_time.now() < 1200
+
+    at_desk(lambda number: 0.05 if number < 3 else spent, use, attempts=1000)
+
+
+def test_a_limit_is_waited_for_while_the_server_is_at_work_on_something() -> None:
+    busy = Failure("retry", "429: one at a time", push_back="quota")
+
+    async def use(desk: Desk) -> None:
+        await asyncio.gather(desk.retrier.ask(REQUEST, "long"), desk.retrier.ask(REQUEST, "patient"))
+
+    def script(number: int) -> Failure | float:
+        if number == 0:
+            return 2000.0
+        return busy if virtual_time.now() < 1990 else 0.05
+
+    at_desk(script, use, attempts=1000, timeout_s=3000)
 
 
 # The pool

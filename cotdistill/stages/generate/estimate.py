@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from cotdistill.dispatch.asking import Job
-from cotdistill.pricing import Prices
+from cotdistill.pricing import BATCHED, Prices
 from cotdistill.records import Usage
 from cotdistill.stages.generate.plan import Answers, Plan
 
@@ -85,7 +85,9 @@ class Survey:
             if cost is None:
                 results["cost"] = "unknown; give --price-in and --price-out"
             else:
-                results[name], results[f"{name}_batch"] = f"{cost:.2f}", f"{cost / 2:.2f}"
+                results[name] = f"{cost:.2f}"
+                if self.prices.provider in BATCHED:
+                    results[f"{name}_batch"] = f"{cost / 2:.2f}"
         return results
 
 
