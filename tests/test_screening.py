@@ -125,15 +125,12 @@ def test_a_killed_run_leaves_no_process_behind(tmp_path: Path) -> None:
     words += ["--filter", str(tmp_path / "slow.py")]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     with subprocess.Popen([sys.executable, "-m", "cotdistill", *words], env=environment) as process:
-        until = time.monotonic() + 60
         while len(pids := [int(path.name[4:]) for path in tmp_path.glob("pid-*")]) < 2:
-            assert time.monotonic() < until, "two workers started"
+            assert process.poll() is None, "the run ended before two workers started"
             time.sleep(0.05)
         process.send_signal(signal.SIGKILL)
     assert process.pid not in pids
-    until = time.monotonic() + 30
-    while any(_alive(pid) for pid in pids):
-        assert time.monotonic() < until, "a worker outlived its parent"
+    while any(_alive(pid) for pid in pids):  # pytest's time limit ends this where one lives on
         time.sleep(0.05)
 
 

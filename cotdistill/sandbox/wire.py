@@ -305,12 +305,11 @@ class Peer:
             raise Ended from None
 
     def _receive(self) -> list[Any]:
-        line = self._lines.readline()
         try:
-            message = self._loads(line)
+            message = self._loads(self._lines.readline())
             if message[0] not in ("ask", "done", "raised") or len(message) != 4:
                 raise Ended
-        except (Ended, ValueError, RecursionError, LookupError, TypeError):
+        except (Ended, ValueError, RecursionError, LookupError, TypeError, MemoryError, OSError):
             self.gone = True
             raise Ended from None
         return list(message)

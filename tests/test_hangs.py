@@ -1,0 +1,26 @@
+"""No extractor, filter or verifier reads a nasty text again from every place (table: `tests/benchmarks/hangs.py`)."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.benchmarks.hangs import made, subjects
+from tests.cpu import at_most_cpu_s
+from tests.nasty import SHAPES
+
+LETTERS = 30_000
+"""A quadratic reading of so many letters takes seconds, a linear one hundredths of a second."""
+
+LIMITS = {"verifier regex": 3.0, "verifier math": 12.0, "verifier majority": 12.0, "reference of math": 12.0}
+"""Where a deadline ends what is not linear: twice that, and what is around it."""
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("subject", subjects())
+def test_nothing_takes_long_over_a_nasty_text(subject: str, tmp_path: Path) -> None:
+    run = made(subject, str(tmp_path))
+    run("Answer: 4")
+    for name, shape in SHAPES.items():
+        with at_most_cpu_s(LIMITS.get(subject, 1.0), name):
+            run(shape(LETTERS))
