@@ -15,10 +15,14 @@ ROOT = Path(__file__).parent.parent
 SHARED = Path(os.environ.get("COTDISTILL_SHARED", ROOT.parent / "shared"))
 
 
+PROVIDERS = ("OPENAI_", "ANTHROPIC_", "AZURE_", "AWS_", "GOOGLE_", "CLOUD_ML_", "CLOUDSDK_")
+
+
 @pytest.fixture(autouse=True)
 def _clean_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    for name in ("OPENAI_API_KEY", "ANTHROPIC_API_KEY", "OPENAI_BASE_URL", "ANTHROPIC_BASE_URL"):
-        monkeypatch.delenv(name, raising=False)
+    for name in os.environ:
+        if name.endswith("_API_KEY") or name.startswith(PROVIDERS):
+            monkeypatch.delenv(name)
     monkeypatch.setenv("COTDISTILL_CACHE", str(tmp_path / "store.sqlite"))
     yield
 

@@ -26,6 +26,7 @@ class Server:
     url: str = ""
     requests: list[dict[str, Any]] = field(default_factory=list)
     headers: list[dict[str, str]] = field(default_factory=list)
+    paths: list[str] = field(default_factory=list)
 
 
 @contextlib.asynccontextmanager
@@ -36,6 +37,7 @@ async def serving(answer: Callable[[int, dict[str, Any]], Scripted]) -> AsyncIte
     async def handle(request: web.Request) -> web.StreamResponse:
         body = await request.json()
         server.requests.append(body)
+        server.paths.append(request.path_qs)
         server.headers.append({name.lower(): value for name, value in request.headers.items()})
         scripted = answer(len(server.requests) - 1, body)
         await asyncio.sleep(scripted.delay_s)

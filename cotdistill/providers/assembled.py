@@ -27,6 +27,8 @@ class Body:
     cost_usd: Decimal | None = None
     refusal: str = ""
     stop_detail: str | None = None
+    tags: ReasoningKind = "raw"
+    """What kind of trace stands between tags inside the text."""
     answers: bool = False
     """It holds something, such as a block of an unknown type, though neither text nor trace."""
 
@@ -45,7 +47,7 @@ def assembled(raw: bytes, body: Body, own: Tags) -> Reply:
             f"the server broke the answer off ({body.finish})", usage=body.usage, cost_usd=body.cost_usd
         )
     inside = split(body.text, own)
-    trace = _trace(body, _Trace(inside.reasoning, "raw", inside.rule), inside.answer)
+    trace = _trace(body, _Trace(inside.reasoning, body.tags, inside.rule), inside.answer)
     answer = body.refusal or inside.answer
     stop_reason, detail = ending(body.finish, answer)
     if not (answer.strip() or trace.text or body.answers or body.usage.output_tokens) and stop_reason in (

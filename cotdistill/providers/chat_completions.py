@@ -1,14 +1,42 @@
 """Chat Completions, as OpenAI made it and as most other servers speak it: what its teachers have in common."""
 
+import re
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Any
 
 from cotdistill.providers.assembled import Body, assembled
+from cotdistill.providers.chat_stream import collect
 from cotdistill.providers.lenient import document, error_in, excerpt, items, mapping, text, word
 from cotdistill.providers.sdk_teacher import SdkTeacher
 from cotdistill.providers.thoughts import Thoughts, parts, summarised, thoughts
 from cotdistill.providers.types import BadReplyError, Reply, Request
 from cotdistill.providers.usage import billed, chat_usage
+
+_CAPS = ("max_tokens", "max_completion_tokens")
+
+_WANTS_A_STREAM = re.compile(
+    r"only\b.{0,40}\bstream|stream(?:ing)?\b.{0,60}\b(?:only|is required|must be (?:set to )?true)"
+    r"|(?:enable|use|set|requires?|must)\b.{0,40}\bstream(?:ing)?\b(?!_)"
+    r"|non-?stream\w*.{0,40}\bnot (?:be )?(?:supported|allowed)"
+    r"|not support\w*.{0,40}\bnon-?stream",
+    re.IGNORECASE,
+)
+_UNKNOWN_FIELD = (
+    r"unsupported|not supported|unrecognized|unknown|unexpected|extra (?:inputs|fields)|not permitted|not allowed"
+    r"|no longer|deprecated|invalid (?:parameter|argument)|does not (?:support|accept)"
+)
+
+
+def _refuses(cap: str, words: str) -> bool:
+    """Whether the field itself is refused, and not its value."""
+    named = re.search(rf"\b{cap}\b", words)
+    other = next(name for name in _CAPS if name != cap)
+    if not named or re.search(
+        r"too (?:large|small|high)|at (?:most|least)|less than|exceed|maximum|range", words, re.I
+    ):
+        return False
+    return bool(re.search(rf"\b{other}\b", words) or re.search(_UNKNOWN_FIELD, words, re.IGNORECASE))
 
 
 def thinking_switch(effort: str | None) -> dict[str, Any]:
@@ -28,8 +56,12 @@ class ChatTeacher(SdkTeacher):
 
     cap: str = field(default="max_tokens", init=False, repr=False)
     """The body's field that caps the output."""
+    _other_cap: str = field(default="", init=False, repr=False)
+    """What that field is called here, where the server refuses its usual name."""
 
-    path: ClassVar[str] = "/chat/completions"
+    path: str = field(default="/chat/completions", init=False, repr=False)
+    _streams: bool = field(default=False, init=False, repr=False)
+    """The server answers in streams only."""
 
     def reasoning(self, effort: str | None) -> dict[str, Any]:
         """What the body says of reasoning, by --effort: OpenAI's own field, which most servers know."""
@@ -43,6 +75,31 @@ class ChatTeacher(SdkTeacher):
             **self.reasoning(request.effort),
         }
         return whole if request.temperature is None else {**whole, "temperature": request.temperature}
+
+    def wire(self, body: dict[str, Any]) -> dict[str, Any]:
+        """In a stream, or with the cap under its other name, where the server wants that: the answer is the same, and
+        so is its request key."""
+        sent = {
+            self._other_cap if name == self.cap and self._other_cap else name: value for name, value in body.items()
+        }
+        return {**sent, "stream": True, "stream_options": {"include_usage": True}} if self._streams else sent
+
+    def adapted(self, error: Any, wire: dict[str, Any]) -> bool:
+        """Found out from the first refusal, and remembered for the run."""
+        words = f"{error.message} {error.body}"
+        if error.status_code not in (400, 404, 405, 415, 422, 501):
+            return False
+        if _WANTS_A_STREAM.search(words) and not wire.get("stream"):
+            self._streams = True
+            return True
+        cap = next((name for name in _CAPS if name in wire), "")
+        if cap and _refuses(cap, words):
+            self._other_cap = next(name for name in _CAPS if name != cap)
+            return True
+        return False
+
+    async def collect(self, chunks: AsyncIterator[bytes]) -> bytes:
+        return await collect(chunks)
 
     def extract(self, raw: bytes) -> Reply:
         completion = document(raw, "chat completion")
@@ -62,6 +119,7 @@ class ChatTeacher(SdkTeacher):
             thoughts=trace,
             rule=rule,
             refusal=refusal,
+            tags="summary" if "gemini" in f"{self.model} {served}".lower() else "raw",
             finish=word(choice.get("finish_reason")),
             served_model=served,
             usage=chat_usage(counts, empty=not (content.text or trace.text or refusal)),

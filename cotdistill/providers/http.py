@@ -23,12 +23,23 @@ class ElsewhereError(Exception):
     """The server redirects to another one, which must get neither the key nor the prompts."""
 
 
-def open_client(sdk: ModuleType, *, key: str, base_url: str, concurrency: int, timeout_s: float) -> Any:
+def open_client(
+    sdk: ModuleType,
+    *,
+    base_url: str,
+    concurrency: int,
+    timeout_s: float,
+    key: str = "",
+    make: Callable[..., Any] | None = None,
+) -> Any:
     """The async client of the OpenAI or the Anthropic SDK, without retries of its own. The base URL is always
-    explicit: a stray OPENAI_BASE_URL or ANTHROPIC_BASE_URL must not redirect paid traffic."""
-    kind = sdk.AsyncOpenAI if sdk.__name__ == "openai" else sdk.AsyncAnthropic
+    explicit: a stray OPENAI_BASE_URL or ANTHROPIC_BASE_URL must not redirect paid traffic. `make` makes a client of
+    another kind, out of `max_retries` and `http_client`."""
+    if make is None:
+        kind = sdk.AsyncOpenAI if sdk.__name__ == "openai" else sdk.AsyncAnthropic
+        make = partial(kind, api_key=key, base_url=base_url)
     http = _http_client(sdk, base_url=base_url, concurrency=concurrency, timeout_s=timeout_s)
-    return without_foreign_headers(kind(api_key=key, base_url=base_url, max_retries=0, http_client=http), base_url)
+    return without_foreign_headers(make(max_retries=0, http_client=http), base_url)
 
 
 def without_foreign_headers(client: Any, base_url: str) -> Any:
@@ -127,6 +138,8 @@ class Sender:
     sdk: ModuleType
     client: Any
     path: str
+    signed: bool = False
+    """Each request is signed, or carries a token that is soon renewed: it goes through the SDK every time."""
     _first: Any = field(default=None, init=False, repr=False)
 
     async def post(self, content: bytes, idempotency_key: str, *, stream: bool = False) -> Any:
@@ -141,7 +154,8 @@ class Sender:
                 options={"headers": {"Idempotency-Key": idempotency_key}},
                 stream=stream,
             )
-            self._first = response.history[0].request if response.history else response.request
+            if not self.signed:
+                self._first = response.history[0].request if response.history else response.request
             return response
         headers = self._first.headers.copy()
         headers["Idempotency-Key"] = idempotency_key

@@ -14,13 +14,20 @@ from cotdistill.providers.types import Quota, RateLimits
 _AXES = {
     "requests": "requests",
     "tokens": "tokens",
+    "req-minute": "requests",
+    "tokens-minute": "tokens",
     "input-tokens": "input_tokens",
     "output-tokens": "output_tokens",
 }
-_OPENAI = re.compile(rb"x-ratelimit-(limit|remaining|reset)-(requests|tokens)", re.IGNORECASE)
+_OPENAI = re.compile(rb"x-ratelimit-(limit|remaining|reset)-(requests|tokens|req-minute|tokens-minute)", re.IGNORECASE)
+"""The last two are Mistral's."""
 _ANTHROPIC = re.compile(
     rb"anthropic-ratelimit-(requests|tokens|input-tokens|output-tokens)-(limit|remaining|reset)", re.IGNORECASE
 )
+LONGEST_MINUTE_S = 600.0
+"""A bucket that is full again in longer than that does not count by the minute: Groq's requests, and OpenAI's in its
+lowest tier, are a day's. What is left of them is no pace, and the server says when they are used up."""
+
 _DURATION = re.compile(r"([\d.]+)(ms|s|m|h)")
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 
@@ -49,7 +56,12 @@ def _quota(said: dict[str, str]) -> Quota | None:
     limit, remaining = _whole(said.get("limit")), _whole(said.get("remaining"))
     if limit is None or limit <= 0:
         return None
-    return Quota(limit, None if remaining is None or remaining < 0 else remaining, _reset_s(said.get("reset", "")))
+    reset_s = _reset_s(said.get("reset", ""))
+    if reset_s and remaining is not None and 0 <= remaining < limit:
+        refilled_in_s = reset_s * limit / (limit - remaining)
+        if refilled_in_s > LONGEST_MINUTE_S:
+            return None
+    return Quota(limit, None if remaining is None or remaining < 0 else remaining, reset_s)
 
 
 def _whole(text: str | None) -> int | None:

@@ -4,6 +4,7 @@ A teacher's file says where it differs: the SDK, the server, the variable with i
 """
 
 import importlib
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field, replace
 from types import ModuleType, TracebackType
 from typing import Any, ClassVar, Literal, Self
@@ -18,6 +19,9 @@ from cotdistill.providers.lenient import excerpt
 from cotdistill.providers.rate_limits import rate_limits
 from cotdistill.providers.types import MOST_IN_FLIGHT, BadReplyError, Failure, Reply, Request
 from cotdistill.reasoning.marks import Tags
+
+MOST_ADAPTED = 2
+"""Refusals of how it was asked that one request learns from."""
 
 
 @dataclass
@@ -37,19 +41,21 @@ class SdkTeacher:
     sdk: ClassVar[Literal["openai", "anthropic"]] = "openai"
     key: ClassVar[str]
     """The environment variable with the API key."""
-    path: ClassVar[str]
+    path: str = field(default="", init=False, repr=False)
     """Where a request is posted, below `base_url`."""
+    signed: ClassVar[bool] = False
+    """Whether each request must go through the SDK's client, which signs it."""
 
     async def __aenter__(self) -> Self:
         sdk = self._sdk()
         client = open_client(
             sdk,
-            key=api_key(self.key, self.provider, self.base_url),
             base_url=self.base_url,
             concurrency=self.concurrency,
             timeout_s=self.timeout_s,
+            make=self.client,
         )
-        self._sender = Sender(sdk, client, self.path)
+        self._sender = Sender(sdk, client, self.path, self.signed)
         return self
 
     async def __aexit__(
@@ -57,8 +63,27 @@ class SdkTeacher:
     ) -> None:
         await self._sender.client.close()
 
+    def api_key(self) -> str:
+        """Raises AccountError where there is none."""
+        return api_key(self.key, self.provider, self.base_url)
+
+    def client(self, **common: Any) -> Any:
+        """The SDK's async client for this server; `common` is what every client of ours has."""
+        sdk = self._sdk()
+        kind = sdk.AsyncOpenAI if self.sdk == "openai" else sdk.AsyncAnthropic
+        return kind(api_key=self.api_key(), base_url=self.base_url, **common)
+
     def body(self, request: Request) -> dict[str, Any]:
+        """What is asked, in the JSON that its wire format has for it: it and the base URL make the request key."""
         raise NotImplementedError
+
+    def wire(self, body: dict[str, Any]) -> dict[str, Any]:
+        """What is sent for a body, where a server wants something in another place: nothing that decides the answer."""
+        return body
+
+    def adapted(self, error: Any, wire: dict[str, Any]) -> bool:
+        """Whether the server refused how it was asked, and the next `wire` asks in the way that it wants."""
+        return False
 
     def extract(self, raw: bytes) -> Reply:
         """The reply in the provider's JSON. Raises BadReplyError where it holds none."""
@@ -76,18 +101,53 @@ class SdkTeacher:
             raise BadReplyError(f"the reply cannot be read ({found}): {excerpt(raw)}", final=True) from error
 
     async def ask(self, request: Request, idempotency_key: str) -> Reply:
-        body = self.body(request)
-        stream = bool(body.get("stream"))
-        response = await self._sender.post(msgspec.json.encode(body), idempotency_key, stream=stream)
-        raw = masked_bytes(await self.collect(response) if stream else response.content)
-        return replace(self.read(raw), limits=rate_limits(response.headers.raw))
+        body, sdk = self.body(request), self._sdk()
+        for number in range(MOST_ADAPTED):
+            wire = self.wire(body)
+            try:
+                return await self._ask(wire, f"{idempotency_key}-{number}" if number else idempotency_key)
+            except sdk.APIStatusError as error:
+                if not self.adapted(error, wire):
+                    raise
+        return await self._ask(self.wire(body), f"{idempotency_key}-{MOST_ADAPTED}")
 
-    async def collect(self, response: Any) -> bytes:
-        """A streamed response in the JSON that the same answer has unstreamed, for teachers that stream."""
+    async def _ask(self, wire: dict[str, Any], idempotency_key: str) -> Reply:
+        stream = bool(wire.get("stream"))
+        response = await self._sender.post(msgspec.json.encode(wire), idempotency_key, stream=stream)
+        raw = await self._streamed(response) if stream else response.content
+        if not stream and is_stream(response):
+            raw = await self.collect(_whole(raw))
+        return replace(self.read(masked_bytes(raw)), limits=rate_limits(response.headers.raw))
+
+    async def collect(self, chunks: AsyncIterator[bytes]) -> bytes:
+        """A streamed answer in the JSON that the same answer has unstreamed."""
         raise NotImplementedError
+
+    async def _streamed(self, response: Any) -> bytes:
+        """The whole answer, of a server that streams and of one that does not care for `stream`."""
+        import httpx2
+
+        try:
+            if is_stream(response):
+                return await self.collect(response.aiter_bytes())
+            whole: bytes = await response.aread()
+            return whole
+        except httpx2.RequestError as error:  # while reading, the SDK does not wrap it
+            words = errors.clean(str(error)) or type(error).__name__
+            raise BadReplyError(f"the stream broke off: {words}") from None
+        finally:
+            await response.aclose()
 
     def classify(self, error: Exception) -> Failure:
         return errors.classify(self._sdk(), error)
 
     def _sdk(self) -> ModuleType:
         return importlib.import_module(self.sdk)
+
+
+def is_stream(response: Any) -> bool:
+    return "event-stream" in response.headers.get("content-type", "")
+
+
+async def _whole(raw: bytes) -> AsyncIterator[bytes]:
+    yield raw

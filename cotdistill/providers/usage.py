@@ -9,6 +9,9 @@ from typing import Any
 from cotdistill.providers.lenient import count, mapping
 from cotdistill.records import Usage
 
+LEAST_HIDDEN = 16
+"""Tokens between the total and what is named; fewer are a server's way of counting, no chain of thought."""
+
 
 def chat_usage(usage: dict[str, Any], *, empty: bool) -> Usage:
     """Of Chat Completions and of Responses, which differ in the names; `empty` is an answer that holds nothing, the
@@ -32,6 +35,8 @@ def chat_usage(usage: dict[str, Any], *, empty: bool) -> Usage:
     output = completion
     if total is not None and prompt:
         output = max(completion or 0, total - prompt, reasoning or 0)
+        if reasoning is None and completion and output - completion >= LEAST_HIDDEN:
+            reasoning = output - completion  # Gemini gives no number for it
     elif reasoning and reasoning > (completion or 0):
         output = (completion or 0) + reasoning
     return _usage(prompt, output, reasoning, hit, empty=empty)

@@ -1,6 +1,7 @@
 """Anthropic Messages. Thinking arrives as a summary of the model's chain; the raw chain is billed, not shown."""
 
 import re
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
@@ -37,13 +38,18 @@ class Teacher(SdkTeacher):
     provider: ClassVar[str] = "anthropic"
     sdk: ClassVar[Literal["openai", "anthropic"]] = "anthropic"
     key: ClassVar[str] = "ANTHROPIC_API_KEY"
-    path: ClassVar[str] = "/v1/messages"
+    path: str = field(default="/v1/messages", init=False, repr=False)
 
     def __post_init__(self) -> None:
-        if _ADAPTIVE.match(self.model) or not self.model.startswith("claude-"):
+        name = self.claude()
+        if _ADAPTIVE.match(name) or not name.startswith("claude-"):
             self._budgeted = False
-        elif _BUDGETED.match(self.model):
+        elif _BUDGETED.match(name):
             self._budgeted = True
+
+    def claude(self) -> str:
+        """The model by Anthropic's own name."""
+        return self.model
 
     def body(self, request: Request) -> dict[str, Any]:
         if request.temperature is not None:
@@ -65,8 +71,8 @@ class Teacher(SdkTeacher):
         }
         return {name: value for name, value in body.items() if value is not None}
 
-    async def collect(self, response: Any) -> bytes:
-        return await _streamed(response)
+    async def collect(self, chunks: AsyncIterator[bytes]) -> bytes:
+        return await collect(chunks)
 
     def extract(self, raw: bytes) -> Reply:
         message = document(raw, "message")
@@ -103,13 +109,13 @@ class Teacher(SdkTeacher):
 
     def _takes_a_budget(self) -> bool:
         """Whether the model knows no adaptive thinking. The name says so of every model there was in November 2026;
-        of a later one the API is asked, once, when the first body is built.
+        of a later one Anthropic's own API is asked, once, when the first body is built.
 
         The answer is part of request keys, and yet a wrong one, such as when the API cannot be reached, loses
         nothing: a model refuses the kind of thinking it does not know, so nothing is ever paid for under that key.
         """
         if self._budgeted is None:
-            self._budgeted = _needs_a_budget(self.model, self.base_url)
+            self._budgeted = self.provider == "anthropic" and _needs_a_budget(self.model, self.base_url)
         return self._budgeted
 
 
@@ -124,21 +130,6 @@ def _needs_a_budget(model: str, base_url: str) -> bool:
         return types.enabled.supported and not types.adaptive.supported
     except Exception:  # no key in a dry run, no such endpoint, fields in another shape: all say nothing
         return False
-
-
-async def _streamed(response: Any) -> bytes:
-    """The whole message, of a server that streams and of one that does not care for `stream`."""
-    import httpx2
-
-    try:
-        if "event-stream" in response.headers.get("content-type", ""):
-            return await collect(response.aiter_bytes())
-        whole: bytes = await response.aread()
-        return whole
-    except httpx2.RequestError as error:  # while reading, the SDK does not wrap it
-        raise BadReplyError(f"the stream broke off: {clean(str(error)) or type(error).__name__}") from None
-    finally:
-        await response.aclose()
 
 
 def _is_summary(blocks: list[Any], *models: str | None) -> bool:

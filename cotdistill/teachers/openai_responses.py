@@ -1,6 +1,6 @@
 """OpenAI Responses, for hosted models: here they give a summary of their reasoning; the chain itself they keep."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from cotdistill.providers.assembled import Body, assembled
@@ -22,7 +22,7 @@ class Teacher(SdkTeacher):
 
     provider: ClassVar[str] = "openai_responses"
     key: ClassVar[str] = "OPENAI_API_KEY"
-    path: ClassVar[str] = "/responses"
+    path: str = field(default="/responses", init=False, repr=False)
 
     def body(self, request: Request) -> dict[str, Any]:
         body = {

@@ -34,8 +34,11 @@ from cotdistill.store.answers import Store
 from cotdistill.store.batches import BatchState, Endpoint
 from cotdistill.store.location import default_path
 
-CLOSED = ("api.openai.com", "api.anthropic.com")
+CLOSED = ("api.openai.com", "api.anthropic.com", "generativelanguage.googleapis.com", "api.x.ai")
 """Hosts whose terms restrict training on outputs."""
+
+CLOSED_ELSEWHERE = ("azure", "bedrock", "vertex")
+"""Providers of the same models at other hosts."""
 
 PACKAGES = ("anthropic", "openai", "aiohttp", "genai-prices", "msgspec")
 
@@ -225,7 +228,7 @@ def _notes(current: artifacts.Run, plan: Plan, tally: Tally, budget: Budget | No
         )
     elif tally.cost is None and plan.teacher.provider not in ("mock", "local"):
         notes.append("the price of this model is not known; give --price-in and --price-out for a cost")
-    if urlsplit(plan.teacher.base_url).hostname in CLOSED:
+    if urlsplit(plan.teacher.base_url).hostname in CLOSED or plan.teacher.provider in CLOSED_ELSEWHERE:
         notes.append(f"{plan.teacher.provider}'s terms restrict training on its outputs; see 'Rights' in the README")
 
 
