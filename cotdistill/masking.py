@@ -40,6 +40,12 @@ _LOOKS_LIKE_A_KEY = re.compile(r"\b(?:(?:sk|gsk|xai|csk|fw|tgp|hf|pk|rk|key)[-_]
 _CREDENTIALS = re.compile(r"(?<=://)[^/\s@'\"<>]+@|\b[\w.+-]+:[^/\s:@'\"<>]{3,}@(?=\w)")
 _IN_A_QUERY = re.compile(r"(?<=[?&])([\w-]*(?:key|token|secret|password|sig|signature)=)[^&\s'\"]+", re.IGNORECASE)
 
+_ACTS_ON_A_TERMINAL = re.compile(
+    r"\x1b(?!\[[07]m)|[\x00-\x08\x0b-\x1a\x1c-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
+)
+"""Control characters, but for our own highlighting (reverse, and back), and what changes the order of letters. Spelled
+as in JSON, so that JSON stays JSON."""
+
 _secrets: dict[str, tuple[str, ...]] = {}
 """Each secret in lower case, with pieces of it: one of them stands in every part of it that is long enough."""
 
@@ -68,8 +74,10 @@ def masked_bytes(raw: bytes) -> bytes:
 
 
 def masked_output(text: str) -> str:
-    """For whatever goes to the terminal or a log, as the last thing before it does: also without a URL's secrets."""
-    return _IN_A_QUERY.sub(rf"\1{MASK}", _CREDENTIALS.sub("[password]@", masked(text)))
+    """For whatever goes to the terminal or a log, as the last thing before it does: also without a URL's secrets, and
+    with control characters spelled out, for a data set's text must not move the cursor or rename the window."""
+    clean = _IN_A_QUERY.sub(rf"\1{MASK}", _CREDENTIALS.sub("[password]@", masked(text)))
+    return _ACTS_ON_A_TERMINAL.sub(lambda found: f"\\u{ord(found[0]):04x}", clean)
 
 
 def masked_message(text: str) -> str:

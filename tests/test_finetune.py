@@ -25,8 +25,8 @@ from cotdistill.mock.solver import solve
 from cotdistill.progress import Silent
 from cotdistill.stages import finetune
 from cotdistill.students import load, tiny
+from cotdistill.training import checkpoints
 from cotdistill.training.token_rows import IGNORED, TokenRows
-from cotdistill.training.train import last_checkpoint
 
 STEPS = 60
 
@@ -388,5 +388,67 @@ def test_a_half_written_checkpoint_is_not_continued_from(tmp_path: Path) -> None
         (tmp_path / f"checkpoint-{step}").mkdir()
         if finished:
             (tmp_path / f"checkpoint-{step}/finished").touch()
-    assert last_checkpoint(tmp_path) == tmp_path / "checkpoint-20"
-    assert last_checkpoint(tmp_path / "nowhere") is None
+    assert checkpoints.newest(tmp_path) == (tmp_path / "checkpoint-20", [])
+    assert checkpoints.newest(tmp_path / "nowhere") == (None, [])
+
+
+@pytest.mark.parametrize(
+    ("spoil", "problem"),
+    [
+        (lambda path: path.write_bytes(path.read_bytes()[:3]), "damaged"),
+        (lambda path: path.write_bytes(b"x" * path.stat().st_size), "damaged"),
+        (lambda path: path.unlink(), "missing"),
+    ],
+)
+@pytest.mark.parametrize("name", ["adapter_model.safetensors", "optimizer.pt", "trainer_state.json", "sub/part.bin"])
+def test_a_torn_newest_checkpoint_is_passed_over_for_the_one_before_it(
+    tmp_path: Path, name: str, spoil: Callable[[Path], object], problem: str
+) -> None:
+    for step in (10, 20):
+        for file in ("adapter_model.safetensors", "optimizer.pt", "trainer_state.json", "sub/part.bin"):
+            path = tmp_path / f"checkpoint-{step}" / file
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(f"content of {file}")
+        checkpoints.finish(tmp_path / f"checkpoint-{step}")
+    assert checkpoints.newest(tmp_path) == (tmp_path / "checkpoint-20", [])
+    spoil(tmp_path / "checkpoint-20" / name)
+    found, (words,) = checkpoints.newest(tmp_path)
+    assert found == tmp_path / "checkpoint-10"
+    assert Path(name).name in words
+    assert problem in words
+    checkpoints.remove_newer(tmp_path, found)
+    assert not (tmp_path / "checkpoint-20").exists()
+    spoil(tmp_path / "checkpoint-10" / name)
+    assert checkpoints.newest(tmp_path)[0] is None
+
+
+def test_training_goes_on_from_the_older_checkpoint_and_says_so(tmp_path: Path) -> None:
+    rows = write(tmp_path / "train.jsonl", chain_rows(16))
+    config = tiny_config(max_steps=12, checkpoint_minutes=0)
+    finetune.run(rows, tmp_path / "undisturbed", config, Silent())
+    stopping = Interrupted(after=8)
+    with pytest.raises(KeyboardInterrupt):
+        finetune.run(rows, tmp_path / "student", config, stopping)
+    newest, _ = checkpoints.newest(tmp_path / "student.partial/checkpoints")
+    assert newest is not None
+    weights = newest / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:1000])
+    notes = Notes()
+    finetune.run(rows, tmp_path / "student", dataclasses.replace(config, resume=True), notes)
+    assert any(f"{newest}: model.safetensors is damaged; an older checkpoint is used" in note for note in notes.notes)
+    assert any(f"continuing after step {checkpoints.step(newest) - 1}" in note for note in notes.notes)
+    assert (tmp_path / "student/model.safetensors").read_bytes() == (
+        tmp_path / "undisturbed/model.safetensors"
+    ).read_bytes()
+
+
+class Interrupted(Notes):
+    """Ctrl-C after so many steps."""
+
+    def __init__(self, after: int) -> None:
+        super().__init__()
+        self._after = after
+
+    def update(self, done: int, detail: str = "") -> None:
+        if done == self._after:
+            raise KeyboardInterrupt

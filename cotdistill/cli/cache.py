@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from cotdistill.cli import log
 from cotdistill.cli.help import GroupedCommand, example
 from cotdistill.cli.options import load_env
 
@@ -31,7 +32,7 @@ def cache_stats(
         first, last = (datetime.fromtimestamp(at, UTC).date() for at in (share.oldest, share.newest))
         size = f"{share.answers:>10,} answers {share.bytes / 1024:>12,.0f} kB"
         name = f"{share.provider}:{share.model}"
-        typer.echo(json.dumps(share._asdict()) if as_json else f"{name:<{width}} {size}  {first} to {last}")
+        log.say(json.dumps(share._asdict()) if as_json else f"{name:<{width}} {size}  {first} to {last}")
 
 
 @cache.command("prune", cls=GroupedCommand, epilog=example("cotdistill cache prune --older-than-days 365"))
@@ -47,13 +48,13 @@ def cache_prune(
     from cotdistill.store import admin
 
     count = admin.prune(_store_path(path), older_than_days=older_than_days, model=model, dry_run=dry_run)
-    typer.echo(f"{count:,} answers {'would be ' if dry_run else ''}deleted", err=True)
+    log.say(f"{count:,} answers {'would be ' if dry_run else ''}deleted", err=True)
 
 
 @cache.command("path", cls=GroupedCommand, epilog=example("cotdistill cache path"))
 def cache_path(path: StorePath = None) -> None:
     """Show where the store is."""
-    typer.echo(_store_path(path))
+    log.say(_store_path(path))
 
 
 @cache.command("export", cls=GroupedCommand, epilog=example("cotdistill cache export -o answers.jsonl"))
@@ -74,7 +75,7 @@ def cache_export(
         for entry in admin.export(store):
             writer.write(entry)
         current.publish([writer], counts={"answers": writer.records})
-    typer.echo(f"{writer.records:,} answers -> {output}", err=True)
+    log.say(f"{writer.records:,} answers -> {output}", err=True)
 
 
 def _store_path(path: Path | None) -> Path:

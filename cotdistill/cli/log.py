@@ -16,6 +16,11 @@ if TYPE_CHECKING:
     from cotdistill.artifacts import Manifest
 
 
+def say(text: object, *, err: bool = False) -> None:
+    """Print for a person or a pipe; every text of a command goes through here, a log's through `progress`."""
+    typer.echo(masked_output(str(text)), err=err)
+
+
 def wants_json(words: Sequence[str]) -> bool:
     """Whether a command line asks for JSON lines. Read before it is parsed: a slip in it is an error as well."""
     following = [after for before, after in pairwise(words) if before == "--log-format"]
@@ -28,13 +33,13 @@ def summary(manifest: "Manifest") -> None:
     from cotdistill.artifacts.summary import one_line
 
     more = {"counts": manifest.counts, "cost_usd": manifest.cost_usd, "notes": manifest.notes or None}
-    typer.echo(masked_output(progress.json_line(one_line(manifest), level="info", **more)), err=True)
+    say(progress.json_line(one_line(manifest), level="info", **more), err=True)
 
 
 def fail(message: str, code: int, *, as_json: bool) -> NoReturn:
     """Print one error and exit with its code."""
     line = progress.json_line(message, level="error", exit_code=code) if as_json else f"cotdistill: {message}"
-    typer.echo(masked_output(line), err=True)
+    say(line, err=True)
     sys.exit(code)
 
 
@@ -45,5 +50,5 @@ def fail_unexplained(error: Exception, *, as_json: bool) -> NoReturn:
     lines = "".join(traceback.format_exception(error))
     if as_json:
         lines = progress.json_line(f"{type(error).__name__}: {error}", level="error", traceback=lines)
-    typer.echo(masked_output(lines), err=True)
+    say(lines, err=True)
     sys.exit(ERROR)

@@ -4,20 +4,22 @@ The options come from the fields of the configs (`config.py`), so a command here
 """
 
 import dataclasses
+import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn
 
 import typer
 
 from cotdistill import __version__, config, plugins
-from cotdistill.cli import log, recipes
+from cotdistill.cli import listing, log, recipes
 from cotdistill.cli.cache import cache
 from cotdistill.cli.help import GroupedCommand, example
 from cotdistill.cli.options import load_env, options_of
-from cotdistill.errors import BUDGET, DONE, ERROR, SOME_FAILED, CotDistillError, StoppedError
+from cotdistill.errors import BUDGET, DONE, ERROR, SOME_FAILED, CotDistillError, StoppedError, UsageError
 from cotdistill.mock import faults
 
 if TYPE_CHECKING:
@@ -70,9 +72,9 @@ def _stage(stage: str, console: Console, settings: Any, call: Callable[[Any], "M
         if console.log_format == "json" and not (console.quiet or console.json):
             log.summary(manifest)
     if console.json:
-        typer.echo(summary.as_json(manifest))
+        log.say(summary.as_json(manifest))
     elif not console.quiet and console.log_format != "json":
-        typer.echo(summary.as_text(manifest), err=True)
+        log.say(summary.as_text(manifest), err=True)
     raise typer.Exit(BUDGET if manifest.stopped_by else DONE if manifest.complete else SOME_FAILED)
 
 
@@ -128,7 +130,7 @@ def filter_(
     if settings.explain is not None:
         from cotdistill.report.explain import explain
 
-        typer.echo(explain(output, settings.explain))
+        log.say(explain(output, settings.explain))
         return
     load_env()
     _stage("filter", console, settings, lambda progress: stage.run(responses, output, settings, progress))
@@ -192,7 +194,7 @@ def report(
     from cotdistill import report as page
 
     info = page.write(run_dir, output)
-    typer.echo(f"{info.path}: {output.stat().st_size / 1e6:.1f} MB", err=True)
+    log.say(f"{info.path}: {output.stat().st_size / 1e6:.1f} MB", err=True)
 
 
 @command(epilog=example("cotdistill demo -o demo"))
@@ -216,7 +218,7 @@ def demo(
         raise StoppedError("interrupted; the same command starts over, its answers are in the store") from None
     finally:
         reporter.close()
-    typer.echo(closing)
+    log.say(closing)
 
 
 @command(
@@ -287,7 +289,7 @@ def mock_teacher(
 
     async def serve() -> None:
         async with running(settings, host, port) as url:
-            typer.echo(
+            log.say(
                 f"simulated teacher on {url}\n"
                 f"  OpenAI wire format:    --teacher openai:simulated --base-url {url}/v1\n"
                 f"  Anthropic wire format: --teacher anthropic:simulated --base-url {url}\n"
@@ -305,18 +307,16 @@ app.add_typer(cache, name="cache")
 
 @command("list", epilog=example("cotdistill list filters"))
 def list_(
-    what: Annotated[str, _argument(f"One of {', '.join(plugins.FOLDERS)}.", "WHAT")] = "",
+    what: Annotated[str, _argument(f"One of {', '.join(listing.KINDS)}.", "WHAT")] = "",
 ) -> None:
-    """Show the plug-ins there are, with their options."""
-    if what and what not in plugins.FOLDERS:
-        raise plugins.unknown("kind of plug-in", what, plugins.FOLDERS)
-    for folder in [what] if what else plugins.FOLDERS:
+    """Show the plug-ins, students and templates that there are, with their options."""
+    if what and what not in listing.KINDS:
+        raise plugins.unknown("kind of plug-in", what, listing.KINDS)
+    for kind in [what] if what else listing.KINDS:
         if not what:
-            typer.echo(f"{folder}:")
-        for name in plugins.names(folder):
-            summary, fields = plugins.describe(folder, name)
-            fields = [] if folder == "teachers" else fields  # set by options of generate
-            typer.echo(f"{'' if what else '  '}{name:<20} {summary}" + (f"  [{', '.join(fields)}]" if fields else ""))
+            log.say(f"{kind}:")
+        for line in listing.lines(kind):
+            log.say(line if what else f"  {line}")
 
 
 @app.callback(invoke_without_command=True)
@@ -324,14 +324,30 @@ def _root(
     version: Annotated[bool, typer.Option("--version", help="Show the version and exit.")] = False,
 ) -> None:
     if version:
-        typer.echo(f"cotdistill {__version__}")
+        log.say(f"cotdistill {__version__}")
         raise typer.Exit
 
 
+def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+def _check_words(words: Sequence[str]) -> None:
+    """Whatever is typed may come to stand in a manifest or a card, which are UTF-8: said before anything is paid."""
+    for word in words:
+        try:
+            word.encode()
+        except UnicodeEncodeError:
+            raise UsageError(f"{word!a}: expected UTF-8 on the command line") from None
+
+
 def main() -> NoReturn:
-    """Run the command line; every explained failure is one line on stderr and its exit code."""
+    """Run the command line; every explained failure is one line on stderr and its exit code. SIGTERM, which a service
+    manager sends, ends a command as Ctrl-C does."""
     as_json = log.wants_json(sys.argv[1:])
+    signal.signal(signal.SIGTERM, _interrupt)
     try:
+        _check_words(sys.argv[1:])
         code = app(standalone_mode=not as_json)
     except CotDistillError as error:
         log.fail(str(error), error.exit_code, as_json=as_json)

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from cotdistill.cli import log
 from cotdistill.cli.help import GroupedCommand, example
 from cotdistill.cli.options import load_env
 from cotdistill.cli.outcome import as_json_text, exit_code, in_words
@@ -60,7 +61,7 @@ def run(
         try:
             if plan:
                 for stage, said in run.plan(chosen, reporter):
-                    typer.echo(f"{stage:<9} {words(said)}")
+                    log.say(f"{stage:<9} {words(said)}")
                 return
             outcome = run.run(chosen, reporter)
         except KeyboardInterrupt:
@@ -74,7 +75,7 @@ def run(
         finally:
             reporter.close()
         if as_json:
-            typer.echo(as_json_text(outcome, words(str(outcome.directory))))
+            log.say(as_json_text(outcome, words(str(outcome.directory))))
         elif not quiet:
             for line in in_words(outcome, words(str(outcome.directory))):
                 reporter.note(line)
@@ -111,7 +112,7 @@ def init(
             except UsageError as error:
                 if given or yes:
                     raise
-                typer.echo(str(error), err=True)
+                log.say(str(error), err=True)
 
     task = asked(task, f"Kind of task ({', '.join(starter.TASKS)})", starter.TASKS[0], starter.check_task)
     teacher = asked(teacher, "Teacher that answers (PROVIDER:MODEL)", starter.TEACHER, starter.check_teacher)
@@ -119,7 +120,7 @@ def init(
     student = asked(student, question, starter.STUDENT, starter.check_student)
     own = asked(str(prompts or ""), "Your prompts (a file, or samples)", starter.SAMPLES, starter.check_prompts)
     for line in starter.write(directory, task, teacher, student, None if own == starter.SAMPLES else Path(own)):
-        typer.echo(line)
+        log.say(line)
 
 
 def push(
@@ -135,10 +136,10 @@ def push(
     from cotdistill.publishing import hub
 
     load_env()
-    parcel = hub.pack(directory, lambda words: typer.echo(words, err=True))
+    parcel = hub.pack(directory, lambda words: log.say(words, err=True))
     kind = {"dataset": "data set"}.get(parcel.kind, parcel.kind)
-    typer.echo(f"{kind}, {len(parcel.files)} files, {parcel.size / 1e6:.1f} MB:", err=True)
+    log.say(f"{kind}, {len(parcel.files)} files, {parcel.size / 1e6:.1f} MB:", err=True)
     for file in parcel.files:
-        typer.echo(f"  {file}", err=True)
+        log.say(f"  {file}", err=True)
     if not dry_run:
-        typer.echo(hub.push(parcel, repository, public=public, message=message))
+        log.say(hub.push(parcel, repository, public=public, message=message))

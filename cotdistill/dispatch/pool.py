@@ -78,6 +78,7 @@ def stop_on_signals(stop: asyncio.Event, tell: Callable[[], None]) -> Iterator[C
     # Only the main thread may handle signals; a stage that runs in another one is stopped by its owner.
     main = threading.current_thread() is threading.main_thread()
     handled = (signal.SIGINT, signal.SIGTERM) if main else ()
+    before = {number: signal.getsignal(number) for number in handled}
     came = False
 
     def first() -> None:
@@ -85,13 +86,16 @@ def stop_on_signals(stop: asyncio.Event, tell: Callable[[], None]) -> Iterator[C
         came = True
         stop.set()
         tell()
-        for number in handled:
+        restore()
+
+    def restore() -> None:
+        for number, handler in before.items():
             loop.remove_signal_handler(number)
+            signal.signal(number, handler)  # the loop would leave the system's default
 
     for number in handled:
         loop.add_signal_handler(number, first)
     try:
         yield lambda: came
     finally:
-        for number in handled:
-            loop.remove_signal_handler(number)
+        restore()

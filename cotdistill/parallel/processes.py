@@ -4,6 +4,7 @@ import multiprocessing
 import os
 import signal
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -16,6 +17,10 @@ from cotdistill.errors import CotDistillError
 
 Item = TypeVar("Item")
 Result = TypeVar("Result", bound=msgspec.Struct)
+
+
+_SIGNAL_S = 0.5
+"""In which a signal that ended a worker reaches this process too."""
 
 
 def cores() -> int:
@@ -40,6 +45,7 @@ def in_order(
         yield from map(function, items)
         return
     pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _begin, (make, arguments))
+    others = set(multiprocessing.active_children())
     waiting: deque[Future[bytes]] = deque()
     decoder = msgspec.msgpack.Decoder(kind)
     try:
@@ -50,9 +56,14 @@ def in_order(
         while waiting:
             yield decoder.decode(waiting.popleft().result())
     except BrokenProcessPool:
+        time.sleep(_SIGNAL_S)  # a signal to all processes of a service may reach a worker first
         raise CotDistillError(
             "a worker process died, most likely for want of memory; --workers 1 needs the least"
         ) from None
+    except BaseException:  # Ctrl-C, SIGTERM, an error: what the workers are at is of no use any more
+        for process in set(multiprocessing.active_children()) - others:
+            process.terminate()
+        raise
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
 

@@ -9,12 +9,10 @@ import msgspec
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from cotdistill.progress import Progress
+from cotdistill.training import checkpoints
 
 if TYPE_CHECKING:
     from cotdistill.training.trainer import Trainer
-
-FINISHED = "finished"
-"""A mark in a checkpoint: a run killed while it wrote one leaves a directory without it."""
 
 WARM_UP_STEPS = 3
 """In which kernels are compiled and memory is first asked for; the speed is that of the steps after them."""
@@ -115,10 +113,12 @@ class Watch(TrainerCallback):  # type: ignore[misc]
         return bool(self._trainer.over_all(int(late and self._trainer.is_world_process_zero())))
 
     def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        if self._trainer.accelerator.num_processes > 1:  # each writes a part
+            self._trainer.accelerator.wait_for_everyone()
+        if state.is_world_process_zero:
+            checkpoints.finish(Path(args.output_dir) / f"checkpoint-{state.global_step}")
         self._saved = time.monotonic()
         self._saving_s += self._saved - self._stepped
-        if state.is_world_process_zero:
-            (Path(args.output_dir) / f"checkpoint-{state.global_step}" / FINISHED).touch()
 
     def on_train_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         if self._warm and (speed := self.tokens_per_s()):

@@ -16,14 +16,14 @@ from cotdistill.chat.template import template_kwargs
 from cotdistill.config import FinetuneConfig
 from cotdistill.progress import Progress, Silent
 from cotdistill.students import load, memory, quantized
-from cotdistill.training import distributed, packing, precision, save, student_directory
+from cotdistill.training import checkpoints, distributed, packing, precision, save, student_directory
 from cotdistill.training.defaults import Choice, choose
 from cotdistill.training.habits import habits
 from cotdistill.training.loss_curve import svg
 from cotdistill.training.row_reader import SHOWN, Reader, marked
 from cotdistill.training.sft_config import set_threads
 from cotdistill.training.token_rows import TokenRows
-from cotdistill.training.train import Schedule, Trained, estimate, last_checkpoint, schedule, train
+from cotdistill.training.train import Schedule, Trained, estimate, schedule, train
 
 FREE_TO_CHANGE = {
     "resume", "dry_run", "threads", "rows_at_once", "checkpointing", "checkpoint_minutes", "allow_modified", "skip_bad",
@@ -170,10 +170,14 @@ def work_directory(
     Raises UsageError when those were made from other rows or with other options."""
     options = {name: value for name, value in dataclasses.asdict(config).items() if name not in FREE_TO_CHANGE}
     receipt = {**options, **{f"content of {info.path}": info.sha256 for info in inputs}}
-    checkpoint = last_checkpoint(student_directory.work_directory(output) / "checkpoints")
+    folder = student_directory.work_directory(output) / "checkpoints"
+    checkpoint, spoilt = checkpoints.newest(folder) if config.resume else (None, [])
     if config.resume and checkpoint:
         work = student_directory.check_continues(output, receipt)
-        progress.note(f"continuing after step {checkpoint.name.rpartition('-')[2]}")
+        for words in spoilt:
+            progress.note(f"WARNING: {words}; an older checkpoint is used")
+        checkpoints.remove_newer(folder, checkpoint)
+        progress.note(f"continuing after step {checkpoints.step(checkpoint)}")
         return work
     if config.resume:
         progress.note("no checkpoint to continue from; starting afresh")

@@ -17,8 +17,8 @@ from cotdistill.errors import CotDistillError, StoppedError
 from cotdistill.progress import Progress, Silent
 from cotdistill.students import memory
 from cotdistill.students.memory import memory_explained
-from cotdistill.training import distributed, fused, packing, precision
-from cotdistill.training.callbacks import FINISHED, Entry, Watch, history_of
+from cotdistill.training import checkpoints, distributed, fused, packing, precision
+from cotdistill.training.callbacks import Entry, Watch, history_of
 from cotdistill.training.collator import Collator
 from cotdistill.training.defaults import is_lora
 from cotdistill.training.sft_config import arguments, lora, rows_at_once
@@ -111,7 +111,7 @@ def train(
     Raises StoppedError after a signal, CotDistillError when memory runs out or the loss is no number.
     """
     steps = min(TRIAL_STEPS, planned.steps) if trial else planned.steps
-    started = None if trial else last_checkpoint(work / "checkpoints")
+    started = None if trial else checkpoints.newest(work / "checkpoints")[0]
     checkpointing = _needs_checkpointing(model, planned, config)
     if planned.packed and (attention := packing.attention(model)):
         model.set_attn_implementation(attention)
@@ -202,11 +202,6 @@ def _longest_first(planned: Schedule, count: int) -> Schedule:
     longest = np.argsort(-planned.lengths, kind="stable")[:count]
     order = np.concatenate([longest, np.arange(len(planned.examples))])
     return replace(planned, examples=planned.examples.select(order), lengths=planned.lengths[order])
-
-
-def last_checkpoint(checkpoints: Path) -> Path | None:
-    finished = (mark.parent for mark in checkpoints.glob(f"checkpoint-*/{FINISHED}"))
-    return max(finished, key=lambda path: int(path.name.rpartition("-")[2]), default=None)
 
 
 def checkpoint_bytes(model: PreTrainedModel, config: FinetuneConfig) -> int:
