@@ -48,6 +48,11 @@ class Prompt(Record, frozen=True, kw_only=True):
             raise ValueError("messages: expected a user's turn, got none")
 
 
+def question_of(prompt: Prompt) -> str:
+    """What the user asked last."""
+    return next((turn.content for turn in reversed(prompt.messages) if turn.role == "user"), "")
+
+
 class TeacherInfo(Record, frozen=True, kw_only=True):
     """Who answered. `served_model` is what the server says it ran, when that differs from what was asked."""
 

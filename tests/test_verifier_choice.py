@@ -2,8 +2,9 @@
 
 import pytest
 
+from cotdistill.answers.choices import read_options
 from cotdistill.records import Verdict
-from cotdistill.verifiers.choice import Verifier, read_options
+from cotdistill.verifiers.choice import Verifier
 from tests.conftest import make_prompt, make_response
 
 QUESTION = "What is rust?\nA) iron\nB) iron oxide\nC) a kind of paint\nD) 0.5 % carbon"

@@ -22,7 +22,7 @@ _ENGLISH = re.compile(
     # so the answer to (a) is 18
     |\b(?:answer|ans){_INSERT}[ \t*_]{{0,4}}(?:(?<=[ *_)]){_VERB}:?{_FILLER}[ \t*_]{{0,4}}:?|[:=])
     |\bthe[ ]correct[ ](?:option|choice|alternative|statement){_INSERT}[ \t*_]{{0,4}}(?:(?<=[ *_)]){_VERB}{_FILLER}:?|:)
-    |\b(?:final|overall)[ ](?:result|total|value|number|amount|cost|price|count){_INSERT}[ \t*_]{{0,4}}
+    |\b(?P<weak_total>final|overall)[ ](?:result|total|value|number|amount|cost|price|count){_INSERT}[ \t*_]{{0,4}}
         (?:(?<=[ *_)]){_VERB}:?{_FILLER}|[:=])
     |\bthe[ ](?P<weak>result|solution)[ ](?:is|equals):?{_FILLER}[ ]?(?=[^\n]{{0,8}}\d)
     ){_GAP}""",
@@ -155,7 +155,7 @@ def _after(text: str, mark: re.Match[str], kind: str) -> Announced | None:
     asks = said[len(sentence) :].lstrip("*_ ").startswith("?")
     if not sentence or asks or (_EMPTY.match(sentence) and not re.search(r"\d", sentence)):
         return None
-    weak = bool(groups.get("weak"))
+    weak = bool(groups.get("weak") or groups.get("weak_total"))
     return Announced(_TAIL.sub("", sentence) if kind == "east" else sentence, kind == "comma", weak)
 
 

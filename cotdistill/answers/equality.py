@@ -10,9 +10,22 @@ import time
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from cotdistill.answers.numbers import off_unit, read, same, with_point
+from cotdistill.answers.choices import letters_in
+from cotdistill.answers.dates import same_moment
+from cotdistill.answers.extract import cut_reference
+from cotdistill.answers.numbers import Number, from_local, off_unit, read, same, with_point
 from cotdistill.answers.spelling import LETTER, WORDS, folded, plain, same_letters, stated, words_of
-from cotdistill.answers.structure import ALIKE, UNORDERED, Parts, are_matrices, parts_of_both, right_sides
+from cotdistill.answers.structure import (
+    ALIKE,
+    UNORDERED,
+    Parts,
+    are_matrices,
+    is_empty,
+    parts_of_both,
+    range_of,
+    ratio_of,
+    right_sides,
+)
 from cotdistill.answers.symbolic import MAX_EXPRESSION, Compared, Comparer, Outcome, reason_to_refuse
 from cotdistill.answers.units import ratio
 from cotdistill.records import Status
@@ -87,16 +100,20 @@ class Equality:
         """The cheap certainties; what they leave open goes on to `_rule_by_words` and then `_rule_by_structure`."""
         if budget.left() < 0:  # sets of sets: every pair is tried
             return Ruling("timeout", "structure", _OUTCOMES["timeout"][1])
-        if folded(gold) == folded(given):
+        if folded(gold) == folded(given) or (is_empty(gold) and is_empty(given)):
             return Ruling("correct", "text")
+        if (ruling := _rule_by_kind(gold, given)) is not None:
+            return ruling
         wanted, said = read(gold), read(given)
         if (wanted is None) != (said is None):  # 2,74 is a list, unless the other side is a number
-            wanted, said = wanted or read(with_point(gold)), said or read(with_point(given))
+            wanted, said = wanted or read(_decimal(gold, said)), said or read(with_point(given))
         if wanted and said:
             return Ruling("correct" if same(wanted, said) else "incorrect", "numeric")
+        if LETTER.fullmatch(gold):
+            said_letters = letters_in(given, {}) if len(given) > 1 else {given}
+            return Ruling("correct" if said_letters == {gold.strip("()")} else "incorrect", "text")
         if option := _OPTION.match(given):
-            given = option[1] if LETTER.fullmatch(gold) else given[option.end() :]
-            return self.rule(gold, given, budget)
+            return self.rule(gold, given[option.end() :], budget)
         if reason := reason_to_refuse(gold):
             return Ruling("bad_reference", "text", f"the reference is {reason}")
         return self._rule_by_words(gold, given, budget)
@@ -147,6 +164,10 @@ class Equality:
     def _rule_by_algebra(self, gold: str, given: str, budget: CpuBudget) -> Ruling:
         gold, unit = off_unit(gold)
         given, other = off_unit(given)
+        if "j" not in gold and re.search(r"(?<![A-Za-z])i(?![A-Za-z])", gold):  # engineers write the imaginary unit so
+            given = re.sub(r"(?<![A-Za-z\\])j(?![A-Za-z])", "i", given)
+        if bool(_RELATION.search(gold)) != bool(_RELATION.search(given)):
+            return Ruling("incorrect", "text", "one side is an inequality, the other is not")
         if ratio(unit, other) != 1 or not same_letters(gold, given):
             return Ruling("incorrect", "text")
         left_s = budget.left()
@@ -156,11 +177,35 @@ class Equality:
         return Ruling(status, "symbolic", detail)
 
 
+def _decimal(gold: str, said: Number | None) -> str:
+    """`3,5` as a reference is a decimal where the answer is one: who lists 3 and 5 does not answer 3.5."""
+    return from_local(gold) if said and said.decimals else with_point(gold)
+
+
+def _rule_by_kind(gold: str, given: str) -> Ruling | None:
+    """Dates, times, ratios and ranges: a reference of such a kind is met by its own kind only."""
+    moment = same_moment(gold, given) if ":" in gold or len(gold) > 2 else None
+    if moment is not None and not (read(gold) and read(given)):
+        return Ruling("correct" if moment else "incorrect", "text")
+    if ":" in gold and (ratio := ratio_of(gold)):
+        return Ruling("correct" if ratio_of(given) == ratio else "incorrect", "text")
+    if "-" in gold and (limits := range_of(gold)):
+        return Ruling("correct" if range_of(given) == limits else "incorrect", "text")
+    if (based := _BASED.fullmatch(given)) and gold == based[1]:
+        return Ruling("correct", "text")
+    return None
+
+
+_BASED = re.compile(r"(\d{1,64})_\{?(?:\d|1[0-6])\}?")
+
+
 def reads_as_math(reference: str) -> bool:
     """Whether a reference is a number or a formula, rather than words, a date or a time. Cheap."""
     if len(reference) > MAX_EXPRESSION:
         return False
-    text = plain(reference)
+    text = plain(cut_reference(reference))
+    if is_empty(text) or ratio_of(text) or range_of(text):
+        return True
     if len(text) > 1 and (words_of(text) or _DATE.search(text)):
         return bool(text[:1].isdigit() and read(text))
     return bool(read(text) or _FORMULA.search(text) or LETTER.fullmatch(text))

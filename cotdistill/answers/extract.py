@@ -68,7 +68,7 @@ _IDEOGRAPHS = re.compile(r"[぀-鿿가-힣]{3}")
 _FORMULA = re.compile(
     r"\$\$([^$]{1,1000})\$\$|(?<!\\)\$([^$\n]{1,400})(?<!\\)\$|\\\(([^\n]{1,400}?)\\\)|\\\[(.{1,400}?)\\\]", re.DOTALL
 )
-_EXPLAINS = re.compile(
+EXPLAINS = re.compile(
     r"[\s*_#>-]{0,8}(?:because|since|explanation|check|verif|note|here|this|reason|step|we|to|as|proof|let|first|the|for)\b",
     re.IGNORECASE,
 )
@@ -103,7 +103,11 @@ def _whole(text: str) -> str | None:
     line = text.strip()
     if "\n" in line or len(line) > 200 or _is_prose(line) or "<<" in line:
         return None
-    if ":" in line and not re.fullmatch(r"\S{0,40}\d\s?:\s?\d\S{0,40}(?: ?[ap]\.?m\.?)?", line, re.IGNORECASE):
+    if (
+        ":" in line
+        and not line.startswith("\\{")
+        and not re.fullmatch(r"\S{0,40}\d\s?:\s?\d\S{0,40}(?: ?[ap]\.?m\.?)?", line, re.IGNORECASE)
+    ):
         return None
     return None if "=" in line and re.match(r"[A-Za-z]{2,30} ", line) else tidy(line)
 
@@ -119,15 +123,25 @@ def _first_line(text: str) -> str | None:
     bold = re.fullmatch(r"\*\*[^*]{1,60}\*\*[.:]?", line)
     if not rest or len(line) > 60 or _is_prose(line) or line.endswith(":") or not re.search(r"\d", line) or "=" in line:
         return None
-    return tidy(line) if bold or _EXPLAINS.match(rest) else None
+    return tidy(line) if bold or EXPLAINS.match(rest) else None
 
 
 def _last_line(text: str) -> str:
     return text.rstrip().rpartition("\n")[2][-2000:]
 
 
+_VALUES = re.compile(
+    r"((?:[A-Za-z](?:_\w)? ?= ?[^=,;$]{1,60}?\$?(?:,|;|,? or|,? and) ?\$?){1,6}"
+    r"[A-Za-z](?:_\w)? ?= ?[^=,;$]{1,60}?)\$?[.\s]*$"
+)
+"""Several values, each with the name: `x = 3 or x = -2`."""
+
+
 def _last_equation(text: str) -> str | None:
-    left, equals, right = _last_line(prose.without_check(text)).rpartition("=")
+    line = _last_line(prose.without_check(text))
+    if several := _VALUES.search(line[-500:]):
+        return tidy(several[1].replace("$", ""))
+    left, equals, right = line.rpartition("=")
     if left.endswith(("!", "<", ">")):
         return None
     right = tidy(right).strip("$ ") if right.count("$") == 1 and right.strip(" .*").endswith("$") else tidy(right)

@@ -35,7 +35,7 @@ _VALUE = re.compile(
     r"(?:(?P<whole>\d{1,4}) (?=\d+ ?/ ?\d+(?![\d.])))?"
     rf"(?P<digits>{GROUPED}|\d+(?:\.\d*)?|\.\d+)"
     r"(?:[eE](?P<exponent>[-+]?\d{1,3})(?![\d.]))?(?: ?/ ?(?P<under>\d+(?:\.\d+)?))?"
-    r"(?P<ordinal>(?:st|nd|rd|th)(?![A-Za-z]))?"
+    r"(?P<ordinal>(?: ?(?:st|nd|rd|th)|\^\{? ?(?:st|nd|rd|th) ?\}?)(?![A-Za-z]))?"
     rf"(?:(?: |(?=[^\x00-\x7f]))(?P<scale>(?i:{_SCALE_WORDS}))s?\.?(?![^\W\d_a-zA-Z])(?![a-zA-Z])"
     r"|(?P<attached>bn|[kKMBmb])(?![^\W_])|(?P<mixed>mio|Mio|mn|Mrd|mrd)\.?(?![^\W_]))?"
     r"(?P<rest>(?: ?[^\d\s.,:;!?=+*(){}\[\]<>^\\|&#@'’_~-].*)?)",

@@ -37,7 +37,7 @@ _REFUSES = re.compile(
     r"|it is unclear"
     r"|it's unclear|impossible to (?:say|tell|know|determine)|can ?not be (?:determined|solved|answered|computed"
     r"|known)"
-    r"|some say|others say|i'?m not sure|i am not sure|so far|still need to|no idea)\b",
+    r"|some say|others say|i'?m not sure|i am not sure|no idea)\b|\bso far\b[^.\n]{0,80}\b(?:but|still)\b[^.\n]{0,80}$",
     re.IGNORECASE,
 )
 HEDGE_BEFORE = re.compile(
@@ -59,7 +59,8 @@ HEDGE_BEFORE = re.compile(
 HEDGE_AFTER = re.compile(
     r"[ *_$)]{0,3}(?:[a-z]+ )?(?:or (?:so|more|less|fewer|even|\d|maybe|perhaps|possibly)\b|and (?:more"
     r"|counting)\b|at (?:least|most)\b"
-    r"|(?:is|was|are) (?:not|wrong|incorrect|a mistake|too (?:large|small|high|low|many|much))\b|isn't|more or less\b"
+    r"|(?:is|was) (?:not (?:right|correct|it|the|an?|possible|true|enough)|wrong|incorrect|a mistake)\b"
+    r"|(?:is|was|are) too \w+\b|isn't|more or less\b"
     r"|以上|以下|以内|\?)",
     re.IGNORECASE,
 )
@@ -86,16 +87,19 @@ _ASIDE = re.compile(
     r"\s*\((?![^()]*\bor\b)[^()]{1,120}\)"
     r"|,? (?:which is |that is |that's )?\S{1,12} (?:more|fewer|less|older|younger|taller|shorter|longer|higher"
     r"|lower|bigger"
-    r"|smaller|greater|larger|cheaper) than\b.{0,200}$"
-    r"|,? (?:not|rather than|instead of|unlike|compared (?:to|with)|as opposed to) .{0,200}$"
-    r"| of (?:the|those|these|all|his|her|their|its) (?:original |total |other )?\d.{0,200}$",
+    r"|smaller|greater|larger|cheaper) than\b[^=]{0,200}$"
+    r"|,? (?:not|rather than|instead of|unlike|compared (?:to|with)|as opposed to) [^=]{0,200}$"
+    r"| of (?:the|those|these|all|his|her|their|its) (?:original |total |other )?\d[^=]{0,200}$",
 )
 """What a sentence adds to its number: none of the numbers in it is the answer."""
 _SPAN = re.compile(
     r" (?:in|over|after|within|during|for) (?:the |a |an |these |those |this |next |last |all |past ){0,2}\d+ "
-    r"(?:seconds?|minutes?|hours?|days?|weeks?|months?|years?|nights?)\b.{0,80}$"
+    r"(?:seconds?|minutes?|hours?|days?|weeks?|months?|years?|nights?)\b[^=]{0,80}$"
 )
 _BOLD = re.compile(r"\*\*([^*\n]{1,80})\*\*")
+
+
+_AFTER_IDEOGRAPH = re.compile(r"(?<=[぀-鿿가-힣])(?=[-$¥]?\d)")
 
 
 def without_check(text: str) -> str:
@@ -111,10 +115,10 @@ def without_check(text: str) -> str:
 def last_number(text: str) -> str | None:
     """The last number with all that belongs to it, as `2:3`, `3 thousand`, `2\\sqrt{3}`; so where it is but a piece,
     the whole is compared. None where the text hedges, denies, counts several things or refuses."""
-    text = without_check(text)
+    text = _AFTER_IDEOGRAPH.sub(" ", without_check(text)[-4000:])
     if _REFUSES.search(text[-600:]):
         return None
-    for sentence in reversed(_SENTENCE.split(text[-4000:])):
+    for sentence in reversed(_SENTENCE.split(text)):
         if sentence and any(one.isdigit() for one in sentence):
             return _of_sentence(sentence[-1500:])
         if sentence and sentence.strip() and (found := _in_words(sentence)):
@@ -130,15 +134,16 @@ def _of_sentence(sentence: str) -> str | None:
             return None
         return tidy(bold[0])
     main = sentence
-    for aside in (_ASIDE, _SPAN):
+    for aside in () if "=" in sentence else (_ASIDE, _SPAN):
         shorter = aside.sub("", main)
         if re.search(r"\d", shorter):
             main = shorter
     tokens = [token for token in _RUN.finditer(main) if _is_number(token[0])]
     if not tokens:
         return None
-    start, end = _span(main, tokens[-1])
-    for token in reversed(tokens[:-1]):
+    place = _after_equals(main, tokens)
+    start, end = _span(main, tokens[place])
+    for token in reversed(tokens[:place] if place == len(tokens) - 1 else []):
         before, stop = _span(main, token)
         gap = main[stop:start]
         if _JOIN.fullmatch(gap) or ((unit := _UNIT_JOIN.fullmatch(gap)) and _is_unit(unit[1])):
@@ -150,6 +155,13 @@ def _of_sentence(sentence: str) -> str | None:
     if HEDGE_BEFORE.search(main[:start][-60:]) or HEDGE_AFTER.match(main[end:]):
         return None
     return tidy(main[start : _with_unit(main, end)])
+
+
+def _after_equals(text: str, tokens: list[re.Match[str]]) -> int:
+    """The place of the number behind the last equals sign of a sentence, "…= $36 for the 2 shirts"; else the last."""
+    last = text.rfind("=")
+    behind = next((place for place, token in enumerate(tokens) if token.end() > last + 1), len(tokens) - 1)
+    return behind if last >= 0 and not text[last + 1 : tokens[behind].start()].strip(" $*") else len(tokens) - 1
 
 
 def _span(text: str, run: re.Match[str]) -> tuple[int, int]:

@@ -4,8 +4,9 @@ import re
 from functools import lru_cache
 
 from cotdistill.answers.characters import in_ascii, raised
-from cotdistill.answers.numbers import off_unit
-from cotdistill.answers.prose import NUMBER
+from cotdistill.answers.number_words import PHRASE as LEADING_WORD
+from cotdistill.answers.numbers import off_unit, read
+from cotdistill.answers.prose import HEDGE_AFTER, HEDGE_BEFORE, NUMBER
 from cotdistill.answers.units import STOP
 
 
@@ -53,6 +54,7 @@ _REWRITES = (
     (re.compile(r"(?<=[\w)}\]])\*\*(?=[-\w(\\{])"), "^"),
     (re.compile(r"(?<![\\A-Za-z])sqrt ?\(([^()]{1,200})\)"), r"\\sqrt{\1}"),
     (re.compile(r"(?<![\\A-Za-z])pi(?![A-Za-z])"), r"\\pi "),
+    (re.compile(r"\\log_\{?e\}?(?![A-Za-z])"), r"\\ln"),
     (re.compile(r"(?<![\\A-Za-z])(?:infinity|inf)(?![A-Za-z])"), r"\\infty "),
 )
 
@@ -133,15 +135,59 @@ def words_of(text: str) -> list[str]:
 
 
 def stated(prose: str) -> str | None:
-    """The one number or formula that a sentence states, unless it hedges: "18, which is 2 more than 16" -> 18."""
+    """The one number or formula that a sentence states, unless it hedges: "18, which is 2 more than 16" -> 18, "72
+    clips in 2 months" -> 72 clips. None where it could be another."""
+    prose = _CALLED.sub("", prose)
+    if (first := _FIRST_FORMULA.match(prose)) and _is_rest(prose[first.end() :]):
+        return next(group for group in first.groups() if group is not None).strip()
+    if first_quantity := _first_quantity(prose):
+        return first_quantity if _is_rest(prose[len(first_quantity) :]) else None
     formulas = [one or other for one, other in re.findall(r"\$([^$]{1,200})\$|\\\((.{1,200}?)\\\)", prose)]
-    if len(formulas) == 1 and not NUMBER.search(prose.replace(formulas[0], "")):
+    if len(formulas) == 1 and not NUMBER.search(prose.replace(formulas[0], "")) and not _HEDGE.search(prose):
         return str(formulas[0]).strip()
     head = _REASON.split(prose)[0] if prose[:1].isdigit() else prose
-    said = head.rpartition("=")[2]
+    said = _ORDINAL.sub("", head.rpartition("=")[2])
     numbers = {found[0].strip() for found in NUMBER.finditer(said)}
-    doubtful = _HEDGE.search(head) or STOP.search(said.rpartition(" is ")[2])
+    doubtful = _HEDGE.search(head) or STOP.search(_COPULA.split(said)[-1]) or HEDGE_BEFORE.search(_before(said))
     return numbers.pop() if len(numbers) == 1 and not doubtful else None
+
+
+_CALLED = re.compile(
+    r"^(?:the )?(?:final |correct )?answer (?:is|was)\b:? ?|^(?:about|approximately|approx\.|roughly|around|exactly) ",
+    re.I,
+)
+_FIRST_FORMULA = re.compile(r"\$([^$\n]{1,200})\$|\\\(([^\n]{1,200}?)\\\)")
+_FIRST = re.compile(r"\S{1,40}")
+_COPULA = re.compile(r" (?:is|are|was|were) ")
+_OTHER_NUMBER = re.compile(
+    r"(?: [^\W\d_][\w'-]*){0,3},? ?(?:and|or|to|plus|minus|times|remainder|out of|[-–:,;x×+*/^]|\\(?:times|cdot)),? ?"
+    r"(?:or |and )?[$€£(]?\d"
+    r"|(?: [^\W\d_][\w'-]*){0,2},? (?:or|and) (?:an?|one|two|three|four|five|six|seven|eight|nine|ten|some|more)\b"
+    r"| (?:more|less|fewer) than\b| of \$?\d|[!^]"
+)
+_ORDINAL = re.compile(r"\b\d{1,4}(?:st|nd|rd|th)\b")
+
+
+def _first_quantity(prose: str) -> str | None:
+    """The quantity at the head of a sentence with as many words of its unit as can be read."""
+    if not (prose[:1].isdigit() or prose[:1] in "$€£¥₹-(." or LEADING_WORD.match(prose)):
+        return None
+    ends = [found.end() for found in re.finditer(r"\S+", prose[:200])][:8]
+    for end in reversed(ends):
+        chunk = prose[:end].rstrip(",;:")
+        if "(" not in chunk and read(plain(chunk)):
+            return chunk
+    return None
+
+
+def _is_rest(rest: str) -> bool:
+    """Whether what follows a number leaves it the one that is stated."""
+    return not (HEDGE_AFTER.match(rest) or _OTHER_NUMBER.match(rest))
+
+
+def _before(said: str) -> str:
+    number = NUMBER.search(said)
+    return said[: number.start()][-60:] if number else ""
 
 
 def right_side(text: str, other: str) -> str:

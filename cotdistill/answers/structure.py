@@ -1,6 +1,7 @@
 """What a list, set, tuple, interval, union or matrix is made of."""
 
 import re
+from fractions import Fraction
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -85,6 +86,52 @@ def _as_points(text: str, other: Parts) -> Parts | None:
     return Parts("values", [f"({','.join(row)})" for row in values])
 
 
+_RATIO = re.compile(r"\d{1,9}(?:\.\d{1,6})?(?: ?: ?\d{1,9}(?:\.\d{1,6})?){1,5}|\d{1,9}(?: to \d{1,9}){1,3}")
+_FRACTION = re.compile(r"(\d{1,9}) ?/ ?(\d{1,9})|\\frac ?\{ ?(\d{1,9}) ?\} ?\{ ?(\d{1,9}) ?\}")
+_CLOCK = re.compile(r"\d{1,2}:[0-5]\d(?::[0-5]\d)?")
+_NOTE = re.compile(r" ?\([^()\d]{1,60}\)$")
+
+
+def ratio_of(text: str) -> tuple[Fraction, ...] | None:
+    """`6:8`, `3 to 4` and `\\frac{3}{4}` as (1, 4/3): the terms as shares of the first. A time of day is none."""
+    text = _NOTE.sub("", text)
+    if _CLOCK.fullmatch(text):
+        return None
+    if found := _FRACTION.fullmatch(text):
+        terms = [Fraction(one) for one in found.groups() if one]
+    elif _RATIO.fullmatch(text):
+        terms = [Fraction(one.strip()) for one in re.split(r":| to ", text)]
+    else:
+        return None
+    return tuple(term / terms[0] for term in terms) if all(terms) else None
+
+
+_RANGE = re.compile(
+    r"(?:from |between )?\$?(\d{1,12}(?:\.\d{1,6})?)(?:-| ?to | ?and )\$?(\d{1,12}(?:\.\d{1,6})?)(?: ([A-Za-z]{3,20}))?"
+)
+
+
+def range_of(text: str) -> tuple[Fraction, Fraction] | None:
+    """`10-15`, `10 to 15`, `between 10 and 15`: from the lower to the greater number."""
+    found = _RANGE.fullmatch(text)
+    if found is None or (" and " in text and not text.startswith("between")):
+        return None
+    low, high = Fraction(found[1]), Fraction(found[2])
+    return (low, high) if low < high else None
+
+
+_EMPTY = re.compile(
+    r"\\emptyset|\\?\{ ?\\?\}|\\phi|(?:the )?empty set"
+    r"|(?:there (?:is|are) )?no (?:real )?(?:solutions?|values?|roots?)(?: exists?)?",
+    re.IGNORECASE,
+)
+
+
+def is_empty(text: str) -> bool:
+    """Whether a text says that there is nothing: `\\emptyset`, `\\{\\}`, "no solution"."""
+    return bool(_EMPTY.fullmatch(text))
+
+
 def parts_of_both(gold: str, given: str) -> tuple[Parts | None, Parts | None]:
     """Of both sides, in a form in which they can be compared: names count where both have them, and an inequality is
     an interval where the other side is one."""
@@ -115,6 +162,13 @@ def are_matrices(gold: str, given: str) -> bool:
 _BOUND = r"([^<>=,\\]{1,40}|-?\\infty ?|-?\\[a-z]+\{[^<>=]{1,40}\})"
 _BETWEEN = re.compile(rf"{_BOUND} ?(<|\\le(?![a-z])) ?([A-Za-z]) ?(<|\\le(?![a-z])) ?{_BOUND}")
 _BEYOND = re.compile(rf"([A-Za-z]) ?(<|>|\\[lg]e(?![a-z])) ?{_BOUND}")
+_ABSOLUTE = re.compile(r"(?:\||\\lvert ?)[A-Za-z](?:\||\\rvert) ?(<|\\le(?![a-z])) ?([^<>=,\\|]{1,40})")
+_UNEQUAL = re.compile(r"[A-Za-z] ?\\ne(?![a-z]) ?([^<>=,]{1,40})")
+_SET_OF = re.compile(
+    r"\\?\{ ?[A-Za-z](?: ?\\in(?![a-z]) ?\\mathbb ?\{?R\}?)? ?(?::|\||\\mid(?![a-z])) ?([^{}]{1,80}?)\\?\}"
+)
+_OUTWARD = re.compile(r"(?=\]|.*\[$)([\[\]])([^\[\]]{1,80}[,;][^\[\]]{1,80})([\[\]])")
+"""Half-open in the European way: `[0,1[`, `]0,1]`."""
 
 
 def interval(text: str) -> str | None:
@@ -122,6 +176,15 @@ def interval(text: str) -> str | None:
     if found := _BETWEEN.fullmatch(text):
         low, left, _, right, high = found.groups()
         return f"{'(' if left == '<' else '['}{low.strip()},{high.strip()}{')' if right == '<' else ']'}"
+    if found := _SET_OF.fullmatch(text):
+        return interval(found[1].strip())
+    if (found := _ABSOLUTE.fullmatch(text)) and not found[2].lstrip().startswith("-"):
+        low, high = ("(", ")") if found[1] == "<" else ("[", "]")
+        return f"{low}-{found[2].strip()},{found[2].strip()}{high}"
+    if (found := _UNEQUAL.fullmatch(text)) and not re.search("[A-Za-z]", found[1].replace("\\sqrt", "")):
+        return f"(-\\infty,{found[1].strip()})\\cup({found[1].strip()},\\infty)"
+    if found := _OUTWARD.fullmatch(text):
+        return f"{'(' if found[1] == ']' else '['}{found[2]}{')' if found[3] == '[' else ']'}"
     if found := _BEYOND.fullmatch(text):
         _, sign, bound = found.groups()
         closed = sign.startswith("\\")

@@ -82,11 +82,16 @@ class Comparer:
 
     def compare(self, reference: str, answer: str, timeout_s: float) -> Compared:
         """Both as LaTeX or plain expressions, without dollar signs; `timeout_s` of the worker's processor time.
-        Starting the process does not count, and after a time-out a fresh process is asked once more: what the first
-        had in memory must not decide. Raises CotDistillError when math-verify cannot be loaded."""
+        Starting the process does not count. After a time-out a fresh process is asked once more, unless the first was
+        fresh too: what a process did before must not decide. Raises CotDistillError when math-verify cannot be loaded.
+        """
         with self._lock:
+            was_fresh = self._worker is None
             found = self._ask(reference, answer, timeout_s)
-            return self._ask(reference, answer, timeout_s) if found.outcome == "timeout" else found
+            if found.outcome != "timeout" or was_fresh:
+                return found
+            again = self._ask(reference, answer, timeout_s)
+            return again._replace(cpu_s=found.cpu_s + again.cpu_s)
 
     def _ask(self, reference: str, answer: str, timeout_s: float) -> Compared:
         worker = self._running()

@@ -43,13 +43,40 @@ SIGNS = r"(?:US|A|C|CA|NZ|HK|S|R)?\$|[€£¥￥₹₽₩₺₫₴₦₱฿₪]|
 """Currency signs that may stand before a number."""
 
 _GLUE = frozenset(
-    {"a", "an", "of", "the", "each", "to", "in", "total", "altogether", "about", "de", "von", "del", "más"}
+    {
+        "a",
+        "an",
+        "of",
+        "the",
+        "each",
+        "to",
+        "in",
+        "total",
+        "altogether",
+        "about",
+        "de",
+        "von",
+        "del",
+        "más",
+        "for",
+        "on",
+        "at",
+        "by",
+        "with",
+        "from",
+        "during",
+        "after",
+        "this",
+        "that",
+        "more",
+    }
 )
 _TOKEN = re.compile(
-    r"([A-Z]{0,2}\$|[€£¥￥₹₽₩₺₫₴₦₱฿₪]|[°Ω¢]|[^\W\d_]+[.]?)(?: ?(?:\^|\*\*) ?\{? ?(-?[1-9]) ?\}?|([23])(?![\d.]))?"
+    r"([A-Z]{0,2}\$|[€£¥￥₹₽₩₺₫₴₦₱฿₪]|[°Ω¢]|[^\W\d_]+(?:&[^\W\d_]+)?[.]?)"
+    r"(?: ?(?:\^|\*\*) ?\{? ?(-?[1-9]) ?\}?|([23])(?![\d.]))?"
 )
 STOP = re.compile(
-    r"\b(?:hundred|thousand|[mbtr]{1,2}illion|half|halves|thirds?|quarters?|fifths?|plus|minus|times|and|or|more"
+    r"\b(?:hundred|thousand|[mbtr]{1,2}illion|half|halves|thirds?|quarters?|fifths?|plus|minus|times(?! *$)|and|or|more"
     r"|less|fewer"
     r"|most|least|than|over|factorial|mod|base|remainder|not|no|if|is|are|was|sqrt|sin|cos|tan|log|exp|out|but|lakhs?"
     r"|crores?|gross|und|oder|nicht|et|ou|pas|plus|moins|y|o|e|ni|non|non|не|и|или)\b",

@@ -7,9 +7,12 @@ from pathlib import Path
 from typing import get_args
 
 from cotdistill import plugins
+from cotdistill.answers.choices import chosen_by_reference, read_options
 from cotdistill.answers.equality import reads_as_math
+from cotdistill.answers.extract import cut_reference
+from cotdistill.answers.labels import NATURAL
 from cotdistill.errors import CotDistillError
-from cotdistill.records import Prompt, Response, Status, Verdict
+from cotdistill.records import Prompt, Response, Status, Verdict, question_of
 from cotdistill.verifiers import Verifier
 
 NOTHING = "none"
@@ -17,11 +20,14 @@ NOTHING = "none"
 ASKED_FOR = ("code", "judge")
 """Verifiers that a data file must not choose."""
 
+MAX_OPTION = 500
+"""Characters; a longer reference is no option of a question."""
+
 
 @dataclass
 class Judge:
-    """`spec` for every response; without one each prompt's own verifier, else `math` where the reference reads as
-    mathematics, else `exact`. A response without reference is `unverified`. `used` counts who judged."""
+    """`spec` for every response; without one each prompt's own verifier, else the one that fits its reference
+    (`_by_reference`). A response without reference is `unverified`. `used` counts who judged."""
 
     spec: str | None = None
     used: Counter[str] = field(default_factory=Counter)
@@ -143,7 +149,19 @@ def _default(prompt: Prompt) -> str:
         return prompt.verifier
     if prompt.reference is None:
         return NOTHING
-    return "math" if reads_as_math(prompt.reference) else "exact"
+    return _by_reference(prompt.reference, prompt)
+
+
+def _by_reference(reference: str, prompt: Prompt) -> str:
+    """`choice` for an option of the question, `label` for yes, no, true or false, `math` for what reads as mathematics,
+    else `exact`."""
+    answer = cut_reference(reference)
+    if answer.strip(" .").casefold() in NATURAL:
+        return "label"
+    options = read_options(question_of(prompt)) if len(answer) < MAX_OPTION else {}
+    if "A" in options and isinstance(chosen_by_reference(answer, options), set):
+        return "choice"
+    return "math" if reads_as_math(answer) else "exact"
 
 
 def verified_with(used: Counter[str]) -> str:

@@ -7,8 +7,9 @@ from itertools import takewhile
 
 from cotdistill.answers.equality import Equality
 from cotdistill.answers.extract import Extracted, all_boxed, cut_reference, final_answer
+from cotdistill.answers.numbers import from_local
 from cotdistill.answers.spelling import folded, plain
-from cotdistill.answers.structure import parts_of_both
+from cotdistill.answers.structure import is_empty, parts_of_both
 from cotdistill.answers.symbolic import MAX_EXPRESSION
 from cotdistill.reasoning import split
 from cotdistill.records import Response, Verdict
@@ -43,7 +44,8 @@ class Verifier:
             detail = "no final answer in the text" if visible.closed else "the reasoning does not end"
             return Verdict(status="no_answer", reference=reference, method="none", detail=detail)
         budget = self.equality.budget()
-        ruling = self.equality.rule(plain(reference), plain(found.answer), budget)
+        answer = from_local(found.answer) if found.comma else found.answer
+        ruling = self.equality.rule(plain(reference), plain(answer), budget)
         if ruling.status == "incorrect":
             for wanted, said in _other_readings(response.prompt.reference or "", reference, visible.answer, found):
                 again = self.equality.rule(plain(wanted), plain(said), budget)
@@ -60,8 +62,10 @@ class Verifier:
 
 
 def _whole(text: str, reference: str) -> Extracted | None:
-    """A sentence is an answer where the reference is that very sentence."""
+    """A sentence is an answer where the reference is that very sentence, and "no solution" where there is none."""
     text = text.strip()
+    if len(text) < 100 and is_empty(plain(reference)) and is_empty(plain(text)):
+        return Extracted(text, "whole")
     return Extracted(text, "whole") if len(text) < 1_000 and folded(plain(text)) == folded(plain(reference)) else None
 
 
@@ -72,6 +76,8 @@ def _other_readings(written: str, reference: str, text: str, found: Extracted) -
         yield ", ".join(parts), found.answer
     if several := _boxes(text, reference, found):
         yield reference, several
+    if found.rule == "answer_line" and found.answer.endswith("!"):  # an exclamation, where the factorial is not right
+        yield reference, found.answer[:-1]
     if found.rule == "last_number" and (whole := _with_comma(text, found.answer)):
         yield reference, whole
 

@@ -1,0 +1,194 @@
+"""A text's answer among a closed set of labels: yes or no, true or false, or the classes of a data set."""
+
+import re
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+
+from cotdistill.answers.boxes import tidy
+from cotdistill.answers.extract import final_answer
+from cotdistill.answers.spelling import plain
+
+YES_NO: Mapping[str, tuple[str, ...]] = {
+    "yes": (
+        "yes",
+        "true",
+        "correct",
+        "是",
+        "对",
+        "正确",
+        "ja",
+        "oui",
+        "sí",
+        "si",
+        "sì",
+        "sim",
+        "да",
+        "はい",
+        "네",
+        "예",
+        "yep",
+        "yeah",
+    ),
+    "no": (
+        "no",
+        "false",
+        "incorrect",
+        "wrong",
+        "否",
+        "不是",
+        "错误",
+        "不对",
+        "nein",
+        "non",
+        "não",
+        "нет",
+        "いいえ",
+        "아니요",
+        "nope",
+    ),
+}
+"""The two sides of a question that is answered by yes or no, or of a statement that is true or false."""
+
+NATURAL = frozenset({"yes", "no", "true", "false"})
+
+_NEGATION = re.compile(
+    r"\b(?:not|never|neither|nor|hardly|[a-z]{2,8}n't|cannot|isnt|without)\b|不|没|nicht|kein", re.IGNORECASE
+)
+_UNDECIDED = re.compile(
+    r"\b(?:either|depends?|unclear|unknown|uncertain|impossible to|can ?not (?:say|tell|know|be determined)"
+    r"|can't (?:say|tell)"
+    r"|maybe|perhaps|possibly|not necessarily|hard to say|not sure|unsure|insufficient|it varies)\b",
+    re.IGNORECASE,
+)
+_ASKED = re.compile(r"\((?:[^()\n]{0,40})\)|\b(?:yes or no|true or false|yes/no|true/false|y/n)\b", re.IGNORECASE)
+_CLAUSE = re.compile(
+    r"[.!?;。！？](?=\s|$)|[:,](?=\s)|\s[-–—]+\s|—|\n|\b(?:because|since|as|but|although|which|so that)\b"
+)
+_CHANGED = re.compile(r"\b(?:actually|wait|correction|on second thought|i mean)\b", re.IGNORECASE)
+_LEAD_IN = re.compile(
+    r"^\W*(?:(?:so|thus|therefore|hence|well|overall|finally|in conclusion|in short|to conclude|as a result|and|then"
+    r"|consequently|in summary|based on (?:this|that|the above))\b,? ?)+",
+    re.IGNORECASE,
+)
+
+
+def label_of(text: str, labels: Sequence[str] | None = None) -> str | None:
+    """The one of `labels` that a text without its trace gives as its answer, None where it gives none or more than one.
+    Without labels: "yes" or "no", which true and false, correct and incorrect stand for.
+
+    What is announced or boxed decides; then the first word of the text, then the last line, then the last sentence
+    that names one label only. A hedge leaves none; a denial leaves none either, but of yes and no it is the other.
+    """
+    names = _spellings(tuple(labels)) if labels else _spellings(None)
+    found = final_answer(text)
+    if found and found.rule in ("tag", "json", "boxed", "hashes", "answer_line", "conclusion"):
+        label = _of_answer(found.answer, names, labels is None)
+        if label or _named(found.answer, names) or _UNDECIDED.search(found.answer) or _NEGATION.search(found.answer):
+            return label
+    lines = [plain(line) for line in text.splitlines() if line.strip()]
+    if not lines:
+        return None
+    for line in (lines[0], lines[-1]):
+        if (label := _leading(line, names)) is not None:
+            return label
+    sentence = _last_sentence(lines[-1])
+    return _leading(sentence, names) or _of_sentence(sentence, names, labels is None)
+
+
+@lru_cache(64)
+def _spellings(labels: tuple[str, ...] | None) -> dict[str, str]:
+    """Each folded spelling of a label, and its label."""
+    if labels is None:
+        return {_folded(word): label for label, words in YES_NO.items() for word in words}
+    return {_folded(label): label for label in labels}
+
+
+def _folded(text: str) -> str:
+    return " ".join(re.findall(r"[^\W_]+|[+&/#]", plain(text).casefold()))
+
+
+@lru_cache(64)
+def _pattern(names: tuple[str, ...]) -> re.Pattern[str]:
+    longest_first = sorted(names, key=len, reverse=True)
+    return re.compile(
+        "|".join(rf"(?<!\w){re.escape(name)}(?!\w)" if name.isascii() else re.escape(name) for name in longest_first)
+    )
+
+
+def _named(text: str, names: Mapping[str, str]) -> list[tuple[int, str]]:
+    """The labels in a text in order, the longest reading first: "not entailment" is no "entailment"."""
+    folded = _folded(text)
+    return [(found.start(), names[found[0]]) for found in _pattern(tuple(names)).finditer(folded)]
+
+
+def _leading(line: str, names: Mapping[str, str]) -> str | None:
+    """A label alone, or at the head of a line with a comma, a point or a dash behind it."""
+    line = _LEAD_IN.sub("", line)
+    folded = _folded(line)
+    if folded in names:
+        return names[folded]
+    head = re.match(r"[^.,;:!—–\n-]{1,60}?(?=\s?[.,;:!—–]|\s-\s|\s?\n)", tidy(line) + "\n")
+    label = names.get(_folded(head[0])) if head else None
+    if label is None or head is None or _UNDECIDED.search(line[:80]):
+        return None
+    changed = _CHANGED.search(line, head.end())
+    return None if changed and {other for _, other in _named(line[changed.end() :], names)} - {label} else label
+
+
+def _of_answer(answer: str, names: Mapping[str, str], opposes: bool) -> str | None:
+    """Of an announced answer: the label that it begins with, else the only one in its first clause that has any."""
+    answer = plain(answer)
+    if (label := names.get(_folded(answer))) is not None:
+        return label
+    if (label := _leading(answer, names)) is not None:
+        return label
+    if _UNDECIDED.search(answer[:200]):
+        return None
+    first = _CLAUSE.split(answer)[0]
+    words = _named(first, names)
+    if (
+        words
+        and words[0][0] == 0
+        and len({label for _, label in words}) == 1
+        and not _NEGATION.search(_without(first, names))
+    ):
+        return words[0][1]
+    return _of_sentence(first if words else answer[:300], names, opposes)
+
+
+def _last_sentence(line: str) -> str:
+    return re.split(r"(?<=[.!?])\s+|[。！？]", line.rstrip(" .!?。"))[-1]
+
+
+def _of_sentence(sentence: str, names: Mapping[str, str], opposes: bool) -> str | None:
+    """The only label of a sentence that states one: "The statement is true." """
+    if _UNDECIDED.search(sentence):
+        return None
+    sentence = _ASKED.sub(" ", sentence)
+    labels = {label for _, label in _named(sentence, names)}
+    if len(labels) != 1:
+        return None
+    label = labels.pop()
+    if opposes and not _STATES.search(_until(sentence, names)):
+        return None
+    if not _NEGATION.search(_without(sentence, names)):
+        return label
+    denied = re.search(r"\b(?:is|was|are) not (?:\w+ )?$|n't (?:\w+ )?$", _until(sentence, names), re.IGNORECASE)
+    return {"yes": "no", "no": "yes"}[label] if opposes and denied else None
+
+
+_STATES = re.compile(
+    r"(?:\b(?:is|was|are|be|as|so|therefore|thus|hence|that)\b|[:=,])[^.]{0,20}$|^\W*\w*\W*$", re.IGNORECASE
+)
+
+
+def _without(sentence: str, names: Mapping[str, str]) -> str:
+    """A sentence without its labels: one of them may be "not entailment"."""
+    return _pattern(tuple(names)).sub(" ", " ".join(sentence.casefold().split()))
+
+
+def _until(sentence: str, names: Mapping[str, str]) -> str:
+    """A sentence before its label."""
+    lowered = sentence.casefold()
+    places = [place for name in names if (place := lowered.rfind(name)) >= 0]
+    return sentence[: max(places)] if places else sentence
