@@ -2,6 +2,7 @@
 
 CotDistillError           exit 1: bad input, unreachable server, a failure that has a one-line explanation
 ├── UsageError            exit 2: an option or a name that does not exist or does not fit
+├── BudgetError           exit 4: the money that may be spent does not suffice
 ├── OutputLockedError     exit 5: another run is writing this output
 ├── AccountError          exit 6: the key is missing or refused, credit or quota is spent
 └── StoppedError          exit 130: Ctrl-C or SIGTERM
@@ -28,6 +29,12 @@ class CotDistillError(Exception):
 
 class UsageError(CotDistillError):
     exit_code = USAGE
+
+
+class BudgetError(CotDistillError):
+    """What is paid for is kept, and the same command continues with a larger cap, or next month."""
+
+    exit_code = BUDGET
 
 
 class OutputLockedError(CotDistillError):

@@ -76,16 +76,38 @@ def test_the_claims_of_a_killed_run_die_with_it(tmp_path: Path) -> None:
     assert asyncio.run(run()) <= COUNT + 4
 
 
-def test_an_answer_that_came_while_waiting_is_given_instead_of_the_turn_to_ask(tmp_path: Path) -> None:
-    async def run() -> list[Any]:
-        found: list[Any] = []
-        with Claims(tmp_path / "s.sqlite", lambda key, sample: None) as claims:
-            async with claims.of("k", 0, asyncio.Event()) as bought:
-                found.append(bought)
-        known: Any = object()
-        with Claims(tmp_path / "s.sqlite", lambda key, sample: known) as claims:
-            async with claims.of("k", 0, asyncio.Event()) as bought:
-                found.append(bought is known)
-        return found
+def test_a_claim_is_held_by_one_request_at_a_time_also_within_one_process(tmp_path: Path) -> None:
+    order: list[str] = []
 
-    assert asyncio.run(run()) == [None, True]
+    async def one(name: str) -> None:
+        with Claims(tmp_path / "s.sqlite") as claims:
+            async with claims.of("k", 0, asyncio.Event()):
+                order.append(f"{name} begins")
+                await asyncio.sleep(0.01)
+                order.append(f"{name} ends")
+
+    async def run() -> None:
+        await asyncio.gather(one("a"), one("b"))
+
+    asyncio.run(run())
+    assert order == ["a begins", "a ends", "b begins", "b ends"]
+
+
+def test_one_that_leaves_does_not_drop_the_claims_of_another_in_its_process(tmp_path: Path) -> None:
+    """A process that closes any descriptor of a file loses its locks on it."""
+
+    async def run() -> str:
+        with Claims(tmp_path / "s.sqlite") as claims:
+            async with claims.of("k", 0, asyncio.Event()):
+                with Claims(tmp_path / "s.sqlite"):
+                    pass
+                taken = await asyncio.create_subprocess_exec(
+                    sys.executable,
+                    "-c",
+                    "import fcntl, sys; fcntl.lockf(open(sys.argv[1], 'r+'), fcntl.LOCK_EX | fcntl.LOCK_NB, 0)",
+                    claims.path,
+                    stderr=subprocess.PIPE,
+                )
+                return (await taken.communicate())[1].decode()
+
+    assert "BlockingIOError" in asyncio.run(run())

@@ -14,12 +14,11 @@ from cotdistill.artifacts import Manifest
 from cotdistill.artifacts.json_lines import read_records
 from cotdistill.artifacts.summary import one_line
 from cotdistill.config import GenerateConfig
-from cotdistill.dispatch.budget import Budget
+from cotdistill.dispatch.budget import Budget, Tariff, Worst
 from cotdistill.errors import UsageError
 from cotdistill.pricing import Prices
 from cotdistill.progress import Silent
-from cotdistill.providers.types import Reply, Request
-from cotdistill.records import Message, Response, Usage
+from cotdistill.records import Response, Usage
 from cotdistill.stages import generate as stage
 from cotdistill.store.location import default_path
 from tests.conftest import cotdistill
@@ -125,26 +124,30 @@ def test_a_cap_without_a_price_is_refused_before_anything_is_sent(tmp_path: Path
 
 
 def test_reservations_wait_for_each_other_and_are_given_back() -> None:
-    request = Request((Message(role="user", content="x" * 16),), 20)  # 100 at most
-    reply = Reply(b"", "4", None, "none", "stop", None, Usage(input_tokens=5, output_tokens=5))
+    worst, used = Worst(80, 20), Usage(input_tokens=5, output_tokens=5)
+    dollar = Decimal(1_000_000)
 
-    async def run() -> Budget:
-        budget = Budget(Decimal(150), Prices("openai", "m", Decimal(1_000_000), Decimal(1_000_000)))
-        assert await budget.admit("a", request)
-        waiting = asyncio.create_task(budget.admit("b", request))
+    async def run() -> None:
+        tariff = Tariff(Prices("openai", "m", dollar, dollar), answers=100)
+        budget = Budget(Decimal(250))
+        assert await budget.admit("a", tariff, worst)
+        waiting = asyncio.create_task(budget.admit("b", tariff, worst))
         await asyncio.sleep(0)
-        assert not waiting.done(), "two worst cases do not fit"
-        budget.settle("a", reply)
+        assert not waiting.done(), "two worst cases of 100 do not fit twice over"
+        budget.settle("a", used, Decimal(10))
         assert await waiting, "a cost 10 of its 100"
         budget.settle("b", None)
         assert budget.spent == 10 and not budget.exhausted
-        assert await budget.admit("c", request)
-        budget.settle("c", reply)
-        assert [await budget.admit(name, request) for name in "defg"][:1] == [True]
-        return budget
+        assert await budget.admit("c", tariff, worst)
+        budget.settle("c", Usage())
+        assert budget.spent == 110 and budget.unknown == 100, "what is not known counts at its worst case"
+        assert await budget.admit("d", tariff, worst)
+        budget.settle("d", Usage(input_tokens=80, output_tokens=60), Decimal(140))
+        assert budget.spent == 250
+        assert not await budget.admit("e", tariff, worst)
+        assert budget.exhausted
 
-    with pytest.raises(TimeoutError):  # the next one waits for the reservation that nobody settles
-        asyncio.run(asyncio.wait_for(run(), 0.2))
+    asyncio.run(run())
 
 
 # Truncated answers
@@ -254,7 +257,7 @@ def test_a_dry_run_estimates_tokens_and_cost_online_and_in_a_batch(tmp_path: Pat
     assert manifests[1].counts == {"prompts": 1000, "responses": 1000, "in_store": 10, "to_ask": 990}
     found = manifests[1].results
     assert (found["output_tokens"], found["output_tokens_at_most"]) == (990 * 5, 990_000)
-    assert (found["cost_usd"], found["cost_usd_batch"], found["cost_usd_at_most"]) == ("0.06", "0.03", "8.92")
+    assert (found["cost_usd"], found["cost_usd_batch"], found["cost_usd_at_most"]) == ("0.07", "0.03", "9.14")
 
 
 def test_paid_reasoning_that_comes_back_empty_is_said_loudly_after_the_first_answers(tmp_path: Path) -> None:

@@ -9,8 +9,10 @@ from typing import Any, Self
 
 import pytest
 
-from cotdistill.dispatch.asking import Job, Limits, ask_all
-from cotdistill.progress import Silent
+from cotdistill.dispatch.asking import Asked, Job, Limits
+from cotdistill.dispatch.session import Session
+from cotdistill.dispatch.stored import Answer, Got, StoredTeacher, Terms
+from cotdistill.pricing import Prices
 from cotdistill.providers.types import Failure, Quota, RateLimits, Reply, Request
 from cotdistill.records import Message, Usage
 from tests import virtual_time
@@ -111,6 +113,11 @@ class Server:
         return RateLimits(**{self.axis: quota})
 
 
+async def ask_all(server: Any, jobs: Iterator[Job], got: Got, limits: Limits) -> Asked:
+    async with StoredTeacher(Session(None), server, Terms(Prices("mock", "m"), limits)) as stored:
+        return await stored.ask_all(jobs, got)
+
+
 def ask(server: Server, prompts: int = 300, **limits: Any) -> Server:
     """Every prompt must be answered."""
     lots = random.Random(2)
@@ -121,15 +128,9 @@ def ask(server: Server, prompts: int = 300, **limits: Any) -> Server:
             request = Request((Message(role="user", content=content),), 8192)
             yield Job(make_prompt(str(number)), 0, str(number), request)
 
-    async def keep(job: Job, reply: Reply) -> None: ...
+    async def got(job: Job, answer: Answer, bought: bool) -> None: ...
 
-    async def run() -> int:
-        chosen = Limits(server.concurrency, **limits)
-        kind: Any = server
-        asked = await ask_all(kind, jobs(), keep, limits=chosen, timeout_s=600, max_attempts=8, progress=Silent())
-        return asked.answered
-
-    assert virtual_time.run(run()) == prompts
+    assert virtual_time.run(ask_all(server, jobs(), got, Limits(server.concurrency, **limits))).answered == prompts
     return server
 
 
@@ -213,15 +214,11 @@ def test_no_more_are_taken_from_the_stream_than_fly_and_wait_at_the_door() -> No
 
     kept, ahead = 0, 0
 
-    async def keep(job: Job, reply: Reply) -> None:
+    async def got(job: Job, answer: Answer, bought: bool) -> None:
         nonlocal kept, ahead
         kept += 1
         ahead = max(ahead, taken - kept)
 
-    async def run() -> None:
-        server: Any = Server(axis="none", concurrency=32)
-        await ask_all(server, jobs(), keep, limits=Limits(32), timeout_s=600, max_attempts=8, progress=Silent())
-
-    virtual_time.run(run())
+    virtual_time.run(ask_all(Server(axis="none", concurrency=32), jobs(), got, Limits(32)))
     assert (kept, taken) == (2000, 2000)
     assert ahead <= 2 * 32, "memory does not grow with the prompts"

@@ -9,7 +9,7 @@ import pytest
 
 from cotdistill.dispatch.errors import NotAskedError
 from cotdistill.dispatch.limiter import Limiter
-from cotdistill.dispatch.pool import work_through
+from cotdistill.dispatch.pool import Turn, work_through
 from cotdistill.dispatch.retry import FailedRequestError, Retrier
 from cotdistill.errors import AccountError
 from cotdistill.providers.types import Failure, Reply, Request
@@ -262,8 +262,8 @@ def test_a_limit_is_waited_for_while_the_server_is_at_work_on_something() -> Non
 def test_one_job_s_error_ends_the_stream_and_is_raised_when_the_others_are_done() -> None:
     finished: list[int] = []
 
-    async def work(job: int, begun: Callable[[], None]) -> None:
-        begun()
+    async def work(job: int, turn: Turn) -> None:
+        turn.begun()
         await asyncio.sleep(job)
         if job == 2:
             raise ValueError("job 2")
@@ -289,8 +289,8 @@ def test_a_job_may_lead_to_more_after_the_stream_was_empty() -> None:
                 raise StopIteration
             return todo.pop()
 
-    async def work(job: int, begun: Callable[[], None]) -> None:
-        begun()
+    async def work(job: int, turn: Turn) -> None:
+        turn.begun()
         await asyncio.sleep(1)
         done.append(job)
         todo.extend([job - 1] * 2 if job > 1 else [])
@@ -304,7 +304,7 @@ def test_a_stream_that_breaks_is_raised_too() -> None:
         yield 1
         raise OSError("disk")
 
-    async def work(job: int, begun: Callable[[], None]) -> None:
+    async def work(job: int, turn: Turn) -> None:
         await asyncio.sleep(1)
 
     with pytest.raises(OSError, match="disk"):

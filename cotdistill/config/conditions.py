@@ -45,9 +45,7 @@ def broken_conditions(config: Any) -> Problems:
 
 @broken_conditions.register
 def _generate(config: GenerateConfig) -> Problems:
-    if (config.price_in is None) != (config.price_out is None):
-        given, other = ("price_in", "price-out") if config.price_out is None else ("price_out", "price-in")
-        yield given, f"goes with --{other}: input and output are billed apart"
+    yield from _prices(config)
     if config.batch and config.until_accepted:
         yield "until_accepted", "asks on as answers come in; in a --batch each round takes a day. Leave one of them out"
     if config.verify and not config.until_accepted:
@@ -98,7 +96,14 @@ def _finetune(config: FinetuneConfig) -> Problems:
 
 @broken_conditions.register
 def _evaluate(config: EvaluateConfig) -> Problems:
+    yield from _prices(config)
     yield from _repeated("baseline", [config.student, *config.baseline])
+
+
+def _prices(config: GenerateConfig | EvaluateConfig) -> Problems:
+    if (config.price_in is None) != (config.price_out is None):
+        given, other = ("price_in", "price-out") if config.price_out is None else ("price_out", "price-in")
+        yield given, f"goes with --{other}: input and output are billed apart"
 
 
 def _repeated(name: str, values: Sequence[str]) -> Problems:

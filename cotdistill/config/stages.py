@@ -114,6 +114,13 @@ class FilterConfig:
         panel="Verify and filter",
         names="filters",
     )
+    cache: Text | None = option(
+        None,
+        "Store of a judge's paid answers (default: $COTDISTILL_CACHE).",
+        "PATH",
+        panel="Verify and filter",
+        rare=True,
+    )
     against: tuple[Text, ...] = option(
         (),
         "Decontaminate: drop problems of this evaluation set. Repeatable.",
@@ -300,6 +307,14 @@ class EvaluateConfig:
     concurrency: Count | None = option(
         None, "At most N requests in flight to a server (default: measured).", "N", panel="Speed", rare=True
     )
+    cache: Text | None = option(
+        None, "Store of paid answers (default: $COTDISTILL_CACHE).", "PATH", panel="Money", rare=True
+    )
+    max_cost: Amount | None = option(None, "Never spend more than this in one run.", "USD", panel="Money", rare=True)
+    price_in: Amount | None = option(
+        None, "USD per million input tokens of --student, where the price is unknown.", "USD", panel="Money", rare=True
+    )
+    price_out: Amount | None = option(None, "USD per million output tokens.", "USD", panel="Money", rare=True)
     threads: Count | None = option(
         None, "CPU threads of a local student (default: 1 for tiny, else all).", "N", panel="Speed", rare=True
     )

@@ -1,32 +1,46 @@
-"""A hard cap on what a run may cost: admission reserves the worst case, so that no answer can break it."""
+"""A hard cap on what a run may cost: every attempt reserves its worst case before it is sent."""
 
 import asyncio
 from dataclasses import dataclass, field
 from decimal import Decimal
+from typing import NamedTuple
 
-from cotdistill.errors import UsageError
+from cotdistill.errors import CotDistillError, UsageError
 from cotdistill.pricing import Prices
-from cotdistill.providers.types import Reply, Request
+from cotdistill.providers.types import Request
 from cotdistill.records import Usage
 
 OVERHEAD_TOKENS = 64
 """What a provider's chat format adds to the text of a request, and some."""
 
+UNPROVEN = 16
+"""How many times its worst case an attempt may cost, as far as we know, before the first answer of its server has
+shown that it cost no more. Falls with each answer to `PROVEN`, and rises to `CAUGHT` once one cost more."""
+
+PROVEN, CAUGHT = 2, 8
+
+
+class Worst(NamedTuple):
+    """The most that one attempt should cost: a token for each byte of input, and the whole output cap."""
+
+    input_tokens: int
+    output_tokens: int
+
+    @classmethod
+    def of(cls, request: Request) -> "Worst":
+        size = sum(len(turn.content.encode("utf-8", "replace")) for turn in request.messages)
+        return cls(size + OVERHEAD_TOKENS, request.max_output_tokens)
+
 
 @dataclass
-class Budget:
-    """Spends up to `limit` USD, by published prices. Requests in flight are reserved at their largest possible cost:
-    a token for each byte of input, and the whole output cap. A request that gets no answer gives its share back.
+class Tariff:
+    """One teacher's prices, and how far its server goes beyond the worst case: some count the input otherwise, some
+    ignore the output cap. Both factors are 1 until an answer shows more."""
 
-    `exhausted` turns true when a request no longer fits with nothing in flight; from then on none is admitted.
-    """
-
-    limit: Decimal
     prices: Prices
-    spent: Decimal = Decimal(0)
-    exhausted: bool = False
-    _reserved: dict[str, Decimal] = field(default_factory=dict, repr=False)
-    _settled: asyncio.Event = field(default_factory=asyncio.Event, repr=False)
+    answers: int = 0
+    input_factor: float = 1.0
+    output_factor: float = 1.0
 
     def __post_init__(self) -> None:
         if self.prices.cost(Usage(input_tokens=1, output_tokens=1)) is None:
@@ -34,38 +48,153 @@ class Budget:
                 f"--max-cost: the price of {self.prices.model!r} is not known; give --price-in and --price-out"
             )
 
-    def check(self, request: Request) -> None:
-        """Raises UsageError for a cap that not even this one request fits in."""
-        worst = self.worst_case(request)
+    @property
+    def margin(self) -> int:
+        if max(self.input_factor, self.output_factor) > 1:
+            return max(CAUGHT, UNPROVEN // (1 + self.answers))
+        return max(PROVEN, UNPROVEN // (1 + self.answers))
+
+    def usd(self, worst: Worst) -> Decimal:
+        tokens = Usage(
+            input_tokens=round(worst.input_tokens * self.input_factor),
+            output_tokens=round(worst.output_tokens * self.output_factor),
+        )
+        return self.prices.cost(tokens) or Decimal(0)
+
+    def learn(self, worst: Worst, usage: Usage, cost: Decimal | None) -> bool:
+        """From what one attempt took; `cost` None where that is not known. Says whether it took more than thought."""
+        before = (self.input_factor, self.output_factor)
+        self.answers += cost is not None
+        self.input_factor = max(self.input_factor, (usage.input_tokens or 0) / worst.input_tokens)
+        self.output_factor = max(self.output_factor, (usage.output_tokens or 0) / worst.output_tokens)
+        thought = self.usd(worst)
+        if cost is not None and cost > thought > 0:  # the provider bills more than its published prices
+            self.input_factor *= float(cost / thought)
+            self.output_factor *= float(cost / thought)
+        return (self.input_factor, self.output_factor) != before
+
+
+class _Reserved(NamedTuple):
+    tariff: Tariff
+    worst: Worst
+    amount: Decimal
+
+
+@dataclass
+class Budget:
+    """Spends up to `limit` USD, whoever asks in a run, by published prices; within `parent` too, where there is one.
+
+    Attempts in flight are reserved at their worst case; an answer that costs more than that raises the reservations
+    that are still open. As long as a server is unproven, few attempts fly at once, so that one which lies about its
+    limits cannot take the run beyond the cap by more than an answer. Where a server says no usage, an attempt counts
+    at its worst case (`unknown`).
+
+    `exhausted` turns true when a request no longer fits with nothing in flight; from then on none is admitted.
+    """
+
+    limit: Decimal
+    name: str = "--max-cost"
+    too_small: type[CotDistillError] = UsageError
+    """What is raised when not even one request fits: a slip of the person, or a month that is nearly spent."""
+    parent: "Budget | None" = None
+    spent: Decimal = Decimal(0)
+    unknown: Decimal = Decimal(0)
+    """The part of `spent` that is a worst case."""
+    exhausted: bool = False
+    _reserved: dict[object, _Reserved] = field(default_factory=dict, repr=False)
+    _total: Decimal = field(default=Decimal(0), repr=False)
+    """What is reserved, added up."""
+    _waiting: list["asyncio.Future[None]"] = field(default_factory=list, repr=False)
+
+    def check(self, tariff: Tariff, request: Request) -> None:
+        """Raises `too_small` for a cap that not even this one request fits in."""
+        worst = tariff.usd(Worst.of(request))
         if worst > self.limit:
-            raise UsageError(
-                f"--max-cost {self.limit}: one request may cost up to {worst:.4f} USD; give more, or a smaller "
+            raise self.too_small(
+                f"{self.name} {self.limit}: one request may cost up to {worst:.4f} USD; give more, or a smaller "
                 f"--max-output-tokens"
             )
+        if self.parent:
+            self.parent.check(tariff, request)
 
-    async def admit(self, name: str, request: Request) -> bool:
-        """Reserve the worst case under `name`, waiting for others to come in cheaper; False when it cannot fit."""
-        worst = self.worst_case(request)
-        while not self.exhausted and self.spent + sum(self._reserved.values()) + worst > self.limit:
+    async def admit(self, ticket: object, tariff: Tariff, worst: Worst) -> bool:
+        """Reserve the worst case under `ticket`, waiting for others to come in cheaper; False when it cannot fit."""
+        while not self.exhausted and not self.fits(tariff, worst):
             if not self._reserved:
-                self.exhausted = True
-                self._settled.set()
+                self._exhaust()
                 break
-            self._settled.clear()
-            await self._settled.wait()
+            turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._waiting.append(turn)
+            await turn
         if self.exhausted:
             return False
-        self._reserved[name] = worst
+        self._reserve(ticket, tariff, worst)
+        if self.parent and not await self.parent.admit(ticket, tariff, worst):
+            self._total -= self._reserved.pop(ticket).amount
+            self._exhaust()
+            return False
         return True
 
-    def settle(self, name: str, reply: Reply | None) -> None:
-        """Replace the reservation by what the answer cost; nothing for no answer."""
-        del self._reserved[name]
-        if reply is not None:
-            self.spent += self.prices.charge(reply) or Decimal(0)
-        self._settled.set()
+    def settle(self, ticket: object, usage: Usage | None, cost: Decimal | None = None) -> None:
+        """Replace a reservation by what the attempt cost: nothing where `usage` is None, the worst case where neither
+        `usage` nor `cost` says."""
+        tariff, worst, _ = self._reserved[ticket]
+        dearer = usage is not None and tariff.learn(worst, usage, cost)
+        self._settle(ticket, None if usage is None else tariff.usd(worst), cost, dearer=dearer)
 
-    def worst_case(self, request: Request) -> Decimal:
-        size = sum(len(turn.content.encode("utf-8", "replace")) for turn in request.messages)
-        largest = Usage(input_tokens=size + OVERHEAD_TOKENS, output_tokens=request.max_output_tokens)
-        return self.prices.cost(largest) or Decimal(0)
+    def _settle(self, ticket: object, worst_usd: Decimal | None, cost: Decimal | None, *, dearer: bool) -> None:
+        self._total -= self._reserved.pop(ticket).amount
+        if dearer:
+            self._price_again()
+        if worst_usd is not None:
+            self.spent += worst_usd if cost is None else cost
+            self.unknown += worst_usd if cost is None else 0
+        if self.parent:
+            self.parent._settle(ticket, worst_usd, cost, dearer=dearer)
+        self._wake()
+
+    def pay(self, cost: Decimal) -> None:
+        """What was not reserved here, such as an answer of a batch."""
+        self.spent += cost
+        if self.parent:
+            self.parent.pay(cost)
+        self._wake()
+
+    def fits(self, tariff: Tariff, worst: Worst) -> bool:
+        left, amount = self.limit - self.spent, tariff.usd(worst)
+        return (self._total + amount) * (tariff.margin if self._reserved else 1) <= left
+
+    @property
+    def left(self) -> Decimal:
+        """Not spent; the parent's, where that is less."""
+        own = self.limit - self.spent
+        return min(own, self.parent.left) if self.parent else own
+
+    def describe(self) -> str:
+        """For the end of a run that it stopped."""
+        if self.parent and self.parent.exhausted:
+            return self.parent.describe()
+        worst = f" ({self.unknown:.4f} of it is a worst case: the server did not say)" if self.unknown else ""
+        return (
+            f"stopped at {self.name}: {self.spent:.4f} of {self.limit} USD spent{worst}; the next request might not fit"
+        )
+
+    def _reserve(self, ticket: object, tariff: Tariff, worst: Worst) -> None:
+        self._reserved[ticket] = _Reserved(tariff, worst, tariff.usd(worst))
+        self._total += self._reserved[ticket].amount
+
+    def _price_again(self) -> None:
+        self._reserved = {
+            ticket: _Reserved(tariff, worst, tariff.usd(worst)) for ticket, (tariff, worst, _) in self._reserved.items()
+        }
+        self._total = sum((one.amount for one in self._reserved.values()), Decimal(0))
+
+    def _exhaust(self) -> None:
+        self.exhausted = True
+        self._wake()
+
+    def _wake(self) -> None:
+        for turn in self._waiting:
+            if not turn.done():
+                turn.set_result(None)
+        self._waiting.clear()

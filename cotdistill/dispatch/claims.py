@@ -3,66 +3,117 @@
 import asyncio
 import hashlib
 import os
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+import threading
+from collections.abc import AsyncIterator
+from contextlib import AbstractContextManager, asynccontextmanager, nullcontext, suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import ClassVar, Self
 
 from cotdistill.dispatch.errors import NotAskedError
-from cotdistill.providers.types import Reply
 
 POLL_S = 0.25
 
 
 class Claims:
     """A lock on one byte of a file beside the store stands for one request. The system releases it when its process
-    dies, however it dies, so no claim outlives its run. Where there are no such locks (Windows), everyone may ask."""
+    dies, however it dies, so no claim outlives its run. Where there are no such locks (Windows), every process may
+    ask. Inside one process the same claims are held by all who open the same store."""
 
-    def __init__(self, store: Path, stored: Callable[[str, int], Reply | None]) -> None:
-        """`stored` looks an answer up by key and sample."""
-        self._path = store.with_name(f".{store.name}.claims")
-        self._stored = stored
+    def __init__(self, store: Path) -> None:
+        self.path = claims_path(store)
 
     def __enter__(self) -> Self:
-        self._file = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
+        self._file = _ClaimsFile.opened(self.path)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        os.close(self._file)  # and with it every lock; the file stays, for another run may hold it
+        self._file.close()
 
     @asynccontextmanager
-    async def of(self, key: str, sample: int, stop: asyncio.Event) -> AsyncIterator[Reply | None]:
-        """Hold the claim, once no other run does; gives the answer if it is in the store by then. Raises NotAskedError
-        when `stop` is set while it waits."""
+    async def of(
+        self,
+        key: str,
+        sample: int,
+        stop: asyncio.Event,
+        waiting: AbstractContextManager[None] | None = None,
+    ) -> AsyncIterator[None]:
+        """Hold the claim, once no other run and no other request of this run does; `waiting` is entered for as long as
+        that takes. Raises NotAskedError when `stop` is set meanwhile."""
         place = int.from_bytes(hashlib.blake2b(f"{key} {sample}".encode(), digest_size=7).digest())
-        while not self._take(place):
-            if stop.is_set():
-                raise NotAskedError
-            with suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), POLL_S)
+        if not self._file.take(place):
+            with waiting or nullcontext():
+                while not self._file.take(place):
+                    if stop.is_set():
+                        raise NotAskedError
+                    with suppress(TimeoutError):
+                        await asyncio.wait_for(stop.wait(), POLL_S)
         try:
-            yield self._stored(key, sample)
+            yield
         finally:
-            self._release(place)
+            self._file.release(place)
 
-    def _take(self, place: int) -> bool:
+
+def claims_path(store: Path) -> Path:
+    return store.with_name(f".{store.name}.claims")
+
+
+@dataclass
+class _ClaimsFile:
+    """POSIX locks belong to the process, and closing any descriptor of the file drops them all: so a process opens
+    the file once, and remembers itself what it holds."""
+
+    path: Path
+    descriptor: int
+    users: int = 1
+    held: set[int] = field(default_factory=set)
+
+    _open: ClassVar[dict[Path, "_ClaimsFile"]] = {}
+    _guard: ClassVar[threading.Lock] = threading.Lock()
+
+    @classmethod
+    def opened(cls, path: Path) -> "_ClaimsFile":
+        with cls._guard:
+            if known := cls._open.get(path.resolve()):
+                known.users += 1
+                return known
+            made = cls(path.resolve(), os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+            cls._open[made.path] = made
+            return made
+
+    def close(self) -> None:
+        with self._guard:
+            self.users -= 1
+            if not self.users:
+                del self._open[self.path]
+                os.close(self.descriptor)  # and with it every lock; the file stays, for another run may hold it
+
+    def take(self, place: int) -> bool:
+        with self._guard:
+            if place in self.held or not self._lock(place):
+                return False
+            self.held.add(place)
+            return True
+
+    def release(self, place: int) -> None:
+        with self._guard, suppress(ImportError, OSError):
+            self.held.discard(place)
+            import fcntl
+
+            fcntl.lockf(self.descriptor, fcntl.LOCK_UN, 1, place)
+
+    def _lock(self, place: int) -> bool:
         try:
             import fcntl
         except ImportError:
             return True
         try:
-            fcntl.lockf(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, place)
+            fcntl.lockf(self.descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, place)
         except BlockingIOError:
             return False
         except OSError:  # a file system without locks
             return True
         return True
-
-    def _release(self, place: int) -> None:
-        with suppress(ImportError, OSError):
-            import fcntl
-
-            fcntl.lockf(self._file, fcntl.LOCK_UN, 1, place)

@@ -5,15 +5,18 @@ import contextlib
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
+from decimal import Decimal
 from typing import NamedTuple
 
 import tenacity
 
-from cotdistill.dispatch.limiter import Limiter
+from cotdistill.dispatch.limiter import Limiter, Ticket
 from cotdistill.dispatch.refusals import MAX_WAIT_S, Refusals, spelled_out
 from cotdistill.errors import AccountError
+from cotdistill.pricing import Billed
 from cotdistill.providers.errors import clean
-from cotdistill.providers.types import Failure, Reply, Request, Teacher
+from cotdistill.providers.types import BadReplyError, Failure, Reply, Request, Teacher
+from cotdistill.records import Usage
 
 log = logging.getLogger(__name__)
 
@@ -42,6 +45,24 @@ class FailedRequestError(Exception):
 async def _kept(reply: Reply) -> None: ...
 
 
+class Meter:
+    """Pays for attempts; this one takes any. `admit` raises NotAskedError when the money does not suffice for another
+    attempt. Each admitted one is settled: with what it was billed for, which may be an attempt without an answer, or
+    with None, when it cannot have been billed. An attempt that may have been billed and does not say for what has a
+    usage of which nothing is known."""
+
+    async def admit(self) -> None: ...
+
+    def settle(self, billed: Billed | None) -> None: ...
+
+
+class Unanswered(NamedTuple):
+    """What an attempt without an answer may be billed for."""
+
+    usage: Usage = Usage()
+    cost_usd: Decimal | None = None
+
+
 class _Order(NamedTuple):
     """What `ask` was given."""
 
@@ -49,6 +70,7 @@ class _Order(NamedTuple):
     idempotency_key: str
     begun: Callable[[], None]
     keep: Callable[[Reply], Awaitable[None]]
+    meter: Meter
 
 
 @dataclass
@@ -84,9 +106,10 @@ class Retrier:
         idempotency_key: str,
         begun: Callable[[], None] = lambda: None,
         keep: Callable[[Reply], Awaitable[None]] = _kept,
+        meter: Meter | None = None,
     ) -> Reply:
         """Calls `begun` when the request goes out, and `keep` with the reply while it still counts as in flight: so
-        what is in flight is the most that a crash can lose."""
+        what is in flight is the most that a crash can lose. `meter` pays for each attempt."""
         attempts = tenacity.AsyncRetrying(
             retry=tenacity.retry_if_exception(_may_retry),
             stop=self._give_up,
@@ -95,7 +118,8 @@ class Retrier:
             sleep=self._sleep,
             reraise=True,
         )
-        reply: Reply = await attempts(self._once, _Order(request, idempotency_key, begun, keep))
+        order = _Order(request, idempotency_key, begun, keep, meter or Meter())
+        reply: Reply = await attempts(self._once, order)
         self.answered += 1
         return reply
 
@@ -106,36 +130,50 @@ class Retrier:
         return ", ".join([flying, *(f"{count} {name}" for name, count in counts.items() if count)])
 
     async def _once(self, order: _Order) -> Reply:
-        ticket = await self.limiter.enter(order.request)
-        order.begun()
-        self._flying[ticket.number] = ticket.started
-        if self._progress_at < 0:
-            self._progress_at = ticket.started
-        reply, failure = None, None
+        await order.meter.admit()
+        billed: Billed | None = None
         try:
-            outcome = await self._attempt(order)
-            if isinstance(outcome, Reply):
-                reply = outcome
-                self.refusals.answered(ticket.number)
-                self._progress_at = asyncio.get_running_loop().time()
-                await order.keep(reply)
-                return reply
-            failure = self.refusals.weigh(self._if_starved(outcome), order.request.messages, ticket.number)
+            ticket = await self.limiter.enter(order.request)
+            order.begun()
+            reply, failure, billed = await self._answer(order, ticket)
         finally:
-            self._flying.pop(ticket.number, None)
-            self.limiter.leave(ticket, reply, failure)
+            order.meter.settle(billed)
+        if reply is not None:
+            return reply
+        assert failure is not None
         if failure.kind == "account":
             raise AccountError(failure.message)
         raise FailedRequestError(failure)
 
-    async def _attempt(self, order: _Order) -> Reply | Failure:
+    async def _answer(self, order: _Order, ticket: Ticket) -> tuple[Reply | None, Failure | None, Billed | None]:
+        """One attempt, out under its ticket until its reply is kept."""
+        self._flying[ticket.number] = ticket.started
+        if self._progress_at < 0:
+            self._progress_at = ticket.started
+        reply, failure, billed = None, None, None
+        try:
+            reply, failure, billed = await self._attempt(order)
+            if reply is not None:
+                self.refusals.answered(ticket.number)
+                self._progress_at = asyncio.get_running_loop().time()
+                await order.keep(reply)
+            elif failure is not None:
+                failure = self.refusals.weigh(self._if_starved(failure), order.request.messages, ticket.number)
+        finally:
+            self._flying.pop(ticket.number, None)
+            self.limiter.leave(ticket, reply, failure)
+        return reply, failure, billed
+
+    async def _attempt(self, order: _Order) -> tuple[Reply | None, Failure | None, Billed | None]:
         try:
             async with asyncio.timeout(self.timeout_s):
-                return await self.teacher.ask(order.request, order.idempotency_key)
+                reply = await self.teacher.ask(order.request, order.idempotency_key)
+                return reply, None, reply
         except TimeoutError:
-            return Failure("retry", f"no answer within {self.timeout_s:g} s")
+            return None, Failure("retry", f"no answer within {self.timeout_s:g} s"), Unanswered()
         except Exception as error:
-            return self._classified(error)
+            failure = self._classified(error)
+            return None, failure, _billed(error, failure)
 
     def _classified(self, error: Exception) -> Failure:
         """The teacher knows its SDK's errors, and re-raises what is a bug. One reply that lays it bare must not end a
@@ -188,6 +226,16 @@ class Retrier:
             self.note(
                 f"the server asks to wait {failure.wait_s:.0f} s ({failure.message}); Ctrl-C is safe, nothing is lost"
             )
+
+
+def _billed(error: Exception, failure: Failure) -> Billed | None:
+    """What an attempt without an answer may cost. A refusal with a status is free with every provider, and so is a
+    request that reached no server; an answer that came and could not be used, or broke off, is not."""
+    if isinstance(error, BadReplyError):
+        if error.usage.output_tokens is not None or error.cost_usd is not None:
+            return error
+        return None if error.problem is not None else Unanswered()
+    return None if failure.kind == "unreachable" or hasattr(error, "status_code") else Unanswered()
 
 
 def _may_retry(error: BaseException) -> bool:

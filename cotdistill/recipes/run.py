@@ -15,7 +15,8 @@ from typing import Any
 
 from cotdistill import artifacts
 from cotdistill.artifacts import Manifest
-from cotdistill.errors import BUDGET, CotDistillError, UsageError
+from cotdistill.dispatch.budget import Budget
+from cotdistill.errors import BudgetError, CotDistillError, UsageError
 from cotdistill.inputs import hub
 from cotdistill.progress import Progress, about
 from cotdistill.publishing import data_set_card
@@ -87,6 +88,8 @@ class _Chain:
         unfinished = newest if newest and not newest.record.complete else None
         self.here: Path | None = unfinished.path if unfinished else None
         self.record = unfinished.record if unfinished else None
+        self.budget: Budget | None = None
+        """Of the month, once a stage has asked for it."""
         self._waiting: list[Step] = []
         """Stages with nothing new, to be linked if a later one runs."""
 
@@ -159,7 +162,8 @@ class _Chain:
         record.save(here, known)
         self.progress.note(f"{step.stage}: runs, {step.why}")
         began = time.monotonic()
-        manifest = _call(step, self.prompts, self.heldout, here, self._options(step), self.progress, resumed)
+        options, month = self._options(step), self._month(step.stage)
+        manifest = _call(step, self.prompts, self.heldout, here, options, self.progress, resumed, month)
         stage = replace_record(step.now, did="ran", why=step.why or "", complete=manifest.complete)
         stage.seconds, stage.counts = round(time.monotonic() - began, 1), dict(manifest.counts)
         stage.spent_usd = manifest.results.get("spent_usd")
@@ -178,16 +182,26 @@ class _Chain:
         record.save(here, known)
 
     def _options(self, step: Step) -> Any:
-        """With what the month's budget leaves."""
-        limit = self.recipe.max_cost_per_month
-        if step.stage != "generate" or limit is None:
+        """With the recipe's one store, for what a judge or an evaluation asks too."""
+        asking = self.recipe.stages.get("generate")
+        if step.stage not in ("filter", "evaluate") or step.options.cache or asking is None or asking.no_cache:
             return step.options
-        left = Decimal(str(limit)) - _spent_this_month(step.options)
-        self.progress.note(f"{left:.2f} of {limit} USD a month are left")
-        if left <= 0:
-            raise MonthIsSpentError(f"max_cost_per_month: {limit} USD are spent; the run goes on next month")
-        cap = step.options.max_cost
-        return replace(step.options, max_cost=float(left) if cap is None else min(cap, float(left)))
+        return replace(step.options, cache=asking.cache)
+
+    def _month(self, stage: str) -> Budget | None:
+        """What the month's budget leaves, for this stage and those after it. Raises BudgetError when nothing is left
+        and the teacher is to be asked."""
+        limit, asking = self.recipe.max_cost_per_month, self.recipe.stages.get("generate")
+        if limit is None or asking is None or stage not in ("generate", "filter", "evaluate"):
+            return None
+        if self.budget is None:
+            left = Decimal(str(limit)) - _spent_this_month(asking)
+            self.progress.note(f"{left:.2f} of {limit} USD a month are left")
+            name = f"max_cost_per_month = {limit}; what is left of it:"
+            self.budget = Budget(max(left, Decimal(0)), name, too_small=BudgetError)
+        if self.budget.left <= 0 and stage == "generate":
+            raise BudgetError(f"max_cost_per_month: {limit} USD are spent; the run goes on next month")
+        return self.budget
 
     def _end(self, stopped_by: str | None) -> Outcome:
         if self.here is None or self.record is None:
@@ -216,12 +230,6 @@ def _why(stage: str, now: StageRecord, place: Path | None) -> str:
     return record.difference(now, before) or record.damage(stage, place, before) or ""
 
 
-class MonthIsSpentError(CotDistillError):
-    """Like --max-cost: what is paid for is kept, the same command continues."""
-
-    exit_code = BUDGET
-
-
 def replace_record(record: StageRecord, **more: Any) -> StageRecord:
     """A copy with other fields."""
     import msgspec
@@ -230,13 +238,20 @@ def replace_record(record: StageRecord, **more: Any) -> StageRecord:
 
 
 def _call(
-    step: Step, prompts: Path, heldout: Path | None, here: Path, options: Any, progress: Progress, resumed: bool
+    step: Step,
+    prompts: Path,
+    heldout: Path | None,
+    here: Path,
+    options: Any,
+    progress: Progress,
+    resumed: bool,
+    month: Budget | None,
 ) -> Manifest:
     from cotdistill.stages import evaluate, filter, format, generate
 
     calls: dict[str, Callable[[], Manifest]] = {
-        "generate": lambda: generate.run(prompts, here / "responses.jsonl", options, progress),
-        "filter": lambda: filter.run(here / "responses.jsonl", here / "kept.jsonl", options, progress),
+        "generate": lambda: generate.run(prompts, here / "responses.jsonl", options, progress, month=month),
+        "filter": lambda: filter.run(here / "responses.jsonl", here / "kept.jsonl", options, progress, month=month),
         "format": lambda: format.run(here / "kept.jsonl", here / "train.jsonl", options, progress),
         "finetune": lambda: _finetune(here, options, progress, resumed),
         "evaluate": lambda: evaluate.run(
@@ -244,6 +259,7 @@ def _call(
             here / "scores.json",
             options if options.student != OF_THIS_RUN else replace(options, student=str(here / "student")),
             progress,
+            month=month,
         ),
     }
     return calls[step.stage]()
@@ -264,10 +280,9 @@ def _finetune(here: Path, options: Any, progress: Progress, resumed: bool) -> Ma
 def _spent_this_month(options: Any) -> Decimal:
     from cotdistill import teachers
     from cotdistill.stages.generate import prices_of
-    from cotdistill.store.location import default_path
+    from cotdistill.store.location import store_path
     from cotdistill.store.spending import spent_since
 
     teacher = teachers.build(options.teacher, options.base_url)
     month = datetime.now(UTC).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
-    store = Path(options.cache) if options.cache else default_path()
-    return spent_since(store, month.timestamp(), teacher, prices_of(teacher, options))
+    return spent_since(store_path(options.cache), month.timestamp(), teacher, prices_of(teacher, options))

@@ -79,6 +79,31 @@ class Judge:
         _check_verdicts(spec, prompts, found)
         return found
 
+    def known(self, response: Response) -> Verdict | None:
+        """The verdict, where it costs nothing: None where a verifier would have to ask a teacher for it."""
+        spec = self.spec or _default(response.prompt)
+        known = None if spec == NOTHING else getattr(self._verifier(spec), "known", None)
+        if known is None:
+            return self.judge(response)
+        verdict: Verdict | None = known(response)
+        return verdict
+
+    def join(self, session: object) -> None:
+        """Verifiers that ask a teacher do so within this `dispatch.session.Session`."""
+        for verifier in self._built.values():
+            if join := getattr(verifier, "join", None):
+                join(session)
+
+    @property
+    def asks(self) -> bool:
+        """Whether a verifier asks a teacher, which costs money."""
+        return any(hasattr(verifier, "join") for verifier in self._built.values())
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether the money for a verifier's teacher is spent."""
+        return any(getattr(verifier, "exhausted", False) for verifier in self._built.values())
+
     @property
     def alone(self) -> bool:
         """Whether a verifier must not be asked from several processes."""

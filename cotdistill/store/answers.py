@@ -70,7 +70,7 @@ class _Write(NamedTuple):
 
 
 class Store:
-    """Open, ask with `get`, pay, `put`. `get` belongs to one thread; `put` to an event loop."""
+    """Open, ask with `get`, pay, `put`. `put` belongs to an event loop, all else to any thread."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -78,6 +78,7 @@ class Store:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.touch(mode=0o600)  # answers may be confidential
             self._reader = self._connect()
+            self._reading = threading.Lock()
             self._prepare()
         except (OSError, sqlite3.Error) as error:
             raise CotDistillError(f"{path}: cannot open the store of answers: {error}") from None
@@ -87,17 +88,16 @@ class Store:
 
     def get(self, key: str, sample: int) -> bytes | None:
         """The provider's JSON, or None."""
-        row = self._reader.execute("SELECT raw FROM answers WHERE key = ? AND sample = ?", (key, sample)).fetchone()
-        return None if row is None else zlib.decompress(row[0])
+        rows = self._read("SELECT raw FROM answers WHERE key = ? AND sample = ?", key, sample)
+        return zlib.decompress(rows[0][0]) if rows else None
 
     def has(self, key: str, sample: int) -> bool:
-        found = self._reader.execute("SELECT 1 FROM answers WHERE key = ? AND sample = ?", (key, sample))
-        return found.fetchone() is not None
+        return bool(self._read("SELECT 1 FROM answers WHERE key = ? AND sample = ?", key, sample))
 
     def relatives(self, family: str, sample: int) -> list[Stored]:
         """Answers that were asked with other output caps, the newest first."""
-        rows = self._reader.execute(
-            "SELECT key, raw FROM answers WHERE family = ? AND sample = ? ORDER BY stored_at DESC", (family, sample)
+        rows = self._read(
+            "SELECT key, raw FROM answers WHERE family = ? AND sample = ? ORDER BY stored_at DESC", family, sample
         )
         return [Stored(key, zlib.decompress(raw)) for key, raw in rows]
 
@@ -123,8 +123,13 @@ class Store:
         for ending in ("", "-wal", "-shm"):
             self.path.with_name(self.path.name + ending).unlink(missing_ok=True)
 
+    def _read(self, query: str, *values: object) -> list[Any]:
+        with self._reading:
+            return self._reader.execute(query, values).fetchall()
+
     def _connect(self) -> sqlite3.Connection:
-        connection = sqlite3.connect(self.path, timeout=60)  # another process may hold the write lock
+        # Another process may hold the write lock; `_reading` sees to it that one thread reads at a time.
+        connection = sqlite3.connect(self.path, timeout=60, check_same_thread=False)
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")  # a commit survives a power cut
         return connection

@@ -12,6 +12,10 @@ class Verifier(Protocol):
     compare them, or `judge_many(prompts) -> list[list[Verdict]]`, which gets many prompts and may ask a server about
     all at once. One that must not be asked from several processes has a true class attribute `alone`, and may have
     `notes() -> list[str]` for the end of the run.
+
+    One that asks a teacher has `join(session)`: the run's `dispatch.session.Session`, in which it opens that teacher,
+    so that store, claims and budget are the run's. It may be asked from several threads at once. Its
+    `known(response) -> Verdict | None` says what needs no asking, and `exhausted` whether its money is spent.
     """
 
     def judge(self, response: Response) -> Verdict: ...

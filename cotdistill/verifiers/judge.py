@@ -1,28 +1,30 @@
 """A language model decides, by a rubric (Zheng et al., arXiv 2306.05685), through the same teachers, store and limits
 as `generate`: an answer that was judged once is not paid for again."""
 
-import asyncio
 import hashlib
 import re
 import string
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import ClassVar, Literal
 
 from cotdistill import plugins, teachers
+from cotdistill.dispatch.asking import Asked, Job, Limits
+from cotdistill.dispatch.budget import Budget, Tariff
+from cotdistill.dispatch.session import Session
+from cotdistill.dispatch.stored import Answer, StoredTeacher, Terms, find, key_of
 from cotdistill.errors import CotDistillError, UsageError
 from cotdistill.inputs import templates
 from cotdistill.plugins import Count, File
 from cotdistill.pricing import Prices
-from cotdistill.providers.types import Failure, Reply, Request, Teacher
+from cotdistill.providers.types import Reply, Request, Teacher
 from cotdistill.records import Message, Response, Verdict
-
-if TYPE_CHECKING:
-    from cotdistill.dispatch.asking import Job
-    from cotdistill.dispatch.budget import Budget
-    from cotdistill.store.answers import Store
+from cotdistill.store.answers import Store
+from cotdistill.store.location import default_path
 
 RUBRICS = templates.FOLDER / "rubrics"
 FIELDS = {"question", "reference", "answer", "fence"}
@@ -56,16 +58,26 @@ class Verifier:
     price_out: float | None = None
     alone: ClassVar[bool] = True
 
-    _asked: int = field(default=0, init=False, repr=False)
-    _spent: Decimal | None = field(default=Decimal(0), init=False, repr=False)
+    _session: Session | None = field(default=None, init=False, repr=False)
+    _stored: StoredTeacher | None = field(default=None, init=False, repr=False)
+    _opening: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False)
 
     def __post_init__(self) -> None:
         self._teacher: Teacher = teachers.build(self.teacher, self.base_url, self.concurrency, self.timeout_s)
         self._template = _rubric(Path(self.rubric))
         given = [None if price is None else Decimal(str(price)) for price in (self.price_in, self.price_out)]
         self._prices = Prices(self._teacher.provider, self._teacher.model, *given)
-        self._budget()  # a cap without a price ends the run before it begins
+        self._budget = None if self.max_cost is None else Budget(Decimal(str(self.max_cost)), "judge:max_cost")
+        if self._budget:
+            Tariff(self._prices)  # a cap without a price ends the run before it begins
         self._first = plugins.build("verifiers", self.after) if self.on == "disagreement" else None
+
+    def join(self, session: Session) -> None:
+        self._session = session
+        if session.budget:
+            Tariff(self._prices)
+            if self._budget:
+                self._budget.parent = session.budget
 
     def judge(self, response: Response) -> Verdict:
         return self.judge_many([[response]])[0][0]
@@ -84,63 +96,70 @@ class Verifier:
         found |= self._ask(wanted)
         return [[found[at, place] for place in range(len(responses))] for at, responses in enumerate(prompts)]
 
+    def known(self, response: Response) -> Verdict | None:
+        """From the store and the first verifier alone."""
+        verdict: Verdict | None = self._first.judge(response) if self._first else None
+        if verdict is not None and verdict.status == "correct":
+            return verdict
+        store = self._session.store if self._session else None
+        job = self._job(response)
+        answer = None if store is None else find(store, self._teacher, job, retry_truncated=True)
+        return None if answer is None else self._verdict(response, answer.reply, "")
+
+    @property
+    def exhausted(self) -> bool:
+        budget = self._budget or (self._session.budget if self._session else None)
+        return bool(budget and budget.exhausted)
+
     def notes(self) -> list[str]:
-        cost = "" if self._spent is None else f", {self._spent:.4f} USD (estimate)"
-        return [f"{self.teacher} judged {self._asked} answers now, and the store knew the others{cost}"]
+        bought, spent = (self._stored.bought, self._stored.spent) if self._stored else (0, Decimal(0))
+        cost = "" if spent is None else f", {spent:.4f} USD (estimate)"
+        return [f"{self.teacher} judged {bought} answers now, and the store knew the others{cost}"]
 
     def _ask(self, wanted: dict[tuple[int, int], Response]) -> dict[tuple[int, int], Verdict]:
-        from cotdistill.store.answers import Store
-        from cotdistill.store.location import default_path
-
+        """Equal answers to one question are one request."""
         jobs = {place: self._job(response) for place, response in wanted.items()}
-        store = Store(default_path())
-        try:
-            replies, failures = asyncio.run(self._replies(list(jobs.values()), store))
-        finally:
-            store.close()
+        with self._opened() as stored:
+            replies = {
+                job.key: answer.reply for job in jobs.values() if (answer := stored.find(job, retry_truncated=True))
+            }
+            missing = {job.key: job for job in jobs.values() if job.key not in replies}
+
+            async def got(job: Job, answer: Answer, bought: bool) -> None:
+                replies[job.key] = answer.reply
+
+            asked = stored.session.run(stored.ask_all(iter(missing.values()), got)) if missing else Asked()
         verdicts = {}
         for place, response in wanted.items():
-            failure = failures.get((jobs[place].prompt.id, response.sample))
-            reply = replies.get(jobs[place].key)
-            verdicts[place] = self._verdict(response, reply, failure.message if failure else "")
+            job = jobs[place]
+            failure = asked.failures.get((job.key, job.sample))
+            verdicts[place] = self._verdict(response, replies.get(job.key), failure.message if failure else "")
         return verdicts
 
-    async def _replies(
-        self, jobs: list["Job"], store: "Store"
-    ) -> tuple[dict[str, Reply], dict[tuple[str, int], Failure]]:
-        """By request key; equal answers to one question are one request."""
-        from cotdistill.dispatch.asking import Limits, ask_all
-        from cotdistill.progress import Silent
+    @contextmanager
+    def _opened(self) -> Iterator[StoredTeacher]:
+        """The teacher in the run's session, once for all threads; without a session, in one of its own for this call
+        alone."""
+        if self._session is None:
+            with ExitStack() as alone:
+                store = alone.enter_context(closing(Store(default_path())))
+                yield alone.enter_context(Session(store)).open(self._teacher, self._terms())
+            return
+        with self._opening:
+            if self._stored is None:
+                self._stored = self._session.open(self._teacher, self._terms())
+        yield self._stored
 
-        stored = {job.key: raw for job in jobs if (raw := store.get(job.key, 0)) is not None}
-        replies = {key: self._teacher.read(raw) for key, raw in stored.items()}
-        missing = {job.key: job for job in jobs if job.key not in replies}
-
-        async def keep(job: "Job", reply: Reply) -> None:
-            await store.put(job.key, 0, job.key, self._teacher.provider, self._teacher.model, reply.raw)
-            replies[job.key] = reply
-            self._asked += 1
-            cost = self._prices.charge(reply)
-            self._spent = None if cost is None or self._spent is None else self._spent + cost
-
-        if not missing:
-            return replies, {}
-        asked = await ask_all(
-            self._teacher,
-            iter(missing.values()),
-            keep,
-            limits=Limits(self._teacher.concurrency),
+    def _terms(self) -> Terms:
+        return Terms(
+            self._prices,
+            Limits(self._teacher.concurrency),
             timeout_s=self.timeout_s,
             max_attempts=8,
-            progress=Silent(),
-            budget=self._budget(),
+            budget=self._budget,
         )
-        return replies, asked.failures
 
-    def _job(self, response: Response) -> "Job":
-        from cotdistill.dispatch.asking import Job
-        from cotdistill.store.answers import request_key
-
+    def _job(self, response: Response) -> Job:
         prompt = response.prompt
         question = "\n\n".join(turn.content for turn in prompt.messages if turn.role == "user")
         answer = response.text[-LONGEST_ANSWER:]
@@ -152,7 +171,7 @@ class Verifier:
             fence=hashlib.sha256(answer.encode("utf-8", "backslashreplace")).hexdigest()[:16],
         )
         request = Request((Message(role="user", content=text),), self.max_output_tokens, effort=self.effort)
-        return Job(prompt, response.sample, request_key(self._teacher.base_url, self._teacher.body(request)), request)
+        return Job(prompt, 0, key_of(self._teacher, request), request)
 
     def _verdict(self, response: Response, reply: Reply | None, problem: str) -> Verdict:
         def verdict(status: Literal["correct", "incorrect", "error"], detail: str) -> Verdict:
@@ -170,13 +189,6 @@ class Verifier:
         if found is None:
             return verdict("error", f"the judge ended without a verdict ({reply.stop_reason})")
         return verdict("correct" if found[1].upper() == "CORRECT" else "incorrect", " ".join(reasons).strip()[:300])
-
-    def _budget(self) -> "Budget | None":
-        from cotdistill.dispatch.budget import Budget
-
-        if self.max_cost is None:
-            return None
-        return Budget(Decimal(str(self.max_cost)) - (self._spent or 0), self._prices)
 
 
 def _rubric(path: Path) -> string.Template:

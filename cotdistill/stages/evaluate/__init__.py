@@ -1,55 +1,61 @@
 """Prompts -> scores: ask the student and its baselines the same questions, judge with filter's verifiers."""
 
-import asyncio
 import dataclasses
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from cotdistill import artifacts, plugins, teachers
+from cotdistill import artifacts
 from cotdistill.artifacts import ArtifactWriter, FileInfo, Manifest, json_lines, outputs
 from cotdistill.artifacts.manifest import plain, written_before
 from cotdistill.artifacts.outputs import Place
 from cotdistill.config import EvaluateConfig, check
-from cotdistill.dispatch.asking import Job, Limits, ask_all
-from cotdistill.errors import CotDistillError, UsageError
+from cotdistill.dispatch.budget import Budget
+from cotdistill.dispatch.session import Session
+from cotdistill.errors import CotDistillError
 from cotdistill.exports import lm_eval
 from cotdistill.inputs import hub
 from cotdistill.inputs.prompt_files import PromptFile
 from cotdistill.progress import Progress
-from cotdistill.providers.types import Reply, Request, Teacher
-from cotdistill.records import Judged, Prompt, Response, TeacherInfo
-from cotdistill.stages.evaluate import overlap
+from cotdistill.records import Judged, Prompt, Response, money
+from cotdistill.stages.evaluate import answers, overlap
 from cotdistill.stages.evaluate.scores import compare, in_words, is_not_judged, is_right, score
 from cotdistill.stages.verification import Judge
-from cotdistill.store.answers import Store, request_key
-from cotdistill.store.location import default_path
+from cotdistill.store.location import store_path
 
 PACKAGES = ("torch", "transformers", "math-verify", "openai", "anthropic")
 
 
-def run(prompts: Path, scores: Path, config: EvaluateConfig, progress: Progress) -> Manifest:
+def run(
+    prompts: Path, scores: Path, config: EvaluateConfig, progress: Progress, *, month: Budget | None = None
+) -> Manifest:
     """Write `scores` (JSON: an entry for each student, and the student against each baseline) and every judged answer
     to `<stem>.answers.jsonl`.
 
     Greedy answers give the accuracy with its 95 % Wilson interval; with `samples` > 1 that many sampled answers also
-    give pass@k and the majority's accuracy. A prompt without a reference is refused: it cannot be scored.
+    give pass@k and the majority's accuracy. A prompt without a reference is refused: it cannot be scored. `month` is
+    what a recipe's month has left.
     """
     check(config)
     prompts = hub.fetch(prompts, progress.note)
     judge = Judge(config.verify)
-    with artifacts.run(
-        "evaluate",
-        scores,
-        dataclasses.asdict(config),
-        PACKAGES,
-        siblings=[artifacts.sibling(scores, "answers.jsonl")],
-        also=_extra_places(scores, config),
-        stores=[default_path()],
-    ) as current:
+    students = (config.student, *config.baseline)
+    store = store_path(config.cache)
+    paid = judge.asks or any(answers.costs(one) for one in students)
+    with (
+        artifacts.run(
+            "evaluate",
+            scores,
+            dataclasses.asdict(config),
+            PACKAGES,
+            siblings=[artifacts.sibling(scores, "answers.jsonl")],
+            also=_extra_places(scores, config),
+            stores=[store],
+        ) as current,
+        Session.on(store if paid else None, config.max_cost, month, progress, "evaluate") as session,
+    ):
         current.read(prompts, allow_modified=config.allow_modified)
         for option, student in (("student", config.student), *(("baseline", one) for one in config.baseline)):
             for path in _files_of(student):
@@ -59,16 +65,17 @@ def run(prompts: Path, scores: Path, config: EvaluateConfig, progress: Progress)
         file = PromptFile.chosen(prompts, config, bad=json_lines.BadLines(None, skippable=False))
         asked = _read(file)
         progress.note(f"{prompts}: {file.describe()}")
+        judge.join(session)
         judged: dict[str, list[Judged]] = {}
         with (
             ArtifactWriter(scores) as writer,
-            ArtifactWriter(artifacts.sibling(scores, "answers.jsonl")) as answers,
+            ArtifactWriter(artifacts.sibling(scores, "answers.jsonl")) as judged_answers,
         ):
-            for student in (config.student, *config.baseline):
-                judged[student] = _answers(student, asked, judge, config, progress)
+            for student in students:
+                judged[student] = _judge_all(judge, answers.ask(student, asked, config, session, progress))
                 current.notes += _not_judged(student, judged[student])
                 for one in judged[student]:
-                    answers.write(one)
+                    judged_answers.write(one)
             entries = [score(student, found) for student, found in judged.items()]
             against = {name: compare(judged[config.student], judged[name]) for name in list(judged)[1:]}
             writer.write({"prompts": len(asked), "students": entries, "against": against})
@@ -77,9 +84,11 @@ def run(prompts: Path, scores: Path, config: EvaluateConfig, progress: Progress)
             current.notes += [in_words(config.student, name, found) for name, found in against.items()]
             extras, notes = _extras(scores, asked, judged[config.student], config)
             current.notes += notes
-            counts = {"prompts": len(asked), "students": len(entries), "answers": answers.records}
-            results = {"students": entries, "columns": file.describe()}
-            return current.publish([writer, answers], counts=counts, beside=extras, results=results)
+            counts = {"prompts": len(asked), "students": len(entries), "answers": judged_answers.records}
+            results: dict[str, Any] = {"students": entries, "columns": file.describe()}
+            if paid and session.spent:
+                results["spent_usd"] = money(session.spent)
+            return current.publish([writer, judged_answers], counts=counts, beside=extras, results=results)
 
 
 def _not_judged(student: str, judged: Sequence[Judged]) -> list[str]:
@@ -152,37 +161,6 @@ def _read(file: PromptFile) -> list[Prompt]:
     return prompts
 
 
-def _answers(
-    student: str, prompts: Sequence[Prompt], judge: Judge, config: EvaluateConfig, progress: Progress
-) -> list[Judged]:
-    """All answers of one student, judged, in prompt order."""
-    if Path(student).suffix == ".jsonl" and Path(student).is_file():
-        return _judge_all(judge, _recorded(Path(student), prompts))
-    asker = Asker(_teacher(student, config), config)
-    progress.begin(f"evaluate {student}", len(prompts) * len(asker.passes()))
-    replies = asyncio.run(asker.replies(prompts, progress))
-    samples = range(len(asker.passes()))
-    return _judge_all(
-        judge, [[asker.response(prompt, n, replies[prompt.id, n]) for n in samples] for prompt in prompts]
-    )
-
-
-def _recorded(path: Path, prompts: Sequence[Prompt]) -> list[list[Response]]:
-    """The first answers of a file of responses, such as the teacher's, to the prompts that are asked."""
-    wanted = {prompt.id: prompt for prompt in prompts}
-    found = {
-        one.prompt.id: [msgspec.structs.replace(one, prompt=wanted[one.prompt.id])]
-        for one in json_lines.read_records(path, Response)
-        if one.sample == 0 and one.prompt.id in wanted
-    }
-    missing = [name for name in wanted if name not in found]
-    if missing:
-        raise CotDistillError(
-            f"{path}: no answer to {len(missing)} of {len(wanted)} prompts, the first is {missing[0]!r}"
-        )
-    return [found[name] for name in wanted]
-
-
 def _judge_all(judge: Judge, responses: Sequence[Sequence[Response]]) -> list[Judged]:
     verdicts = judge.judge_all(responses)
     return [
@@ -190,97 +168,6 @@ def _judge_all(judge: Judge, responses: Sequence[Sequence[Response]]) -> list[Ju
         for both in zip(responses, verdicts, strict=True)
         for response, verdict in zip(*both, strict=True)
     ]
-
-
-def _teacher(student: str, config: EvaluateConfig) -> Teacher:
-    """A student is asked like a teacher: over an API when it reads as PROVIDER:MODEL, else in this process."""
-    provider, colon, _ = student.partition(":")
-    if colon and provider in plugins.names("teachers") and provider != "local":
-        return teachers.build(student, config.base_url, config.concurrency, timeout_s=600)
-    from cotdistill.teachers.local import Teacher as LocalTeacher
-
-    return LocalTeacher(
-        model=student.removeprefix("local:"), batch_size=config.batch_size, threads=config.threads, seed=config.seed
-    )
-
-
-@dataclass
-class Asker:
-    teacher: Teacher
-    config: EvaluateConfig
-
-    def passes(self) -> list[float | None]:
-        """The temperature of each answer to one prompt: greedy first, then the sampled ones."""
-        sampled = self.config.samples if self.config.samples > 1 else 0
-        return [self._temperature(0.0), *[self._temperature(self.config.temperature)] * sampled]
-
-    def _temperature(self, temperature: float) -> float | None:
-        """None where the provider takes none (Anthropic)."""
-        try:
-            self.teacher.body(Request((), 1, temperature))
-        except UsageError:
-            return None
-        return temperature
-
-    async def replies(self, prompts: Sequence[Prompt], progress: Progress) -> dict[tuple[str, int], Reply]:
-        """Every reply, from the store where an API was asked this before. Raises CotDistillError for a prompt
-        that got none: a score over fewer prompts would not compare."""
-        store = None if self.teacher.provider in ("local", "mock") else Store(default_path())
-        replies: dict[tuple[str, int], Reply] = {}
-
-        def missing() -> Iterator[Job]:
-            for job in self._jobs(prompts):
-                raw = store.get(job.key, job.sample) if store else None
-                if raw is None:
-                    yield job
-                else:
-                    replies[job.prompt.id, job.sample] = self.teacher.read(raw)
-
-        async def keep(job: Job, reply: Reply) -> None:
-            if store:
-                await store.put(job.key, job.sample, job.key, self.teacher.provider, self.teacher.model, reply.raw)
-            replies[job.prompt.id, job.sample] = reply
-
-        local = self.teacher.provider == "local"
-        asked = await ask_all(
-            self.teacher,
-            missing(),
-            keep,
-            limits=Limits(self.teacher.concurrency, at_once=local or self.config.concurrency is not None),
-            timeout_s=24 * 3600 if local else 600,  # a local answer waits for its whole batch
-            max_attempts=8,
-            progress=progress,
-        )
-        if store:
-            store.close()
-        for (prompt, _), failure in asked.failures.items():
-            raise CotDistillError(f"{self.teacher.model}: no answer to prompt {prompt!r}: {failure.message}")
-        return replies
-
-    def _jobs(self, prompts: Sequence[Prompt]) -> Iterator[Job]:
-        """Longest first, so that a batch holds prompts of one length and memory peaks at the start."""
-        for sample, temperature in enumerate(self.passes()):
-            for prompt in sorted(prompts, key=lambda one: -sum(len(turn.content) for turn in one.messages)):
-                request = Request(prompt.messages, self.config.max_output_tokens, temperature)
-                yield Job(prompt, sample, self._key(request), request)
-
-    def _key(self, request: Request) -> str:
-        return request_key(self.teacher.base_url, self.teacher.body(request))
-
-    def response(self, prompt: Prompt, sample: int, reply: Reply) -> Response:
-        teacher = self.teacher
-        request = Request(prompt.messages, self.config.max_output_tokens, self.passes()[sample])
-        return Response(
-            prompt=prompt,
-            sample=sample,
-            reasoning=reply.reasoning,
-            reasoning_kind=reply.reasoning_kind,
-            text=reply.text,
-            stop_reason=reply.stop_reason,
-            teacher=TeacherInfo(provider=teacher.provider, model=teacher.model, base_url=teacher.base_url),
-            usage=reply.usage,
-            request_key=self._key(request),
-        )
 
 
 def read_scores(path: Path) -> dict[str, Any]:

@@ -11,6 +11,8 @@ from cotdistill.artifacts.json_lines import BadLines
 from cotdistill.artifacts.outputs import Place
 from cotdistill.artifacts.together import OfResponse, together, working_path
 from cotdistill.config import FilterConfig, check
+from cotdistill.dispatch.budget import Budget
+from cotdistill.dispatch.session import Session
 from cotdistill.errors import CotDistillError
 from cotdistill.filters import Filter
 from cotdistill.parallel.processes import cores, in_order
@@ -21,6 +23,7 @@ from cotdistill.stages.filter.funnel import Funnel
 from cotdistill.stages.filter.look_ahead import look_ahead
 from cotdistill.stages.filter.screen import Chunk, Result, Screen, Screened, ask, chunks, named_filters, remembers
 from cotdistill.stages.verification import NOTHING, check_some_decided
+from cotdistill.store.location import store_path
 
 PACKAGES = ("math-verify", "latex2sympy2_extended", "sympy", "rensa")
 
@@ -31,12 +34,14 @@ SMALL_BYTES = 4_000_000
 """A file that one process is done with before a second one has started."""
 
 
-def run(responses: Path, kept: Path, config: FilterConfig, progress: Progress) -> Manifest:
+def run(
+    responses: Path, kept: Path, config: FilterConfig, progress: Progress, *, month: Budget | None = None
+) -> Manifest:
     """Write the kept to `kept`, the others with their reasons to `<stem>.dropped.jsonl`, and prompts whose samples
     agree against the reference to `<stem>.suspects.jsonl`.
 
     `pass_rate` is the share of a prompt's samples that are correct, counted before anything is dropped. The output
-    is the same for any number of workers.
+    is the same for any number of workers. `month` is what a recipe's month has left for a judge.
     """
     check(config)
     screen = Screen.build(config)  # also: a wrong spec ends the run before it begins
@@ -44,7 +49,15 @@ def run(responses: Path, kept: Path, config: FilterConfig, progress: Progress) -
     siblings = [artifacts.sibling(kept, ending) for ending in endings]
     work = working_path(kept)
     places = outputs.replaced(Place(work, outputs.never, f"-o {kept}"))
-    with artifacts.run("filter", kept, _options(config), PACKAGES, siblings=siblings, also=places) as current:
+    store = store_path(config.cache) if screen.judge.asks else None
+    stores = [store] if store else []
+    with (
+        artifacts.run(
+            "filter", kept, _options(config), PACKAGES, siblings=siblings, also=places, stores=stores
+        ) as current,
+        Session.on(store, None, month, progress, "filter") as session,
+    ):
+        screen.judge.join(session)
         current.read(responses, allow_modified=config.allow_modified, written_by="generate")
         for option, path in _named(config):
             current.read(path, allow_modified=config.allow_modified, option=option)
@@ -102,7 +115,7 @@ def _named(config: FilterConfig) -> Iterator[tuple[str, Path]]:
 def _results(config: FilterConfig, screen: Screen, responses: Path) -> Iterator[Result]:
     """Every chunk of the file, screened, in order."""
     if screen.judge.alone:
-        return in_order(_screener, (config,), chunks(responses, RESPONSES_AT_ONCE), Result, 1)
+        return map(screen.screen, chunks(responses, RESPONSES_AT_ONCE))
     if config.engine == "ray":
         from cotdistill.parallel import ray_data
 
@@ -183,4 +196,4 @@ def _workers(config: FilterConfig, responses: Path) -> int:
 def _options(config: FilterConfig) -> dict[str, object]:
     """What decides the output; the number of processes does not."""
     options = dataclasses.asdict(config)
-    return {name: value for name, value in options.items() if name not in ("workers", "engine", "explain")}
+    return {name: value for name, value in options.items() if name not in ("workers", "engine", "explain", "cache")}

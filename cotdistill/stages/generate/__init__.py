@@ -3,8 +3,10 @@
 import asyncio
 import dataclasses
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import contextmanager
 from decimal import Decimal
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -14,15 +16,17 @@ from cotdistill.artifacts import Manifest, outputs
 from cotdistill.artifacts.json_lines import BadLines
 from cotdistill.artifacts.outputs import Place
 from cotdistill.config import GenerateConfig, check
-from cotdistill.dispatch.asking import Asked, Job, Limits, ask_all
-from cotdistill.dispatch.budget import Budget
-from cotdistill.dispatch.claims import Claims
+from cotdistill.dispatch.asking import Asked, Job, Limits
+from cotdistill.dispatch.budget import Budget, Tariff
+from cotdistill.dispatch.errors import EnoughError
+from cotdistill.dispatch.session import Session
+from cotdistill.dispatch.stored import Answer, StoredTeacher, Terms
 from cotdistill.inputs import hub, templates
 from cotdistill.inputs.prompt_files import PromptFile
 from cotdistill.pricing import Prices
 from cotdistill.progress import Progress
 from cotdistill.providers.batch_apis import open_batches
-from cotdistill.providers.types import Reply, Teacher
+from cotdistill.providers.types import MOST_IN_FLIGHT, Teacher
 from cotdistill.records import money
 from cotdistill.stages.generate.batch import ask_in_batches
 from cotdistill.stages.generate.estimate import Survey
@@ -32,7 +36,7 @@ from cotdistill.stages.generate.totals import Spending, Tally
 from cotdistill.stages.verification import Judge
 from cotdistill.store.answers import Store
 from cotdistill.store.batches import BatchState, Endpoint
-from cotdistill.store.location import default_path
+from cotdistill.store.location import store_path
 
 CLOSED = ("api.openai.com", "api.anthropic.com", "generativelanguage.googleapis.com", "api.x.ai")
 """Hosts whose terms restrict training on outputs."""
@@ -43,8 +47,11 @@ CLOSED_ELSEWHERE = ("azure", "bedrock", "vertex")
 PACKAGES = ("anthropic", "openai", "aiohttp", "genai-prices", "msgspec")
 
 
-def run(prompts: Path, output: Path, config: GenerateConfig, progress: Progress) -> Manifest:
-    """Ask for `config.samples` answers to each prompt; pays only for what the store does not hold.
+def run(
+    prompts: Path, output: Path, config: GenerateConfig, progress: Progress, *, month: Budget | None = None
+) -> Manifest:
+    """Ask for `config.samples` answers to each prompt; pays only for what the store does not hold. `month` is what a
+    recipe's month has left, for this stage and those after it.
 
     Raises UsageError for options that do not fit, AccountError when the provider refuses the account,
     StoppedError after a signal. In each case what was answered is in the store.
@@ -55,7 +62,10 @@ def run(prompts: Path, output: Path, config: GenerateConfig, progress: Progress)
     if config.batch:
         open_batches(teacher)  # raises for a teacher without a Batch API, also in a dry run
     prices = prices_of(teacher, config)
-    budget = None if config.max_cost is None else Budget(Decimal(str(config.max_cost)), prices)
+    budget = month
+    if config.max_cost is not None:
+        budget = Budget(Decimal(str(config.max_cost)), parent=month)
+    tariff = Tariff(prices) if budget else None  # raises for a price that is not known
     judge = Judge(config.verify) if config.until_accepted else None
     with (
         artifacts.run(
@@ -70,7 +80,10 @@ def run(prompts: Path, output: Path, config: GenerateConfig, progress: Progress)
         ) as current,
         _store(config, output) as store,
         BadLines(artifacts.sibling(output, "bad.jsonl") if config.skip_bad else None) as bad,
+        Session(store, budget=budget, progress=progress, stage="generate") as session,
     ):
+        if judge is not None:
+            judge.join(session)
         current.read(prompts, allow_modified=config.allow_modified)
         for option, path in _read_besides(config):
             current.read(path, allow_modified=config.allow_modified, option=option)
@@ -78,10 +91,7 @@ def run(prompts: Path, output: Path, config: GenerateConfig, progress: Progress)
         file = PromptFile.chosen(prompts, config, fields=taken, bad=bad)
         plan = Plan(teacher, config, file, store, judge)
         if config.dry_run:
-            survey = Survey.of(plan, prices)
-            _tell_columns(file, progress)
-            current.notes += bad.notes()
-            return current.summary(survey.counts(), results=survey.estimate())
+            return _dry_run(current, plan, prices, bad, progress)
         with BatchState(store.path) as batches, Output(output, plan, Tally(prices, batches.bought)) as written:
             progress.begin("read the store", None)
 
@@ -90,65 +100,74 @@ def run(prompts: Path, output: Path, config: GenerateConfig, progress: Progress)
                 progress.update(written.records)
 
             survey = Survey.of(plan, prices, add)
-            _tell_columns(file, progress)
-            if budget and survey.first:
-                budget.check(survey.first.request)
-            asked, spending = Asked(), Spending(prices, survey.missing)
-            if survey.missing and not config.reextract:
-                progress.begin("generate", survey.missing)
-                ask = ask_in_batches if config.batch else _ask_missing
+            _say_columns(file, progress)
+            if budget and tariff and survey.first:
+                budget.check(tariff, survey.first.request)
+            asked = Asked()
+            if survey.open and not config.reextract:
                 _warn_of_batches(plan, progress)
-                asked = asyncio.run(ask(plan, spending, budget, progress))
-            if survey.missing:
+                asked = _ask(plan, session, survey, progress)
+            if survey.open:
                 _write_rest(written, plan, asked, survey.wanted, progress)
             current.notes += bad.notes()
-            return _publish(current, written, bad, asked, spending, budget)
+            return _publish(current, written, bad, asked, session)
 
 
-async def _ask_missing(plan: Plan, spending: Spending, budget: Budget | None, progress: Progress) -> Asked:
-    missing = Missing(plan)
+def _dry_run(current: artifacts.Run, plan: Plan, prices: Prices, bad: BadLines, progress: Progress) -> Manifest:
+    survey = Survey.of(plan, prices)
+    _say_columns(plan.file, progress)
+    current.notes += bad.notes()
+    if plan.judge is not None and plan.judge.asks:
+        current.notes.append("what the judge costs is not in the estimate")
+    return current.summary(survey.counts(), results=survey.estimate())
 
-    async def keep(job: Job, reply: Reply) -> None:
-        teacher = plan.teacher
-        await plan.store.put(job.key, job.sample, plan.family(job), teacher.provider, teacher.model, reply.raw)
-        spending.add(reply)
-        if warning := spending.warning():
-            progress.note(warning)
 
-    async def follow(job: Job, reply: Reply) -> None:
+def _ask(plan: Plan, session: Session, survey: Survey, progress: Progress) -> Asked:
+    """Buy what is missing, one by one or in batches."""
+    config = plan.config
+    limits = Limits(
+        plan.teacher.concurrency,
+        config.rpm,
+        config.input_tpm,
+        config.output_tpm,
+        at_once=plan.teacher.provider == "local" or config.concurrency is not None,
+    )
+    terms = Terms(survey.prices, limits, config.timeout_s, config.max_attempts, 60 * config.max_wait)
+    progress.begin("generate", survey.open if plan.judge else survey.missing)
+    spending = Spending(survey.prices, survey.missing)
+    with session.opened(plan.teacher, terms) as stored:
+        if config.batch:
+            return session.run(ask_in_batches(plan, stored, spending, progress))
+        # Threads of their own: a judge's thread waits for an answer, which waits for the loop's default threads.
+        with ThreadPoolExecutor(MOST_IN_FLIGHT if plan.judge and plan.judge.asks else None, "verify") as threads:
+            return session.run(_ask_missing(plan, stored, spending, progress, threads))
+
+
+async def _ask_missing(
+    plan: Plan, stored: StoredTeacher, spending: Spending, progress: Progress, threads: Executor
+) -> Asked:
+    missing, loop = Missing(plan), asyncio.get_running_loop()
+
+    async def got(job: Job, answer: Answer, bought: bool) -> None:
+        if bought:
+            spending.add(answer.reply)
+            if warning := spending.warning():
+                progress.note(warning)
         if plan.judge is not None:
-            await asyncio.to_thread(plan.accepts, job, reply)  # a verdict may take seconds
-        missing.follow(job, reply)
+            accepts = partial(plan.accepts, job, answer, ask=True)
+            accepted = await loop.run_in_executor(threads, accepts)  # a verdict may take seconds
+            if accepted is None:
+                raise EnoughError
+        missing.follow(job)
 
-    def stored(key: str, sample: int) -> Reply | None:
-        raw = plan.store.get(key, sample)
-        return None if raw is None else plan.teacher.read(raw)
+    def report(asked: Asked) -> None:
+        done = missing.settled + len(asked.failures) if plan.judge else asked.done
+        progress.update(done, ", ".join(filter(None, (stored.retrier.describe(), spending.describe()))))
 
-    # The store of --no-cache belongs to this output alone, and its lock is held.
-    with nullcontext() if plan.config.no_cache else Claims(plan.store.path, stored) as claims:
-        return await ask_all(
-            plan.teacher,
-            missing,
-            keep,
-            claims=claims,
-            limits=Limits(
-                plan.teacher.concurrency,
-                plan.config.rpm,
-                plan.config.input_tpm,
-                plan.config.output_tpm,
-                at_once=plan.teacher.provider == "local" or plan.config.concurrency is not None,
-            ),
-            timeout_s=plan.config.timeout_s,
-            max_attempts=plan.config.max_attempts,
-            max_wait_s=60 * plan.config.max_wait,
-            budget=budget,
-            progress=progress,
-            follow=follow,
-            detail=spending.describe,
-        )
+    return await stored.ask_all(missing, got, report)
 
 
-def _tell_columns(file: PromptFile, progress: Progress) -> None:
+def _say_columns(file: PromptFile, progress: Progress) -> None:
     progress.note(f"{file.path}: {file.describe()}")
 
 
@@ -160,14 +179,7 @@ def _write_rest(written: Output, plan: Plan, asked: Asked, wanted: int, progress
         progress.update(written.records)
 
 
-def _publish(
-    current: artifacts.Run,
-    written: Output,
-    bad: BadLines,
-    asked: Asked,
-    spending: Spending,
-    budget: Budget | None,
-) -> Manifest:
+def _publish(current: artifacts.Run, written: Output, bad: BadLines, asked: Asked, session: Session) -> Manifest:
     plan, tally = written.plan, written.tally
     responses, failed, not_asked = written.responses.records, written.failed.records, written.not_asked
     counts = {
@@ -181,20 +193,25 @@ def _publish(
     }
     if plan.config.until_accepted:
         counts["not_needed"] = written.prompts * plan.config.samples - responses - failed
-    _notes(current, plan, tally, budget)
+    exhausted = _exhausted(session, plan)
+    _notes(current, plan, tally, session)
     return current.publish(
         [*written.writers(), *bad.writers()],
         counts=counts,
-        complete=not failed,
-        stopped_by="budget" if budget and budget.exhausted else None,
+        complete=not (failed or exhausted),
+        stopped_by="budget" if exhausted else None,
         results={
             "reasoning": dict(tally.reasoning_kinds),
-            **({} if spending.cost is None else {"spent_usd": money(spending.cost)}),
+            **({} if session.spent is None else {"spent_usd": money(session.spent)}),
             "columns": plan.file.describe(),
         },
         usage=tally.usage(),
         cost_usd=money(tally.cost) if responses else None,
     )
+
+
+def _exhausted(session: Session, plan: Plan) -> bool:
+    return bool((session.budget and session.budget.exhausted) or (plan.judge and plan.judge.exhausted))
 
 
 def _warn_of_batches(plan: Plan, progress: Progress) -> None:
@@ -208,10 +225,12 @@ def _warn_of_batches(plan: Plan, progress: Progress) -> None:
         )
 
 
-def _notes(current: artifacts.Run, plan: Plan, tally: Tally, budget: Budget | None) -> None:
-    notes = current.notes
+def _notes(current: artifacts.Run, plan: Plan, tally: Tally, session: Session) -> None:
+    notes, budget = current.notes, session.budget
+    if plan.judge is not None:
+        notes += plan.judge.notes()
     if budget and budget.exhausted:
-        notes.append(f"stopped at --max-cost: {budget.spent:.4f} of {budget.limit} USD spent; the next might not fit")
+        notes.append(budget.describe())
     if truncated := tally.stop_reasons["length"]:
         notes.append(
             f"{truncated} answers were cut at --max-output-tokens; filter drops them. "
@@ -264,7 +283,7 @@ def _own_store(output: Path) -> Path:
 
 
 def _store_path(config: GenerateConfig) -> Path:
-    return Path(config.cache) if config.cache else default_path()
+    return store_path(config.cache)
 
 
 @contextmanager

@@ -5,12 +5,16 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from cotdistill.dispatch.asking import Job
+from cotdistill.dispatch.budget import Worst
 from cotdistill.pricing import BATCHED, Prices
 from cotdistill.records import Usage
 from cotdistill.stages.generate.plan import Answers, Plan
 
 SAMPLED = 100
 """Stored answers that the guess of the output's length is taken from."""
+
+CHAT_TOKENS = 12
+"""What a chat template adds to the text of a short request: begin, roles, ends, the turn that is opened."""
 
 
 @dataclass
@@ -19,11 +23,17 @@ class Survey:
 
     prices: Prices
     prompts: int = 0
+    open: int = 0
+    """Prompts that need another answer, or a verdict on one."""
     wanted: int = 0
     missing: int = 0
+    """Requests that are to be asked whatever comes; `most_missing` where no answer is accepted."""
+    most_missing: int = 0
     input_tokens: int = 0
+    most_input_tokens: int = 0
     most_output_tokens: int = 0
-    stored_output_tokens: list[int] = field(default_factory=list)
+    stored_tokens: list[tuple[int, int, int]] = field(default_factory=list)
+    """Of stored answers: input as estimated here, input and output as billed."""
     first: Job | None = None
     """Of those that are missing."""
 
@@ -34,63 +44,78 @@ class Survey:
         survey = cls(prices)
         for jobs in plan.prompts():
             survey.prompts += 1
-            if survey.missing and plan.judge is None and len(survey.stored_output_tokens) >= SAMPLED:
-                survey._look_for(jobs, plan)
+            if survey.open and plan.judge is None and len(survey.stored_tokens) >= SAMPLED:
+                missing = [job for job in jobs if not plan.store.has(job.key, job.sample) and plan.stored(job) is None]
+                survey.open += bool(missing)
+                survey._count(jobs, missing, missing)
                 continue
             answers = list(plan.answered(jobs))
-            survey._add(answers, plan)
-            if complete and not survey.missing:
+            survey._add(jobs, answers, plan)
+            if complete and not survey.open:
                 complete(answers)
         return survey
 
-    def _add(self, answers: Answers, plan: Plan) -> None:
-        for job, stored in answers:
-            self.wanted += 1
-            if stored is None:
-                self._count(job)
-            elif len(self.stored_output_tokens) < SAMPLED:
-                tokens = plan.teacher.read(stored.raw).usage.output_tokens
-                if tokens is not None:
-                    self.stored_output_tokens.append(tokens)
+    def _add(self, jobs: list[Job], answers: Answers, plan: Plan) -> None:
+        missing = [job for job, answer in answers if answer is None]
+        possible, undecided = missing, bool(missing)
+        if plan.judge is not None:
+            accepted = [None if answer is None else plan.accepts(job, answer) for job, answer in answers]
+            undecided = None in accepted
+            if accepted.count(True) < (plan.config.until_accepted or 0):
+                possible = [*missing, *jobs[len(answers) :]]  # as if no answer were right
+        self.open += undecided
+        self._count([job for job, _ in answers], missing, possible)
+        for job, answer in answers:
+            usage = None if answer is None else answer.reply.usage
+            if usage and usage.output_tokens is not None and len(self.stored_tokens) < SAMPLED:
+                billed = usage.input_tokens or 0
+                self.stored_tokens.append((_estimated_tokens(job), billed, usage.output_tokens))
 
-    def _look_for(self, jobs: list[Job], plan: Plan) -> None:
-        """Without reading the answers: enough of them are known."""
-        for job in jobs:
-            self.wanted += 1
-            if not plan.store.has(job.key, job.sample) and plan.stored(job) is None:
-                self._count(job)
-
-    def _count(self, job: Job) -> None:
-        self.missing += 1
-        self.first = self.first or job
-        self.input_tokens += _estimated_tokens(job)
-        self.most_output_tokens += job.request.max_output_tokens
+    def _count(self, wanted: list[Job], missing: list[Job], possible: list[Job]) -> None:
+        self.wanted += len(wanted)
+        self.missing += len(missing)
+        self.most_missing += len(possible)
+        self.first = self.first or next(iter(possible), None)
+        for job in missing:
+            self.input_tokens += _estimated_tokens(job)
+        for job in possible:
+            worst = Worst.of(job.request)
+            self.most_input_tokens += worst.input_tokens
+            self.most_output_tokens += worst.output_tokens
 
     def counts(self) -> dict[str, int]:
         in_store = self.wanted - self.missing
-        return {"prompts": self.prompts, "responses": self.wanted, "in_store": in_store, "to_ask": self.missing}
+        counts = {"prompts": self.prompts, "responses": self.wanted, "in_store": in_store, "to_ask": self.missing}
+        return counts if self.most_missing == self.missing else {**counts, "to_ask_at_most": self.most_missing}
 
     def estimate(self) -> dict[str, Any]:
-        """Tokens and USD of what is missing. The output is guessed from stored answers of this teacher, where there
-        are any; `at most` is every answer at its cap."""
-        known = self.stored_output_tokens
-        if not self.missing:
+        """Tokens and USD of what is missing. The guess is taken from stored answers of this teacher, where there are
+        any. "At most" is the bound that --max-cost goes by: every answer at its cap, a token for each byte of input."""
+        if not self.most_missing:
             return {}
-        results: dict[str, Any] = {"input_tokens": self.input_tokens, "output_tokens_at_most": self.most_output_tokens}
-        costs = {"cost_usd_at_most": self.most_output_tokens}
+        known = self.stored_tokens
+        expected = self._input_by(known)
+        results: dict[str, Any] = {"input_tokens": expected, "output_tokens_at_most": self.most_output_tokens}
+        costs = {"cost_usd_at_most": Usage(input_tokens=self.most_input_tokens, output_tokens=self.most_output_tokens)}
         if known:
-            results["output_tokens"] = costs["cost_usd"] = self.missing * sum(known) // len(known)
-        for name, output in costs.items():
-            cost = self.prices.cost(Usage(input_tokens=self.input_tokens, output_tokens=output))
+            results["output_tokens"] = self.missing * sum(output for _, _, output in known) // len(known)
+            costs["cost_usd"] = Usage(input_tokens=expected, output_tokens=results["output_tokens"])
+        for name, usage in costs.items():
+            cost = self.prices.cost(usage)
             if cost is None:
                 results["cost"] = "unknown; give --price-in and --price-out"
-            else:
-                results[name] = f"{cost:.2f}"
-                if self.prices.provider in BATCHED:
-                    results[f"{name}_batch"] = f"{cost / 2:.2f}"
+                continue
+            results[name] = f"{cost:.2f}"
+            if self.prices.provider in BATCHED:
+                results[f"{name}_batch"] = f"{cost / 2:.2f}"
         return results
+
+    def _input_by(self, known: list[tuple[int, int, int]]) -> int:
+        """Corrected by what this teacher billed for stored answers: its tokens are its own."""
+        estimated, billed = sum(one for one, _, _ in known), sum(one for _, one, _ in known)
+        return round(self.input_tokens * billed / estimated) if estimated and billed else self.input_tokens
 
 
 def _estimated_tokens(job: Job) -> int:
     """Three bytes a token: English and code come to that with the usual vocabularies."""
-    return -(-sum(len(turn.content.encode("utf-8", "replace")) for turn in job.request.messages) // 3)
+    return CHAT_TOKENS + -(-sum(len(turn.content.encode("utf-8", "replace")) for turn in job.request.messages) // 3)

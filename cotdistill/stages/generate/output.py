@@ -42,13 +42,11 @@ class Output:
     def add(self, answers: Answers, failures: Mapping[tuple[str, int], Failure] | None = None) -> None:
         """One prompt's answers, and for those that are missing the failure, where there was one."""
         self.prompts += 1
-        for job, stored in answers:
-            if stored is not None:
-                reply = self.plan.teacher.read(stored.raw)
-                license = self.plan.config.license
-                self.responses.write(self.tally.add(job, stored.key, self.plan.teacher, reply, license))
+        for job, answer in answers:
+            if answer is not None:
+                self.responses.write(self.tally.add(job, answer, self.plan.teacher, self.plan.config.license))
                 continue
-            failure = (failures or {}).get((job.prompt.id, job.sample))
+            failure = (failures or {}).get((job.key, job.sample))
             self.not_asked += failure is None
             reason = failure.message if failure else "not asked"
             self.failed.write({"id": job.prompt.id, "sample": job.sample, "reason": reason})

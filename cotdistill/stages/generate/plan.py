@@ -1,20 +1,21 @@
 """Prompts times samples: which requests a run consists of, and which of them the store has answered already."""
 
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from cotdistill.config import GenerateConfig
 from cotdistill.dispatch.asking import Job
+from cotdistill.dispatch.stored import Answer, as_response, find, key_of
 from cotdistill.inputs import templates
 from cotdistill.inputs.prompt_files import PromptFile
-from cotdistill.providers.types import Reply, Request, Teacher
-from cotdistill.records import Prompt, Response, TeacherInfo
+from cotdistill.providers.types import Request, Teacher
+from cotdistill.records import Prompt, Verdict
 from cotdistill.stages.verification import Judge
-from cotdistill.store.answers import Store, Stored, request_key
+from cotdistill.store.answers import Store
 
-Answers: TypeAlias = Sequence[tuple[Job, Stored | None]]
+Answers: TypeAlias = Sequence[tuple[Job, Answer | None]]
 """What the store has for one prompt."""
 
 
@@ -47,72 +48,71 @@ class Plan:
                 temperature=self.config.temperature,
                 effort=self.config.effort,
             )
-            key = self._key(request)
-            yield [Job(prompt, sample, key, request) for sample in range(self.config.samples)]
+            yield self.samples(prompt, key_of(self.teacher, request), request)
 
-    def answered(self, jobs: list[Job]) -> Iterator[tuple[Job, Stored | None]]:
-        """What the store has for one prompt's samples: with `until_accepted`, up to the sample that suffices."""
+    def samples(self, prompt: Prompt, key: str, request: Request) -> list[Job]:
+        return [Job(prompt, sample, key, request) for sample in range(self.config.samples)]
+
+    def answered(self, jobs: list[Job]) -> Iterator[tuple[Job, Answer | None]]:
+        """What the store has for one prompt's samples: with `until_accepted`, up to the sample that suffices, is
+        missing, or is not judged yet."""
         accepted = 0
         for job in jobs:
-            stored = self.stored(job)
-            yield job, stored
+            answer = self.stored(job)
+            yield job, answer
             if self.judge is None:
                 continue
-            if stored is None:
+            verdict = None if answer is None else self.accepts(job, answer)
+            if verdict is None:
                 return
-            accepted += self.accepts(job, self.teacher.read(stored.raw))
+            accepted += verdict
             if accepted >= (self.config.until_accepted or 0):
                 return
 
-    def stored(self, job: Job) -> Stored | None:
-        """The answer to this request, or to the same one with another output cap: what ended by itself within this
-        cap needs no other answer, and what was cut is bought again by `retry_truncated` only."""
-        raw = self.store.get(job.key, job.sample)
-        if raw is not None:
-            return Stored(job.key, raw)
-        for relative in self.store.relatives(self.family(job), job.sample):
-            reply = self.teacher.read(relative.raw)
-            cut = reply.stop_reason == "length"
-            if (reply.usage.output_tokens or 0) <= job.request.max_output_tokens and not (
-                cut and self.config.retry_truncated
-            ):
-                return relative
-        return None
+    def stored(self, job: Job) -> Answer | None:
+        return find(self.store, self.teacher, job, retry_truncated=self.config.retry_truncated)
 
-    def accepts(self, job: Job, reply: Reply) -> bool:
-        """Whether an answer counts towards `until_accepted`. Remembered: a verdict may take seconds."""
+    def accepts(self, job: Job, answer: Answer, *, ask: bool = False) -> bool | None:
+        """Whether an answer counts towards `until_accepted`; None where only a paid judge could say. With `ask` it is
+        paid, which may take seconds, and None means that the money for it is spent. Remembered."""
         assert self.judge is not None
-        known = self._accepted.get((job.key, job.sample))
-        if known is None:
-            response = as_response(job.prompt, job.sample, job.key, self.teacher, reply)
-            verdict = self.judge.judge(response)
-            known = reply.stop_reason == "stop" and verdict.status == "correct"
-            if reply.stop_reason == "stop" and verdict.status == "unverified":
-                self.unverified.add(job.prompt.id)
-                known = True  # nothing can tell, so no further sample would help
-            self._accepted[job.key, job.sample] = known
-        return known
+        accepted = self._accepted.get((job.prompt.id, job.sample))
+        if accepted is None:
+            response = as_response(job, answer, self.teacher)
+            verdict = self.judge.judge(response) if ask else self.judge.known(response)
+            if ask and self.judge.exhausted and verdict and verdict.status == "error":
+                return None
+            accepted = self._counts(job, answer, verdict)
+            if accepted is not None:
+                self._accepted[job.prompt.id, job.sample] = accepted
+        return accepted
 
-    def family(self, job: Job) -> str:
-        """The key without the output cap."""
-        return self._key(replace(job.request, max_output_tokens=0))
-
-    def _key(self, request: Request) -> str:
-        return request_key(self.teacher.base_url, self.teacher.body(request))
+    def _counts(self, job: Job, answer: Answer, verdict: Verdict | None) -> bool | None:
+        if answer.reply.stop_reason != "stop":
+            return False
+        if verdict is not None and verdict.status == "unverified":
+            self.unverified.add(job.prompt.id)
+            return True  # nothing can tell, so no further sample would help
+        return None if verdict is None else verdict.status == "correct"
 
 
 class Missing:
     """The requests still to be asked, as an iterator that may be fed while it is walked.
 
     The same question under two ids is asked once. With `until_accepted` a prompt's next sample comes only after
-    its last one was judged (`follow`), so an easy prompt costs one request.
+    its last one was judged (`follow`), so an easy prompt costs one request. An answer that the store has, and that
+    only a paid judge can decide on, comes as a job too: it is found in the store and followed.
     """
 
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
         self._given: set[tuple[str, int]] = set()
         self._next: deque[Job] = deque()
+        self._alike: defaultdict[str, list[Prompt]] = defaultdict(list)
+        """Prompts that wait for an answer which was asked for another one of the same content, by key."""
         self._stream = self._from_file()
+        self.settled = 0
+        """Prompts that need no more answers, of those that did."""
 
     def __iter__(self) -> Iterator[Job]:
         return self
@@ -120,50 +120,28 @@ class Missing:
     def __next__(self) -> Job:
         return self._next.popleft() if self._next else next(self._stream)
 
-    def follow(self, job: Job, reply: Reply) -> None:
-        """An answer is in and stored: if its prompt needs another sample, that comes next."""
+    def follow(self, job: Job) -> None:
+        """An answer is in, stored and judged: if its prompt needs another sample, that comes next."""
         self._given.discard((job.key, job.sample))
         if self._plan.judge is None:
             return
-        jobs = [Job(job.prompt, sample, job.key, job.request) for sample in range(self._plan.config.samples)]
-        self._next.extend(self._wanted(jobs))
+        for prompt in (job.prompt, *self._alike.pop(job.key, ())):
+            wanted = list(self._wanted(self._plan.samples(prompt, job.key, job.request)))
+            self._next.extend(wanted)
+            self.settled += not wanted
 
     def _from_file(self) -> Iterator[Job]:
         for jobs in self._plan.prompts():
             yield from self._wanted(jobs)
 
     def _wanted(self, jobs: list[Job]) -> Iterator[Job]:
-        for job, stored in self._plan.answered(jobs):
-            if stored is None and (job.key, job.sample) not in self._given:
+        for job, answer in self._plan.answered(jobs):
+            open_ = answer is None or (self._plan.judge is not None and self._plan.accepts(job, answer) is None)
+            if not open_:
+                continue
+            if (job.key, job.sample) in self._given:
+                if self._plan.judge is not None:
+                    self._alike[job.key].append(job.prompt)
+            else:
                 self._given.add((job.key, job.sample))
                 yield job
-
-
-def as_response(
-    prompt: Prompt,
-    sample: int,
-    key: str,
-    teacher: Teacher,
-    reply: Reply,
-    *,
-    cost_usd: str | None = None,
-    license: str | None = None,
-) -> Response:
-    served = reply.served_model if reply.served_model != teacher.model else None
-    return Response(
-        prompt=prompt,
-        sample=sample,
-        reasoning=reply.reasoning,
-        reasoning_kind=reply.reasoning_kind,
-        reasoning_rule=reply.reasoning_rule,
-        text=reply.text,
-        stop_reason=reply.stop_reason,
-        stop_detail=reply.stop_detail,
-        teacher=TeacherInfo(
-            provider=teacher.provider, model=teacher.model, served_model=served, base_url=teacher.base_url
-        ),
-        usage=reply.usage,
-        cost_usd=cost_usd,
-        request_key=key,
-        license=license,
-    )

@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from cotdistill.dispatch.asking import Job
+from cotdistill.dispatch.stored import Answer, as_response
 from cotdistill.pricing import Prices
 from cotdistill.providers.types import Reply, Teacher
-from cotdistill.records import Response, Usage, money
-from cotdistill.stages.generate.plan import as_response
+from cotdistill.records import Response, Usage
 
 FIRST_ANSWERS = 5
 """So many answers without the reasoning that was paid for, and none with it: time to say so."""
@@ -61,8 +61,9 @@ class Tally:
     """Answers whose server did not say how many tokens they took; the sums are of the others."""
     cost: Decimal | None = Decimal(0)
 
-    def add(self, job: Job, key: str, teacher: Teacher, reply: Reply, license: str | None) -> Response:
-        cost = self.prices.charge(reply, batch=self.in_batch(key, job.sample))
+    def add(self, job: Job, answer: Answer, teacher: Teacher, license: str | None) -> Response:
+        reply = answer.reply
+        cost = self.prices.charge(reply, batch=self.in_batch(answer.key, job.sample))
         self.cost = None if cost is None or self.cost is None else self.cost + cost
         self.stop_reasons[reply.stop_reason] += 1
         self.reasoning_kinds[reply.reasoning_kind] += 1
@@ -70,7 +71,7 @@ class Tally:
         self.input_tokens += reply.usage.input_tokens or 0
         self.output_tokens += reply.usage.output_tokens or 0
         self.reasoning_tokens += reply.usage.reasoning_tokens or 0
-        return as_response(job.prompt, job.sample, key, teacher, reply, cost_usd=money(cost), license=license)
+        return as_response(job, answer, teacher, cost=cost, license=license)
 
     def usage(self) -> Usage:
         return Usage(

@@ -62,7 +62,7 @@ class Collector:
             if standing.refused:
                 self._refused(shard, standing.refused, queue_full=standing.queue_full)
             elif shard.certain or await self._is_ours(shard, batch):
-                await work.calls.patiently(f"read the results of batch {batch}", lambda: self._read(name, batch))
+                await work.calls.patiently(f"read the results of batch {batch}", lambda: self._read(shard, batch))
                 self._close(shard)
         except NotFoundError as error:
             self._lost(shard, error)
@@ -77,12 +77,12 @@ class Collector:
         work.progress.note(f"batch {batch} is not ours after all")
         return False
 
-    async def _read(self, name: str, batch: str) -> None:
+    async def _read(self, shard: Shard, batch: str) -> None:
         work, unknown = self.work, 0
         answers: dict[Claim, bytes] = {}
         async with aclosing(work.batches.items(batch)) as items:
             async for item in items:
-                claim = work.state.item(name, item.custom_id)
+                claim = work.state.item(shard.name, item.custom_id)
                 if claim is None:
                     unknown += 1
                 elif item.raw is not None:
@@ -90,13 +90,13 @@ class Collector:
                 elif item.failure is not None:
                     work.problems[claim.key, claim.sample] = item.failure
                 if len(answers) >= AT_ONCE:
-                    await work.keep(answers, batch=True)
+                    await work.keep(answers, shard)
                     answers.clear()
                     work.show()
                     if work.calls.stop.is_set():
                         raise NotAskedError
-        await work.keep(answers, batch=True)
-        if unknown and work.state.get(name):  # unless another process has just collected it
+        await work.keep(answers, shard)
+        if unknown and work.state.get(shard.name):  # unless another process has just collected it
             work.progress.note(f"batch {batch}: {unknown} results belong to no request of ours and were ignored")
 
     def _close(self, shard: Shard) -> None:

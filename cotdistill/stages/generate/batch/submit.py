@@ -10,8 +10,8 @@ from filelock import FileLock, Timeout
 
 from cotdistill.dispatch.asking import Job
 from cotdistill.dispatch.errors import NotAskedError
-from cotdistill.dispatch.limiter import Limiter
-from cotdistill.dispatch.retry import FailedRequestError, Retrier
+from cotdistill.dispatch.retry import FailedRequestError
+from cotdistill.dispatch.stored import family_of
 from cotdistill.errors import AccountError, CotDistillError, UsageError
 from cotdistill.providers.batch_api import Found
 from cotdistill.providers.types import Failure
@@ -109,21 +109,16 @@ class Submitter:
 
     async def _ask_online(self, job: Job) -> None:
         """One request at full price, so that a bad key, model or parameter shows now and not in a day."""
-        work, config = self.work, self.work.plan.config
+        work = self.work
         if not work.purse.fits(work.purse.worst_case(job.request, batch=False)):
             work.held_back = "budget"
             return
-        stop = work.calls.stop
-        limiter = Limiter(stop, most=1)
-        note, wait_s = work.progress.note, 60 * config.max_wait
-        retrier = Retrier(work.plan.teacher, limiter, config.max_attempts, config.timeout_s, note, stop, wait_s)
         try:
-            async with limiter:
-                reply = await retrier.ask(job.request, f"{job.key}-{job.sample}")
+            reply = await work.stored.buy(job)
         except FailedRequestError as error:
             self._note_refusal(job, error.failure)
         else:
-            await work.keep({self._claim(job): reply.raw}, batch=False)
+            work.count(reply, batch=False)
             self._canary = True
 
     def _note_refusal(self, job: Job, failure: Failure) -> None:
@@ -197,7 +192,7 @@ class Submitter:
         return await look()
 
     def _claim(self, job: Job) -> Claim:
-        return Claim(job.key, job.sample, self.work.plan.family(job))
+        return Claim(job.key, job.sample, family_of(self.work.plan.teacher, job))
 
     @asynccontextmanager
     async def _alone(self) -> AsyncIterator[None]:

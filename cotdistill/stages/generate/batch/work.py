@@ -7,14 +7,15 @@ from decimal import Decimal
 from typing import Literal
 
 from cotdistill.dispatch.asking import Asked
-from cotdistill.dispatch.budget import Budget
+from cotdistill.dispatch.budget import Budget, Tariff, Worst
+from cotdistill.dispatch.stored import StoredTeacher
 from cotdistill.progress import Progress
 from cotdistill.providers.batch_api import Batches
 from cotdistill.providers.types import BadReplyError, Failure, Reply, Request
 from cotdistill.stages.generate.batch.calls import Calls, Pace
 from cotdistill.stages.generate.plan import Plan
 from cotdistill.stages.generate.totals import Spending
-from cotdistill.store.batches import BatchState, Claim, Endpoint
+from cotdistill.store.batches import BatchState, Claim, Endpoint, Shard
 
 BUYS = 4
 """Batches that one request may be in before its prompt counts as failed."""
@@ -28,16 +29,17 @@ class Purse:
     """--max-cost in batches: each shard reserves half the worst case of its requests until it is collected."""
 
     budget: Budget | None
+    tariff: Tariff | None
     _reserved: dict[str, Decimal] = field(default_factory=dict)
 
     def worst_case(self, request: Request, *, batch: bool) -> Decimal:
-        if self.budget is None:
+        if self.tariff is None:
             return Decimal(0)
-        worst = self.budget.worst_case(request)
+        worst = self.tariff.usd(Worst.of(request))
         return worst / 2 if batch else worst
 
     def fits(self, amount: Decimal) -> bool:
-        return self.budget is None or self.budget.spent + sum(self._reserved.values()) + amount <= self.budget.limit
+        return self.budget is None or sum(self._reserved.values()) + amount <= self.budget.left
 
     def reserve(self, shard: str, amount: Decimal | None) -> None:
         """`amount` is None for a shard of an earlier run without a cap: it counts once its answers are here."""
@@ -46,14 +48,11 @@ class Purse:
     def release(self, shard: str) -> None:
         self._reserved.pop(shard, None)
 
-    def pay(self, amount: Decimal | None) -> None:
-        if self.budget is not None:
-            self.budget.spent += amount or Decimal(0)
-
 
 @dataclass
 class Work:
     plan: Plan
+    stored: StoredTeacher
     batches: Batches
     state: BatchState
     calls: Calls
@@ -80,9 +79,9 @@ class Work:
         self.most_requests = self.pace.most_requests or limits.requests
         self.most_bytes = self.pace.most_bytes or limits.bytes
 
-    async def keep(self, answers: dict[Claim, bytes], *, batch: bool) -> None:
-        """Store answers, each as the provider gave it; counts what is new. Reads them first: a body that holds no
-        answer is a problem of its request."""
+    async def keep(self, answers: dict[Claim, bytes], shard: Shard) -> None:
+        """Store answers of a batch, each as the provider gave it; counts what is new. Reads them first: a body that
+        holds no answer is a problem of its request."""
         replies: dict[Claim, Reply] = {}
         for claim, raw in answers.items():
             if self.plan.store.has(claim.key, claim.sample):
@@ -91,19 +90,18 @@ class Work:
                 replies[claim] = self.plan.teacher.read(raw)
             except BadReplyError as error:
                 self.problems[claim.key, claim.sample] = Failure("retry", str(error))
-        if batch:
-            self.state.mark_bought(list(replies))
-        teacher = self.plan.teacher
-        puts = [
-            self.plan.store.put(*claim, teacher.provider, teacher.model, reply.raw) for claim, reply in replies.items()
-        ]
-        await asyncio.gather(*puts)
+        self.state.mark_bought(list(replies))
+        worst = None if shard.worst_usd is None else shard.worst_usd / max(1, shard.requests)
+        await asyncio.gather(*(self.stored.keep_of_batch(*claim, reply, worst) for claim, reply in replies.items()))
         for reply in replies.values():
-            self.spending.add(reply, batch=batch)
-            self.purse.pay(self.spending.prices.charge(reply, batch=batch))
-            self.asked.answered += 1
-            if warning := self.spending.warning():
-                self.progress.note(warning)
+            self.count(reply, batch=True)
+
+    def count(self, reply: Reply, *, batch: bool) -> None:
+        """An answer that is new and stored."""
+        self.spending.add(reply, batch=batch)
+        self.asked.answered += 1
+        if warning := self.spending.warning():
+            self.progress.note(warning)
 
     def show(self, at_provider: int = 0, detail: str = "") -> None:
         done = self.asked.answered + len(self.given_up) + at_provider

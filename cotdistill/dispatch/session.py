@@ -1,0 +1,208 @@
+"""What all that asks a teacher in one run shares: the event loop, the store, the claims, the budget, the stop."""
+
+import asyncio
+import signal
+import threading
+from collections.abc import Coroutine, Iterator
+from concurrent.futures import Future
+from contextlib import ExitStack, closing, contextmanager
+from decimal import Decimal
+from pathlib import Path
+from types import FrameType, TracebackType
+from typing import Any, Self, TypeVar
+
+from cotdistill.dispatch.budget import Budget
+from cotdistill.dispatch.claims import Claims
+from cotdistill.dispatch.limiter import FIRST_IN_FLIGHT, Limiter
+from cotdistill.dispatch.stored import StoredTeacher, Terms
+from cotdistill.dispatch.waits import Waits
+from cotdistill.progress import Progress, Silent
+from cotdistill.providers.types import Teacher
+from cotdistill.store.answers import Store
+
+T = TypeVar("T")
+
+
+class Session:
+    """One run's dealings with teachers. Each teacher is opened once, in the session's own event loop, and used from
+    there by whoever asks it: a stage in the main thread, a verifier in any other.
+
+    The first Ctrl-C or SIGTERM stops: what is in flight is finished and kept. The second one ends the program.
+    """
+
+    def __init__(
+        self, store: Store | None, *, budget: Budget | None = None, progress: Progress | None = None, stage: str = ""
+    ) -> None:
+        """`store` None: nothing in this run is paid for."""
+        self.store, self.budget, self.stage = store, budget, stage
+        self.progress = progress or Silent()
+        self.waits = Waits(self.progress.note)
+        self.stop = asyncio.Event()
+        self.interrupted = False
+        """Whether a signal came."""
+        self.claims: Claims | None = None
+        self._enough: set[asyncio.Event] = set()
+        self._limiters: dict[object, Limiter] = {}
+        self._opened: list[StoredTeacher] = []
+        self._asked: list[StoredTeacher] = []
+        self._running: set[Future[Any]] = set()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._starting = threading.Lock()
+        self._held = ExitStack()
+
+    @classmethod
+    @contextmanager
+    def on(
+        cls,
+        store: Path | None,
+        max_cost: float | None,
+        month: Budget | None,
+        progress: Progress,
+        stage: str,
+    ) -> "Iterator[Session]":
+        """A session with the store at this path, open until its end, within both caps."""
+        budget = month
+        if max_cost is not None:
+            budget = Budget(Decimal(str(max_cost)), parent=month)
+        with ExitStack() as held:
+            opened = None if store is None else held.enter_context(closing(Store(store)))
+            yield held.enter_context(cls(opened, budget=budget, progress=progress, stage=stage))
+
+    def __enter__(self) -> Self:
+        if self.store is not None:
+            self.claims = self._held.enter_context(Claims(self.store.path))
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._loop is not None:
+            for future in list(self._running):
+                future.cancel()  # after a second Ctrl-C: nobody waits for these any more
+            self._loop.call_soon_threadsafe(self._closing.set)
+            self._thread.join()
+        self._held.close()
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        """Run it in the session's event loop; from any thread but the loop's own."""
+        future = asyncio.run_coroutine_threadsafe(work, self._started())
+        self._running.add(future)
+        try:
+            with self._signals():
+                return future.result()
+        finally:
+            self._running.discard(future)
+
+    def open(self, teacher: Teacher, terms: Terms, *, free: bool = False) -> StoredTeacher:
+        """The teacher, opened until the session ends. What is `free` is neither stored nor charged."""
+        stored = StoredTeacher(self, teacher, terms, free=free)
+        self.run(stored.__aenter__())
+        self._opened.append(stored)
+        self._asked.append(stored)
+        return stored
+
+    @contextmanager
+    def opened(self, teacher: Teacher, terms: Terms, *, free: bool = False) -> Iterator[StoredTeacher]:
+        """The same for a block: a local model frees its memory at its end."""
+        stored = self.open(teacher, terms, free=free)
+        yield stored  # after an error the session closes it
+        self._opened.remove(stored)
+        self.run(stored.__aexit__(None, None, None))
+
+    def limiter(self, teacher: Teacher, terms: Terms) -> Limiter:
+        """One for all who ask the same model of the same server on the same terms: its limits are shared too."""
+        limits, name = terms.limits, (teacher.provider, teacher.base_url, teacher.model, terms.limits)
+        if name not in self._limiters:
+            self._limiters[name] = Limiter(
+                self.stop,
+                most=limits.concurrency,
+                first=limits.concurrency if limits.at_once else FIRST_IN_FLIGHT,
+                rpm=limits.rpm,
+                input_tpm=limits.input_tpm,
+                output_tpm=limits.output_tpm,
+            )
+        return self._limiters[name]
+
+    @contextmanager
+    def stopping(self, enough: asyncio.Event) -> Iterator[None]:
+        """`enough` is set when all stops."""
+        self._enough.add(enough)
+        if self.stop.is_set():
+            enough.set()
+        try:
+            yield
+        finally:
+            self._enough.discard(enough)
+
+    def stop_all(self) -> None:
+        """Nothing new is sent, by whoever asks in this session. In the loop's thread."""
+        self.stop.set()
+        for enough in self._enough:
+            enough.set()
+
+    @property
+    def in_flight(self) -> int:
+        return sum(limiter.in_flight for limiter in self._limiters.values())
+
+    @property
+    def spent(self) -> Decimal | None:
+        """USD that this session spent with all its teachers; None where a price is unknown."""
+        costs = [stored.spent for stored in self._asked]
+        return None if None in costs else sum((cost for cost in costs if cost is not None), Decimal(0))
+
+    def _started(self) -> asyncio.AbstractEventLoop:
+        with self._starting:
+            if self._loop is None:
+                ready = threading.Event()
+                self._thread = threading.Thread(target=self._serve, args=(ready,), name="teachers", daemon=True)
+                self._thread.start()
+                ready.wait()
+        assert self._loop is not None
+        return self._loop
+
+    def _serve(self, ready: threading.Event) -> None:
+        with asyncio.Runner() as runner:
+            self._loop = runner.get_loop()
+            runner.run(self._live(ready))
+
+    async def _live(self, ready: threading.Event) -> None:
+        self._closing = asyncio.Event()
+        watch = asyncio.create_task(self.waits.watch())
+        ready.set()
+        await self._closing.wait()
+        watch.cancel()
+        for stored in reversed(self._opened):
+            await stored.__aexit__(None, None, None)
+
+    @contextmanager
+    def _signals(self) -> Iterator[None]:
+        """Only the main thread may handle signals; a stage that runs in another one is stopped by its owner."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+
+        def restore() -> None:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+        def first(number: int, frame: FrameType | None) -> None:
+            restore()
+            if self._loop is not None:
+                self._loop.call_soon_threadsafe(self._interrupt)
+
+        for number in before:
+            signal.signal(number, first)
+        try:
+            yield
+        finally:
+            restore()
+
+    def _interrupt(self) -> None:
+        self.interrupted = True
+        self.stop_all()
+        self.progress.note(
+            f"stopping: waiting for {self.in_flight} answers in flight; Ctrl-C again leaves at once"
+            if self.in_flight
+            else "stopping"
+        )

@@ -1,0 +1,303 @@
+"""From the store or bought: every answer of a teacher, for whichever stage or verifier asks.
+
+What the store holds is never bought again; what another run is asking right now is waited for; what is bought is on
+disk before anything else happens with it.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, contextmanager, nullcontext
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+from types import TracebackType
+from typing import TYPE_CHECKING, NamedTuple, Self
+
+from cotdistill.dispatch.asking import Asked, Job, Limits, stop_if_hopeless
+from cotdistill.dispatch.budget import Budget, Tariff, Worst
+from cotdistill.dispatch.errors import EnoughError, NotAskedError
+from cotdistill.dispatch.pool import Turn, work_through
+from cotdistill.dispatch.refusals import MAX_WAIT_S
+from cotdistill.dispatch.retry import FailedRequestError, Meter, Retrier
+from cotdistill.errors import StoppedError
+from cotdistill.pricing import Billed, Prices
+from cotdistill.providers.types import Reply, Request, Teacher
+from cotdistill.records import Prompt, Response, TeacherInfo, money
+from cotdistill.store.answers import Store, request_key
+
+if TYPE_CHECKING:
+    from cotdistill.dispatch.session import Session
+
+
+BY_ANOTHER_RUN = (
+    "an answer that another run on this store is asking for: it comes when that run has it, and is asked here once "
+    "that run ends"
+)
+
+
+@dataclass(frozen=True)
+class Terms:
+    """How one teacher is asked. `budget` is its own, within the session's."""
+
+    prices: Prices
+    limits: Limits
+    timeout_s: float = 600.0
+    max_attempts: int = 8
+    max_wait_s: float = MAX_WAIT_S
+    budget: Budget | None = None
+
+
+class Answer(NamedTuple):
+    """A reply, and the key under which it was asked: the job's own, or one with another output cap."""
+
+    key: str
+    reply: Reply
+
+
+Got = Callable[[Job, Answer, bool], Awaitable[None]]
+"""Gets each answer once it is safe, and whether this run has bought it just now."""
+
+
+class StoredTeacher:
+    """One teacher of a session, behind the store. `find` belongs to any thread, `ask_all` to the session's loop."""
+
+    def __init__(self, session: "Session", teacher: Teacher, terms: Terms, *, free: bool = False) -> None:
+        self.session, self.teacher, self.terms = session, teacher, terms
+        self.store = None if free else session.store
+        self.budget = None if free else terms.budget or session.budget
+        self.tariff = Tariff(terms.prices) if self.budget else None
+        self.bought = 0
+        self.spent: Decimal | None = Decimal(0)
+        """USD for the answers bought now; None where one has no known price."""
+        self.unanswered = 0
+        """Attempts without an answer that may have been billed."""
+
+    async def __aenter__(self) -> Self:
+        session, terms = self.session, self.terms
+        self.limiter = session.limiter(self.teacher, terms)
+        self.retrier = Retrier(
+            self.teacher,
+            self.limiter,
+            terms.max_attempts,
+            terms.timeout_s,
+            session.progress.note,
+            session.stop,
+            terms.max_wait_s,
+        )
+        await self.teacher.__aenter__()
+        await self.limiter.__aenter__()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.limiter.__aexit__(kind, error, trace)
+        await self.teacher.__aexit__(kind, error, trace)
+
+    def job(self, prompt: Prompt, sample: int, request: Request) -> Job:
+        return Job(prompt, sample, key_of(self.teacher, request), request)
+
+    def find(self, job: Job, *, retry_truncated: bool = False) -> Answer | None:
+        """What the store has for this request, under any output cap: see `find`."""
+        return None if self.store is None else find(self.store, self.teacher, job, retry_truncated=retry_truncated)
+
+    def response(self, job: Job, answer: Answer, *, license: str | None = None) -> Response:
+        cost = self.terms.prices.charge(answer.reply)
+        return as_response(job, answer, self.teacher, cost=cost, license=license)
+
+    async def ask_all(self, jobs: Iterator[Job], got: Got, report: Callable[[Asked], None] | None = None) -> Asked:
+        """Get every job's answer from the store, or buy it, and hand it to `got`, which may take its time and add
+        jobs. `report` hears after each job. A budget that is exhausted ends the asking like an end of jobs, and so
+        does an EnoughError of `got`.
+
+        Raises AccountError, StoppedError after a signal, NotAskedError when something else in the session ended it,
+        and CotDistillError when the server cannot be reached or refuses everything; requests in flight are finished
+        and kept first.
+        """
+        enough = asyncio.Event()
+        asking = _Asking(self, got, enough, report)
+        with self.session.stopping(enough):
+            # Twice as many tasks: those that wait for a retry have given their turn back.
+            await work_through(jobs, asking.work, most=2 * self.limiter.most, stop=enough)
+        if self.session.interrupted:
+            raise StoppedError(f"stopped; {asking.asked.answered} new answers are kept, the same command continues")
+        if self.session.stop.is_set():
+            raise NotAskedError
+        return asking.asked
+
+    async def buy(
+        self, job: Job, begun: Callable[[], None] = lambda: None, enough: asyncio.Event | None = None
+    ) -> Reply:
+        """Ask and keep, whatever the store has. `begun` is called when the request goes out, `enough` set when the
+        budget does not suffice for it.
+
+        Raises FailedRequestError, AccountError, NotAskedError."""
+        family = family_of(self.teacher, job)
+        return await self.retrier.ask(
+            job.request,
+            f"{job.key}-{job.sample}",
+            begun,
+            lambda reply: self.keep(job.key, job.sample, family, reply),
+            _Metered(self, Worst.of(job.request), enough or asyncio.Event()),
+        )
+
+    async def keep(self, key: str, sample: int, family: str, reply: Reply) -> None:
+        """Store a bought answer, and count what it cost."""
+        self._count(self.terms.prices.charge(reply))
+        await self._put(key, sample, family, reply)
+
+    async def keep_of_batch(self, key: str, sample: int, family: str, reply: Reply, worst_usd: Decimal | None) -> None:
+        """The same for an answer out of a batch, which no attempt has reserved; `worst_usd` is what it counts for in
+        the budget where its server does not say what it took."""
+        cost = self.terms.prices.charge(reply, batch=True)
+        self._count(cost)
+        if self.budget:
+            self.budget.pay(cost if cost is not None else worst_usd or Decimal(0))
+        await self._put(key, sample, family, reply)
+
+    def _count(self, cost: Decimal | None) -> None:
+        self.bought += 1
+        self.spent = None if cost is None or self.spent is None else self.spent + cost
+
+    async def _put(self, key: str, sample: int, family: str, reply: Reply) -> None:
+        if self.store is not None:
+            await self.store.put(key, sample, family, self.teacher.provider, self.teacher.model, reply.raw)
+
+
+@dataclass
+class _Asking:
+    """One call of `ask_all`."""
+
+    stored: StoredTeacher
+    got: Got
+    enough: asyncio.Event
+    report: Callable[[Asked], None] | None
+    asked: Asked = field(default_factory=Asked)
+
+    async def work(self, job: Job, turn: Turn) -> None:
+        try:
+            await self._work(job, turn)
+        except EnoughError:
+            self.enough.set()
+            return
+        except (NotAskedError, StoppedError):  # of this job, or of what `got` asked: the session is ending
+            return
+        except Exception:
+            self.stored.session.stop_all()
+            raise
+        if self.report:
+            self.report(self.asked)
+
+    async def _work(self, job: Job, turn: Turn) -> None:
+        store = self.stored.store
+        try:
+            async with self._claim(job, turn):
+                raw = None if store is None else store.get(job.key, job.sample)
+                reply = (
+                    await self.stored.buy(job, turn.begun, self.enough)
+                    if raw is None
+                    else self.stored.teacher.read(raw)
+                )
+        except FailedRequestError as error:
+            self.asked.failures[job.key, job.sample] = error.failure
+            stop_if_hopeless(self.asked, error.failure)
+            return
+        self.asked.answered += raw is None
+        self.asked.found += raw is not None
+        await self.got(job, Answer(job.key, reply), raw is None)
+
+    def _claim(self, job: Job, turn: Turn) -> AbstractAsyncContextManager[None]:
+        claims, session = self.stored.session.claims, self.stored.session
+        if claims is None or self.stored.store is None:
+            return nullcontext()
+        return claims.of(job.key, job.sample, session.stop, self._aside(turn))
+
+    @contextmanager
+    def _aside(self, turn: Turn) -> Iterator[None]:
+        with turn.aside(), self.stored.session.waits.on(BY_ANOTHER_RUN):
+            yield
+
+
+@dataclass(eq=False)
+class _Metered(Meter):
+    """Pays for the attempts of one request out of the budget, where there is one."""
+
+    stored: StoredTeacher
+    worst: Worst
+    enough: asyncio.Event
+
+    async def admit(self) -> None:
+        budget, tariff = self.stored.budget, self.stored.tariff
+        if budget and tariff and not await budget.admit(self, tariff, self.worst):
+            self.enough.set()
+            raise NotAskedError
+
+    def settle(self, billed: Billed | None) -> None:
+        stored = self.stored
+        stored.unanswered += billed is not None and not isinstance(billed, Reply)
+        if stored.budget:
+            cost = None if billed is None else stored.terms.prices.charge(billed)
+            stored.budget.settle(self, None if billed is None else billed.usage, cost)
+
+
+def key_of(teacher: Teacher, request: Request) -> str:
+    return request_key(teacher.base_url, teacher.body(request))
+
+
+def family_of(teacher: Teacher, job: Job) -> str:
+    """The key without the output cap: of answers that differ in nothing else."""
+    return key_of(teacher, replace(job.request, max_output_tokens=0))
+
+
+def find(store: Store, teacher: Teacher, job: Job, *, retry_truncated: bool = False) -> Answer | None:
+    """The answer to this request, or to the same one with another output cap: what ended by itself within this cap
+    needs no other answer. One that was cut counts only where none is complete, and with `retry_truncated` only under
+    this very cap."""
+    raw = store.get(job.key, job.sample)
+    exact = None if raw is None else Answer(job.key, teacher.read(raw))
+    if exact and exact.reply.stop_reason != "length":
+        return exact
+    cut = [exact] if exact else []
+    for key, raw in store.relatives(family_of(teacher, job), job.sample):
+        if key == job.key:
+            continue
+        relative = Answer(key, teacher.read(raw))
+        if not _within(relative.reply, job.request.max_output_tokens):
+            continue
+        if relative.reply.stop_reason != "length":
+            return relative
+        if not retry_truncated:
+            cut.append(relative)
+    return cut[0] if cut else None
+
+
+def _within(reply: Reply, cap: int) -> bool:
+    """Whether an answer could have come under this cap. No token is shorter than a byte."""
+    tokens = reply.usage.output_tokens
+    if tokens is None:
+        tokens = len(f"{reply.reasoning or ''}{reply.text}".encode("utf-8", "replace"))
+    return tokens <= cap
+
+
+def as_response(
+    job: Job, answer: Answer, teacher: Teacher, *, cost: Decimal | None = None, license: str | None = None
+) -> Response:
+    """The record of an answer, whichever stage asked."""
+    reply = answer.reply
+    served = reply.served_model if reply.served_model != teacher.model else None
+    return Response(
+        prompt=job.prompt,
+        sample=job.sample,
+        reasoning=reply.reasoning,
+        reasoning_kind=reply.reasoning_kind,
+        reasoning_rule=reply.reasoning_rule,
+        text=reply.text,
+        stop_reason=reply.stop_reason,
+        stop_detail=reply.stop_detail,
+        teacher=TeacherInfo(
+            provider=teacher.provider, model=teacher.model, served_model=served, base_url=teacher.base_url
+        ),
+        usage=reply.usage,
+        cost_usd=money(cost),
+        request_key=answer.key,
+        license=license,
+    )

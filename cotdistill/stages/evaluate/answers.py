@@ -1,0 +1,149 @@
+"""Every answer of one student to the prompts it is scored on: from the store, bought, or out of this process."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+
+import msgspec
+
+from cotdistill import plugins, teachers
+from cotdistill.artifacts import json_lines
+from cotdistill.config import EvaluateConfig
+from cotdistill.dispatch.asking import Asked, Job, Limits
+from cotdistill.dispatch.session import Session
+from cotdistill.dispatch.stored import Answer, StoredTeacher, Terms
+from cotdistill.errors import BudgetError, CotDistillError, UsageError
+from cotdistill.pricing import Prices
+from cotdistill.progress import Progress
+from cotdistill.providers.types import Request, Teacher
+from cotdistill.records import Prompt, Response
+
+DAY_S = 24 * 3600.0
+
+
+def is_recorded(student: str) -> bool:
+    """Whether it is a file of responses, which are scored as they are."""
+    return Path(student).suffix == ".jsonl" and Path(student).is_file()
+
+
+def is_api(student: str) -> bool:
+    """Whether it is asked over an API, as PROVIDER:MODEL, and not in this process."""
+    provider, colon, _ = student.partition(":")
+    return bool(colon) and provider in plugins.names("teachers") and provider != "local"
+
+
+def costs(student: str) -> bool:
+    """Whether its answers are paid for, and so belong into the store."""
+    return is_api(student) and not is_recorded(student) and not student.startswith("mock:")
+
+
+def recorded(path: Path, prompts: Sequence[Prompt]) -> list[list[Response]]:
+    """The first answers of a file of responses, such as the teacher's, to the prompts that are asked."""
+    wanted = {prompt.id: prompt for prompt in prompts}
+    found = {
+        one.prompt.id: [msgspec.structs.replace(one, prompt=wanted[one.prompt.id])]
+        for one in json_lines.read_records(path, Response)
+        if one.sample == 0 and one.prompt.id in wanted
+    }
+    missing = [name for name in wanted if name not in found]
+    if missing:
+        raise CotDistillError(
+            f"{path}: no answer to {len(missing)} of {len(wanted)} prompts, the first is {missing[0]!r}"
+        )
+    return [found[name] for name in wanted]
+
+
+def ask(
+    student: str, prompts: Sequence[Prompt], config: EvaluateConfig, session: Session, progress: Progress
+) -> list[list[Response]]:
+    """All answers of one student, in prompt order, by sample. Raises CotDistillError for a prompt that got none: a
+    score over fewer prompts would not compare."""
+    if is_recorded(student):
+        return recorded(Path(student), prompts)
+    teacher = _teacher(student, config)
+    local = teacher.provider == "local"
+    given = [None, None] if student != config.student else [config.price_in, config.price_out]
+    terms = Terms(
+        Prices(teacher.provider, teacher.model, *(None if one is None else Decimal(str(one)) for one in given)),
+        Limits(teacher.concurrency, at_once=local or config.concurrency is not None),
+        timeout_s=DAY_S if local else 600,  # a local answer waits for its whole batch
+    )
+    with session.opened(teacher, terms, free=not costs(student)) as stored:
+        asker = Asker(stored, config)
+        progress.begin(f"evaluate {student}", len(prompts) * len(asker.passes()))
+        return asker.responses(prompts, progress)
+
+
+def _teacher(student: str, config: EvaluateConfig) -> Teacher:
+    """A student is asked like a teacher: over an API when it reads as PROVIDER:MODEL, else in this process."""
+    if is_api(student):
+        return teachers.build(student, config.base_url, config.concurrency, timeout_s=600)
+    from cotdistill.teachers.local import Teacher as LocalTeacher
+
+    return LocalTeacher(
+        model=student.removeprefix("local:"), batch_size=config.batch_size, threads=config.threads, seed=config.seed
+    )
+
+
+@dataclass
+class Asker:
+    """Asks one opened student."""
+
+    stored: StoredTeacher
+    config: EvaluateConfig
+
+    def passes(self) -> list[float | None]:
+        """The temperature of each answer to one prompt: greedy first, then the sampled ones."""
+        sampled = self.config.samples if self.config.samples > 1 else 0
+        return [self._temperature(0.0), *[self._temperature(self.config.temperature)] * sampled]
+
+    def _temperature(self, temperature: float) -> float | None:
+        """None where the provider takes none (Anthropic)."""
+        try:
+            self.stored.teacher.body(Request((), 1, temperature))
+        except UsageError:
+            return None
+        return temperature
+
+    def responses(self, prompts: Sequence[Prompt], progress: Progress) -> list[list[Response]]:
+        jobs = {(job.prompt.id, job.sample): job for job in self._jobs(prompts)}
+        answers: dict[tuple[str, int], Answer] = {}
+
+        def missing() -> Iterator[Job]:
+            for name, job in jobs.items():
+                if answer := self.stored.find(job, retry_truncated=True):
+                    answers[name] = answer
+                else:
+                    yield job
+
+        async def got(job: Job, answer: Answer, bought: bool) -> None:
+            answers[job.prompt.id, job.sample] = answer
+
+        def report(asked: Asked) -> None:
+            progress.update(len(answers), self.stored.retrier.describe())
+
+        asked = self.stored.session.run(self.stored.ask_all(missing(), got, report))
+        model = self.stored.teacher.model
+        for (prompt, sample), job in jobs.items():
+            if (prompt, sample) in answers:
+                continue
+            if failure := asked.failures.get((job.key, job.sample)):
+                raise CotDistillError(f"{model}: no answer to prompt {prompt!r}: {failure.message}")
+            raise BudgetError(
+                f"{len(jobs) - len(answers)} of {len(jobs)} answers of {model} are missing: "
+                f"{self.stored.budget.describe() if self.stored.budget else 'the run stopped'}. "
+                f"What was answered is kept; the same command with a larger cap asks for the rest"
+            )
+        samples = range(len(self.passes()))
+        return [
+            [self.stored.response(jobs[prompt.id, n], answers[prompt.id, n]) for n in samples] for prompt in prompts
+        ]
+
+    def _jobs(self, prompts: Sequence[Prompt]) -> Iterator[Job]:
+        """Longest first, so that a batch holds prompts of one length and memory peaks at the start."""
+        for sample, temperature in enumerate(self.passes()):
+            for prompt in sorted(prompts, key=lambda one: -sum(len(turn.content) for turn in one.messages)):
+                yield self.stored.job(
+                    prompt, sample, Request(prompt.messages, self.config.max_output_tokens, temperature)
+                )
