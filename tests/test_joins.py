@@ -144,7 +144,10 @@ def test_a_dry_run_asks_no_judge_either(tmp_path: Path) -> None:
 
 def test_answers_of_the_store_are_judged_many_at_once(tmp_path: Path) -> None:
     def work(server: Server) -> Callable[[], Any]:
-        full, again = generating(tmp_path, server, until_accepted=None, verify=None), generating(tmp_path, server)
+        full, again = (
+            generating(tmp_path, server, until_accepted=None, verify=None, concurrency=1),
+            generating(tmp_path, server),
+        )
         return lambda: [full(), again()]
 
     (_, again), server = against(work)
