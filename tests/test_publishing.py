@@ -1,13 +1,14 @@
 """What others need of our data sets and students: cards, settings of other trainers, the hub."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 
-from cotdistill import students
+from cotdistill import artifacts, students
 from cotdistill.stages.format.features import Features
 from cotdistill.students import load
 from tests.conftest import cotdistill, make_judged, make_prompt
@@ -161,6 +162,29 @@ def test_a_layout_whose_trace_a_trainer_would_lose_is_refused(tmp_path: Path, la
     assert (done.returncode, "would not find the trace" in done.stderr) == (2, True), done.stderr
 
 
+def list_as_student(directory: Path) -> None:
+    """A manifest of finetune that lists the files there, the weights first."""
+    files = sorted(
+        (path for path in directory.rglob("*") if path.is_file()), key=lambda path: path.suffix != ".safetensors"
+    )
+    manifest = artifacts.Manifest(
+        stage="finetune",
+        version="0",
+        complete=True,
+        options={},
+        inputs=(),
+        outputs=tuple(
+            artifacts.FileInfo(path=f"typed/{path.relative_to(directory)}", sha256=artifacts.sha256(path))
+            for path in files
+        ),
+        counts={},
+        packages={},
+        started_at="",
+        ended_at="",
+    )
+    (directory / "manifest.json").write_bytes(msgspec.json.encode(manifest))
+
+
 def push(state: Hub, directory: Path, *words: str, token: str = TOKEN) -> Any:
     environment = {"HF_ENDPOINT": state.url, "HF_TOKEN": token, "HF_HUB_DISABLE_XET": "1"}
     return cotdistill("push", directory, "me/sums", *words, **environment)
@@ -184,7 +208,7 @@ def test_a_student_goes_to_the_hub_with_its_weights_and_without_its_manifest(tmp
         model, tokenizer = load.student("tiny")
         model.save_pretrained(tmp_path)
         tokenizer.save_pretrained(tmp_path)
-    (tmp_path / "manifest.json").write_text("{}")
+    list_as_student(tmp_path)
     with hub() as state:
         done = push(state, tmp_path, "--public")
         assert done.returncode == 0, done.stderr
@@ -200,12 +224,14 @@ def test_an_adapter_goes_along_only_where_its_base_can_be_found_by_others(
 ) -> None:
     (tmp_path / "adapter").mkdir()
     (tmp_path / "adapter/adapter_config.json").write_text(json.dumps({"base_model_name_or_path": base}))
-    for name in ("config.json", "adapters.txt", ".student.lock", "train.manifest.json"):
+    for name in ("config.json", "adapters.txt", "model.safetensors"):
         (tmp_path / name).write_text("{}")
+    list_as_student(tmp_path)
     done = cotdistill("push", tmp_path, "me/sums", "--dry-run")
     assert done.returncode == 0, done.stderr
     sent = [line.strip() for line in done.stderr.splitlines() if line.startswith("  ")]
-    assert sent == [*(["adapter/adapter_config.json"] if goes else []), "adapters.txt", "config.json"]
+    others = ["adapters.txt", "config.json", "model.safetensors"]
+    assert sent == [*(["adapter/adapter_config.json"] if goes else []), *others]
     assert ("adapter/ stays here" in done.stderr) is not goes
 
 
@@ -239,3 +265,66 @@ def test_a_dry_run_of_push_says_what_would_go(tmp_path: Path) -> None:
 def test_a_directory_of_neither_kind_is_not_pushed(tmp_path: Path) -> None:
     done = cotdistill("push", tmp_path, "me/sums")
     assert (done.returncode, "neither a student" in done.stderr) == (2, True)
+
+
+def test_what_the_manifest_does_not_list_stays_here(tmp_path: Path) -> None:
+    for name in ("config.json", "model.safetensors", "README.md", "sub/more.json"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(name)
+    list_as_student(tmp_path)
+    for name in ("sub/.env", "id_rsa", "x/.git/config", "responses.sqlite", ".netrc"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("secret")
+    (tmp_path / "link.txt").symlink_to("/etc/hostname")
+    (tmp_path / "README.md").write_text("a card that was edited")
+    with hub() as state:
+        done = push(state, tmp_path)
+        assert done.returncode == 0, done.stderr
+        sent = state.files["models/me/sums"]
+    assert set(sent) == {"config.json", "model.safetensors", "README.md", "sub/more.json"}
+    assert sent["README.md"] == b"a card that was edited"
+
+
+@pytest.mark.parametrize(
+    ("spoil", "problem"),
+    [
+        (lambda at: (at / "sub/more.json").write_text("other"), "changed since its manifest was written"),
+        (lambda at: (at / "sub/more.json").unlink(), "No such file"),
+        (lambda at: replace_by_link(at / "sub/more.json"), "is a link, or in a linked directory"),
+        (lambda at: replace_by_link(at / "sub"), "is a link, or in a linked directory"),
+        (lambda at: list_hidden(at), "hidden files are not sent"),
+    ],
+)
+def test_a_listed_file_that_is_not_as_listed_is_not_sent(
+    tmp_path: Path, spoil: Callable[[Path], object], problem: str
+) -> None:
+    at = tmp_path / "student"
+    (at / "sub").mkdir(parents=True)
+    for name in ("config.json", "model.safetensors", "sub/more.json"):
+        (at / name).write_text(name)
+    list_as_student(at)
+    spoil(at)
+    done = cotdistill("push", at, "me/sums", "--dry-run")
+    assert (done.returncode, problem in done.stderr) == (1, True), done.stderr
+
+
+def replace_by_link(path: Path) -> None:
+    path.rename(path.with_name("elsewhere"))
+    path.symlink_to("elsewhere")
+
+
+def list_hidden(directory: Path) -> None:
+    (directory / "sub/.env").write_text("secret")
+    (directory / "manifest.json").unlink()
+    list_as_student(directory)
+
+
+def test_a_name_that_looks_like_a_pattern_is_sent_as_it_is(tmp_path: Path) -> None:
+    kept(tmp_path / "kept.jsonl")
+    formatted(tmp_path, name="train[v2].jsonl")
+    (tmp_path / "trainv.jsonl").write_text("another file")
+    with hub() as state:
+        done = push(state, tmp_path)
+        assert done.returncode == 0, done.stderr
+        sent = state.files["datasets/me/sums"]
+    assert set(sent) == {"README.md", "train[v2].jsonl"}

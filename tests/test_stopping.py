@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -31,7 +32,10 @@ def slow(folder: Path, kind: str, method: str, value: str) -> str:
 
 def records(folder: Path, count: int = 2_000) -> None:
     prompts = [make_prompt(f"p{n}", f"{n}?") for n in range(count)]
-    lines = {"r": [make_response(prompt=one) for one in prompts], "k": [make_judged(prompt=one) for one in prompts]}
+    lines: dict[str, list[Any]] = {
+        "r": [make_response(prompt=one) for one in prompts],
+        "k": [make_judged(prompt=one) for one in prompts],
+    }
     for name, given in lines.items():
         (folder / f"{name}.jsonl").write_bytes(msgspec.json.Encoder().encode_lines(given))
 

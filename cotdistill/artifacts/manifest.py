@@ -88,6 +88,10 @@ class Listing(msgspec.Struct):
     stage: str
     outputs: tuple[_Output, ...]
 
+    @classmethod
+    def of(cls, manifest: Manifest) -> "Listing":
+        return cls(manifest.stage, tuple(_Output(one.path) for one in manifest.outputs))
+
     def files(self, directory: Path) -> list[Path]:
         """The outputs where they stand when the first of them stands in `directory`. A manifest names them as they
         were typed, seen from a directory that may be another one today."""

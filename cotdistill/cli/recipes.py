@@ -136,10 +136,10 @@ def push(
     from cotdistill.publishing import hub
 
     load_env()
-    parcel = hub.pack(directory, lambda words: log.say(words, err=True))
-    kind = {"dataset": "data set"}.get(parcel.kind, parcel.kind)
-    log.say(f"{kind}, {len(parcel.files)} files, {parcel.size / 1e6:.1f} MB:", err=True)
-    for file in parcel.files:
+    upload = hub.prepare(directory, lambda words: log.say(words, err=True))
+    kind = {"dataset": "data set"}.get(upload.kind, upload.kind)
+    log.say(f"{kind}, {len(upload.files)} files, {upload.size / 1e6:.1f} MB:", err=True)
+    for file in upload.files:
         log.say(f"  {file}", err=True)
     if not dry_run:
-        log.say(hub.push(parcel, repository, public=public, message=message))
+        log.say(hub.push(upload, repository, public=public, message=message))

@@ -1,21 +1,20 @@
 """A data set or a student to the Hugging Face hub, with the official client; private unless asked otherwise."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
 
+from cotdistill.artifacts import read_manifest, sha256
+from cotdistill.artifacts.manifest import Listing, listing
 from cotdistill.errors import AccountError, CotDistillError, UsageError
 from cotdistill.publishing import data_set_card
 
-_NOT_SENT = ("manifest.json", ".lock")
-"""A manifest names paths of this machine."""
-
 
 @dataclass(frozen=True)
-class Parcel:
+class Upload:
     """What goes to the hub: `kind` is the hub's word (model, dataset), `files` are paths within `directory`."""
 
     kind: str
@@ -27,25 +26,54 @@ class Parcel:
         return sum((self.directory / file).stat().st_size for file in self.files)
 
 
-def pack(directory: Path, tell: Callable[[str], None]) -> Parcel:
-    """Raises UsageError for a directory that is neither a student nor holds what format wrote."""
-    if (directory / "config.json").is_file():
-        return Parcel("model", directory, tuple(_student_files(directory, tell)))
-    files = [file for part in data_set_card.parts(directory) for file in part.files.values()]
-    if not files:
-        raise UsageError(f"{directory}: neither a student (config.json) nor a directory that format wrote rows into")
-    if note := data_set_card.write(directory):
-        raise CotDistillError(note)
-    return Parcel("dataset", directory, ("README.md", *files))
+def prepare(directory: Path, note: Callable[[str], None]) -> Upload:
+    """What the manifests of a student or of rows list, and the card; nothing else that lies in the directory.
+
+    Raises UsageError for a directory that is neither, CotDistillError for a file that is not as its manifest says."""
+    known = listing(directory / "manifest.json")
+    if known is not None and known.stage == "finetune":
+        return Upload("model", directory, tuple(_student_files(directory, note)))
+    parts = data_set_card.parts(directory)
+    rows = {name: part.made.manifest for part in parts for name in part.files.values()}
+    if not rows:
+        raise UsageError(
+            f"{directory}: neither a student that finetune wrote (with its manifest.json), nor a directory that format "
+            f"wrote rows into"
+        )
+    for name, manifest in rows.items():
+        hashes = {Path(one.path).name: one.sha256 for one in manifest.outputs}
+        _check(directory, Path(name), hashes[name])
+    if problem := data_set_card.write(directory):
+        raise CotDistillError(problem)
+    return Upload("dataset", directory, ("README.md", *rows))
 
 
-def _student_files(directory: Path, tell: Callable[[str], None]) -> list[str]:
-    left_out: tuple[str, ...] = (".", "checkpoint")
-    if _has_local_base(directory / "adapter"):
-        tell("adapter/ stays here: it names the directory of this machine that it was trained from")
-        left_out += ("adapter/",)
-    names = (path.relative_to(directory).as_posix() for path in sorted(directory.rglob("*")) if path.is_file())
-    return [name for name in names if not name.endswith(_NOT_SENT) and not name.startswith(left_out)]
+def _student_files(directory: Path, note: Callable[[str], None]) -> Iterator[str]:
+    known = read_manifest(directory / "manifest.json")
+    places = Listing.of(known).files(directory)
+    local_base = _has_local_base(directory / "adapter")
+    if local_base:
+        note("adapter/ stays here: it names the directory of this machine that it was trained from")
+    for place, info in sorted(zip(places, known.outputs, strict=True), key=lambda one: one[0]):
+        if not place.is_relative_to(directory):
+            continue  # rows that were set aside, beside the directory
+        name = place.relative_to(directory)
+        if local_base and name.parts[0] == "adapter":
+            continue
+        _check(directory, name, None if name == Path("README.md") else info.sha256)
+        yield name.as_posix()
+
+
+def _check(directory: Path, name: Path, sha: str | None) -> None:
+    """Raises CotDistillError for what must not leave: a hidden file, a link or what one leads to, another content. A
+    card may be edited: it has no `sha`."""
+    path = directory / name
+    if any(part.startswith(".") for part in name.parts):
+        raise CotDistillError(f"{path}: is listed in the manifest, but hidden files are not sent; remove it from there")
+    if any((directory / parent).is_symlink() for parent in [name, *name.parents[:-1]]):
+        raise CotDistillError(f"{path}: is a link, or in a linked directory; put the file itself there")
+    if sha is not None and sha256(path) != sha:
+        raise CotDistillError(f"{path}: changed since its manifest was written, so nothing is sent")
 
 
 def _has_local_base(adapter: Path) -> bool:
@@ -56,7 +84,7 @@ def _has_local_base(adapter: Path) -> bool:
     return Path(base).is_absolute() or Path(base).exists()
 
 
-def push(parcel: Parcel, repository: str, *, public: bool, message: str) -> str:
+def push(upload: Upload, repository: str, *, public: bool, message: str) -> str:
     """Upload in one commit; gives the page's address.
 
     Raises AccountError without a token or the right to write, UsageError for a repository that is public already
@@ -65,7 +93,7 @@ def push(parcel: Parcel, repository: str, *, public: bool, message: str) -> str:
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     try:
         import httpx2
-        from huggingface_hub import HfApi, get_token
+        from huggingface_hub import CommitOperationAdd, HfApi, get_token
         from huggingface_hub.errors import HfHubHTTPError, HFValidationError, OfflineModeIsEnabled
         from huggingface_hub.utils.tqdm import disable_progress_bars
     except ImportError:
@@ -75,15 +103,17 @@ def push(parcel: Parcel, repository: str, *, public: bool, message: str) -> str:
     disable_progress_bars()
     hub = HfApi()
     try:
-        page = hub.create_repo(repository, repo_type=parcel.kind, private=not public, exist_ok=True)
-        if not public and not hub.repo_info(page.repo_id, repo_type=parcel.kind).private:
+        page = hub.create_repo(repository, repo_type=upload.kind, private=not public, exist_ok=True)
+        if not public and not hub.repo_info(page.repo_id, repo_type=upload.kind).private:
             raise UsageError(f"{page} is public: everybody would read this. --public if that is meant")
-        hub.upload_folder(
+        hub.create_commit(
             repo_id=page.repo_id,
-            folder_path=parcel.directory,
-            repo_type=parcel.kind,
+            repo_type=upload.kind,
             commit_message=message,
-            allow_patterns=list(parcel.files),
+            operations=[
+                CommitOperationAdd(path_in_repo=file, path_or_fileobj=str(upload.directory / file))
+                for file in upload.files  # one by one: the client's patterns are globs, and names may look like some
+            ],
         )
     except HFValidationError as error:
         raise UsageError(f"{repository}: {error}") from None
