@@ -76,6 +76,7 @@ MORE = [
     ("generate.input_tpm=-5", "generate.input_tpm: expected at least 1, got -5"),
     ("generate.output_tpm=0", "generate.output_tpm: expected at least 1, got 0"),
     ("generate.timeout_s=0", "generate.timeout_s: expected more than 0, got 0"),
+    ("generate.max_wait=0", "generate.max_wait: expected more than 0, got 0"),
     ("generate.max_attempts=0", "generate.max_attempts: expected at least 1, got 0"),
     ("generate.batch=true", "generate.batch: --batch: teacher 'mock'"),
     ('generate.batch="yes"', "generate.batch: expected true or false, got 'yes'"),
@@ -130,6 +131,8 @@ MORE = [
     ("finetune.lora_alpha=0", "finetune.lora_alpha: expected at least 1, got 0"),
     ("finetune.batch_size=0", "finetune.batch_size: expected at least 1, got 0"),
     ("finetune.rows_at_once=0", "finetune.rows_at_once: expected at least 1, got 0"),
+    ("finetune.checkpoint_minutes=-1", "finetune.checkpoint_minutes: expected at least 0, got -1"),
+    ('finetune.precision="fp8"', "finetune.precision: expected auto, float32 or bfloat16, got 'fp8'"),
     ("finetune.max_steps=0", "finetune.max_steps: expected at least 1, got 0"),
     ("finetune.max_length=0", "finetune.max_length: expected at least 1, got 0"),
     ("finetune.threads=0", "finetune.threads: expected at least 1, got 0"),
@@ -204,7 +207,8 @@ def test_the_table_has_every_option_that_can_be_wrong() -> None:
     elsewhere = {f"{stage}.{name}" for stage in STAGES for name in ("dry_run", "show")}
     asked = {change.partition("=")[0] for change, _ in [*SIXTEEN, *MORE]}
     every = {f"{stage}.{name}" for stage, kind in STAGES.items() for name in kind.__dataclass_fields__}
-    assert every - asked - any_text - switches - columns - elsewhere == set()
+    missing = every - asked - any_text - switches - columns - elsewhere
+    assert missing == set(), "add a wrong value of each to the table above"
 
 
 def test_all_sixteen_are_told_at_once_by_a_plan_and_by_a_run_and_nothing_is_written() -> None:

@@ -116,7 +116,7 @@ def load(folder: str, name: str) -> Any:
     if name.endswith(".py"):
         module = _load_file(Path(name))
     elif name.replace("-", "_") in names(folder):
-        module = importlib.import_module(f"cotdistill.{folder}.{name.replace('-', '_')}")
+        module = _import(f"cotdistill.{folder}.{name.replace('-', '_')}", name)
     else:
         singular = _class_name(folder).lower()
         raise UsageError(f"no {singular} named {name!r}; {_there_are('there are', names(folder), name)}")
@@ -134,6 +134,16 @@ def load(folder: str, name: str) -> Any:
 def failure(error: BaseException, plug_in: str, on: str) -> CotDistillError:
     """The one-line error to raise for what a plug-in raised (see `calls.failure`)."""
     return calls.failure(error, plug_in, on, loaded)
+
+
+def _import(module: str, name: str) -> types.ModuleType:
+    """Raises CotDistillError where a package of an extra is missing."""
+    try:
+        return importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] == "cotdistill":
+            raise
+        raise CotDistillError(f"{name!r} needs {error.name}: pip install 'cotdistill[train]'") from None
 
 
 def _has_one(kind: Any, methods: str) -> bool:

@@ -5,8 +5,6 @@ A recipe asks for all its stages at once, a command of the command line for its 
 
 from __future__ import annotations
 
-import importlib.util
-import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
@@ -14,26 +12,17 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cotdistill import config, plugins, pricing, students, teachers
-from cotdistill.artifacts.json_lines import open_input
+from cotdistill import config, plugins, students, teachers
 from cotdistill.errors import AccountError, CotDistillError, UsageError
 from cotdistill.exports import trainers
 from cotdistill.inputs import templates
-from cotdistill.inputs.prompt_files import PromptFile
 from cotdistill.providers.batch_apis import open_batches
-from cotdistill.providers.keys import api_key
-from cotdistill.providers.sdk_teacher import SdkTeacher
 from cotdistill.providers.types import Request
-from cotdistill.records import Message, Usage
-from cotdistill.students import hub
+from cotdistill.recipes import lookups
+from cotdistill.records import Message
 
 if TYPE_CHECKING:
     from cotdistill.recipes.recipe import Recipe
-
-OF_THIS_RUN = "the student of this run"
-"""What evaluate asks in a recipe that names no other; no path and no hub id reads like this."""
-
-_SQLITE = b"SQLite format 3\x00"
 
 
 @dataclass
@@ -66,10 +55,10 @@ def check(recipe: Recipe, problems: Problems) -> None:
     generate, evaluate = options.get("generate"), options.get("evaluate")
     if recipe.prompts != Path():
         with problems.collected("prompts"):
-            _prompts(recipe.prompts, generate, lenient=bool(generate and generate.skip_bad))
+            lookups.prompts(recipe.prompts, generate, lenient=bool(generate and generate.skip_bad))
     if recipe.heldout and evaluate:
         with problems.collected("evaluate.prompts"):
-            _prompts(recipe.heldout, evaluate, scored=True)
+            lookups.prompts(recipe.heldout, evaluate, scored=True)
     _check_runs(recipe, problems)
     _check_month(recipe, problems)
     for stage, chosen in options.items():
@@ -91,24 +80,24 @@ def looks(chosen: Any) -> Iterator[tuple[str, Callable[[], object]]]:
         value, names = getattr(chosen, one.name), one.metadata["names"]
         for text in value if isinstance(value, tuple) else (value,) if value else ():
             if names in plugins.FOLDERS and text != "none":
-                yield one.name, partial(_plug_in, names, text)
+                yield one.name, partial(lookups.plug_in, names, text)
             elif names in _LOOKS:
                 yield one.name, partial(_LOOKS[names], text)
     if isinstance(chosen, config.GenerateConfig) and chosen.teacher:
         yield from _generate(chosen)
     if isinstance(chosen, config.FilterConfig) and chosen.engine == "ray":
-        yield "engine", partial(_package, "ray", "ray")
+        yield "engine", partial(lookups.package, "ray", "ray")
     if isinstance(chosen, config.FormatConfig):
         yield "export", partial(trainers.check, chosen.export, chosen.format)
     if isinstance(chosen, config.FinetuneConfig) and chosen.method == "qlora":
-        yield "method", _four_bits
+        yield "method", lookups.four_bits
     if isinstance(chosen, config.EvaluateConfig):
         yield from _evaluate(chosen)
 
 
 def _generate(chosen: config.GenerateConfig) -> Iterator[tuple[str, Callable[[], object]]]:
-    yield "teacher", partial(_teacher, chosen.teacher, chosen.base_url)
-    yield "cache", partial(_store, chosen.cache)
+    yield "teacher", partial(lookups.teacher, chosen.teacher, chosen.base_url)
+    yield "cache", partial(lookups.store, chosen.cache)
     try:
         teacher = teachers.build(chosen.teacher, chosen.base_url)
     except CotDistillError:
@@ -120,7 +109,7 @@ def _generate(chosen: config.GenerateConfig) -> Iterator[tuple[str, Callable[[],
     if chosen.batch:
         yield "batch", partial(open_batches, teacher)
     if chosen.max_cost is not None:
-        yield "max_cost", partial(_priced, chosen)
+        yield "max_cost", partial(lookups.priced, chosen)
 
 
 def _evaluate(chosen: config.EvaluateConfig) -> Iterator[tuple[str, Callable[[], object]]]:
@@ -128,9 +117,9 @@ def _evaluate(chosen: config.EvaluateConfig) -> Iterator[tuple[str, Callable[[],
     over_api = [name for name in asked if teachers.is_teacher(name)]
     for name in over_api:
         where = "student" if name == chosen.student else "baseline"
-        yield where, partial(_teacher, name, chosen.base_url)
+        yield where, partial(lookups.teacher, name, chosen.base_url)
     if chosen.base_url and not over_api:
-        yield "base_url", partial(_refuse, "goes with a student or baseline PROVIDER:MODEL; none is given")
+        yield "base_url", partial(lookups.refuse, "goes with a student or baseline PROVIDER:MODEL; none is given")
 
 
 def _local_students(chosen: Any) -> Iterator[str]:
@@ -140,138 +129,15 @@ def _local_students(chosen: Any) -> Iterator[str]:
         for text in value if isinstance(value, tuple) else (value,) if value else ():
             given = plugins.parse(text)[1] if names in plugins.FOLDERS else {names: text}
             for kind in ("student", "any_student", "tokenizer"):
-                if (name := given.get(kind)) and not teachers.is_teacher(name) and not _is_responses(name):
+                if (name := given.get(kind)) and not teachers.is_teacher(name) and not lookups.is_responses(name):
                     yield name.removeprefix("local:")
             if (name := given.get("teacher", "")).startswith("local:"):
                 yield name.removeprefix("local:")
 
 
-def _teacher(spec: str, base_url: str | None) -> None:
-    """Raises UsageError for a teacher there is not, AccountError for one whose key is not set."""
-    provider, _, model = spec.partition(":")
-    if provider == "local" and model:
-        _student(model)
-        return
-    teacher = teachers.build(spec, base_url)
-    if provider == "mock":
-        from cotdistill.mock.sources import open_source
-
-        open_source(model)
-    elif isinstance(teacher, SdkTeacher):
-        api_key(teacher.key, teacher.provider, teacher.base_url)
-
-
-def _student(name: str) -> None:
-    """Raises where it cannot be found, here or on the hub, or where the packages for it are missing."""
-    found = students.resolve(name)
-    students.need_packages(name)
-    if found.kind == "hub" and not hub.is_here(found.source):
-        hub.check(found.source)
-
-
-def _any_student(name: str) -> None:
-    """One that evaluate scores; over an API it is looked at as a teacher, with the server."""
-    if name != OF_THIS_RUN and not _is_responses(name) and not teachers.is_teacher(name):
-        _student(name.removeprefix("local:"))
-
-
-def _is_responses(name: str) -> bool:
-    return Path(name).suffix == ".jsonl" and Path(name).is_file()
-
-
-def _plug_in(folder: str, spec: str) -> None:
-    """Made with its options, which looks at the files it names; and what other options of it name."""
-    plugins.build(folder, spec)
-    name, given = plugins.parse(spec)
-    if teacher := given.get("teacher"):
-        _teacher(teacher, given.get("base_url"))
-    if tokenizer := given.get("tokenizer"):
-        _student(tokenizer)
-    if "against" in given and name == "contamination":
-        for path in given["against"].split("|"):
-            _prompts(Path(path))
-
-
-def _prompts(
-    path: Path,
-    options: config.GenerateConfig | config.EvaluateConfig | None = None,
-    *,
-    scored: bool = False,
-    lenient: bool = False,
-) -> None:
-    """A file of prompts: its first one is read, and all of those that are `scored`, which need references."""
-    if str(path).startswith("hf:"):
-        _package("datasets", "train")
-        return
-    open_input(path).close()
-    if lenient:
-        return
-    count = 0
-    for prompt in PromptFile.chosen(path, options) if options else PromptFile(path):
-        count += 1
-        if not scored:
-            return
-        if prompt.reference is None:
-            raise UsageError(f"{path}: prompt {prompt.id!r} has no reference to score against")
-    if not count:
-        raise UsageError(f"{path}: no prompts in it")
-
-
-def _rows(path: str) -> None:
-    with open_input(Path(path)) as file:
-        if not file.read(1):
-            raise UsageError(f"{path}: holds no rows")
-
-
-def _store(path: str | None) -> None:
-    """The store of paid answers is a database of its own, never a person's file."""
-    if path is None:
-        return
-    store = Path(path)
-    if store.is_dir():
-        raise UsageError(f"{path}: is a directory; name a file, such as store.sqlite")
-    if store.is_file() and store.stat().st_size:
-        with store.open("rb") as file:
-            if file.read(len(_SQLITE)) != _SQLITE:
-                raise UsageError(f"{path}: is no store of answers; name another file")
-    _writable(store.parent)
-
-
-def _writable(folder: Path) -> None:
-    there = next((one for one in (folder, *folder.absolute().parents) if one.exists()), Path("/"))
-    if not there.is_dir():
-        raise UsageError(f"{there}: is a file; expected a directory")
-    if not os.access(there, os.W_OK):
-        raise UsageError(f"{there}: cannot be written to")
-
-
-def _priced(chosen: config.GenerateConfig) -> None:
-    teacher = teachers.build(chosen.teacher, chosen.base_url)
-    if chosen.price_in is None and chosen.price_out is None:
-        prices = pricing.Prices(teacher.provider, teacher.model)
-        if prices.cost(Usage(input_tokens=1, output_tokens=1)) is None:
-            raise UsageError(f"the price of {teacher.model!r} is not known; give price_in and price_out")
-
-
-def _four_bits() -> None:
-    from cotdistill.students import quantized
-
-    students.need_packages("qlora")
-    quantized.check()
-
-
-def _package(name: str, extra: str) -> None:
-    if importlib.util.find_spec(name) is None:
-        raise CotDistillError(f"needs the package {name}: pip install 'cotdistill[{extra}]'")
-
-
-def _refuse(why: str) -> None:
-    raise UsageError(why)
-
-
 def _check_runs(recipe: Recipe, problems: Problems) -> None:
     with problems.collected("runs"):
-        _writable(recipe.runs)
+        lookups.writable(recipe.runs)
     latest = recipe.runs / "latest"
     if latest.exists() and not latest.is_symlink():
         problems.add("runs", f"{latest} is no link; move it away, each run makes it point to the last complete one")
@@ -286,7 +152,7 @@ def _check_month(recipe: Recipe, problems: Problems) -> None:
             "max_cost_per_month", "is counted from the store, and generate.no_cache keeps none. Leave one of them out"
         )
     try:
-        _priced(generate)
+        lookups.priced(generate)
     except UsageError as error:
         problems.add("max_cost_per_month", str(error))
     except CotDistillError:
@@ -312,10 +178,10 @@ def _check_layout(options: dict[str, Any], problems: Problems) -> None:
 _NOT_TRAINED_HERE = ("alpaca", "sharegpt", "dpo")
 
 _LOOKS: dict[str, Callable[[str], object]] = {
-    "student": _student,
-    "any_student": _any_student,
+    "student": lookups.student,
+    "any_student": lookups.any_student,
     "template": templates.load,
     "examples": templates.examples,
-    "prompts": lambda path: _prompts(Path(path)),
-    "rows": _rows,
+    "prompts": lambda path: lookups.prompts(Path(path)),
+    "rows": lookups.rows,
 }

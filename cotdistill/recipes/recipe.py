@@ -22,7 +22,8 @@ from cotdistill.artifacts.json_lines import open_input
 from cotdistill.config.options import Amount, Count, Text, convert, types_of
 from cotdistill.errors import AccountError, UsageError
 from cotdistill.recipes import preflight
-from cotdistill.recipes.preflight import OF_THIS_RUN, Problems
+from cotdistill.recipes.lookups import OF_THIS_RUN
+from cotdistill.recipes.preflight import Problems
 
 STAGES: dict[str, type[Any]] = {
     "generate": config.GenerateConfig,

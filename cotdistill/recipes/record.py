@@ -20,7 +20,8 @@ FILES = {"generate": "responses", "filter": "kept", "format": "train", "finetune
 NAME = "run.json"
 _FREE = {
     "concurrency", "rpm", "input_tpm", "output_tpm", "timeout_s", "max_wait", "max_attempts", "batch", "max_cost",
-    "cache", "no_cache", "workers", "engine", "threads", "allow_modified", "skip_bad", "resume",
+    "cache", "no_cache", "workers", "engine", "threads", "allow_modified", "skip_bad", "resume", "checkpoint_minutes",
+    "rows_at_once", "checkpointing",
 }  # fmt: skip
 """Options that say how, not what: a change of theirs makes no stage run again."""
 

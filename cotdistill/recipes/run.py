@@ -22,7 +22,7 @@ from cotdistill.progress import Progress, about
 from cotdistill.publishing import data_set_card
 from cotdistill.recipes import directories, empty, record
 from cotdistill.recipes.directories import Directories
-from cotdistill.recipes.preflight import OF_THIS_RUN
+from cotdistill.recipes.lookups import OF_THIS_RUN
 from cotdistill.recipes.recipe import Recipe
 from cotdistill.recipes.record import RunRecord, StageRecord
 

@@ -1,0 +1,142 @@
+"""A look at one thing that an option names: it returns where that is there, and raises CotDistillError where not."""
+
+import importlib.util
+import os
+from pathlib import Path
+
+from cotdistill import config, plugins, pricing, students, teachers
+from cotdistill.artifacts.json_lines import open_input
+from cotdistill.errors import CotDistillError, UsageError
+from cotdistill.inputs.prompt_files import PromptFile
+from cotdistill.providers.keys import api_key
+from cotdistill.providers.sdk_teacher import SdkTeacher
+from cotdistill.records import Usage
+from cotdistill.students import hub
+
+OF_THIS_RUN = "the student of this run"
+"""What evaluate asks in a recipe that names no other; no path and no hub id reads like this."""
+
+_SQLITE = b"SQLite format 3\x00"
+
+
+def teacher(spec: str, base_url: str | None) -> None:
+    """Raises UsageError for a teacher there is not, AccountError for one whose key is not set."""
+    provider, _, model = spec.partition(":")
+    if provider == "local" and model:
+        student(model)
+        return
+    built = teachers.build(spec, base_url)
+    if provider == "mock":
+        from cotdistill.mock.sources import open_source
+
+        open_source(model)
+    elif isinstance(built, SdkTeacher):
+        api_key(built.key, built.provider, built.base_url)
+
+
+def student(name: str) -> None:
+    """Raises where it cannot be found, here or on the hub, or where the packages for it are missing."""
+    found = students.resolve(name)
+    students.need_packages(name)
+    if found.kind == "hub" and not hub.is_here(found.source):
+        hub.check(found.source)
+
+
+def any_student(name: str) -> None:
+    """One that evaluate scores; over an API it is looked at as a teacher, with the server."""
+    if name != OF_THIS_RUN and not is_responses(name) and not teachers.is_teacher(name):
+        student(name.removeprefix("local:"))
+
+
+def is_responses(name: str) -> bool:
+    return Path(name).suffix == ".jsonl" and Path(name).is_file()
+
+
+def plug_in(folder: str, spec: str) -> None:
+    """Made with its options, which looks at the files it names; and what other options of it name."""
+    plugins.build(folder, spec)
+    name, given = plugins.parse(spec)
+    if spec_of_teacher := given.get("teacher"):
+        teacher(spec_of_teacher, given.get("base_url"))
+    if tokenizer := given.get("tokenizer"):
+        student(tokenizer)
+    if "against" in given and name == "contamination":
+        for path in given["against"].split("|"):
+            prompts(Path(path))
+
+
+def prompts(
+    path: Path,
+    options: config.GenerateConfig | config.EvaluateConfig | None = None,
+    *,
+    scored: bool = False,
+    lenient: bool = False,
+) -> None:
+    """A file of prompts: its first one is read, and all of those that are `scored`, which need references."""
+    if str(path).startswith("hf:"):
+        package("datasets", "train")
+        return
+    open_input(path).close()
+    if lenient:
+        return
+    count = 0
+    for prompt in PromptFile.chosen(path, options) if options else PromptFile(path):
+        count += 1
+        if not scored:
+            return
+        if prompt.reference is None:
+            raise UsageError(f"{path}: prompt {prompt.id!r} has no reference to score against")
+    if not count:
+        raise UsageError(f"{path}: no prompts in it")
+
+
+def rows(path: str) -> None:
+    with open_input(Path(path)) as file:
+        if not file.read(1):
+            raise UsageError(f"{path}: holds no rows")
+
+
+def store(path: str | None) -> None:
+    """The store of paid answers is a database of its own, never a person's file."""
+    if path is None:
+        return
+    file = Path(path)
+    if file.is_dir():
+        raise UsageError(f"{path}: is a directory; name a file, such as store.sqlite")
+    if file.is_file() and file.stat().st_size:
+        with file.open("rb") as content:
+            if content.read(len(_SQLITE)) != _SQLITE:
+                raise UsageError(f"{path}: is no store of answers; name another file")
+    writable(file.parent)
+
+
+def writable(folder: Path) -> None:
+    there = next((one for one in (folder, *folder.absolute().parents) if one.exists()), Path("/"))
+    if not there.is_dir():
+        raise UsageError(f"{there}: is a file; expected a directory")
+    if not os.access(there, os.W_OK):
+        raise UsageError(f"{there}: cannot be written to")
+
+
+def priced(chosen: config.GenerateConfig) -> None:
+    asked = teachers.build(chosen.teacher, chosen.base_url)
+    if chosen.price_in is None and chosen.price_out is None:
+        prices = pricing.Prices(asked.provider, asked.model)
+        if prices.cost(Usage(input_tokens=1, output_tokens=1)) is None:
+            raise UsageError(f"the price of {asked.model!r} is not known; give price_in and price_out")
+
+
+def four_bits() -> None:
+    from cotdistill.students import quantized
+
+    students.need_packages("qlora")
+    quantized.check()
+
+
+def package(name: str, extra: str) -> None:
+    if importlib.util.find_spec(name) is None:
+        raise CotDistillError(f"needs the package {name}: pip install 'cotdistill[{extra}]'")
+
+
+def refuse(why: str) -> None:
+    raise UsageError(why)
