@@ -14,11 +14,14 @@ import msgspec
 import openai
 import pytest
 
+from cotdistill import teachers
 from cotdistill.errors import CotDistillError, UsageError
 from cotdistill.mock import problems, solver
 from cotdistill.mock.server import running
 from cotdistill.mock.sources import Replay, Scripted, open_source
 from cotdistill.mock.teacher import ServerConfig
+from cotdistill.providers.types import Reply, Request
+from cotdistill.records import Message
 from tests.conftest import make_prompt, make_response
 
 T = TypeVar("T")
@@ -326,6 +329,53 @@ def test_a_bad_recording_says_where_and_what(tmp_path: Path, content: str, probl
     (tmp_path / "r.jsonl").write_text(content)
     with pytest.raises(CotDistillError, match=problem):
         open_source(str(tmp_path / "r.jsonl"))
+
+
+RECORDINGS = {
+    "a.csv": "Question;answer;rationale\n2+2?;4;I count.\n",
+    "b.tsv": "problem\tsolution\trationale\n2+2?\t4\tI count.\n",
+    "c.json": '[{"problem": "2+2?", "solution": "4", "reasoning": "I count."}, {"problem": "3?"}]',
+    "d.jsonl": '{"messages": [{"role": "user", "content": "2+2?"}, {"role": "assistant", "content": "4"}],'
+    ' "cot": "I count."}',
+    "e.jsonl": '{"question": "3?"}\n{"question": "2+2?", "answer": "4", "reasoning_content": "I count."}',
+}
+
+
+@pytest.mark.parametrize("name", RECORDINGS)
+def test_recordings_are_read_like_prompt_files_with_their_traces(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_text(RECORDINGS[name])
+    source = open_source(str(tmp_path / name))
+    assert source.answer("2+2?", 0) == ("I count.", "4")
+    assert source.answer("3?", 0).text.startswith("I am a simulated teacher")
+
+
+def test_a_recording_is_another_teacher_once_its_content_is_another(tmp_path: Path) -> None:
+    file, asked = tmp_path / "p.csv", Request((Message(role="user", content="2+2?"),), 100)
+
+    def body() -> dict[str, Any]:
+        return teachers.build(f"mock:{file}").body(asked)
+
+    file.write_text("question,answer\n2+2?,5\n")
+    before = body()
+    assert before == body()
+    file.write_text("question,answer\n2+2?,4\n")
+    assert body() != before
+    assert "recorded" not in teachers.build("mock:digit-chains").body(asked)
+
+
+def test_that_it_has_no_answer_is_not_taken_for_an_answer(tmp_path: Path) -> None:
+    (tmp_path / "p.csv").write_text("question,answer\n2+2?,4\n")
+
+    async def ask(spec: str, question: str) -> Reply:
+        async with teachers.build(spec) as teacher:
+            reply = await teacher.ask(Request((Message(role="user", content=question),), 100), "s1:k-0")
+            assert teacher.read(reply.raw).stop_reason == reply.stop_reason, "and neither when it is stored"
+            return reply
+
+    for spec, words in ((f"mock:{tmp_path / 'p.csv'}", "no recorded answer"), ("mock:digit-chains", "only chains")):
+        reply = asyncio.run(ask(spec, "Who wrote Faust?"))
+        assert (reply.stop_reason, words in (reply.stop_detail or "")) == ("other", True)
+    assert asyncio.run(ask(f"mock:{tmp_path / 'p.csv'}", "2+2?")).stop_reason == "stop"
 
 
 def test_an_unknown_simulated_teacher_says_what_there_is() -> None:

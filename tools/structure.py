@@ -22,8 +22,8 @@ FLOORS: tuple[frozenset[str], ...] = tuple(
     for names in (
         "__init__ errors",
         "records config masking plugins pricing progress reasoning statistics",
-        "answers artifacts chat providers mock parallel sandbox",
-        "inputs store students",
+        "answers artifacts chat providers parallel sandbox",
+        "inputs mock store students",
         "dispatch exports training",
         "teachers verifiers filters selectors formats",
         "publishing",

@@ -6,6 +6,7 @@ from functools import singledispatch
 from typing import Any
 
 from cotdistill.config.stages import EvaluateConfig, FilterConfig, FinetuneConfig, FormatConfig, GenerateConfig
+from cotdistill.reasoning.marks import own_tags
 
 Problems = Iterator[tuple[str, str]]
 
@@ -45,6 +46,10 @@ def broken_conditions(config: Any) -> Problems:
 
 @broken_conditions.register
 def _generate(config: GenerateConfig) -> Problems:
+    try:
+        own_tags(config.think_tags)
+    except ValueError as error:
+        yield "think_tags", str(error)
     yield from _prices(config)
     if config.batch and config.until_accepted:
         yield "until_accepted", "asks on as answers come in; in a --batch each round takes a day. Leave one of them out"

@@ -35,6 +35,13 @@ class GenerateConfig:
     license: Text | None = option(
         None, "Licence of the teacher's answers; stored with each one.", "NAME", panel="Teacher"
     )
+    think_tags: tuple[Text, ...] = option(
+        (),
+        "Marks of the trace, where the server writes some of its own. Repeatable.",
+        "OPEN,CLOSE",
+        panel="Teacher",
+        rare=True,
+    )
     template: Text | None = option(
         None,
         "Wrap each question: a name ({templates}) or a file with $question and columns.",

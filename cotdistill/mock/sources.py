@@ -6,11 +6,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
-from cotdistill.artifacts.json_lines import BadLines, read_numbered
-from cotdistill.errors import CotDistillError, UsageError
+from cotdistill.errors import UsageError
+from cotdistill.inputs import recordings
 from cotdistill.mock import problems, solver
 
 SCRIPTED = "digit-chains"
+
+SIMULATED = "I am a simulated teacher"
+"""How it begins to say that it has no answer."""
 
 
 class Answer(NamedTuple):
@@ -45,7 +48,7 @@ class Scripted:
     def answer(self, question: str, sample: int) -> Answer:
         problem = problems.parse(question)
         if problem is None:
-            return Answer(None, "I am a simulated teacher and solve only chains such as: a=6 b=a*3 c=b-9 c?")
+            return Answer(None, f"{SIMULATED} and solve only chains such as: a=6 b=a*3 c=b-9 c?")
         return Answer(*solver.solve(problem, sample, self.seed))
 
 
@@ -59,7 +62,7 @@ class Replay:
     def answer(self, question: str, sample: int) -> Answer:
         found = self.solutions.get(_folded(question)) or self._inside(_folded(question))
         if not found:
-            return Answer(None, "I am a simulated teacher and have no recorded answer to this question.")
+            return Answer(None, f"{SIMULATED} and have no recorded answer to this question.")
         return found[sample % len(found)]
 
     def _inside(self, asked: str) -> list[Answer]:
@@ -69,42 +72,11 @@ class Replay:
 
     @classmethod
     def load(cls, path: Path) -> "Replay":
-        """Read recorded solutions, one question a line: `{question, answer}`, also named solution; `{question,
-        solutions: [text or {reasoning, text}]}`; the GSM8K release's `{question, <author>: {solution}, …}`; our own
-        responses.
-
-        Raises CotDistillError for a line in none of them.
-        """
+        """From a file that `inputs.recordings` can read. Raises CotDistillError for another one."""
         solutions: dict[str, list[Answer]] = defaultdict(list)
-        for number, line in read_numbered(path, dict[str, Any], BadLines(None)):
-            try:
-                question, answers = _recorded(line)
-            except (KeyError, TypeError, IndexError, AttributeError):
-                raise CotDistillError(
-                    f"{path}:{number}: expected {{question, answer}}, {{question, solutions}}, GSM8K's model solutions "
-                    f"or a response, found {', '.join(line) or 'nothing'}"
-                ) from None
-            solutions[_folded(question)] += answers
-        if not solutions:
-            raise CotDistillError(f"{path}: no recorded solutions in it")
+        for question, answer in recordings.read(path):
+            solutions[_folded(question)].append(Answer(answer.reasoning, answer.text))
         return cls(path.stem, dict(solutions))
-
-
-def _recorded(line: dict[str, Any]) -> tuple[str, list[Answer]]:
-    if "prompt" in line:
-        return line["prompt"]["messages"][-1]["content"], [Answer(line.get("reasoning"), line["text"])]
-    if "solutions" in line:
-        answers = [
-            Answer(None, one) if isinstance(one, str) else Answer(one.get("reasoning"), one["text"])
-            for one in line["solutions"]
-        ]
-    elif text := line.get("answer", line.get("solution")):
-        answers = [Answer(None, text)]
-    else:
-        answers = [Answer(None, one["solution"]) for one in line.values() if isinstance(one, dict)]
-    if not answers or not all(isinstance(answer.text, str) for answer in answers):
-        raise KeyError("solutions")
-    return line["question"], answers
 
 
 def _folded(text: str) -> str:

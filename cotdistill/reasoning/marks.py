@@ -2,12 +2,23 @@
 
 import re
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache
 from typing import NamedTuple
 
 Tags = tuple[tuple[str, str], ...]
 """A person's own marks: opening and closing, as they are written."""
+
+
+def own_tags(specs: Iterable[str]) -> Tags:
+    """`OPEN,CLOSE` each. Raises ValueError that says what was expected of which."""
+    pairs = []
+    for spec in specs:
+        opens, comma, closes = (part.strip() for part in spec.partition(","))
+        if not (opens and comma and closes) or opens == closes or "," in closes:
+            raise ValueError(f"expected OPEN,CLOSE, such as <scratchpad>,</scratchpad>, got {spec!r}")
+        pairs.append((opens, closes))
+    return tuple(pairs)
 
 
 class Family(NamedTuple):

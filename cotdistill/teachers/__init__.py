@@ -4,12 +4,14 @@ A teacher says what it would send (`body`), sends it once (`ask`), reads a store
 says what an error means (`classify`). It never retries, waits or stores: `dispatch` does.
 """
 
+import dataclasses
 from typing import Any
 
 from cotdistill import plugins
 from cotdistill.errors import UsageError
 from cotdistill.providers.keys import check_base_url
 from cotdistill.providers.types import Teacher
+from cotdistill.reasoning.marks import Tags
 
 
 def is_teacher(name: str) -> bool:
@@ -18,7 +20,13 @@ def is_teacher(name: str) -> bool:
     return bool(colon and model) and provider != "local" and provider in plugins.names("teachers")
 
 
-def build(spec: str, base_url: str | None = None, concurrency: int | None = None, timeout_s: float = 600.0) -> Teacher:
+def build(
+    spec: str,
+    base_url: str | None = None,
+    concurrency: int | None = None,
+    timeout_s: float = 600.0,
+    think_tags: Tags = (),
+) -> Teacher:
     """`PROVIDER:MODEL` -> a teacher, not yet opened. Raises UsageError for anything else."""
     provider, colon, model = spec.partition(":")
     if not colon or not model:
@@ -27,5 +35,9 @@ def build(spec: str, base_url: str | None = None, concurrency: int | None = None
     given: dict[str, Any] = {} if base_url is None else {"base_url": check_base_url(base_url)}
     if concurrency is not None:
         given["concurrency"] = concurrency
+    if think_tags:
+        if "think_tags" not in {field.name for field in dataclasses.fields(kind)}:
+            raise UsageError(f"--think-tags: teacher {provider!r} reads its replies in its own way, without tags")
+        given["think_tags"] = think_tags
     teacher: Teacher = kind(model=model, timeout_s=timeout_s, **given)
     return teacher

@@ -16,6 +16,7 @@ from cotdistill import students
 from cotdistill.errors import UsageError
 from cotdistill.providers.types import BadReplyError, Failure, Reply, Request, kind_of_visible
 from cotdistill.reasoning import split
+from cotdistill.reasoning.marks import Tags
 from cotdistill.records import ReasoningKind, Usage
 from cotdistill.students.generator import MOST_ROWS, Answer, Generator, Prompt
 from cotdistill.students.memory import memory_explained
@@ -52,6 +53,7 @@ class Teacher:
     timeout_s: float = 600.0
     threads: int | None = None
     seed: int = 0
+    think_tags: Tags = ()
     provider: str = field(default="local", init=False)
     written_tokens: int = field(default=0, init=False)
     """Of all answers so far."""
@@ -114,7 +116,7 @@ class Teacher:
         except msgspec.DecodeError as error:
             raise BadReplyError(f"the stored reply is none of a local model: {error}") from None
         opener = "<think>" if stored.opened and not stored.text.lstrip().startswith("<think>") else ""
-        parts = split(opener + stored.text)
+        parts = split(opener + stored.text, self.think_tags)
         kind: ReasoningKind = "raw" if parts.reasoning is not None else "none"
         if kind == "none":
             kind = kind_of_visible(parts.answer)

@@ -2,11 +2,16 @@
 OpenAI SDK like any other."""
 
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from cotdistill.artifacts import sha256
+from cotdistill.mock.sources import SCRIPTED, SIMULATED
 from cotdistill.providers.types import MOST_IN_FLIGHT, Failure, Reply, Request
+from cotdistill.reasoning.marks import Tags
 from cotdistill.teachers.openai import Teacher as OpenAITeacher
 
 
@@ -18,12 +23,13 @@ class Teacher:
     base_url: str = "mock"
     concurrency: int = MOST_IN_FLIGHT
     timeout_s: float = 600.0
+    think_tags: Tags = ()
     provider: str = field(default="mock", init=False)
     _wire: OpenAITeacher = field(init=False, repr=False)
     _stack: AsyncExitStack = field(default_factory=AsyncExitStack, init=False, repr=False)
 
     def __post_init__(self) -> None:
-        self._wire = OpenAITeacher(self.model, self.base_url, self.concurrency, self.timeout_s)
+        self._wire = OpenAITeacher(self.model, self.base_url, self.concurrency, self.timeout_s, self.think_tags)
 
     async def __aenter__(self) -> Self:
         from cotdistill.mock.server import running
@@ -42,13 +48,25 @@ class Teacher:
         await self._stack.aclose()
 
     def body(self, request: Request) -> dict[str, Any]:
-        return self._wire.body(request)
+        """A file is known by its content: an edited one gives new answers, and so does another one of the same name."""
+        body = self._wire.body(request)
+        return body if self._content is None else {**body, "recorded": self._content}
 
     async def ask(self, request: Request, idempotency_key: str) -> Reply:
-        return await self._wire.ask(request, idempotency_key)
+        reply = await self._wire.ask(request, idempotency_key)
+        return replace(self.read(reply.raw), limits=reply.limits)
 
     def read(self, raw: bytes) -> Reply:
-        return self._wire.read(raw)
+        """Where it had no answer, its saying so is none: the answer did not end as one."""
+        reply = self._wire.read(raw)
+        if reply.text.startswith(SIMULATED):
+            return replace(reply, reasoning_kind="none", stop_reason="other", stop_detail=reply.text)
+        return reply
+
+    @cached_property
+    def _content(self) -> str | None:
+        file = Path(self.model)
+        return f"sha256:{sha256(file)}" if self.model != SCRIPTED and file.is_file() else None
 
     def classify(self, error: Exception) -> Failure:
         return self._wire.classify(error)

@@ -27,6 +27,7 @@ from cotdistill.pricing import Prices
 from cotdistill.progress import Progress
 from cotdistill.providers.batch_apis import open_batches
 from cotdistill.providers.types import MOST_IN_FLIGHT, Teacher
+from cotdistill.reasoning.marks import own_tags
 from cotdistill.records import money
 from cotdistill.stages.generate.batch import ask_in_batches
 from cotdistill.stages.generate.estimate import Survey
@@ -58,7 +59,8 @@ def run(
     """
     check(config)
     prompts = hub.fetch(prompts, progress.note)
-    teacher = teachers.build(config.teacher, config.base_url, config.concurrency, config.timeout_s)
+    tags = own_tags(config.think_tags)
+    teacher = teachers.build(config.teacher, config.base_url, config.concurrency, config.timeout_s, tags)
     if config.batch:
         open_batches(teacher)  # raises for a teacher without a Batch API, also in a dry run
     prices = prices_of(teacher, config)

@@ -1,0 +1,82 @@
+"""Recorded answers to known questions, for the simulated teacher: in every layout that prompts are read in, and in
+those that answers are kept in."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from cotdistill.artifacts.json_lines import BadLines
+from cotdistill.errors import CotDistillError
+from cotdistill.inputs import layouts
+from cotdistill.inputs.readers import Item, Source
+from cotdistill.inputs.values import Fields
+
+TRACES = ("reasoning", "reasoning_content", "thinking", "trace", "rationale", "cot", "chain_of_thought")
+"""Columns that hold the trace beside the answer."""
+
+
+class Recorded(NamedTuple):
+    """`text` is the visible answer; a recording without a separate trace leaves `reasoning` None."""
+
+    reasoning: str | None
+    text: str
+
+
+def read(path: Path) -> Iterator[tuple[str, Recorded]]:
+    """Question and answer, in file order; a question may come again with another answer.
+
+    A record is `{question, solutions: [text or {reasoning, text}]}`, the GSM8K release's `{question, <author>:
+    {solution}, …}`, one of our own responses, or a prompt with its reference as `PromptFile` reads it, such as a line
+    of a CSV file; the trace may stand in a column of its own. Records without an answer are passed over.
+
+    Raises CotDistillError for a file in none of these layouts, and for one without any answer.
+    """
+    first: Item | None = None
+    problem, found = "", 0
+    for item in Source(path).items(BadLines(None, skippable=False)):
+        first = first or item
+        try:
+            question, answers = _recorded(item.fields)
+        except (KeyError, TypeError, IndexError, AttributeError, ValueError) as error:
+            problem = problem or (str(error) if isinstance(error, ValueError) else "")
+            continue
+        for answer in answers:
+            found += 1
+            yield question, answer
+    if first is None:
+        raise CotDistillError(f"{path}: no recorded solutions in it")
+    if not found:
+        columns = ", ".join(first.fields) or "nothing"
+        raise CotDistillError(
+            f"{path}:{first.number}: expected {{question, answer}}, {{question, solutions}}, GSM8K's model solutions, "
+            f"a response, or a table with a question and an answer; found {columns}{f' ({problem})' if problem else ''}"
+        )
+
+
+def _recorded(record: dict[str, Any]) -> tuple[str, list[Recorded]]:
+    prompt = record.get("prompt")
+    if isinstance(prompt, dict) and "text" in record:  # a response
+        return prompt["messages"][-1]["content"], [Recorded(record.get("reasoning"), record["text"])]
+    authors = [one["solution"] for one in record.values() if isinstance(one, dict) and "solution" in one]
+    if "solutions" in record:
+        answers = [
+            Recorded(None, one) if isinstance(one, str) else Recorded(one.get("reasoning"), one["text"])
+            for one in record["solutions"]
+        ]
+    elif authors:
+        answers = [Recorded(None, one) for one in authors]
+    else:
+        return _as_prompt(record)
+    if not answers or not all(isinstance(answer.text, str) for answer in answers):
+        raise KeyError("solutions")
+    return record["question"], answers
+
+
+def _as_prompt(record: dict[str, Any]) -> tuple[str, list[Recorded]]:
+    fields = Fields(record)
+    reading = layouts.read(fields)
+    text = reading.answer if reading.answer is not None else reading.reference
+    trace = next((value for name in TRACES if isinstance(value := fields.get(name), str)), None)
+    if text is None:
+        raise KeyError("answer")
+    return reading.messages[-1].content, [Recorded(trace, text)]
