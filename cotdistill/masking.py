@@ -6,6 +6,7 @@ the place in the original. This is the last step before a text is stored, shown 
 would no longer be known as one.
 """
 
+import os
 import re
 from bisect import bisect_right
 from urllib.parse import unquote
@@ -16,8 +17,11 @@ LEAST = 8
 """Characters in a row that count as a part of a key; shorter keys are masked whole."""
 
 LEAST_WORD = 16
-"""A key of letters alone that is shorter (EMPTY, dummy, password) is a placeholder and an ordinary word: to cut it out
-of answers would change them."""
+"""A key of letters or digits alone that is shorter (EMPTY, password, 12345678) is a placeholder and an ordinary word:
+to cut it out of answers would change them."""
+
+LEAST_VARIETY = 5
+"""Different characters in a key that is none of these."""
 
 _INVISIBLE = (
     "\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff"
@@ -46,23 +50,39 @@ _ACTS_ON_A_TERMINAL = re.compile(
 """Control characters, but for our own highlighting (reverse, and back), and what changes the order of letters. Spelled
 as in JSON, so that JSON stays JSON."""
 
-_secrets: dict[str, tuple[str, ...]] = {}
-"""Each secret in lower case, with pieces of it: one of them stands in every part of it that is long enough."""
+_SECRET_NAME = re.compile(r"(_KEY|_TOKEN|_SECRET|_PASSWORD)$")
+
+_secrets: dict[str, tuple[tuple[int, str], ...]] = {}
+"""Each secret in lower case, with pieces of it and where they begin: one of them stands in every part of it that is
+long enough."""
+
+_unsent: set[str] = set()
+"""Those that no teacher is sent."""
 
 
 def add_secret(secret: str) -> None:
     """From now on `secret` is masked."""
     plain = secret.lower()
+    _unsent.discard(plain)
     if plain in _secrets or len(plain) < 4:
         return
     least = _least(plain)
     piece = (least + 1) // 2
-    _secrets[plain] = tuple(dict.fromkeys(plain[at : at + piece] for at in range(0, len(plain) - piece + 1, piece)))
+    _secrets[plain] = tuple((at, plain[at : at + piece]) for at in range(0, len(plain) - piece + 1, piece))
+
+
+def add_unsent_secrets() -> None:
+    """From now on the environment's other keys and tokens are masked too, in what is shown; no server that answers a
+    prompt was sent them, so answers are not searched for them."""
+    for name, value in os.environ.items():
+        if _SECRET_NAME.search(name) and value.strip().lower() not in _secrets and not _is_a_word(value.strip()):
+            add_secret(value.strip())
+            _unsent.add(value.strip().lower())
 
 
 def masked(text: str) -> str:
     """`text` without any part of a secret, with `[key]` in its place; the same object when there is none."""
-    spans = _spans(text, [secret for secret in _secrets if not _is_a_word(secret)])
+    spans = _spans(text, [secret for secret in _secrets if not _is_a_word(secret) and secret not in _unsent])
     return _cut_out(text, spans) if spans else text
 
 
@@ -76,7 +96,8 @@ def masked_bytes(raw: bytes) -> bytes:
 def masked_output(text: str) -> str:
     """For whatever goes to the terminal or a log, as the last thing before it does: also without a URL's secrets, and
     with control characters spelled out, for a data set's text must not move the cursor or rename the window."""
-    clean = _IN_A_QUERY.sub(rf"\1{MASK}", _CREDENTIALS.sub("[password]@", masked(text)))
+    text = _cut_out(text, _spans(text, [secret for secret in _secrets if not _is_a_word(secret)]))
+    clean = _IN_A_QUERY.sub(rf"\1{MASK}", _CREDENTIALS.sub("[password]@", text))
     return _ACTS_ON_A_TERMINAL.sub(lambda found: f"\\u{ord(found[0]):04x}", clean)
 
 
@@ -92,7 +113,9 @@ def _least(secret: str) -> int:
 
 
 def _is_a_word(secret: str) -> bool:
-    return len(secret) < LEAST or (secret.isalpha() and len(secret) < LEAST_WORD)
+    """Letters alone, digits alone, or little variety, such as 0000-0000: no provider's key, and a text may hold it."""
+    plain = (secret.isalpha() or secret.isdigit()) and len(secret) < LEAST_WORD
+    return len(secret) < LEAST or plain or len(set(secret)) < LEAST_VARIETY
 
 
 def _spans(text: str, secrets: list[str]) -> list[tuple[int, int]]:
@@ -110,13 +133,14 @@ def _spans(text: str, secrets: list[str]) -> list[tuple[int, int]]:
 
 def _parts(plain: str, secret: str) -> list[tuple[int, int]]:
     least, found = _least(secret), []
-    for piece in _secrets[secret]:
+    for offset, piece in _secrets[secret]:
         at = plain.find(piece)
         while at >= 0:
-            start, end = _grown(plain, at, at + len(piece), secret, secret.find(piece))
-            if end - start >= least:
+            start, end = _grown(plain, at, at + len(piece), secret, offset)
+            long_enough = end - start >= least
+            if long_enough:
                 found.append((start, end))
-            at = plain.find(piece, max(end, at + 1))
+            at = plain.find(piece, end if long_enough else at + 1)
     return found
 
 

@@ -127,9 +127,10 @@ def test_bytes_that_are_no_utf_8_stay_as_they_are_beside_a_key() -> None:
 
 
 def test_a_placeholder_that_serves_as_a_key_is_not_cut_out_of_answers() -> None:
-    for word in ("EMPTY", "password", "none"):
+    for word in ("EMPTY", "password", "none", "12345678", "0000000000000000000000", "xxxx-xxxx-xxxx-xxxx-xxxx"):
         masking.add_secret(word)
-    assert masked("The set is EMPTY, not none; password") == "The set is EMPTY, not none; password"
+    text = "The set is EMPTY, not none; password 12345678, 0.00000000000000000000001, xxxx-xxxx-xxxx-xxxx-xxxx"
+    assert masked(text) is text
 
 
 def test_the_terminal_shows_no_password_of_a_url() -> None:
@@ -271,3 +272,24 @@ def test_results_that_are_said_to_lie_on_another_host_are_read_from_the_server_t
             return int(manifest.counts["responses"])
 
     assert asyncio.run(run()) == 5
+
+
+def test_other_keys_of_the_environment_are_not_shown_and_leave_answers_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(masking, "_unsent", set())
+    monkeypatch.setenv("HF_TOKEN", "hf_0Q7wX2eRt9YuIop4AsDfGh1JkLz")
+    monkeypatch.setenv("A_TOKEN", "true")
+    masking.add_unsent_secrets()
+    text = "401 for hf_0Q7wX2eRt9YuIop4AsDfGh1JkLz, true"
+    assert masked_output(text) == "401 for [key], true"
+    assert masked(text) is text, "no teacher was sent it"
+    masking.add_secret("hf_0Q7wX2eRt9YuIop4AsDfGh1JkLz")
+    assert masked(text) == "401 for [key], true"
+
+
+def test_a_key_that_repeats_itself_is_found_wherever_it_is_cut() -> None:
+    key = "ab1-ab1-ab1-xy2-ab1-ab1-zz3-ab1-"
+    masking.add_secret(key)
+    least = max(masking.LEAST, len(key) // 3)
+    for start in range(len(key) - least + 1):
+        part = key[start : start + least]
+        assert part not in masked(f"before {part} after"), part

@@ -13,6 +13,7 @@ from cotdistill import config, plugins
 from cotdistill.cli.help import show_all
 from cotdistill.config.options import choices
 from cotdistill.inputs import templates
+from cotdistill.masking import add_unsent_secrets
 
 
 def _names() -> dict[str, str]:
@@ -114,3 +115,4 @@ def load_env() -> None:
     from dotenv import find_dotenv, load_dotenv
 
     load_dotenv(find_dotenv(usecwd=True))
+    add_unsent_secrets()  # before a key is used: of all the others no message shows one either

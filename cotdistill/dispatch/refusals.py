@@ -12,7 +12,7 @@ from cotdistill.providers.types import Failure
 from cotdistill.records import Message
 
 MAX_WAIT_S = 900.0
-"""Longest wait when nobody says."""
+"""The longest wait by default, in seconds."""
 
 WEB_PAGES = 20
 """So many web pages in a row instead of answers: the address is wrong, or a firewall lets nothing through."""
@@ -63,8 +63,8 @@ def unless_too_long(failure: Failure, max_wait_s: float) -> Failure:
     back = datetime.now().astimezone() + timedelta(seconds=failure.wait_s)
     message = (
         f"{failure.message}. The server asks to wait {spelled_out(failure.wait_s)}, and --max-wait is "
-        f"{spelled_out(max_wait_s)}: come back at {back:%H:%M on %-d %B %Y (%Z)}; everything is kept, the same command "
-        "continues"
+        f"{spelled_out(max_wait_s)}: come back at {back:%H:%M} on {back.day} {back:%B %Y (%Z)}; everything is kept, "
+        "the same command continues"
     )
     return replace(failure, kind="account", message=message)
 

@@ -78,7 +78,7 @@ class Retrier:
     """Asks until there is an answer, a final failure, or `max_attempts` are spent.
 
     Raises FailedRequestError for this request alone, AccountError when no request can succeed, NotAskedError once
-    `stop` is set: then nothing new is sent, and nobody sleeps on.
+    `stop` is set: then nothing new is sent and every wait ends.
     """
 
     teacher: Teacher
@@ -91,7 +91,7 @@ class Retrier:
     retries: int = 0
     answered: int = 0
     refusals: Refusals = field(init=False, repr=False)
-    _told: bool = field(default=False, repr=False)
+    _noted: bool = field(default=False, repr=False)
     _flying: dict[int, float] = field(default_factory=dict, init=False, repr=False)
     """When each attempt under way was sent, by its number."""
     _progress_at: float = field(default=-1.0, init=False, repr=False)
@@ -221,8 +221,8 @@ class Retrier:
         failure = _failure(state)
         self.retries += 1
         log.debug("attempt %d failed and is repeated: %s", state.attempt_number, failure.message)
-        if failure.wait_s is not None and failure.wait_s >= LONG_WAIT_S and not self._told:
-            self._told = True
+        if failure.wait_s is not None and failure.wait_s >= LONG_WAIT_S and not self._noted:
+            self._noted = True
             self.note(
                 f"the server asks to wait {failure.wait_s:.0f} s ({failure.message}); Ctrl-C is safe, nothing is lost"
             )

@@ -2,7 +2,7 @@
 
 https://platform.claude.com/docs/en/build-with-claude/batch-processing
 
-A batch has no name of ours, and before it ends nobody can look into it. So an unconfirmed creation is found by
+A batch has no name of ours, and its contents cannot be read before it ends. So an unconfirmed creation is found by
 three marks: it is newer than the newest batch we saw before, it holds as many requests, and, once it has ended,
 its custom_ids begin with the shard's name.
 """
@@ -18,12 +18,12 @@ import msgspec
 
 from cotdistill.providers.batch_api import (
     CONNECTIONS,
-    Found,
-    Frame,
+    BatchLimits,
+    BatchStatus,
+    FileFraming,
+    FoundBatch,
     Intent,
-    Item,
-    Limits,
-    Standing,
+    Result,
     answered,
     lines,
     parsed,
@@ -39,17 +39,17 @@ TIMEOUT_S = 600.0
 DAY_S = 86_400.0
 CHUNK = 2**20
 
-LIMITS = Limits(90_000, 230_000_000)
+LIMITS = BatchLimits(90_000, 230_000_000)
 """Nine tenths of what the provider allows: 100,000 requests, 256 MB."""
 
-FRAME = Frame(b'{"requests":[', b",", b"]}")
+FRAMING = FileFraming(b'{"requests":[', b",", b"]}")
 
 
 @dataclass
 class AnthropicBatches:
     base_url: str
-    limits: Limits = LIMITS
-    frame: Frame = FRAME
+    limits: BatchLimits = LIMITS
+    framing: FileFraming = FRAMING
     _client: Any = field(default=None, init=False, repr=False)
 
     async def __aenter__(self) -> Self:
@@ -92,7 +92,7 @@ class AnthropicBatches:
         )
         return str(batch.id)
 
-    async def find(self, intent: Intent) -> Found | None:
+    async def find(self, intent: Intent) -> FoundBatch | None:
         likely = None
         async for batch in self._client.messages.batches.list(limit=100):  # newest first
             if batch.id == intent.newest or batch.created_at.timestamp() < intent.begun_at - DAY_S:
@@ -102,8 +102,8 @@ class AnthropicBatches:
             if batch.processing_status != "ended":
                 likely = batch.id  # the oldest stays: ours was the first after `newest`, or nearly
             elif batch.archived_at is None and await self.holds(batch.id, intent.shard):
-                return Found(batch.id, certain=True)
-        return Found(likely, certain=False) if likely else None
+                return FoundBatch(batch.id, certain=True)
+        return FoundBatch(likely, certain=False) if likely else None
 
     async def holds(self, batch: str, shard: str) -> bool:
         async with aclosing(self.items(batch)) as items:
@@ -112,22 +112,22 @@ class AnthropicBatches:
                     return item.custom_id.startswith(shard)
         return False
 
-    async def standing(self, batch: str) -> Standing:
+    async def status(self, batch: str) -> BatchStatus:
         found = await self._client.messages.batches.retrieve(batch)
-        return Standing(
+        return BatchStatus(
             ended=found.processing_status == "ended",
             done=_requests(found) - found.request_counts.processing,
             gone=found.archived_at is not None,
         )
 
-    async def items(self, batch: str) -> AsyncGenerator[Item, None]:
+    async def items(self, batch: str) -> AsyncGenerator[Result, None]:
         import httpx2
 
         try:
             async with aclosing(await self._results(batch)) as response:
                 async for line, whole in lines(response.aiter_bytes()):
                     found = parsed(line, _Line)
-                    yield unreadable(line, whole) if found is None else _item(found)
+                    yield unreadable(line, whole) if found is None else _result(found)
         except httpx2.TransportError as error:  # while reading, the SDK does not wrap it
             raise BadReplyError(f"the download of the results broke off: {clean(str(error))}") from None
 
@@ -144,7 +144,7 @@ class AnthropicBatches:
         )
 
 
-class _Result(msgspec.Struct):
+class _Outcome(msgspec.Struct):
     type: str
     message: msgspec.Raw = msgspec.Raw(b"")
     error: msgspec.Raw = msgspec.Raw(b"")
@@ -152,18 +152,18 @@ class _Result(msgspec.Struct):
 
 class _Line(msgspec.Struct):
     custom_id: str
-    result: _Result
+    result: _Outcome
 
 
-def _item(line: _Line) -> Item:
+def _result(line: _Line) -> Result:
     result = line.result
     if result.type == "succeeded":
         return answered(line.custom_id, bytes(result.message))
     if result.type == "errored":
-        return Item(line.custom_id, None, failure_of(None, problem_in(bytes(result.error))))
+        return Result(line.custom_id, None, failure_of(None, problem_in(bytes(result.error))))
     if result.type == "canceled":  # a person who cancels a batch does not want it bought again by the same run
-        return Item(line.custom_id, None, Failure("row", "the batch was canceled at the provider"))
-    return Item(line.custom_id, None, Failure("retry", f"{clean(result.type)} before it was answered"))
+        return Result(line.custom_id, None, Failure("row", "the batch was canceled at the provider"))
+    return Result(line.custom_id, None, Failure("retry", f"{clean(result.type)} before it was answered"))
 
 
 def _requests(batch: Any) -> int:

@@ -1,4 +1,5 @@
-"""Batch APIs: half the price for answers within a day. What `dispatch.batch` needs of one, whoever provides it."""
+"""Batch APIs: half the price for answers within a day. What the generate stage needs of one, for any
+provider."""
 
 from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass, field
@@ -20,14 +21,14 @@ MAX_LINE = 64 * 2**20
 """Bytes of one result; a longer line is no answer of a model."""
 
 
-class Limits(NamedTuple):
+class BatchLimits(NamedTuple):
     """Of one batch: requests in it, bytes of its file."""
 
     requests: int
     bytes: int
 
 
-class Frame(NamedTuple):
+class FileFraming(NamedTuple):
     """What stands before, between and after the requests in a batch's file."""
 
     before: bytes
@@ -46,15 +47,15 @@ class Intent:
     not_these: frozenset[str] = field(default_factory=frozenset)
 
 
-class Found(NamedTuple):
-    """A batch at the provider that may be an intent's; `certain` once its contents have told."""
+class FoundBatch(NamedTuple):
+    """A batch at the provider that may be an intent's; `certain` once its contents were seen."""
 
     batch: str
     certain: bool
 
 
 @dataclass(frozen=True)
-class Standing:
+class BatchStatus:
     """How a batch stands. `refused` says why nothing of it ran; `gone` that its results are no longer kept."""
 
     ended: bool
@@ -64,7 +65,7 @@ class Standing:
     gone: bool = False
 
 
-class Item(NamedTuple):
+class Result(NamedTuple):
     """One line of the results: the answer in the provider's JSON, or why there is none."""
 
     custom_id: str
@@ -75,8 +76,8 @@ class Item(NamedTuple):
 class Batches(Protocol):
     """Every method raises the SDK's own errors, or BadReplyError; the teacher's `classify` knows both."""
 
-    limits: Limits
-    frame: Frame
+    limits: BatchLimits
+    framing: FileFraming
 
     async def __aenter__(self) -> Self: ...
 
@@ -94,17 +95,17 @@ class Batches(Protocol):
         """What has to be at the provider before `create`: free, and of no effect."""
 
     async def create(self, shard: str, file: Path, uploaded: str | None) -> str:
-        """Submit; gives the provider's id. From here on it costs money."""
+        """Submit; returns the provider's id. From here on it costs money."""
 
-    async def find(self, intent: Intent) -> Found | None:
+    async def find(self, intent: Intent) -> FoundBatch | None:
         """The batch that came of an intent, if any did."""
 
     async def holds(self, batch: str, shard: str) -> bool:
         """Whether the results of an ended batch are the shard's."""
 
-    async def standing(self, batch: str) -> Standing: ...
+    async def status(self, batch: str) -> BatchStatus: ...
 
-    def items(self, batch: str) -> AsyncGenerator[Item, None]:
+    def items(self, batch: str) -> AsyncGenerator[Result, None]:
         """The results of an ended batch, in any order."""
 
 
@@ -143,14 +144,14 @@ def parsed(line: bytes, kind: type[T]) -> T | None:
         return None
 
 
-def answered(custom_id: str, raw: bytes) -> Item:
+def answered(custom_id: str, raw: bytes) -> Result:
     """An answer as it enters: from here on without the key, should the server have echoed it."""
-    return Item(custom_id, masked_bytes(raw), None)
+    return Result(custom_id, masked_bytes(raw), None)
 
 
-def unreadable(line: bytes, whole: bool) -> Item:
+def unreadable(line: bytes, whole: bool) -> Result:
     """A line that is no result: it belongs to no request. Raises BadReplyError where the download was cut."""
     text = line.decode("utf-8", "replace")
     if not whole:
         raise BadReplyError(f"the download of the results was cut: {clean(text)[-80:]}")
-    return Item("", None, Failure("row", clean(text)[:80]))
+    return Result("", None, Failure("row", clean(text)[:80]))

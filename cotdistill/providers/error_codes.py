@@ -97,7 +97,7 @@ BY_STATUS: dict[int, Meaning] = {
     425: "retry",
     429: "quota",
     498: "capacity",  # Groq: no room in the flex tier
-    499: "retry",  # Google, nginx: somebody on the way hung up
+    499: "retry",  # Google, nginx: a client on the way hung up
     503: "capacity",
     529: "capacity",
 }

@@ -13,12 +13,12 @@ import msgspec
 
 from cotdistill.providers.batch_api import (
     CONNECTIONS,
-    Found,
-    Frame,
+    BatchLimits,
+    BatchStatus,
+    FileFraming,
+    FoundBatch,
     Intent,
-    Item,
-    Limits,
-    Standing,
+    Result,
     answered,
     lines,
     parsed,
@@ -35,10 +35,10 @@ DAY_S = 86_400.0
 SHARD = "cotdistill_shard"
 """The metadata field that says whose batch it is."""
 
-LIMITS = Limits(45_000, 180_000_000)
+LIMITS = BatchLimits(45_000, 180_000_000)
 """Nine tenths of what the provider allows: 50,000 requests, 200 MB."""
 
-FRAME = Frame(b"", b"\n", b"\n")
+FRAMING = FileFraming(b"", b"\n", b"\n")
 
 ENDED = ("completed", "failed", "expired", "cancelled")
 NOT_RUN = ("batch_cancelled",)
@@ -52,8 +52,8 @@ class OpenAIBatches:
 
     base_url: str
     path: str
-    limits: Limits = LIMITS
-    frame: Frame = FRAME
+    limits: BatchLimits = LIMITS
+    framing: FileFraming = FRAMING
     _client: Any = field(default=None, init=False, repr=False)
 
     async def __aenter__(self) -> Self:
@@ -78,7 +78,7 @@ class OpenAIBatches:
         return msgspec.json.encode({"custom_id": custom_id, "method": "POST", "url": self.path, "body": whole})
 
     async def newest(self) -> None:
-        """Not needed: the metadata tells."""
+        """Not needed: the metadata names the shard."""
 
     async def upload(self, shard: str, file: Path) -> str | None:
         with file.open("rb") as content:
@@ -91,10 +91,10 @@ class OpenAIBatches:
         )
         return str(batch.id)
 
-    async def find(self, intent: Intent) -> Found | None:
+    async def find(self, intent: Intent) -> FoundBatch | None:
         async for batch in self._client.batches.list(limit=100):
             if (batch.metadata or {}).get(SHARD) == intent.shard:
-                return Found(batch.id, certain=True)
+                return FoundBatch(batch.id, certain=True)
             if batch.created_at < intent.begun_at - DAY_S:  # newest first; a day for clocks that differ
                 return None
         return None
@@ -102,25 +102,25 @@ class OpenAIBatches:
     async def holds(self, batch: str, shard: str) -> bool:
         return True
 
-    async def standing(self, batch: str) -> Standing:
+    async def status(self, batch: str) -> BatchStatus:
         found = await self._client.batches.retrieve(batch)
         counts, errors = found.request_counts, (found.errors.data if found.errors else None) or []
         refused = _refusal(errors) if found.status == "failed" else None
-        return Standing(
+        return BatchStatus(
             ended=found.status in ENDED,
             done=counts.completed + counts.failed if counts else 0,
             refused=refused,
             queue_full=any(error.code == QUEUE_FULL for error in errors),
         )
 
-    async def items(self, batch: str) -> AsyncGenerator[Item, None]:
+    async def items(self, batch: str) -> AsyncGenerator[Result, None]:
         found = await self._client.batches.retrieve(batch)
         for file in (found.output_file_id, found.error_file_id):
             if file is None:
                 continue
             async for line, whole in self._download(file):
                 found = parsed(line, _Line)
-                yield unreadable(line, whole) if found is None else _item(found)
+                yield unreadable(line, whole) if found is None else _result(found)
 
     async def _download(self, file: str) -> AsyncIterator[tuple[bytes, bool]]:
         import httpx2
@@ -149,22 +149,22 @@ class _Line(msgspec.Struct):
     error: _Problem | None = None
 
 
-def _item(line: _Line) -> Item:
+def _result(line: _Line) -> Result:
     response = line.response
     if response is not None and response.status_code == 200:
         return answered(line.custom_id, bytes(response.body))
     if response is not None:
-        return Item(line.custom_id, None, failure_of(response.status_code, problem_in(bytes(response.body))))
+        return Result(line.custom_id, None, failure_of(response.status_code, problem_in(bytes(response.body))))
     problem = line.error or _Problem("no answer and no error")
     if problem.code in NOT_RUN:  # a person who cancels a batch does not want it bought again by the same run
-        return Item(line.custom_id, None, Failure("row", clean(f"{problem.code} {problem.message or ''}")))
-    return Item(line.custom_id, None, failure_of(None, problem_in(msgspec.to_builtins(problem))))
+        return Result(line.custom_id, None, Failure("row", clean(f"{problem.code} {problem.message or ''}")))
+    return Result(line.custom_id, None, failure_of(None, problem_in(msgspec.to_builtins(problem))))
 
 
 def _refusal(errors: list[Any]) -> Failure:
     """Of a whole batch, by its first problems; it means what the first one means."""
     if not errors:
-        return Failure("row", "the provider gives no reason")
+        return Failure("row", "the provider names no reason")
     parts = []
     for error in errors[:3]:
         line = f"line {error.line}: " if error.line is not None else ""

@@ -1,4 +1,4 @@
-"""What a teacher is asked and what it answers, whoever provides it."""
+"""What a teacher is asked and what it answers, for any provider."""
 
 from dataclasses import dataclass
 from decimal import Decimal
@@ -106,7 +106,7 @@ def kind_of_visible(text: str) -> ReasoningKind:
 
 
 MOST_IN_FLIGHT = 256
-"""Requests to one server at once, when nobody says; a server that takes fewer is found out."""
+"""Requests to one server at once, by default; the limiter finds out when a server takes fewer."""
 
 
 class Teacher(Protocol):

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from cotdistill.dispatch.errors import NotAskedError
 from cotdistill.errors import AccountError, CotDistillError
-from cotdistill.providers.batch_api import Standing
+from cotdistill.providers.batch_api import BatchStatus
 from cotdistill.providers.types import Failure
 from cotdistill.stages.generate.batch.calls import NotFoundError
 from cotdistill.stages.generate.batch.work import BUYS, Work
@@ -32,12 +32,12 @@ class Collector:
         while work.waiting:
             ended, done = False, 0
             for name in sorted(work.waiting):
-                standing = await self._look(name)
-                if standing is None:
+                status = await self._look(name)
+                if status is None:
                     work.waiting.discard(name)
                     ended = True
                 else:
-                    done += standing.done
+                    done += status.done
             if ended:
                 wait_s = work.pace.first_s
             if not work.waiting or (ended and work.held_back == "queue"):
@@ -46,7 +46,7 @@ class Collector:
             await work.calls.rest(wait_s)
             wait_s = min(work.pace.most_s, wait_s * GROWTH)
 
-    async def _look(self, name: str) -> Standing | None:
+    async def _look(self, name: str) -> BatchStatus | None:
         """How a shard stands; None once it is dealt with, here or by another process."""
         work = self.work
         shard = work.state.get(name)
@@ -54,13 +54,13 @@ class Collector:
             return None
         batch = shard.batch
         try:
-            standing = await work.calls.patiently(f"look at batch {batch}", lambda: work.batches.standing(batch))
-            if not standing.ended:
-                return standing
-            if standing.gone:
+            status = await work.calls.patiently(f"look at batch {batch}", lambda: work.batches.status(batch))
+            if not status.ended:
+                return status
+            if status.gone:
                 raise NotFoundError(f"batch {batch}: its results are no longer kept")
-            if standing.refused:
-                self._refused(shard, standing.refused, queue_full=standing.queue_full)
+            if status.refused:
+                self._refused(shard, status.refused, queue_full=status.queue_full)
             elif shard.certain or await self._is_ours(shard, batch):
                 await work.calls.patiently(f"read the results of batch {batch}", lambda: self._read(shard, batch))
                 self._close(shard)

@@ -13,7 +13,7 @@ from cotdistill.dispatch.errors import NotAskedError
 from cotdistill.dispatch.retry import FailedRequestError
 from cotdistill.dispatch.stored import family_of
 from cotdistill.errors import AccountError, CotDistillError, UsageError
-from cotdistill.providers.batch_api import Found
+from cotdistill.providers.batch_api import FoundBatch
 from cotdistill.providers.types import Failure
 from cotdistill.stages.generate.batch.calls import NotFoundError
 from cotdistill.stages.generate.batch.file import ShardFile
@@ -76,7 +76,7 @@ class Submitter:
                 if work.one_at_a_time and work.waiting:
                     work.held_back = "queue"
                     continue
-                file = ShardFile(work.state.begin(work.endpoint), path, work.batches.frame)
+                file = ShardFile(work.state.begin(work.endpoint), path, work.batches.framing)
             custom_id = _custom_id(file.shard, job)
             work.state.claim(file.shard, custom_id, self._claim(job))
             file.add(work.batches.line(custom_id, body), worst_usd)
@@ -147,7 +147,7 @@ class Submitter:
         work.progress.note(f"batch {batch.batch}: {file.requests} requests submitted")
         self._wait_for(file.shard)
 
-    async def _create(self, file: ShardFile, uploaded: str | None) -> Found:
+    async def _create(self, file: ShardFile, uploaded: str | None) -> FoundBatch:
         """Create the batch exactly once: after an error that leaves it open whether there is one, look."""
         work, batches = self.work, self.work.batches
         message = ""
@@ -155,7 +155,7 @@ class Submitter:
             newest = await work.calls.patiently("list batches", batches.newest)
             work.state.creating(file.shard, file.requests, file.worst_usd if work.purse.budget else None, newest)
             try:
-                return Found(await batches.create(file.shard, file.path, uploaded), certain=True)
+                return FoundBatch(await batches.create(file.shard, file.path, uploaded), certain=True)
             except Exception as error:  # the teacher knows its SDK's errors, and re-raises what is a bug
                 failure = work.plan.teacher.classify(error)
                 message = failure.message
@@ -178,11 +178,11 @@ class Submitter:
             work.state.running(left.name, found.batch, certain=found.certain)
             work.progress.note(f"batch {found.batch}: found at the provider, from a run that was cut off")
 
-    async def _find(self, shard: Shard) -> Found | None:
+    async def _find(self, shard: Shard) -> FoundBatch | None:
         """The batch of a shard whose creation is in doubt. Looks twice: what was sent may still be on its way."""
         work = self.work
 
-        async def look() -> Found | None:
+        async def look() -> FoundBatch | None:
             return await work.calls.patiently("list batches", lambda: work.batches.find(work.state.intent(shard)))
 
         if found := await look():
