@@ -3,7 +3,6 @@
 `python -m tests.key_echo` runs the whole matrix and prints what it found; the test does the same, a mode at a time.
 """
 
-import asyncio
 import contextlib
 import io
 import json
@@ -22,6 +21,7 @@ from unittest import mock
 import tenacity
 
 from cotdistill.cli import main
+from tests.background import in_background
 from tests.scripted_server import Scripted, completion, message, serving
 
 KEY = "sk-test-Q7wX/2eRt+9YuIo-p4As=DfGh_1JkLz8XcVbNm5"
@@ -155,15 +155,11 @@ def _generate(mode: Mode, folder: Path, spelled: list[str]) -> None:
         asked = str(body["messages"][-1]["content"])
         return mode.reply(spelled[int(asked.strip("n?"))])
 
-    async def play() -> None:
-        async with serving(answer) as server:
-            url = server.url + ("/v1" if mode.provider == "openai" else "")
-            words = ["generate", str(prompts), "-o", str(folder / "r.jsonl"), "--teacher", f"{mode.provider}:m"]
-            words += ["--base-url", url, "--max-attempts", "2", "--verbose", "--cache", str(folder / "store.sqlite")]
-            terminal = await asyncio.to_thread(command, [*words, *mode.options])
-            (folder / "terminal.txt").write_text(terminal)
-
-    asyncio.run(play())
+    with in_background(serving(answer)) as server:
+        url = server.url + ("/v1" if mode.provider == "openai" else "")
+        words = ["generate", str(prompts), "-o", str(folder / "r.jsonl"), "--teacher", f"{mode.provider}:m"]
+        words += ["--base-url", url, "--max-attempts", "2", "--verbose", "--cache", str(folder / "store.sqlite")]
+        (folder / "terminal.txt").write_text(command([*words, *mode.options]))
 
 
 def command(words: list[str]) -> str:

@@ -15,7 +15,10 @@ from cotdistill.providers.http import without_foreign_headers
 from cotdistill.providers.keys import api_key, without_secrets
 from cotdistill.providers.types import Request
 from cotdistill.records import Message
+from cotdistill.stages.generate import batch
+from cotdistill.stages.generate.batch.calls import Pace
 from tests import key_echo
+from tests.background import in_background
 from tests.batch_world import PROVIDERS, QUICK, Handler, world
 from tests.key_echo import KEY, MODES, SPELLINGS, found_in
 from tests.scripted_server import Scripted, completion, message, serving
@@ -79,20 +82,14 @@ def test_no_byte_of_a_batch_holds_an_echoed_key(
             return web.json_response({"error": {"message": " ".join(spelled)}}, status=400)
         return response
 
-    async def run() -> None:
-        async with world(tmp_path) as here:
-            here.around = answer
-            words = ["generate", str(here.questions(12)), "-o", str(tmp_path / "r.jsonl"), "--batch", "--verbose"]
-            teacher = here.teacher(provider)
-            words += ["--teacher", teacher["teacher"], "--base-url", teacher["base_url"]]
-            words += ["--cache", str(tmp_path / "store.sqlite")]
-            (tmp_path / "terminal.txt").write_text(await asyncio.to_thread(key_echo.command, words))
-
-    from cotdistill.stages.generate import batch
-    from cotdistill.stages.generate.batch.calls import Pace
-
     monkeypatch.setattr(batch, "PACE", Pace(**QUICK))
-    asyncio.run(run())
+    with in_background(world(tmp_path)) as here:
+        here.around = answer
+        words = ["generate", str(here.questions(12)), "-o", str(tmp_path / "r.jsonl"), "--batch", "--verbose"]
+        teacher = here.teacher(provider)
+        words += ["--teacher", teacher["teacher"], "--base-url", teacher["base_url"]]
+        words += ["--cache", str(tmp_path / "store.sqlite")]
+        (tmp_path / "terminal.txt").write_text(key_echo.command(words))
     written = b"\n".join(key_echo.written(tmp_path))
     assert b"cotdistill" in written or b"responses" in written
     assert found_in(written) == []
@@ -250,9 +247,6 @@ def test_results_that_are_said_to_lie_on_another_host_are_read_from_the_server_t
 ) -> None:
     """A gateway passes the provider's `results_url` on; the gateway's key must not go there."""
     monkeypatch.setenv("ANTHROPIC_API_KEY", KEY)
-    from cotdistill.stages.generate import batch
-    from cotdistill.stages.generate.batch.calls import Pace
-
     monkeypatch.setattr(batch, "PACE", Pace(**QUICK))
 
     async def answer(request: web.Request, handler: Handler) -> web.StreamResponse:
