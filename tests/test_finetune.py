@@ -452,3 +452,14 @@ class Interrupted(Notes):
     def update(self, done: int, detail: str = "") -> None:
         if done == self._after:
             raise KeyboardInterrupt
+
+
+def test_the_same_training_again_is_not_done_again_and_another_one_says_what_it_replaces(tmp_path: Path) -> None:
+    rows = write(tmp_path / "train.jsonl", chain_rows(8))
+    finetune.run(rows, tmp_path / "student", tiny_config(max_steps=1), Silent())
+    before = (tmp_path / "student/model.safetensors").stat().st_mtime_ns
+    again = finetune.run(rows, tmp_path / "student", tiny_config(max_steps=1), Silent())
+    assert "nothing new: it was trained on these rows with these options" in again.notes[-1]
+    assert (tmp_path / "student/model.safetensors").stat().st_mtime_ns == before
+    other = finetune.run(rows, tmp_path / "student", tiny_config(max_steps=2), Silent())
+    assert any("it took the place of the student of" in note for note in other.notes)

@@ -47,17 +47,15 @@ def _held(path: Path, output: Path) -> Iterator[None]:
             raise OutputLockedError(
                 f"{output}: {_owner(path)} is writing it; wait for it, or choose another -o"
             ) from None
-        try:
-            with path.open("r+") as file:  # missing where the last holder has just removed it: then this one holds
-                file.write(f"process {os.getpid()} since {now()}")  # nothing that others would see
-                file.truncate()
+        if path.exists():
             break
-        except FileNotFoundError:
-            held.release()
+        held.release()  # the last holder has just removed it: this is a lock on a file that others do not see
     try:
+        with suppress(OSError):  # a full disk: then it does not say who holds it
+            path.write_text(f"process {os.getpid()} since {now()}")
         yield
     finally:
-        path.unlink(missing_ok=True)  # while it is held, so that nobody finds it free and then gone
+        path.unlink(missing_ok=True)  # while it is held, so that no other process finds it free and then gone
         held.release()
 
 

@@ -39,6 +39,10 @@ def run(rows: Path, student_dir: Path, config: FinetuneConfig, progress: Progres
             current.read(rows, allow_modified=config.allow_modified, written_by="format")
             if config.eval_data:
                 current.read(Path(config.eval_data), allow_modified=config.allow_modified, option="eval_data")
+            for path in students.recorded_files(config.student):
+                current.read(path, allow_modified=config.allow_modified, option="student")
+            if not (config.dry_run or config.resume) and (made := student_directory.same(current)):
+                return made
             reader, training, held_out, tokenizer = job.read(rows, config, bad, progress)
             prepared = job.prepare(tokenizer, training, held_out, config)
             counts = _counts(prepared, reader, bad, progress)
@@ -49,11 +53,12 @@ def run(rows: Path, student_dir: Path, config: FinetuneConfig, progress: Progres
             work = job.work_directory(current.output, current.inputs, config, progress)
             for writer in bad.writers():
                 writer.commit()
-            job.share_rows(prepared, work)
-            trained, results = job.run(prepared, work, progress)
-            counts = {**counts, "steps": trained.steps, "trained_tokens": trained.trained_tokens}
-            _write_card(current, work, config, results, counts)
-            return student_directory.publish(current, work, counts, results)
+            with student_directory.full_disk_explained(work):
+                job.share_rows(prepared, work)
+                trained, results = job.run(prepared, work, progress)
+                counts = {**counts, "steps": trained.steps, "trained_tokens": trained.trained_tokens}
+                _write_card(current, work, config, results, counts)
+                return student_directory.publish(current, work, counts, results)
 
 
 def is_helper() -> bool:

@@ -78,6 +78,15 @@ def fingerprint(student: str) -> str:
     return hashlib.sha256(repr(state).encode()).hexdigest()
 
 
+def recorded_files(student: str) -> list[Path]:
+    """What a manifest records of a student that is a path: a file (.gguf, recorded responses), or what distinguishes
+    one state of a directory from another."""
+    path = Path(student)
+    if path.is_file():
+        return [path]
+    return [file for name in ("manifest.json", "config.json") if (file := path / name).is_file()][:1]
+
+
 def public_name(student: str) -> str:
     """A name that other programs can load too."""
     return SMOLLM2_HUB_ID if student == SMOLLM2 else student

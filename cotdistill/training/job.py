@@ -25,11 +25,6 @@ from cotdistill.training.sft_config import set_threads
 from cotdistill.training.token_rows import TokenRows
 from cotdistill.training.train import Schedule, Trained, estimate, schedule, train
 
-FREE_TO_CHANGE = {
-    "resume", "dry_run", "threads", "rows_at_once", "checkpointing", "checkpoint_minutes", "allow_modified", "skip_bad",
-}  # fmt: skip
-"""Options that a resumed run may set anew: they change no weight."""
-
 _TRAINING, _HELD_OUT = Path("tokens/training"), Path("tokens/held_out")
 """In the work directory, for the other processes."""
 
@@ -168,7 +163,8 @@ def work_directory(
     """`<output>.partial`, empty, or with the checkpoints that `resume` continues from.
 
     Raises UsageError when those were made from other rows or with other options."""
-    options = {name: value for name, value in dataclasses.asdict(config).items() if name not in FREE_TO_CHANGE}
+    free = student_directory.FREE_TO_CHANGE
+    options = {name: value for name, value in dataclasses.asdict(config).items() if name not in free}
     receipt = {**options, **{f"content of {info.path}": info.sha256 for info in inputs}}
     folder = student_directory.work_directory(output) / "checkpoints"
     checkpoint, spoilt = checkpoints.newest(folder) if config.resume else (None, [])

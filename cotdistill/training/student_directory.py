@@ -1,8 +1,10 @@
 """A student's directory: put together beside its place, published whole, with its manifest."""
 
+import errno
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +13,18 @@ import msgspec
 from cotdistill import artifacts
 from cotdistill.artifacts import FileInfo, Manifest, outputs
 from cotdistill.artifacts.outputs import Place
-from cotdistill.errors import UsageError
+from cotdistill.errors import CotDistillError, UsageError
+from cotdistill.training import checkpoints
 
 SCRATCH = ("checkpoints", "tokens")
 """Folders of a work directory that are no part of the student."""
+
+FREE_TO_CHANGE = {
+    "resume", "dry_run", "threads", "rows_at_once", "checkpointing", "checkpoint_minutes", "allow_modified", "skip_bad",
+}  # fmt: skip
+"""Options that a resumed run may set anew: they change no weight."""
+
+_LITTLE_BYTES = 1 << 20
 
 _RECEIPT = "run.json"
 """In a directory of work in progress: what it was begun with."""
@@ -44,6 +54,51 @@ def _is_work(directory: Path) -> bool:
 def _before(output: Path) -> Path:
     """Where the student of an earlier run stands for the moment in which the new one takes its place."""
     return output.with_name(output.name + ".old")
+
+
+def same(current: artifacts.Run) -> Manifest | None:
+    """The student that stands there, where it was made of the same inputs with the same options: training it again
+    would give the same one. None where it was not, or where its base is a directory that no manifest tells apart."""
+    place = current.output / "manifest.json"
+    base = Path(str(current.options["student"]))
+    if not place.is_file() or (base.is_dir() and not (base / "manifest.json").is_file()):
+        return None
+    known = artifacts.read_manifest(place)
+    now = current.summary({})
+
+    def decisive(manifest: Manifest) -> Any:
+        options = {name: value for name, value in manifest.options.items() if name not in FREE_TO_CHANGE}
+        hashes = [(one.option, one.sha256) for one in manifest.inputs]
+        return msgspec.to_builtins((options, hashes, manifest.version, manifest.packages))
+
+    if decisive(known) != decisive(now):
+        current.notes.append(f"it took the place of the student of {known.ended_at}")
+        return None
+    note = f"nothing new: it was trained on these rows with these options ({known.ended_at}); delete it to train again"
+    return msgspec.structs.replace(known, notes=(*known.notes, note))
+
+
+@contextmanager
+def full_disk_explained(work: Path) -> Iterator[None]:
+    """What torch, safetensors and the system say where the disk is full, in one line that names the directory. A work
+    directory without a checkpoint to continue from is removed, so that it does not keep the disk full."""
+    try:
+        yield
+    except Exception as error:  # safetensors has an error of its own
+        if not _is_full(error, work):
+            raise
+        resumable = checkpoints.newest(work / "checkpoints")[0] is not None
+        if not resumable:
+            shutil.rmtree(work, ignore_errors=True)
+        rest = "; --resume continues once there is room" if resumable else "; nothing of it is left behind"
+        raise CotDistillError(f"{work}: cannot write it: no space left on the disk{rest}") from error
+
+
+def _is_full(error: Exception, work: Path) -> bool:
+    """torch does not say why it could not write."""
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return True
+    return "No space left" in str(error) or ("writ" in str(error) and shutil.disk_usage(work).free < _LITTLE_BYTES)
 
 
 def begin(output: Path, receipt: Mapping[str, Any]) -> Path:

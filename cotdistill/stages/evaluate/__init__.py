@@ -24,6 +24,7 @@ from cotdistill.stages.evaluate import answers, overlap
 from cotdistill.stages.evaluate.scores import compare, in_words, is_not_judged, is_right, score
 from cotdistill.stages.verification import Judge
 from cotdistill.store.location import store_path
+from cotdistill.students import recorded_files
 
 PACKAGES = ("torch", "transformers", "math-verify", "openai", "anthropic")
 
@@ -58,7 +59,7 @@ def run(
     ):
         current.read(prompts, allow_modified=config.allow_modified)
         for option, student in (("student", config.student), *(("baseline", one) for one in config.baseline)):
-            for path in _files_of(student):
+            for path in recorded_files(student):
                 current.read(path, allow_modified=config.allow_modified, option=option)
         for path in judge.files():
             current.read(path, allow_modified=config.allow_modified, option="verify")
@@ -121,14 +122,6 @@ def _extra_places(scores: Path, config: EvaluateConfig) -> list[Place]:
 
 def _lm_eval_folder(scores: Path) -> Path:
     return artifacts.sibling(scores, "lm_eval")
-
-
-def _files_of(student: str) -> list[Path]:
-    """Recorded responses, a .gguf file, or what tells one state of a student's directory from another."""
-    path = Path(student)
-    if path.is_file():
-        return [path]
-    return [file for name in ("manifest.json", "config.json") if (file := path / name).is_file()][:1]
 
 
 def _extras(
