@@ -20,7 +20,7 @@ from cotdistill.dispatch.refusals import MAX_WAIT_S
 from cotdistill.dispatch.retry import FailedRequestError, Meter, Retrier
 from cotdistill.errors import StoppedError
 from cotdistill.pricing import Billed, Prices
-from cotdistill.providers.types import Reply, Request, Teacher
+from cotdistill.providers.types import BadReplyError, Reply, Request, Teacher
 from cotdistill.records import Prompt, Response, TeacherInfo, money
 from cotdistill.store.answers import Store, request_key
 
@@ -96,6 +96,11 @@ class StoredTeacher:
     def job(self, prompt: Prompt, sample: int, request: Request) -> Job:
         return Job(prompt, sample, key_of(self.teacher, request), request)
 
+    def holds(self, key: str, sample: int) -> bool:
+        """Whether the store has an answer under this key."""
+        raw = None if self.store is None else self.store.get(key, sample)
+        return raw is not None and _read(self.teacher, raw) is not None
+
     def find(self, job: Job, *, retry_truncated: bool = False) -> Answer | None:
         """What the store has for this request, under any output cap: see `find`."""
         return None if self.store is None else find(self.store, self.teacher, job, retry_truncated=retry_truncated)
@@ -160,7 +165,10 @@ class StoredTeacher:
 
     async def _put(self, key: str, sample: int, family: str, reply: Reply) -> None:
         if self.store is not None:
-            await self.store.put(key, sample, family, self.teacher.provider, self.teacher.model, reply.raw)
+            old = self.store.get(key, sample)
+            broken = old is not None and _read(self.teacher, old) is None
+            provider, model = self.teacher.provider, self.teacher.model
+            await self.store.put(key, sample, family, provider, model, reply.raw, instead=broken)
 
 
 @dataclass
@@ -192,18 +200,15 @@ class _Asking:
         try:
             async with self._claim(job, turn):
                 raw = None if store is None else store.get(job.key, job.sample)
-                reply = (
-                    await self.stored.buy(job, turn.begun, self.enough)
-                    if raw is None
-                    else self.stored.teacher.read(raw)
-                )
+                known = None if raw is None else _read(self.stored.teacher, raw)
+                reply = known or await self.stored.buy(job, turn.begun, self.enough)
         except FailedRequestError as error:
             self.asked.failures[job.key, job.sample] = error.failure
             stop_if_hopeless(self.asked, error.failure)
             return
-        self.asked.answered += raw is None
-        self.asked.found += raw is not None
-        await self.got(job, Answer(job.key, reply), raw is None)
+        self.asked.answered += known is None
+        self.asked.found += known is not None
+        await self.got(job, Answer(job.key, reply), known is None)
 
     def _claim(self, job: Job, turn: Turn) -> AbstractAsyncContextManager[None]:
         claims, session = self.stored.session.claims, self.stored.session
@@ -253,21 +258,32 @@ def find(store: Store, teacher: Teacher, job: Job, *, retry_truncated: bool = Fa
     needs no other answer. One that was cut counts only where none is complete, and with `retry_truncated` only under
     this very cap."""
     raw = store.get(job.key, job.sample)
-    exact = None if raw is None else Answer(job.key, teacher.read(raw))
+    known = None if raw is None else _read(teacher, raw)
+    exact = None if known is None else Answer(job.key, known)
     if exact and exact.reply.stop_reason != "length":
         return exact
     cut = [exact] if exact else []
     for key, raw in store.relatives(family_of(teacher, job), job.sample):
         if key == job.key:
             continue
-        relative = Answer(key, teacher.read(raw))
-        if not _within(relative.reply, job.request.max_output_tokens):
+        reply = _read(teacher, raw)
+        if reply is None or not _within(reply, job.request.max_output_tokens):
             continue
+        relative = Answer(key, reply)
         if relative.reply.stop_reason != "length":
             return relative
         if not retry_truncated:
             cut.append(relative)
     return cut[0] if cut else None
+
+
+def _read(teacher: Teacher, raw: bytes) -> Reply | None:
+    """None for a stored body that is no answer: one that its server broke off, kept by a version that did not know it
+    as such. It is asked again."""
+    try:
+        return teacher.read(raw)
+    except BadReplyError:
+        return None
 
 
 def _within(reply: Reply, cap: int) -> bool:

@@ -32,6 +32,9 @@ CREATE TABLE IF NOT EXISTS answers (
 CREATE INDEX IF NOT EXISTS families ON answers (family, sample);
 """
 
+SET_ASIDE = ":no-answer"
+"""What follows the key of a body that turned out to be no answer."""
+
 SCHEMA_VERSION = 1
 """Raised when the tables change; SQLite keeps it as `user_version`, 0 in a new file."""
 
@@ -67,6 +70,7 @@ class _Write(NamedTuple):
     row: Entry
     loop: AbstractEventLoop
     done: "Future[None]"
+    instead: bool = False
 
 
 class Store:
@@ -101,12 +105,17 @@ class Store:
         )
         return [Stored(key, zlib.decompress(raw)) for key, raw in rows]
 
-    async def put(self, key: str, sample: int, family: str, provider: str, model: str, raw: bytes) -> None:
-        """Returns once the answer is on disk. Raises CotDistillError when it cannot be written."""
+    async def put(
+        self, key: str, sample: int, family: str, provider: str, model: str, raw: bytes, *, instead: bool = False
+    ) -> None:
+        """Returns once the answer is on disk; the first one under a key stays. With `instead` the one that is there is
+        no answer: it gives way, and is kept under another key, for it was paid.
+
+        Raises CotDistillError when it cannot be written."""
         loop = get_running_loop()
         done: Future[None] = loop.create_future()
         row = Entry(key, sample, family, provider, model, time.time(), zlib.compress(raw, 1))
-        self._writes.put(_Write(row, loop, done))
+        self._writes.put(_Write(row, loop, done, instead))
         try:
             await done
         except (sqlite3.Error, OSError) as error:
@@ -162,6 +171,10 @@ class Store:
         problem: Exception | None = None
         try:
             with connection:
+                connection.executemany(
+                    f"UPDATE OR IGNORE answers SET key = key || '{SET_ASIDE}' WHERE key = ? AND sample = ?",
+                    [(write.row.key, write.row.sample) for write in batch if write.instead],
+                )
                 connection.executemany(
                     "INSERT OR IGNORE INTO answers VALUES (?, ?, ?, ?, ?, ?, ?)", [write.row for write in batch]
                 )

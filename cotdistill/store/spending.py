@@ -7,8 +7,8 @@ from decimal import Decimal
 from pathlib import Path
 
 from cotdistill.errors import CotDistillError
-from cotdistill.pricing import Prices
-from cotdistill.providers.types import Teacher
+from cotdistill.pricing import Billed, Prices
+from cotdistill.providers.types import BadReplyError, Teacher
 from cotdistill.store.batches import BatchState
 
 
@@ -21,13 +21,21 @@ def spent_since(store: Path, moment: float, teacher: Teacher, prices: Prices) ->
         return total
     with BatchState(store) as batches:
         for key, sample, raw in _answers(store, moment, teacher):
-            cost = prices.charge(teacher.read(raw), batch=batches.bought(key, sample))
+            cost = prices.charge(_read(teacher, raw), batch=batches.bought(key, sample))
             if cost is None:
                 raise CotDistillError(
                     f"max_cost_per_month: the price of {teacher.model!r} is not known; give price_in and price_out"
                 )
             total += cost
     return total
+
+
+def _read(teacher: Teacher, raw: bytes) -> Billed:
+    """Also what is no answer may have been billed."""
+    try:
+        return teacher.read(raw)
+    except BadReplyError as error:
+        return error
 
 
 def _answers(store: Path, moment: float, teacher: Teacher) -> Iterator[tuple[str, int, bytes]]:

@@ -136,7 +136,7 @@ def _ask(plan: Plan, session: Session, survey: Survey, progress: Progress) -> As
     )
     terms = Terms(survey.prices, limits, config.timeout_s, config.max_attempts, 60 * config.max_wait)
     progress.begin("generate", survey.open if plan.judge else survey.missing)
-    spending = Spending(survey.prices, survey.missing)
+    spending = Spending(survey.prices, survey.missing, wants_traces(plan.config))
     with session.opened(plan.teacher, terms) as stored:
         if config.batch:
             return session.run(ask_in_batches(plan, stored, spending, progress))
@@ -240,8 +240,7 @@ def _notes(current: artifacts.Run, plan: Plan, tally: Tally, session: Session) -
         )
     if plan.unverified:
         notes.append(f"{len(plan.unverified)} prompts have no reference: their first answers were taken unverified")
-    if omitted := tally.reasoning_kinds["omitted"]:
-        notes.append(f"{omitted} answers came without the reasoning they were billed for")
+    notes += _of_reasoning(plan, tally)
     if tally.without_usage:
         notes.append(
             f"{tally.without_usage} answers came without the number of their tokens: what they cost is not known, "
@@ -251,6 +250,24 @@ def _notes(current: artifacts.Run, plan: Plan, tally: Tally, session: Session) -
         notes.append("the price of this model is not known; give --price-in and --price-out for a cost")
     if urlsplit(plan.teacher.base_url).hostname in CLOSED or plan.teacher.provider in CLOSED_ELSEWHERE:
         notes.append(f"{plan.teacher.provider}'s terms restrict training on its outputs; see 'Rights' in the README")
+
+
+def _of_reasoning(plan: Plan, tally: Tally) -> Iterator[str]:
+    responses = tally.stop_reasons.total()
+    if omitted := tally.reasoning_kinds["omitted"]:
+        yield f"{omitted} answers came without the reasoning they were billed for"
+    if plan.teacher.provider == "mock" and (unanswered := tally.stop_reasons["other"]):
+        yield (
+            f"{unanswered} of {responses} questions have no answer of {plan.config.teacher}, which is simulated; "
+            f"filter drops what it says instead"
+        )
+    elif responses and tally.reasoning_kinds["none"] == responses and wants_traces(plan.config):
+        yield "no answer came with reasoning: a student would learn bare answers"
+
+
+def wants_traces(config: GenerateConfig) -> bool:
+    """Whether answers without reasoning are news, and not what was asked for."""
+    return config.effort != "none" and config.template not in ("answer_only", "classification")
 
 
 def _options(config: GenerateConfig) -> dict[str, object]:

@@ -21,13 +21,20 @@ class Spending:
 
     prices: Prices
     wanted: int
+    traces: bool = True
+    """Whether reasoning is wanted."""
     answered: int = 0
     cost: Decimal | None = Decimal(0)
     kinds: Counter[str] = field(default_factory=Counter)
+    unanswered: str | None = None
+    """What a simulated teacher said first that had no answer."""
+    _told: bool = field(default=False, init=False, repr=False)
 
     def add(self, reply: Reply, *, batch: bool = False) -> None:
         self.answered += 1
         self.kinds[reply.reasoning_kind] += 1
+        if self.prices.provider == "mock" and reply.stop_reason == "other":
+            self.unanswered = self.unanswered or reply.stop_detail
         cost = self.prices.charge(reply, batch=batch)
         self.cost = None if cost is None or self.cost is None else self.cost + cost
 
@@ -37,11 +44,22 @@ class Spending:
         return f"{self.cost:.2f} USD, {self.cost / self.answered * max(self.wanted, self.answered):.2f} in all"
 
     def warning(self) -> str | None:
-        """Once, after the first few answers."""
-        if self.answered == FIRST_ANSWERS == self.kinds["omitted"]:
+        """Each once: at the first question that a simulated teacher cannot answer, and after the first few answers."""
+        if self.unanswered and not self._told:
+            self._told = True
+            return f"WARNING: mock:{self.prices.model} has no answer to some of these questions: {self.unanswered!r}"
+        if self.answered != FIRST_ANSWERS:
+            return None
+        if self.kinds["omitted"] == FIRST_ANSWERS:
             return (
                 f"WARNING: the first {FIRST_ANSWERS} answers came without the reasoning they were billed for. "
                 f"Ctrl-C stops here; see whether this model or server shows its reasoning at all"
+            )
+        if self.kinds["none"] == FIRST_ANSWERS and self.traces and not self.unanswered:
+            return (
+                f"WARNING: the first {FIRST_ANSWERS} answers came without any reasoning: a student would learn bare "
+                f"answers. A model that thinks, --effort, --template worked, or --think-tags for marks of its own "
+                f"would bring it"
             )
         return None
 

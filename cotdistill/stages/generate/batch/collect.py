@@ -105,7 +105,7 @@ class Collector:
         account: dict[str, Failure] = {}  # by question
         for claim in work.state.items(shard.name):
             pair = (claim.key, claim.sample)
-            if work.plan.store.has(*pair):
+            if work.stored.holds(*pair):
                 work.problems.pop(pair, None)
                 answered = True
                 continue

@@ -84,7 +84,7 @@ class Work:
         holds no answer is a problem of its request."""
         replies: dict[Claim, Reply] = {}
         for claim, raw in answers.items():
-            if self.plan.store.has(claim.key, claim.sample):
+            if self.stored.holds(claim.key, claim.sample):
                 continue  # collected before, by a run that was killed before it could say so
             try:
                 replies[claim] = self.plan.teacher.read(raw)
