@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from cotdistill import artifacts, plugins, students
-from cotdistill.errors import UsageError
+from cotdistill.errors import CotDistillError, UsageError
 from cotdistill.inputs import templates
 
 _STUDENTS = ("student", "any_student", "tokenizer")
@@ -34,6 +34,7 @@ def _texts(names: str, text: str) -> Iterator[tuple[str, str]]:
         name, given = plugins.parse(text)
         if name.endswith(".py"):
             yield names, name
+        yield from ((names, str(path)) for path in _declared(names, text))
         for key, value in given.items():
             for part in (value, *value.split("|")):
                 yield key, part
@@ -43,6 +44,14 @@ def _texts(names: str, text: str) -> Iterator[tuple[str, str]]:
     else:
         yield names, text
         yield names, text.partition(":")[2]
+
+
+def _declared(folder: str, spec: str) -> list[Path]:
+    """What the plug-in itself says are files, its defaults among them."""
+    try:
+        return plugins.files(folder, spec)
+    except CotDistillError:
+        return []
 
 
 def _file(name: str) -> dict[str, str]:
