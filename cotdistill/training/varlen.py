@@ -5,6 +5,8 @@ with torch: no other package is needed. Elsewhere it is torch's scaled dot-produ
 """
 
 import inspect
+from collections.abc import Callable
+from functools import cache
 from itertools import pairwise
 from typing import Any
 
@@ -68,7 +70,7 @@ def _on_gpu(
 ) -> torch.Tensor:
     from torch.nn.attention.varlen import varlen_attn
 
-    known = inspect.signature(varlen_attn).parameters
+    known = _parameters(varlen_attn)
     kind = query.dtype if query.dtype in HALVES else torch.bfloat16
     q, k, v = (tensor[0].transpose(0, 1).to(kind) for tensor in (query, key, value))  # (T, heads, width)
     more: dict[str, Any] = {}
@@ -89,6 +91,12 @@ def _on_gpu(
     out = varlen_attn(q.contiguous(), k.contiguous(), v.contiguous(), ends, ends, longest, longest, **more)
     out = out[0] if isinstance(out, tuple) else out
     return out[None].to(query.dtype)
+
+
+@cache
+def _parameters(function: Callable[..., object]) -> frozenset[str]:
+    """Their names: they grew from one torch to the next."""
+    return frozenset(inspect.signature(function).parameters)
 
 
 def _by_row(

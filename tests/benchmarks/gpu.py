@@ -131,15 +131,24 @@ def train_trl(options: dict[str, Any]) -> dict[str, Any]:
     return {"tokens_per_s": speed, "weights": weights, "lora": lora}
 
 
+def _generator(model: Any) -> Any:
+    """A Generator of a model that comes from no directory, and that never ends an answer by itself."""
+    from cotdistill.students import tiny
+    from cotdistill.students.generator import Generator
+
+    made = Generator.__new__(Generator)
+    made._model, made._tokenizer, made.context = model.eval(), tiny.tokenizer(), 8192
+    made._ends = [VOCABULARY - 1]
+    return made
+
+
 def answers(options: dict[str, Any]) -> dict[str, Any]:
     """Tokens a second of the large model, which never ends by itself, so that each row writes the whole cap."""
     import torch
 
-    from cotdistill.students.generator import Generator, Prompt
+    from cotdistill.students.generator import Prompt
 
-    made = Generator.__new__(Generator)
-    model = large_model().to(torch.bfloat16).eval()
-    made._model, made._tokenizer, made.context, made._ends = model, _Silent(), 8192, [VOCABULARY - 1]
+    made = _generator(large_model().to(torch.bfloat16))
     count, cap = options["rows"], options["tokens"]
     prompts = [Prompt([7 + row % 100] * 64, False) for row in range(count)]
     heat = options.get("temperature")
@@ -158,22 +167,11 @@ def _wait() -> None:
         torch.cuda.synchronize()
 
 
-class _Silent:
-    pad_token_id, eos_token_id = 0, VOCABULARY - 1
-
-    def decode(self, ids: list[int], **_: Any) -> str:
-        return " ".join(map(str, ids))
-
-
 def same_answers(options: dict[str, Any]) -> dict[str, Any]:
     """Whether a sampled answer is the same alone and among 63 others, in 32 bits."""
-    import torch
+    from cotdistill.students.generator import Prompt
 
-    from cotdistill.students.generator import Generator, Prompt
-
-    made = Generator.__new__(Generator)
-    made._model, made._tokenizer = large_model().to(torch.float32).eval(), _Silent()
-    made.context, made._ends = 8192, [VOCABULARY - 1]
+    made = _generator(large_model())
     prompts = [Prompt([7 + row] * (20 + row), False) for row in range(64)]
     together = made.answer(prompts, max_tokens=24, temperature=1.0, seeds=range(64))
     alone = [made.answer([prompts[row]], max_tokens=24, temperature=1.0, seeds=[row])[0] for row in range(0, 64, 8)]
@@ -310,7 +308,7 @@ def main() -> None:
             base = {"folder": chosen.gsm8k, "out": work, "student": chosen.student}
             for label, how in (("GSM8K, LoRA, defaults", ()), ("GSM8K, full, defaults", ("--method", "full"))):
                 options_of = {**base, "name": label.split(",")[1].strip(), "how": how}
-                plan.insert(2, (label, "gsm8k", options_of, {}, 110))
+                plan.append((label, "gsm8k", options_of, {}, 240))
         for label, part, given, environment, seconds in plan:
             if time.monotonic() + seconds > ends:
                 print(f"{label:34} skipped: it is thought to take {seconds} s", flush=True)
