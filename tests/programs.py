@@ -102,10 +102,20 @@ HONEST = [
             "assert type(k[8]) is bool and type(k[0]) is int\nassert k[10] == Fraction(1, 3)\n"
             "assert k[11] == {'a': 2, 'b': 1}\nassert k[12] == (1, 2) and k[12].b == 2 and len(k[12]) == 2\n"
             "assert k[13] == range(3) and k[14] == float('inf')"),
+    Program("a class of the standard library's, with more", "from collections import OrderedDict\n"
+            "class LRU(OrderedDict):\n    def __init__(self, n):\n        super().__init__()\n        self.n = n\n"
+            "    def get(self, key):\n        if key not in self: return -1\n        self.move_to_end(key)\n"
+            "        return self[key]\n    def put(self, key, value):\n        self[key] = value\n"
+            "        self.move_to_end(key)\n        if len(self) > self.n: self.popitem(last=False)\n",
+            "c = LRU(2)\nc.put(1, 1)\nc.put(2, 2)\nassert c.get(1) == 1\nc.put(3, 3)\nassert c.get(2) == -1\n"
+            "assert len(c) == 2 and 3 in c and 2 not in c\nassert list(c) == [1, 3]\nassert c == {1: 1, 3: 3}"),
+    Program("a list that goes round", "class Ring(list):\n    def __getitem__(self, n):\n"
+            "        return super().__getitem__(n % len(self))\n",
+            "r = Ring([1, 2, 3])\nassert r[4] == 2\nr.append(4)\nassert r[7] == 4 and len(r) == 4\nassert r == [1, 2, 3, 4]"),
     Program("a name that is built in", "def sum(a, b):\n    return a + b\n", '["assert sum(10, 15) == 25"]'),
     Program("an enumeration", "from enum import Enum, IntEnum\nclass C(Enum):\n    RED = 1\nclass N(IntEnum):\n    ONE = 1\n"
             "def red():\n    return C.RED\ndef one():\n    return N.ONE\n",
-            "assert red() is C.RED and red() == C.RED\nassert red().value == 1\nassert one() == 1"),
+            "assert red() is C.RED and red() == C.RED\nassert red().value == 1\nassert one() == 1 and one() is one()"),
     Program("reads and prints", SUM, CASES),
     Program("reads and prints, as APPS has it", SUM, json.dumps({"inputs": ["1 2\n"], "outputs": ["3\n"]})),
     Program("exits well", SUM + "exit()", CASES),

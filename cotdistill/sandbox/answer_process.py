@@ -16,8 +16,9 @@ import types
 from typing import Any
 
 from cotdistill.sandbox.lockdown import lock_down
+from cotdistill.sandbox.peer import Peer, plain_of
 from cotdistill.sandbox.proxies import Remote, number_of
-from cotdistill.sandbox.wire import Packed, Packer, Peer, Unpacker
+from cotdistill.sandbox.wire import Packed, Packer, Unpacker
 
 MAX_PRINTED = 1_000_000
 MAX_MESSAGE = 10_000
@@ -101,6 +102,9 @@ class AnswerPeer(Peer):
 
     def _do_exit(self, owner: Any) -> object:
         return type(owner).__exit__(owner, None, None, None)
+
+    def _do_plain(self, owner: object) -> object:
+        return plain_of(owner)[0]
 
     def _do_state(self, owner: object) -> tuple[object, dict[str, object]]:
         names = [one for kind in type(owner).__mro__ for one in _slots(kind)]

@@ -7,8 +7,10 @@ import types
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from cotdistill.sandbox.proxies import Handle, number_of
-from cotdistill.sandbox.wire import Packed, Packer, Peer, Unpacker, standard
+from cotdistill.sandbox.handles import Handle
+from cotdistill.sandbox.peer import Peer, standard
+from cotdistill.sandbox.proxies import number_of
+from cotdistill.sandbox.wire import Packed, Packer, Unpacker
 
 _NO_MODULES = {"antigravity", "this", "idlelib", "turtle", "turtledemo", "__main__", "pytest"}
 _PACKAGES = {

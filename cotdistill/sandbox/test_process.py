@@ -18,6 +18,7 @@ from typing import Any
 
 from cotdistill.sandbox import pytest_stand_in
 from cotdistill.sandbox.lockdown import lock_down
+from cotdistill.sandbox.peer import Ended
 from cotdistill.sandbox.session import (
     Hollow,
     Program,
@@ -29,7 +30,6 @@ from cotdistill.sandbox.session import (
     shown_names,
     wanted_names,
 )
-from cotdistill.sandbox.wire import Ended
 
 MAX_NAME = 60
 

@@ -133,7 +133,7 @@ def _ruling(outcome: Outcome) -> _Ruling:
         "passed": _Ruling("correct", None),
         "failed": _Ruling("incorrect", "a test fails"),
         "raised": _Ruling("incorrect", f"the program raises {known}"),
-        "error": _Ruling("incorrect", f"a test raises {outcome.detail}"),
+        "error": _Ruling("incorrect", f"a test raises {known}"),
         "absent": _Ruling("incorrect", f"the program does not define {outcome.detail}"),
         "ended": _Ruling("incorrect", "the process ended before the tests did"),
         "timeout": _Ruling("timeout", _TOO_LATE),
