@@ -82,7 +82,12 @@ def plain(text: str) -> str:
         if text.rfind(opens) <= 0:  # not the end of a formula within a sentence
             text = text.removeprefix(opens).removesuffix(closes)
     while len(text) > 1 and text[0] == text[-1] == "$":
-        text = text[1:-1] if text.count("$") == 2 or text.startswith("$$") else text.replace("$", "")
+        if text.startswith("$$"):  # all pairs in one step: a megabyte of dollars has half a million
+            ends = [len(text) - len(rest) for rest in (text.lstrip("$"), text.rstrip("$"))]
+            pairs = min(ends[0] - 1, ends[1], len(text) // 2)
+        else:
+            pairs = int(text.count("$") == 2)
+        text = text[pairs : len(text) - pairs] if pairs else text.replace("$", "")
     text = (text[:-1] if text.count("$") == 1 and text.endswith("$") else text).strip().rstrip(".").strip()
     return text[1:-1].strip() if text.startswith("{") and one_bracket(text) else text
 

@@ -101,7 +101,8 @@ def _pack_scalar(value: Any, kind: type) -> Packed | None:
         return [kind.__name__, value.isoformat()]
     if value is Ellipsis:
         return ["Ellipsis"]
-    return ["type", value.__name__] if issubclass(kind, type) and TYPES.get(value.__name__) is value else None
+    name = value.__name__ if issubclass(kind, type) else ""
+    return ["type", name] if TYPES.get(name) is value else None
 
 
 _SCALARS: dict[str, Callable[..., object]] = {

@@ -6,6 +6,7 @@ compares spellings instead of all with all. `jsonschema-rs` 0.61 was tried: its 
 references double its time with each level, and nothing can stop it.
 """
 
+import threading
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -34,9 +35,8 @@ _STEPS_A_LOOK = 256
 
 
 def is_schema(value: Any) -> bool:
-    """Whether an object is meant as a schema, and cannot as well be an expected value such as `{"format": "pdf"}`: it
-    names its `$schema`, or a `type` of JSON together with what such values must be like, or has parts that do."""
-    return may_be_schema(value) and _says_so(value)
+    """Whether an object is meant as a schema, and cannot as well be an expected value such as `{"format": "pdf"}`."""
+    return says_it_is_a_schema(value) and may_be_schema(value)
 
 
 def may_be_schema(value: Any) -> bool:
@@ -48,15 +48,18 @@ def may_be_schema(value: Any) -> bool:
     return Draft202012Validator(Draft202012Validator.META_SCHEMA).is_valid(value)
 
 
-def _says_so(value: Any) -> bool:
+def says_it_is_a_schema(value: Any) -> bool:
+    """Whether an object names its `$schema`, or a `type` of JSON together with what such values must be like, or has
+    parts that do. It need not be valid."""
     if not isinstance(value, dict):
         return False
     if isinstance(value.get("$schema"), str) or (_typed(value) and _STRUCTURE & value.keys()):
         return True
-    named = [one for key in ("properties", "patternProperties", "$defs") for one in value.get(key, {}).values()]
-    listed = [one for key in ("anyOf", "oneOf", "allOf", "prefixItems") for one in value.get(key, ())]
-    single = [value.get(key) for key in ("items", "additionalProperties", "not", "contains")]
-    return any(_typed(one) or _says_so(one) for one in (*named, *listed, *single))
+    parts: list[Any] = [value.get(key) for key in ("items", "additionalProperties", "not", "contains")]
+    for key in ("properties", "patternProperties", "$defs", "anyOf", "oneOf", "allOf", "prefixItems"):
+        held = value.get(key)
+        parts += held.values() if isinstance(held, dict) else held if isinstance(held, list) else ()
+    return any(_typed(one) or says_it_is_a_schema(one) for one in parts)
 
 
 def _typed(value: Any) -> bool:
@@ -88,6 +91,7 @@ class Schema:
         extend: Any = validators.extend  # it has no types
         self._validator: Draft202012Validator = extend(Draft202012Validator, rules)(schema, registry=Registry())
         # with a registry of its own, for the default one fetches what a `$ref` names from the network
+        self._in_use = threading.Lock()  # `generate` judges in threads
         self._until = 0.0
         self._steps = 0
         self._followed: dict[tuple[int, int], bool] = {}
@@ -96,6 +100,10 @@ class Schema:
     def problem(self, value: Any, cpu_s: float) -> str | None:
         """The first thing that is wrong with a value. Raises TimeoutError after `cpu_s` processor seconds; and
         whatever an unusable schema brings about: an endless `$ref`, one to another document."""
+        with self._in_use:
+            return self._problem(value, cpu_s)
+
+    def _problem(self, value: Any, cpu_s: float) -> str | None:
         self._until = time.thread_time() + cpu_s
         self._steps = 0
         self._followed, self._following = {}, set()

@@ -8,9 +8,11 @@ from cotdistill.plugins import File
 from cotdistill.reasoning import split
 from cotdistill.records import Response, Status, Verdict
 from cotdistill.verifiers._json import canonical, find, parsed
-from cotdistill.verifiers._schema import Schema, is_schema, may_be_schema
+from cotdistill.verifiers._schema import Schema, may_be_schema, says_it_is_a_schema
 
 _MAX_SHOWN = 200
+MAX_SCHEMA = 100_000
+"""To find out whether so much is a schema takes a second."""
 
 
 @dataclass
@@ -27,6 +29,7 @@ class Verifier:
     reference: Literal["auto", "schema", "value"] = "auto"
     deadline_s: float = 1.0
     _given: Schema | None = field(default=None, init=False, repr=False, compare=False)
+    _last: tuple[str | None, Schema | bytes] | None = field(default=None, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if self.schema is None:
@@ -81,14 +84,25 @@ class Verifier:
         return "another value"
 
     def _wanted(self, reference: str | None) -> Schema | bytes:
-        """A schema, or the expected value in its one spelling. Raises ValueError for neither."""
+        """A schema, or the expected value in its one spelling; the last prompt's is at hand. Raises ValueError for
+        neither."""
+        last = self._last
+        if last is None or last[0] != reference:
+            self._last = last = (reference, self._read(reference))
+        return last[1]
+
+    def _read(self, reference: str | None) -> Schema | bytes:
         if not reference or not reference.strip():
             raise ValueError("the prompt has no reference, and no schema is given")
         try:
             value = parsed(find(reference.strip()) or reference)
         except ValueError as error:
             raise ValueError(f"the reference cannot be read: {error}") from None
-        if self.reference == "schema" or (self.reference == "auto" and is_schema(value)):
+        if self.reference == "schema" or (
+            self.reference == "auto" and len(reference) <= MAX_SCHEMA and is_schema(value)
+        ):
+            if len(reference) > MAX_SCHEMA:
+                raise ValueError(f"the schema is longer than {MAX_SCHEMA} characters")
             return Schema(value)
         return canonical(value)
 
