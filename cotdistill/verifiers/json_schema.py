@@ -98,13 +98,10 @@ class Verifier:
             value = parsed(find(reference.strip()) or reference)
         except ValueError as error:
             raise ValueError(f"the reference cannot be read: {error}") from None
-        if self.reference == "schema" or (
-            self.reference == "auto" and len(reference) <= MAX_SCHEMA and is_schema(value)
-        ):
-            if len(reference) > MAX_SCHEMA:
-                raise ValueError(f"the schema is longer than {MAX_SCHEMA} characters")
-            return Schema(value)
-        return canonical(value)
+        meant = self.reference == "schema" or (self.reference == "auto" and says_it_is_a_schema(value))
+        if meant and len(reference) > MAX_SCHEMA:
+            raise ValueError(f"the schema is longer than {MAX_SCHEMA} characters")
+        return Schema(value) if self.reference == "schema" or (meant and may_be_schema(value)) else canonical(value)
 
 
 def _verdict(status: Status, answer: str | None, reference: str | None, detail: str | None) -> Verdict:
