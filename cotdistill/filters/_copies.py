@@ -13,28 +13,29 @@ from cotdistill.records import Judged
 
 _UNIT_BITS = 16
 _MOST_SHOWN = 40
+_MOST_REMEMBERED = 200
 
 
 class Groups:
-    """Groups by number. Remembers 16 bytes and the keeper's id for each, and the id of each copy."""
+    """Groups by number. Remembers the keeper's id, its merit and the reference of each, and the id of each copy."""
 
     def __init__(self) -> None:
         self._keepers: list[str] = []
-        self._references = array("Q")
+        self._references: list[str | None] = []
         self._merits = array("Q")
         self._copies: dict[str, int] = {}
         self._of = array("Q")
 
-    def add(self, id: str, reference: int, merit: int) -> int:
+    def add(self, id: str, reference: str | None, merit: int) -> int:
         """A new group with one problem; gives its number."""
         self._keepers.append(id)
-        self._references.append(reference)
+        self._references.append(_bounded(reference))
         self._merits.append(merit)
         return len(self._keepers) - 1
 
-    def join(self, group: int, id: str, reference: int, merit: int) -> bool:
+    def join(self, group: int, id: str, reference: str | None, merit: int) -> bool:
         """Put a copy into a group; says whether it is better than the one that was to be kept, and takes its place."""
-        self._references[group] = self._references[group] or reference
+        self._references[group] = self._references[group] or _bounded(reference)
         keeper = self._keepers[group]
         if id == keeper:
             return False
@@ -52,12 +53,17 @@ class Groups:
     def of(self, text: int) -> int:
         return self._of[text]
 
+    def keep(self, id: str, texts: Sequence[int]) -> bool:
+        """Whether the keeper of one of these texts' groups is `id`."""
+        return any(self._keepers[self._of[text]] == id for text in texts)
+
     def keeper(self, group: int) -> str:
         return self._keepers[group]
 
-    def fits(self, group: int, reference: int) -> bool:
+    def fits(self, group: int, reference: str | None) -> bool:
         """Whether a problem with this reference may be a copy: not where both have one, and they differ."""
-        return not differ(self._references[group], reference)
+        first, reference = self._references[group], _bounded(reference)
+        return first == reference or not differ(reference_key(first), reference_key(reference))
 
     def twin(self, id: str) -> str | None:
         """The id of the problem that is kept instead, on one short line; None for one that is kept itself."""
@@ -93,6 +99,13 @@ def differ(one: int, other: int) -> bool:
         return True
     units = 2**_UNIT_BITS - 1
     return bool(one & units and other & units)
+
+
+def _bounded(reference: str | None) -> str | None:
+    """A long one, such as a program's tests, as its digest: then only equal texts are equal."""
+    if reference is None or len(reference) <= _MOST_REMEMBERED:
+        return reference
+    return blake2b(reference.encode("utf-8", "replace"), digest_size=16).hexdigest()
 
 
 def shown(id: str) -> str:

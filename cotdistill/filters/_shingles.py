@@ -2,11 +2,10 @@
 
 import re
 from array import array
-from collections import Counter
-from dataclasses import dataclass
 from hashlib import blake2b
 from heapq import nsmallest
 from itertools import pairwise
+from typing import NamedTuple
 
 import rensa  # type: ignore[import-untyped, unused-ignore]
 
@@ -49,6 +48,7 @@ _SPELT = {
     )
 }
 """Words that decide a calculation. Another one in the same place makes another problem; one missing does not."""
+_ANY_SPELT = frozenset(_SPELT)
 
 
 def digits_and_signs(text: str) -> str:
@@ -58,11 +58,12 @@ def digits_and_signs(text: str) -> str:
     return "".join(_DIGITS_OR_SIGN.findall(text, label.end() if label else 0))
 
 
-@dataclass(frozen=True, slots=True)
-class Sketch:
-    """What is remembered of a text. `ends` of a long one, `digits` how many it has, `spelt` its number words by their
-    places in the list, `strict` where it is short and without numbers."""
+class Sketch(NamedTuple):
+    """What is remembered of a text. `guard` stands for its digits and operators: texts with others are not alike.
+    `ends` of a long one, `digits` how many it has, `spelt` its number words by their places in the list, `strict` where
+    it is short and without numbers."""
 
+    guard: str
     whole: "array[int]"
     ends: "tuple[array[int], array[int]] | None"
     digits: int
@@ -71,17 +72,17 @@ class Sketch:
 
 
 def sketch(text: str, guarded: bool) -> tuple[list[str], Sketch]:
-    """The tokens that candidates are looked up by, and the sketch that decides. With `guarded`, texts with other
-    numbers or operators have no token in common."""
+    """The tokens that candidates are looked up by, and the sketch that decides. Only with `guarded` numbers count more
+    than other words."""
     text = folded(text)
     guard = digits_and_signs(text) if guarded else ""
     found = words(text)
-    prefix = f"{guard if len(guard) <= 32 else blake2b(guard.encode(), digest_size=16).hexdigest()}|"
-    tokens = _tokens(found, prefix)
+    tokens = _tokens(found)
     ends = None
     if len(found) > LONG:
-        ends = _hashes(_tokens(found[:WINDOW], prefix)), _hashes(_tokens(found[-WINDOW:], prefix))
+        ends = _hashes(_tokens(found[:WINDOW])), _hashes(_tokens(found[-WINDOW:]))
     return tokens, Sketch(
+        guard=guard if len(guard) <= 32 else blake2b(guard.encode(), digest_size=16).hexdigest(),
         whole=_hashes(tokens),
         ends=ends,
         digits=sum(map(str.isdigit, guard)),
@@ -91,17 +92,21 @@ def sketch(text: str, guarded: bool) -> tuple[list[str], Sketch]:
 
 
 def _spelt(found: list[str]) -> bytes:
-    if _SPELT.keys().isdisjoint(found):
+    if _ANY_SPELT.isdisjoint(found):
         return b""
     return bytes(_SPELT[word] for word in found if word in _SPELT)
 
 
 def alike(one: Sketch, other: Sketch, threshold: float) -> bool:
+    least = threshold - (SLACK if one.digits > 1 else 0)
+    shorter, longer = sorted((len(one.whole), len(other.whole)))
+    if one.guard != other.guard or shorter < least * longer:
+        return False
     if one.spelt != other.spelt and _others(one.spelt, other.spelt) and _others(other.spelt, one.spelt):
         return False
     if (one.strict or other.strict) and not _contains(one.whole, other.whole):
         return False
-    if jaccard(one.whole, other.whole) < threshold - (SLACK if one.digits > 1 else 0):
+    if jaccard(one.whole, other.whole) < least:
         return False
     if one.ends and other.ends:
         return all(
@@ -127,11 +132,13 @@ def _contains(one: "array[int]", other: "array[int]") -> bool:
 
 def _others(one: bytes, other: bytes) -> bool:
     """Whether one has number words that the other has not, or has less often."""
-    return bool(Counter(one) - Counter(other))
+    return any(one.count(word) > other.count(word) for word in set(one))
 
 
-def _tokens(found: list[str], prefix: str) -> list[str]:
-    return [prefix + token for token in {*found, *map(" ".join, pairwise(found))}]
+def _tokens(found: list[str]) -> list[str]:
+    """Each word and each pair of words once."""
+    pairs = [f"{first} {second}" for first, second in pairwise(found)]
+    return [*dict.fromkeys(found), *dict.fromkeys(pairs)]
 
 
 def _hashes(tokens: list[str]) -> "array[int]":

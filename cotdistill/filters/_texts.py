@@ -9,7 +9,8 @@ from cotdistill.records import Prompt, Response
 _ONE_BY_ONE = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
 """Chinese and Japanese are written without spaces: each character counts as a word."""
 
-_WORD = re.compile(r"\w+")
+_ASCII = "".join(letter if letter.isalnum() or letter == "_" else " " for letter in map(chr, range(128)))
+"""A table for `translate`, with a space for each sign: twice as fast as a pattern."""
 _ANY_WORD = re.compile(f"[{_ONE_BY_ONE}]|[^\\W{_ONE_BY_ONE}]+")
 _ENTITY = re.compile(r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});")
 _UNSEEN = re.compile("[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f"
@@ -63,4 +64,4 @@ def folded(text: str) -> str:
 def words(text: str) -> list[str]:
     """Words and numbers in lower case, without any sign."""
     text = text.lower()
-    return (_WORD if text.isascii() else _ANY_WORD).findall(text)
+    return text.translate(_ASCII).split() if text.isascii() else _ANY_WORD.findall(text)

@@ -55,15 +55,15 @@ class Filter:
 
     def _meet(self, prompt: Prompt, merit: int) -> None:
         problem = _folded("\n".join(f"{turn.role}: {turn.content}" for turn in prompt.messages))
-        reference = reference_key(prompt.reference)
-        for key in (problem, problem + reference.to_bytes(8, "big")):
-            group = self._problems.get(key)
-            if group is None:
-                self._problems[key] = self._groups.add(prompt.id, reference, merit)
-                return
-            if self._groups.fits(group, reference):
-                self._groups.join(group, prompt.id, reference, merit)
-                return
+        reference = prompt.reference
+        group = self._problems.get(problem)
+        if group is not None and not self._groups.fits(group, reference):
+            problem += reference_key(reference).to_bytes(8, "big")
+            group = self._problems.get(problem)
+        if group is None:
+            self._problems[problem] = self._groups.add(prompt.id, reference, merit)
+        else:
+            self._groups.join(group, prompt.id, reference, merit)
 
 
 def _folded(text: str) -> bytes:
