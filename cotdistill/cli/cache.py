@@ -61,25 +61,81 @@ def cache_path(path: StorePath = None) -> None:
 def cache_export(
     output: Annotated[Path, typer.Option("-o", "--output", help="Where the result goes.", metavar="PATH")],
     path: StorePath = None,
+    skip_bad: Annotated[
+        bool, typer.Option("--skip-bad", help="Leave damaged answers out instead of stopping.")
+    ] = False,
 ) -> None:
-    """Write every stored answer with the provider's JSON, one a line."""
+    """Every stored answer with the provider's JSON, one a line."""
     from cotdistill import artifacts
     from cotdistill.artifacts import ArtifactWriter
     from cotdistill.store import admin
 
     store = _store_path(path)
+    damaged: list[str] = []
     with (
         artifacts.run("cache export", output, {"cache": str(store)}, stores=[store]) as current,
         ArtifactWriter(output, private=True) as writer,  # like the store: answers may be confidential
     ):
-        for entry in admin.export(store):
+        for entry in admin.export(store, damaged.append if skip_bad else None):
             writer.write(entry)
-        current.publish([writer], counts={"answers": writer.records})
+        current.notes += damaged
+        current.publish([writer], counts={"answers": writer.records}, complete=not damaged)
     log.say(f"{writer.records:,} answers -> {output}", err=True)
+    for problem in damaged:
+        log.say(f"left out: {problem}", err=True)
+
+
+@cache.command("check", cls=GroupedCommand, epilog=example("cotdistill cache check"))
+def cache_check(path: StorePath = None) -> None:
+    """Read every stored answer and report what is damaged; exit code 1 where something is."""
+    from cotdistill.errors import ERROR
+    from cotdistill.store import admin
+
+    store = _store_path(path)
+    problems = admin.check(store)
+    for problem in problems:
+        log.say(problem)
+    if problems:
+        log.say(f"{store}: {len(problems):,} problems; `cotdistill cache export --skip-bad` saves the rest", err=True)
+        raise typer.Exit(ERROR)
+    log.say(f"{store}: every answer can be read", err=True)
+
+
+@cache.command(
+    "spent", cls=GroupedCommand, epilog=example("cotdistill cache spent --month 2026-01 --by teacher,recipe")
+)
+def cache_spent(
+    month: Annotated[str | None, typer.Option(help="The month, in UTC (default: this one).", metavar="YYYY-MM")] = None,
+    by: Annotated[str, typer.Option(help="What to add up by: teacher, recipe, stage.", metavar="NAMES")] = "teacher",
+    path: StorePath = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
+) -> None:
+    """Show what a month cost, in USD, whether its answers are still stored or not."""
+    from datetime import UTC, datetime
+    from decimal import Decimal
+
+    import msgspec
+
+    from cotdistill.store import spending
+
+    chosen = spending.parsed_month(month) if month else datetime.now(UTC)
+    shares = spending.spent_by(_store_path(path), chosen, [name.strip() for name in by.split(",")])
+    if as_json:
+        encoder = msgspec.json.Encoder(decimal_format="string")
+        for share in shares:
+            log.say(encoder.encode(share).decode())
+        return
+    width = max((len(share.name) for share in shares), default=0)
+    for share in shares:
+        unknown = f"  and {share.unpriced:,} of unknown cost" if share.unpriced else ""
+        unknown += f", at most {share.worst_usd:.4f} USD" if share.unpriced and share.worst_usd else ""
+        log.say(f"{share.name:<{width}} {share.cost_usd:>12.4f} USD {share.attempts:>10,} answers{unknown}")
+    total = sum((share.cost_usd for share in shares), Decimal(0))
+    log.say(f"{chosen:%Y-%m}: {total:.4f} USD", err=True)
 
 
 def _store_path(path: Path | None) -> Path:
-    from cotdistill.store.location import default_path
+    from cotdistill.store.location import store_path
 
     load_env()
-    return path or default_path()
+    return store_path(path)

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Coroutine, Iterator
 from concurrent.futures import Future
 from contextlib import ExitStack, closing, contextmanager
+from contextvars import ContextVar, copy_context
 from decimal import Decimal
 from pathlib import Path
 from types import FrameType, TracebackType
@@ -22,6 +23,9 @@ from cotdistill.store.answers import Store
 
 T = TypeVar("T")
 
+RECIPE: ContextVar[str] = ContextVar("recipe", default="")
+"""The recipe on whose account its stages pay; empty for a command of its own."""
+
 
 class Session:
     """One run's dealings with teachers. Each teacher is opened once, in the session's own event loop, and used from
@@ -34,7 +38,7 @@ class Session:
         self, store: Store | None, *, budget: Budget | None = None, progress: Progress | None = None, stage: str = ""
     ) -> None:
         """`store` None: nothing in this run is paid for."""
-        self.store, self.budget, self.stage = store, budget, stage
+        self.store, self.budget, self.stage, self.recipe = store, budget, stage, RECIPE.get()
         self.progress = progress or Silent()
         self.waits = Waits(self.progress.note)
         self.stop = asyncio.Event()
@@ -154,7 +158,9 @@ class Session:
         with self._starting:
             if self._loop is None:
                 ready = threading.Event()
-                self._thread = threading.Thread(target=self._serve, args=(ready,), name="teachers", daemon=True)
+                self._thread = threading.Thread(
+                    target=copy_context().run, args=(self._serve, ready), name="teachers", daemon=True
+                )
                 self._thread.start()
                 ready.wait()
         assert self._loop is not None

@@ -21,8 +21,9 @@ from cotdistill.dispatch.retry import FailedRequestError, Meter, Retrier
 from cotdistill.errors import StoppedError
 from cotdistill.pricing import Billed, Prices
 from cotdistill.providers.types import BadReplyError, Reply, Request, Teacher
-from cotdistill.records import Prompt, Response, TeacherInfo, money
+from cotdistill.records import Prompt, Response, TeacherInfo, Usage, money
 from cotdistill.store.answers import Store, request_key
+from cotdistill.store.spending import Paid
 
 if TYPE_CHECKING:
     from cotdistill.dispatch.session import Session
@@ -69,7 +70,8 @@ class StoredTeacher:
         self.spent: Decimal | None = Decimal(0)
         """USD for the answers bought now; None where one has no known price."""
         self.unanswered = 0
-        """Attempts without an answer that may have been billed."""
+        """Attempts without an answer that may have been billed, and what they may have cost at most."""
+        self.unanswered_usd: Decimal | None = Decimal(0)
 
     async def __aenter__(self) -> Self:
         session, terms = self.session, self.terms
@@ -136,19 +138,20 @@ class StoredTeacher:
         budget does not suffice for it.
 
         Raises FailedRequestError, AccountError, NotAskedError."""
-        family = family_of(self.teacher, job)
+        family, worst = family_of(self.teacher, job), Worst.of(job.request)
         return await self.retrier.ask(
             job.request,
             f"{job.key}-{job.sample}",
             begun,
-            lambda reply: self.keep(job.key, job.sample, family, reply),
-            _Metered(self, Worst.of(job.request), enough or asyncio.Event()),
+            lambda reply: self.keep(job.key, job.sample, family, reply, self.worst_usd(worst)),
+            _Metered(self, worst, enough or asyncio.Event()),
         )
 
-    async def keep(self, key: str, sample: int, family: str, reply: Reply) -> None:
+    async def keep(self, key: str, sample: int, family: str, reply: Reply, worst_usd: Decimal | None) -> None:
         """Store a bought answer, and count what it cost."""
-        self._count(self.terms.prices.charge(reply))
-        await self._put(key, sample, family, reply)
+        cost = self.terms.prices.charge(reply)
+        self._count(cost)
+        await self._put(key, sample, family, reply, cost, None if cost is not None else worst_usd)
 
     async def keep_of_batch(self, key: str, sample: int, family: str, reply: Reply, worst_usd: Decimal | None) -> None:
         """The same for an answer out of a batch, which no attempt has reserved; `worst_usd` is what it counts for in
@@ -157,18 +160,40 @@ class StoredTeacher:
         self._count(cost)
         if self.budget:
             self.budget.pay(cost if cost is not None else worst_usd or Decimal(0))
-        await self._put(key, sample, family, reply)
+        await self._put(key, sample, family, reply, cost, None if cost is not None else worst_usd)
 
     def _count(self, cost: Decimal | None) -> None:
         self.bought += 1
         self.spent = None if cost is None or self.spent is None else self.spent + cost
 
-    async def _put(self, key: str, sample: int, family: str, reply: Reply) -> None:
+    async def _put(
+        self, key: str, sample: int, family: str, reply: Reply, cost: Decimal | None, worst_usd: Decimal | None
+    ) -> None:
+        if self.store is None:
+            return
+        old = self.store.get(key, sample)
+        broken = old is not None and _read(self.teacher, old) is None
+        paid = self.paid(key, sample, cost, worst_usd)
+        provider, model = self.teacher.provider, self.teacher.model
+        await self.store.put(key, sample, family, provider, model, reply.raw, paid, instead=broken)
+
+    def paid(self, key: str | None, sample: int | None, cost: Decimal | None, worst_usd: Decimal | None) -> Paid:
+        """For the ledger."""
+        teacher, session = self.teacher, self.session
+        return Paid(teacher.provider, teacher.model, session.stage, session.recipe, key, sample, cost, worst_usd)
+
+    def lost(self, cost: Decimal | None, worst: Worst) -> None:
+        """An attempt without an answer that was billed, or may have been."""
+        worst_usd = self.worst_usd(worst)
+        counted = worst_usd if cost is None else cost
+        self.unanswered += 1
+        self.unanswered_usd = None if counted is None or self.unanswered_usd is None else self.unanswered_usd + counted
         if self.store is not None:
-            old = self.store.get(key, sample)
-            broken = old is not None and _read(self.teacher, old) is None
-            provider, model = self.teacher.provider, self.teacher.model
-            await self.store.put(key, sample, family, provider, model, reply.raw, instead=broken)
+            self.store.pay(self.paid(None, None, cost, None if cost is not None else worst_usd))
+
+    def worst_usd(self, worst: Worst) -> Decimal | None:
+        """What one attempt costs at most, as far as is known by now."""
+        return self.tariff.usd(worst) if self.tariff else self.terms.prices.cost(Usage(**worst._asdict()))
 
 
 @dataclass
@@ -238,10 +263,11 @@ class _Metered(Meter):
 
     def settle(self, billed: Billed | None) -> None:
         stored = self.stored
-        stored.unanswered += billed is not None and not isinstance(billed, Reply)
+        cost = None if billed is None else stored.terms.prices.charge(billed)
         if stored.budget:
-            cost = None if billed is None else stored.terms.prices.charge(billed)
             stored.budget.settle(self, None if billed is None else billed.usage, cost)
+        if billed is not None and not isinstance(billed, Reply):
+            stored.lost(cost, self.worst)
 
 
 def key_of(teacher: Teacher, request: Request) -> str:

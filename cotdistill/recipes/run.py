@@ -16,6 +16,7 @@ from typing import Any
 from cotdistill import artifacts
 from cotdistill.artifacts import Manifest
 from cotdistill.dispatch.budget import Budget
+from cotdistill.dispatch.session import RECIPE
 from cotdistill.errors import BudgetError, CotDistillError, UsageError
 from cotdistill.inputs import hub
 from cotdistill.progress import Progress, about
@@ -163,6 +164,7 @@ class _Chain:
         self.progress.note(f"{step.stage}: runs, {step.why}")
         began = time.monotonic()
         options, month = self._options(step), self._month(step.stage)
+        RECIPE.set(str(self.recipe.path.resolve()))
         manifest = _call(step, self.prompts, self.heldout, here, options, self.progress, resumed, month)
         stage = replace_record(step.now, did="ran", why=step.why or "", complete=manifest.complete)
         stage.seconds, stage.counts = round(time.monotonic() - began, 1), dict(manifest.counts)
@@ -195,7 +197,7 @@ class _Chain:
         if limit is None or asking is None or stage not in ("generate", "filter", "evaluate"):
             return None
         if self.budget is None:
-            left = Decimal(str(limit)) - _spent_this_month(asking)
+            left = Decimal(str(limit)) - _spent_this_month(self.recipe, asking)
             self.progress.note(f"{left:.2f} of {limit} USD a month are left")
             name = f"max_cost_per_month = {limit}; what is left of it:"
             self.budget = Budget(max(left, Decimal(0)), name, too_small=BudgetError)
@@ -277,12 +279,13 @@ def _finetune(here: Path, options: Any, progress: Progress, resumed: bool) -> Ma
     return finetune.run(here / "train.jsonl", here / "student", options, progress)
 
 
-def _spent_this_month(options: Any) -> Decimal:
+def _spent_this_month(recipe: Recipe, options: Any) -> Decimal:
     from cotdistill import teachers
     from cotdistill.stages.generate import prices_of
     from cotdistill.store.location import store_path
-    from cotdistill.store.spending import spent_since
+    from cotdistill.store.spending import month_of, spent_since
 
     teacher = teachers.build(options.teacher, options.base_url)
-    month = datetime.now(UTC).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
-    return spent_since(store_path(options.cache), month.timestamp(), teacher, prices_of(teacher, options))
+    begin, _ = month_of(datetime.now(UTC))
+    prices = prices_of(teacher, options)
+    return spent_since(store_path(options.cache), begin, teacher, prices, str(recipe.path.resolve()))

@@ -1,16 +1,15 @@
-"""What a person does with the store of answers: look, throw old ones away, take them out."""
+"""What a person does with the store of answers: look, check, throw old ones away, take them out."""
 
-import sqlite3
 import time
-import zlib
-from collections.abc import Iterator
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
 
 from cotdistill.errors import CotDistillError, UsageError
+from cotdistill.store.database import Database, unpacked
 
 DAY_S = 86_400.0
 
@@ -30,13 +29,13 @@ def stats(path: Path) -> list[Share]:
     """By teacher, the largest part first."""
     query = """SELECT provider, model, count(*), sum(length(raw)), min(stored_at), max(stored_at)
                FROM answers GROUP BY provider, model ORDER BY count(*) DESC"""
-    with closing(_open(path)) as store:
-        return [Share(*row) for row in store.execute(query)]
+    with closing(Database(path, create=False)) as store:
+        return [Share(*row) for row in store.read(query)]
 
 
 def prune(path: Path, *, older_than_days: float, model: str | None = None, dry_run: bool = False) -> int:
-    """Delete answers; gives how many. They were paid for: they would be bought again. `model` is MODEL or, as `stats`
-    writes it, PROVIDER:MODEL."""
+    """Delete answers; returns how many. They were paid for: they would be bought again. What was spent on them stays on
+    record. `model` is MODEL or, as `stats` writes it, PROVIDER:MODEL."""
     if not older_than_days >= 0:
         raise UsageError(f"--older-than-days {older_than_days:g}: expected 0 or more")
     condition = "stored_at < ?"
@@ -44,30 +43,83 @@ def prune(path: Path, *, older_than_days: float, model: str | None = None, dry_r
     if model is not None:
         condition += " AND (model = ? OR provider || ':' || model = ?)"
         values += [model, model]
-    with closing(_open(path)) as store:
-        (count,) = store.execute(f"SELECT count(*) FROM answers WHERE {condition}", values).fetchone()
+    with closing(Database(path, create=False)) as store:
+        ((count,),) = store.read(f"SELECT count(*) FROM answers WHERE {condition}", *values)
         if dry_run or not count:
             return int(count)
-        with store:
-            store.execute(f"DELETE FROM answers WHERE {condition}", values)
-        store.execute("VACUUM")
+        with store.change() as connection:
+            connection.execute(f"DELETE FROM answers WHERE {condition}", values)
+        store.vacuum()
     return int(count)
 
 
-def export(path: Path) -> Iterator[dict[str, Any]]:
-    """Every answer with the provider's JSON as it came, in the order it was stored."""
-    query = "SELECT key, sample, provider, model, stored_at, raw FROM answers ORDER BY stored_at, key, sample"
-    with closing(_open(path)) as store:
-        for key, sample, provider, model, stored_at, raw in store.execute(query):
-            content = zlib.decompress(raw)
-            yield {
-                "key": key,
-                "sample": sample,
-                "provider": provider,
-                "model": model,
-                "stored_at": round(stored_at, 3),
-                "raw": msgspec.Raw(content) if _is_json(content) else content.decode("utf-8", "backslashreplace"),
-            }
+def export(path: Path, bad: Callable[[str], None] | None = None) -> Iterator[dict[str, Any]]:
+    """Every answer with the provider's JSON as it came, in the order of its key. A damaged one is told to `bad`, or
+    raises CotDistillError where there is none."""
+    with closing(Database(path, create=False)) as store:
+        for entry in _entries(store, bad):
+            content = entry["raw"]
+            entry["raw"] = msgspec.Raw(content) if _is_json(content) else content.decode("utf-8", "backslashreplace")
+            yield entry
+
+
+def check(path: Path) -> list[str]:
+    """What is wrong with a store, one line each: the file, then each answer that cannot be read."""
+    with closing(Database(path, create=False)) as store:
+        found = store.problems()
+        for _ in _entries(store, found.append):
+            pass
+        return list(dict.fromkeys(found))
+
+
+def _entries(store: Database, bad: Callable[[str], None] | None) -> Iterator[dict[str, Any]]:
+    """One by one: a damaged answer costs none of the others."""
+    for key, sample in _keys(store, bad):
+        try:
+            rows = store.read(
+                "SELECT provider, model, stored_at, raw FROM answers WHERE key = ? AND sample = ?", key, sample
+            )
+            for provider, model, stored_at, raw in rows:
+                yield {
+                    "key": key,
+                    "sample": sample,
+                    "provider": provider,
+                    "model": model,
+                    "stored_at": round(stored_at, 3),
+                    "raw": unpacked(raw, f"{store.path}: answer {key} {sample}"),
+                }
+        except (CotDistillError, TypeError) as error:
+            if bad is None:
+                raise
+            bad(str(error))
+
+
+def _keys(store: Database, bad: Callable[[str], None] | None) -> Iterator[tuple[str, int]]:
+    """In order. Where a page of the table is damaged, from both ends up to the damage, and what lies between from the
+    index, which has the keys too."""
+    table = "SELECT key, sample FROM answers ORDER BY key {0}, sample {0}"
+    index = "SELECT key, sample FROM answers INDEXED BY families ORDER BY family {0}, sample {0}"
+    low: tuple[str, int] = ("", -1)
+    try:
+        for low in store.walk(table.format("ASC")):
+            yield low
+        return
+    except CotDistillError as error:
+        if bad is None:
+            raise
+        bad(str(error))
+    high: tuple[str, int] | None = None
+    with suppress(CotDistillError):
+        for row in store.walk(table.format("DESC")):
+            if row <= low:
+                return
+            yield row
+            high = row
+    between: set[tuple[str, int]] = set()
+    for order in ("ASC", "DESC"):
+        with suppress(CotDistillError):
+            between |= {row for row in store.walk(index.format(order)) if low < row and (high is None or row < high)}
+    yield from sorted(between)
 
 
 def _is_json(content: bytes) -> bool:
@@ -76,14 +128,3 @@ def _is_json(content: bytes) -> bool:
     except (msgspec.DecodeError, UnicodeDecodeError):
         return False
     return True
-
-
-def _open(path: Path) -> sqlite3.Connection:
-    if not path.is_file():
-        raise CotDistillError(f"{path}: there is no store of answers yet")
-    try:
-        store = sqlite3.connect(path, timeout=60)
-        store.execute("SELECT 1 FROM answers LIMIT 1")
-    except sqlite3.Error as error:
-        raise CotDistillError(f"{path}: not a store of answers: {error}") from None
-    return store

@@ -6,10 +6,8 @@ An answer is on disk before anything else happens with it. Commits are shared by
 
 import hashlib
 import queue
-import sqlite3
 import threading
 import time
-import zlib
 from asyncio import AbstractEventLoop, Future, get_running_loop
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,26 +15,11 @@ from typing import Any, NamedTuple
 import msgspec
 
 from cotdistill.errors import CotDistillError
-
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS answers (
-    key TEXT NOT NULL,          -- sha256 of what was sent
-    sample INTEGER NOT NULL,    -- index among the answers to it
-    family TEXT NOT NULL,       -- the same key without the output cap: answers that differ in nothing else
-    provider TEXT NOT NULL,
-    model TEXT NOT NULL,
-    stored_at REAL NOT NULL,    -- Unix time
-    raw BLOB NOT NULL,          -- the provider's JSON, zlib
-    PRIMARY KEY (key, sample)
-) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS families ON answers (family, sample);
-"""
+from cotdistill.store.database import Database, packed, unpacked
+from cotdistill.store.spending import Paid, insert
 
 SET_ASIDE = ":no-answer"
 """What follows the key of a body that turned out to be no answer."""
-
-SCHEMA_VERSION = 1
-"""Raised when the tables change; SQLite keeps it as `user_version`, 0 in a new file."""
 
 
 def request_key(base_url: str, body: dict[str, Any]) -> str:
@@ -67,9 +50,10 @@ class Stored(NamedTuple):
 
 
 class _Write(NamedTuple):
-    row: Entry
-    loop: AbstractEventLoop
-    done: "Future[None]"
+    row: Entry | None
+    paid: Paid | None
+    loop: AbstractEventLoop | None
+    done: "Future[None] | None"
     instead: bool = False
 
 
@@ -78,110 +62,100 @@ class Store:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.touch(mode=0o600)  # answers may be confidential
-            self._reader = self._connect()
-            self._reading = threading.Lock()
-            self._prepare()
-        except (OSError, sqlite3.Error) as error:
-            raise CotDistillError(f"{path}: cannot open the store of answers: {error}") from None
+        self._database = Database(path)
         self._writes: queue.SimpleQueue[_Write | None] = queue.SimpleQueue()
         self._writer = threading.Thread(target=self._write_all, name="store", daemon=True)
         self._writer.start()
 
     def get(self, key: str, sample: int) -> bytes | None:
         """The provider's JSON, or None."""
-        rows = self._read("SELECT raw FROM answers WHERE key = ? AND sample = ?", key, sample)
-        return zlib.decompress(rows[0][0]) if rows else None
+        rows = self._database.read("SELECT raw FROM answers WHERE key = ? AND sample = ?", key, sample)
+        return unpacked(rows[0][0], f"{self.path}: {key} {sample}") if rows else None
 
     def has(self, key: str, sample: int) -> bool:
-        return bool(self._read("SELECT 1 FROM answers WHERE key = ? AND sample = ?", key, sample))
+        return bool(self._database.read("SELECT 1 FROM answers WHERE key = ? AND sample = ?", key, sample))
 
     def relatives(self, family: str, sample: int) -> list[Stored]:
         """Answers that were asked with other output caps, the newest first."""
-        rows = self._read(
+        rows = self._database.read(
             "SELECT key, raw FROM answers WHERE family = ? AND sample = ? ORDER BY stored_at DESC", family, sample
         )
-        return [Stored(key, zlib.decompress(raw)) for key, raw in rows]
+        return [Stored(key, unpacked(raw, f"{self.path}: {key} {sample}")) for key, raw in rows]
 
     async def put(
-        self, key: str, sample: int, family: str, provider: str, model: str, raw: bytes, *, instead: bool = False
+        self,
+        key: str,
+        sample: int,
+        family: str,
+        provider: str,
+        model: str,
+        raw: bytes,
+        paid: Paid | None = None,
+        *,
+        instead: bool = False,
     ) -> None:
-        """Returns once the answer is on disk; the first one under a key stays. With `instead` the one that is there is
-        no answer: it gives way, and is kept under another key, for it was paid.
+        """Returns once the answer is on disk, and with it what was paid; the first one under a key stays. With
+        `instead` the one that is there is no answer: it gives way, and is kept under another key, for it was paid.
 
         Raises CotDistillError when it cannot be written."""
         loop = get_running_loop()
         done: Future[None] = loop.create_future()
-        row = Entry(key, sample, family, provider, model, time.time(), zlib.compress(raw, 1))
-        self._writes.put(_Write(row, loop, done, instead))
-        try:
-            await done
-        except (sqlite3.Error, OSError) as error:
-            raise CotDistillError(f"{self.path}: cannot store a paid answer: {error}") from None
+        row = Entry(key, sample, family, provider, model, time.time(), packed(raw))
+        self._writes.put(_Write(row, paid, loop, done, instead))
+        await done
+
+    def pay(self, paid: Paid) -> None:
+        """What an attempt without an answer may have cost; on disk soon."""
+        self._writes.put(_Write(None, paid, None, None))
+
+    def try_room(self) -> None:
+        """Raises CotDistillError when answers could not be written."""
+        self._database.try_room()
 
     def close(self) -> None:
         self._writes.put(None)
         self._writer.join()
-        self._reader.close()
+        self._database.close()
 
     def delete(self) -> None:
         """Close and remove the files."""
         self.close()
-        for ending in ("", "-wal", "-shm"):
-            self.path.with_name(self.path.name + ending).unlink(missing_ok=True)
-
-    def _read(self, query: str, *values: object) -> list[Any]:
-        with self._reading:
-            return self._reader.execute(query, values).fetchall()
-
-    def _connect(self) -> sqlite3.Connection:
-        # Another process may hold the write lock; `_reading` sees to it that one thread reads at a time.
-        connection = sqlite3.connect(self.path, timeout=60, check_same_thread=False)
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = FULL")  # a commit survives a power cut
-        return connection
-
-    def _prepare(self) -> None:
-        """One transaction each for the look and the tables: another process may do the same now."""
-        self._reader.execute("BEGIN")
-        (version,) = self._reader.execute("PRAGMA user_version").fetchone()
-        (tables,) = self._reader.execute("SELECT count(*) FROM sqlite_master").fetchone()
-        self._reader.commit()
-        if version != SCHEMA_VERSION and tables:
-            raise CotDistillError(
-                f"{self.path}: a store of another version of cotdistill (tables {version}, expected {SCHEMA_VERSION}); "
-                f"use that version, or give another --cache"
-            )
-        self._reader.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT")
+        for name in (
+            self.path.name,
+            *(f"{self.path.name}{one}" for one in ("-wal", "-shm")),
+            f".{self.path.name}.claims",
+        ):
+            self.path.with_name(name).unlink(missing_ok=True)
 
     def _write_all(self) -> None:
-        connection = self._connect()
+        database = Database(self.path)  # its own connection: a sync must not hold up who reads
         stopping = False
         while not stopping:
             batch = [self._writes.get()]
             while not self._writes.empty():
                 batch.append(self._writes.get())
             stopping = None in batch
-            self._commit(connection, [write for write in batch if write is not None])
-        connection.close()
+            self._commit(database, [write for write in batch if write is not None])
+        database.close()
 
-    def _commit(self, connection: sqlite3.Connection, batch: list[_Write]) -> None:
+    def _commit(self, database: Database, batch: list[_Write]) -> None:
         problem: Exception | None = None
         try:
-            with connection:
+            with database.change() as connection:
                 connection.executemany(
                     f"UPDATE OR IGNORE answers SET key = key || '{SET_ASIDE}' WHERE key = ? AND sample = ?",
-                    [(write.row.key, write.row.sample) for write in batch if write.instead],
+                    [(write.row.key, write.row.sample) for write in batch if write.row and write.instead],
                 )
                 connection.executemany(
-                    "INSERT OR IGNORE INTO answers VALUES (?, ?, ?, ?, ?, ?, ?)", [write.row for write in batch]
+                    "INSERT OR IGNORE INTO answers VALUES (?, ?, ?, ?, ?, ?, ?)",
+                    [write.row for write in batch if write.row],
                 )
-        except sqlite3.Error as error:
+                insert(connection, [write.paid for write in batch if write.paid])
+        except CotDistillError as error:
             problem = error
         for write in batch:
-            write.loop.call_soon_threadsafe(_settle, write.done, problem)
+            if write.loop and write.done:
+                write.loop.call_soon_threadsafe(_settle, write.done, problem)
 
 
 def _settle(done: "Future[None]", problem: Exception | None) -> None:

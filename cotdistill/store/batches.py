@@ -5,7 +5,6 @@ A shard is our name for one batch. It is `prepared` (its requests are claimed, n
 """
 
 import secrets
-import sqlite3
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,43 +13,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple, Self
 
-from cotdistill.errors import CotDistillError
 from cotdistill.providers.batch_api import Intent
 from cotdistill.records import money
-
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS batches (
-    shard TEXT PRIMARY KEY,             -- our name; in the batch's metadata and before each custom_id
-    provider TEXT NOT NULL,
-    base_url TEXT NOT NULL,
-    model TEXT NOT NULL,
-    state TEXT NOT NULL,
-    begun_at REAL NOT NULL,             -- Unix time
-    requests INTEGER NOT NULL DEFAULT 0,
-    worst_usd TEXT,                     -- what it may cost at most, where --max-cost was given
-    newest TEXT,                        -- the provider's newest batch before ours
-    batch TEXT,                         -- the provider's id
-    certain INTEGER NOT NULL DEFAULT 0  -- 0: found by its size and time, not yet by its contents
-) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS batch_items (
-    key TEXT NOT NULL,
-    sample INTEGER NOT NULL,
-    family TEXT NOT NULL,
-    shard TEXT NOT NULL,
-    custom_id TEXT NOT NULL,
-    PRIMARY KEY (key, sample)           -- a request is in one batch at a time
-) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS batch_items_by_shard ON batch_items (shard, custom_id);
-CREATE TABLE IF NOT EXISTS not_our_batches (shard TEXT NOT NULL, batch TEXT NOT NULL);
-CREATE TABLE IF NOT EXISTS batch_answers (  -- answers that cost half
-    key TEXT NOT NULL,
-    sample INTEGER NOT NULL,
-    PRIMARY KEY (key, sample)
-) WITHOUT ROWID;
-CREATE TRIGGER IF NOT EXISTS batch_answers_go_with_their_answers AFTER DELETE ON answers BEGIN
-    DELETE FROM batch_answers WHERE key = OLD.key AND sample = OLD.sample;
-END;
-"""
+from cotdistill.store.database import Database
 
 CLAIMS_A_COMMIT = 1000
 
@@ -87,12 +52,7 @@ class BatchState:
     """Tables in the store of answers. Belongs to one thread."""
 
     def __init__(self, path: Path) -> None:
-        try:
-            self._store = sqlite3.connect(path, timeout=60)
-            self._store.execute("PRAGMA synchronous = FULL")  # an intent survives a power cut
-            self._store.executescript(_SCHEMA)
-        except sqlite3.Error as error:
-            raise CotDistillError(f"{path}: cannot open the state of batches: {error}") from None
+        self._store = Database(path)
         self._unsaved = 0
         self._any_bought: bool | None = None
 
@@ -107,19 +67,19 @@ class BatchState:
     def begin(self, endpoint: Endpoint) -> str:
         """A new shard, `prepared`; gives its name."""
         shard = f"cd{secrets.token_hex(5)}"
-        self._store.execute(
+        self._change(
             """INSERT INTO batches (state, shard, provider, base_url, model, begun_at)
                VALUES ('prepared', ?, ?, ?, ?, ?)""",
             (shard, endpoint.provider, endpoint.base_url, endpoint.model, time.time()),
         )
-        self._store.commit()
         return shard
 
     def claim(self, shard: str, custom_id: str, claim: Claim) -> None:
-        self._store.execute(
-            "INSERT INTO batch_items (key, sample, family, shard, custom_id) VALUES (?, ?, ?, ?, ?)",
-            (*claim, shard, custom_id),
-        )
+        with self._store.changes() as connection:
+            connection.execute(
+                "INSERT INTO batch_items (key, sample, family, shard, custom_id) VALUES (?, ?, ?, ?, ?)",
+                (*claim, shard, custom_id),
+            )
         self._unsaved += 1
         if self._unsaved >= CLAIMS_A_COMMIT:
             self.save_claims()
@@ -143,15 +103,15 @@ class BatchState:
 
     def not_ours(self, shard: str, batch: str) -> None:
         """The batch taken for this shard's is somebody else's: it is `creating` again."""
-        with self._store:
-            self._store.execute("INSERT INTO not_our_batches VALUES (?, ?)", (shard, batch))
-            self._store.execute("UPDATE batches SET state = 'creating', batch = NULL WHERE shard = ?", (shard,))
+        with self._store.change() as connection:
+            connection.execute("INSERT INTO not_our_batches VALUES (?, ?)", (shard, batch))
+            connection.execute("UPDATE batches SET state = 'creating', batch = NULL WHERE shard = ?", (shard,))
 
     def drop(self, shard: str) -> None:
         """Collected, or never created: its requests are free again."""
-        with self._store:
+        with self._store.change() as connection:
             for table in ("batch_items", "not_our_batches", "batches"):
-                self._store.execute(f"DELETE FROM {table} WHERE shard = ?", (shard,))
+                connection.execute(f"DELETE FROM {table} WHERE shard = ?", (shard,))
 
     def get(self, shard: str) -> Shard | None:
         return next(self._shards("shard = ?", (shard,)), None)
@@ -163,58 +123,57 @@ class BatchState:
 
     def under_way(self, endpoint: Endpoint) -> int:
         """Requests in batches that this teacher's provider works on or has answered, not collected yet."""
-        found = self._store.execute(
+        ((found,),) = self._store.read(
             "SELECT sum(requests) FROM batches WHERE batch IS NOT NULL AND provider = ? AND base_url = ? AND model = ?",
-            (endpoint.provider, endpoint.base_url, endpoint.model),
-        ).fetchone()
-        return int(found[0] or 0)
+            endpoint.provider,
+            endpoint.base_url,
+            endpoint.model,
+        )
+        return int(found or 0)
 
     def intent(self, shard: Shard) -> Intent:
-        taken = self._store.execute(
+        taken = self._store.read(
             "SELECT batch FROM batches WHERE batch IS NOT NULL UNION SELECT batch FROM not_our_batches WHERE shard = ?",
-            (shard.name,),
+            shard.name,
         )
-        return Intent(
-            shard.name, shard.requests, shard.begun_at, shard.newest, frozenset(batch for (batch,) in taken.fetchall())
-        )
+        return Intent(shard.name, shard.requests, shard.begun_at, shard.newest, frozenset(batch for (batch,) in taken))
 
     def shard_of(self, key: str, sample: int) -> str | None:
-        found = self._store.execute("SELECT shard FROM batch_items WHERE key = ? AND sample = ?", (key, sample))
+        found = self._store.read("SELECT shard FROM batch_items WHERE key = ? AND sample = ?", key, sample)
         return next((shard for (shard,) in found), None)
 
     def item(self, shard: str, custom_id: str) -> Claim | None:
-        found = self._store.execute(
-            "SELECT key, sample, family FROM batch_items WHERE shard = ? AND custom_id = ?", (shard, custom_id)
-        ).fetchone()
-        return None if found is None else Claim(*found)
+        found = self._store.read(
+            "SELECT key, sample, family FROM batch_items WHERE shard = ? AND custom_id = ?", shard, custom_id
+        )
+        return Claim(*found[0]) if found else None
 
     def items(self, shard: str) -> list[Claim]:
-        found = self._store.execute("SELECT key, sample, family FROM batch_items WHERE shard = ?", (shard,))
+        found = self._store.read("SELECT key, sample, family FROM batch_items WHERE shard = ?", shard)
         return [Claim(*row) for row in found]
 
     def mark_bought(self, claims: list[Claim]) -> None:
         """Before the answers are stored, so that none is ever taken for one at full price."""
-        with self._store:
-            self._store.executemany(
+        with self._store.change() as connection:
+            connection.executemany(
                 "INSERT OR IGNORE INTO batch_answers VALUES (?, ?)", [(claim.key, claim.sample) for claim in claims]
             )
 
     def bought(self, key: str, sample: int) -> bool:
         """Whether an answer was bought in a batch. The tables of a store without batches are not searched."""
         if self._any_bought is None:
-            self._any_bought = self._store.execute("SELECT 1 FROM batch_answers LIMIT 1").fetchone() is not None
+            self._any_bought = bool(self._store.read("SELECT 1 FROM batch_answers LIMIT 1"))
         if not self._any_bought:
             return False
-        found = self._store.execute("SELECT 1 FROM batch_answers WHERE key = ? AND sample = ?", (key, sample))
-        return found.fetchone() is not None
+        return bool(self._store.read("SELECT 1 FROM batch_answers WHERE key = ? AND sample = ?", key, sample))
 
     def _change(self, statement: str, values: tuple[object, ...]) -> None:
-        with self._store:
-            self._store.execute(statement, values)
+        with self._store.change() as connection:
+            connection.execute(statement, values)
 
     def _shards(self, condition: str, values: tuple[str, ...]) -> Iterator[Shard]:
         columns = "shard, state, begun_at, requests, worst_usd, newest, batch, certain"
-        for row in self._store.execute(f"SELECT {columns} FROM batches WHERE {condition}", values).fetchall():
+        for row in self._store.read(f"SELECT {columns} FROM batches WHERE {condition}", *values):
             name, state, begun_at, requests, worst, newest, batch, certain = row
             worst_usd = None if worst is None else Decimal(worst)
             yield Shard(name, state, begun_at, requests, worst_usd, newest, batch, bool(certain))
