@@ -81,15 +81,16 @@ class Lines:
             return
         self._due = now + LINE_EVERY_S
         rate = done / max(now - self._begun, 1e-3)
-        left_s = round((self._total - done) / rate) if self._total is not None and done else None
-        of = f"/{self._total}" if self._total is not None else ""
+        total = self._total if self._total is None else max(self._total, done)  # what was to do may turn out more
+        left_s = round((total - done) / rate) if total is not None and done else None
+        of = f"/{total}" if total is not None else ""
         left = f", {timedelta(seconds=left_s)} left" if left_s is not None else ""
         self._write(
             f"{self._label}: {done}{of}, {rate:.1f}/s{left}  {detail}".rstrip(),
             stage=self._label,
             task=self._label,
             done=done,
-            total=self._total,
+            total=total,
             per_s=round(rate, 2),
             left_s=left_s,
             detail=detail,
@@ -138,7 +139,9 @@ class Bar:
 
     def update(self, done: int, detail: str = "") -> None:
         rate = f"{done / max(time.monotonic() - self._begun, 1e-3):.1f}/s"
-        self._bar.update(self._task, completed=done, rate=rate, detail=detail)
+        total = self._bar.tasks[self._task].total
+        total = total if total is None else max(total, done)
+        self._bar.update(self._task, completed=done, total=total, rate=rate, detail=detail)
 
     def note(self, message: str) -> None:
         self._bar.console.print(masked_output(message), markup=False, highlight=False, soft_wrap=True)

@@ -172,6 +172,23 @@ def sync_directory(directory: Path) -> None:
         os.close(descriptor)
 
 
+ROOM_BYTES = 1 << 20
+"""What a disk must take before anything is paid for that is to be written there."""
+
+
+def try_room(path: Path) -> None:
+    """Write some bytes beside a file that is to be written, and remove them. Raises CotDistillError for a disk that is
+    full or may not be written: before anything is paid for."""
+    trial = path.with_name(f".{path.name}.room")
+    try:
+        with _explained(path), trial.open("wb") as file:
+            file.write(bytes(ROOM_BYTES))
+            file.flush()
+            os.fsync(file.fileno())
+    finally:
+        trial.unlink(missing_ok=True)
+
+
 @contextmanager
 def _explained(path: Path) -> Iterator[None]:
     try:

@@ -11,6 +11,9 @@ TAGS_SHOWN = 20
 LABELS = {
     "bought": "asked now",
     "from_store": "from the store",
+    "in_store": "in the store",
+    "not_asked": "left to ask",
+    "to_ask_at_most": "to ask at most",
     "kept": "responses kept",
     "prompts_kept": "prompts with one kept",
     "stop": "finished",

@@ -164,8 +164,11 @@ class _Chain:
         self.progress.note(f"{step.stage}: runs, {step.why}")
         began = time.monotonic()
         options, month = self._options(step), self._month(step.stage)
-        RECIPE.set(str(self.recipe.path.resolve()))
-        manifest = _call(step, self.prompts, self.heldout, here, options, self.progress, resumed, month)
+        account = RECIPE.set(str(self.recipe.path.resolve()))
+        try:
+            manifest = _call(step, self.prompts, self.heldout, here, options, self.progress, resumed, month)
+        finally:
+            RECIPE.reset(account)
         stage = replace_record(step.now, did="ran", why=step.why or "", complete=manifest.complete)
         stage.seconds, stage.counts = round(time.monotonic() - began, 1), dict(manifest.counts)
         stage.spent_usd = manifest.results.get("spent_usd")

@@ -176,8 +176,8 @@ class Database:
         except sqlite3.OperationalError as error:
             if "full" in str(error) or "disk I/O" in str(error):
                 raise CotDistillError(
-                    f"{self.path}: cannot {what} the store of answers: {error}. Make room on its disk; the same command "
-                    "continues"
+                    f"{self.path}: cannot {what} the store of answers: {error}. Make room on its disk; the same "
+                    "command continues"
                 ) from None
             raise CotDistillError(f"{self.path}: cannot {what} the store of answers: {error}") from None
         except sqlite3.DatabaseError as error:

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 from cotdistill import artifacts, plugins, teachers
 from cotdistill.artifacts import Manifest, outputs
+from cotdistill.artifacts.files import try_room
 from cotdistill.artifacts.json_lines import BadLines
 from cotdistill.artifacts.outputs import Place
 from cotdistill.config import GenerateConfig, check
@@ -108,6 +109,8 @@ def run(
             asked = Asked()
             if survey.open and not config.reextract:
                 _warn_of_batches(plan, progress)
+                try_room(output)
+                store.try_room()
                 asked = _ask(plan, session, survey, progress)
             if survey.open:
                 _write_rest(written, plan, asked, survey.wanted, progress)
@@ -307,14 +310,15 @@ def _store_path(config: GenerateConfig) -> Path:
 
 @contextmanager
 def _store(config: GenerateConfig, output: Path) -> Iterator[Store]:
-    """The user's store; with --no-cache one beside the output, which only a finished run removes."""
+    """The user's store; with --no-cache one beside the output, which goes once the output is complete: until then the
+    same command continues."""
     store = Store(_own_store(output) if config.no_cache else _store_path(config))
     try:
         yield store
     except BaseException:
         store.close()
         raise
-    if config.no_cache and not config.dry_run:
+    if config.no_cache and not config.dry_run and artifacts.read_manifest(artifacts.manifest_path(output)).complete:
         store.delete()
     else:
         store.close()

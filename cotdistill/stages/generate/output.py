@@ -48,7 +48,9 @@ class Output:
                 continue
             failure = (failures or {}).get((job.key, job.sample))
             self.not_asked += failure is None
-            reason = failure.message if failure else "not asked"
+            reason = (
+                failure.message if failure else "no answer yet: the run stopped before, or it was deleted meanwhile"
+            )
             self.failed.write({"id": job.prompt.id, "sample": job.sample, "reason": reason})
 
     def writers(self) -> list[ArtifactWriter]:
