@@ -287,3 +287,45 @@ def test_a_key_that_repeats_itself_is_found_wherever_it_is_cut() -> None:
     for start in range(len(key) - least + 1):
         part = key[start : start + least]
         assert part not in masked(f"before {part} after"), part
+
+
+@both
+def test_results_behind_a_redirect_to_a_store_of_files_are_fetched_without_the_key(
+    provider: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("OPENAI_API_KEY", "ANTHROPIC_API_KEY"):
+        monkeypatch.setenv(name, KEY)
+    monkeypatch.setattr(batch, "PACE", Pace(**QUICK))
+    results: list[bytes] = []
+    seen: list[str] = []
+
+    async def run() -> int:
+        async def hand_out(request: web.Request) -> web.Response:
+            seen.append(f"{request.path_qs} {dict(request.headers)}")
+            return web.Response(body=results[-1])
+
+        files = web.Application()
+        files.router.add_get("/{path:.*}", hand_out)
+        runner = web.AppRunner(files, access_log=None)
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+
+        async def answer(request: web.Request, handler: Handler) -> web.StreamResponse:
+            response = await handler(request)
+            if request.path.endswith(("/content", "/results")):
+                assert isinstance(response, web.Response) and isinstance(response.body, bytes)
+                results.append(response.body)
+                raise web.HTTPFound(f"http://127.0.0.1:{runner.addresses[0][1]}/signed?by=us")
+            return response
+
+        try:
+            async with world(tmp_path) as here:
+                here.around = answer
+                manifest = await here.generate(provider, 5)
+                return int(manifest.counts["responses"])
+        finally:
+            await runner.cleanup()
+
+    assert asyncio.run(run()) == 5
+    assert len(seen) == 1 and seen[0].startswith("/signed?by=us")
+    assert found_in(seen[0].encode()) == []

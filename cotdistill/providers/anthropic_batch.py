@@ -31,7 +31,7 @@ from cotdistill.providers.batch_api import (
 )
 from cotdistill.providers.error_body import problem_in
 from cotdistill.providers.errors import clean, failure_of
-from cotdistill.providers.http import open_client
+from cotdistill.providers.http import download, open_client
 from cotdistill.providers.keys import api_key
 from cotdistill.providers.types import BadReplyError, Failure
 
@@ -124,8 +124,8 @@ class AnthropicBatches:
         import httpx2
 
         try:
-            async with aclosing(await self._results(batch)) as response:
-                async for line, whole in lines(response.aiter_bytes()):
+            async with download(lambda: self._results(batch)) as chunks:
+                async for line, whole in lines(chunks):
                     found = parsed(line, _Line)
                     yield unreadable(line, whole) if found is None else _result(found)
         except httpx2.TransportError as error:  # while reading, the SDK does not wrap it

@@ -2,7 +2,8 @@
 
 import os
 import socket
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from types import ModuleType
@@ -10,9 +11,11 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from cotdistill.errors import UsageError
+from cotdistill.providers.types import BadReplyError
 
 CONNECT_TIMEOUT_S = 10.0
 KEEPALIVE_S = 60
+DOWNLOAD_TIMEOUT_S = 600.0
 
 PROXIES = ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY")
 
@@ -21,6 +24,11 @@ OWN_HOSTS = ("api.openai.com", "api.anthropic.com")
 
 class ElsewhereError(Exception):
     """The server redirects to another one, which must get neither the key nor the prompts."""
+
+    def __init__(self, url: str) -> None:
+        parts = urlsplit(url)
+        super().__init__(f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}")
+        self.url = url
 
 
 def open_client(
@@ -121,9 +129,43 @@ def _staying_at(base_url: str) -> Callable[[Any], Awaitable[None]]:
 
     async def check(request: Any) -> None:
         if request.url.origin != home:
-            raise ElsewhereError(f"{request.url.scheme}://{request.url.netloc.decode('ascii', 'replace')}")
+            raise ElsewhereError(str(request.url))
 
     return check
+
+
+@asynccontextmanager
+async def download(open_response: Callable[[], Awaitable[Any]]) -> AsyncIterator[AsyncIterator[bytes]]:
+    """The chunks of a file that the server hands out, or that it redirects to: results may lie in a store of files
+    with a signed URL. What is fetched from there is fetched without key or cookie, as any browser would."""
+    import httpx2
+
+    try:
+        response = await open_response()
+    except Exception as error:
+        url = _elsewhere(error)
+        if url is None:
+            raise
+        timeout = httpx2.Timeout(DOWNLOAD_TIMEOUT_S, connect=CONNECT_TIMEOUT_S)
+        async with (
+            httpx2.AsyncClient(timeout=timeout) as plain,
+            plain.stream("GET", url, follow_redirects=True) as response,
+        ):
+            if not response.is_success:
+                host = urlsplit(url).hostname
+                raise BadReplyError(f"the results lie at {host}, which answers {response.status_code}") from None
+            yield response.aiter_bytes()
+        return
+    try:
+        yield response.aiter_bytes()
+    finally:
+        await response.aclose()
+
+
+def _elsewhere(error: BaseException | None) -> str | None:
+    while error is not None and not isinstance(error, ElsewhereError):
+        error = error.__cause__
+    return error.url if error else None
 
 
 @dataclass

@@ -26,7 +26,7 @@ from cotdistill.providers.batch_api import (
 )
 from cotdistill.providers.error_body import problem_in
 from cotdistill.providers.errors import clean, failure_of
-from cotdistill.providers.http import open_client
+from cotdistill.providers.http import download, open_client
 from cotdistill.providers.keys import api_key
 from cotdistill.providers.types import BadReplyError, Failure
 
@@ -126,11 +126,21 @@ class OpenAIBatches:
         import httpx2
 
         try:
-            async with self._client.files.with_streaming_response.content(file) as response:
-                async for line in lines(response.iter_bytes()):
+            async with download(lambda: self._content(file)) as chunks:
+                async for line in lines(chunks):
                     yield line
         except httpx2.TransportError as error:  # while reading, the SDK does not wrap it
             raise BadReplyError(f"the download of the results broke off: {clean(str(error))}") from None
+
+    async def _content(self, file: str) -> Any:
+        import httpx2
+
+        return await self._client.get(
+            f"/files/{file}/content",
+            cast_to=httpx2.Response,
+            options={"headers": {"Accept": "application/binary"}},
+            stream=True,
+        )
 
 
 class _Problem(msgspec.Struct):

@@ -40,4 +40,6 @@ def build(
             raise UsageError(f"--think-tags: teacher {provider!r} reads its replies in its own way, without tags")
         given["think_tags"] = think_tags
     teacher: Teacher = kind(model=model, timeout_s=timeout_s, **given)
+    if base_url is None and "://" in teacher.base_url:
+        check_base_url(teacher.base_url)  # some find theirs in the environment
     return teacher
