@@ -140,3 +140,11 @@ def test_a_simulated_teacher_says_at_once_what_it_has_no_answer_to(tmp_path: Pat
     missing = 2 if name == "p.jsonl" else 3
     assert [note for note in manifest.notes if note.startswith(f"{missing} of 3 questions have no answer of mock:")]
     assert [one.stop_reason for one in responses(tmp_path)] == ["stop"] * (3 - missing) + ["other"] * missing
+
+
+def test_a_recording_has_the_columns_that_the_prompts_have(tmp_path: Path) -> None:
+    file = tmp_path / "odd.csv"
+    file.write_text("Frage;Antwort\n2+2?;4\n")
+    config = GenerateConfig(teacher=f"mock:{file}", prompt_field="Frage", reference_field="Antwort")
+    stage.run(file, tmp_path / "r.jsonl", config, Notes())
+    assert [(one.text, one.prompt.reference) for one in responses(tmp_path)] == [("4", "4")]

@@ -48,6 +48,8 @@ MARKS = [
     ("<reason>", "</reason>"),
     ("<thoughts>", "</thoughts>"),
     ("[THINK]", "[/THINK]"),
+    ("<|think|>", "<|/think|>"),
+    ("<scratchpad>", "</scratchpad>"),
     ("<seed:think>", "</seed:think>"),
     ("<mm:think>", "</mm:think>"),
     ("<longcat_think>", "</longcat_think>"),

@@ -104,6 +104,18 @@ def test_a_field_of_any_name_is_found(fields: dict[str, Any], kind: str, rule: s
     assert (reply.reasoning, reply.reasoning_kind, reply.reasoning_rule, reply.text) == (TRACE, kind, rule, ANSWER)
 
 
+def test_a_trace_beside_the_message_is_found_too() -> None:
+    choice = {"message": {"content": ANSWER}, "reasoning_content": TRACE, "finish_reason": "stop"}
+    reply = OpenAI("m").read(msgspec.json.encode({"choices": [choice], "usage": COUNTED}))
+    assert (reply.reasoning, reply.text) == (TRACE, ANSWER)
+
+
+def test_a_reply_without_choices_may_be_billed() -> None:
+    with pytest.raises(BadReplyError, match="the reply holds no choices") as caught:
+        OpenAI("m").read(msgspec.json.encode({"choices": [], "usage": COUNTED}))
+    assert caught.value.usage == Usage(input_tokens=21, output_tokens=40)
+
+
 @pytest.mark.parametrize(
     "content",
     [

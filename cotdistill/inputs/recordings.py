@@ -22,8 +22,15 @@ class Recorded(NamedTuple):
     text: str
 
 
-def read(path: Path) -> Iterator[tuple[str, Recorded]]:
-    """Question and answer, in file order; a question may come again with another answer.
+Columns = tuple[str | None, str | None]
+"""Of question and reference."""
+
+USUAL: Columns = (None, None)
+
+
+def read(path: Path, columns: Columns = USUAL) -> Iterator[tuple[str, Recorded]]:
+    """Question and answer, in file order; a question may come again with another answer. `columns` are looked for
+    before the usual ones.
 
     A record is `{question, solutions: [text or {reasoning, text}]}`, the GSM8K release's `{question, <author>:
     {solution}, …}`, one of our own responses, or a prompt with its reference as `PromptFile` reads it, such as a line
@@ -33,10 +40,12 @@ def read(path: Path) -> Iterator[tuple[str, Recorded]]:
     """
     first: Item | None = None
     problem, found = "", 0
-    for item in Source(path).items(BadLines(None, skippable=False)):
+    for item in Source(path, frozenset(name.casefold() for name in columns if name)).items(
+        BadLines(None, skippable=False)
+    ):
         first = first or item
         try:
-            question, answers = _recorded(item.fields)
+            question, answers = _recorded(item.fields, columns)
         except (KeyError, TypeError, IndexError, AttributeError, ValueError) as error:
             problem = problem or (str(error) if isinstance(error, ValueError) else "")
             continue
@@ -46,14 +55,14 @@ def read(path: Path) -> Iterator[tuple[str, Recorded]]:
     if first is None:
         raise CotDistillError(f"{path}: no recorded solutions in it")
     if not found:
-        columns = ", ".join(first.fields) or "nothing"
+        names = ", ".join(first.fields) or "nothing"
         raise CotDistillError(
             f"{path}:{first.number}: expected {{question, answer}}, {{question, solutions}}, GSM8K's model solutions, "
-            f"a response, or a table with a question and an answer; found {columns}{f' ({problem})' if problem else ''}"
+            f"a response, or a table with a question and an answer; found {names}{f' ({problem})' if problem else ''}"
         )
 
 
-def _recorded(record: dict[str, Any]) -> tuple[str, list[Recorded]]:
+def _recorded(record: dict[str, Any], columns: Columns) -> tuple[str, list[Recorded]]:
     prompt = record.get("prompt")
     if isinstance(prompt, dict) and "text" in record:  # a response
         return prompt["messages"][-1]["content"], [Recorded(record.get("reasoning"), record["text"])]
@@ -66,15 +75,16 @@ def _recorded(record: dict[str, Any]) -> tuple[str, list[Recorded]]:
     elif authors:
         answers = [Recorded(None, one) for one in authors]
     else:
-        return _as_prompt(record)
+        return _as_prompt(record, columns)
     if not answers or not all(isinstance(answer.text, str) for answer in answers):
         raise KeyError("solutions")
     return record["question"], answers
 
 
-def _as_prompt(record: dict[str, Any]) -> tuple[str, list[Recorded]]:
+def _as_prompt(record: dict[str, Any], columns: Columns) -> tuple[str, list[Recorded]]:
     fields = Fields(record)
-    reading = layouts.read(fields)
+    question, reference = (name if name and fields.has(name) else None for name in columns)
+    reading = layouts.read(fields, question, reference)
     text = reading.answer if reading.answer is not None else reading.reference
     trace = next((value for name in TRACES if isinstance(value := fields.get(name), str)), None)
     if text is None:

@@ -29,13 +29,13 @@ class Source(Protocol):
     def answer(self, question: str, sample: int) -> Answer: ...
 
 
-def open_source(name: str, *, seed: int = 0) -> Source:
+def open_source(name: str, *, seed: int = 0, columns: recordings.Columns = recordings.USUAL) -> Source:
     """`digit-chains`, or a file of recorded solutions. Raises UsageError for anything else."""
     if name == SCRIPTED:
         return Scripted(seed)
     if not Path(name).is_file():
         raise UsageError(f"no simulated teacher named {name!r}; there is {SCRIPTED!r}, or a file of recorded solutions")
-    return Replay.load(Path(name))
+    return Replay.load(Path(name), columns)
 
 
 @dataclass
@@ -71,10 +71,10 @@ class Replay:
         return self.solutions[max(held, key=len)] if held else []
 
     @classmethod
-    def load(cls, path: Path) -> "Replay":
+    def load(cls, path: Path, columns: recordings.Columns = recordings.USUAL) -> "Replay":
         """From a file that `inputs.recordings` can read. Raises CotDistillError for another one."""
         solutions: dict[str, list[Answer]] = defaultdict(list)
-        for question, answer in recordings.read(path):
+        for question, answer in recordings.read(path, columns):
             solutions[_folded(question)].append(Answer(answer.reasoning, answer.text))
         return cls(path.stem, dict(solutions))
 

@@ -107,11 +107,18 @@ class ChatTeacher(SdkTeacher):
         if error := error_in(completion.get("error")) or error_in(choice.get("error")):  # OpenRouter has either
             raise error
         if not choice:
-            raise BadReplyError(f"the reply holds no choices: {excerpt(raw)}")
+            counts = mapping(completion.get("usage"))
+            raise BadReplyError(
+                f"the reply holds no choices: {excerpt(raw)}",
+                usage=chat_usage(counts, empty=True),
+                cost_usd=billed(counts, zero=self.provider == "openrouter"),
+            )
         message, served = mapping(choice.get("message")), word(completion.get("model"))
         content, counts = parts(message.get("content")), mapping(completion.get("usage"))
         refusal = text(message.get("refusal")) or content.refusal
         trace, rule = _trace(message, content.thoughts)
+        if not (trace.there or trace.sealed):  # some gateways put it beside the message
+            trace, rule = _trace({**choice, "content": None}, [])
         if trace.text and (summarised(self.model) or summarised(served)):
             trace = trace._replace(summary=True)
         found = Body(

@@ -51,8 +51,9 @@ def check_base_url(url: str) -> str:
     if parts.query or parts.fragment:
         raise UsageError(
             f"--base-url {shown!r}: holds a query ({'?' if parts.query else '#'}…), which requests would lose. Put a "
-            "key into its variable, such as OPENAI_API_KEY; for Azure give "
-            "https://RESOURCE.openai.azure.com/openai/v1, which needs no api-version"
+            "key into its variable, such as OPENAI_API_KEY; for Azure's api-version "
+            "ask teacher azure with https://RESOURCE.openai.azure.com, or https://RESOURCE.openai.azure.com/openai/v1, "
+            "which needs no api-version"
         )
     if not parts.hostname or any(letter.isspace() for letter in url):
         raise UsageError(f"--base-url {shown!r}: names no host; expected such as http://host:8000/v1")

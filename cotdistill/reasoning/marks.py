@@ -49,7 +49,13 @@ INTERCHANGEABLE = frozenset({"think", "thinking", "thought", "thoughts", "reason
 _FAMILIES = {
     **{name: _element(name, later=name.startswith("think")) for name in sorted(INTERCHANGEABLE)},
     "LongCat": _element("longcat_think", later=True),
-    "Mistral": Family(r"\[THINK\]", r"\[/THINK\]"),
+    # What prompts ask for
+    **{name: _element(name) for name in ("scratchpad", "inner_monologue", "inner_thoughts", "chain_of_thought")},
+    "pipes": Family(
+        r"<\|(?:think|thinking|begin_of_thinking|think_start)\|>",
+        r"<\|(?:/think|/thinking|end_of_thinking|think_end)\|>",
+    ),
+    "Mistral": Family(r"\[(?:THINK|THINKING|REASONING)\]", r"\[/(?:THINK|THINKING|REASONING)\]"),
     "Kimi": Family("◁think▷", "◁/think▷"),
     "Cohere": Family(r"<\|START_THINKING\|>", r"<\|END_THINKING\|>"),
     "OpenThoughts": Family(r"<\|begin_of_thought\|>", r"<\|end_of_thought\|>"),

@@ -26,8 +26,10 @@ def build(
     concurrency: int | None = None,
     timeout_s: float = 600.0,
     think_tags: Tags = (),
+    columns: tuple[str | None, str | None] = (None, None),
 ) -> Teacher:
-    """`PROVIDER:MODEL` -> a teacher, not yet opened. Raises UsageError for anything else."""
+    """`PROVIDER:MODEL` -> a teacher, not yet opened. `columns` are those of question and reference, for a teacher that
+    reads a prompt file itself. Raises UsageError for anything else."""
     provider, colon, model = spec.partition(":")
     if not colon or not model:
         raise UsageError(f"teacher {spec!r}: expected PROVIDER:MODEL, such as openai:gpt-6-luna or mock:digit-chains")
@@ -35,8 +37,11 @@ def build(
     given: dict[str, Any] = {} if base_url is None else {"base_url": check_base_url(base_url)}
     if concurrency is not None:
         given["concurrency"] = concurrency
+    known = {field.name for field in dataclasses.fields(kind)}
+    if "columns" in known:
+        given["columns"] = columns
     if think_tags:
-        if "think_tags" not in {field.name for field in dataclasses.fields(kind)}:
+        if "think_tags" not in known:
             raise UsageError(f"--think-tags: teacher {provider!r} reads its replies in its own way, without tags")
         given["think_tags"] = think_tags
     teacher: Teacher = kind(model=model, timeout_s=timeout_s, **given)

@@ -24,6 +24,8 @@ class Teacher:
     concurrency: int = MOST_IN_FLIGHT
     timeout_s: float = 600.0
     think_tags: Tags = ()
+    columns: tuple[str | None, str | None] = (None, None)
+    """Of question and reference in a recording, where the prompts have columns of these names."""
     provider: str = field(default="mock", init=False)
     _wire: OpenAITeacher = field(init=False, repr=False)
     _stack: AsyncExitStack = field(default_factory=AsyncExitStack, init=False, repr=False)
@@ -36,7 +38,7 @@ class Teacher:
         from cotdistill.mock.sources import open_source
         from cotdistill.mock.teacher import ServerConfig
 
-        config = ServerConfig(source=open_source(self.model))
+        config = ServerConfig(source=open_source(self.model, columns=self.columns))
         # The port differs from run to run, so it stays out of request keys and records.
         self._wire.base_url = await self._stack.enter_async_context(running(config)) + "/v1"
         await self._stack.enter_async_context(self._wire)

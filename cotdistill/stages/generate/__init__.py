@@ -60,8 +60,8 @@ def run(
     """
     check(config)
     prompts = hub.fetch(prompts, progress.note)
-    tags = own_tags(config.think_tags)
-    teacher = teachers.build(config.teacher, config.base_url, config.concurrency, config.timeout_s, tags)
+    tags, columns = own_tags(config.think_tags), (config.prompt_field, config.reference_field)
+    teacher = teachers.build(config.teacher, config.base_url, config.concurrency, config.timeout_s, tags, columns)
     if config.batch:
         open_batches(teacher)  # raises for a teacher without a Batch API, also in a dry run
     prices = prices_of(teacher, config)
