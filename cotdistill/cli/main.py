@@ -6,6 +6,7 @@ The options come from the fields of the configs (`config.py`), so a command here
 import dataclasses
 import signal
 import sys
+import threading
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -264,7 +265,8 @@ def main() -> NoReturn:
     """Run the command line; every explained failure is one line on stderr and its exit code. SIGTERM, which a service
     manager sends, ends a command as Ctrl-C does."""
     as_json = log.wants_json(sys.argv[1:])
-    signal.signal(signal.SIGTERM, _interrupt)
+    if threading.current_thread() is threading.main_thread():  # no other may
+        signal.signal(signal.SIGTERM, _interrupt)
     try:
         _check_words(sys.argv[1:])
         code = app(standalone_mode=not as_json)

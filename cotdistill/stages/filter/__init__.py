@@ -1,7 +1,7 @@
 """Responses -> kept | dropped: verify, filter in order, select per prompt. Every dropped one has a reason."""
 
 import dataclasses
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -59,8 +59,7 @@ def run(
     ):
         screen.judge.join(session)
         current.read(responses, allow_modified=config.allow_modified, written_by="generate")
-        for option, path in _named(config):
-            current.read(path, allow_modified=config.allow_modified, option=option)
+        _record(current, config, _named(config))
         progress.begin("filter", current.inputs[0].records)
         sieve = Sieve.build(config)
         said: list[str] = []
@@ -88,6 +87,7 @@ def run(
                     for outcome in sieve.sift(samples):
                         (keeping if isinstance(outcome, Judged) else dropping).write(outcome)
                 progress.update(keeping.records + dropping.records, f"{keeping.records} kept")
+            _record(current, config, _chosen_by_prompts(config, sieve.funnel.used))
             check_some_decided(sieve.funnel.statuses, sieve.funnel.first_error, str(responses))
             current.notes += [*ordered.notes(), *sieve.funnel.notes(), *said]
             current.notes += bad.notes()
@@ -110,6 +110,19 @@ def _named(config: FilterConfig) -> Iterator[tuple[str, Path]]:
     for folder, option, spec in [*specs, *(("filters", "filter", spec) for spec in config.filter)]:
         if spec is not None and spec != NOTHING:
             yield from ((option, path) for path in plugins.files(folder, spec))
+
+
+def _chosen_by_prompts(config: FilterConfig, used: Iterable[str]) -> Iterator[tuple[str, Path]]:
+    """The files of verifiers that prompts asked for themselves."""
+    specs = [spec for spec in used if spec not in (config.verify, NOTHING)]
+    yield from (
+        ("verify", path) for path in dict.fromkeys(p for spec in specs for p in plugins.files("verifiers", spec))
+    )
+
+
+def _record(current: artifacts.Run, config: FilterConfig, files: Iterable[tuple[str, Path]]) -> None:
+    for option, path in files:
+        current.read(path, allow_modified=config.allow_modified, option=option)
 
 
 def _results(config: FilterConfig, screen: Screen, responses: Path) -> Iterator[Result]:

@@ -50,6 +50,8 @@ def run(kept: Path, train: Path, config: FormatConfig, progress: Progress) -> Ma
         ExitStack() as stack,
     ):
         current.read(kept, allow_modified=config.allow_modified, written_by="filter")
+        for path in students.recorded_files(config.student or ""):
+            current.read(path, allow_modified=config.allow_modified, option="student")
         bad = stack.enter_context(BadLines(artifacts.sibling(train, "bad.jsonl") if config.skip_bad else None))
         rows, held, prompts = (stack.enter_context(ArtifactWriter(path)) for path in paths)
         seen = 0
