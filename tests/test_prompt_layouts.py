@@ -13,6 +13,7 @@ import pyarrow  # type: ignore[import-untyped]
 import pytest
 from pyarrow import parquet
 
+from cotdistill.artifacts.json_lines import BadLines
 from cotdistill.errors import CotDistillError
 from cotdistill.inputs.prompt_files import PromptFile
 from tests.conftest import SHARED
@@ -196,16 +197,22 @@ SETS = [
     read("one_of_a_list", {"problem": "P", "final_answer": ["7"]}, "P", "7"),
     read("dotted", {"ask": {"text": "P"}, "gold": {"value": 7}}, "P", "7", prompt_field="ask.text",
          reference_field="gold.value"),
-    read("humaneval", {"prompt": "def f(x):", "entry_point": "f",
+    read("humaneval", {"prompt": "import re\n\ndef f(x):", "entry_point": "f",
                        "test": "def check(candidate):\n    assert candidate(1)"},
-         "def f(x):", "def check(candidate):\n    assert candidate(1)\n\n\ncheck(f)\n", None,
-         "judge with --verify code"),
+         "import re\n\ndef f(x):", '{"test": "def check(candidate):\\n    assert candidate(1)", "entry_point": "f", '
+         '"setup": "import re"}', "code", "judge with --verify code"),
+    read("squad", {"context": "In Rome.", "question": "Where?", "answers": {"text": ["Rome", "Rome"]}},
+         "In Rome.\n\nWhere?", None, None, "not used: answers"),
+    read("squad_told", {"context": "In Rome.", "question": "Where?", "answers": {"text": ["Rome", "Rome"]}},
+         "In Rome.\n\nWhere?", "Rome", reference_field="answers.text"),
+    read("bbh", {"input": "True or False is", "target": "True"}, "True or False is", "True"),
+    refused("trivia", {"question": "Who?", "answer": {"value": "Ann", "aliases": []}}, "dict of 2; .*such as answer.v"),
     read("mbpp", {"text": "Write f.", "code": "…", "test_list": ["assert f(1) == 2"], "test_setup_code": "import re"},
-         "Write f.\n\nYour code should pass these tests:\n\nassert f(1) == 2", "import re\nassert f(1) == 2"),
+         "Write f.\n\nYour code should pass these tests:\n\nassert f(1) == 2", "import re\nassert f(1) == 2", "code"),
     read("mbpp_sanitized", {"prompt": "Write f.", "test_imports": ["import re"], "test_list": ["assert f(1)"]},
-         "Write f.\n\nYour code should pass these tests:\n\nassert f(1)", "import re\nassert f(1)"),
+         "Write f.\n\nYour code should pass these tests:\n\nassert f(1)", "import re\nassert f(1)", "code"),
     read("apps", {"question": "Add.", "input_output": '{"inputs": ["1 2\\n"], "outputs": ["3\\n"]}'}, "Add.",
-         '[{"stdin": "1 2\\n", "stdout": "3\\n"}]'),
+         '[{"stdin": "1 2\\n", "stdout": "3\\n"}]', "code"),
     refused("several", {"problem": "P", "final_answer": ["7", "8"]}, "final_answer: expected one reference, got list"),
     refused("nothing", {"text": "P"}, "no question: expected one of messages.*found text. Name the column with --pro"),
 ]  # fmt: skip
@@ -296,6 +303,14 @@ def test_a_column_that_was_asked_for_and_is_not_there_is_named(
     path.write_bytes(rows({"Nr": 1, "question": "a?"}, {"question": "b?"}))
     with pytest.raises(CotDistillError, match=problem):
         list(PromptFile(path, **options))
+
+
+def test_a_column_that_the_first_record_lacks_is_a_slip_in_the_option_and_no_line_to_set_aside(tmp_path: Path) -> None:
+    path = tmp_path / "p.jsonl"
+    path.write_bytes(rows({"question": "a?"}, {"question": "b?"}))
+    for options in ({"fields": frozenset({"level"})}, {"id_field": "Nr"}, {"prompt_field": "ask"}):
+        with pytest.raises(CotDistillError, match=r"p\.jsonl:1: .*its columns are: question$"):
+            list(PromptFile(path, bad=BadLines(tmp_path / "bad.jsonl"), **options))  # type: ignore[arg-type]
 
 
 def test_a_repeated_id_names_the_line_that_has_it_also_where_that_id_is_a_hash(tmp_path: Path) -> None:

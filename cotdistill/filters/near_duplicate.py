@@ -26,7 +26,8 @@ class Filter:
 
     Of copies the one with the most right samples stays, else one with a reference, else the first; the reason names it.
 
-    Remembers 3 to 6 kB a problem of 50 words, at most 14 kB; of answers, only those to the current prompt.
+    Remembers about 1 kB a problem of 50 words with numbers, 3 to 6 kB one without, at most 14 kB; of answers, only
+    those to the current prompt.
     """
 
     remembers: ClassVar[bool] = True

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 from cotdistill.inputs.values import Fields, as_text, is_missing, shown, simple
 
 LETTERS = string.ascii_uppercase
-OPTION_COLUMNS = ("choices", "options", "endings", "answers")
+OPTION_COLUMNS = ("choices", "options", "endings")
 INDEX_COLUMNS = ("answer_idx", "answer_index", "correct_idx", "correct_index", "label", "cop", "gold", "correct_option")
 KEY_COLUMNS = (
     *("answer_idx", "answer_index", "correct_idx", "correct_index", "answerkey", "answer_key", "correct_option"),
@@ -62,6 +62,8 @@ def options_of(fields: Fields) -> Options | None:
             value = fields.get(f"question.{column}")
         if value is not None and (found := _in_one_column(value, fields.name(column) or "question")):
             return found
+    if isinstance(answers := fields.get("answers"), list) and fields.get("label") is not None:  # ReClor; not SQuAD
+        return _in_one_column(answers, fields.name("answers") or "answers")
     return _in_columns(fields) or _right_and_wrong(fields)
 
 

@@ -2,6 +2,7 @@
 public data sets. docs/prompts.md lists them."""
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,7 +19,7 @@ QUESTION_FIELDS = (*CHAT_FIELDS, "prompt", "question", "problem", "instruction",
 QUESTIONS_WITH_OPTIONS = ("question_stem", "ctx", "goal", "sentence", "stem")
 REFERENCE_FIELDS = (
     *("reference", "answer", "final_answer", "expected_answer", "ground_truth", "gold_answer", "reference_answer"),
-    *("correct_answer", "reward_model.ground_truth", "solution"),
+    *("correct_answer", "reward_model.ground_truth", "gold", "target", "solution"),
 )
 ANSWER_FIELDS = ("output", "response", "completion")
 """Answers written to be learnt from. A long one is a reference only where it says a final answer."""
@@ -30,6 +31,7 @@ SHORT_ANSWER = 100
 """In letters. A longer answer, or one of several lines, is no reference by itself: no verifier could compare it."""
 
 _MOST_CASES = 200
+_IMPORT = re.compile(r"^(?:from|import) .+", re.MULTILINE)
 _ANNOUNCED = ("conclusion", "boxed", "hashes", "answer_line")
 
 
@@ -159,11 +161,13 @@ def _take_tests(fields: Fields, reading: Reading) -> bool:
     """Tests of a program, as the verifier `code` runs them: HumanEval's, MBPP's, APPS' pairs of input and output."""
     test, entry, listed = fields.get("test"), fields.get("entry_point"), fields.get("test_list")
     if isinstance(test, str) and isinstance(entry, str):
-        call = f"\n\n\ncheck({entry})\n" if "def check(" in test and f"\ncheck({entry})" not in test else ""
-        reading.reference, columns = test.rstrip() + call, ["test", "entry_point"]
+        suite = {"test": test, "entry_point": entry}
+        if imports := "\n".join(_IMPORT.findall(reading.question)):  # that an answer may leave out
+            suite["setup"] = imports
+        reading.reference, columns = json.dumps(suite, ensure_ascii=False), ["test", "entry_point"]
     elif listed is not None:
-        imports, setup = _list(fields.get("test_imports") or []), fields.get("test_setup_code") or ""
-        lines = [*map(str, imports), str(setup), *map(str, _list(listed))]
+        setup = [*_list(fields.get("test_imports") or []), fields.get("test_setup_code") or ""]
+        lines = list(map(str, [*setup, *_list(listed)]))
         reading.reference, columns = "\n".join(line for line in lines if line.strip()), ["test_list"]
         columns += [name for name in ("test_imports", "test_setup_code") if fields.get(name) is not None]
     elif cases := _cases(fields.get("input_output")):
@@ -173,6 +177,7 @@ def _take_tests(fields: Fields, reading: Reading) -> bool:
     for name in columns:
         fields.use(name)
     reading.answer, reading.reference_from = reading.reference, " and ".join(map(repr, columns))
+    reading.verifier = "code"  # not run by that: filter then asks for --verify code instead of judging by spelling
     reading.remarks.append("the reference is a program's tests: judge with --verify code")
     return True
 
@@ -215,12 +220,12 @@ def _take_reference(fields: Fields, reading: Reading, column: str) -> None:
     value = fields.take(column)
     if value is None:
         return
-    if isinstance(value, list) and len(value) == 1:
+    if isinstance(value, list) and value and all(one == value[0] for one in value):
         value = value[0]
     if isinstance(value, list | Mapping):
-        raise ValueError(
-            f"{column}: expected one reference, got {kind(value)}; name the column of one with --reference-field"
-        )
+        inside = f", such as {column}.{next(iter(value))}" if isinstance(value, Mapping) else ""
+        advice = f"name the column of one with --reference-field{inside}"
+        raise ValueError(f"{column}: expected one reference, got {kind(value)}; {advice}")
     text = as_text(value, column)
     if is_missing(text):
         return
