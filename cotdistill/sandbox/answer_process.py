@@ -15,7 +15,7 @@ import sys
 import types
 from typing import Any
 
-from cotdistill.sandbox.lockdown import lock_down
+from cotdistill.sandbox.lockdown import end_with_the_judge, lock_down
 from cotdistill.sandbox.peer import Peer, plain_of
 from cotdistill.sandbox.proxies import Remote, number_of
 from cotdistill.sandbox.wire import Packed, Packer, Unpacker
@@ -31,6 +31,7 @@ _OPERATORS = {"getitem", "setitem", "delitem", "lt", "le", "gt", "ge", "neg", "p
 def main() -> None:
     with os.fdopen(int(sys.argv[1]), encoding="utf-8", errors="surrogatepass") as file:
         job = json.loads(file.read())
+    end_with_the_judge(job["lifeline"])
     lock_down(job["cpu_s"], job["memory_bytes"], job["file_bytes"], job["drop"])
     if len(sys.argv) == 2:
         run(job["program"], "__main__")

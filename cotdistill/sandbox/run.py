@@ -140,6 +140,7 @@ class _Processes:
     isolation: Isolation
     all: list["subprocess.Popen[bytes]"] = field(default_factory=list)
     overdue: bool = False
+    _lifeline: tuple[int, int] = field(default_factory=os.pipe)
     _directory: "tempfile.TemporaryDirectory[str] | None" = None
 
     def __enter__(self) -> "_Processes":
@@ -150,6 +151,8 @@ class _Processes:
     def __exit__(self, *_: object) -> None:
         for process in self.all:
             self._end(process)
+        for fd in self._lifeline:
+            os.close(fd)
         if self._directory:
             self._directory.cleanup()
 
@@ -161,7 +164,7 @@ class _Processes:
         here = self._directory.name if self._directory else "/"
         environment = _ENVIRONMENT if here == "/" else {**_ENVIRONMENT, "HOME": here, "TMPDIR": here}
         with _handed_over(fds), tempfile.TemporaryFile() as file:
-            _fill(file, json.dumps({**job, "drop": self.isolation.method != "none"}))
+            _fill(file, json.dumps({**job, "drop": self.isolation.method != "none", "lifeline": self._lifeline[0]}))
             given = [file.fileno(), *fds]
             process = subprocess.Popen(
                 self.isolation.command(module, [str(one) for one in given]),
@@ -170,7 +173,7 @@ class _Processes:
                 stderr=stdout,
                 cwd=here,
                 env=environment,
-                pass_fds=given,
+                pass_fds=[*given, self._lifeline[0]],
                 start_new_session=True,
             )
         self.all.append(process)

@@ -17,7 +17,7 @@ import unittest
 from typing import Any
 
 from cotdistill.sandbox import pytest_stand_in
-from cotdistill.sandbox.lockdown import lock_down
+from cotdistill.sandbox.lockdown import end_with_the_judge, lock_down
 from cotdistill.sandbox.peer import Ended
 from cotdistill.sandbox.session import (
     Hollow,
@@ -41,6 +41,7 @@ class Absent(Exception):
 def main() -> None:
     with os.fdopen(int(sys.argv[1]), encoding="utf-8", errors="surrogatepass") as file:
         job = json.loads(file.read())
+    end_with_the_judge(job["lifeline"])
     lock_down(job["cpu_s"], job["memory_bytes"], job["file_bytes"], job["drop"])
     sys.stdout = sys.stderr = io.StringIO()
     report_fd = int(sys.argv[2])
