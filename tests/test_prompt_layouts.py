@@ -310,7 +310,7 @@ def test_a_column_that_the_first_record_lacks_is_a_slip_in_the_option_and_no_lin
     path.write_bytes(rows({"question": "a?"}, {"question": "b?"}))
     for options in ({"fields": frozenset({"level"})}, {"id_field": "Nr"}, {"prompt_field": "ask"}):
         with pytest.raises(CotDistillError, match=r"p\.jsonl:1: .*its columns are: question$"):
-            list(PromptFile(path, bad=BadLines(tmp_path / "bad.jsonl"), **options))  # type: ignore[arg-type]
+            list(PromptFile(path, bad=BadLines(tmp_path / "bad.jsonl"), **options))
 
 
 def test_a_repeated_id_names_the_line_that_has_it_also_where_that_id_is_a_hash(tmp_path: Path) -> None:
