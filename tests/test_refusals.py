@@ -102,6 +102,38 @@ def test_a_second_prompt_confirms_that_the_account_is_refused(provider: str, tmp
     assert len(server.requests) <= 20 + 2 * 4, "no more than were in flight"
 
 
+@both
+@pytest.mark.parametrize(("code", "ends"), [("odd", False), ("invalid_api_key", True)])
+def test_the_one_prompt_that_is_left_does_not_end_the_next_run_either(
+    provider: str, code: str, ends: bool, tmp_path: Path
+) -> None:
+    """All others are in the store; a status alone is no proof against them, the provider's own code is."""
+    left = 3
+
+    async def run() -> Manifest | CotDistillError:
+        def reply(number: int, body: dict[str, Any]) -> Scripted:
+            asked = int(body["messages"][-1]["content"])
+            return refusal(provider, 403, code) if asked == left else answer(provider)
+
+        async with serving(reply) as server:
+            url = server.url + ("/v1" if provider == "openai" else "")
+            config = GenerateConfig(teacher=f"{provider}:m", base_url=url)
+            made: Manifest | CotDistillError
+            for _ in range(2):
+                try:
+                    made = await asyncio.to_thread(stage.run, prompts, tmp_path / "r.jsonl", config, Notes())
+                except CotDistillError as error:
+                    made = error
+            return made
+
+    prompts = tmp_path / "prompts.jsonl"
+    prompts.write_text("".join(json.dumps({"id": f"p{n}", "question": str(n)}) + "\n" for n in range(10)))
+    made = asyncio.run(run())
+    assert isinstance(made, AccountError) == ends
+    if isinstance(made, Manifest):
+        assert (made.counts["responses"], made.counts["failed"]) == (9, 1)
+
+
 def test_the_same_prompt_again_confirms_nothing(tmp_path: Path) -> None:
     made, server, _ = generate(
         tmp_path, "openai", 6, lambda n: refusal("openai", 403, "forbidden") if n == 5 else answer("openai"), samples=4

@@ -26,6 +26,8 @@ class Refusals:
     sending."""
 
     max_wait_s: float = MAX_WAIT_S
+    known: bool = False
+    """The store has answers of this teacher from earlier runs: a vague refusal needs a second prompt from the start."""
     _answered: bool = False
     _suspect: Question | None = field(default=None, repr=False)
     _suspected_at: int = -1
@@ -42,7 +44,7 @@ class Refusals:
         """The failure as it counts for the run. Raises CotDistillError when nothing but web pages comes."""
         self._count_pages(failure)
         failure = unless_too_long(failure, self.max_wait_s)
-        if failure.kind != "account" or not self._answered:
+        if failure.kind != "account" or not (self._answered or (self.known and failure.vague)):
             return failure
         if self._suspect is None:
             self._suspect, self._suspected_at = question, sent

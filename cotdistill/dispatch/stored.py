@@ -44,6 +44,8 @@ class Terms:
     timeout_s: float = 600.0
     max_attempts: int = 8
     max_wait_s: float = MAX_WAIT_S
+    known: bool = False
+    """Earlier runs have answers of this teacher in the store."""
     budget: Budget | None = None
 
 
@@ -85,6 +87,7 @@ class StoredTeacher:
             session.stop,
             terms.max_wait_s,
         )
+        self.retrier.refusals.known = terms.known
         await self.teacher.__aenter__()
         await self.limiter.__aenter__()
         return self

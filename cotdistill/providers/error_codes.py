@@ -126,6 +126,10 @@ _SENTENCES: dict[Meaning, tuple[str, ...]] = {
 _WHOLE = {meaning: re.compile("|".join(each), re.IGNORECASE) for meaning, each in _SENTENCES.items()}
 
 
+VAGUE_STATUSES = (402, 403, 404)
+"""Gateways and firewalls give them for a single request too."""
+
+
 def meaning_of(status: int | None, codes: tuple[str, ...], message: str) -> Meaning | None:
     """None where neither the codes nor the sentence nor the status say anything particular.
 

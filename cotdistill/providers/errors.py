@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from cotdistill.masking import masked_message
 from cotdistill.providers.error_body import Problem, problem_in
-from cotdistill.providers.error_codes import Meaning, meaning_of
+from cotdistill.providers.error_codes import VAGUE_STATUSES, Meaning, meaning_of
 from cotdistill.providers.http import ElsewhereError
 from cotdistill.providers.rate_limits import rate_limits, reset_s, retry_after_s
 from cotdistill.providers.types import BadReplyError, Failure
@@ -58,7 +58,8 @@ def failure_of(status: int | None, problem: Problem, headers: Any = None) -> Fai
         return _web_page(status or 200, problem.web_page, headers)
     meaning = meaning_of(status, problem.codes, problem.message) or _otherwise(status, headers)
     if meaning in ("spent", "key", "model", "policy", "prompt"):
-        return Failure(_KINDS[meaning], _WORDS.get(meaning, "{}").format(words))
+        vague = status in VAGUE_STATUSES and meaning_of(None, problem.codes, problem.message) != meaning
+        return Failure(_KINDS[meaning], _WORDS.get(meaning, "{}").format(words), vague=vague)
     may_retry = headers.get("x-should-retry")
     if may_retry == "false":
         if meaning == "quota":
@@ -93,7 +94,7 @@ def _web_page(status: int, title: str, headers: Any) -> Failure:
     where = "a proxy or firewall stands between, or --base-url is wrong"
     words = f"{status}: a web page{named} came instead of an answer of the API: {where}"
     if status == 404:
-        return Failure("account", words, from_page=True)
+        return Failure("account", words, from_page=True, vague=True)
     if status == 200 or status >= 500 or status in (408, 425, 429):
         pushed = meaning_of(status, (), "") if status != 200 else None
         return Failure("retry", words, retry_after_s(headers), _push_back(pushed or "retry"), from_page=True)

@@ -76,6 +76,8 @@ class Failure:
     limits: RateLimits | None = None
     from_page: bool = False
     """A web page came instead of an answer of the API."""
+    vague: bool = False
+    """Of the account by a status alone (402, 403, 404), which a gateway also gives for one prompt."""
 
 
 class BadReplyError(Exception):

@@ -137,7 +137,14 @@ def _ask(plan: Plan, session: Session, survey: Survey, progress: Progress) -> As
         config.output_tpm,
         at_once=plan.teacher.provider == "local" or config.concurrency is not None,
     )
-    terms = Terms(survey.prices, limits, config.timeout_s, config.max_attempts, 60 * config.max_wait)
+    terms = Terms(
+        survey.prices,
+        limits,
+        config.timeout_s,
+        config.max_attempts,
+        60 * config.max_wait,
+        known=survey.wanted > survey.missing,
+    )
     progress.begin("generate", survey.open if plan.judge else survey.missing)
     spending = Spending(survey.prices, survey.missing, wants_traces(plan.config))
     with session.opened(plan.teacher, terms) as stored:
