@@ -18,6 +18,7 @@ COMMANDS = [
     "finetune",
     "evaluate",
     "run",
+    "status",
     "init",
     "report",
     "demo",

@@ -172,3 +172,20 @@ def test_init_quotes_what_it_writes(tmp_path: Path) -> None:
     starter.write(tmp_path / "mine", "judge", "mock:digit-chains", 'my "best" student')
     text = (tmp_path / "mine" / "recipe.toml").read_text()
     assert tomllib.loads(text)["finetune"]["student"] == 'my "best" student'
+
+
+def test_status_says_where_a_recipe_stands_and_sends_and_writes_nothing(sums: Path) -> None:
+    before = cotdistill("status", sums / "recipe.toml")
+    assert (before.returncode, (sums / "runs").exists()) == (DONE, False), before.stderr
+    assert "no complete run yet" in before.stdout and "generate  runs: first run" in before.stdout
+    change = (sums / "recipe.toml").read_text().replace("[filter]", "[filter]\nkeep_incorrect = true")
+    (sums / "recipe.toml").write_text(change)
+    assert cotdistill("run", sums / "recipe.toml").returncode == DONE
+    after = json.loads(cotdistill("status", sums / "recipe.toml", "--json").stdout)
+    assert after["last"]["directory"].startswith("sums/runs/") and after["unfinished"] is None
+    assert after["last"]["figures"]["responses"] == 1
+    assert after["next"] == dict.fromkeys(("generate", "filter", "format"), "nothing new")
+    (sums / "prompts.jsonl").write_text(GOOD.replace("a=6", "a=5"))
+    (sums / "runs" / "latest" / "kept.jsonl").unlink()
+    changed = cotdistill("status", sums / "recipe.toml").stdout
+    assert "generate  runs: sums/prompts.jsonl changed" in changed, changed

@@ -19,6 +19,11 @@ LABELS = {
     "stop": "finished",
     "length": "cut at the token cap",
     "padding_share": "padding",
+    "output_tokens": "output tokens, guessed from stored answers",
+    "cost_usd": "cost in USD, guessed from stored answers",
+    "cost_usd_batch": "cost in USD with --batch, guessed from stored answers",
+    "cost_usd_at_most": "cost in USD at most, every answer at its cap",
+    "cost_usd_at_most_batch": "cost in USD at most with --batch",
     "prompts_by_pass_rate": "prompts by share of right samples",
     "tokens_per_s": "tokens a second",
 }

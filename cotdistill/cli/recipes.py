@@ -1,9 +1,10 @@
 """The commands around a recipe: `init` writes one, `run` runs it, `push` publishes what it made."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -13,9 +14,13 @@ from cotdistill.cli.options import load_env
 from cotdistill.cli.outcome import as_json_text, exit_code, in_words
 from cotdistill.errors import CotDistillError, StoppedError, UsageError
 
+if TYPE_CHECKING:
+    from cotdistill.recipes.recipe import Recipe
+
 
 def register(app: typer.Typer) -> None:
     app.command("run", cls=GroupedCommand, epilog=example("cotdistill run recipe.toml --set generate.samples=8"))(run)
+    app.command("status", cls=GroupedCommand, epilog=example("cotdistill status recipe.toml"))(status)
     app.command("init", cls=GroupedCommand, epilog=example("cotdistill init sums --task maths --yes"))(init)
     app.command(
         "push", cls=GroupedCommand, epilog=example("cotdistill push runs/latest/student me/sums-135m --dry-run")
@@ -45,18 +50,10 @@ def run(
     """Run the stages of a recipe that are new or changed; for cron."""
     from cotdistill import progress
     from cotdistill.recipes import run
-    from cotdistill.recipes.recipe import read
-    from cotdistill.recipes.seen import Seen, words_from
+    from cotdistill.recipes.seen import Seen
 
-    if not recipe.is_file():
-        raise UsageError(f"{recipe}: no such recipe; `cotdistill init` writes one")
-    started_in = Path.cwd()
-    os.chdir(recipe.parent)  # so that paths in it, and .env, are those beside it, wherever cron starts
-    load_env()
     changes = [*(change or []), *([f"keep={keep}"] if keep else [])]
-    with progress.about(recipe=str(recipe)):
-        chosen = read(Path(recipe.name), changes, shown=str(recipe))
-        words = words_from(chosen, started_in)
+    with _opened(recipe, changes) as (chosen, words):
         reporter = Seen(progress.for_stderr(quiet=quiet, log_format=log_format), words)
         try:
             if plan:
@@ -64,14 +61,6 @@ def run(
                     log.say(f"{stage:<9} {words(said)}")
                 return
             outcome = run.run(chosen, reporter)
-        except KeyboardInterrupt:
-            raise StoppedError("interrupted; the same command continues") from None
-        except CotDistillError as error:
-            error.args = (f"{recipe}: {words(str(error))}",)
-            raise
-        except OSError as error:
-            where = words(str(error.filename or "file"))
-            raise CotDistillError(f"{recipe}: {where}: {error.strerror or error}") from None
         finally:
             reporter.close()
         if as_json:
@@ -80,6 +69,52 @@ def run(
             for line in in_words(outcome, words(str(outcome.directory))):
                 reporter.note(line)
     raise typer.Exit(exit_code(outcome))
+
+
+@contextmanager
+def _opened(recipe: Path, changes: Sequence[str] = ()) -> Iterator[tuple["Recipe", Callable[[str], str]]]:
+    """A recipe, checked, in its own directory, and what turns its paths in a text into paths from where the person is.
+
+    Errors inside name the recipe as it was given."""
+    from cotdistill import progress
+    from cotdistill.recipes.recipe import read
+    from cotdistill.recipes.seen import words_from
+
+    if not recipe.is_file():
+        raise UsageError(f"{recipe}: no such recipe; `cotdistill init` writes one")
+    started_in = Path.cwd()
+    os.chdir(recipe.parent)  # so that paths in it, and .env, are those beside it, wherever cron starts
+    load_env()
+    with progress.about(recipe=str(recipe)):
+        chosen = read(Path(recipe.name), changes, shown=str(recipe))
+        words = words_from(chosen, started_in)
+        try:
+            yield chosen, words
+        except KeyboardInterrupt:
+            raise StoppedError("interrupted; the same command continues") from None
+        except CotDistillError as error:
+            error.args = (f"{recipe}: {words(str(error))}",)
+            raise
+        except OSError as error:
+            where = words(str(error.filename or "file"))
+            raise CotDistillError(f"{recipe}: {where}: {error.strerror or error}") from None
+
+
+def status(
+    recipe: Annotated[Path, typer.Argument(help="A TOML file; `cotdistill init` writes one.", metavar="RECIPE")],
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON, for a monitor.")] = False,
+) -> None:
+    """Show a recipe's last run, what this month has cost, and what the next run would do."""
+    from cotdistill import progress
+    from cotdistill.recipes import status
+    from cotdistill.recipes.seen import Seen
+
+    with _opened(recipe) as (chosen, words):
+        found = status.of(chosen, Seen(progress.Silent(), words))
+        if as_json:
+            log.say(words(status.as_json(found)))
+        else:
+            log.say("\n".join(map(words, status.in_words(found))))
 
 
 def init(

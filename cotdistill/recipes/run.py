@@ -60,8 +60,9 @@ def run(recipe: Recipe, progress: Progress) -> Outcome:
         return _Chain(recipe, progress).run()
 
 
-def plan(recipe: Recipe, progress: Progress) -> list[tuple[str, str]]:
-    """Each stage with what would happen to it and why; sends nothing, writes nothing."""
+def plan(recipe: Recipe, progress: Progress, *, estimate: bool = True) -> list[tuple[str, str]]:
+    """Each stage with what would happen to it and why, and with `estimate` what generate would ask and cost; sends
+    nothing, writes nothing."""
     chain = _Chain(recipe, progress)
     lines: list[tuple[str, str]] = []
     for step in chain.steps():
@@ -69,8 +70,8 @@ def plan(recipe: Recipe, progress: Progress) -> list[tuple[str, str]]:
             lines.append((step.stage, "nothing new"))
             continue
         lines.append((step.stage, f"runs: {step.why}"))
-        if step.stage == "generate":
-            lines.append(("", chain.estimate(step)))
+        if step.stage == "generate" and estimate:
+            lines += [("", line) for line in chain.estimate(step).splitlines()]
         rest = list(recipe.stages)[list(recipe.stages).index(step.stage) + 1 :]
         lines += [(stage, "runs if its input changes") for stage in rest]
         break

@@ -103,7 +103,8 @@ class Survey:
         for name, usage in costs.items():
             cost = self.prices.cost(usage)
             if cost is None:
-                results["cost"] = "unknown; give --price-in and --price-out"
+                free = {"mock": "none, the teacher is simulated", "local": "none, the teacher runs here"}
+                results["cost"] = free.get(self.prices.provider, "unknown; give --price-in and --price-out")
                 continue
             results[name] = f"{cost:.2f}"
             if self.prices.provider in BATCHED:

@@ -1,0 +1,79 @@
+"""Where a recipe stands: its last complete run, one that was stopped, what the next one would do."""
+
+from typing import Any
+
+import msgspec
+
+from cotdistill.progress import Progress
+from cotdistill.recipes import run
+from cotdistill.recipes.directories import Directories, Run
+from cotdistill.recipes.recipe import Recipe
+
+
+class Status(msgspec.Struct, frozen=True, kw_only=True):
+    """For a person and for a monitor. `next` says of each stage what the next run would do, and why."""
+
+    recipe: str
+    last: dict[str, Any] | None
+    unfinished: dict[str, Any] | None
+    next: dict[str, str]
+
+
+def of(recipe: Recipe, progress: Progress) -> Status:
+    """Sends nothing to a teacher and writes nothing."""
+    found = Directories(recipe.runs, recipe.path).runs()
+    complete = [one for one in found if one.record.complete]
+    newest = found[-1] if found and not found[-1].record.complete else None
+    planned = run.plan(recipe, progress, estimate=False)
+    return Status(
+        recipe=recipe.shown,
+        last=_told(complete[-1]) if complete else None,
+        unfinished=_told(newest) if newest else None,
+        next={stage: words for stage, words in planned if stage},
+    )
+
+
+def _told(one: Run) -> dict[str, Any]:
+    record = one.record
+    stages = {name: {"did": stage.did, "complete": stage.complete} for name, stage in record.stages.items()}
+    figures = {name: change["now"] for name, change in record.changes.items() if isinstance(change, dict)}
+    return {
+        "directory": str(one.path),
+        "started_at": record.started_at,
+        "ended_at": record.ended_at,
+        "under_way": record.begun,
+        "stages": stages,
+        "figures": figures,
+    }
+
+
+def as_json(status: Status) -> str:
+    return msgspec.json.encode(status).decode()
+
+
+def in_words(status: Status) -> list[str]:
+    lines = [f"{status.recipe}:"]
+    if status.last is None:
+        lines.append("  no complete run yet")
+    else:
+        figures = ", ".join(
+            f"{name.replace('_', ' ')} {_figure(name, v)}" for name, v in status.last["figures"].items()
+        )
+        failed = [name for name, stage in status.last["stages"].items() if not stage["complete"]]
+        lines.append(f"  last complete run: {status.last['directory']}, ended {status.last['ended_at']}")
+        lines += [f"    {figures}"] * bool(figures)
+        lines += [f"    some prompts failed in {name}; the next run asks for them again" for name in failed]
+    if status.unfinished:
+        at = (
+            status.unfinished["under_way"]
+            or "the stage after " + (list(status.unfinished["stages"])[-1:] or ["none"])[0]
+        )
+        lines.append(f"  unfinished run: {status.unfinished['directory']}, at {at}; `run` continues it")
+    lines.append("  next run:")
+    return lines + [f"    {stage:<9} {words}" for stage, words in status.next.items()]
+
+
+def _figure(name: str, value: Any) -> str:
+    if name.endswith("accuracy"):
+        return f"{value:.1%}"
+    return f"{value:,}" if isinstance(value, int) else str(value)
