@@ -185,6 +185,8 @@ def test_a_month_s_budget_ends_the_run_with_code_4_and_counts_what_the_store_hol
         again = cotdistill("run", recipe)
         assert again.returncode == BUDGET, again.stderr
     assert server.billed() - bought <= 20, "what was left of it, and no more"
+    spent = json.loads(cotdistill("status", recipe, "--json").stdout)
+    assert 0.9 < float(spent["spent_this_month_usd"]) <= spent["max_cost_per_month"] == 1.0
     assert cotdistill("run", recipe, "--set", "max_cost_per_month=1000").returncode == DONE
 
 

@@ -8,7 +8,6 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -24,6 +23,7 @@ from cotdistill.publishing import data_set_card
 from cotdistill.recipes import directories, empty, record
 from cotdistill.recipes.directories import Directories
 from cotdistill.recipes.lookups import OF_THIS_RUN
+from cotdistill.recipes.month import spent_this_month
 from cotdistill.recipes.recipe import Recipe
 from cotdistill.recipes.record import RunRecord, StageRecord
 
@@ -201,7 +201,7 @@ class _Chain:
         if limit is None or asking is None or stage not in ("generate", "filter", "evaluate"):
             return None
         if self.budget is None:
-            left = Decimal(str(limit)) - _spent_this_month(self.recipe, asking)
+            left = Decimal(str(limit)) - spent_this_month(self.recipe.path, asking)
             self.progress.note(f"{left:.2f} of {limit} USD a month are left")
             name = f"max_cost_per_month = {limit}; what is left of it:"
             self.budget = Budget(max(left, Decimal(0)), name, too_small=BudgetError)
@@ -281,15 +281,3 @@ def _finetune(here: Path, options: Any, progress: Progress, resumed: bool) -> Ma
         except UsageError as error:
             progress.note(f"starting afresh: {error}")
     return finetune.run(here / "train.jsonl", here / "student", options, progress)
-
-
-def _spent_this_month(recipe: Recipe, options: Any) -> Decimal:
-    from cotdistill import teachers
-    from cotdistill.stages.generate import prices_of
-    from cotdistill.store.location import store_path
-    from cotdistill.store.spending import month_of, spent_since
-
-    teacher = teachers.build(options.teacher, options.base_url)
-    begin, _ = month_of(datetime.now(UTC))
-    prices = prices_of(teacher, options)
-    return spent_since(store_path(options.cache), begin, teacher, prices, str(recipe.path.resolve()))

@@ -4,9 +4,11 @@ from typing import Any
 
 import msgspec
 
+from cotdistill.errors import CotDistillError
 from cotdistill.progress import Progress
 from cotdistill.recipes import run
 from cotdistill.recipes.directories import Directories, Run
+from cotdistill.recipes.month import spent_this_month
 from cotdistill.recipes.recipe import Recipe
 
 
@@ -16,6 +18,9 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     recipe: str
     last: dict[str, Any] | None
     unfinished: dict[str, Any] | None
+    spent_this_month_usd: str | None
+    """None where a price is not known."""
+    max_cost_per_month: float | None
     next: dict[str, str]
 
 
@@ -29,8 +34,17 @@ def of(recipe: Recipe, progress: Progress) -> Status:
         recipe=recipe.shown,
         last=_told(complete[-1]) if complete else None,
         unfinished=_told(newest) if newest else None,
+        spent_this_month_usd=_spent(recipe),
+        max_cost_per_month=recipe.max_cost_per_month,
         next={stage: words for stage, words in planned if stage},
     )
+
+
+def _spent(recipe: Recipe) -> str | None:
+    try:
+        return f"{spent_this_month(recipe.path, recipe.stages['generate']):.4f}"
+    except CotDistillError:
+        return None
 
 
 def _told(one: Run) -> dict[str, Any]:
@@ -69,6 +83,9 @@ def in_words(status: Status) -> list[str]:
             or "the stage after " + (list(status.unfinished["stages"])[-1:] or ["none"])[0]
         )
         lines.append(f"  unfinished run: {status.unfinished['directory']}, at {at}; `run` continues it")
+    limit = "" if status.max_cost_per_month is None else f" of {status.max_cost_per_month}"
+    spent = status.spent_this_month_usd
+    lines.append(f"  spent this month: {f'{spent}{limit} USD' if spent else 'unknown, for a price is not known'}")
     lines.append("  next run:")
     return lines + [f"    {stage:<9} {words}" for stage, words in status.next.items()]
 
