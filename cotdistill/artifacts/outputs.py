@@ -55,6 +55,12 @@ def check_inputs(places: Sequence[Place], inputs: Iterable[Path]) -> None:
                 raise UsageError(f"{source}: is both input and output{_means(place)}; give another path")
 
 
+def check_store(store: Path) -> None:
+    """A store is written where it stands, also through a link, so it must be a file. Raises UsageError."""
+    if store.exists() and not store.is_file():
+        raise UsageError(f"{store}: expected a store of answers, or nothing; found {obstacle(store.resolve())}")
+
+
 def always(path: Path) -> bool:
     """For names that are ours alone, such as `.partial` ones."""
     return True

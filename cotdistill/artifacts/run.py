@@ -179,6 +179,8 @@ def run(
     OutputLockedError when another process holds the output.
     """
     places = _places(stage, output, directory, siblings, also)
+    for store in stores:
+        outputs.check_store(store)
     outputs.check(places, [store.with_name(store.name + ending) for store in stores for ending in _STORE_FILES])
     _check_options(options)
     current = Run(stage, output, options, packages, places, stores)

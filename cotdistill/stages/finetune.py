@@ -10,6 +10,7 @@ from cotdistill.artifacts import Manifest, lineage
 from cotdistill.artifacts.json_lines import BadLines
 from cotdistill.config import FinetuneConfig, check
 from cotdistill.progress import Progress
+from cotdistill.store.location import store_path
 
 if TYPE_CHECKING:
     from cotdistill.training.job import Job
@@ -35,7 +36,13 @@ def run(rows: Path, student_dir: Path, config: FinetuneConfig, progress: Progres
         bad = BadLines(artifacts.sibling(student_dir, "bad.jsonl") if config.skip_bad else None)
         options = dataclasses.asdict(config)
         places = student_directory.places(student_dir, bad.path)
-        with artifacts.run("finetune", student_dir, options, PACKAGES, directory=True, also=places) as current, bad:
+        stores = [store_path()]
+        with (
+            artifacts.run(
+                "finetune", student_dir, options, PACKAGES, directory=True, also=places, stores=stores
+            ) as current,
+            bad,
+        ):
             current.read(rows, allow_modified=config.allow_modified, written_by="format")
             if config.eval_data:
                 current.read(Path(config.eval_data), allow_modified=config.allow_modified, option="eval_data")

@@ -115,7 +115,13 @@ class Judge:
 
     def notes(self) -> list[str]:
         """What a verifier has to say at the end, such as its cost."""
-        return [note for verifier in self._built.values() for note in getattr(verifier, "notes", list)()]
+        notes: list[str] = []
+        for spec, verifier in self._built.items():
+            try:
+                notes += map(str, getattr(verifier, "notes", list)())
+            except plugins.FAILURES as error:
+                raise plugins.failure(error, f"verifier {spec!r}", "its notes") from error
+        return notes
 
     def describe(self) -> str:
         return verified_with(self.used)

@@ -50,7 +50,7 @@ def run(
     work = working_path(kept)
     places = outputs.replaced(Place(work, outputs.never, f"-o {kept}"))
     store = store_path(config.cache) if screen.judge.asks else None
-    stores = [store] if store else []
+    stores = [store_path(config.cache)]
     with (
         artifacts.run(
             "filter", kept, _options(config), PACKAGES, siblings=siblings, also=places, stores=stores

@@ -23,6 +23,7 @@ from cotdistill.publishing import data_set_card
 from cotdistill.records import Judged, Prompt
 from cotdistill.stages.format.features import Features
 from cotdistill.stages.format.rows import Rows
+from cotdistill.store.location import store_path
 
 
 def run(kept: Path, train: Path, config: FormatConfig, progress: Progress) -> Manifest:
@@ -46,7 +47,9 @@ def run(kept: Path, train: Path, config: FormatConfig, progress: Progress) -> Ma
         *outputs.replaced(Place(work, outputs.never, f"-o {train}")),
     ]
     with (
-        artifacts.run("format", train, dataclasses.asdict(config), siblings=siblings, also=places) as current,
+        artifacts.run(
+            "format", train, dataclasses.asdict(config), siblings=siblings, also=places, stores=[store_path()]
+        ) as current,
         ExitStack() as stack,
     ):
         current.read(kept, allow_modified=config.allow_modified, written_by="filter")
