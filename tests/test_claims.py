@@ -6,10 +6,22 @@ import os
 import signal
 import subprocess
 import sys
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
+from cotdistill import teachers
+from cotdistill.artifacts import Manifest
+from cotdistill.config import GenerateConfig
 from cotdistill.dispatch.claims import Claims
+from cotdistill.dispatch.stored import key_of
+from cotdistill.dispatch.waits import Waits
+from cotdistill.progress import Silent
+from cotdistill.providers.types import Request
+from cotdistill.records import Message
+from cotdistill.stages import generate
+from cotdistill.store.location import default_path
+from tests import virtual_time
 from tests.conftest import ROOT
 from tests.scripted_server import Scripted, completion, serving
 
@@ -111,3 +123,60 @@ def test_one_that_leaves_does_not_drop_the_claims_of_another_in_its_process(tmp_
                 return (await taken.communicate())[1].decode()
 
     assert "BlockingIOError" in asyncio.run(run())
+
+
+def test_claims_of_a_run_that_hangs_delay_only_their_own_prompts(tmp_path: Path) -> None:
+    prompts(tmp_path)
+    claimed = [f"question {n}" for n in range(0, COUNT, 2)]
+    said: list[str] = []
+
+    class Notes(Silent):
+        def note(self, message: str) -> None:
+            said.append(message)
+
+    async def run() -> tuple[int, Manifest]:
+        free = asyncio.Event()
+
+        def answer(number: int, body: dict[str, Any]) -> Scripted:
+            if number + 1 == COUNT - len(claimed):
+                free.set()
+            return Scripted(completion("4"))
+
+        async with serving(answer) as server:
+            config = GenerateConfig(teacher="openai:m", base_url=f"{server.url}/v1", concurrency=4)
+            teacher = teachers.build(config.teacher, config.base_url)
+            cap = config.max_output_tokens
+            with Claims(default_path()) as claims:
+                async with AsyncExitStack() as held:
+                    for question in claimed:
+                        key = key_of(teacher, Request((Message(role="user", content=question),), cap))
+                        await held.enter_async_context(claims.of(key, 0, asyncio.Event()))
+                    run = asyncio.to_thread(generate.run, tmp_path / "p.jsonl", tmp_path / "r.jsonl", config, Notes())
+                    running = asyncio.create_task(run)
+                    await asyncio.wait_for(free.wait(), 60)
+                    before = len(server.requests)
+                return before, await running
+
+    before, manifest = asyncio.run(run())
+    assert before == COUNT - len(claimed), "all others were asked meanwhile"
+    assert manifest.complete and manifest.counts["bought"] == COUNT
+
+
+def test_a_long_wait_is_said_once_a_minute_with_what_would_end_it() -> None:
+    said: list[str] = []
+
+    async def run() -> None:
+        waits = Waits(said.append)
+        watch = asyncio.create_task(waits.watch())
+        with waits.on("the other run"), waits.on("the other run"):
+            await asyncio.sleep(29)
+            assert not said
+            await asyncio.sleep(100)
+        await asyncio.sleep(200)
+        watch.cancel()
+
+    virtual_time.run(run())
+    assert said == [
+        "waiting for 30 s now for the other run (2 requests)",
+        "waiting for 90 s now for the other run (2 requests)",
+    ]

@@ -302,6 +302,60 @@ def test_a_truncated_answer_is_not_bought_again_for_a_larger_cap_alone(tmp_path:
     assert any("5 answers were cut" in note and "--retry-truncated" in note for note in manifests[1].notes)
 
 
+def test_a_cut_answer_never_beats_an_older_complete_one(tmp_path: Path) -> None:
+    needs_50: Answer = lambda number, body: Scripted(  # noqa: E731
+        completion("…", "length") if body["max_tokens"] < 50 else completion("4")
+    )
+    caps = [{"max_output_tokens": cap} for cap in (800, 20, 700)]
+    manifests, asked = runs(tmp_path, needs_50, 3, *caps)
+    assert asked == [3, 0, 0], "each complete answer took 5 tokens, which any of these caps has room for"
+    assert [manifest.counts["stop"] for manifest in manifests] == [3, 3, 3]
+
+    long: Answer = lambda number, body: Scripted(  # noqa: E731
+        {
+            **completion("4" if body["max_tokens"] > 50 else "…", "stop" if body["max_tokens"] > 50 else "length"),
+            "usage": {"prompt_tokens": 7, "completion_tokens": 50 if body["max_tokens"] > 50 else body["max_tokens"]},
+        }
+    )
+    manifests, asked = runs(tmp_path, long, 3, *caps)
+    assert asked == [3, 3, 0]
+    assert manifests[2].counts["stop"] == 3, "not the cut ones, though they are newer"
+
+
+def test_the_ceiling_of_a_dry_run_counts_every_sample_that_may_be_needed(tmp_path: Path) -> None:
+    options = {"samples": 8, "until_accepted": 1, "max_output_tokens": 100, "price_in": 1.0, "price_out": 10.0}
+    wrong: Answer = lambda number, body: Scripted(completion("5"))  # noqa: E731
+    (dry, _, after), asked = runs(
+        tmp_path, wrong, 50, {**options, "dry_run": True}, {**options, "limit": 10}, {**options, "dry_run": True}
+    )
+    assert (dry.counts["to_ask"], dry.counts["to_ask_at_most"]) == (50, 400)
+    assert asked == [0, 80, 0], "the bound is reached by ten of the fifty"
+    assert dry.results["output_tokens_at_most"] == 400 * 100
+    assert Decimal(dry.results["cost_usd_at_most"]) >= Decimal(400 * 1000) / 1_000_000
+    assert (after.counts["to_ask"], after.counts["to_ask_at_most"]) == (40, 320)
+
+
+def test_a_teacher_without_a_batch_api_has_no_batch_price(tmp_path: Path) -> None:
+    config = GenerateConfig(teacher="deepseek:deepseek-chat", dry_run=True)
+    manifest = stage.run(questions(tmp_path, 3), tmp_path / "r.jsonl", config, Silent())
+    assert "cost_usd_at_most" in manifest.results
+    assert not any(name.endswith("_batch") for name in manifest.results)
+
+
+def test_a_failure_is_that_of_every_id_of_its_content(tmp_path: Path) -> None:
+    (tmp_path / "p.jsonl").write_text('{"id": "a", "question": "same"}\n{"id": "b", "question": "same"}\n')
+
+    async def run() -> None:
+        async with serving(lambda number, body: Scripted({"error": {"message": "too odd"}}, 400)) as server:
+            config = GenerateConfig(teacher="openai:m", base_url=f"{server.url}/v1")
+            await asyncio.to_thread(stage.run, tmp_path / "p.jsonl", tmp_path / "r.jsonl", config, Silent())
+
+    asyncio.run(run())
+    failed = [json.loads(line) for line in (tmp_path / "r.failed.jsonl").read_text().splitlines()]
+    assert [one["id"] for one in failed] == ["a", "b"]
+    assert all("too odd" in one["reason"] for one in failed)
+
+
 def test_an_answer_longer_than_a_smaller_cap_is_asked_for_again(tmp_path: Path) -> None:
     answer: Answer = lambda number, body: Scripted(completion("4"))  # noqa: E731
     _, asked = runs(tmp_path, answer, 2, {"max_output_tokens": 20}, {"max_output_tokens": 4})
