@@ -51,7 +51,7 @@ MORE = [
     ("max_cost_per_month=-1", "max_cost_per_month: expected at least 0, got -1"),
     ("max_cost_per_month=nan", "max_cost_per_month: expected at least 0, got nan"),
     ("max_cost_per_month=inf", "max_cost_per_month: expected a number, at least 0, got inf"),
-    ("max_cost_per_month=5", "max_cost_per_month: the price of 'digit-chains' is not known"),
+    ("max_cost_per_month=5", "max_cost_per_month: generate.teacher: the price of 'digit-chains' is not known"),
     ('prompts=""', "prompts: expected a text that is not empty"),
     ('prompts="none.jsonl"', "prompts: none.jsonl: "),
     ('prompts="folder"', "prompts: folder: "),
@@ -85,6 +85,7 @@ MORE = [
     ("generate.max_cost=-1", "generate.max_cost: expected at least 0, got -1"),
     ("generate.max_cost=1", "generate.max_cost: the price of 'digit-chains' is not known"),
     ("generate.price_out=nan", "generate.price_out: expected at least 0, got nan"),
+    ('generate.think_tags=["<a>"]', "generate.think_tags: "),
     ("generate.limit=0", "generate.limit: expected at least 1, got 0"),
     ('generate.prompt_field="quesiton"', "prompts: prompts.jsonl"),
     ('generate.id_field="Nr"', "prompts: prompts.jsonl:1: no column 'Nr' (--id-field)"),
@@ -109,6 +110,7 @@ MORE = [
     ('filter.against=["empty.jsonl"]', "filter.against: empty.jsonl: no prompts in it"),
     ('filter.select="shortest:k=0"', "filter.select: shortest:k: expected int >= 1, got '0'"),
     ("filter.incorrect_weight=0.5", "filter.incorrect_weight: goes with --keep-incorrect"),
+    ('filter.cache="folder"', "filter.cache: folder: is a directory"),
     ("filter.workers=0", "filter.workers: expected at least 1, got 0"),
     ('filter.explain="p1"', "filter.explain: not in a recipe"),
     ('format.format="csv"', "format.format: no format named 'csv'"),
@@ -151,6 +153,10 @@ MORE = [
     ('evaluate.base_url="http://localhost/v1"', "evaluate.base_url: goes with a student or baseline PROVIDER:MODEL"),
     ("evaluate.batch_size=0", "evaluate.batch_size: expected at least 1, got 0"),
     ("evaluate.concurrency=0", "evaluate.concurrency: expected at least 1, got 0"),
+    ('evaluate.cache="prompts.jsonl"', "evaluate.cache: prompts.jsonl: is no store of answers"),
+    ("evaluate.max_cost=-1", "evaluate.max_cost: expected at least 0, got -1"),
+    ("evaluate.price_in=1", "evaluate.price_in: goes with --price-out"),
+    ("evaluate.price_out=1", "evaluate.price_out: goes with --price-in"),
     ("evaluate.limit=0", "evaluate.limit: expected at least 1, got 0"),
     ("evaluate.threads=0", "evaluate.threads: expected at least 1, got 0"),
     ('evaluate.write_weak="w.jsonl"', "evaluate.write_weak: not in a recipe"),
@@ -269,6 +275,19 @@ def test_a_month_s_budget_without_a_store_is_refused() -> None:
     assert "max_cost_per_month: is counted from the store, and generate.no_cache keeps none" in problems(
         "max_cost_per_month=5", "generate.no_cache=true", *prices
     )
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ('filter.verify="judge:teacher=vllm:q,base_url=http://localhost:1/v1"', "filter.verify: the price of 'q'"),
+        ("evaluate.baseline=vllm:q", "evaluate.baseline: the price of 'q'"),
+        ("evaluate.student=vllm:q", "evaluate.student: the price of 'q'"),
+    ],
+)
+def test_a_month_s_budget_needs_the_price_of_whoever_is_paid(change: str, words: str) -> None:
+    prices = ("generate.price_in=1", "generate.price_out=1")
+    assert f"max_cost_per_month: {words} is not known" in problems("max_cost_per_month=5", *prices, change)
 
 
 @pytest.mark.parametrize("text", ["Think about v1.5 " * 40, "Short.\n", "a/b.c\x00d", "prompts.jsonl"])

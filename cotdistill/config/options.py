@@ -30,7 +30,7 @@ def option(default: Any, help: str, metavar: str = "", *, panel: str = "", names
 
     `panel` is its group in --help, and the `rare` ones stand in --help-all only. `names` says what its text stands
     for, so that it can be looked for before anything is sent: a plug-in folder (verifiers, filters, selectors,
-    formats), a teacher, a student, a template, or a file (examples, rows, prompts).
+    formats), a teacher, a student, a template, a store, or a file (examples, rows, prompts).
     """
     metadata = {"help": help, "metavar": metavar, "panel": panel, "names": names, "rare": rare}
     return field(default=default, metadata=metadata)

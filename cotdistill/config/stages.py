@@ -93,7 +93,9 @@ class GenerateConfig:
         None, "USD per million input tokens, where the price is unknown.", "USD", panel="Money"
     )
     price_out: Amount | None = option(None, "USD per million output tokens.", "USD", panel="Money")
-    cache: Text | None = option(None, "Store of paid answers (default: $COTDISTILL_CACHE).", "PATH", panel="Money")
+    cache: Text | None = option(
+        None, "Store of paid answers (default: $COTDISTILL_CACHE).", "PATH", panel="Money", names="store"
+    )
     no_cache: bool = option(
         False, "Use a store for this output alone; it is deleted when the output is done.", panel="Money"
     )
@@ -126,6 +128,7 @@ class FilterConfig:
         "Store of a judge's paid answers (default: $COTDISTILL_CACHE).",
         "PATH",
         panel="Verify and filter",
+        names="store",
         rare=True,
     )
     against: tuple[Text, ...] = option(
@@ -315,7 +318,7 @@ class EvaluateConfig:
         None, "At most N requests in flight to a server (default: measured).", "N", panel="Speed", rare=True
     )
     cache: Text | None = option(
-        None, "Store of paid answers (default: $COTDISTILL_CACHE).", "PATH", panel="Money", rare=True
+        None, "Store of paid answers (default: $COTDISTILL_CACHE).", "PATH", panel="Money", names="store", rare=True
     )
     max_cost: Amount | None = option(None, "Never spend more than this in one run.", "USD", panel="Money", rare=True)
     price_in: Amount | None = option(

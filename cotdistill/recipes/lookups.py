@@ -118,9 +118,10 @@ def writable(folder: Path) -> None:
         raise UsageError(f"{there}: cannot be written to")
 
 
-def priced(chosen: config.GenerateConfig) -> None:
-    asked = teachers.build(chosen.teacher, chosen.base_url)
-    if chosen.price_in is None and chosen.price_out is None:
+def priced(spec: str, base_url: str | None, price_in: float | None, price_out: float | None) -> None:
+    """A budget needs the price of whoever is asked: a given one, or a published one."""
+    asked = teachers.build(spec, base_url)
+    if price_in is None or price_out is None:
         prices = pricing.Prices(asked.provider, asked.model)
         if prices.cost(Usage(input_tokens=1, output_tokens=1)) is None:
             raise UsageError(f"the price of {asked.model!r} is not known; give price_in and price_out")

@@ -97,7 +97,6 @@ def looks(chosen: Any) -> Iterator[tuple[str, Callable[[], object]]]:
 
 def _generate(chosen: config.GenerateConfig) -> Iterator[tuple[str, Callable[[], object]]]:
     yield "teacher", partial(lookups.teacher, chosen.teacher, chosen.base_url)
-    yield "cache", partial(lookups.store, chosen.cache)
     try:
         teacher = teachers.build(chosen.teacher, chosen.base_url)
     except CotDistillError:
@@ -109,7 +108,7 @@ def _generate(chosen: config.GenerateConfig) -> Iterator[tuple[str, Callable[[],
     if chosen.batch:
         yield "batch", partial(open_batches, teacher)
     if chosen.max_cost is not None:
-        yield "max_cost", partial(lookups.priced, chosen)
+        yield from (("max_cost", look) for _, look in _priced(chosen))
 
 
 def _evaluate(chosen: config.EvaluateConfig) -> Iterator[tuple[str, Callable[[], object]]]:
@@ -118,8 +117,29 @@ def _evaluate(chosen: config.EvaluateConfig) -> Iterator[tuple[str, Callable[[],
     for name in over_api:
         where = "student" if name == chosen.student else "baseline"
         yield where, partial(lookups.teacher, name, chosen.base_url)
+    if chosen.max_cost is not None:
+        yield from (("max_cost", look) for _, look in _priced(chosen))
     if chosen.base_url and not over_api:
         yield "base_url", partial(lookups.refuse, "goes with a student or baseline PROVIDER:MODEL; none is given")
+
+
+def _priced(chosen: Any) -> Iterator[tuple[str, Callable[[], object]]]:
+    """Looks at the price of each model that a stage pays for: teacher, judge, students over an API."""
+    if isinstance(chosen, config.GenerateConfig) and chosen.teacher:
+        yield "teacher", partial(lookups.priced, chosen.teacher, chosen.base_url, chosen.price_in, chosen.price_out)
+    if isinstance(chosen, config.EvaluateConfig):
+        for name in filter(_costs, (chosen.student, *chosen.baseline)):
+            given = (chosen.price_in, chosen.price_out) if name == chosen.student else (None, None)
+            where = "student" if name == chosen.student else "baseline"
+            yield where, partial(lookups.priced, name, chosen.base_url, *given)
+    verify = plugins.parse(getattr(chosen, "verify", None) or "none")[1]
+    if _costs(judge := verify.get("teacher", "")):
+        prices = (float(verify[name]) if name in verify else None for name in ("price_in", "price_out"))
+        yield "verify", partial(lookups.priced, judge, verify.get("base_url"), *prices)
+
+
+def _costs(name: str) -> bool:
+    return teachers.is_teacher(name) and not name.startswith("mock:")
 
 
 def _local_students(chosen: Any) -> Iterator[str]:
@@ -151,12 +171,14 @@ def _check_month(recipe: Recipe, problems: Problems) -> None:
         problems.add(
             "max_cost_per_month", "is counted from the store, and generate.no_cache keeps none. Leave one of them out"
         )
-    try:
-        lookups.priced(generate)
-    except UsageError as error:
-        problems.add("max_cost_per_month", str(error))
-    except CotDistillError:
-        pass  # said of the teacher already
+    for stage, chosen in recipe.stages.items():
+        for name, look in _priced(chosen):
+            try:
+                look()
+            except UsageError as error:
+                problems.add("max_cost_per_month", f"{stage}.{name}: {error}")
+            except (CotDistillError, ValueError):
+                pass  # said of the teacher, or of the verifier, already
 
 
 def _check_layout(options: dict[str, Any], problems: Problems) -> None:
@@ -184,4 +206,5 @@ _LOOKS: dict[str, Callable[[str], object]] = {
     "examples": templates.examples,
     "prompts": lambda path: lookups.prompts(Path(path)),
     "rows": lookups.rows,
+    "store": lookups.store,
 }
