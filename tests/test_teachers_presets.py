@@ -48,8 +48,8 @@ def ask(provider: str, scripted: Scripted, asked: Request, path: str = "") -> tu
         ("deepseek", None, {"thinking": {"type": "enabled"}}),
         ("deepseek", "high", {"thinking": {"type": "enabled"}, "reasoning_effort": "high"}),
         ("deepseek", "none", {"thinking": {"type": "disabled"}}),
-        ("openrouter", None, {"reasoning": {"enabled": True}}),
-        ("openrouter", "low", {"reasoning": {"effort": "low"}}),
+        ("openrouter", None, {"reasoning": {"enabled": True}, "usage": {"include": True}}),
+        ("openrouter", "low", {"reasoning": {"effort": "low"}, "usage": {"include": True}}),
         ("ollama", "high", {"reasoning_effort": "high"}),
         ("vllm", None, {}),
         (

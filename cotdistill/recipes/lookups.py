@@ -8,7 +8,6 @@ from cotdistill import config, plugins, pricing, students, teachers
 from cotdistill.artifacts.json_lines import open_input
 from cotdistill.errors import CotDistillError, UsageError
 from cotdistill.inputs.prompt_files import PromptFile
-from cotdistill.providers.keys import api_key
 from cotdistill.providers.sdk_teacher import SdkTeacher
 from cotdistill.records import Usage
 from cotdistill.students import hub
@@ -31,7 +30,7 @@ def teacher(spec: str, base_url: str | None) -> None:
 
         open_source(model)
     elif isinstance(built, SdkTeacher):
-        api_key(built.key, built.provider, built.base_url)
+        built.api_key()
 
 
 def student(name: str) -> None:

@@ -17,3 +17,7 @@ class Teacher(ChatTeacher):
 
     def reasoning(self, effort: str | None) -> dict[str, Any]:
         return {"reasoning": {"effort": effort} if effort else {"enabled": True}}
+
+    def wire(self, body: dict[str, Any]) -> dict[str, Any]:
+        """Asks for the cost too: https://openrouter.ai/docs/use-cases/usage-accounting"""
+        return {**super().wire(body), "usage": {"include": True}}
