@@ -11,6 +11,8 @@ from typing import Any, NamedTuple
 
 import pyarrow  # type: ignore[import-untyped]
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from pyarrow import parquet
 
 from cotdistill.artifacts.json_lines import BadLines
@@ -341,3 +343,46 @@ def test_the_collected_inputs_have_their_references(name: str) -> None:
     if name == "multiple_choice_index.jsonl":
         assert prompts[0].verifier == "choice"
         assert "A) iron\nB) wood\nC) air\nD) salt" in prompts[0].messages[-1].content
+
+
+COLUMNS = [
+    *("id", "tags", "verifier", "messages", "conversations", "prompt", "question", "instruction", "input", "context"),
+    *("choices", "options", "endings", "answers", "answerKey", "label", "answer", "correct", "cop", "answer_idx"),
+    *("opa", "opb", "A", "B", "C", "option1", "option2", "sol1", "sol2", "Correct Answer", "Incorrect Answer 1"),
+    *("test", "entry_point", "test_list", "input_output", "solution", "output", "system", "reward_model"),
+]
+SCALARS = (
+    st.none() | st.booleans() | st.integers(-2, 4) | st.floats() | st.sampled_from(["A", "b)", "1", " ", "[]", "x y"])
+)
+VALUES = st.recursive(
+    SCALARS,
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(["role", "content", "from", "value", "text", "label", "stem", "choices", "type", "inputs"]),
+            inner | st.sampled_from(["user", "assistant", "system", "text"]),
+            max_size=3,
+        )
+    ),
+    max_leaves=6,
+)
+
+
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(record=st.dictionaries(st.sampled_from(COLUMNS), VALUES, min_size=1, max_size=7))
+def test_whatever_stands_in_the_known_columns_is_a_prompt_or_one_clear_line(
+    record: dict[str, Any], tmp_path: Path
+) -> None:
+    path = tmp_path / "any.jsonl"
+    path.write_bytes(rows(record))
+    file = PromptFile(path, tag_fields=("label",))
+    try:
+        (prompt,) = file
+    except CotDistillError as error:
+        assert str(error).startswith(f"{path}:") and "\n" not in str(error)
+    else:
+        assert prompt.messages[-1].role == "user"
+        assert prompt.messages[-1].content.strip()
+        assert prompt.reference is None or prompt.reference.strip()
+        assert prompt.id.strip()
+        assert file.describe()

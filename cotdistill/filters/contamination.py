@@ -9,7 +9,8 @@ from typing import Literal
 
 from cotdistill.filters._copies import shown
 from cotdistill.filters._texts import every_turn, folded, problem, words
-from cotdistill.inputs.prompt_files import Entry, PromptFile
+from cotdistill.inputs.entries import Entry
+from cotdistill.inputs.prompt_files import PromptFile
 from cotdistill.plugins import Files, Share
 from cotdistill.records import Judged
 

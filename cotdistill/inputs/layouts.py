@@ -1,8 +1,6 @@
 """One record of a person's file -> what is asked and what the right answer is: the usual columns and the layouts of
 public data sets. docs/prompts.md lists them."""
 
-import json
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,6 +8,7 @@ from typing import Any
 from cotdistill.answers.extract import cut_reference, final_answer
 from cotdistill.inputs.choices import options_of, right_letter
 from cotdistill.inputs.conversations import chat, turns_of
+from cotdistill.inputs.programs import Tests, as_list, tests_of
 from cotdistill.inputs.values import Fields, as_text, is_missing, kind
 from cotdistill.reasoning import split
 from cotdistill.records import Message
@@ -30,8 +29,6 @@ KEPT_AS_IS = ("id", "verifier", "tags")
 SHORT_ANSWER = 100
 """In letters. A longer answer, or one of several lines, is no reference by itself: no verifier could compare it."""
 
-_MOST_CASES = 200
-_IMPORT = re.compile(r"^(?:from|import) .+", re.MULTILINE)
 _ANNOUNCED = ("conclusion", "boxed", "hashes", "answer_line")
 
 
@@ -68,7 +65,9 @@ def read(
         return reading
     if reference_field is not None:
         _take_reference(fields, reading, reference_field)
-    elif reading.options is None and not _take_tests(fields, reading):
+    elif tests := tests_of(fields, reading.question):
+        _take_tests(fields, reading, tests)
+    elif reading.options is None:
         _find_reference(fields, reading)
     return reading
 
@@ -130,7 +129,7 @@ def _text(fields: Fields, column: str, value: Any, *, keyed: bool) -> Reading:
         for name in (*found.columns, *((key_column,) if key_column else ())):
             fields.use(name)
     elif tests := fields.get("test_list"):  # MBPP: only the tests say what the function is called
-        parts.append("Your code should pass these tests:\n\n" + "\n".join(map(str, _list(tests))))
+        parts.append("Your code should pass these tests:\n\n" + "\n".join(map(str, as_list(tests))))
         joined.append("test_list")
     others = [name for name in dict.fromkeys(joined) if name != column]
     source = repr(column) + (f" with {', '.join(map(repr, others))}" if others else "")
@@ -157,46 +156,13 @@ def _add_system(fields: Fields, reading: Reading) -> None:
     reading.question_from += f", system prompt from {column!r}"
 
 
-def _take_tests(fields: Fields, reading: Reading) -> bool:
-    """Tests of a program, as the verifier `code` runs them: HumanEval's, MBPP's, APPS' pairs of input and output."""
-    test, entry, listed = fields.get("test"), fields.get("entry_point"), fields.get("test_list")
-    if isinstance(test, str) and isinstance(entry, str):
-        suite = {"test": test, "entry_point": entry}
-        if imports := "\n".join(_IMPORT.findall(reading.question)):  # that an answer may leave out
-            suite["setup"] = imports
-        reading.reference, columns = json.dumps(suite, ensure_ascii=False), ["test", "entry_point"]
-    elif listed is not None:
-        setup = [*_list(fields.get("test_imports") or []), fields.get("test_setup_code") or ""]
-        lines = list(map(str, [*setup, *_list(listed)]))
-        reading.reference, columns = "\n".join(line for line in lines if line.strip()), ["test_list"]
-        columns += [name for name in ("test_imports", "test_setup_code") if fields.get(name) is not None]
-    elif cases := _cases(fields.get("input_output")):
-        reading.reference, columns = cases, ["input_output"]
-    else:
-        return False
-    for name in columns:
+def _take_tests(fields: Fields, reading: Reading, tests: Tests) -> None:
+    for name in tests.columns:
         fields.use(name)
-    reading.answer, reading.reference_from = reading.reference, " and ".join(map(repr, columns))
+    reading.reference = reading.answer = tests.text
+    reading.reference_from = " and ".join(map(repr, tests.columns))
     reading.verifier = "code"  # not run by that: filter then asks for --verify code instead of judging by spelling
     reading.remarks.append("the reference is a program's tests: judge with --verify code")
-    return True
-
-
-def _cases(value: Any) -> str | None:
-    """`{"inputs": […], "outputs": […]}` as the verifier's list of stdin and stdout; None for calls of a function."""
-    try:
-        found = json.loads(value) if isinstance(value, str) else value
-    except (ValueError, RecursionError):
-        return None
-    if not isinstance(found, Mapping) or found.get("fn_name"):
-        return None
-    inputs, outputs = found.get("inputs"), found.get("outputs")
-    if not isinstance(inputs, list) or not isinstance(outputs, list) or not 0 < len(inputs) == len(outputs):
-        return None
-    if not all(isinstance(text, str) for text in [*inputs, *outputs]):
-        return None
-    pairs = zip(inputs, outputs, strict=True)
-    return json.dumps([{"stdin": one, "stdout": other} for one, other in pairs][:_MOST_CASES], ensure_ascii=False)
 
 
 def _find_reference(fields: Fields, reading: Reading) -> None:
@@ -243,12 +209,3 @@ def _final(text: str) -> str | None:
     if (found := final_answer(visible)) and found.rule in _ANNOUNCED:
         return found.answer
     return visible if visible and len(visible) <= SHORT_ANSWER and "\n" not in visible else None
-
-
-def _list(value: Any) -> list[Any]:
-    if isinstance(value, str):
-        try:
-            value = json.loads(value)
-        except (ValueError, RecursionError):
-            return [value]
-    return value if isinstance(value, list) else [value]

@@ -5,11 +5,9 @@ says what was read from where, and what was not. Files stream, except .json.
 """
 
 import hashlib
-from collections import Counter
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 import msgspec
 
@@ -17,97 +15,14 @@ from cotdistill.artifacts.json_lines import BadLines, explain
 from cotdistill.config import EvaluateConfig, GenerateConfig
 from cotdistill.errors import CotDistillError
 from cotdistill.inputs import layouts
+from cotdistill.inputs.entries import Columns, Entry, named
 from cotdistill.inputs.layouts import Reading
 from cotdistill.inputs.readers import Item, Source
-from cotdistill.inputs.values import Fields, as_text, for_template, is_missing
+from cotdistill.inputs.tags import tags_of
+from cotdistill.inputs.values import Fields, as_text
 from cotdistill.records import Prompt
 
-MOST_NAMES = 30
-"""Columns not used that are named; beyond it they are counted."""
-
 _KNOWN = frozenset((*layouts.QUESTION_FIELDS, *layouts.REFERENCE_FIELDS, *layouts.KEPT_AS_IS))
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One record of a prompt file, read. `prompt` is the record that goes on; `number` is its line, or its place in the
-    file; `reading` says what was found where, and `fields` are the record's own columns."""
-
-    prompt: Prompt
-    number: int
-    fields: Fields
-    reading: Reading
-
-    @property
-    def answer(self) -> str | None:
-        """The reference before the final answer was cut out of it: a worked solution where the file has one."""
-        return self.reading.answer
-
-    def column(self, name: str) -> str:
-        """A column as text, as a template takes it; options stand with their letters, one a line. Raises ValueError
-        where the record has none, or no value in it."""
-        own = self.fields.name(name)
-        if own is None or (is_missing(self.fields.raw[own]) and not isinstance(self.fields.raw[own], str)):
-            problem = f"no column {name!r}" if own is None else f"nothing in the column {own!r}"
-            found = ", ".join(map(_name, self.fields.raw))
-            raise ValueError(f"the template needs ${name}, and this record has {problem}; its columns are: {found}")
-        if own in self.reading.options_in and len(self.reading.options_in) == 1 and self.reading.options:
-            return self.reading.options
-        return for_template(self.fields.raw[own])
-
-    def filling(self, names: frozenset[str]) -> dict[str, str]:
-        """What a template's fields stand for, but for `question` where that is the prompt's last turn. A template that
-        names a column that was joined to the question, such as a passage or the options, gets it without them."""
-        values = {name: self.column(name) for name in names if name != "question"}
-        if any(self.fields.name(name) in self.reading.joined for name in values):
-            values["question"] = self.reading.question
-        return values
-
-
-@dataclass
-class Columns:
-    """Which columns hold what, counted over one pass through a file."""
-
-    prompts: int = 0
-    questions: Counter[str] = field(default_factory=Counter)
-    references: Counter[str] = field(default_factory=Counter)
-    remarks: Counter[str] = field(default_factory=Counter)
-    repeated: int = 0
-    found: dict[str, bool] = field(default_factory=dict)
-    """Every column, and whether a record's was used."""
-
-    def add(self, reading: Reading, fields: Fields) -> None:
-        self.prompts += 1
-        self.questions[reading.question_from] += 1
-        if reading.reference is not None and reading.reference_from:
-            self.references[reading.reference_from] += 1
-        self.remarks.update(reading.remarks)
-        for name in (*fields.raw, *reading.unused):
-            if len(self.found) < 10 * MOST_NAMES or name in self.found:
-                self.found[name] = self.found.get(name, False) or name in fields.used
-
-    @property
-    def ignored(self) -> list[str]:
-        return [name for name, used in self.found.items() if not used]
-
-    def describe(self) -> str:
-        """One line for the person: where questions and references come from, how many have one, what is not used."""
-        questions = _counted(self.questions)
-        references = (
-            f"reference: {self.references.total():,} of {self.prompts:,} prompts, from {_counted(self.references)}"
-            if self.references
-            else "no reference"
-        )
-        remarks = [
-            text if count == self.prompts else f"{text} ({count:,} prompts)" for text, count in self.remarks.items()
-        ]
-        if self.repeated:
-            records = "record is" if self.repeated == 1 else "records are"
-            remarks.append(f"{self.repeated:,} repeated {records} asked once")
-        if ignored := self.ignored:
-            more = f" and {len(ignored) - MOST_NAMES} more" if len(ignored) > MOST_NAMES else ""
-            remarks.append(f"not used: {', '.join(map(_name, ignored[:MOST_NAMES]))}{more}")
-        return "; ".join([f"question from {questions}, {references}", *remarks])
 
 
 class PromptFile:
@@ -235,7 +150,7 @@ class PromptFile:
         everything = Fields(dict.fromkeys(columns.found, "x"))
         for name, option in asked:
             if name is not None and not everything.has(name.partition(".")[0]) and not everything.has(name):
-                found = ", ".join(map(_name, columns.found))
+                found = ", ".join(map(named, columns.found))
                 raise CotDistillError(f"{self.path}: no column {name!r} ({option}); its columns are: {found}")
 
     def _first_place(self, identity: str) -> str:
@@ -278,55 +193,16 @@ class PromptFile:
         if self._id_field is None:
             return None
         if not fields.has(column):
-            raise ValueError(f"no column {column!r} (--id-field); its columns are: {', '.join(map(_name, fields.raw))}")
+            raise ValueError(f"no column {column!r} (--id-field); its columns are: {', '.join(map(named, fields.raw))}")
         raise ValueError(f"{column}: expected an id (--id-field), got nothing")
 
     def _tags(self, fields: Fields) -> dict[str, str] | None:
-        tags = dict(_as_tags("", fields.take("tags")))
+        tags = dict(tags_of("", fields.take("tags")))
         for column in self._tag_fields:
-            tags.update(_as_tags(column, fields.take(column)))
+            tags.update(tags_of(column, fields.take(column)))
         return tags or None
 
 
 def _verifier(fields: Fields) -> str | None:
     value = fields.take("verifier")
     return None if value is None else as_text(value, "verifier").strip()
-
-
-def _as_tags(column: str, value: Any) -> Iterator[tuple[str, str]]:
-    """The tags of one column: a value is the tag's, each member of a list a tag of its own. `tags` itself has no name:
-    `{"level": 3}` is level=3, `["algebra"]` is algebra=yes."""
-    if isinstance(value, str) and not column:
-        value = _in_text(value)
-    if isinstance(value, Mapping):
-        for name, one in value.items():
-            if not is_missing(one):
-                yield f"{column}.{name}" if column else str(name), for_template(one)
-    elif isinstance(value, list):
-        for one in value:
-            if not is_missing(one):
-                yield f"{column}.{for_template(one)}" if column else for_template(one), "yes"
-    elif value is not None:
-        yield column, as_text(value, column)
-
-
-def _in_text(value: str) -> Any:
-    """Tags as a CSV cell holds them: an object or a list in JSON, or words between commas."""
-    try:
-        found = msgspec.json.decode(value)
-    except (msgspec.DecodeError, RecursionError):
-        found = None
-    if isinstance(found, dict | list):
-        return found
-    return [one.strip() for one in value.replace(";", ",").split(",")]
-
-
-def _counted(sources: Counter[str]) -> str:
-    """'answer' where there is one source; 'answer' 12, 'solution' 3 where there are several."""
-    if len(sources) == 1:
-        return next(iter(sources))
-    return ", ".join(f"{source} {count:,}" for source, count in sources.items())
-
-
-def _name(column: str) -> str:
-    return column or "(a column without a name)"

@@ -1,0 +1,104 @@
+"""What was read of a person's prompt file: one record, and the columns of all of them."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+from cotdistill.inputs.layouts import Reading
+from cotdistill.inputs.values import Fields, for_template, is_missing
+from cotdistill.records import Prompt
+
+MOST_NAMES = 30
+"""Columns not used that are named; beyond it they are counted."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One record of a prompt file, read. `prompt` is the record that goes on; `number` is its line, or its place in the
+    file; `reading` says what was found where, and `fields` are the record's own columns."""
+
+    prompt: Prompt
+    number: int
+    fields: Fields
+    reading: Reading
+
+    @property
+    def answer(self) -> str | None:
+        """The reference before the final answer was cut out of it: a worked solution where the file has one."""
+        return self.reading.answer
+
+    def column(self, name: str) -> str:
+        """A column as text, as a template takes it; options stand with their letters, one a line. Raises ValueError
+        where the record has none, or no value in it."""
+        own = self.fields.name(name)
+        if own is None or (is_missing(self.fields.raw[own]) and not isinstance(self.fields.raw[own], str)):
+            problem = f"no column {name!r}" if own is None else f"nothing in the column {own!r}"
+            found = ", ".join(map(named, self.fields.raw))
+            raise ValueError(f"the template needs ${name}, and this record has {problem}; its columns are: {found}")
+        if own in self.reading.options_in and len(self.reading.options_in) == 1 and self.reading.options:
+            return self.reading.options
+        return for_template(self.fields.raw[own])
+
+    def filling(self, names: frozenset[str]) -> dict[str, str]:
+        """What a template's fields stand for, but for `question` where that is the prompt's last turn. A template that
+        names a column that was joined to the question, such as a passage or the options, gets it without them."""
+        values = {name: self.column(name) for name in names if name != "question"}
+        if any(self.fields.name(name) in self.reading.joined for name in values):
+            values["question"] = self.reading.question
+        return values
+
+
+@dataclass
+class Columns:
+    """Which columns hold what, counted over one pass through a file."""
+
+    prompts: int = 0
+    questions: Counter[str] = field(default_factory=Counter)
+    references: Counter[str] = field(default_factory=Counter)
+    remarks: Counter[str] = field(default_factory=Counter)
+    repeated: int = 0
+    found: dict[str, bool] = field(default_factory=dict)
+    """Every column, and whether a record's was used."""
+
+    def add(self, reading: Reading, fields: Fields) -> None:
+        self.prompts += 1
+        self.questions[reading.question_from] += 1
+        if reading.reference is not None and reading.reference_from:
+            self.references[reading.reference_from] += 1
+        self.remarks.update(reading.remarks)
+        for name in (*fields.raw, *reading.unused):
+            if len(self.found) < 10 * MOST_NAMES or name in self.found:
+                self.found[name] = self.found.get(name, False) or name in fields.used
+
+    @property
+    def ignored(self) -> list[str]:
+        return [name for name, used in self.found.items() if not used]
+
+    def describe(self) -> str:
+        """One line for the person: where questions and references come from, how many have one, what is not used."""
+        questions = _counted(self.questions)
+        references = (
+            f"reference: {self.references.total():,} of {self.prompts:,} prompts, from {_counted(self.references)}"
+            if self.references
+            else "no reference"
+        )
+        remarks = [
+            text if count == self.prompts else f"{text} ({count:,} prompts)" for text, count in self.remarks.items()
+        ]
+        if self.repeated:
+            records = "record is" if self.repeated == 1 else "records are"
+            remarks.append(f"{self.repeated:,} repeated {records} asked once")
+        if ignored := self.ignored:
+            more = f" and {len(ignored) - MOST_NAMES} more" if len(ignored) > MOST_NAMES else ""
+            remarks.append(f"not used: {', '.join(map(named, ignored[:MOST_NAMES]))}{more}")
+        return "; ".join([f"question from {questions}, {references}", *remarks])
+
+
+def named(column: str) -> str:
+    return column or "(a column without a name)"
+
+
+def _counted(sources: Counter[str]) -> str:
+    """'answer' where there is one source; 'answer' 12, 'solution' 3 where there are several."""
+    if len(sources) == 1:
+        return next(iter(sources))
+    return ", ".join(f"{source} {count:,}" for source, count in sources.items())
