@@ -141,6 +141,16 @@ _ALL = "\n".join(f"    __{name}__ = lambda *_: {value}" for name, value in {
 _UP = "import sys\nframe = sys._getframe()\nwhile frame:\n    names = {**frame.f_globals, **frame.f_locals}\n"
 _ZERO = "def add(a, b):\n    return 0\n"
 _ADDED = SHAPES["plain assertions"]
+_LINES = {
+    "a reference to nothing": '["done", ["ref", 5], [], ""]', "no value": '["done"]', "a number": "[1]",
+    "a division by zero": '["done", ["Fraction", "0x1", "0x0"], [], ""]', "an unknown kind": '["done", ["exec", "x"], [], ""]',
+    "half a container": '["done", ["deque"], [], ""]', "a change of nothing": '["done", 3, [[7, []]], ""]',
+    "an object of the tests": '["done", ["yours", 0], [], ""]', "an error that passes": '["raised", ["SystemExit", [], [0], "", null], [], ""]',
+    "a class that is none": '["raised", ["eval", [[["mine", 1], "x"]], ["1"], "", null], [], ""]',
+    "a question for exec": '["ask", "call", [["type", "object"]], {}]', "a question for names": '["ask", "get", [["type", "object"], "__subclasses__"], {}]',
+    "a question for nothing": '["ask", "load", [], {}]', "a deep line": "[" * 100_000, "half a line": '["done", 3, [], ""',
+}  # fmt: skip
+"""What the tests' process must survive, whatever the program writes to it."""
 
 CHEATS = [
     Program(name, program, tests, False)
@@ -169,6 +179,9 @@ CHEATS = [
         ("asks for the tests' own objects", "import os\ndef add(a, b):\n    for fd in range(3, 64):\n"
          "        try: os.write(fd, b'[\"done\", [\"yours\", 0], [], \"\"]\\n')\n        except OSError: pass\n"
          "    return 0\n", _ADDED),
+        *((f"writes {name} to the tests", "import os\ndef add(a, b):\n    for fd in range(3, 64):\n"
+           f"        try: os.write(fd, {line!r}.encode() + b'\\n')\n        except OSError: pass\n    return 0\n", _ADDED)
+          for name, line in _LINES.items()),
         ("replaces exec", "import builtins\nbuiltins.exec = builtins.eval = builtins.compile = lambda *a, **k: None\n"
          + _ZERO, _ADDED),
         ("replaces exec in every frame", _UP + "    frame.f_globals['exec'] = lambda *a: None\n"

@@ -17,6 +17,7 @@ from typing import Literal
 
 Method = Literal["bubblewrap", "namespaces", "none"]
 
+HOME = "/home/nobody"
 INSIDE = "/code"
 """Where this folder stands inside, as the package `cotdistill.sandbox`."""
 _HERE = Path(__file__).resolve().parent
@@ -130,6 +131,9 @@ def _bubblewrap(drop: bool) -> list[str]:
         words += ["--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID"]
     else:
         words += ["--unshare-user", "--uid", "65534", "--gid", "65534"]
+    for place in ("/home", "/tmp"):  # first, for Python itself may stand in somebody's home
+        words += ["--perms", "0777", "--size", str(_ROOM_BYTES), "--tmpfs", place]
+    words += ["--perms", "0777", "--dir", HOME]
     for source, place in shown["bind"]:
         for parent in [*reversed(Path(place).parents)][1:]:
             words += ["--perms", "0755", "--dir", str(parent)]  # those that it makes itself are closed to nobody
@@ -139,6 +143,4 @@ def _bubblewrap(drop: bool) -> list[str]:
     words += ["--perms", "0755", "--dir", "/dev"]
     for (device,) in shown["device"]:
         words += ["--dev-bind", device, device]
-    for place in ("/home", "/tmp"):
-        words += ["--perms", "0777", "--size", str(_ROOM_BYTES), "--tmpfs", place]
     return [*words, "--remount-ro", "/", "--chdir", "/tmp"]

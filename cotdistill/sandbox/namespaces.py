@@ -25,6 +25,8 @@ MOUNT_SETATTR, AT_RECURSIVE, HERE = 442, 0x8000, -100
 PR_SET_PDEATHSIG = 1
 NOBODY = 65534
 FAILED = 125
+PLACES = ("/mnt", "/media", "/srv", "/tmp", "/var", "/boot", "/sys", "/run")
+"""Where the new root may lie until it is the root: what is below that place is out of sight meanwhile."""
 ROOM_KB, ROOM_FILES = 65_536, 1_000
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -32,6 +34,7 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 def main(shown: str, parent: int, command: list[str]) -> int:
     end_with_the_parent(parent)
+    os.umask(0o022)  # what is made must be open to nobody, whom root becomes
     user, group = os.geteuid(), os.getegid()
     checked(_libc.unshare(NEW_NAMESPACES | (0 if user == 0 else NEW_USER)), "unshare")
     if user:
@@ -60,9 +63,16 @@ def end_with_the_parent(parent: int) -> None:
 
 
 def build_root(shown: dict[str, list[list[str]]]) -> None:
-    root = "/tmp"
+    sources = [Path(source) for source, _ in shown["bind"]]
+    root = next(one for one in PLACES if Path(one).is_dir() and not any(path.is_relative_to(one) for path in sources))
     mount(None, "/", None, RECURSIVE | PRIVATE)
     mount("none", root, "tmpfs", NO_SUID | NO_DEVICES, "mode=755,size=1m")
+    for place in ("/home", "/tmp"):  # first, for Python itself may stand in somebody's home
+        Path(root + place).mkdir()
+        mount("none", root + place, "tmpfs", NO_SUID | NO_DEVICES,
+              f"mode=777,size={ROOM_KB}k,nr_inodes={ROOM_FILES}")  # fmt: skip
+    Path(root + "/home/nobody").mkdir()
+    Path(root + "/home/nobody").chmod(0o777)
     for source, place in shown["bind"]:
         make_place(root + place, Path(source).is_dir())
         mount(source, root + place, None, BIND | RECURSIVE)
@@ -72,10 +82,6 @@ def build_root(shown: dict[str, list[list[str]]]) -> None:
         mount(device[0], root + device[0], None, BIND)
     for target, place in shown["link"]:
         Path(root + place).symlink_to(target)
-    for place in ("/home", "/tmp"):
-        Path(root + place).mkdir(exist_ok=True)
-        mount("none", root + place, "tmpfs", NO_SUID | NO_DEVICES,
-              f"mode=777,size={ROOM_KB}k,nr_inodes={ROOM_FILES}")  # fmt: skip
     os.chdir(root)
     checked(_libc.syscall(PIVOT_ROOT[platform.machine()], b".", b"."), "pivot_root")
     checked(_libc.umount2(b".", DETACH), "umount")  # the old root lies on the new one

@@ -18,7 +18,7 @@ from typing import IO, Any, Literal, NamedTuple
 
 import msgspec
 
-from cotdistill.sandbox.isolation import Isolation
+from cotdistill.sandbox.isolation import HOME, Isolation
 
 State = Literal[
     "passed", "failed", "raised", "error", "absent", "ended", "bad_tests", "sound", "empty", "timeout", "not_started"
@@ -30,7 +30,7 @@ _FAR = 10
 _AT_LEAST_S = 10.0
 _KILLED = {128 + signal.SIGKILL, -signal.SIGKILL, 128 + signal.SIGXCPU, -signal.SIGXCPU}
 """Both limits of processor time are the same, so the kernel ends a process by SIGKILL; a launcher adds 128."""
-_ENVIRONMENT = {"HOME": "/home", "TMPDIR": "/tmp", "PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "PYTHONHASHSEED": "0"}
+_ENVIRONMENT = {"HOME": HOME, "TMPDIR": "/tmp", "PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "PYTHONHASHSEED": "0"}
 
 
 @dataclass(frozen=True)
