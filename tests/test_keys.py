@@ -150,13 +150,32 @@ def test_the_terminal_shows_no_password_of_a_url() -> None:
         ("http://bob:s3cret@host:99999/v1", "host or port cannot be read"),
         ("http://host:port/v1", "host or port cannot be read"),
         ("http://[::1/v1", "host or port cannot be read"),
-        ("http:///v1", "names no host"),
+        ("http:///v1", "host or port cannot be read"),
+        ("http://a..b/v1", "host or port cannot be read"),
+        ("http://256.256.256.256/v1", "host or port cannot be read"),
+        (f"http://{'a' * 300}/v1", "host or port cannot be read"),
+        ("http://a b/v1", "host or port cannot be read"),
+        ("http://%zz/v1", "host or port cannot be read"),
     ],
 )
 def test_an_address_that_cannot_be_right_is_refused_and_its_secret_not_shown(url: str, problem: str) -> None:
     with pytest.raises(UsageError, match=problem) as caught:
         teachers.build("openai:m", url)
     assert "s3cret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://localhost:8000/v1",
+        "http://[::1]:1/v1",
+        "http://10.0.0.1",
+        "https://ümläut.example/v1",
+        "http://a_b.local:9",
+    ],
+)
+def test_an_address_that_may_be_right_is_taken(url: str) -> None:
+    assert teachers.build("openai:m", f"{url}/").base_url == url
 
 
 def test_an_address_is_shown_without_its_secrets() -> None:

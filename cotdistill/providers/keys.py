@@ -1,6 +1,8 @@
 """API keys and addresses: where a key comes from, and what may not stand in a base URL. A key is never an option."""
 
 import os
+import re
+from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from cotdistill.errors import AccountError, UsageError
@@ -34,15 +36,18 @@ def check_base_url(url: str) -> str:
     """The URL without a slash at its end. Raises UsageError, before anything is sent, for one that no request can go
     to or that holds a secret: it would stand in every record, and the SDKs do not send it as people expect."""
     shown = without_secrets(url)
+    if not url.startswith(("http://", "https://")):
+        raise UsageError(f"--base-url {shown!r}: expected a URL that begins with http:// or https://")
     try:
         parts = urlsplit(url)
-        port_is_odd = parts.port == 0
+        readable = parts.port != 0 and _is_a_host(parts.hostname or "")
     except ValueError:
-        parts, port_is_odd = urlsplit(""), True
-    if not url.lower().startswith(("http://", "https://")):
-        raise UsageError(f"--base-url {shown!r}: expected a URL that begins with http:// or https://")
-    if port_is_odd:
-        raise UsageError(f"--base-url {shown!r}: its host or port cannot be read; expected such as http://host:8000/v1")
+        readable = False
+    if not readable:
+        raise UsageError(
+            f"--base-url {shown!r}: its host or port cannot be read; expected such as http://host:8000/v1 or "
+            "https://api.example.com/v1"
+        )
     if "@" in parts.netloc:
         raise UsageError(
             f"--base-url {shown!r}: holds a user name or password. Leave it out and put the key into the variable that "
@@ -55,9 +60,14 @@ def check_base_url(url: str) -> str:
             "ask teacher azure with https://RESOURCE.openai.azure.com, or https://RESOURCE.openai.azure.com/openai/v1, "
             "which needs no api-version"
         )
-    if not parts.hostname or any(letter.isspace() for letter in url):
-        raise UsageError(f"--base-url {shown!r}: names no host; expected such as http://host:8000/v1")
     return url.rstrip("/")
+
+
+def _is_a_host(host: str) -> bool:
+    """A name that can be looked up, or an IP address. Raises ValueError for some that are neither."""
+    if re.fullmatch(r"[\d.]+", host) or ":" in host:
+        ip_address(host.partition("%")[0])
+    return bool(host.rstrip(".").encode("idna")) and not re.search(r"[\s%]", host)
 
 
 def without_secrets(url: str) -> str:
