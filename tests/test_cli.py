@@ -137,24 +137,6 @@ def test_verbose_tells_of_each_retry(tmp_path: Path) -> None:
     assert re.findall(r"attempt (\d) failed and is repeated: 500", done.stderr) == ["1", "2"]
 
 
-def test_a_full_disk_is_one_line(tmp_path: Path) -> None:
-    if not Path("/dev/full").exists():
-        pytest.skip("/dev/full is Linux's")
-    (tmp_path / "k.jsonl").write_text("")
-    (tmp_path / "t.jsonl.partial").symlink_to("/dev/full")
-    (tmp_path / "k.jsonl").write_bytes(_kept())
-    done = cotdistill("format", tmp_path / "k.jsonl", "-o", tmp_path / "t.jsonl")
-    assert (done.returncode, done.stderr.splitlines()[-1]) == (1, "cotdistill: file: No space left on device")
-
-
-def _kept() -> bytes:
-    import msgspec
-
-    from tests.conftest import make_judged
-
-    return b"".join(msgspec.json.encode(make_judged("4" * 5000)) + b"\n" for _ in range(50))
-
-
 def test_every_dependency_says_why_it_is_there() -> None:
     text = (ROOT / "pyproject.toml").read_text()
     project = tomllib.loads(text)["project"]
