@@ -64,7 +64,7 @@ def obstacle(path: Path) -> str | None:
     except (FileNotFoundError, NotADirectoryError):
         return None
     if stat.S_ISLNK(mode):
-        return f"a symbolic link to {path.readlink()}; give that path itself"
+        return f"a symbolic link to {path.readlink()}"
     return None if stat.S_ISREG(mode) else _kind(mode)
 
 

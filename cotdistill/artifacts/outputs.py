@@ -35,9 +35,10 @@ def check(places: Sequence[Place], inputs: Iterable[Path] = ()) -> None:
             raise UsageError(f"{path}: {twice.because} and {place.because} would both write it; give another path")
         seen.append(place)
         if (found := obstacle(path)) and not (place.directory and found == "a directory"):
-            raise UsageError(f"{place.because}: {path} is {found}; give another path")
+            advice = "give what it leads to, or another path" if path.is_symlink() else "give another path"
+            raise UsageError(f"{path}: is {found}{_means(place)}; {advice}")
         if place.directory and path.is_file():
-            raise UsageError(f"{place.because}: {path} is a file; give another path")
+            raise UsageError(f"{path}: is a file{_means(place)}; give another path")
         if path.exists() and not place.ours(path):
             holds = " with files that its manifest does not list" if place.directory else ""
             raise UsageError(

@@ -181,10 +181,10 @@ def run(
     places = _places(stage, output, directory, siblings, also)
     for store in stores:
         outputs.check_store(store)
+    current = Run(stage, output, options, packages, places, stores)
+    current.check_inputs(inputs)  # first, for a person's own input is also a file that no stage wrote
     outputs.check(places, [store.with_name(store.name + ending) for store in stores for ending in _STORE_FILES])
     _check_options(options)
-    current = Run(stage, output, options, packages, places, stores)
-    current.check_inputs(inputs)
     with lock(output):
         yield current
 

@@ -1,6 +1,6 @@
 """One function over many items on Ray Data, with the results in order: for those who outgrow one machine.
 
-What `workers.in_order` does on the cores of this machine, this does on a Ray cluster (RAY_ADDRESS) or on a local Ray.
+What `processes.in_order` does on the cores of this machine, this does on a Ray cluster (RAY_ADDRESS) or on a local Ray.
 Every node must see the input under the same path, and have cotdistill installed.
 """
 

@@ -36,10 +36,16 @@ def run(rows: Path, student_dir: Path, config: FinetuneConfig, progress: Progres
         bad = BadLines(artifacts.sibling(student_dir, "bad.jsonl") if config.skip_bad else None)
         options = dataclasses.asdict(config)
         places = student_directory.places(student_dir, bad.path)
-        stores = [store_path()]
         with (
             artifacts.run(
-                "finetune", student_dir, options, PACKAGES, directory=True, also=places, stores=stores
+                "finetune",
+                student_dir,
+                options,
+                PACKAGES,
+                directory=True,
+                also=places,
+                stores=[store_path()],
+                inputs=[rows],
             ) as current,
             bad,
         ):

@@ -54,6 +54,7 @@ def run(
             siblings=[artifacts.sibling(scores, "answers.jsonl")],
             also=_extra_places(scores, config),
             stores=[store],
+            inputs=[prompts],
         ) as current,
         Session.on(store if paid else None, config.max_cost, month, progress, "evaluate") as session,
     ):

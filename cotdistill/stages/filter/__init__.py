@@ -50,10 +50,16 @@ def run(
     work = working_path(kept)
     places = outputs.replaced(Place(work, outputs.never, f"-o {kept}"))
     store = store_path(config.cache) if screen.judge.asks else None
-    stores = [store_path(config.cache)]
     with (
         artifacts.run(
-            "filter", kept, _options(config), PACKAGES, siblings=siblings, also=places, stores=stores
+            "filter",
+            kept,
+            _options(config),
+            PACKAGES,
+            siblings=siblings,
+            also=places,
+            stores=[store_path(config.cache)],
+            inputs=[responses, *map(Path, config.against)],
         ) as current,
         Session.on(store, None, month, progress, "filter") as session,
     ):

@@ -48,7 +48,13 @@ def run(kept: Path, train: Path, config: FormatConfig, progress: Progress) -> Ma
     ]
     with (
         artifacts.run(
-            "format", train, dataclasses.asdict(config), siblings=siblings, also=places, stores=[store_path()]
+            "format",
+            train,
+            dataclasses.asdict(config),
+            siblings=siblings,
+            also=places,
+            stores=[store_path()],
+            inputs=[kept],
         ) as current,
         ExitStack() as stack,
     ):

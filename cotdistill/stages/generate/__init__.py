@@ -77,7 +77,7 @@ def run(
             _options(config),
             PACKAGES,
             siblings=_siblings(config, output),
-            also=[Place(_own_store(output), outputs.always, "--no-cache")] if config.no_cache else [],
+            also=_work_places(config, output),
             stores=[] if config.no_cache else [_store_path(config)],
             inputs=[prompts],
         ) as current,
@@ -305,6 +305,14 @@ def _read_besides(config: GenerateConfig) -> Iterator[tuple[str, Path]]:
 def _siblings(config: GenerateConfig, output: Path) -> list[Path]:
     bad = [artifacts.sibling(output, "bad.jsonl")] if config.skip_bad else []
     return [artifacts.sibling(output, "failed.jsonl"), *bad]
+
+
+def _work_places(config: GenerateConfig, output: Path) -> list[Place]:
+    """Files of work in progress, named so that they can be nobody's else."""
+    own = [Place(_own_store(output), outputs.always, "--no-cache")] if config.no_cache else []
+    store = _own_store(output) if config.no_cache else _store_path(config)
+    shard = store.with_name(f"{store.name}.batch")
+    return [*own, *([Place(shard, outputs.always, "--batch")] if config.batch else [])]
 
 
 def _own_store(output: Path) -> Path:
