@@ -75,7 +75,9 @@ _FAMILIES = {
 
 _FENCE = re.compile(r"^[ \t]{0,20}(?:```|~~~)", re.MULTILINE)
 _QUOTES = {'"': '"', "'": "'", "“": "”", "‘": "’", "«": "»", "„": "“", "「": "」", "(": ")", "[": "]", "*": "*"}
-_GOES_ON = re.compile(r" [a-z]|[,;.:!?)]")
+_GOES_ON = re.compile(r" [a-z|]|[,;.:!?)]")
+_ITEM = re.compile(r"\s*(?:\d{1,3}[.)]|[-*+|]) ")
+"""What begins an item of a list or a row of a table."""
 
 
 class Mark(NamedTuple):
@@ -116,6 +118,7 @@ def marks(text: str, own: Tags) -> Iterator[Mark]:
     """In order, but those in code and in quotes."""
     names, fences = tuple(families(own)), None
     line, line_end, ticks, all_ticks, counted = 0, -1, 0, 0, 0
+    shown: set[str] = set()
     for found in pattern(own).finditer(text):
         start, end = found.span()
         if start > line_end:
@@ -131,14 +134,22 @@ def marks(text: str, own: Tags) -> Iterator[Mark]:
         previous, following = text[max(start - 2, 0) : start], text[end : end + 2]
         if previous and following and _QUOTES.get(previous[-1]) == following[0]:
             continue
-        in_sentence = len(previous) == 2 and previous[1] == " " and previous[0] not in " \n.!?:。！？"
         kind, _, number = (found.lastgroup or "").partition("_")
+        before_it = text[line:start] if start - line <= 100 else "x"
+        if before_it.isspace() and line and before_it.startswith(("    ", "\t")):  # code, as Markdown has it
+            if kind == "opens":
+                shown.add(number)
+                continue
+            if number in shown:
+                continue
+        in_list = bool(_ITEM.fullmatch(before_it))
+        in_sentence = in_list or (len(previous) == 2 and previous[1] == " " and previous[0] not in " \n.!?:。！？")
         yield Mark(
             start,
             end,
             names[int(number)],
             kind == "opens",
-            start - line <= 100 and not text[line:start].strip(" \t>*_"),
+            not before_it.strip(" \t>*_"),
             in_sentence and bool(_GOES_ON.match(following)),
             line,
         )
