@@ -10,6 +10,7 @@ from cotdistill.errors import CotDistillError, UsageError
 from cotdistill.inputs.prompt_files import PromptFile
 from cotdistill.providers.sdk_teacher import SdkTeacher
 from cotdistill.records import Usage
+from cotdistill.stages.evaluate.answers import is_recorded
 from cotdistill.students import hub
 
 OF_THIS_RUN = "the student of this run"
@@ -43,12 +44,8 @@ def student(name: str) -> None:
 
 def any_student(name: str) -> None:
     """One that evaluate scores; over an API it is looked at as a teacher, with the server."""
-    if name != OF_THIS_RUN and not is_responses(name) and not teachers.is_teacher(name):
+    if name != OF_THIS_RUN and not is_recorded(name) and not teachers.is_teacher(name):
         student(name.removeprefix("local:"))
-
-
-def is_responses(name: str) -> bool:
-    return Path(name).suffix == ".jsonl" and Path(name).is_file()
 
 
 def plug_in(folder: str, spec: str) -> None:

@@ -20,6 +20,7 @@ from cotdistill.providers.batch_apis import open_batches
 from cotdistill.providers.types import Request
 from cotdistill.recipes import lookups
 from cotdistill.records import Message
+from cotdistill.stages.evaluate.answers import costs, is_recorded
 
 if TYPE_CHECKING:
     from cotdistill.recipes.recipe import Recipe
@@ -128,18 +129,14 @@ def _priced(chosen: Any) -> Iterator[tuple[str, Callable[[], object]]]:
     if isinstance(chosen, config.GenerateConfig) and chosen.teacher:
         yield "teacher", partial(lookups.priced, chosen.teacher, chosen.base_url, chosen.price_in, chosen.price_out)
     if isinstance(chosen, config.EvaluateConfig):
-        for name in filter(_costs, (chosen.student, *chosen.baseline)):
+        for name in filter(costs, (chosen.student, *chosen.baseline)):
             given = (chosen.price_in, chosen.price_out) if name == chosen.student else (None, None)
             where = "student" if name == chosen.student else "baseline"
             yield where, partial(lookups.priced, name, chosen.base_url, *given)
     verify = plugins.parse(getattr(chosen, "verify", None) or "none")[1]
-    if _costs(judge := verify.get("teacher", "")):
+    if costs(judge := verify.get("teacher", "")):
         prices = (float(verify[name]) if name in verify else None for name in ("price_in", "price_out"))
         yield "verify", partial(lookups.priced, judge, verify.get("base_url"), *prices)
-
-
-def _costs(name: str) -> bool:
-    return teachers.is_teacher(name) and not name.startswith("mock:")
 
 
 def _local_students(chosen: Any) -> Iterator[str]:
@@ -149,7 +146,7 @@ def _local_students(chosen: Any) -> Iterator[str]:
         for text in value if isinstance(value, tuple) else (value,) if value else ():
             given = plugins.parse(text)[1] if names in plugins.FOLDERS else {names: text}
             for kind in ("student", "any_student", "tokenizer"):
-                if (name := given.get(kind)) and not teachers.is_teacher(name) and not lookups.is_responses(name):
+                if (name := given.get(kind)) and not teachers.is_teacher(name) and not is_recorded(name):
                     yield name.removeprefix("local:")
             if (name := given.get("teacher", "")).startswith("local:"):
                 yield name.removeprefix("local:")

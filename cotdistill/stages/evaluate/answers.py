@@ -7,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 
-from cotdistill import plugins, teachers
+from cotdistill import teachers
 from cotdistill.artifacts import json_lines
 from cotdistill.config import EvaluateConfig
 from cotdistill.dispatch.asking import Asked, Job, Limits
@@ -27,15 +27,9 @@ def is_recorded(student: str) -> bool:
     return Path(student).suffix == ".jsonl" and Path(student).is_file()
 
 
-def is_api(student: str) -> bool:
-    """Whether it is asked over an API, as PROVIDER:MODEL, and not in this process."""
-    provider, colon, _ = student.partition(":")
-    return bool(colon) and provider in plugins.names("teachers") and provider != "local"
-
-
 def costs(student: str) -> bool:
     """Whether its answers are paid for, and so belong into the store."""
-    return is_api(student) and not is_recorded(student) and not student.startswith("mock:")
+    return teachers.is_teacher(student) and not is_recorded(student) and not student.startswith("mock:")
 
 
 def recorded(path: Path, prompts: Sequence[Prompt]) -> list[list[Response]]:
@@ -77,7 +71,7 @@ def ask(
 
 def _teacher(student: str, config: EvaluateConfig) -> Teacher:
     """A student is asked like a teacher: over an API when it reads as PROVIDER:MODEL, else in this process."""
-    if is_api(student):
+    if teachers.is_teacher(student):
         return teachers.build(student, config.base_url, config.concurrency, timeout_s=600)
     from cotdistill.teachers.local import Teacher as LocalTeacher
 
