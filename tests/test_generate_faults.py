@@ -146,7 +146,9 @@ def test_a_refused_account_stops_the_run_at_once_and_the_store_goes_on_later(
 ) -> None:
     async def scene(here: Rehearsal) -> None:
         error = await here.fails(100, provider, concurrency=8)
-        assert (type(error), error.exit_code) == (AccountError, 6)
+        slip = fault == "404"  # of the person: the model or the path
+        ended = (CotDistillError, 1) if slip else (AccountError, 6)
+        assert (type(error), error.exit_code) == ended
         assert here.requests <= 5 + 8 + 1, "no more than were in flight, and one in place of the first that was refused"
         assert here.answers == 5
         here.mend()

@@ -12,7 +12,6 @@ import tenacity
 
 from cotdistill.dispatch.limiter import Limiter, Ticket
 from cotdistill.dispatch.refusals import MAX_WAIT_S, Refusals, spelled_out
-from cotdistill.errors import AccountError
 from cotdistill.pricing import Billed
 from cotdistill.providers.errors import clean
 from cotdistill.providers.types import BadReplyError, Failure, Reply, Request, Teacher
@@ -142,7 +141,7 @@ class Retrier:
             return reply
         assert failure is not None
         if failure.kind == "account":
-            raise AccountError(failure.message)
+            raise failure.fatal()
         raise FailedRequestError(failure)
 
     async def _answer(self, order: _Order, ticket: Ticket) -> tuple[Reply | None, Failure | None, Billed | None]:

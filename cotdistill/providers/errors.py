@@ -59,7 +59,9 @@ def failure_of(status: int | None, problem: Problem, headers: Any = None) -> Fai
     meaning = meaning_of(status, problem.codes, problem.message) or _otherwise(status, headers)
     if meaning in ("spent", "key", "model", "policy", "prompt"):
         vague = status in VAGUE_STATUSES and meaning_of(None, problem.codes, problem.message) != meaning
-        return Failure(_KINDS[meaning], _WORDS.get(meaning, "{}").format(words), vague=vague)
+        return Failure(
+            _KINDS[meaning], _WORDS.get(meaning, "{}").format(words), vague=vague, address=meaning == "model"
+        )
     may_retry = headers.get("x-should-retry")
     if may_retry == "false":
         if meaning == "quota":
@@ -94,7 +96,7 @@ def _web_page(status: int, title: str, headers: Any) -> Failure:
     where = "a proxy or firewall stands between, or --base-url is wrong"
     words = f"{status}: a web page{named} came instead of an answer of the API: {where}"
     if status == 404:
-        return Failure("account", words, from_page=True, vague=True)
+        return Failure("account", words, from_page=True, vague=True, address=True)
     if status == 200 or status >= 500 or status in (408, 425, 429):
         pushed = meaning_of(status, (), "") if status != 200 else None
         return Failure("retry", words, retry_after_s(headers), _push_back(pushed or "retry"), from_page=True)
@@ -128,7 +130,8 @@ def _connection(error: Exception, *, timed_out: bool) -> Failure:
     while cause is not None:  # the SDKs' transports wrap a refused connection differently, one as a time-out
         if isinstance(cause, ElsewhereError):
             where = clean(str(cause))
-            return Failure("account", f"the server redirects to {where}; if that is right, give it as --base-url")
+            words = f"the server redirects to {where}; if that is right, give it as --base-url"
+            return Failure("account", words, address=True)
         if isinstance(cause, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError):
             return Failure("unreachable", f"cannot connect: {clean(str(cause))}")
         cause = cause.__cause__

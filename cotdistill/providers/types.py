@@ -5,6 +5,7 @@ from decimal import Decimal
 from types import TracebackType
 from typing import Any, Literal, Protocol, Self
 
+from cotdistill.errors import AccountError, CotDistillError
 from cotdistill.providers.error_body import Problem
 from cotdistill.records import Message, ReasoningKind, StopReason, Usage
 
@@ -78,6 +79,12 @@ class Failure:
     """A web page came instead of an answer of the API."""
     vague: bool = False
     """Of the account by a status alone (402, 403, 404), which a gateway also gives for one prompt."""
+    address: bool = False
+    """Of kind account, but no fault of the account: a slip in --teacher or --base-url."""
+
+    def fatal(self) -> CotDistillError:
+        """What ends the run where no prompt can be answered."""
+        return CotDistillError(self.message) if self.address else AccountError(self.message)
 
 
 class BadReplyError(Exception):

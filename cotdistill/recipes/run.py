@@ -202,7 +202,7 @@ class _Chain:
             return None
         if self.budget is None:
             left = Decimal(str(limit)) - spent_this_month(self.recipe.path, asking)
-            self.progress.note(f"{left:.2f} of {limit} USD a month are left")
+            self.progress.note(f"{left:.2f} of {limit} USD are left this month")
             name = f"max_cost_per_month = {limit}; what is left of it:"
             self.budget = Budget(max(left, Decimal(0)), name, too_small=BudgetError)
         if self.budget.left <= 0 and stage == "generate":

@@ -11,7 +11,7 @@ import tenacity
 from cotdistill.dispatch.errors import NotAskedError
 from cotdistill.dispatch.refusals import MAX_WAIT_S, unless_too_long
 from cotdistill.dispatch.retry import UNREACHABLE_ATTEMPTS, FailedRequestError
-from cotdistill.errors import AccountError, CotDistillError
+from cotdistill.errors import CotDistillError
 from cotdistill.providers.types import Teacher
 
 T = TypeVar("T")
@@ -82,7 +82,7 @@ class Calls:
             if getattr(error, "status_code", None) == 404:
                 raise NotFoundError(f"cannot {what}: {failure.message}") from None
         if failure.kind == "account":
-            raise AccountError(failure.message)
+            raise failure.fatal()
         raise FailedRequestError(failure)
 
     def _give_up(self, state: tenacity.RetryCallState) -> bool:

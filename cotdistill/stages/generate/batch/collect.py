@@ -118,7 +118,7 @@ class Collector:
         work.state.drop(shard.name)
         # As online: among answers, one question that is refused so is this question's trouble, two are the account's.
         if len(account) > answered:
-            raise AccountError(next(iter(account.values())).message)
+            raise next(iter(account.values())).fatal()
 
     def _refused(self, shard: Shard, refused: Failure, *, queue_full: bool) -> None:
         """Nothing of it ran, and nothing of it is billed."""

@@ -12,7 +12,7 @@ from cotdistill.dispatch.asking import Job
 from cotdistill.dispatch.errors import NotAskedError
 from cotdistill.dispatch.retry import FailedRequestError
 from cotdistill.dispatch.stored import family_of
-from cotdistill.errors import AccountError, CotDistillError, UsageError
+from cotdistill.errors import CotDistillError, UsageError
 from cotdistill.providers.batch_api import FoundBatch
 from cotdistill.providers.types import Failure
 from cotdistill.stages.generate.batch.calls import NotFoundError
@@ -224,5 +224,5 @@ def _refusal(error: Exception, failure: Failure, requests: int) -> CotDistillErr
     if getattr(error, "status_code", None) == 404:
         return NotFoundError(failure.message)
     if failure.kind == "account":
-        return AccountError(failure.message)
+        return failure.fatal()
     return CotDistillError(f"the provider refused a batch of {requests} requests: {failure.message}")
