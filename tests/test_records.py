@@ -44,3 +44,9 @@ def test_a_judged_record_holds_the_response_and_its_prompt() -> None:
 @pytest.mark.parametrize(("amount", "written"), [(Decimal("1.23E-7"), "0.000000123"), (Decimal(2), "2"), (None, None)])
 def test_money_is_a_plain_decimal_and_unknown_is_not_zero(amount: Decimal | None, written: str | None) -> None:
     assert money(amount) == written
+
+
+@pytest.mark.parametrize("turns", ["", '{"role":"system","content":"Be brief."}'])
+def test_a_prompt_without_a_users_turn_is_refused_where_it_is_read(turns: str) -> None:
+    with pytest.raises(msgspec.ValidationError, match="messages: expected a user's turn, got none"):
+        msgspec.json.decode(f'{{"id":"1","messages":[{turns}]}}'.encode(), type=Prompt)

@@ -17,7 +17,7 @@ have them to themselves, and need no signature."""
 
 _SEED = 42
 _MOST_CANDIDATES = 1_000
-"""Compared for one text; more there are only where somebody tries."""
+"""Compared for one text; more there are only in texts made for it."""
 
 
 class Text:

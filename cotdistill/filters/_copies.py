@@ -27,7 +27,7 @@ class Groups:
         self._of = array("Q")
 
     def add(self, id: str, reference: str | None, merit: int) -> int:
-        """A new group with one problem; gives its number."""
+        """A new group with one problem; returns its number."""
         self._keepers.append(id)
         self._references.append(_bounded(reference))
         self._merits.append(merit)

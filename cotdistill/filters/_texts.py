@@ -15,7 +15,7 @@ _ANY_WORD = re.compile(f"[{_ONE_BY_ONE}]|[^\\W{_ONE_BY_ONE}]+")
 _ENTITY = re.compile(r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});")
 _UNSEEN = re.compile("[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f"
                      "\ufe00-\ufe0f\ufeff\U000e0000-\U000e01ef]")  # fmt: skip
-"""Letters of no width, marks of direction, soft hyphens, variants: nobody sees them."""
+"""Letters of no width, marks of direction, soft hyphens, variants: none is seen."""
 _RAISED = re.compile("[⁰¹²³⁴-⁹]+")
 _FOREIGN = re.compile("[\u0131\u0261\u0370-\u03ff\u0400-\u052f\u0561-\u0587]")
 _GREEK_IN_A_WORD = re.compile("(?<=[a-zA-Z])[αβεικνορτυχΑΒΕΖΗΙΚΜΝΟΡΤΥΧ]|[αβεικνορτυχΑΒΕΖΗΙΚΜΝΟΡΤΥΧ](?=[a-zA-Z])")

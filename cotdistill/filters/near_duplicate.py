@@ -1,4 +1,4 @@
-"""Problems that are another one in slightly other words, or traces that tell the same again."""
+"""Problems that are another one in slightly other words, or traces that say the same again."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field

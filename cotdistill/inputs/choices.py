@@ -10,6 +10,7 @@ import json
 import re
 import string
 from collections.abc import Mapping
+from functools import lru_cache
 from hashlib import sha256
 from typing import Any, NamedTuple
 
@@ -156,9 +157,9 @@ def _in_columns(fields: Fields) -> Options | None:
     """Options in columns of their own: A to D, option_a, opa, choice1, sol1 …"""
     families: dict[tuple[str, bool], dict[str, str]] = {}
     for name, own in fields.names().items():
-        if (column := _COLUMN.fullmatch(name)) and fields.get(own) is not None:
-            label = column["label"]
-            families.setdefault((column["stem"], label.isdigit()), {})[label] = own
+        if (family := _family(name)) and fields.get(own) is not None:
+            stem, label = family
+            families.setdefault((stem, label.isdigit()), {})[label] = own
     for (stem, digits), columns in families.items():
         labels = sorted(columns)
         first = labels[0] if digits and labels[0] in "01" else "a"
@@ -180,12 +181,21 @@ def _in_columns(fields: Fields) -> Options | None:
     return None
 
 
+@lru_cache(4096)
+def _family(name: str) -> tuple[str, str] | None:
+    """Stem and label of a column that may hold an option: ("option", "1")."""
+    found = _COLUMN.fullmatch(name)
+    return (found["stem"], found["label"]) if found else None
+
+
 def _right_and_wrong(fields: Fields) -> Options | None:
     """SciQ's and GPQA's layout, the right answer in one column and wrong ones in others: in an order that the texts
     alone decide, so that the right one is not always first."""
     right = fields.get("correct_answer")
+    if right is None:
+        return None
     wrong = [own for name, own in fields.names().items() if _WRONG.fullmatch(name) and fields.get(own) is not None]
-    if right is None or not wrong:
+    if not wrong:
         return None
     values = [right, *map(fields.get, wrong)]
     if any(isinstance(value, list | Mapping | bool) for value in values):

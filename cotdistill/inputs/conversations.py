@@ -51,7 +51,7 @@ def turns_of(value: Any) -> list[Mapping[str, Any]]:
 
 
 def chat(value: Any, column: str) -> Chat:
-    """Raises ValueError for turns that nobody can be asked: no user's turn at the end, roles of tools, images."""
+    """Raises ValueError for turns that cannot be asked: no user's turn at the end, roles of tools, images."""
     turns = turns_of(value)
     if not turns:
         raise ValueError(f"{column}: expected a list of turns with role and content, got {kind(value)}")

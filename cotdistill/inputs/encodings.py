@@ -71,7 +71,7 @@ def open_bytes(path: Path) -> Iterator[IO[bytes]]:
 
 @contextmanager
 def open_text(path: Path, encoding: str, *, newline: str | None) -> Iterator[io.TextIOWrapper]:
-    """The file as text. Bytes that are no UTF-8 come through as lone surrogates, to be told line by line."""
+    """The file as text. Bytes that are no UTF-8 come through as lone surrogates, so that their lines can be named."""
     errors = "surrogateescape" if encoding in ("utf-8", "utf-8-sig") else "strict"
     with open_bytes(path) as file, io.TextIOWrapper(file, encoding=encoding, errors=errors, newline=newline) as text:
         try:

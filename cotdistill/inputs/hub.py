@@ -17,7 +17,7 @@ _PREFIX = "hf:"
 _FORM = "hf:NAME:SPLIT or hf:NAME:CONFIG:SPLIT, such as hf:openai/gsm8k:main:train"
 
 
-def fetch(source: Path, tell: Callable[[str], None]) -> Path:
+def fetch(source: Path, note: Callable[[str], None]) -> Path:
     """The path itself, or for an `hf:` name the file with its rows. Without the hub, the newest one fetched before.
 
     Raises UsageError for a name of another form, CotDistillError where the hub has no such data set."""
@@ -37,18 +37,18 @@ def fetch(source: Path, tell: Callable[[str], None]) -> Path:
         known = sorted(folder.glob(f"{stem}-*.jsonl"), key=lambda file: file.stat().st_mtime)
         if not known:
             raise CotDistillError(f"{name}: cannot ask the hub for it: {_first_line(error)}") from None
-        tell(f"WARNING: {name}: the hub does not answer; using what was fetched before, {known[-1]}")
+        note(f"WARNING: {name}: the hub does not answer; using what was fetched before, {known[-1]}")
         return known[-1]
     target = folder / f"{stem}-{revision[:12]}.jsonl"
     if revision != "local" and target.exists():
         return target
-    tell(f"{name}: fetching revision {revision[:12]}")
+    note(f"{name}: fetching revision {revision[:12]}")
     _write(target, _rows(name, repository, config, split, None if revision == "local" else revision))
     return target
 
 
 def _revision(repository: str) -> str:
-    """The hub's commit, or "local" for a directory. Raises ConnectionError where the hub does not tell."""
+    """The hub's commit, or "local" for a directory. Raises ConnectionError where the hub does not answer."""
     if Path(repository).is_dir():
         return "local"
     _need_datasets()

@@ -73,16 +73,15 @@ def read(
 
 
 def _question_column(fields: Fields, wanted: str | None) -> str:
-    if wanted is not None:
-        if not fields.has(wanted):
-            raise ValueError(f"no column {wanted!r} (--prompt-field); its columns are: {', '.join(fields.raw)}")
-        candidates: tuple[str, ...] = (wanted,)
-    else:
-        candidates = QUESTION_FIELDS
-        if fields.has("test_list"):  # MBPP
-            candidates += ("text",)
-        elif options_of(fields):
-            candidates += QUESTIONS_WITH_OPTIONS
+    if wanted is not None and not fields.has(wanted):
+        raise ValueError(f"no column {wanted!r} (--prompt-field); its columns are: {', '.join(fields.raw)}")
+    candidates: tuple[str, ...] = QUESTION_FIELDS if wanted is None else (wanted,)
+    if column := fields.first(candidates):
+        return column
+    if wanted is None and fields.has("test_list"):  # MBPP
+        candidates += ("text",)
+    elif wanted is None and options_of(fields):
+        candidates += QUESTIONS_WITH_OPTIONS
     if column := fields.first(candidates):
         return column
     if present := [name for name in candidates if fields.has(name)]:
@@ -201,7 +200,7 @@ def _take_reference(fields: Fields, reading: Reading, column: str) -> None:
 
 
 def _final(text: str) -> str | None:
-    """The final answer of somebody's answer: what it announces, or all of it where it is short."""
+    """The final answer of a written answer: what it announces, or all of it where it is short."""
     visible = split(text).answer.strip()
     cut = cut_reference(visible)
     if cut != visible:

@@ -64,17 +64,17 @@ class Source:
         return encoding_of(self.path, by_letters=format_of(self.path) in (".csv", ".tsv", ".txt"))
 
     def _jsonl(self, bad: BadLines) -> Iterator[Item]:
-        def tell(number: int, line: str | bytes, problem: str) -> None:
+        def refuse(number: int, line: str | bytes, problem: str) -> None:
             if line.lstrip()[:1] in ("[", b"[") and number == 1:
                 problem += ". A JSON list of objects belongs into a file that ends in .json"
             bad.add(self.path, number, line, problem)
 
         if self._encoding in ("utf-8", "utf-8-sig"):
             with open_bytes(self.path) as file:
-                yield from _objects(file, tell)
+                yield from _objects(file, refuse)
         else:
             with open_text(self.path, self._encoding, newline="\n") as text:
-                yield from _objects((line.encode("utf-8", "surrogatepass") for line in text), tell)
+                yield from _objects((line.encode("utf-8", "surrogatepass") for line in text), refuse)
 
     def _json(self, bad: BadLines) -> Iterator[Item]:
         with open_bytes(self.path) as file:
@@ -88,7 +88,7 @@ class Source:
             content = _decoded(data)
         except ValueError as error:
             if _holds_lines(data):
-                yield from _objects(io.BytesIO(data), lambda *told: bad.add(self.path, *told))
+                yield from _objects(io.BytesIO(data), lambda *problem: bad.add(self.path, *problem))
                 return
             raise CotDistillError(f"{self.path}: not valid JSON: {error}") from None
         for number, fields in enumerate(self._records(content), 1):
@@ -200,8 +200,8 @@ class Source:
                     yield Item("line", number, {"prompt": line.strip()})
 
 
-def _objects(lines: Iterable[bytes], tell: Any) -> Iterator[Item]:
-    numbered = decode_lines(map(_without_nan, lines), dict[str, Any], tell)
+def _objects(lines: Iterable[bytes], refuse: Any) -> Iterator[Item]:
+    numbered = decode_lines(map(_without_nan, lines), dict[str, Any], refuse)
     return (Item("line", number, fields) for number, fields in numbered)
 
 

@@ -51,7 +51,7 @@ def fields(template: string.Template | None) -> frozenset[str]:
 
 
 def fingerprint(template: string.Template) -> str:
-    """sha256 of the text: a template may change under one name, and the manifest must tell."""
+    """sha256 of the text: a template may change under one name, and the manifest must show it."""
     return hashlib.sha256(template.template.encode()).hexdigest()
 
 

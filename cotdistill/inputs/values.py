@@ -87,14 +87,15 @@ class Fields:
 
     def get(self, wanted: str) -> Any:
         """The value, or None where it is missing."""
-        name = self.name(wanted)
+        name = wanted if wanted in self.raw else self._names.get(simple(wanted))
         if name is not None:
-            return None if is_missing(self.raw[name]) else self.raw[name]
-        outer, dot, inner = wanted.rpartition(".")
-        value = self.get(outer) if dot else None
-        if isinstance(value, Mapping):
-            return Fields(value).get(inner)
-        return None
+            value = self.raw[name]
+            return None if is_missing(value) else value
+        if "." not in wanted:
+            return None
+        outer, _, inner = wanted.rpartition(".")
+        value = self.get(outer)
+        return Fields(value).get(inner) if isinstance(value, Mapping) else None
 
     def take(self, wanted: str) -> Any:
         """The same, and the column counts as used."""
