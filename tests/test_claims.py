@@ -14,7 +14,7 @@ from cotdistill import teachers
 from cotdistill.artifacts import Manifest
 from cotdistill.config import GenerateConfig
 from cotdistill.dispatch.claims import Claims
-from cotdistill.dispatch.stored import key_of
+from cotdistill.dispatch.lookup import key_of
 from cotdistill.dispatch.waits import Waits
 from cotdistill.progress import Silent
 from cotdistill.providers.types import Request

@@ -140,6 +140,22 @@ def test_a_dry_run_asks_no_judge_either(tmp_path: Path) -> None:
     (_, dry), server = against(work)
     assert asked(server) == (60, 0)
     assert dry.counts["in_store"] == 20, "one answer each is known, and nobody knows whether it is right"
+    assert dry.results["judge_usd_at_most"] == "unknown"
+
+
+def test_a_dry_run_bounds_what_the_judge_may_cost(tmp_path: Path) -> None:
+    priced = ",price_in=1,price_out=1,max_output_tokens=1000"
+
+    def work(server: Server) -> Callable[[], Any]:
+        verify = judge(server, priced)
+        options: dict[str, Any] = {"verify": verify, "max_output_tokens": 100, "price_in": 1.0, "price_out": 1.0}
+        dry, real = generating(tmp_path, server, dry_run=True, **options), generating(tmp_path, server, **options)
+        return lambda: [dry(), real()]
+
+    (dry, real), _ = against(work)
+    most = float(dry.results["cost_usd_at_most"]) + float(dry.results["judge_usd_at_most"])
+    assert float(dry.results["judge_usd_at_most"]) >= 60 * 1000 / 1e6, "a whole answer of the judge for each sample"
+    assert float(real.results["spent_usd"]) <= most
 
 
 def test_answers_of_the_store_are_judged_many_at_once(tmp_path: Path) -> None:

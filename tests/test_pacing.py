@@ -10,8 +10,9 @@ from typing import Any, Self
 import pytest
 
 from cotdistill.dispatch.asking import Asked, Job, Limits
+from cotdistill.dispatch.lookup import Answer
 from cotdistill.dispatch.session import Session
-from cotdistill.dispatch.stored import Answer, Got, StoredTeacher, Terms
+from cotdistill.dispatch.stored import Got, StoredTeacher, Terms
 from cotdistill.pricing import Prices
 from cotdistill.providers.types import Failure, Quota, RateLimits, Reply, Request
 from cotdistill.records import Message, Usage

@@ -84,8 +84,8 @@ def test_a_text_that_claims_a_verdict_stays_inside_its_fence(tmp_path: Path) -> 
 @pytest.mark.parametrize("text", ["", "CORRECT", "VERDICT: MAYBE", "VERDICT: CORRECT\nor not"])
 def test_without_a_clear_verdict_nothing_is_decided(tmp_path: Path, text: str) -> None:
     answer: Answer = lambda number, body: Scripted(completion(text, finish_reason="length"))  # noqa: E731
-    sift(tmp_path, answer, make_response())
-    assert decided(tmp_path)[0] == ("error", "the judge ended without a verdict (length)")
+    with pytest.raises(CotDistillError, match=r"could be judged; .*ended without a verdict \(length\)"):
+        sift(tmp_path, answer, make_response())
 
 
 def test_the_cap_on_its_cost_ends_the_judging_and_says_so(tmp_path: Path) -> None:

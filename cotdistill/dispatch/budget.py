@@ -38,15 +38,14 @@ class Tariff:
     ignore the output cap. Both factors are 1 until an answer shows more."""
 
     prices: Prices
+    advice: str = "--max-cost: the price of {model!r} is not known; give --price-in and --price-out"
     answers: int = 0
     input_factor: float = 1.0
     output_factor: float = 1.0
 
     def __post_init__(self) -> None:
         if self.prices.cost(Usage(input_tokens=1, output_tokens=1)) is None:
-            raise UsageError(
-                f"--max-cost: the price of {self.prices.model!r} is not known; give --price-in and --price-out"
-            )
+            raise UsageError(self.advice.format(model=self.prices.model))
 
     @property
     def margin(self) -> int:

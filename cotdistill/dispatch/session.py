@@ -154,6 +154,16 @@ class Session:
         costs = [stored.spent for stored in self._asked]
         return None if None in costs else sum((cost for cost in costs if cost is not None), Decimal(0))
 
+    def notes(self) -> list[str]:
+        """What was paid, or may have been, without an answer."""
+        attempts = sum(stored.unanswered for stored in self._asked)
+        costs = [stored.unanswered_usd for stored in self._asked]
+        if not attempts:
+            return []
+        total = sum((cost for cost in costs if cost is not None), Decimal(0))
+        most = "" if None in costs else f": at most {total:.4f} USD, which the cap counts and spent_usd does not"
+        return [f"{attempts} attempts got no answer and may have been billed all the same{most}"]
+
     def _started(self) -> asyncio.AbstractEventLoop:
         with self._starting:
             if self._loop is None:

@@ -7,22 +7,22 @@ disk before anything else happens with it.
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, contextmanager, nullcontext
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from decimal import Decimal
 from types import TracebackType
-from typing import TYPE_CHECKING, NamedTuple, Self
+from typing import TYPE_CHECKING, Self
 
 from cotdistill.dispatch.asking import Asked, Job, Limits, stop_if_hopeless
 from cotdistill.dispatch.budget import Budget, Tariff, Worst
 from cotdistill.dispatch.errors import EnoughError, NotAskedError
+from cotdistill.dispatch.lookup import Answer, as_response, family_of, find, key_of, read
 from cotdistill.dispatch.pool import Turn, work_through
 from cotdistill.dispatch.refusals import MAX_WAIT_S
 from cotdistill.dispatch.retry import FailedRequestError, Meter, Retrier
 from cotdistill.errors import StoppedError
 from cotdistill.pricing import Billed, Prices
-from cotdistill.providers.types import BadReplyError, Reply, Request, Teacher
-from cotdistill.records import Prompt, Response, TeacherInfo, Usage, money
-from cotdistill.store.answers import Store, request_key
+from cotdistill.providers.types import Reply, Request, Teacher
+from cotdistill.records import Prompt, Response, Usage
 from cotdistill.store.spending import Paid
 
 if TYPE_CHECKING:
@@ -47,13 +47,6 @@ class Terms:
     known: bool = False
     """Earlier runs have answers of this teacher in the store."""
     budget: Budget | None = None
-
-
-class Answer(NamedTuple):
-    """A reply, and the key under which it was asked: the job's own, or one with another output cap."""
-
-    key: str
-    reply: Reply
 
 
 Got = Callable[[Job, Answer, bool], Awaitable[None]]
@@ -104,7 +97,7 @@ class StoredTeacher:
     def holds(self, key: str, sample: int) -> bool:
         """Whether the store has an answer under this key."""
         raw = None if self.store is None else self.store.get(key, sample)
-        return raw is not None and _read(self.teacher, raw) is not None
+        return raw is not None and read(self.teacher, raw) is not None
 
     def find(self, job: Job, *, retry_truncated: bool = False) -> Answer | None:
         """What the store has for this request, under any output cap: see `find`."""
@@ -175,7 +168,7 @@ class StoredTeacher:
         if self.store is None:
             return
         old = self.store.get(key, sample)
-        broken = old is not None and _read(self.teacher, old) is None
+        broken = old is not None and read(self.teacher, old) is None
         paid = self.paid(key, sample, cost, worst_usd)
         provider, model = self.teacher.provider, self.teacher.model
         await self.store.put(key, sample, family, provider, model, reply.raw, paid, instead=broken)
@@ -228,7 +221,7 @@ class _Asking:
         try:
             async with self._claim(job, turn):
                 raw = None if store is None else store.get(job.key, job.sample)
-                known = None if raw is None else _read(self.stored.teacher, raw)
+                known = None if raw is None else read(self.stored.teacher, raw)
                 reply = known or await self.stored.buy(job, turn.begun, self.enough)
         except FailedRequestError as error:
             self.asked.failures[job.key, job.sample] = error.failure
@@ -271,78 +264,3 @@ class _Metered(Meter):
             stored.budget.settle(self, None if billed is None else billed.usage, cost)
         if billed is not None and not isinstance(billed, Reply):
             stored.lost(cost, self.worst)
-
-
-def key_of(teacher: Teacher, request: Request) -> str:
-    return request_key(teacher.base_url, teacher.body(request))
-
-
-def family_of(teacher: Teacher, job: Job) -> str:
-    """The key without the output cap: of answers that differ in nothing else."""
-    return key_of(teacher, replace(job.request, max_output_tokens=0))
-
-
-def find(store: Store, teacher: Teacher, job: Job, *, retry_truncated: bool = False) -> Answer | None:
-    """The answer to this request, or to the same one with another output cap: what ended by itself within this cap
-    needs no other answer. One that was cut counts only where none is complete, and with `retry_truncated` only under
-    this very cap."""
-    raw = store.get(job.key, job.sample)
-    known = None if raw is None else _read(teacher, raw)
-    exact = None if known is None else Answer(job.key, known)
-    if exact and exact.reply.stop_reason != "length":
-        return exact
-    cut = [exact] if exact else []
-    for key, raw in store.relatives(family_of(teacher, job), job.sample):
-        if key == job.key:
-            continue
-        reply = _read(teacher, raw)
-        if reply is None or not _within(reply, job.request.max_output_tokens):
-            continue
-        relative = Answer(key, reply)
-        if relative.reply.stop_reason != "length":
-            return relative
-        if not retry_truncated:
-            cut.append(relative)
-    return cut[0] if cut else None
-
-
-def _read(teacher: Teacher, raw: bytes) -> Reply | None:
-    """None for a stored body that is no answer: one that its server broke off, kept by a version that did not know it
-    as such. It is asked again."""
-    try:
-        return teacher.read(raw)
-    except BadReplyError:
-        return None
-
-
-def _within(reply: Reply, cap: int) -> bool:
-    """Whether an answer could have come under this cap. No token is shorter than a byte."""
-    tokens = reply.usage.output_tokens
-    if tokens is None:
-        tokens = len(f"{reply.reasoning or ''}{reply.text}".encode("utf-8", "replace"))
-    return tokens <= cap
-
-
-def as_response(
-    job: Job, answer: Answer, teacher: Teacher, *, cost: Decimal | None = None, license: str | None = None
-) -> Response:
-    """The record of an answer, whichever stage asked."""
-    reply = answer.reply
-    served = reply.served_model if reply.served_model != teacher.model else None
-    return Response(
-        prompt=job.prompt,
-        sample=job.sample,
-        reasoning=reply.reasoning,
-        reasoning_kind=reply.reasoning_kind,
-        reasoning_rule=reply.reasoning_rule,
-        text=reply.text,
-        stop_reason=reply.stop_reason,
-        stop_detail=reply.stop_detail,
-        teacher=TeacherInfo(
-            provider=teacher.provider, model=teacher.model, served_model=served, base_url=teacher.base_url
-        ),
-        usage=reply.usage,
-        cost_usd=money(cost),
-        request_key=answer.key,
-        license=license,
-    )

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from pathlib import Path
 from typing import get_args
 
@@ -98,6 +99,11 @@ class Judge:
     def asks(self) -> bool:
         """Whether a verifier asks a teacher, which costs money."""
         return any(hasattr(verifier, "join") for verifier in self._built.values())
+
+    def most_usd(self, prompt: Prompt, answer_bytes: int) -> Decimal | None:
+        """What the verdict on one answer of so many bytes costs at most; None where that is not known."""
+        costs = [one.most_usd(prompt, answer_bytes) for one in self._built.values() if hasattr(one, "most_usd")]
+        return None if None in costs else sum(costs, Decimal(0))
 
     @property
     def exhausted(self) -> bool:

@@ -14,20 +14,25 @@ from typing import ClassVar, Literal
 
 from cotdistill import plugins, teachers
 from cotdistill.dispatch.asking import Asked, Job, Limits
-from cotdistill.dispatch.budget import Budget, Tariff
+from cotdistill.dispatch.budget import Budget, Tariff, Worst
+from cotdistill.dispatch.lookup import Answer, find, key_of
 from cotdistill.dispatch.session import Session
-from cotdistill.dispatch.stored import Answer, StoredTeacher, Terms, find, key_of
+from cotdistill.dispatch.stored import StoredTeacher, Terms
 from cotdistill.errors import CotDistillError, UsageError
 from cotdistill.inputs import templates
 from cotdistill.plugins import Count, File
 from cotdistill.pricing import Prices
 from cotdistill.providers.types import Reply, Request, Teacher
-from cotdistill.records import Message, Response, Verdict
+from cotdistill.records import Message, Prompt, Response, Usage, Verdict
 from cotdistill.store.answers import Store
 from cotdistill.store.location import default_path
 
 RUBRICS = templates.FOLDER / "rubrics"
 FIELDS = {"question", "reference", "answer", "fence"}
+
+UNPRICED = (
+    "judge: what it costs is capped, and the price of {model!r} is not known; give it as judge:…,price_in=X,price_out=Y"
+)
 
 LONGEST_ANSWER = 20_000
 """Characters of an answer, from its end, that the judge is shown."""
@@ -69,13 +74,13 @@ class Verifier:
         self._prices = Prices(self._teacher.provider, self._teacher.model, *given)
         self._budget = None if self.max_cost is None else Budget(Decimal(str(self.max_cost)), "judge:max_cost")
         if self._budget:
-            Tariff(self._prices)  # a cap without a price ends the run before it begins
+            Tariff(self._prices, UNPRICED)  # a cap without a price ends the run before it begins
         self._first = plugins.build("verifiers", self.after) if self.on == "disagreement" else None
 
     def join(self, session: Session) -> None:
         self._session = session
         if session.budget:
-            Tariff(self._prices)
+            Tariff(self._prices, UNPRICED)
             if self._budget:
                 self._budget.parent = session.budget
 
@@ -105,6 +110,12 @@ class Verifier:
         job = self._job(response)
         answer = None if store is None else find(store, self._teacher, job, retry_truncated=True)
         return None if answer is None else self._verdict(response, answer.reply, "")
+
+    def most_usd(self, prompt: Prompt, answer_bytes: int) -> Decimal | None:
+        """What one verdict costs at most: the rubric around an answer of so many bytes, and the whole cap."""
+        answer = "x" * min(answer_bytes, LONGEST_ANSWER)
+        worst = Worst.of(self._request(prompt, answer))
+        return self._prices.cost(Usage(input_tokens=worst.input_tokens, output_tokens=worst.output_tokens))
 
     @property
     def exhausted(self) -> bool:
@@ -160,9 +171,11 @@ class Verifier:
         )
 
     def _job(self, response: Response) -> Job:
-        prompt = response.prompt
+        request = self._request(response.prompt, response.text[-LONGEST_ANSWER:])
+        return Job(response.prompt, 0, key_of(self._teacher, request), request)
+
+    def _request(self, prompt: Prompt, answer: str) -> Request:
         question = "\n\n".join(turn.content for turn in prompt.messages if turn.role == "user")
-        answer = response.text[-LONGEST_ANSWER:]
         text = self._template.substitute(
             question=question,
             reference=prompt.reference or "(there is none)",
@@ -170,8 +183,7 @@ class Verifier:
             # Nobody can write a text that holds its own hash, so no answer can close its fence.
             fence=hashlib.sha256(answer.encode("utf-8", "backslashreplace")).hexdigest()[:16],
         )
-        request = Request((Message(role="user", content=text),), self.max_output_tokens, effort=self.effort)
-        return Job(prompt, 0, key_of(self._teacher, request), request)
+        return Request((Message(role="user", content=text),), self.max_output_tokens, effort=self.effort)
 
     def _verdict(self, response: Response, reply: Reply | None, problem: str) -> Verdict:
         def verdict(status: Literal["correct", "incorrect", "error"], detail: str) -> Verdict:

@@ -11,8 +11,9 @@ from cotdistill import teachers
 from cotdistill.artifacts import json_lines
 from cotdistill.config import EvaluateConfig
 from cotdistill.dispatch.asking import Asked, Job, Limits
+from cotdistill.dispatch.lookup import Answer
 from cotdistill.dispatch.session import Session
-from cotdistill.dispatch.stored import Answer, StoredTeacher, Terms
+from cotdistill.dispatch.stored import StoredTeacher, Terms
 from cotdistill.errors import BudgetError, CotDistillError, UsageError
 from cotdistill.pricing import Prices
 from cotdistill.progress import Progress

@@ -9,7 +9,6 @@ from decimal import Decimal
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from cotdistill import artifacts, plugins, teachers
 from cotdistill.artifacts import Manifest, outputs
@@ -20,8 +19,9 @@ from cotdistill.config import GenerateConfig, check
 from cotdistill.dispatch.asking import Asked, Job, Limits
 from cotdistill.dispatch.budget import Budget, Tariff
 from cotdistill.dispatch.errors import EnoughError
+from cotdistill.dispatch.lookup import Answer
 from cotdistill.dispatch.session import Session
-from cotdistill.dispatch.stored import Answer, StoredTeacher, Terms
+from cotdistill.dispatch.stored import StoredTeacher, Terms
 from cotdistill.inputs import hub, templates
 from cotdistill.inputs.prompt_files import PromptFile
 from cotdistill.pricing import Prices
@@ -29,22 +29,16 @@ from cotdistill.progress import Progress
 from cotdistill.providers.batch_apis import open_batches
 from cotdistill.providers.types import MOST_IN_FLIGHT, Teacher
 from cotdistill.reasoning.marks import own_tags
-from cotdistill.records import money
 from cotdistill.stages.generate.batch import ask_in_batches
 from cotdistill.stages.generate.estimate import Survey
 from cotdistill.stages.generate.output import Output
 from cotdistill.stages.generate.plan import Answers, Missing, Plan
+from cotdistill.stages.generate.publish import publish, wants_traces
 from cotdistill.stages.generate.totals import Spending, Tally
 from cotdistill.stages.verification import Judge
 from cotdistill.store.answers import Store
 from cotdistill.store.batches import BatchState, Endpoint
 from cotdistill.store.location import store_path
-
-CLOSED = ("api.openai.com", "api.anthropic.com", "generativelanguage.googleapis.com", "api.x.ai")
-"""Hosts whose terms restrict training on outputs."""
-
-CLOSED_ELSEWHERE = ("azure", "bedrock", "vertex")
-"""Providers of the same models at other hosts."""
 
 PACKAGES = ("anthropic", "openai", "aiohttp", "genai-prices", "msgspec")
 
@@ -115,16 +109,19 @@ def run(
             if survey.open:
                 _write_rest(written, plan, asked, survey.wanted, progress)
             current.notes += bad.notes()
-            return _publish(current, written, bad, asked, session)
+            return publish(current, written, bad, asked, session)
 
 
 def _dry_run(current: artifacts.Run, plan: Plan, prices: Prices, bad: BadLines, progress: Progress) -> Manifest:
     survey = Survey.of(plan, prices)
     _say_columns(plan.file, progress)
     current.notes += bad.notes()
-    if plan.judge is not None and plan.judge.asks:
-        current.notes.append("what the judge costs is not in the estimate")
-    return current.summary(survey.counts(), results=survey.estimate())
+    results = survey.estimate()
+    if plan.judge is not None and plan.judge.asks and survey.open:
+        most = survey.judge_usd
+        results["judge_usd_at_most"] = "unknown" if most is None else f"{most:.2f}"
+        current.notes.append("each answer is judged by a paid model too, which costs up to judge_usd_at_most more")
+    return current.summary(survey.counts(), results=results)
 
 
 def _ask(plan: Plan, session: Session, survey: Survey, progress: Progress) -> Asked:
@@ -191,41 +188,6 @@ def _write_rest(written: Output, plan: Plan, asked: Asked, wanted: int, progress
         progress.update(written.records)
 
 
-def _publish(current: artifacts.Run, written: Output, bad: BadLines, asked: Asked, session: Session) -> Manifest:
-    plan, tally = written.plan, written.tally
-    responses, failed, not_asked = written.responses.records, written.failed.records, written.not_asked
-    counts = {
-        "prompts": written.prompts,
-        "responses": responses,
-        "bought": asked.answered,
-        "from_store": max(0, responses - asked.answered),
-        "failed": failed - not_asked,
-        **({"not_asked": not_asked} if not_asked else {}),
-        **tally.stop_reasons,
-    }
-    if plan.config.until_accepted:
-        counts["not_needed"] = written.prompts * plan.config.samples - responses - failed
-    exhausted = _exhausted(session, plan)
-    _notes(current, plan, tally, session)
-    return current.publish(
-        [*written.writers(), *bad.writers()],
-        counts=counts,
-        complete=not (failed or exhausted),
-        stopped_by="budget" if exhausted else None,
-        results={
-            "reasoning": dict(tally.reasoning_kinds),
-            **({} if session.spent is None else {"spent_usd": money(session.spent)}),
-            "columns": plan.file.describe(),
-        },
-        usage=tally.usage(),
-        cost_usd=money(tally.cost) if responses else None,
-    )
-
-
-def _exhausted(session: Session, plan: Plan) -> bool:
-    return bool((session.budget and session.budget.exhausted) or (plan.judge and plan.judge.exhausted))
-
-
 def _warn_of_batches(plan: Plan, progress: Progress) -> None:
     teacher = plan.teacher
     with BatchState(plan.store.path) as batches:
@@ -235,49 +197,6 @@ def _warn_of_batches(plan: Plan, progress: Progress) -> None:
             f"WARNING: {under_way} requests to this teacher are under way in batches. --batch collects them; "
             f"without it, those of this run are bought again"
         )
-
-
-def _notes(current: artifacts.Run, plan: Plan, tally: Tally, session: Session) -> None:
-    notes, budget = current.notes, session.budget
-    if plan.judge is not None:
-        notes += plan.judge.notes()
-    if budget and budget.exhausted:
-        notes.append(budget.describe())
-    if truncated := tally.stop_reasons["length"]:
-        notes.append(
-            f"{truncated} answers were cut at --max-output-tokens; filter drops them. "
-            f"--retry-truncated with a larger cap asks for these only"
-        )
-    if plan.unverified:
-        notes.append(f"{len(plan.unverified)} prompts have no reference: their first answers were taken unverified")
-    notes += _of_reasoning(plan, tally)
-    if tally.without_usage:
-        notes.append(
-            f"{tally.without_usage} answers came without the number of their tokens: what they cost is not known, "
-            f"and the sums of tokens are of the others"
-        )
-    elif tally.cost is None and plan.teacher.provider not in ("mock", "local"):
-        notes.append("the price of this model is not known; give --price-in and --price-out for a cost")
-    if urlsplit(plan.teacher.base_url).hostname in CLOSED or plan.teacher.provider in CLOSED_ELSEWHERE:
-        notes.append(f"{plan.teacher.provider}'s terms restrict training on its outputs; see 'Rights' in the README")
-
-
-def _of_reasoning(plan: Plan, tally: Tally) -> Iterator[str]:
-    responses = tally.stop_reasons.total()
-    if omitted := tally.reasoning_kinds["omitted"]:
-        yield f"{omitted} answers came without the reasoning they were billed for"
-    if plan.teacher.provider == "mock" and (unanswered := tally.stop_reasons["other"]):
-        yield (
-            f"{unanswered} of {responses} questions have no answer of {plan.config.teacher}, which is simulated; "
-            f"filter drops what it says instead"
-        )
-    elif responses and tally.reasoning_kinds["none"] == responses and wants_traces(plan.config):
-        yield "no answer came with reasoning: a student would learn bare answers"
-
-
-def wants_traces(config: GenerateConfig) -> bool:
-    """Whether answers without reasoning are news, and not what was asked for."""
-    return config.effort != "none" and config.template not in ("answer_only", "classification")
 
 
 def _options(config: GenerateConfig) -> dict[str, object]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any
 
 from cotdistill.dispatch.asking import Job
@@ -9,12 +10,17 @@ from cotdistill.dispatch.budget import Worst
 from cotdistill.pricing import BATCHED, Prices
 from cotdistill.records import Usage
 from cotdistill.stages.generate.plan import Answers, Plan
+from cotdistill.stages.verification import Judge
 
 SAMPLED = 100
 """Stored answers that the guess of the output's length is taken from."""
 
 CHAT_TOKENS = 12
 """What a chat template adds to the text of a short request: begin, roles, ends, the turn that is opened."""
+
+
+BYTES_A_TOKEN = 16
+"""Of an answer, at most: longer tokens are runs of spaces."""
 
 
 @dataclass
@@ -34,6 +40,8 @@ class Survey:
     most_output_tokens: int = 0
     stored_tokens: list[tuple[int, int, int]] = field(default_factory=list)
     """Of stored answers: input as estimated here, input and output as billed."""
+    judge_usd: Decimal | None = Decimal(0)
+    """What the verdicts of a paid judge may cost: one on each answer that may be asked or is not judged yet."""
     first: Job | None = None
     """Of those that are missing."""
 
@@ -63,6 +71,10 @@ class Survey:
             undecided = None in accepted
             if accepted.count(True) < (plan.config.until_accepted or 0):
                 possible = [*missing, *jobs[len(answers) :]]  # as if no answer were right
+            if undecided and plan.judge.asks:
+                self._count_verdicts(
+                    plan.judge, [job for job, _ in answers[accepted.index(None) :]], jobs[len(answers) :]
+                )
         self.open += undecided
         self._count([job for job, _ in answers], missing, possible)
         for job, answer in answers:
@@ -82,6 +94,11 @@ class Survey:
             worst = Worst.of(job.request)
             self.most_input_tokens += worst.input_tokens
             self.most_output_tokens += worst.output_tokens
+
+    def _count_verdicts(self, judge: Judge, *jobs: list[Job]) -> None:
+        for job in (one for some in jobs for one in some):
+            cost = judge.most_usd(job.prompt, job.request.max_output_tokens * BYTES_A_TOKEN)
+            self.judge_usd = None if cost is None or self.judge_usd is None else self.judge_usd + cost
 
     def counts(self) -> dict[str, int]:
         in_store = self.wanted - self.missing

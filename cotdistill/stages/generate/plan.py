@@ -7,7 +7,7 @@ from typing import TypeAlias
 
 from cotdistill.config import GenerateConfig
 from cotdistill.dispatch.asking import Job
-from cotdistill.dispatch.stored import Answer, as_response, find, key_of
+from cotdistill.dispatch.lookup import Answer, as_response, find, key_of
 from cotdistill.inputs import templates
 from cotdistill.inputs.prompt_files import PromptFile
 from cotdistill.providers.types import Request, Teacher

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from cotdistill.dispatch.asking import Job
-from cotdistill.dispatch.stored import Answer, as_response
+from cotdistill.dispatch.lookup import Answer, as_response
 from cotdistill.pricing import Prices
 from cotdistill.providers.types import Reply, Teacher
 from cotdistill.records import Response, Usage

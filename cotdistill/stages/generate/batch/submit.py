@@ -10,8 +10,8 @@ from filelock import FileLock, Timeout
 
 from cotdistill.dispatch.asking import Job
 from cotdistill.dispatch.errors import NotAskedError
+from cotdistill.dispatch.lookup import family_of
 from cotdistill.dispatch.retry import FailedRequestError
-from cotdistill.dispatch.stored import family_of
 from cotdistill.errors import CotDistillError, UsageError
 from cotdistill.providers.batch_api import FoundBatch
 from cotdistill.providers.types import Failure

@@ -1,0 +1,92 @@
+"""What the store knows of a request: the answer to it, or to the same one with another output cap."""
+
+from dataclasses import replace
+from decimal import Decimal
+from typing import NamedTuple
+
+from cotdistill.dispatch.asking import Job
+from cotdistill.providers.types import BadReplyError, Reply, Request, Teacher
+from cotdistill.records import Response, TeacherInfo, money
+from cotdistill.store.answers import Store, request_key
+
+
+class Answer(NamedTuple):
+    """A reply, and the key under which it was asked: the job's own, or one with another output cap."""
+
+    key: str
+    reply: Reply
+
+
+def key_of(teacher: Teacher, request: Request) -> str:
+    return request_key(teacher.base_url, teacher.body(request))
+
+
+def family_of(teacher: Teacher, job: Job) -> str:
+    """The key without the output cap: of answers that differ in nothing else."""
+    return key_of(teacher, replace(job.request, max_output_tokens=0))
+
+
+def find(store: Store, teacher: Teacher, job: Job, *, retry_truncated: bool = False) -> Answer | None:
+    """The answer to this request, or to the same one with another output cap: what ended by itself within this cap
+    needs no other answer. One that was cut counts only where none is complete, and with `retry_truncated` only under
+    this very cap."""
+    raw = store.get(job.key, job.sample)
+    known = None if raw is None else read(teacher, raw)
+    exact = None if known is None else Answer(job.key, known)
+    if exact and exact.reply.stop_reason != "length":
+        return exact
+    cut = [exact] if exact else []
+    for key, raw in store.relatives(family_of(teacher, job), job.sample):
+        if key == job.key:
+            continue
+        reply = read(teacher, raw)
+        if reply is None or not _within(reply, job.request.max_output_tokens):
+            continue
+        relative = Answer(key, reply)
+        if relative.reply.stop_reason != "length":
+            return relative
+        if not retry_truncated:
+            cut.append(relative)
+    return cut[0] if cut else None
+
+
+def read(teacher: Teacher, raw: bytes) -> Reply | None:
+    """None for a stored body that is no answer: one that its server broke off, kept by a version that did not know it
+    as such. It is asked again."""
+    try:
+        return teacher.read(raw)
+    except BadReplyError:
+        return None
+
+
+def _within(reply: Reply, cap: int) -> bool:
+    """Whether an answer could have come under this cap. No token is shorter than a byte."""
+    tokens = reply.usage.output_tokens
+    if tokens is None:
+        tokens = len(f"{reply.reasoning or ''}{reply.text}".encode("utf-8", "replace"))
+    return tokens <= cap
+
+
+def as_response(
+    job: Job, answer: Answer, teacher: Teacher, *, cost: Decimal | None = None, license: str | None = None
+) -> Response:
+    """The record of an answer, whichever stage asked."""
+    reply = answer.reply
+    served = reply.served_model if reply.served_model != teacher.model else None
+    return Response(
+        prompt=job.prompt,
+        sample=job.sample,
+        reasoning=reply.reasoning,
+        reasoning_kind=reply.reasoning_kind,
+        reasoning_rule=reply.reasoning_rule,
+        text=reply.text,
+        stop_reason=reply.stop_reason,
+        stop_detail=reply.stop_detail,
+        teacher=TeacherInfo(
+            provider=teacher.provider, model=teacher.model, served_model=served, base_url=teacher.base_url
+        ),
+        usage=reply.usage,
+        cost_usd=money(cost),
+        request_key=answer.key,
+        license=license,
+    )

@@ -1,0 +1,100 @@
+"""The end of generate: counts, cost, and what a person should know of the answers."""
+
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+from cotdistill import artifacts
+from cotdistill.artifacts import Manifest
+from cotdistill.artifacts.json_lines import BadLines
+from cotdistill.config import GenerateConfig
+from cotdistill.dispatch.asking import Asked
+from cotdistill.dispatch.session import Session
+from cotdistill.records import money
+from cotdistill.stages.generate.output import Output
+from cotdistill.stages.generate.plan import Plan
+from cotdistill.stages.generate.totals import Tally
+
+CLOSED = ("api.openai.com", "api.anthropic.com", "generativelanguage.googleapis.com", "api.x.ai")
+"""Hosts whose terms restrict training on outputs."""
+
+CLOSED_ELSEWHERE = ("azure", "bedrock", "vertex")
+"""Providers of the same models at other hosts."""
+
+
+def publish(current: artifacts.Run, written: Output, bad: BadLines, asked: Asked, session: Session) -> Manifest:
+    plan, tally = written.plan, written.tally
+    responses, failed, not_asked = written.responses.records, written.failed.records, written.not_asked
+    counts = {
+        "prompts": written.prompts,
+        "responses": responses,
+        "bought": asked.answered,
+        "from_store": max(0, responses - asked.answered),
+        "failed": failed - not_asked,
+        **({"not_asked": not_asked} if not_asked else {}),
+        **tally.stop_reasons,
+    }
+    if plan.config.until_accepted:
+        counts["not_needed"] = written.prompts * plan.config.samples - responses - failed
+    exhausted = _exhausted(session, plan)
+    _notes(current, plan, tally, session)
+    return current.publish(
+        [*written.writers(), *bad.writers()],
+        counts=counts,
+        complete=not (failed or exhausted),
+        stopped_by="budget" if exhausted else None,
+        results={
+            "reasoning": dict(tally.reasoning_kinds),
+            **({} if session.spent is None else {"spent_usd": money(session.spent)}),
+            "columns": plan.file.describe(),
+        },
+        usage=tally.usage(),
+        cost_usd=money(tally.cost) if responses else None,
+    )
+
+
+def _exhausted(session: Session, plan: Plan) -> bool:
+    return bool((session.budget and session.budget.exhausted) or (plan.judge and plan.judge.exhausted))
+
+
+def _notes(current: artifacts.Run, plan: Plan, tally: Tally, session: Session) -> None:
+    notes, budget = current.notes, session.budget
+    if plan.judge is not None:
+        notes += plan.judge.notes()
+    notes += session.notes()
+    if budget and budget.exhausted:
+        notes.append(budget.describe())
+    if truncated := tally.stop_reasons["length"]:
+        notes.append(
+            f"{truncated} answers were cut at --max-output-tokens; filter drops them. "
+            f"--retry-truncated with a larger cap asks for these only"
+        )
+    if plan.unverified:
+        notes.append(f"{len(plan.unverified)} prompts have no reference: their first answers were taken unverified")
+    notes += _of_reasoning(plan, tally)
+    if tally.without_usage:
+        notes.append(
+            f"{tally.without_usage} answers came without the number of their tokens: what they cost is not known, "
+            f"and the sums of tokens are of the others"
+        )
+    elif tally.cost is None and plan.teacher.provider not in ("mock", "local"):
+        notes.append("the price of this model is not known; give --price-in and --price-out for a cost")
+    if urlsplit(plan.teacher.base_url).hostname in CLOSED or plan.teacher.provider in CLOSED_ELSEWHERE:
+        notes.append(f"{plan.teacher.provider}'s terms restrict training on its outputs; see 'Rights' in the README")
+
+
+def _of_reasoning(plan: Plan, tally: Tally) -> Iterator[str]:
+    responses = tally.stop_reasons.total()
+    if omitted := tally.reasoning_kinds["omitted"]:
+        yield f"{omitted} answers came without the reasoning they were billed for"
+    if plan.teacher.provider == "mock" and (unanswered := tally.stop_reasons["other"]):
+        yield (
+            f"{unanswered} of {responses} questions have no answer of {plan.config.teacher}, which is simulated; "
+            f"filter drops what it says instead"
+        )
+    elif responses and tally.reasoning_kinds["none"] == responses and wants_traces(plan.config):
+        yield "no answer came with reasoning: a student would learn bare answers"
+
+
+def wants_traces(config: GenerateConfig) -> bool:
+    """Whether answers without reasoning are news, and not what was asked for."""
+    return config.effort != "none" and config.template not in ("answer_only", "classification")
