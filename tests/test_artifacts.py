@@ -50,7 +50,7 @@ def test_every_kind_of_bad_line_says_what_is_wrong(tmp_path: Path, line: bytes, 
 
 def test_bad_lines_set_aside_are_counted_and_keep_their_text(tmp_path: Path) -> None:
     path = tmp_path / "p.jsonl"
-    path.write_bytes(b'oops\n{"id":"1","messages":[]}\n\xff\n')
+    path.write_bytes(b"oops\n" + msgspec.json.encode(make_prompt("1")) + b"\n\xff\n")
     with BadLines(tmp_path / "out.bad.jsonl") as bad:
         assert [prompt.id for prompt in read_records(path, Prompt, bad)] == ["1"]
         for writer in bad.writers():
