@@ -211,3 +211,30 @@ def test_control_characters_of_a_data_set_are_spelled_out_in_all_that_is_printed
     assert "\\u001b]0;OWNED\\u0007\\u009b2J\\u202e" in printed
     assert not set(printed) & {"\x1b", "\x07", "\x9b", "\u202e"}
     json.loads(printed.splitlines()[next(n for n, line in enumerate(printed.splitlines()) if line.startswith("{"))])
+
+
+def test_every_file_that_generate_reads_stands_in_its_manifest_with_the_option_that_named_it(tmp_path: Path) -> None:
+    files = {
+        "p.jsonl": '{"question": "2+2?", "answer": "4"}',
+        "few.jsonl": '{"question": "1+1?", "answer": "2"}',
+        "t.md": "Solve: $question",
+        "schema.json": '{"type": "number"}',
+    }
+    for name, text in files.items():
+        (tmp_path / name).write_text(text + "\n")
+    words = ["--teacher", f"mock:{tmp_path}/p.jsonl", "--few-shot", f"{tmp_path}/few.jsonl"]
+    words += ["--template", f"{tmp_path}/t.md", "--until-accepted", "1"]
+    words += ["--verify", f"json_schema:schema={tmp_path}/schema.json"]
+    done = cotdistill("generate", tmp_path / "p.jsonl", "-o", tmp_path / "r.jsonl", *words)
+    assert done.returncode == 0, done.stderr
+    found = artifacts.read_manifest(tmp_path / "r.manifest.json").inputs
+    assert {(Path(one.path).name, one.option, one.sha256) for one in found} == {
+        (name, option, artifacts.sha256(tmp_path / name))
+        for name, option in [
+            ("p.jsonl", None),
+            ("p.jsonl", "teacher"),
+            ("few.jsonl", "few_shot"),
+            ("t.md", "template"),
+            ("schema.json", "verify"),
+        ]
+    }

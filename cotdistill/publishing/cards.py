@@ -34,7 +34,8 @@ def origin(sources: Sequence[Manifest]) -> list[str]:
     if not sources:
         return ["## Data", "", "Rows without a manifest: nothing is known of their origin.", ""]
     generate = made_by("generate", sources)
-    prompts = [Path(info.path).name for info in generate.inputs] if generate else []
+    read = [info for info in generate.inputs if info.option is None] if generate else []
+    prompts = [Path(info.path).name for info in read]
     lines = [
         f"* {one.stage}: " + ", ".join(f"{key.replace('_', ' ')} {count:,}" for key, count in one.counts.items())
         for one in reversed(sources)

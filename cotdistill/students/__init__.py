@@ -79,9 +79,9 @@ def fingerprint(student: str) -> str:
 
 
 def recorded_files(student: str) -> list[Path]:
-    """What a manifest records of a student that is a path: a file (.gguf, recorded responses), or what distinguishes
-    one state of a directory from another."""
-    path = Path(student)
+    """What a manifest records of a student or teacher that is a path: a file (.gguf, recorded answers, `mock:FILE`), or
+    what distinguishes one state of a directory (also `local:DIR`) from another."""
+    path = Path(student.removeprefix("local:").removeprefix("mock:"))
     if path.is_file():
         return [path]
     return [file for name in ("manifest.json", "config.json") if (file := path / name).is_file()][:1]

@@ -39,6 +39,7 @@ from cotdistill.stages.verification import Judge
 from cotdistill.store.answers import Store
 from cotdistill.store.batches import BatchState, Endpoint
 from cotdistill.store.location import store_path
+from cotdistill.students import recorded_files
 
 PACKAGES = ("anthropic", "openai", "aiohttp", "genai-prices", "msgspec")
 
@@ -213,6 +214,7 @@ def prices_of(teacher: Teacher, config: GenerateConfig) -> Prices:
 
 def _read_besides(config: GenerateConfig) -> Iterator[tuple[str, Path]]:
     """Files that options name, and what --until-accepted judges by."""
+    yield from (("teacher", path) for path in recorded_files(config.teacher))
     if config.template:
         yield "template", templates.path_of(config.template)
     if config.few_shot:
