@@ -216,6 +216,21 @@ def test_a_key_that_no_request_can_carry_is_refused_and_not_shown(
     assert "sk-" not in str(caught.value)
 
 
+def test_a_token_that_the_sdk_found_by_itself_is_masked_like_a_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    token = "ya29.a0ARrdaM-9f8e7d6c5b4a"
+
+    async def run() -> bytes:
+        request = Request((Message(role="user", content="2+2?"),), 10)
+        async with (
+            serving(lambda number, asked: Scripted(completion(f"4 {token}"))) as server,
+            teachers.build("openai:m", f"{server.url}/v1") as teacher,
+        ):
+            teacher._sender.client.api_key = token  # type: ignore[attr-defined]
+            return (await teacher.ask(request, "k-0")).raw
+
+    assert token.encode() not in asyncio.run(run())
+
+
 # What goes to whom
 
 ENVIRONMENT = {

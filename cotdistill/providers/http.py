@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from cotdistill.errors import UsageError
+from cotdistill.masking import add_secret
 from cotdistill.providers.types import BadReplyError
 
 CONNECT_TIMEOUT_S = 10.0
@@ -18,6 +19,8 @@ KEEPALIVE_S = 60
 DOWNLOAD_TIMEOUT_S = 600.0
 
 PROXIES = ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY")
+
+SECRET_HEADERS = ("authorization", "x-api-key", "api-key", "x-goog-api-key", "x-amz-security-token")
 
 OWN_HOSTS = ("api.openai.com", "api.anthropic.com")
 
@@ -122,14 +125,21 @@ def _kept_alive(address: Any) -> socket.socket:
 
 
 def _staying_at(base_url: str) -> Callable[[Any], Awaitable[None]]:
-    """Runs before each request, redirected ones among them."""
+    """Runs before each request, redirected ones among them: none leaves for another server, and what secrets the SDK
+    sends, such as tokens that it fetched itself, are known to be secrets before an answer may echo them."""
     import httpx2
 
     home = httpx2.URL(base_url).origin
+    known: set[str] = set()
 
     async def check(request: Any) -> None:
         if request.url.origin != home:
             raise ElsewhereError(str(request.url))
+        for name in SECRET_HEADERS:
+            value = request.headers.get(name, "")
+            if value and value not in known and not value.startswith("AWS4-"):  # a signature, new each time
+                known.add(value)
+                add_secret(value.removeprefix("Bearer "))
 
     return check
 
