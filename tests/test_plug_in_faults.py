@@ -115,6 +115,11 @@ def test_options_that_cannot_be_read_end_the_run_before_it_begins(tmp_path: Path
         plugins.build("filters", mine)
 
 
+def test_a_selector_may_sort_and_empty_the_list_it_is_given(tmp_path: Path) -> None:
+    run(tmp_path, "Selector", plug_in(tmp_path, "Selector", "judged.reverse()", "return [judged.pop(), judged.pop()]"))
+    assert len((tmp_path / "kept.jsonl").read_text().splitlines()) == 2
+
+
 def test_an_option_of_a_strange_type_is_refused_by_its_name(tmp_path: Path) -> None:
     mine = plug_in(tmp_path, "Filter", "return None", fields="x: 'dict[str, int] | None' = None")
     with pytest.raises(UsageError, match=r"mine\.py:x: expected dict.*got 'a'"):

@@ -186,7 +186,7 @@ class Sieve:
             return {id(one) for one in survivors}
         name, place = f"selector {self.select_spec!r}", f"prompt {survivors[0].response.prompt.id!r}"
         try:
-            chosen = list(self.selector.choose(survivors))
+            chosen = list(self.selector.choose(list(survivors)))  # a copy: it may sort or empty its own
         except plugins.FAILURES as error:
             raise plugins.failure(error, name, place) from error
         given = {id(one) for one in survivors}
