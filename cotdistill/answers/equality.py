@@ -37,6 +37,7 @@ _LITERAL = re.compile(r"\d:\d|\d\.\d+\.|\d_\{?\d")
 """A time, a version, a numeral in another base: right only if spelt alike, for algebra misreads them."""
 _DATE = re.compile(r"\d[-/]\d+[-/]\d|\d:\d|\d\.\d+\.")
 _RELATION = re.compile(r"[<>]|\\(?:[lg]e|ne)(?![a-z])")
+_INTERVAL = re.compile(r"[\[(].*,.*[\])]|\\(?:cup|in)(?![a-z])")
 _FORMULA = re.compile(r"\d|\\[A-Za-z]|[=^_{}+*/<>|]|^\(.*\)$|^[A-Za-z]$")
 _PROSE = re.compile(r"[A-Za-z]{2,}[,:;.]? +[A-Za-z]{2,}")
 
@@ -166,7 +167,8 @@ class Equality:
         given, other = off_unit(given)
         if "j" not in gold and re.search(r"(?<![A-Za-z])i(?![A-Za-z])", gold):  # engineers write the imaginary unit so
             given = re.sub(r"(?<![A-Za-z\\])j(?![A-Za-z])", "i", given)
-        if bool(_RELATION.search(gold)) != bool(_RELATION.search(given)):
+        bare = given if _RELATION.search(gold) else gold
+        if bool(_RELATION.search(gold)) != bool(_RELATION.search(given)) and not _INTERVAL.search(bare):
             return Ruling("incorrect", "text", "one side is an inequality, the other is not")
         if ratio(unit, other) != 1 or not same_letters(gold, given):
             return Ruling("incorrect", "text")
@@ -179,7 +181,7 @@ class Equality:
 
 def _decimal(gold: str, said: Number | None) -> str:
     """`3,5` as a reference is a decimal where the answer is one: who lists 3 and 5 does not answer 3.5."""
-    return from_local(gold) if said and said.decimals else with_point(gold)
+    return from_local(with_point(gold)) if said and said.decimals else with_point(gold)
 
 
 def _rule_by_kind(gold: str, given: str) -> Ruling | None:

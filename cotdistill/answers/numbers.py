@@ -174,7 +174,9 @@ def with_point(text: str) -> str:
 
 def from_local(text: str) -> str:
     """Numbers in a language with a decimal comma: `3,5` -> `3.5`, `1.200` -> `1200`; `1,200` stays, for people write
-    both there."""
+    both there. Not within brackets, where a comma separates the ends of an interval."""
+    if any(bracket in text for bracket in "([{"):
+        return text
     return _LOCAL_GROUPS.sub(lambda found: found[1].replace(".", ""), _LOCAL_COMMA.sub(r"\1.\2", text))
 
 

@@ -16,7 +16,9 @@ NUMBER = re.compile(
 
 _RUN = re.compile(r"\S{0,20}?(?<![\d.])[1-9]\d{0,2}(?: \d{3})+(?!\d)\S*|\S*\d\S*")
 _EDGES = "*_`\"'“”‘’()[]{}<>|~,;:!?…。，、「」"
-_SENTENCE = re.compile(r"(?<=[.!?])[\"')*]{0,3}\s+(?=[A-Z\"'(*$\d\\])|[。！？]|\n")
+_SENTENCE = re.compile(
+    r"(?<=[.!?])[\"')*]{0,3}\s+(?=[A-Z\"'(*$\d\\])|[。！？]|\n|(?<=\$\$)\s+(?=[A-Z])|(?<=\\\])\s+(?=[A-Z])"
+)
 _CHECK = re.compile(
     r"^[ \t>*_#-]{0,8}(?:(?:let(?:'s| us| me) )?(?:double[- ])?(?:check|verify)|checking|verification|explanation"
     r"|proof|probe"

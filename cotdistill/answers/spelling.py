@@ -40,13 +40,15 @@ _REWRITES = (
     (re.compile(r"\\(?:bf|rm|it|sf|tt)(?![A-Za-z])\s?"), " "),
     (re.compile(r"\\(?:left|right|displaystyle|limits|big|Big|bigg|Bigg|[bB]igg?[lr])(?![A-Za-z])"), ""),
     (re.compile(r"(?<=\d) ?(?:\\,|\\!|\{ ?, ?\}|\\!,|,\\!) ?(?=\d{3})"), ","),
-    (re.compile(r"(?<!\\)\\[,!;: ]|~|\\q?quad(?![A-Za-z])|\s+"), " "),
+    (re.compile(r"(?<!\\)\\[,!;: ]|~|\\q?quad|\s+"), " "),
     (re.compile(r"\\[dtc]frac(?![A-Za-z])"), r"\\frac"),
     (re.compile(r"\\langle(?![A-Za-z]) ?"), "("),
     (re.compile(r" ?\\rangle(?![A-Za-z])"), ")"),
     (re.compile(r"\\lbrace(?![A-Za-z])"), r"\\{"),
     (re.compile(r"\\rbrace(?![A-Za-z])"), r"\\}"),
     (re.compile(r"\\([lg])eq(?:slant)?(?![A-Za-z])"), r"\\\1e"),
+    (re.compile(r"\\lt(?![A-Za-z])"), "<"),
+    (re.compile(r"\\gt(?![A-Za-z])"), ">"),
     (re.compile(r"<="), r"\\le "),
     (re.compile(r">="), r"\\ge "),
     (re.compile(r"\\neq(?![A-Za-z])| !="), r"\\ne "),
@@ -60,6 +62,10 @@ _REWRITES = (
 
 _QUOTED = re.compile(r"""\\?["“'`]{1,2}([^"“”]+?)\\?["”']{1,2}""")
 _ESCAPED_TWICE = re.compile(r"\\\\(?=[A-Za-z])")
+
+
+_FORMULA_FIRST = re.compile(r"^\$([^$]*[^$\s])\$(\s?[A-Za-z%][^$]*)$")
+"""`$28$ percent`: a formula and words after it."""
 
 
 @lru_cache(1024)
@@ -81,6 +87,7 @@ def plain(text: str) -> str:
     for opens, closes in (("\\(", "\\)"), ("\\[", "\\]")):
         if text.rfind(opens) <= 0:  # not the end of a formula within a sentence
             text = text.removeprefix(opens).removesuffix(closes)
+    text = _FORMULA_FIRST.sub(r"\1\2", text)
     while len(text) > 1 and text[0] == text[-1] == "$":
         if text.startswith("$$"):  # all pairs in one step: a megabyte of dollars has half a million
             ends = [len(text) - len(rest) for rest in (text.lstrip("$"), text.rstrip("$"))]

@@ -160,8 +160,8 @@ def are_matrices(gold: str, given: str) -> bool:
 
 
 _BOUND = r"([^<>=,\\]{1,40}|-?\\infty ?|-?\\[a-z]+\{[^<>=]{1,40}\})"
-_BETWEEN = re.compile(rf"{_BOUND} ?(<|\\le(?![a-z])) ?([A-Za-z]) ?(<|\\le(?![a-z])) ?{_BOUND}")
-_BEYOND = re.compile(rf"([A-Za-z]) ?(<|>|\\[lg]e(?![a-z])) ?{_BOUND}")
+_BETWEEN = re.compile(rf"{_BOUND} ?(<|\\le(?![a-z])) ?([A-Za-z](?:\([A-Za-z]\))?) ?(<|\\le(?![a-z])) ?{_BOUND}")
+_BEYOND = re.compile(rf"([A-Za-z](?:\([A-Za-z]\))?) ?(<|>|\\[lg]e(?![a-z])) ?{_BOUND}")
 _ABSOLUTE = re.compile(r"(?:\||\\lvert ?)[A-Za-z](?:\||\\rvert) ?(<|\\le(?![a-z])) ?([^<>=,\\|]{1,40})")
 _UNEQUAL = re.compile(r"[A-Za-z] ?\\ne(?![a-z]) ?([^<>=,]{1,40})")
 _SET_OF = re.compile(

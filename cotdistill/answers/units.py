@@ -94,8 +94,8 @@ def read_unit(text: str) -> Unit | None:
         return NONE
     if len(text) > 100 or STOP.search(text):
         return None
-    if text.startswith("%") or re.match(r"per ?cent\b", text, re.IGNORECASE):
-        rest = read_unit(re.sub(r"^(?:%|per ?cent(?:age)?)", "", text, flags=re.IGNORECASE))
+    if text.startswith("%") or re.match(r"(?:per ?cent(?:age)?|pct)\b\.?", text, re.IGNORECASE):
+        rest = read_unit(re.sub(r"^(?:%|per ?cent(?:age)?|pct\.?)", "", text, flags=re.IGNORECASE))
         if rest is None or rest.percent or (rest.dimensions and rest.dimensions != (("point", 1),)):
             return None
         return (
@@ -144,8 +144,10 @@ def _tokens(text: str) -> Iterator[_Token | None]:
 def _parsed(text: str) -> Unit | None:
     dimensions: dict[str, int] = {}
     things: list[str] = []
-    unit = NONE
-    for token in _tokens(text):
+    unit, tokens = NONE, list(_tokens(text))
+    if not tokens:
+        return None
+    for token in tokens:
         if token is None:
             return None
         known, exponent = token.known, -token.exponent if token.under else token.exponent
@@ -157,7 +159,9 @@ def _parsed(text: str) -> Unit | None:
             for base, of in known.dimensions:
                 dimensions[base] = dimensions.get(base, 0) + of * exponent
             unit = unit._replace(factor=unit.factor * known.factor**exponent)
-        elif token.word.lower().rstrip("s.") != "unit":
+        elif token.word.lower().rstrip("s.") == "unit":
+            dimensions |= {"unit": exponent} if token.raised else {}
+        else:
             if token.raised or not _is_thing(token.word):
                 return None
             things += [] if token.word.lower() in _GLUE else [("/" if token.under else "") + _stem(token.word)]
@@ -247,13 +251,24 @@ def ratio(one: Unit, other: Unit) -> Fraction | None:
         return scale
     if one.dimensions and other.dimensions:
         bases = {base for base, _ in (*one.dimensions, *other.dimensions)}
-        same = one.dimensions == other.dimensions or ("°" in bases and len(bases) == 2 and bases <= {"°", "°C", "°F"})
-        return other.factor / one.factor if same else None
+        same = (
+            one.dimensions == other.dimensions
+            or _some_unit(one, other)
+            or ("°" in bases and len(bases) == 2 and bases <= {"°", "°C", "°F"})
+        )
+        return (Fraction(1) if _some_unit(one, other) else other.factor / one.factor) if same else None
     if one.dimensions or other.dimensions:
         bare = other if one.dimensions else one
         return None if bare.things else Fraction(1)
     ours, theirs = ({thing for thing in side.things if thing[0] != "/"} for side in (one, other))
     return Fraction(1) if ours & theirs or not (ours and theirs) else None
+
+
+def _some_unit(one: Unit, other: Unit) -> bool:
+    """Whether one is "square units" and the other an area."""
+    named = dict(other.dimensions) if one.dimensions[0][0] == "unit" else dict(one.dimensions)
+    power = dict(one.dimensions).get("unit") or dict(other.dimensions).get("unit")
+    return power is not None and named == {"m": power}
 
 
 def merged(one: Unit, other: Unit) -> Unit | None:
