@@ -19,7 +19,7 @@ _NAME = r"[A-Za-z]|\d{1,2}"
 _ALONE = re.compile(r"[(\[{]?([A-Za-z]|\d{1,2})[)\]}.:]{0,2}")
 _LABELLED = re.compile(rf"(?:[(\[]({_NAME})[)\]][.:]?|({_NAME})[).:\]](?!\w)) ?(?P<text>.*)", re.DOTALL)
 _NAMED = re.compile(
-    r"\b(?:option|choice|answer|alternative|statement|number)s? ?"
+    r"\b(?:option|choice|answer|alternative|statement|number)(?:s? |(?=\())"
     r"(?:\(([A-Za-z]|\d{1,2})\)|([A-Z]|\d{1,2})\b(?![./]\d))",
     re.IGNORECASE,
 )
@@ -32,7 +32,10 @@ _CAPITAL = re.compile(
 )
 _SEVERAL = re.compile(r"[(\[]?[A-Z][)\]]?(?: ?(?:,|;|&|/|and|or|,? and|,? or) ?[(\[]?[A-Z][)\]]?(?![\w'])){1,25}")
 _WORDS = re.compile(r"(?<!\w)-?\w+(?:[./]\w+)*%?|[^\w\s]")
-_HEDGE = re.compile(r"\b(?:not|neither|nor|except|unlike|wrong|incorrect|cannot)\b|n't\b", re.IGNORECASE)
+_HEDGE = re.compile(
+    r"\b(?:not|neither|nor|except|all but|everything but|other than|unlike|wrong|incorrect|cannot)\b|n't\b",
+    re.IGNORECASE,
+)
 _DENIED = re.compile(
     r"(?:\b(?:option|choice|answer) )?[(\[]?\b[A-Z][)\]]?(?: [a-z]+)?,? (?:(?:is|are|was|were|would be|seems?) "
     r"(?:clearly |also |obviously )?(?:not\b|wrong|incorrect|false|impossible|a distractor|ruled out|out\b|too\b)"
@@ -105,7 +108,8 @@ def chosen_by_text(text: str, options: Mapping[str, str]) -> tuple[str, set[str]
         return "none", set()
     if letters := letters_in(lines[-1], options):
         return "last_line", letters
-    if (alone := _ALONE.fullmatch(lines[0]) or _LABELLED.fullmatch(lines[0])) and not (alone[1] or alone[2]).isdigit():
+    alone = None if _HEDGE.search(lines[0]) else _ALONE.fullmatch(lines[0]) or _LABELLED.fullmatch(lines[0])
+    if alone and not (alone[1] or alone[2]).isdigit():
         return "first_line", {(alone[1] or alone[2]).upper()}
     return "mention", _mentioned(lines[-1], options)
 
@@ -119,7 +123,7 @@ def letters_in(text: str, options: Mapping[str, str]) -> set[str]:
         return {alone[1].upper()}
     if exact := by_text_of(text, options):
         return exact
-    text = _NOT_THIS.sub("", _DENIED.sub("", text)).strip(" ,.;") if _HEDGE.search(text) else text
+    text = _NOT_THIS.sub("", _DENIED.sub("", text)).strip(" ,.;")
     if at_head := _at_head(text, options):
         return at_head
     if _HEDGE.search(text):

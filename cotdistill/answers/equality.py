@@ -201,11 +201,17 @@ def _rule_by_kind(gold: str, given: str) -> Ruling | None:
 _BASED = re.compile(r"(\d{1,64})_\{?(?:\d|1[0-6])\}?")
 
 
+_COMPOUND = re.compile(r"(?:[A-Z][a-z]?\d{0,3}){2,8}")
+"""H2O, CO2: spelt, not calculated."""
+
+
 def reads_as_math(reference: str) -> bool:
     """Whether a reference is a number or a formula, rather than words, a date or a time. Cheap."""
     if len(reference) > MAX_EXPRESSION:
         return False
     text = plain(cut_reference(reference))
+    if _COMPOUND.fullmatch(text) and any(one.isdigit() for one in text):
+        return False
     if is_empty(text) or ratio_of(text) or range_of(text):
         return True
     if len(text) > 1 and (words_of(text) or _DATE.search(text)):

@@ -60,6 +60,9 @@ _UNDECIDED = re.compile(
     r"|maybe|perhaps|possibly|not necessarily|hard to say|not sure|unsure|insufficient|it varies)\b",
     re.IGNORECASE,
 )
+_UNKNOWN = re.compile(
+    r"\b(?:impossible to (?:say|tell|know)|unclear|unknown|not sure|can ?not (?:say|tell|know))\b", re.IGNORECASE
+)
 _ASKED = re.compile(r"\((?:[^()\n]{0,40})\)|\b(?:yes or no|true or false|yes/no|true/false|y/n)\b", re.IGNORECASE)
 _CLAUSE = re.compile(
     r"[.!?;。！？](?=\s|$)|[:,](?=\s)|\s[-–—]+\s|—|\n|\b(?:because|since|as|but|although|which|so that)\b"
@@ -129,7 +132,7 @@ def _leading(line: str, names: Mapping[str, str]) -> str | None:
         return names[folded]
     head = re.match(r"[^.,;:!—–\n-]{1,60}?(?=\s?[.,;:!—–]|\s-\s|\s?\n)", tidy(line) + "\n")
     label = names.get(_folded(head[0])) if head else None
-    if label is None or head is None or _UNDECIDED.search(line[:80]):
+    if label is None or head is None or _UNKNOWN.search(line[:80]):
         return None
     changed = _CHANGED.search(line, head.end())
     return None if changed and {other for _, other in _named(line[changed.end() :], names)} - {label} else label

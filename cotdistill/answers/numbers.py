@@ -234,7 +234,10 @@ def off_unit(text: str) -> tuple[str, Unit]:
     words = text.split(" ")
     for start in range(max(1, len(words) - 4), len(words)):
         letter_after_letter = len(words[start]) == 1 and words[start - 1][-1:].isalpha()
-        if words[start] in _NO_HEAD or letter_after_letter:
+        half_bracket = text[len(" ".join(words[:start])) :].count("(") != text[len(" ".join(words[:start])) :].count(
+            ")"
+        )
+        if words[start] in _NO_HEAD or letter_after_letter or half_bracket:
             continue
         if (unit := read_unit(" ".join(words[start:]))) is not None:
             return " ".join(words[:start]), unit

@@ -98,6 +98,7 @@ _SPAN = re.compile(
     r" (?:in|over|after|within|during|for) (?:the |a |an |these |those |this |next |last |all |past ){0,2}\d+ "
     r"(?:seconds?|minutes?|hours?|days?|weeks?|months?|years?|nights?)\b[^=]{0,80}$"
 )
+_BOUGHT = re.compile(r"(?<=\d) for (?:the |all |these |his |her |their )?\d+ [a-z][^=]{0,80}$")
 _BOLD = re.compile(r"\*\*([^*\n]{1,80})\*\*")
 
 
@@ -136,7 +137,8 @@ def _of_sentence(sentence: str) -> str | None:
             return None
         return tidy(bold[0])
     main = sentence
-    for aside in () if "=" in sentence else (_ASIDE, _SPAN):
+    asides = () if "=" in sentence else (_ASIDE, _SPAN, *([_BOUGHT] if re.search(SIGNS, sentence) else []))
+    for aside in asides:
         shorter = aside.sub("", main)
         if re.search(r"\d", shorter):
             main = shorter

@@ -82,6 +82,8 @@ def plain(text: str) -> str:
     for pattern, instead in _REWRITES:
         text = pattern.sub(instead, text)
     text = text.strip("*` ").rstrip(".,;").strip()
+    if text.endswith("\\") and not text.endswith("\\\\"):  # the half of a space, "18\ "
+        text = text[:-1].rstrip()
     if quoted := _QUOTED.fullmatch(text):
         text = quoted[1].strip()
     for opens, closes in (("\\(", "\\)"), ("\\[", "\\]")):

@@ -103,6 +103,7 @@ def read_unit(text: str) -> Unit | None:
             if rest.dimensions or rest.things == ("point",)
             else Unit(things=rest.things, percent=True)
         )
+    text = text.replace("\\Omega", "Ω").replace("\\mu ", "µ").replace("\\degree", "°")
     text = re.sub(r"\bper ?centage points?\b", "pp", text)
     text = re.sub(r"\\(?:cdot|times)(?![a-z])|·|⋅", " ", text).replace("degrees ", "degree ")
     return _parsed(text)

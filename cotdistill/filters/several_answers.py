@@ -16,7 +16,10 @@ MOST = 20
 _MARK = re.compile(
     r"\\(?:boxed|fbox)\s{0,3}\{|^[ \t]{0,3}####[ \t]{0,8}(?=[-\d$\\(])"
     r"|^[ \t>*_#-]{0,8}(?:the )?(?:final |correct )?(?:answer|ans)[ \t*_]{0,4}[:=]"
-    r"|\bthe (?:final |correct )?answer(?: here)? (?:is|must be|should be|equals)\b",
+    r"|\bthe (?:final |correct )?answer(?: here)? (?:is|must be|should be|equals)\b"
+    r"|<(?:final[_ -]?)?answer>|(?:最终)?答案(?:是|[:：])|(?:정답|답)(?:은|[:：])|答え(?:は|[:：])"
+    r"|^[ \t>*_#-]{0,8}(?:antwort|réponse|respuesta|resposta|risposta|ответ)[ \t*_]{0,4}:"
+    r"|\b(?:die antwort (?:ist|lautet)|la réponse est|la respuesta es|a resposta é|la risposta è)\b",
     re.IGNORECASE | re.MULTILINE,
 )
 _JOINED = re.compile(
@@ -71,7 +74,7 @@ def _announced(text: str) -> list[str]:
         if _PART.search(text, max(0, mark.start() - _PART_WITHIN), mark.start()):
             return []
         found = final_answer(text[mark.start() : end])
-        if found is None or found.rule not in ("boxed", "hashes", "answer_line"):
+        if found is None or found.rule not in ("tag", "boxed", "hashes", "answer_line"):
             continue
         answer = plain(found.answer)
         if found.rule != "boxed" and not (read(answer) or LETTER.fullmatch(answer)):

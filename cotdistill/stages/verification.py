@@ -183,6 +183,11 @@ def _default(prompt: Prompt) -> str:
             raise CotDistillError(
                 f"prompt {prompt.id!r}: its verifier {name!r} runs code or costs money; ask for it with --verify"
             )
+        if name == "label" and "|" not in plugins.parse(prompt.verifier)[1].get("labels", "|"):
+            raise CotDistillError(
+                f"prompt {prompt.id!r}: its verifier {prompt.verifier!r} names a file of labels; list them, a|b|c, or "
+                "ask for it with --verify"
+            )
         return prompt.verifier
     if prompt.reference is None:
         return NOTHING

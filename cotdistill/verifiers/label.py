@@ -1,6 +1,7 @@
 """Answers out of a closed set of labels."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 
 from cotdistill.answers.extract import ANSWER_WINDOW, cut_reference
 from cotdistill.answers.labels import NATURAL, label_of
@@ -14,20 +15,25 @@ _MAX_SHOWN = 200
 class Verifier:
     """One of several labels, `labels=positive|negative|neutral`; without them yes or no, which true and false are too.
 
-    The announced or boxed answer decides, then the first word, then the last line. A text that hedges, or that gives
-    two labels, has no answer. Of yes and no, a denial is the other: "The statement is not true." is no.
+    Many labels stand in a file, one a line: `labels=./labels.txt`. The announced or boxed answer decides, then the
+    first word, then the last line. A text that hedges, or that gives two labels, has no answer. Of yes and no, a denial
+    is the other: "The statement is not true." is no.
     """
 
     labels: str | None = None
+    _names: list[str] | None = field(default=None, init=False, repr=False)
 
     def __post_init__(self) -> None:
-        names = self.names()
-        if names is not None and (len(names) < 2 or len({name.casefold() for name in names}) < len(names)):
+        if self.labels is None:
+            return
+        try:
+            listed = self.labels.split("|") if "|" in self.labels else Path(self.labels).read_text().splitlines()
+        except (OSError, UnicodeDecodeError) as error:
+            expected = "expected a|b|c, or a file of labels, one a line"
+            raise ValueError(f"labels={self.labels!r}: {expected} ({error})") from None
+        self._names = [name.strip() for name in listed if name.strip()]
+        if len(self._names) < 2 or len({name.casefold() for name in self._names}) < len(self._names):
             raise ValueError(f"labels={self.labels!r}: expected two or more different ones with | between them")
-
-    def names(self) -> list[str] | None:
-        """The labels, None for yes and no."""
-        return None if self.labels is None else [name.strip() for name in self.labels.split("|") if name.strip()]
 
     def judge(self, response: Response) -> Verdict:
         reference = cut_reference(response.prompt.reference or "")
@@ -38,14 +44,14 @@ class Verifier:
                 status="bad_reference", reference=reference[:_MAX_SHOWN] or None, method="none", detail=detail
             )
         visible = split(response.text)
-        label = label_of(visible.answer[-ANSWER_WINDOW:], self.names())
+        label = label_of(visible.answer[-ANSWER_WINDOW:], self._names)
         if label is None:
             detail = "no single label is named" if visible.closed else "the reasoning does not end"
             return Verdict(status="no_answer", reference=gold, method="label", detail=detail)
-        status = "correct" if label == gold else "incorrect"
-        return Verdict(status=status, answer=label, reference=gold, method="label")  # type: ignore[arg-type]
+        return Verdict(status="correct" if label == gold else "incorrect", answer=label, reference=gold, method="label")
 
     def _of_reference(self, reference: str) -> str | None:
-        if self.labels is None and reference.strip(" .").casefold() not in NATURAL and len(reference) > 40:
+        """The label that a reference is: it says nothing else."""
+        if self._names is None and reference.strip(" .").casefold() not in NATURAL:
             return None
-        return label_of(reference, self.names()) if reference else None
+        return label_of(reference, self._names) if reference else None

@@ -2,7 +2,7 @@
 
     python -m tests.benchmarks.spelling [--golds 500]
 
-The golds are the final answers of MATH's test set (Hendrycks et al. 2021), from $COTDISTILL_SHARED. Each way changes the
+The golds are the final answers of MATH's test set (Hendrycks et al. 2021), from $COTDISTILL_SHARED. A way changes the
 spelling or the sentence and keeps the value, or changes the value; a way that does not apply to a gold leaves it out.
 Printed: of how many golds the verdict is as it should be.
 """

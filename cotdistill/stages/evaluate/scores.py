@@ -6,6 +6,7 @@ from itertools import groupby
 from typing import Any
 
 from cotdistill.answers.classes import classes
+from cotdistill.answers.confusion import class_scores, confusion_of
 from cotdistill.records import Judged
 from cotdistill.statistics import mcnemar, pass_at_k, wilson
 
@@ -38,6 +39,8 @@ def score(student: str, judged: Sequence[Judged]) -> dict[str, Any]:
     if tags := _by_tag(greedy):
         entry["by_tag"] = tags
         entry["weakest"] = [tag for tag, found in tags.items() if found["n"] >= FEWEST_OF_A_TAG][:WEAK_TAGS]
+    if by_class := class_scores(confusion_of(one.verdict for one in greedy)):
+        entry["by_class"] = by_class
     sampled: dict[str, list[Judged]] = defaultdict(list)
     for one in judged:
         if one.response.sample:

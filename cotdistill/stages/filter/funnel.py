@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from cotdistill.answers.classes import classes
+from cotdistill.answers.confusion import Confusion, class_scores
 from cotdistill.records import UNDECIDED, Judged, Record, money
 from cotdistill.stages.verification import NOTHING, verified_with
 from cotdistill.statistics import Clustered
@@ -43,6 +44,7 @@ class Funnel:
     accuracy: Clustered = field(default_factory=Clustered)
     by_tag: dict[str, Clustered] = field(default_factory=dict)
     cost: Decimal | None = Decimal(0)
+    confusion: Confusion = field(default_factory=Confusion)
     first_error: str = ""
 
     def judged(self, samples: Sequence[Judged]) -> None:
@@ -60,6 +62,7 @@ class Funnel:
                     self.by_tag.setdefault(tag, Clustered()).add(correct, decided)
             self.pass_rates[_bin(correct / decided)] += 1
         for one in samples:
+            self.confusion.add(one.verdict)
             cost = one.response.cost_usd
             self.cost = None if cost is None or self.cost is None else self.cost + Decimal(cost)
 
@@ -96,6 +99,8 @@ class Funnel:
                 for tag, one in sorted(self.by_tag.items())
             }
             results["prompts_by_pass_rate"] = {name: self.pass_rates[name] for name in BINS}
+        if by_class := class_scores(self.confusion):
+            results["by_class"] = by_class
         if self.tally["suspects"]:
             results["suspect_references"] = self.tally["suspects"]
         if self.cost is not None and self.tally["kept"]:
