@@ -1,34 +1,58 @@
-"""How many requests fly at once: grown while the server keeps up, cut when it does not."""
+"""How many requests fly at once: grown while the server answers more for it, cut when it does not keep up."""
 
 import logging
 import math
-from dataclasses import dataclass
-
-ROUND_S = 1.0
-"""Answers may take minutes, refusals do not: a window that was full for so long is proven."""
+from dataclasses import dataclass, field
 
 SPACE_S = 0.01
 """Between two requests while the window grows, at most: those that start together would be refused together."""
 
-log = logging.getLogger(__name__)
-
 CUT = 0.7
+"""Of the window, at an overload; at a time-out or a lost connection it is halved: what was computed is lost."""
+
+FEWEST = 4
+"""Answers that a mean latency is taken of, at least."""
+
+LEAST_GAIN = 1.25
+"""Twice as many requests that bring less than so many times the answers a second wait in the server's queue."""
+
+IN_TIME = 0.5
+"""Of the time-out: answers that would take longer, were the window doubled, are as good as lost."""
+
+MOST_PATIENCE = 64
+"""Rounds, at most, before a window that was too large once is tried again."""
+
+log = logging.getLogger(__name__)
 
 
 @dataclass
-class Window:
-    """Doubled by every round without push-back until the first overload, then grown by a twentieth a round; cut at an
-    overload, once for all that were sent before it. A round is as many answers as the window is wide, or ROUND_S of a
-    full window. (TCP's slow start and additive increase, multiplicative decrease: Chiu and Jain 1989.)"""
+class ConcurrencyWindow:
+    """At first doubled by every round of answers, as long as twice the requests bring clearly more answers a second;
+    then grown by a twentieth a round. Cut at an overload, a time-out or a lost connection, once for all that were sent
+    before it; where it was too large, it is tried again after twice as many rounds each time. A round is as many
+    answers as the window is wide: without answers it never grows. (TCP's slow start and additive increase,
+    multiplicative decrease: Chiu and Jain 1989; delay as a sign of a full queue: Brakmo and Peterson 1995.)"""
 
     most: int
     limit: int
+    timeout_s: float = math.inf
     _starting: bool = True
     _clean: int = 0
-    _round_at: float | None = None
     _cut_at: float = -math.inf
     _next_at: float = 0.0
     _latency_s: float = 0.1
+    """A moving average, for the space between requests."""
+    _level_at: float = -math.inf
+    """When the window got its width; only what was sent since tells of it."""
+    _round_at: float = -math.inf
+    """The first answer of this round."""
+    _level: list[float] = field(default_factory=list, repr=False)
+    _before_s: float | None = None
+    """The mean latency at half the width."""
+    _too_large: int = 0
+    """A width at which the server was overloaded, 0 for none."""
+    _patience: int = 1
+    _rounds: int = 0
 
     def __post_init__(self) -> None:
         if self.limit >= self.most:
@@ -37,43 +61,64 @@ class Window:
     def wait_s(self, in_flight: int, now: float) -> float:
         """Seconds until one more may start; infinite when only an answer makes room."""
         if in_flight >= self.limit:
-            return self._grow_in(now)
+            return math.inf
         return max(0.0, self._next_at - now) if self._starting else 0.0
 
     def sent(self, now: float) -> None:
         if self._starting:
-            self._next_at = now + min(SPACE_S, self._latency_s / (2 * self.limit))
+            self._next_at = now + min(SPACE_S, self._latency_s / self.limit)
 
     def answered(self, in_flight: int, started: float, now: float) -> None:
         self._latency_s += (now - started - self._latency_s) / 8
         if started <= self._cut_at or in_flight < self.limit / 2:  # a window that is not used proves nothing
             return
         self._clean += 1
-        if self._clean >= self.limit:
-            self._grow(now)
+        if started >= self._level_at:
+            self._round_at = self._round_at if self._level else now
+            self._level.append(now - started)
+        if self._starting:
+            if len(self._level) >= max(FEWEST, self.limit):
+                self._double(now)
+        elif self._clean >= self.limit:
+            self._end_round()
 
     def limited(self, now: float) -> None:
         """A limit of another kind was met: this round proves nothing."""
-        self._clean, self._round_at = 0, now
+        self._clean = 0
+        self._level.clear()
 
-    def overloaded(self, started: float, now: float) -> None:
+    def overloaded(self, started: float, now: float, *, lost: bool = False) -> None:
+        """`lost`: no refusal, but a time-out or a connection that broke: what was computed may be computed again."""
         self._starting = False
-        if started > self._cut_at:
-            self._cut_at, self._clean = now, 0
-            self.limit = max(1, int(self.limit * CUT))
-            log.debug("overloaded: at most %d in flight", self.limit)
+        if started <= self._cut_at:
+            return
+        self._patience = min(MOST_PATIENCE, 2 * self._patience) if self.limit <= self._too_large else 1
+        self._too_large = self.limit
+        self._cut_at, self._clean, self._rounds = now, 0, 0
+        self.limit = max(1, int(self.limit * (0.5 if lost else CUT)))
+        log.debug("overloaded: at most %d in flight", self.limit)
 
-    def _grow_in(self, now: float) -> float:
-        if not self._starting:
-            return math.inf
-        if self._round_at is None:
-            self._round_at = now
-        left_s = self._round_at + ROUND_S - now
-        if left_s <= 0:
-            self._grow(now)
-        return max(0.0, left_s)
+    def _double(self, now: float) -> None:
+        """The end of a round of the start: go on doubling, or stay where the server was busy already."""
+        latency_s = sum(self._level) / len(self._level)
+        late = latency_s * 2 > self.timeout_s * IN_TIME
+        no_gain = self._before_s is not None and 2 * self._before_s < LEAST_GAIN * latency_s
+        if no_gain and not late:
+            self.limit = max(1, self.limit // 2)  # as many answers a second, and each of them sooner
+        if late or no_gain:
+            self._starting, self._clean = False, 0
+            return
+        self._before_s, self._level_at = latency_s, self._round_at  # what replaced its answers is of the next
+        self._level.clear()
+        self._clean = 0
+        self.limit = min(self.most, 2 * self.limit)
+        self._starting = self.limit < self.most
 
-    def _grow(self, now: float) -> None:
-        self._clean, self._round_at = 0, now
-        self.limit = min(self.most, self.limit + (self.limit if self._starting else max(1, self.limit // 20)))
-        self._starting = self._starting and self.limit < self.most
+    def _end_round(self) -> None:
+        self._clean, self._rounds = 0, self._rounds + 1
+        wider = self.limit + max(1, self.limit // 20)
+        if self._latency_s * wider / self.limit > self.timeout_s * IN_TIME:
+            return
+        if self._too_large and wider >= self._too_large and self._rounds < self._patience:
+            return
+        self.limit, self._rounds = min(self.most, wider), 0

@@ -8,13 +8,16 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import NamedTuple, Self
 
-from cotdistill.dispatch.concurrency import Window
+from cotdistill.dispatch.concurrency import ConcurrencyWindow
 from cotdistill.dispatch.errors import NotAskedError
-from cotdistill.dispatch.rate_probe import Pace
+from cotdistill.dispatch.rate_probe import RateProbe
 from cotdistill.dispatch.token_buckets import Amount, Buckets
 from cotdistill.providers.types import Failure, Reply, Request
 
-FIRST_IN_FLIGHT = 8
+FIRST_IN_FLIGHT, FIRST_AT_A_PROVIDER = 8, 32
+
+SILENT_S = 30.0
+"""Without a request sent or out, before a person hears of it."""
 
 FIRST_OUTPUT_TOKENS = 2_000
 """What an answer is thought to take before the first one is in, its cap permitting."""
@@ -68,17 +71,20 @@ class Limiter:
     rpm: int | None = None
     input_tpm: int | None = None
     output_tpm: int | None = None
+    timeout_s: float = math.inf
     in_flight: int = 0
     pushed_back: int = 0
     _waiting: deque[tuple["asyncio.Future[Ticket]", int, int]] = field(default_factory=deque, repr=False)
     _timer: asyncio.TimerHandle | None = field(default=None, repr=False)
     _held_until: float = field(default=0.0, repr=False)
+    _sent_at: float = field(default=0.0, repr=False)
 
     def __post_init__(self) -> None:
+        self._sent_at = _now()
         limits = {"requests": self.rpm, "input_tokens": self.input_tpm, "output_tokens": self.output_tpm}
         self.buckets = Buckets(limits, _now())
-        self.window = Window(self.most, self.first)
-        self.pace = Pace()
+        self.window = ConcurrencyWindow(self.most, self.first, self.timeout_s)
+        self.pace = RateProbe()
         self.estimate = Estimate()
 
     async def __aenter__(self) -> Self:
@@ -123,10 +129,24 @@ class Limiter:
             self._back_off(failure, ticket, now)
         self._let_in()
 
+    def stalled(self) -> str | None:
+        """What nothing was sent for in the last half minute although requests wait and none is out; None otherwise."""
+        now = _now()
+        if not self._waiting or self.in_flight or now - self._sent_at < SILENT_S:
+            return None
+        if self._held_until > now:
+            return f"the server, which asked for a pause: {self._held_until - now:.0f} s more"
+        _, size, most_output = self._waiting[0]
+        wait_s, axis = self.buckets.scarcest(self.estimate.of(size, most_output), now)
+        if wait_s > 0:
+            limit = f"{axis.replace('_', ' ')} ({self.buckets.per_minute(axis):g} a minute)"
+            return f"the limit on {limit}: {wait_s:.0f} s more"
+        return "a turn at the pace that this server's refusals allow"
+
     def hold(self, wait_s: float) -> None:
         """Nobody starts for so long, and a little longer: the server tells every client the same time."""
         now = _now()
-        until = now + wait_s + random.uniform(0, min(5.0, wait_s / 4))
+        until = now + wait_s + random.uniform(0, min(5.0, wait_s / 20))
         self.pace.held(max(0.0, until - max(now, self._held_until)))
         self._held_until = max(self._held_until, until)
 
@@ -136,11 +156,11 @@ class Limiter:
             if pause_s := self.pace.refused(ticket.number, ticket.started, now):
                 self.window.limited(now)
                 self._held_until = max(self._held_until, now + pause_s)
-            if self.pace.blind(now):
+            if self.pace.blind(now) or self.pace.rate is not None:
                 return  # what the server says then, it says to this request
-        elif failure.push_back == "capacity":
-            self.pushed_back += 1
-            self.window.overloaded(ticket.started, now)
+        elif failure.push_back is not None:
+            self.pushed_back += failure.push_back == "capacity"
+            self.window.overloaded(ticket.started, now, lost=failure.push_back == "lost")
         if failure.wait_s is not None and now + failure.wait_s > self._held_until:
             self.hold(failure.wait_s)
 
@@ -156,6 +176,7 @@ class Limiter:
             return None
         self.buckets.take(amount, now)
         self.window.sent(now)
+        self._sent_at = now
         self.in_flight += 1
         return Ticket(now, self.pace.sent(now), amount, size)
 

@@ -1,117 +1,127 @@
-"""How many requests a second a server takes, when it does not say: found from what it accepts and what it refuses."""
+"""How many requests a second a server takes, when it does not say: found from what it accepts and what it refuses.
+
+A server that limits requests keeps a bucket that refills at its rate and holds its burst. A refusal (429) says that the
+bucket is empty. So what is accepted between two refusals, by the time between them, is a lower bound of the rate, and
+the rate itself where the bucket did not run over in between.
+
+| state     | known by       | a refusal means                                | then                     |
+|-----------|----------------|------------------------------------------------|--------------------------|
+| free      | no rate or gap | the bucket is empty                            | pause, measure           |
+| measuring | `_gap_s`       | empty again: what was accepted since is the    | pace                     |
+|           |                | rate                                           |                          |
+| pacing    | `rate`         | a little too fast; by an unknown factor where  | measure anew; or search  |
+|           |                | the bucket ran over before (`_guessed`)        | between the two bounds   |
+| blind     | `blind(now)`   | nothing: a limit would not have refused so     | each request waits by    |
+|           |                | soon again, or at so slow a pace               | itself                   |
+
+In every state several refusals in a row, none accepted in between, make a pause, each twice as long as the last.
+"""
 
 import math
 from collections import deque
 from dataclasses import dataclass, field
 
 PAUSE_S = 0.5
-"""Nobody starts for so long after the server was overrun; doubled as long as next to nothing was accepted since."""
-
 LONGEST_PAUSE_S = 60.0
 
-AT_ONCE = 10
-"""Requests that go together after a pause: the server's bucket has refilled a little."""
+IN_A_ROW = 3
+"""Refusals with nothing accepted in between: the server takes nothing just now."""
 
-LOOK_S = 0.05
-"""After a refusal, at least: the fate of those in flight tells what it means."""
-
-TRIAL = 24
-"""Requests, over at least TRIAL_S, that show what a refusal means: fewer tell nothing."""
-
-TRIAL_S = 0.25
-
-SOME = 3
-"""Refusals that are no accident."""
-
-OVERRUN, OVERRUN_WHEN_BLIND, OVERRUN_SHARE = 5, 10, 0.7
-"""So many refused from the first one on, and such a share: the server is overrun."""
-
-FEW = 8
-"""A rate that was measured on fewer is only a guess."""
-
-LONG_ENOUGH_S = 0.4
-"""Between two times that the bucket was empty, for a rate to be measured."""
+LEAST_GAP_S = 0.005
+"""Between two requests while measuring, at least; else as long as a refusal takes to come back."""
 
 JUST_UNDER = 0.98
 """Of the rate that was measured."""
 
-LARGEST_CUT = 0.7
-"""At one refusal: where a server allows no burst, what it accepted is less than what it would have."""
+REMEMBERED = 4
+"""Times that the bucket was empty."""
 
-AGAIN_S = 2.0
-"""After a cut, before a further refusal cuts again; twice that without a refusal, and all is well."""
+CLOSE = 0.95
+"""A pace that is so near one at which something was refused is near enough."""
 
-GROWTH, FASTEST_GROWTH = 0.02, 0.5
-"""A pace grows by this share a second, and by more the longer nothing is refused."""
+FEW = 4
+"""Accepted requests below which nothing was measured."""
+
+SOON = 8
+"""Accepted requests below which a refusal at a measured rate is odd: it may have nothing to do with the pace."""
+
+TEST = 0.75
+"""Of the rate that was measured: there, a limit refuses nothing."""
+
+ODD_IN_A_ROW = 4
+
+CLEARLY_LESS = 0.85
+
+CONTRADICTIONS = 2
+"""Refusals at clearly less than the least rate of the server, after which the pace is blind."""
+
+BLIND_S = 30.0
+
+OVERRUN, OVERRUN_SHARE, BLIND_ROUND = 10, 0.7, 400
+"""So many refused while blind, and such a share of what was sent: it is a limit after all. Counted anew each round."""
+
+LARGE_CUT = 0.7
+"""Of a pace that was too fast by an unknown factor."""
 
 DOUBLING_S = 0.5
 """While a pace is a guess, so soon is it doubled."""
 
+PATIENCE_S = 4.0
+"""Without a refusal, before a measured pace grows: by GROWTH a second, and faster the longer it lasts."""
+
+GROWTH, UNSETTLED_GROWTH = 0.003, 0.03
+
 CATCH_UP_S = 1.0
-"""Turns that were missed while nobody could start are made up for, this much of them."""
-
-TEST = 0.8
-"""Of the rate that was measured: there, a limit refuses nothing."""
-
-CLEARLY_LESS = 0.85
-
-BLIND_S = 30.0
-"""For so long refusals that do not depend on the pace are not asked about it again, and a measured rate is believed."""
+"""Turns that were missed while no request could start are made up for, this much of them."""
 
 
 @dataclass
 class _Empty:
-    """A time at which the server's bucket was empty, and how many requests it had accepted by then."""
+    """The bucket was found empty at `at`, when `number` requests were sent; of these it had `accepted` so many."""
 
     at: float
+    number: int
     accepted: int
 
 
 @dataclass
-class _Trial:
-    """What happens from the first refusal on, in the order of sending: request `first` was sent at `at`."""
-
-    first: int
-    at: float
-    look_s: float
-    held_s: float
-    testing: bool = False
-    refused: int = 0
-    latest: int = 0
-    last: int | None = None
-    decide_at: float = 0.0
-
-
-@dataclass
-class Pace:
-    """The rate at which a server refills its own bucket, learnt from its refusals (429).
-
-    A refusal says that the bucket is empty. So what was accepted between two refusals, by the time between them, is
-    the rate, whatever burst the server allows. What follows the first refusal in the order of sending tells what it
-    means. If nearly all are refused, the server is overrun: pause, then go on at the rate. If one is refused now and
-    then, the pace is a little too fast. If several are, it is too fast, or the refusals have nothing to do with it: a
-    clearly slower pace is tested, and if requests are refused there too, the pace is blind: there is none for a while.
-    """
-
+class RateProbe:
     rate: float | None = None
-    _next_at: float = 0.0
-    _grown_at: float = 0.0
-    _clean_since: float = 0.0
     _guessed: bool = False
+    _gap_s: float = 0.0
+    _next_at: float = 0.0
     _began: float | None = None
     _sent: int = 0
     _refused: int = 0
-    _held_s: float = 0.0
-    _empty: deque[_Empty] = field(default_factory=lambda: deque(maxlen=32), repr=False)
-    _trial: _Trial | None = None
-    _news_from: int = 0
-    _gap_s: float = 0.0
-    _proven: float = 0.0
-    _proven_at: float = -math.inf
-    _contradictions: int = 0
+    _empties: deque[_Empty] = field(default_factory=lambda: deque(maxlen=REMEMBERED), repr=False)
+    _burst: float = 0.0
+    """What was accepted before the first refusal, less what came in meanwhile at the rate found later."""
+    _before_first: tuple[int, float] = (0, 0.0)
+    """Accepted, and seconds, before the first refusal."""
+    _last_refused: int = 0
+    _in_a_row: int = 0
     _pause_s: float = PAUSE_S
-    _accepted_at_pause: int = 0
+    _idle_s: float = 0.0
+    """Nothing was sent for so long since the bucket was empty: it may have run over."""
+    _news_from: int = 0
+    _least: float = 0.0
+    """The best lower bound of the rate, at `_least_at`."""
+    _least_at: float = -math.inf
+    _settled: bool = False
+    """The pace was measured over a time in which the bucket cannot have run over."""
+    _good: float = 0.0
+    """A pace at which nothing was refused, …"""
+    _bad: float = 0.0
+    """… and one at which something was: the rate lies between them."""
+    _contradictions: int = 0
+    _clean_since: float = 0.0
+    _grown_at: float = 0.0
     _blind_until: float = -math.inf
+    _odd: int = 0
+    """Refusals in a row with few accepted in between."""
+    _blind_from: int = 0
+    _refused_blind: int = 0
+    """Of the requests from `_blind_from` on."""
 
     def blind(self, now: float) -> bool:
         """Refusals have nothing to do with the pace: each concerns one request."""
@@ -119,14 +129,14 @@ class Pace:
 
     def wait_s(self, now: float) -> float:
         """Seconds until the next request may start."""
-        return max(0.0, self._next_at - now) if self.rate or self._gap_s else 0.0
+        return max(0.0, self._next_at - now)
 
     def held(self, seconds: float) -> None:
-        """Nobody starts for so long, because the server said so."""
-        self._held_s += seconds
+        """Nothing starts for so long, because the server said so."""
+        self._idle_s += seconds
 
     def sent(self, now: float) -> int:
-        """Gives the number of this request in the order of sending."""
+        """The number of this request in the order of sending."""
         self._began = now if self._began is None else self._began
         self._sent += 1
         if self.rate is not None:
@@ -136,147 +146,147 @@ class Pace:
             self._next_at = max(self._next_at, now - CATCH_UP_S) + 1 / self.rate
         elif self._gap_s:
             self._next_at = now + self._gap_s
-        if self._trial:
-            self._look_at(self._trial, now)
+            self._widen(now)
         return self._sent
 
     def refused(self, number: int, started: float, now: float) -> float:
-        """Request `number`, sent at `started`, met a push-back. Gives seconds that nobody should start for."""
+        """Request `number`, sent at `started`, met a push-back. Seconds that nothing should start for."""
         self._refused += 1
-        for empty in self._empty:
-            empty.accepted -= started <= empty.at
         if number < self._news_from:  # sent before the last decision: it only corrects the counts
+            for one in self._empties:
+                one.accepted -= number <= one.number
+            self._last_refused = max(self._last_refused, number)
             return 0.0
-        pause_s, trial, odd = 0.0, self._trial, self._contradicts(now)
-        if trial is None:
-            look_s = max(LOOK_S, 1.5 * (now - started))
-            trial = self._trial = _Trial(number, started, look_s, self._held_s)
-            pause_s = self._first_refusal(trial, odd, now)
-        elif self.rate is not None and now - self._clean_since > AGAIN_S:
-            self._slow_down(odd, now)
-        if trial.last is not None and number > trial.last:
-            return 0.0
-        trial.refused += 1
-        trial.latest = max(trial.latest, number)
-        enough = OVERRUN_WHEN_BLIND if self.blind(now) else OVERRUN
-        if trial.refused >= enough and trial.refused >= OVERRUN_SHARE * (trial.latest - trial.first + 1):
-            return self._overrun(trial, now)
-        self._contradictions += odd
-        if self._contradictions >= SOME:
-            self._go_blind(now)
-        else:
-            self._look_at(trial, now)
-        return pause_s
-
-    @property
-    def _accepted(self) -> int:
-        """Whatever was not refused: refusals come quickly, answers do not."""
-        return self._sent - self._refused
-
-    def _first_refusal(self, trial: _Trial, odd: bool, now: float) -> float:
+        self._in_a_row = self._in_a_row + 1 if number == self._last_refused + 1 else 1
+        self._last_refused = max(self._last_refused, number)
         if self.blind(now):
-            return 0.0
-        if self.rate is None:  # see what becomes of those in flight, then go on one by one
-            self._empty.append(_Empty(now, self._accepted))
-            self._gap_s = trial.look_s / 8
-            return trial.look_s
-        self._slow_down(odd, now)
+            return self._while_blind(number, started, now)
+        accepted = number - self._refused
+        if self.rate is None and not self._gap_s:
+            return self._first(accepted, started, now)
+        last = self._empties[-1]
+        since, seconds = accepted - last.accepted, max(1e-3, started - last.at)
+        if self._in_a_row >= IN_A_ROW or (self.rate is None and since <= 0):
+            return self._pause(now)
+        if self.rate is None:
+            self._measure(since, seconds, now)
+        else:
+            self._correct(self.rate, accepted, since, started, now)
+        self._empty(now)
         return 0.0
 
-    def _slow_down(self, odd: bool, now: float) -> None:
-        assert self.rate is not None
-        if not odd:
-            self._contradictions = 0
-            measured, _ = self._measured(self._accepted, now)
-            least = self.rate / 2 if self._guessed else LARGEST_CUT * self.rate
-            self.rate = max(JUST_UNDER * (measured or 0.0), least)
-            self._guessed = False
-        self._empty.append(_Empty(now, self._accepted))
-        self._clean_since = now
-
-    def _overrun(self, trial: _Trial, now: float) -> float:
-        accepted = trial.first - 1 - (self._refused - trial.refused)  # later ones will be refused, most of them
-        self._proven = 0.0
-        measured, self._guessed = self._measured(accepted, now)
-        if measured is None:  # the first time: what was accepted includes the burst
-            measured = accepted / max(1.0, now - (self._began or now)) / 2
-        self.rate = max(1 / LONGEST_PAUSE_S, measured if self.rate is None else min(self.rate, measured))
-        learnt = accepted - self._accepted_at_pause >= SOME
-        self._pause_s = PAUSE_S if learnt else min(LONGEST_PAUSE_S, 2 * self._pause_s)
-        self._accepted_at_pause = accepted
-        self._empty.append(_Empty(now, self._accepted))
-        self._blind_until = -math.inf
-        self._begin_anew(now)
-        self._next_at = now + self._pause_s - min(self._pause_s, AT_ONCE / self.rate)
+    def _first(self, accepted: int, started: float, now: float) -> float:
+        self._before_first = accepted, started - (self._began or started)
+        self._gap_s = max(LEAST_GAP_S, now - started)
+        self._empty(now)
+        self._idle_s = self._pause_s
         return self._pause_s
 
-    def _look_at(self, trial: _Trial, now: float) -> None:
-        """Decide once enough was sent, and its fate is known."""
-        if trial.last is not None:
-            if now >= trial.decide_at:
-                self._decide(trial, trial.last, now)
-        elif self.rate is not None and not trial.testing and now - self._clean_since > 2 * AGAIN_S:
-            self._trial = None
-        elif now - trial.at >= TRIAL_S and self._sent - trial.first + 1 >= TRIAL:
-            trial.last, trial.decide_at = self._sent, now + trial.look_s
+    def _pause(self, now: float) -> float:
+        """Longer each time, until something is accepted again."""
+        self._news_from, self._in_a_row = self._sent + 1, IN_A_ROW - 1
+        self._pause_s = min(LONGEST_PAUSE_S, 2 * self._pause_s)
+        self._idle_s += self._pause_s
+        self._next_at = now + self._pause_s
+        self._clean_since = self._grown_at = now
+        return self._pause_s
 
-    def _decide(self, trial: _Trial, last: int, now: float) -> None:
-        """The trial is over, and most requests survived it."""
-        if trial.testing:
-            assert self.rate is not None
-            self.rate /= TEST
-            self._begin_anew(now)
-        elif trial.refused >= SOME and not self.blind(now):
-            held_s = self._held_s - trial.held_s if self.rate is None else 0.0
-            seconds = max(TRIAL_S, trial.decide_at - trial.look_s - trial.at - held_s)
-            rate = (last - trial.first + 1 - trial.refused) / seconds
-            self._prove(rate, now)
-            self.rate, self._next_at, self._guessed = max(1 / LONGEST_PAUSE_S, TEST * rate), now, False
-            self._begin_anew(now)
-            self._trial = _Trial(self._sent + 1, now, trial.look_s, self._held_s, testing=True)
+    def _measure(self, since: int, seconds: float, now: float) -> None:
+        """The second time that the bucket is empty."""
+        rate = (since + (0.5 if since < FEW else 0)) / seconds
+        accepted, before_s = self._before_first
+        self._burst = accepted - rate * before_s
+        self._guessed = rate * self._idle_s > CLEARLY_LESS * self._burst
+        self._know(rate, now)
+        self.rate = rate if self._guessed else JUST_UNDER * rate
+        self._gap_s, self._pause_s = 0.0, PAUSE_S
+
+    def _correct(self, rate: float, accepted: int, since: int, started: float, now: float) -> None:
+        """Refused at a pace that was thought to be right."""
+        found = self._found(accepted, started)
+        self._odd = self._odd + 1 if since < SOON else 0
+        if self._odd >= ODD_IN_A_ROW:
+            self._go_blind(now)
+            return
+        if rate <= CLEARLY_LESS * self._least and now - self._least_at < BLIND_S:
+            self._contradictions += 1
+            if self._contradictions >= CONTRADICTIONS:
+                self._go_blind(now)
+                return
+        elif since < SOON and 0 < self._good < JUST_UNDER * rate:  # back to where nothing was refused
+            self._bad, self.rate = rate, self._good
+        elif found and found < CLEARLY_LESS * rate:  # the bucket ran over when the pace was slower
+            self._bad = rate if self._burst < SOON else 0.0  # a large bucket hides for long that a pace is too fast
+            self.rate = max(JUST_UNDER * found, LARGE_CUT * rate)
+            self._know(found, now)
+        elif not found:  # too fast, or nothing to do with the pace
+            self._bad, self.rate = rate, TEST * rate
         else:
-            self._trial, self._gap_s = None, 0.0
+            self._bad, self.rate = 0.0, JUST_UNDER * self._know(found, now)
+            self._contradictions = 0
+        self._guessed, self._good, self._settled = False, 0.0, since >= SOON
+        self._pause_s = PAUSE_S
+
+    def _found(self, accepted: int, started: float) -> float:
+        """The best lower bound of the rate since the bucket was empty, of late; 0 where too little was accepted."""
+        since = ((accepted - one.accepted, started - one.at) for one in self._empties)
+        return max((count / seconds for count, seconds in since if count >= SOON and seconds > 0), default=0.0)
+
+    def _know(self, rate: float, now: float) -> float:
+        """Raise the lower bound; a bound of long ago is none. Returns what was measured."""
+        if rate > self._least or now - self._least_at >= BLIND_S:
+            self._least, self._least_at = rate, now
+        return rate
+
+    def _empty(self, now: float) -> None:
+        self._empties.append(_Empty(now, self._sent, self._sent - self._refused))
+        self._news_from, self._clean_since, self._grown_at, self._idle_s = self._sent + 1, now, now, 0.0
+        if self.rate is not None:
+            self._next_at = now + 1 / self.rate
 
     def _go_blind(self, now: float) -> None:
-        self.rate, self._blind_until = None, now + BLIND_S
-        self._empty.clear()
-        self._begin_anew(now)
+        self._forget()
+        self._blind_until = now + BLIND_S
+        self._blind_from, self._refused_blind, self._odd = self._sent + 1, 0, 0
 
-    def _begin_anew(self, now: float) -> None:
-        self._trial, self._news_from, self._gap_s, self._contradictions = None, self._sent + 1, 0.0, 0
-        self._clean_since = self._grown_at = now
+    def _while_blind(self, number: int, started: float, now: float) -> float:
+        if number < self._blind_from:
+            return 0.0
+        self._refused_blind += 1
+        sent = self._sent - self._blind_from + 1
+        if self._refused_blind >= max(OVERRUN, OVERRUN_SHARE * sent):
+            self._blind_until = -math.inf
+            return self._first(self._sent - self._refused, started, now)
+        if sent >= BLIND_ROUND:
+            self._blind_from, self._refused_blind = self._sent + 1, 0
+        return 0.0
 
-    def _contradicts(self, now: float) -> bool:
-        """A refusal now does not go with the rate that was measured of late: clearly less was sent."""
-        if self.rate is None or now - self._proven_at >= BLIND_S:
-            return False
-        least = CLEARLY_LESS * self._proven
-        if self.rate < least or not self._empty:
-            return self.rate < least
-        last = self._empty[-1]
-        return self._accepted - last.accepted + 2 < least * min(now - last.at, PAUSE_S)
+    def _forget(self) -> None:
+        """Begin anew, as if nothing had been refused."""
+        self.rate, self._gap_s, self._next_at, self._guessed = None, 0.0, 0.0, False
+        self._contradictions, self._least, self._least_at, self._good, self._bad = 0, 0.0, -math.inf, 0.0, 0.0
+        self._began, self._news_from = None, self._sent + 1
+        self._empties.clear()
+
+    def _widen(self, now: float) -> None:
+        """Nothing was refused for a while: send faster, in the end as fast as before."""
+        clean_s = now - self._clean_since - self._idle_s
+        if clean_s > CATCH_UP_S and now - self._grown_at > DOUBLING_S:
+            self._gap_s, self._grown_at = self._gap_s / 2, now
+            if self._gap_s < LEAST_GAP_S / 8:
+                self._forget()
 
     def _grow(self, rate: float, now: float) -> None:
         seconds, clean_s = min(now - self._grown_at, CATCH_UP_S), now - self._clean_since
         if self._guessed:
             self.rate = rate * 2 ** (seconds / DOUBLING_S)
-        elif self._trial is None or clean_s > AGAIN_S / 2:
-            self.rate = rate * (1 + seconds * min(FASTEST_GROWTH, GROWTH * (1 + clean_s**2 / 3)))
-
-    def _measured(self, accepted: int, now: float) -> tuple[float | None, bool]:
-        """Since the latest time that the bucket was empty, and that is long enough ago; and whether that is a guess."""
-        rate, guessed = None, True
-        for empty in reversed(self._empty):
-            count, seconds = accepted - empty.accepted, now - empty.at
-            if seconds < LONG_ENOUGH_S:
-                continue
-            rate, guessed = max(count, 0.5) / seconds, count < FEW
-            if count >= TRIAL:
-                if seconds >= 1:
-                    self._prove(rate, now)
-                break
-        return rate, guessed
-
-    def _prove(self, rate: float, now: float) -> None:
-        if rate > self._proven or now - self._proven_at > BLIND_S:
-            self._proven, self._proven_at = rate, now
+        elif self._sent - self._news_from < SOON:
+            return
+        elif rate < CLOSE * self._bad:  # between the two
+            self._good, self.rate = rate, (rate + self._bad) / 2
+            self._news_from = self._sent + 1
+        elif self._bad == 0 and rate < JUST_UNDER * self._least:  # the test is passed
+            self.rate = JUST_UNDER * self._least
+        elif clean_s > PATIENCE_S or not self._settled:
+            growth = GROWTH if self._settled else UNSETTLED_GROWTH
+            self.rate = rate * (1 + seconds * growth * (1 + (clean_s / 20) ** 2))

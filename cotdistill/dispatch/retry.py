@@ -169,7 +169,7 @@ class Retrier:
                 reply = await self.teacher.ask(order.request, order.idempotency_key)
                 return reply, None, reply
         except TimeoutError:
-            return None, Failure("retry", f"no answer within {self.timeout_s:g} s"), Unanswered()
+            return None, Failure("retry", f"no answer within {self.timeout_s:g} s", push_back="lost"), Unanswered()
         except Exception as error:
             failure = self._classified(error)
             return None, failure, _billed(error, failure)
@@ -206,7 +206,8 @@ class Retrier:
         failure, most = _failure(state), self.max_attempts
         if failure.kind == "unreachable" and not self.answered:
             most = min(UNREACHABLE_ATTEMPTS, most)
-        return state.attempt_number >= (most * PUSHED_BACK if failure.push_back and self.answered else most)
+        free = failure.push_back in ("quota", "capacity") and self.answered
+        return state.attempt_number >= (most * PUSHED_BACK if free else most)
 
     def _wait(self, state: tenacity.RetryCallState) -> float:
         failure = _failure(state)

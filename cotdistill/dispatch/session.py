@@ -14,7 +14,7 @@ from typing import Any, Self, TypeVar
 
 from cotdistill.dispatch.budget import Budget
 from cotdistill.dispatch.claims import Claims
-from cotdistill.dispatch.limiter import FIRST_IN_FLIGHT, Limiter
+from cotdistill.dispatch.limiter import FIRST_AT_A_PROVIDER, FIRST_IN_FLIGHT, Limiter
 from cotdistill.dispatch.stored import StoredTeacher, Terms
 from cotdistill.dispatch.waits import Waits
 from cotdistill.progress import Progress, Silent
@@ -120,11 +120,13 @@ class Session:
             self._limiters[name] = Limiter(
                 self.stop,
                 most=limits.concurrency,
-                first=limits.concurrency if limits.at_once else FIRST_IN_FLIGHT,
+                first=limits.concurrency if limits.at_once else _first_in_flight(teacher.base_url),
                 rpm=limits.rpm,
                 input_tpm=limits.input_tpm,
                 output_tpm=limits.output_tpm,
+                timeout_s=terms.timeout_s,
             )
+            self.waits.reasons.append(self._limiters[name].stalled)
         return self._limiters[name]
 
     @contextmanager
@@ -222,3 +224,8 @@ class Session:
             if self.in_flight
             else "stopping"
         )
+
+
+def _first_in_flight(base_url: str) -> int:
+    """A provider takes some dozens at once; a server of one's own may have a single slot."""
+    return FIRST_AT_A_PROVIDER if base_url.startswith("https://") else FIRST_IN_FLIGHT

@@ -11,8 +11,8 @@ BURST_S = 5.0
 
 @dataclass
 class Bucket:
-    """`level` units at the time `at` (seconds of a monotonic clock), refilling to `capacity`. It may go below zero:
-    then what was sent cost more than was thought. With `fixed`, a server's headers do not raise the limit."""
+    """`level` units at the time `at` (seconds of a monotonic clock), refilling to `capacity`. It may go below zero, by
+    one bucket: then what was sent cost more than was thought. With `fixed`, no header raises the limit."""
 
     per_minute: float
     capacity: float
@@ -37,9 +37,10 @@ class Bucket:
         return max(0.0, missing * 60 / self.per_minute) if missing > 1e-6 else 0.0
 
     def take(self, amount: float, now: float) -> None:
-        """Below zero for what was underestimated; a negative amount gives back."""
+        """Below zero for what was underestimated, by one bucket at most: usage may be absurd, and what is really spent
+        the server says itself. A negative amount gives back."""
         self._refill(now)
-        self.level = min(self.capacity, self.level - amount)
+        self.level = max(-self.capacity, min(self.capacity, self.level - amount))
 
     def learn(self, quota: Quota, now: float) -> None:
         """The server knows better: others may use the same account."""
@@ -98,6 +99,14 @@ class Buckets:
 
     def wait_s(self, amount: Amount, now: float) -> float:
         return max((bucket.wait_s(getattr(amount, axis), now) for axis, bucket in self._buckets.items()), default=0.0)
+
+    def scarcest(self, amount: Amount, now: float) -> tuple[float, str]:
+        """The longest wait of all axes, and whose it is."""
+        waits = ((bucket.wait_s(getattr(amount, axis), now), axis) for axis, bucket in self._buckets.items())
+        return max(waits, default=(0.0, ""))
+
+    def per_minute(self, axis: str) -> float:
+        return self._buckets[axis].per_minute
 
     def take(self, amount: Amount, now: float) -> None:
         for axis, bucket in self._buckets.items():

@@ -19,6 +19,8 @@ class Waits:
     """Whoever waits does so inside `with waits.on("…")`; `watch` runs beside and says what takes long."""
 
     note: Callable[[str], None]
+    reasons: list[Callable[[], str | None]] = field(default_factory=list)
+    """Who else may be asked what nothing moves for: None while something does."""
     _since: dict[str, list[float]] = field(default_factory=dict, repr=False)
     _said: dict[str, float] = field(default_factory=dict, repr=False)
 
@@ -45,6 +47,10 @@ class Waits:
     def look(self) -> None:
         """Say what has lasted too long and was not said in the last minute."""
         now = _now()
+        for reason in self.reasons:
+            if (what := reason()) and now - self._said.get(what, -REPEAT_S) >= REPEAT_S:
+                self._said[what] = now
+                self.note(f"waiting for {what}")
         for what, begun in self._since.items():
             if now - min(begun) < SILENT_S or now - self._said.get(what, -REPEAT_S) < REPEAT_S:
                 continue

@@ -136,8 +136,8 @@ def _connection(error: Exception, *, timed_out: bool) -> Failure:
             return Failure("unreachable", f"cannot connect: {clean(str(cause))}")
         cause = cause.__cause__
     if timed_out:
-        return Failure("retry", "the server did not answer in time")
-    return Failure("retry", f"connection lost: {clean(str(error.__cause__ or error))}")
+        return Failure("retry", "the server did not answer in time", push_back="lost")
+    return Failure("retry", f"connection lost: {clean(str(error.__cause__ or error))}", push_back="lost")
 
 
 def clean(text: str) -> str:

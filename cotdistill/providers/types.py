@@ -67,13 +67,14 @@ class Failure:
 
     retry: try again, after `wait_s` if the server said so. unreachable: the same, but no server was reached.
     row: this prompt cannot be answered. account: no prompt can be (key, credit, quota, unknown model).
-    `push_back` says whether the server asks for less: "quota" for a rate limit, "capacity" for an overload.
+    `push_back` says whether the server should be asked for less: "quota" for a rate limit, "capacity" for an overload,
+    "lost" for a time-out or a broken connection, of a server that may be busy beyond its means.
     """
 
     kind: Literal["retry", "unreachable", "row", "account"]
     message: str
     wait_s: float | None = None
-    push_back: Literal["quota", "capacity"] | None = None
+    push_back: Literal["quota", "capacity", "lost"] | None = None
     limits: RateLimits | None = None
     from_page: bool = False
     """A web page came instead of an answer of the API."""
