@@ -159,6 +159,9 @@ class Database:
                 raise
             self._connection.execute("DELETE FROM answers WHERE key = 'room' AND sample = -1")
             self._connection.commit()
+            self._connection.execute(
+                "PRAGMA wal_checkpoint(TRUNCATE)"
+            )  # what it took is free pages now, kept for answers
 
     def problems(self) -> list[str]:
         """What SQLite's own check finds wrong; empty where the file is sound."""
