@@ -81,7 +81,7 @@ class _Reserved(NamedTuple):
 
 @dataclass
 class Budget:
-    """Spends up to `limit` USD, whoever asks in a run, by published prices; within `parent` too, where there is one.
+    """Spends up to `limit` USD for all teachers of a run, by published prices; within `parent` too, where there is one.
 
     Attempts in flight are reserved at their worst case; an answer that costs more than that raises the reservations
     that are still open. As long as a server is unproven, few attempts fly at once, so that one which lies about its

@@ -28,8 +28,8 @@ RECIPE: ContextVar[str] = ContextVar("recipe", default="")
 
 
 class Session:
-    """One run's dealings with teachers. Each teacher is opened once, in the session's own event loop, and used from
-    there by whoever asks it: a stage in the main thread, a verifier in any other.
+    """One run's dealings with teachers. Each teacher is opened once, in the session's own event loop, and used there
+    by a stage in the main thread and by verifiers in any other.
 
     The first Ctrl-C or SIGTERM stops: what is in flight is finished and kept. The second one ends the program.
     """
@@ -82,7 +82,7 @@ class Session:
     ) -> None:
         if self._loop is not None:
             for future in list(self._running):
-                future.cancel()  # after a second Ctrl-C: nobody waits for these any more
+                future.cancel()  # after a second Ctrl-C: their results are no longer waited for
             self._loop.call_soon_threadsafe(self._closing.set)
             self._thread.join()
         self._held.close()
@@ -141,7 +141,7 @@ class Session:
             self._enough.discard(enough)
 
     def stop_all(self) -> None:
-        """Nothing new is sent, by whoever asks in this session. In the loop's thread."""
+        """Send nothing new in this session. Call it in the loop's thread."""
         self.stop.set()
         for enough in self._enough:
             enough.set()

@@ -16,7 +16,7 @@ LOOK_S = 5.0
 
 @dataclass
 class Waits:
-    """Whoever waits does so inside `with waits.on("…")`; `watch` runs beside and says what takes long."""
+    """Every wait is inside `with waits.on("…")`; `watch` runs beside and reports what takes long."""
 
     note: Callable[[str], None]
     reasons: list[Callable[[], str | None]] = field(default_factory=list)

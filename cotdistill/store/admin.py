@@ -54,7 +54,7 @@ def prune(path: Path, *, older_than_days: float, model: str | None = None, dry_r
 
 
 def export(path: Path, bad: Callable[[str], None] | None = None) -> Iterator[dict[str, Any]]:
-    """Every answer with the provider's JSON as it came, in the order of its key. A damaged one is told to `bad`, or
+    """Every answer with the provider's JSON as it came, in the order of its key. What is damaged goes to `bad`, or
     raises CotDistillError where there is none."""
     with closing(Database(path, create=False)) as store:
         for entry in _entries(store, bad):

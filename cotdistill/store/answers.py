@@ -95,7 +95,7 @@ class Store:
         instead: bool = False,
     ) -> None:
         """Returns once the answer is on disk, and with it what was paid; the first one under a key stays. With
-        `instead` the one that is there is no answer: it gives way, and is kept under another key, for it was paid.
+        `instead` the one that is there is no answer: it is replaced, and kept under another key, for it was paid.
 
         Raises CotDistillError when it cannot be written."""
         loop = get_running_loop()

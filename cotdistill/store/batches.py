@@ -65,7 +65,7 @@ class BatchState:
         self._store.close()
 
     def begin(self, endpoint: Endpoint) -> str:
-        """A new shard, `prepared`; gives its name."""
+        """Begin a new shard, `prepared`. Returns its name."""
         shard = f"cd{secrets.token_hex(5)}"
         self._change(
             """INSERT INTO batches (state, shard, provider, base_url, model, begun_at)
@@ -102,7 +102,7 @@ class BatchState:
         )
 
     def not_ours(self, shard: str, batch: str) -> None:
-        """The batch taken for this shard's is somebody else's: it is `creating` again."""
+        """The batch taken for this shard's is another's: it is `creating` again."""
         with self._store.change() as connection:
             connection.execute("INSERT INTO not_our_batches VALUES (?, ?)", (shard, batch))
             connection.execute("UPDATE batches SET state = 'creating', batch = NULL WHERE shard = ?", (shard,))

@@ -35,7 +35,7 @@ class Paid(NamedTuple):
 
 @dataclass
 class Share:
-    """What one group of a month came to, in USD; `unpriced` attempts have a cost nobody knows, bounded by `worst_usd`
+    """What one group of a month came to, in USD; `unpriced` attempts have no known cost; it is bounded by `worst_usd`
     where it was known what they might cost at most."""
 
     name: str

@@ -180,7 +180,7 @@ class Verifier:
             question=question,
             reference=prompt.reference or "(there is none)",
             answer=answer,
-            # Nobody can write a text that holds its own hash, so no answer can close its fence.
+            # No text can be written that holds its own hash, so no answer can close its fence.
             fence=hashlib.sha256(answer.encode("utf-8", "backslashreplace")).hexdigest()[:16],
         )
         return Request((Message(role="user", content=text),), self.max_output_tokens, effort=self.effort)

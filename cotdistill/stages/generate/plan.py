@@ -92,7 +92,7 @@ class Plan:
             return False
         if verdict is not None and verdict.status == "unverified":
             self.unverified.add(job.prompt.id)
-            return True  # nothing can tell, so no further sample would help
+            return True  # nothing can decide, so no further sample would help
         return None if verdict is None else verdict.status == "correct"
 
 

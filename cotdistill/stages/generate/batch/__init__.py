@@ -13,7 +13,7 @@ from cotdistill.providers.batch_apis import open_batches
 from cotdistill.stages.generate.batch.calls import Calls, Pace
 from cotdistill.stages.generate.batch.collect import Collector
 from cotdistill.stages.generate.batch.submit import Submitter
-from cotdistill.stages.generate.batch.work import BUYS, Purse, Work
+from cotdistill.stages.generate.batch.work import BUYS, BatchBudget, Work
 from cotdistill.stages.generate.plan import Plan
 from cotdistill.stages.generate.totals import Spending
 from cotdistill.store.batches import BatchState
@@ -30,7 +30,9 @@ async def ask_in_batches(plan: Plan, stored: StoredTeacher, spending: Spending, 
     batches, session = open_batches(plan.teacher), stored.session
     with BatchState(plan.store.path) as state:
         calls = Calls(plan.teacher, PACE, session.stop, 60 * plan.config.max_wait)
-        work = Work(plan, stored, batches, state, calls, PACE, Purse(stored.budget, stored.tariff), spending, progress)
+        work = Work(
+            plan, stored, batches, state, calls, PACE, BatchBudget(stored.budget, stored.tariff), spending, progress
+        )
         async with batches:
             try:
                 await _buy(work)
@@ -55,5 +57,5 @@ async def _buy(work: Work) -> None:
         if not work.waiting or walks_short_of_money > BUYS:
             break
         await collector.collect()
-    if work.purse.budget and work.held_back == "budget":
-        work.purse.budget.exhausted = True
+    if work.budget.run and work.held_back == "budget":
+        work.budget.run.exhausted = True

@@ -47,7 +47,7 @@ class Collector:
             wait_s = min(work.pace.most_s, wait_s * GROWTH)
 
     async def _look(self, name: str) -> BatchStatus | None:
-        """How a shard stands; None once it is dealt with, here or by another process."""
+        """The status of a shard; None once it is dealt with, here or by another process."""
         work = self.work
         shard = work.state.get(name)
         if shard is None or shard.batch is None:
@@ -66,7 +66,7 @@ class Collector:
                 self._close(shard)
         except NotFoundError as error:
             self._lost(shard, error)
-        work.purse.release(name)
+        work.budget.release(name)
         return None
 
     async def _is_ours(self, shard: Shard, batch: str) -> bool:

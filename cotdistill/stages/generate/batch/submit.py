@@ -47,7 +47,7 @@ class Submitter:
         async with self._alone():
             for left in work.state.unsettled(work.endpoint):
                 await self._settle(left)
-            if work.purse.budget:
+            if work.budget.run:
                 async for _ in self._missing():
                     """Only to reserve what is under way before anything new is."""
             try:
@@ -63,8 +63,8 @@ class Submitter:
             if not self._canary:
                 await self._ask_online(job)
                 continue
-            worst_usd = work.purse.worst_case(job.request, batch=True)
-            if not work.purse.fits(worst_usd + (file.worst_usd if file else 0)):
+            worst_usd = work.budget.worst_case(job.request, batch=True)
+            if not work.budget.fits(worst_usd + (file.worst_usd if file else 0)):
                 work.held_back = "budget"
                 continue
             body = work.plan.teacher.body(job.request)
@@ -105,12 +105,12 @@ class Submitter:
         if name in work.waiting or (shard := work.state.get(name)) is None or shard.batch is None:
             return  # known, or the one that is just being written
         work.waiting.add(name)
-        work.purse.reserve(name, shard.worst_usd)
+        work.budget.reserve(name, shard.worst_usd)
 
     async def _ask_online(self, job: Job) -> None:
         """One request at full price, so that a bad key, model or parameter shows now and not in a day."""
         work = self.work
-        if not work.purse.fits(work.purse.worst_case(job.request, batch=False)):
+        if not work.budget.fits(work.budget.worst_case(job.request, batch=False)):
             work.held_back = "budget"
             return
         try:
@@ -153,7 +153,7 @@ class Submitter:
         message = ""
         for _ in range(CREATIONS):
             newest = await work.calls.patiently("list batches", batches.newest)
-            work.state.creating(file.shard, file.requests, file.worst_usd if work.purse.budget else None, newest)
+            work.state.creating(file.shard, file.requests, file.worst_usd if work.budget.run else None, newest)
             try:
                 return FoundBatch(await batches.create(file.shard, file.path, uploaded), certain=True)
             except Exception as error:  # the teacher knows its SDK's errors, and re-raises what is a bug
@@ -199,15 +199,15 @@ class Submitter:
         """One process at a time submits from a store; so whatever is unsettled was left by a dead one."""
         path = self.work.plan.store.path
         lock = FileLock(path.with_name(f".{path.name}.batch.lock"), blocking=False)
-        told = False
+        said = False
         while True:
             try:
                 lock.acquire()
                 break
             except Timeout:
-                if not told:
+                if not said:
                     self.work.progress.note(f"{path}: waiting for another run that submits batches")
-                told = True
+                said = True
             await self.work.calls.rest(1.0)
         try:
             yield

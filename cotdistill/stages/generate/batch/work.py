@@ -25,10 +25,10 @@ Pair = tuple[str, int]
 
 
 @dataclass
-class Purse:
+class BatchBudget:
     """--max-cost in batches: each shard reserves half the worst case of its requests until it is collected."""
 
-    budget: Budget | None
+    run: Budget | None
     tariff: Tariff | None
     _reserved: dict[str, Decimal] = field(default_factory=dict)
 
@@ -39,7 +39,7 @@ class Purse:
         return worst / 2 if batch else worst
 
     def fits(self, amount: Decimal) -> bool:
-        return self.budget is None or sum(self._reserved.values()) + amount <= self.budget.left
+        return self.run is None or sum(self._reserved.values()) + amount <= self.run.left
 
     def reserve(self, shard: str, amount: Decimal | None) -> None:
         """`amount` is None for a shard of an earlier run without a cap: it counts once its answers are here."""
@@ -57,7 +57,7 @@ class Work:
     state: BatchState
     calls: Calls
     pace: Pace
-    purse: Purse
+    budget: BatchBudget
     spending: Spending
     progress: Progress
     asked: Asked = field(default_factory=Asked)
