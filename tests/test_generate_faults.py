@@ -218,7 +218,7 @@ def test_a_full_disk_ends_the_run_with_one_clear_line_and_loses_only_what_was_in
 
     async def scene(here: Rehearsal) -> None:
         def limit() -> None:
-            resource.setrlimit(resource.RLIMIT_FSIZE, (150_000, 150_000))
+            resource.setrlimit(resource.RLIMIT_FSIZE, (1_150_000, 1_150_000))  # a little more than is tried beforehand
 
         full = await here.start(400, "r", "--concurrency", "8", preexec_fn=limit)
         _, words = await full.communicate()

@@ -8,6 +8,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
+from cotdistill.artifacts.files import try_room
 from cotdistill.errors import CotDistillError
 
 SCHEMA_VERSION = 2
@@ -81,9 +82,6 @@ _OURS = ("answers", "batches", "batch_items", "not_our_batches", "batch_answers"
 BUSY_S = 60.0
 """How long another process may hold the write lock."""
 
-TRIAL_BYTES = 1 << 20
-"""Room that a store must have before anything is paid for: some hundred answers, compressed."""
-
 
 class Database:
     """One connection, for any number of threads, one at a time. Every error of SQLite becomes a CotDistillError of one
@@ -145,23 +143,13 @@ class Database:
             self._connection.execute("VACUUM")
 
     def try_room(self) -> None:
-        """Write as much as a run may need at once, and take it back. Raises CotDistillError for a disk that is full or
-        may not be written: before anything is paid for."""
+        """Raises CotDistillError for a disk that is full or a store that may not be written: before anything is paid
+        for."""
+        try_room(self.path)
         with self._lock, self._explained("write"):
             self._connection.execute("BEGIN IMMEDIATE")
-            try:
-                self._connection.execute(
-                    "INSERT INTO answers VALUES ('room', -1, '', '', '', 0, zeroblob(?))", (TRIAL_BYTES,)
-                )
-                self._connection.commit()
-            except sqlite3.Error:
-                self._connection.rollback()
-                raise
-            self._connection.execute("DELETE FROM answers WHERE key = 'room' AND sample = -1")
-            self._connection.commit()
-            self._connection.execute(
-                "PRAGMA wal_checkpoint(TRUNCATE)"
-            )  # what it took is free pages now, kept for answers
+            self._connection.execute("INSERT INTO not_our_batches VALUES ('', '')")
+            self._connection.rollback()
 
     def problems(self) -> list[str]:
         """What SQLite's own check finds wrong; empty where the file is sound."""
