@@ -11,6 +11,7 @@ deadline's work.
 import argparse
 import importlib
 import inspect
+import itertools
 import json
 import math
 import multiprocessing
@@ -89,8 +90,11 @@ def made(subject: str, directory: str) -> Subject:
         held_out = Path(directory, "held_out.jsonl")
         held_out.write_text('{"question": "What is 2+2?", "answer": "4"}\n')
         required = [option for option in describe("filters", name)[1] if "=" not in option]
+        ids = itertools.count()  # a filter may look at a prompt once
         one = build("filters", f"{name}:" + ",".join(f"{option}={held_out}" for option in required))
-        return lambda text: one.reason_to_drop(make_judged(text, reasoning=text, prompt=make_prompt(question=text)))
+        return lambda text: one.reason_to_drop(
+            make_judged(text, reasoning=text, prompt=make_prompt(f"p{next(ids)}", text))
+        )
     verifier = build("verifiers", name)
     if subject.startswith("reference"):
         return lambda text: verifier.judge(make_response("Answer: 4", make_prompt(reference=text)))
