@@ -90,6 +90,13 @@ def plain(text: str) -> str:
         if text.rfind(opens) <= 0:  # not the end of a formula within a sentence
             text = text.removeprefix(opens).removesuffix(closes)
     text = _FORMULA_FIRST.sub(r"\1\2", text)
+    text = _without_dollars(text)
+    text = (text[:-1] if text.count("$") == 1 and text.endswith("$") else text).strip().rstrip(".").strip()
+    return text[1:-1].strip() if text.startswith("{") and one_bracket(text) else text
+
+
+def _without_dollars(text: str) -> str:
+    """Without the dollars around a formula, or around each of several."""
     while len(text) > 1 and text[0] == text[-1] == "$":
         if text.startswith("$$"):  # all pairs in one step: a megabyte of dollars has half a million
             ends = [len(text) - len(rest) for rest in (text.lstrip("$"), text.rstrip("$"))]
@@ -97,8 +104,7 @@ def plain(text: str) -> str:
         else:
             pairs = int(text.count("$") == 2)
         text = text[pairs : len(text) - pairs] if pairs else text.replace("$", "")
-    text = (text[:-1] if text.count("$") == 1 and text.endswith("$") else text).strip().rstrip(".").strip()
-    return text[1:-1].strip() if text.startswith("{") and one_bracket(text) else text
+    return text
 
 
 def one_bracket(text: str) -> bool:
