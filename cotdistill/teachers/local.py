@@ -43,8 +43,10 @@ class _RefusedError(Exception):
 
 @dataclass
 class Teacher:
-    """A model on this machine: local:DIRECTORY, local:FILE.gguf, local:HUB_ID. `concurrency` is how many requests wait
-    for it, `batch_size` how many it answers at once: where that is None, as many as fit."""
+    """A model on this machine: local:DIRECTORY, local:FILE.gguf, local:HUB_ID.
+
+    `concurrency` is how many requests wait for it, `batch_size` how many it answers at once: None for as many as fit.
+    """
 
     model: str
     base_url: str = "local"

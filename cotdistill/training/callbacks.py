@@ -98,7 +98,8 @@ class Watch(TrainerCallback):  # type: ignore[misc]
         if self.stopped:
             control.should_log = control.should_save = control.should_training_stop = True
         elif self._checkpoint_s is not None and self._is_due(step, state.max_steps, self._checkpoint_s):
-            control.should_save = True
+            # Between two log entries only at a stop: the mean that a resumed run logs would begin in the middle.
+            control.should_save = step >= state.max_steps or step % state.logging_steps == 0
 
     def _is_due(self, step: int, steps: int, checkpoint_s: float) -> bool:
         """Whether to save now. Several processes must come to one answer: the first one's clock decides, and they
