@@ -3,7 +3,10 @@ once. One server answers both, teacher and judge, so every request is counted in
 
 import asyncio
 import json
+import os
+import signal
 import sqlite3
+import sys
 from collections import Counter
 from collections.abc import Callable
 from contextlib import closing
@@ -21,6 +24,7 @@ from cotdistill.records import Judged, Response
 from cotdistill.stages import evaluate, generate
 from cotdistill.stages import filter as filter_stage
 from cotdistill.store.location import default_path
+from tests.conftest import ROOT
 from tests.scripted_server import Scripted, Server, completion, serving
 
 PROMPTS = 20
@@ -273,3 +277,39 @@ def test_filter_and_generate_share_a_judges_answers(tmp_path: Path) -> None:
     assert asked(server) == (40, 40)
     assert filtered.counts["kept"] == PROMPTS
     assert not default_path().exists()
+
+
+@pytest.mark.slow
+def test_a_second_ctrl_c_leaves_at_once_though_a_verdict_is_on_its_way(tmp_path: Path) -> None:
+    async def run() -> tuple[int | None, str]:
+        judging = asyncio.Event()
+
+        def answer(number: int, body: dict[str, Any]) -> Scripted:
+            if is_judge(body):
+                judging.set()
+            return Scripted(completion("4"), delay_s=15 if is_judge(body) else 0)
+
+        async with serving(answer) as server:
+            words = ["generate", str(prompts(tmp_path)), "-o", str(tmp_path / "r.jsonl"), "--teacher", "openai:m"]
+            words += ["--base-url", f"{server.url}/v1", "--until-accepted", "1", "--verify", judge(server)]
+            process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-m",
+                "cotdistill",
+                *words,
+                env={**os.environ, "PYTHONPATH": str(ROOT)},
+                stderr=asyncio.subprocess.PIPE,
+            )
+            await judging.wait()
+            assert process.stderr
+            process.send_signal(signal.SIGINT)
+            said = ""
+            while "stopping" not in said:
+                said += (await process.stderr.readline()).decode()
+            process.send_signal(signal.SIGINT)
+            rest = (await asyncio.wait_for(process.stderr.read(), 10)).decode()
+            return await process.wait(), said + rest
+
+    code, said = asyncio.run(run())
+    assert code == 130, said
+    assert "Traceback" not in said

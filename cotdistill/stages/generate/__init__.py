@@ -149,8 +149,11 @@ def _ask(plan: Plan, session: Session, survey: Survey, progress: Progress) -> As
         if config.batch:
             return session.run(ask_in_batches(plan, stored, spending, progress))
         # Threads of their own: a judge's thread waits for an answer, which waits for the loop's default threads.
-        with ThreadPoolExecutor(MOST_IN_FLIGHT if plan.judge and plan.judge.asks else None, "verify") as threads:
+        threads = ThreadPoolExecutor(MOST_IN_FLIGHT if plan.judge and plan.judge.asks else None, "verify")
+        try:
             return session.run(_ask_missing(plan, stored, spending, progress, threads))
+        finally:
+            threads.shutdown(wait=False, cancel_futures=True)  # after a second Ctrl-C a verdict may still be on its way
 
 
 async def _ask_missing(
