@@ -7,7 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cotdistill.answers.boxes import MAX_ANSWER
-from cotdistill.answers.extract import Extracted, cut_reference, final_answer
+from cotdistill.answers.choices import chosen_by_text
+from cotdistill.answers.extract import ANSWER_WINDOW, Extracted, cut_reference, final_answer
+from cotdistill.answers.labels import label_of
+from cotdistill.answers.words import found_in
 from cotdistill.reasoning import Split, holds_tags, join, split
 
 
@@ -271,6 +274,9 @@ SEEDS = (
     " ", "\n", "<think>", "</think>", "<think></think>", "<think>a</think>\n", "b <think>c</think>d\n", "`<think>`",
     "<details type=reasoning>", "<think \n", "<channel|>", "<|channel|>analysis<|message|>", "a:\n<think>\n", "<",
     "\n```\n<think>", " </think> a", "a ", "aa, ", "\\", "\\\\", "\x00", "💥", "\ud800", "1e", "%",
+    "\nQ:", "Answer: 1\nQ: a", "<answer>", '{"answer": ', "yes, ", "A) ", "(A) or ", "not ", "1 and ", "twenty-",
+    "5 km ", "1:", "x = 1, ", "答案是", "réponse ", "1'234", "\nCheck", "more than ", "(not ", " for 3 a",
+    "\\text{a}^2", "|x|", "¼", "e\u0301", "１", "٣", "is the answer ", "The result is 1 ", "\\{x:", "<<1=",
 )  # fmt: skip
 
 
@@ -282,6 +288,10 @@ def test_a_megabyte_of_anything_takes_linear_time(seed: str) -> None:
     found = final_answer(text)
     cut_reference(text)
     assert time.process_time() - began < 2
+    label_of(text[-ANSWER_WINDOW:])
+    chosen_by_text(text[-ANSWER_WINDOW:], {"A": "x", "B": "y"})
+    found_in(text[-ANSWER_WINDOW:], "Paris")
+    assert time.process_time() - began < 8
     assert found is None or len(found.answer) <= MAX_ANSWER
 
 

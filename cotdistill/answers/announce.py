@@ -20,11 +20,14 @@ _ENGLISH = re.compile(
         (?P<label>answer|ans|a|final[ ]result|result|final)[ \t*_]{{0,4}}{_NOTE}(?:[:=]|(?=\n))
     |^[ \t>*_#|-]{{0,8}}(?:the[ ])?(?:final[ ])?(?P<weak_label>solution|conclusion)[ \t*_]{{0,4}}:(?=[^\n]{{0,8}}\d)
     # so the answer to (a) is 18
-    |\b(?:answer|ans){_INSERT}[ \t*_]{{0,4}}(?:(?<=[ *_)]){_VERB}:?{_FILLER}[ \t*_]{{0,4}}:?|[:=])
-    |\bthe[ ]correct[ ](?:option|choice|alternative|statement){_INSERT}[ \t*_]{{0,4}}(?:(?<=[ *_)]){_VERB}{_FILLER}:?|:)
-    |\b(?P<weak_total>final|overall)[ ](?:result|total|value|number|amount|cost|price|count){_INSERT}[ \t*_]{{0,4}}
-        (?:(?<=[ *_)]){_VERB}:?{_FILLER}|[:=])
-    |\bthe[ ](?P<weak>result|solution)[ ](?:is|equals):?{_FILLER}[ ]?(?=[^\n]{{0,8}}\d)
+    |\b(?=[aftoAFTO])(?:
+        (?:answer|ans){_INSERT}[ \t*_]{{0,4}}(?:(?<=[ *_)]){_VERB}:?{_FILLER}[ \t*_]{{0,4}}:?|[:=])
+        |the[ ]correct[ ](?:option|choice|alternative|statement){_INSERT}[ \t*_]{{0,4}}
+            (?:(?<=[ *_)]){_VERB}{_FILLER}:?|:)
+        |(?P<weak_total>final|overall)[ ](?:result|total|value|number|amount|cost|price|count){_INSERT}[ \t*_]{{0,4}}
+            (?:(?<=[ *_)]){_VERB}:?{_FILLER}|[:=])
+        |the[ ](?P<weak>result|solution)[ ](?:is|equals):?{_FILLER}[ ]?(?=[^\n]{{0,8}}\d)
+    )
     ){_GAP}""",
     re.VERBOSE | re.IGNORECASE | re.MULTILINE,
 )
@@ -53,6 +56,10 @@ _LATIN = re.compile(
     + rf"){_GAP}",
     re.VERBOSE | re.IGNORECASE,
 )
+_COMMA_NAMES = re.compile(
+    "|".join(nouns.replace("[ ]", " ").replace("(?:end)?", "") for nouns, _ in _WITH_COMMA.values())
+)
+"""Looked for first, which is cheap: most texts have none."""
 _EASTERN = re.compile(
     rf"""(?:
     (?:最终)?(?:答案|结果|結果|结论|結論)(?:应该|应|應)?(?:是|为|為|等于|就是|[ ]?[:=])|(?:^|(?<=[\s。,]))[答解][ ]?:
@@ -70,6 +77,7 @@ _BACKWARDS = re.compile(
     r"|only)\b)(?!:)",
     re.IGNORECASE,
 )
+_BACKWARDS_HINT = re.compile(r" (?:is|are|be) (?:therefore |thus |then |indeed |clearly )?(?:the|our|my) [a-z]")
 _IS_CORRECT = re.compile(
     r"\b((?:option|choice|answer|statement|alternative) (?:\([A-Z]\)|[A-Z]\b))(?: is|'s) (?:therefore |thus |the )?"
     r"(?:correct|right|true)\b",
@@ -118,9 +126,13 @@ def last_announced(text: str) -> Announced | None:
     """The last announced answer, up to the end of its sentence. Where a label stands alone, what follows it is the
     answer only if it is no prose: `A:` also begins a worked solution. None where it is taken back after that."""
     marks = [(mark.start(), mark, "") for mark in _ENGLISH.finditer(text)]
-    marks += [(mark.start(), mark, "back") for mark in _BACKWARDS.finditer(text)]
-    marks += [(mark.start(), mark, "back") for mark in _IS_CORRECT.finditer(text)]
-    marks += [(mark.start(), mark, "comma") for mark in _LATIN.finditer(text)]
+    lowered = text.lower()
+    if _BACKWARDS_HINT.search(lowered):
+        marks += [(mark.start(), mark, "back") for mark in _BACKWARDS.finditer(text)]
+    if "correct" in lowered or " right" in lowered or " true" in lowered:
+        marks += [(mark.start(), mark, "back") for mark in _IS_CORRECT.finditer(text)]
+    if _COMMA_NAMES.search(lowered):
+        marks += [(mark.start(), mark, "comma") for mark in _LATIN.finditer(text)]
     if not text.isascii():
         marks += [(mark.start(), mark, "east") for mark in _EASTERN.finditer(text)]
     for _, mark, kind in sorted(marks, key=lambda one: one[0], reverse=True):
@@ -132,9 +144,10 @@ def last_announced(text: str) -> Announced | None:
     return None
 
 
-def is_announced(text: str) -> bool:
-    """Whether anything in a text announces an answer."""
-    return bool(_ENGLISH.search(text) or _LATIN.search(text) or (not text.isascii() and _EASTERN.search(text)))
+def first_announced(text: str) -> int | None:
+    """Where the first announcement of a text ends, None without one."""
+    found = [pattern.search(text) for pattern in (_ENGLISH, _LATIN, _EASTERN)]
+    return min((mark.end() for mark in found if mark), default=None)
 
 
 def _after(text: str, mark: re.Match[str], kind: str) -> Announced | None:

@@ -56,6 +56,12 @@ def last_boxed(text: str) -> str | None:
     return whole[: -len(joints[0])] if answers else None
 
 
+def first_marked(text: str) -> int | None:
+    """Where the first box or `####` of a text ends, None without one."""
+    found = [pattern.search(text) for pattern in (_BOXED, _HASHES)]
+    return min((mark.end() for mark in found if mark), default=None)
+
+
 def all_boxed(text: str) -> list[str]:
     """What stands in each box that is not empty, in order."""
     return [content for box in _BOXED.finditer(text) if (content := _boxed(text, box)[0])]

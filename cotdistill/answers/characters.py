@@ -10,21 +10,26 @@ _INVISIBLE = "\u200b\u200c\u200d\u200e\u200f\u2060\ufeff\u00ad\u2061\u2062\u2063
 _SPACES = "\u00a0\u202f\u2009\u200a\u2007\u2002\u2003\u2005\u2006\u2008\u3000"
 
 
-@lru_cache(1)
-def _table() -> dict[int, str]:
-    """One character for one, but for the invisible ones."""
-    table = {ord(one): "" for one in _INVISIBLE} | {ord(one): " " for one in _SPACES}
-    for code in range(0xFF01, 0xFF5F):  # full-width ASCII
-        table[code] = chr(code - 0xFEE0)
-    for code in range(0x80, 0x1FBFA):
-        if unicodedata.category(chr(code)) == "Nd":
-            table[code] = str(unicodedata.decimal(chr(code)))
-    return table | {0x066B: ".", 0x066C: ",", 0x066A: "%", 0x2044: "/", 0x2236: ":", 0xFFE5: "¥", 0x2212: "-"}
+_SIGNS = {"٫": ".", "٬": ",", "٪": "%", "\u2044": "/", "\u2236": ":", "￥": "¥", "\u2212": "-"}
+
+
+@lru_cache(4096)
+def _in_ascii(one: str) -> str:
+    """A character as the rules read it: itself, where they have no other spelling for it."""
+    if one in _INVISIBLE:
+        return ""
+    if one in _SPACES:
+        return " "
+    if "！" <= one <= "～":  # full-width ASCII
+        return chr(ord(one) - 0xFEE0)
+    return str(unicodedata.decimal(one)) if one.isdecimal() else _SIGNS.get(one, one)
 
 
 def in_ascii(text: str) -> str:
     """Digits and punctuation of other scripts as ASCII, for a whole text: `１２` and `٢٦` -> `12` and `26`."""
-    return text if text.isascii() else text.translate(_table())
+    if text.isascii():
+        return text
+    return text.translate({ord(one): _in_ascii(one) for one in set(text) if not one.isascii()})
 
 
 def raised(text: str) -> str:

@@ -4,7 +4,7 @@ import re
 from typing import NamedTuple
 
 from cotdistill.answers import boxes, prose
-from cotdistill.answers.announce import is_announced, last_announced
+from cotdistill.answers.announce import first_announced, last_announced
 from cotdistill.answers.boxes import MAX_ANSWER, last_boxed, last_hashes, tidy
 from cotdistill.answers.characters import in_ascii
 
@@ -79,11 +79,11 @@ _NEXT_STEP = re.compile(
 
 def _first_problem(text: str) -> str:
     """Without the next problem that a base model runs on to, once there is an answer."""
-    for mark in _NEXT_PROBLEM.finditer(text):
-        before = text[: mark.start()]
-        if mark.start() and (last_boxed(before) or last_hashes(before) or is_announced(before)):
-            return before
-    return text
+    if not _NEXT_PROBLEM.search(text):
+        return text
+    ends = [end for end in (boxes.first_marked(text), first_announced(text)) if end is not None]
+    mark = _NEXT_PROBLEM.search(text, min(ends)) if ends else None
+    return text[: mark.start()] if mark else text
 
 
 def _goes_on(text: str, answer: str) -> bool:

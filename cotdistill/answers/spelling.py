@@ -86,17 +86,16 @@ def plain(text: str) -> str:
         text = text[:-1].rstrip()
     if quoted := _QUOTED.fullmatch(text):
         text = quoted[1].strip()
-    for opens, closes in (("\\(", "\\)"), ("\\[", "\\]")):
-        if text.rfind(opens) <= 0:  # not the end of a formula within a sentence
-            text = text.removeprefix(opens).removesuffix(closes)
-    text = _FORMULA_FIRST.sub(r"\1\2", text)
     text = _without_dollars(text)
-    text = (text[:-1] if text.count("$") == 1 and text.endswith("$") else text).strip().rstrip(".").strip()
     return text[1:-1].strip() if text.startswith("{") and one_bracket(text) else text
 
 
 def _without_dollars(text: str) -> str:
-    """Without the dollars around a formula, or around each of several."""
+    """Without the signs that make a formula of a text, or of each of several."""
+    for opens, closes in (("\\(", "\\)"), ("\\[", "\\]")):
+        if text.rfind(opens) <= 0:  # not the end of a formula within a sentence
+            text = text.removeprefix(opens).removesuffix(closes)
+    text = _FORMULA_FIRST.sub(r"\1\2", text)
     while len(text) > 1 and text[0] == text[-1] == "$":
         if text.startswith("$$"):  # all pairs in one step: a megabyte of dollars has half a million
             ends = [len(text) - len(rest) for rest in (text.lstrip("$"), text.rstrip("$"))]
@@ -104,7 +103,7 @@ def _without_dollars(text: str) -> str:
         else:
             pairs = int(text.count("$") == 2)
         text = text[pairs : len(text) - pairs] if pairs else text.replace("$", "")
-    return text
+    return (text[:-1] if text.count("$") == 1 and text.endswith("$") else text).strip().rstrip(".").strip()
 
 
 def one_bracket(text: str) -> bool:
@@ -141,12 +140,18 @@ _EQUATION = re.compile(r"=.*[A-Za-z]|[A-Za-z].*=")
 
 def folded(text: str) -> str:
     """One spelling of equal texts: no space but between digits, no braces around one letter, no case in words."""
+    if text.isdecimal():
+        return text
     if WORDS.fullmatch(text):
         words = " ".join(text.split())
         return words.casefold() if len(words) > 2 or words.lower() == "no" else words
     if LETTER.fullmatch(text):
         return text.strip("()")
-    return re.sub(r"(?<!\d) | (?!\d)", "", re.sub(r"([_^])\{(\w)\}", r"\1\2", text))
+    return _SPACE_WITHIN.sub("", _ONE_LETTER.sub(r"\1\2", text))
+
+
+_SPACE_WITHIN = re.compile(r"(?<!\d) | (?!\d)")
+_ONE_LETTER = re.compile(r"([_^])\{(\w)\}")
 
 
 def words_of(text: str) -> list[str]:

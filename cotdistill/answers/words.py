@@ -15,6 +15,9 @@ _LEFT_EDGE = " \"'`*_$“”‘’「『"
 _RIGHT_EDGE = _LEFT_EDGE + ".,;:?。」』"  # not on the left, where .5 is not 5; and 5! is not 5
 _ARTICLE = re.compile(r"(?:the|an?) (?=\w{2})", re.IGNORECASE)
 _MAX_SENTENCE = 400
+MAX_DRESS = 400
+"""Characters by which an answer may be longer than the reference's words."""
+
 _ANNOUNCES = ("conclusion", "tag", "json", "boxed", "hashes", "answer_line", "whole")
 """Rules for words; the others look for a number."""
 
@@ -51,27 +54,29 @@ def fold(text: str, case_sensitive: bool = False) -> str:
 def found_in(text: str, reference: str, case_sensitive: bool = False) -> tuple[str, str] | None:
     """What a text without its trace says that is the reference, and by which rule; None where it says another."""
     wanted = fold(reference, case_sensitive)
-    last = ""
-    for rule, said in candidates(text):
-        last = last or rule
+    short = [one for one in candidates(text) if len(one[1]) <= 4 * len(reference) + MAX_DRESS]
+    for rule, said in short:
         if fold(said, case_sensitive) == wanted or _same_kind(reference, said):
             return said, rule
         if rule != "whole" and _begins(said, wanted, case_sensitive):
             return said, rule
-    first, _, rest = text.strip().partition("\n")
-    explained = first if EXPLAINS.match(rest) else ""
-    for rule, line in (("last_line", _last_line(text)), ("first_line", explained)):
-        if line and fold(line, case_sensitive) == wanted:
-            return line, rule
-    if final := final_answer(text):
-        if final.rule in _ANNOUNCES and final.rule != "whole":
-            return None
-        if _has_time(reference) and _same_kind(reference, final.answer):
-            return final.answer, final.rule
+    alone = next((one for one in _lines_alone(text) if one[0] and fold(one[0], case_sensitive) == wanted), None)
+    final = final_answer(text)
+    if alone or (final and final.rule in _ANNOUNCES and final.rule != "whole"):
+        return alone
+    if final and _has_time(reference) and _same_kind(reference, final.answer):
+        return final.answer, final.rule
     sentence = _last_sentence(text)
     if sentence and _states(sentence, wanted, case_sensitive, alone=len(sentence) > len(text.strip()) - 8):
         return sentence, "sentence"
     return None
+
+
+def _lines_alone(text: str) -> Iterator[tuple[str, str]]:
+    """The last line, and the first one where an explanation follows."""
+    first, _, rest = text.strip().partition("\n")
+    yield _last_line(text), "last_line"
+    yield first if EXPLAINS.match(rest) else "", "first_line"
 
 
 def candidates(text: str) -> Iterator[tuple[str, str]]:

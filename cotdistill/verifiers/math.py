@@ -92,9 +92,11 @@ def _with_comma(text: str, number: str) -> str | None:
 
 def _boxes(text: str, reference: str, found: Extracted) -> str | None:
     """For a reference of several parts as many boxes, the last ones: "\\boxed{1} papers and \\boxed{2} bins"."""
+    if found.rule != "boxed":
+        return None
     wanted, said = parts_of_both(plain(reference), plain(found.answer))
     several = ("list", "values", "named")
-    if found.rule != "boxed" or not wanted or wanted.kind not in several or (said and said.kind in several):
+    if not wanted or wanted.kind not in several or (said and said.kind in several):
         return None
     boxes = all_boxed(text)[-len(wanted.items) :]
     return ", ".join(boxes) if len(boxes) == len(wanted.items) else None
