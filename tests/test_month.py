@@ -47,7 +47,7 @@ def answer(number: int, body: dict[str, Any]) -> Scripted:
 
 
 def left(notes: Notes) -> Decimal:
-    (said,) = [note for note in notes.notes if "a month are left" in note]
+    (said,) = [note for note in notes.notes if "left this month" in note]
     return Decimal(said.split()[0])
 
 

@@ -9,6 +9,7 @@ import queue
 import threading
 import time
 from asyncio import AbstractEventLoop, Future, get_running_loop
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -155,7 +156,8 @@ class Store:
             problem = error
         for write in batch:
             if write.loop and write.done:
-                write.loop.call_soon_threadsafe(_settle, write.done, problem)
+                with suppress(RuntimeError):  # the loop is closed: after a second Ctrl-C no one waits for the answer
+                    write.loop.call_soon_threadsafe(_settle, write.done, problem)
 
 
 def _settle(done: "Future[None]", problem: Exception | None) -> None:
