@@ -84,12 +84,13 @@ _IS_CORRECT = re.compile(
     re.IGNORECASE,
 )
 _SENTENCE_END = re.compile(r"[.?](?=[\s*\")]|$)|(?<=[a-z])!(?=\s|$)|;(?=\s+[a-z]{2})|[。！？]")
-_TAIL = re.compile(
+TAIL = re.compile(
     r"\s?(?:です|であります|である|になります|となります|だ|でした|입니다|이다|이에요|예요|됩니다|है|hai|olur|dir|dır)$"
 )
 _PROSE = re.compile(r"(?<![\\\w])[^\W\d_]{2,30}[,:;]? +[^\W\d_]{2}")
 _UNREAL = re.compile(
-    r"\b(?:suppose|supposing|assume|assuming|if|whether|unless|imagine|pretend|say that|let's say|were|could be"
+    r"\b(?:suppose|supposing|assume|assuming|thought|believed|guessed|expected"
+    r"|if|whether|unless|imagine|pretend|say that|let's say|were|could be"
     r"|might be"
     r"|what|which|check that|verify that|guess that|doubt|because|how)\b[^.!?\n]{0,60}$",
     re.IGNORECASE,
@@ -169,7 +170,7 @@ def _after(text: str, mark: re.Match[str], kind: str) -> Announced | None:
     if not sentence or asks or (_EMPTY.match(sentence) and not re.search(r"\d", sentence)):
         return None
     weak = bool(groups.get("weak") or groups.get("weak_total"))
-    return Announced(_TAIL.sub("", sentence) if kind == "east" else sentence, kind == "comma", weak)
+    return Announced(TAIL.sub("", sentence) if kind == "east" else sentence, kind == "comma", weak)
 
 
 def _before(text: str, mark: re.Match[str]) -> Announced | None:

@@ -35,6 +35,8 @@ MAX_PARTS = 100
 _OPTION = re.compile(r"(?:\(?([A-Z])[).:] )+(?=\S)")
 _LITERAL = re.compile(r"\d:\d|\d\.\d+\.|\d_\{?\d")
 """A time, a version, a numeral in another base: right only if spelt alike, for algebra misreads them."""
+_ASIDE = re.compile(r" \([^()]{1,80}\)$")
+"""`18 (3 x 6)`: how the number was found."""
 _DATE = re.compile(r"\d[-/]\d+[-/]\d|\d:\d|\d\.\d+\.")
 _RELATION = re.compile(r"[<>]|\\(?:[lg]e|ne)(?![a-z])")
 _INTERVAL = re.compile(r"[\[(].*,.*[\])]|\\(?:cup|in)(?![a-z])")
@@ -108,6 +110,8 @@ class Equality:
         wanted, said = read(gold), read(given)
         if (wanted is None) != (said is None):  # 2,74 is a list, unless the other side is a number
             wanted, said = wanted or read(_decimal(gold, said)), said or read(with_point(given))
+        if wanted and said is None and (aside := _ASIDE.search(given)):
+            said = read(given[: aside.start()])
         if wanted and said:
             return Ruling("correct" if same(wanted, said) else "incorrect", "numeric")
         if LETTER.fullmatch(gold):
@@ -191,13 +195,14 @@ def _rule_by_kind(gold: str, given: str) -> Ruling | None:
         return Ruling("correct" if moment else "incorrect", "text")
     if ":" in gold and (ratio := ratio_of(gold)):
         return Ruling("correct" if ratio_of(given) == ratio else "incorrect", "text")
-    if "-" in gold and (limits := range_of(gold)):
+    if _MAY_BE_RANGE.search(gold) and (limits := range_of(gold)):
         return Ruling("correct" if range_of(given) == limits else "incorrect", "text")
     if (based := _BASED.fullmatch(given)) and gold == based[1]:
         return Ruling("correct", "text")
     return None
 
 
+_MAY_BE_RANGE = re.compile(r"\d(?:-| ?to )|between")
 _BASED = re.compile(r"(\d{1,64})_\{?(?:\d|1[0-6])\}?")
 
 

@@ -109,7 +109,7 @@ def _whole(text: str) -> str | None:
         and not re.fullmatch(r"\S{0,40}\d\s?:\s?\d\S{0,40}(?: ?[ap]\.?m\.?)?", line, re.IGNORECASE)
     ):
         return None
-    return None if "=" in line and re.match(r"[A-Za-z]{2,30} ", line) else tidy(line)
+    return None if "=" in line and re.match(r"[A-Za-z]{2,30} ", line) else tidy(line).lstrip("= ")
 
 
 def _is_prose(line: str) -> bool:

@@ -55,7 +55,7 @@ def leading(text: str) -> tuple[Fraction, int] | None:
         if (number := value(text[:end])) is not None:
             return number, end
         end = max(text.rfind(" ", 0, end), text.rfind("-", 0, end), 0)
-    nothing = re.match(r"(?:none|nil|naught|nought)(?![\w-])(?! of)", text, re.IGNORECASE)
+    nothing = re.match(r"(?:none|nil|naught|nought|nothing)(?![\w-])(?! (?:of|but|more))", text, re.IGNORECASE)
     return (Fraction(0), nothing.end()) if nothing else None
 
 

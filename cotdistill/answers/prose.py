@@ -3,6 +3,7 @@
 import re
 
 from cotdistill.answers import number_words
+from cotdistill.answers.announce import TAIL
 from cotdistill.answers.boxes import tidy
 from cotdistill.answers.numbers import GROUPED
 from cotdistill.answers.units import SIGNS, read_unit
@@ -99,10 +100,12 @@ _SPAN = re.compile(
     r"(?:seconds?|minutes?|hours?|days?|weeks?|months?|years?|nights?)\b[^=]{0,80}$"
 )
 _BOUGHT = re.compile(r"(?<=\d) for (?:the |all |these |his |her |their )?\d+ [a-z][^=]{0,80}$")
+_WHOLLY_ASIDE = re.compile(r"\s*\([^()]{1,400}\)[.!]?\s*")
+"""A sentence in brackets, that adds to the one before."""
 _BOLD = re.compile(r"\*\*([^*\n]{1,80})\*\*")
 
 
-_AFTER_IDEOGRAPH = re.compile(r"(?<=[぀-鿿가-힣])(?=[-$¥]?\d)")
+_AFTER_IDEOGRAPH = re.compile(r"(?<=[、。，：぀-鿿가-힣])(?=[-$¥]?\d)")
 
 
 def without_check(text: str) -> str:
@@ -122,6 +125,8 @@ def last_number(text: str) -> str | None:
     if _REFUSES.search(text[-600:]):
         return None
     for sentence in reversed(_SENTENCE.split(text)):
+        if _WHOLLY_ASIDE.fullmatch(sentence) and len(sentence) < len(text) - 4:
+            continue
         if sentence and any(one.isdigit() for one in sentence):
             return _of_sentence(sentence[-1500:])
         if sentence and sentence.strip() and (found := _in_words(sentence)):
@@ -158,7 +163,7 @@ def _of_sentence(sentence: str) -> str | None:
         break
     if HEDGE_BEFORE.search(main[:start][-60:]) or HEDGE_AFTER.match(main[end:]):
         return None
-    return tidy(main[start : _with_unit(main, end)])
+    return TAIL.sub("", tidy(main[start : _with_unit(main, end)]))
 
 
 def _after_equals(text: str, tokens: list[re.Match[str]]) -> int:

@@ -190,6 +190,7 @@ _OTHER_NUMBER = re.compile(
     r"|(?: [^\W\d_][\w'-]*){0,2},? (?:or|and) (?:an?|one|two|three|four|five|six|seven|eight|nine|ten|some|more)\b"
     r"| (?:more|less|fewer) than\b| of \$?\d|[!^]"
 )
+_BUT = re.compile(r"[^.\d]{0,40}\bbut\b[^.]{0,60}\d", re.IGNORECASE)
 _ORDINAL = re.compile(r"\b\d{1,4}(?:st|nd|rd|th)\b")
 
 
@@ -207,7 +208,7 @@ def _first_quantity(prose: str) -> str | None:
 
 def _is_rest(rest: str) -> bool:
     """Whether what follows a number leaves it the one that is stated."""
-    return not (HEDGE_AFTER.match(rest) or _OTHER_NUMBER.match(rest))
+    return not (HEDGE_AFTER.match(rest) or _OTHER_NUMBER.match(rest) or _BUT.match(rest))
 
 
 def _before(said: str) -> str:

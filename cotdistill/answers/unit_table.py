@@ -50,7 +50,7 @@ OWN = {
     "century": "century", "°": "°", "tbsp": "tbsp", "tsp": "tsp", "tablespoon": "tbsp", "teaspoon": "tsp",
     "newton": "newton", "joule": "joule", "watt": "watt", "pascal": "pascal", "volt": "volt",
     "ampere": "ampere", "amp": "ampere", "hertz": "hertz", "ohm": "ohm", "mole": "mole", "calorie": "calorie",
-    "byte": "byte", "kelvin": "kelvin", "electronvolt": "ev", "pixel": "pixel",
+    "byte": "byte", "kelvin": "kelvin", "electronvolt": "ev", "pound": "pound", "pixel": "pixel",
 }  # fmt: skip
 SPEED: dict[str, int | str] = {
     "mph": "0.44704", "kph": "5/18", "kmh": "5/18", "fps": "0.3048", "mps": 1,

@@ -237,6 +237,7 @@ def ratio(one: Unit, other: Unit) -> Fraction | None:
     A unit may be missing on one side. Percent, currency and physical units never stand for each other. Things differ
     where no word is shared. Beside money, what it is paid per may be missing on one side.
     """
+    one, other = _pound_as(one, other), _pound_as(other, one)
     if one.percent != other.percent:
         bare = other if one.percent else one
         return None if bare.dimensions or bare.money or bare.things else Fraction(1)
@@ -263,6 +264,20 @@ def ratio(one: Unit, other: Unit) -> Fraction | None:
         return None if bare.things else Fraction(1)
     ours, theirs = ({thing for thing in side.things if thing[0] != "/"} for side in (one, other))
     return Fraction(1) if ours & theirs or not (ours and theirs) else None
+
+
+_POUND = (("pound", 1),)
+
+
+def _pound_as(unit: Unit, other: Unit) -> Unit:
+    """A pound is money beside money, and else a mass."""
+    if unit.dimensions != _POUND or other.dimensions == _POUND:
+        return unit
+    return (
+        unit._replace(dimensions=(), money=" GBP")
+        if other.money
+        else unit._replace(dimensions=(("g", 1),), factor=Fraction("453.59237"))
+    )
 
 
 def _some_unit(one: Unit, other: Unit) -> bool:

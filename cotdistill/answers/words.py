@@ -27,7 +27,9 @@ _DOUBT = re.compile(
     re.IGNORECASE,
 )
 _STATES = re.compile(
-    r"(?:\b(?:is|was|are|were|be|been|becomes|became|equals|called|named|means|at|on|in|as|by|answer|chose|choose|has|have)\b"
+    r"(?:\b(?:it's|that's|this is|is|was|are|were|be|been"
+    r"|becomes|became|equals|called|named|means|at|on|in|as|by|answer|chose|choose"
+    r"|has|have)\b"
     r"|[:=])(?: (?:therefore|thus|then|probably|clearly|most likely|now|also|always|simply|just))?"
     r"(?: (?:the|an?|on|in|at|by))*[\s\"'“*`]*$",
     re.IGNORECASE,
