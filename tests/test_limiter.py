@@ -9,7 +9,7 @@ import pytest
 from cotdistill.dispatch.concurrency import ConcurrencyWindow
 from cotdistill.dispatch.errors import NotAskedError
 from cotdistill.dispatch.limiter import Estimate, Limiter
-from cotdistill.dispatch.token_buckets import Amount, Bucket, Buckets
+from cotdistill.dispatch.token_buckets import Amount, Bucket, Buckets, believable
 from cotdistill.providers.types import Failure, Quota, RateLimits, Reply, Request
 from cotdistill.records import Message, Usage
 
@@ -69,6 +69,19 @@ def test_cached_input_is_not_counted_against_a_limit() -> None:
 
 def test_what_a_server_does_not_count_took_what_was_expected() -> None:
     assert Amount.of(Usage(input_tokens=100), Amount(1, 80, 500)) == Amount(1, 100, 500)
+
+
+@pytest.mark.parametrize("used", [Amount(1, 1e12, 5), Amount(1, 7, 1e12)])
+def test_usage_beyond_a_minute_of_the_server_s_own_limit_is_not_believed_while_it_has_some_left(used: Amount) -> None:
+    guess = Amount(1, 10, 100)
+    for limits in (
+        RateLimits(tokens=Quota(9000, 8000)),
+        RateLimits(input_tokens=Quota(9000, 8000), output_tokens=Quota(9000, 8000)),
+    ):
+        assert believable(used, guess, limits) == guess
+    assert believable(used, guess, None) == used, "nothing speaks against it"
+    assert believable(used, guess, RateLimits(tokens=Quota(9000, 0))) == used, "it did take all"
+    assert believable(Amount(1, 10, 8000), guess, RateLimits(tokens=Quota(9000, 500))) == Amount(1, 10, 8000)
 
 
 def test_estimates_follow_what_answers_took() -> None:

@@ -11,7 +11,7 @@ from typing import NamedTuple, Self
 from cotdistill.dispatch.concurrency import ConcurrencyWindow
 from cotdistill.dispatch.errors import NotAskedError
 from cotdistill.dispatch.rate_probe import RateProbe
-from cotdistill.dispatch.token_buckets import Amount, Buckets
+from cotdistill.dispatch.token_buckets import Amount, Buckets, believable
 from cotdistill.providers.types import Failure, Reply, Request
 
 FIRST_IN_FLIGHT, FIRST_AT_A_PROVIDER = 8, 32
@@ -115,7 +115,7 @@ class Limiter:
         now = _now()
         self.in_flight -= 1
         if reply is not None:
-            used = Amount.of(reply.usage, ticket.amount)
+            used = believable(Amount.of(reply.usage, ticket.amount), ticket.amount, reply.limits)
             self.estimate.learn(ticket.size, used)
             self.buckets.take(used - ticket.amount, now)
             self.window.answered(self.in_flight + 1, ticket.started, now)

@@ -85,6 +85,18 @@ class Amount:
         )
 
 
+def believable(used: Amount, guess: Amount, limits: RateLimits | None) -> Amount:
+    """`used`, or the guess where one answer is said to have taken more tokens than its own headers allow in a minute,
+    of which some are left: no server lets that through, so the slip is in the usage."""
+    if limits is None:
+        return used
+    for axis in ("tokens", "input_tokens", "output_tokens"):
+        quota: Quota | None = getattr(limits, axis)
+        if quota and quota.remaining and getattr(used, axis) > quota.per_minute > 0:
+            return guess
+    return used
+
+
 AXES = ("requests", "tokens", "input_tokens", "output_tokens")
 
 
