@@ -41,6 +41,12 @@ def _null_usage() -> Scripted:
     return Scripted(reply)
 
 
+def _understated() -> Scripted:
+    reply = completion("so it is " * 20)
+    reply["usage"] = {"prompt_tokens": 7, "completion_tokens": 1}
+    return Scripted(reply)
+
+
 def _no_choices() -> Scripted:
     reply = completion("4")
     reply["choices"] = []
@@ -52,7 +58,9 @@ LIES = (
     Lie("no usage", lambda n: (_without("usage"), 80), told=False),
     Lie("usage is null", lambda n: (_null_usage(), 80), told=False),
     Lie("all zeros", lambda n: (usage(0, 0), 80), told=False),
+    Lie("negative", lambda n: (usage(-7, -5), 80), told=False),
     Lie("output is null", lambda n: (usage(7, None), 80), told=False),
+    Lie("output far too small for its text", lambda n: (_understated(), 80), told=False),
     Lie("three times the output cap", lambda n: (usage(7, 3 * CAP_TOKENS), 7 + 3 * CAP_TOKENS)),
     Lie("forty times the output cap", lambda n: (usage(7, 40 * CAP_TOKENS), 7 + 40 * CAP_TOKENS)),
     Lie("input far beyond its bytes", lambda n: (usage(1_000, 5), 1_005)),

@@ -41,6 +41,14 @@ def test_half_a_count_is_no_price() -> None:
     assert PRICES.charge(chat(counts(20, None))) is None
 
 
+def test_a_count_that_is_far_too_small_for_the_text_is_unknown_and_so_is_the_cost() -> None:
+    text = "so it is " * 30
+    assert chat(counts(20, 1), content=text).usage == Usage(input_tokens=20)
+    assert PRICES.charge(chat(counts(20, 1), content=text)) is None
+    assert chat(counts(20, 23), content=text).usage.output_tokens == 23, "four words a token are just possible"
+    assert chat(counts(20, 1), content=" " * 500 + "12").usage.output_tokens == 1, "blanks are one token"
+
+
 def test_an_answer_without_a_word_may_take_no_tokens() -> None:
     choice = {"message": {"content": None}, "finish_reason": "content_filter"}
     reply = OpenAI("m").read(msgspec.json.encode({"choices": [choice], "usage": counts(20, 0)}))

@@ -8,6 +8,7 @@ from cotdistill.providers.endings import broke_off, ending
 from cotdistill.providers.lenient import excerpt
 from cotdistill.providers.thoughts import Thoughts
 from cotdistill.providers.types import BadReplyError, Reply, kind_of_visible
+from cotdistill.providers.usage import without_understated
 from cotdistill.reasoning import split
 from cotdistill.reasoning.marks import Tags
 from cotdistill.records import ReasoningKind, Usage
@@ -66,7 +67,7 @@ def assembled(raw: bytes, body: Body, own: Tags) -> Reply:
         stop_reason="refusal" if body.refusal else stop_reason,
         stop_detail=None if body.refusal and not body.stop_detail else body.stop_detail or detail,
         served_model=body.served_model,
-        usage=body.usage,
+        usage=without_understated(body.usage, body.text),
         cost_usd=body.cost_usd,
     )
 

@@ -1,16 +1,30 @@
 """How many tokens an answer took, as each API says it; and what it cost, where the provider says that.
 
-A count that is missing, null or an impossible 0 is None: a server that does not count is not one that charges nothing.
+A count that is missing, null, an impossible 0 or far too small for the text is None: a server that does not count is
+not one that charges nothing.
 """
 
 from decimal import Decimal, InvalidOperation
 from typing import Any
+
+import msgspec
 
 from cotdistill.providers.lenient import count, mapping
 from cotdistill.records import Usage
 
 LEAST_HIDDEN = 16
 """Tokens between the total and what is named; fewer are a server's way of counting, no chain of thought."""
+
+WORDS_A_TOKEN = 4
+"""No vocabulary in use joins so many words in a token: a text with more of them was not counted, whatever is said."""
+
+
+def without_understated(usage: Usage, text: str) -> Usage:
+    """The usage, its output unknown where it is too little for the visible text: some gateways fill in a constant."""
+    said = usage.output_tokens
+    if not said or len(text) < said * WORDS_A_TOKEN or len(text.split()) <= said * WORDS_A_TOKEN:
+        return usage
+    return msgspec.structs.replace(usage, output_tokens=None)
 
 
 def chat_usage(usage: dict[str, Any], *, empty: bool) -> Usage:
