@@ -107,7 +107,8 @@ async def rehearsing(path: Path, faults: str = "", **config: Any) -> AsyncIterat
         if request.method == "POST":
             here.arrivals.append(time.time())
             here.headers.append({name.lower(): value for name, value in request.headers.items()})
-            here.bodies.append(await request.json())
+            if request.content_type == "application/json" and request.can_read_body:
+                here.bodies.append(await request.json())
         response: web.StreamResponse = await handler(request)
         return response
 

@@ -11,6 +11,7 @@ import argparse
 import getpass
 import socket
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 from cotdistill.records import Verdict
@@ -45,7 +46,7 @@ def escapes(verifier: Verifier) -> tuple[int, list[str]]:
     return len(tried), found
 
 
-def run(isolation: str) -> None:
+def run(isolation: str) -> bool:
     verifier = Verifier(deadline_s=2, memory_mb=512, isolation=isolation)  # type: ignore[arg-type]
     wrong = [one.name for one in HONEST if judged(verifier, one).status != ("correct" if one.right else "incorrect")]
     forged = [one.name for one in CHEATS if judged(verifier, one).status == "correct"]
@@ -55,18 +56,26 @@ def run(isolation: str) -> None:
     print(f"{isolation}, {getpass.getuser()}: honest {len(HONEST) - len(wrong)} of {len(HONEST)} right {wrong or ''}; "
           f"forged {len(forged)} of {len(CHEATS)} {forged or ''}; escaped {len(escaped)} of {tried} {escaped or ''}; "
           f"unlimited {len(greedy)} of {len(GREEDY)} {greedy or ''}", flush=True)  # fmt: skip
+    return not (wrong or forged or escaped or greedy)
 
 
-def main() -> None:
-    options = argparse.ArgumentParser()
-    options.add_argument("--isolation", action="append")
-    for isolation in options.parse_args().isolation or ["bubblewrap", "namespaces"]:
+def found(wanted: tuple[str, ...] = ("bubblewrap", "namespaces")) -> Iterator[str]:
+    """Those of them that work here; of the others it prints why they do not."""
+    for isolation in wanted:
         try:
             find(isolation)
         except ValueError as error:
             print(f"{isolation}: {error}")
         else:
-            run(isolation)
+            yield isolation
+
+
+def main() -> None:
+    options = argparse.ArgumentParser()
+    options.add_argument("--isolation", action="append")
+    chosen = options.parse_args().isolation
+    for isolation in found(tuple(chosen)) if chosen else found():
+        run(isolation)
 
 
 if __name__ == "__main__":
