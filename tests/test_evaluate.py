@@ -1,4 +1,5 @@
 import json
+import re
 from pathlib import Path
 
 import msgspec
@@ -194,3 +195,33 @@ def test_prompts_that_the_student_was_trained_on_are_told(tmp_path: Path) -> Non
     assert f"trained on {trained} of these 8 prompts" in cotdistill("evaluate", prompts, *score).stderr
     held = cotdistill("evaluate", tmp_path / "t.holdout.prompts.jsonl", *score)
     assert (held.returncode, "trained on" in held.stderr) == (0, False), held.stderr
+
+
+def test_progress_counts_tokens_while_the_first_answers_are_still_being_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A batch of long answers ends none for minutes, and a bar that stands still says nothing."""
+    pytest.importorskip("transformers", reason="the train extra is not installed")
+    from cotdistill.config import EvaluateConfig
+    from cotdistill.progress import Silent
+    from cotdistill.stages import evaluate
+    from cotdistill.stages.evaluate import answers
+
+    class Reports(Silent):
+        def __init__(self) -> None:
+            self.seen: list[tuple[int, str]] = []
+
+        def update(self, done: int, detail: str = "") -> None:
+            self.seen.append((done, detail))
+
+    monkeypatch.setattr(answers, "BETWEEN_REPORTS_S", 0.01)
+    reports = Reports()
+    config = EvaluateConfig(student="tiny", max_output_tokens=64, samples=2)
+    evaluate.run(chains(tmp_path, 2), tmp_path / "s.json", config, reports)
+    found = [(done, re.match(r"([\d,]+) tokens, [\d,]+/s, ", detail)) for done, detail in reports.seen]
+    tokens = [(done, int(match[1].replace(",", ""))) for done, match in found if match]
+    assert len(tokens) == len(reports.seen), reports.seen[-1]
+    assert any(done == 0 and count > 0 for done, count in tokens), "counted before the first answer was there"
+    assert tokens == sorted(tokens)
+    lines = (tmp_path / "s.answers.jsonl").read_text().splitlines()
+    assert tokens[-1] == (6, sum(json.loads(line)["response"]["usage"]["output_tokens"] for line in lines))

@@ -24,7 +24,7 @@ FLOORS: tuple[frozenset[str], ...] = tuple(
         "records config masking plugins pricing progress reasoning statistics",
         "answers artifacts chat providers parallel sandbox",
         "inputs mock store students",
-        "dispatch exports training",
+        "dispatch exports servers training",
         "teachers verifiers filters selectors formats",
         "publishing",
         "stages",

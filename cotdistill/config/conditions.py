@@ -60,6 +60,8 @@ def _generate(config: GenerateConfig) -> Problems:
             "until_accepted",
             (f"{config.until_accepted} correct answers need as many --samples to choose from, got {config.samples}"),
         )
+    if config.engine != "local" and not config.teacher.startswith("local:"):
+        yield "engine", f"{config.engine} answers for --teacher local:DIR; got {config.teacher!r}"
     if config.reextract and config.retry_truncated:
         yield "reextract", "asks nothing, and --retry-truncated asks again. Leave one of them out"
 
@@ -103,6 +105,8 @@ def _finetune(config: FinetuneConfig) -> Problems:
 def _evaluate(config: EvaluateConfig) -> Problems:
     yield from _prices(config)
     yield from _repeated("baseline", [config.student, *config.baseline])
+    if config.engine != "local" and config.batch_size is not None:
+        yield "batch_size", f"goes with --engine local; {config.engine} makes its own batches of --concurrency requests"
 
 
 def _prices(config: GenerateConfig | EvaluateConfig) -> Problems:

@@ -20,6 +20,9 @@ from cotdistill.config.options import (
     option,
 )
 
+Engine = Literal["local", "transformers", "vllm", "sglang"]
+"""What answers for a student of this machine: this process, or a server that is started (a file of `servers/` each)."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class GenerateConfig:
@@ -83,6 +86,9 @@ class GenerateConfig:
     timeout_s: Positive = option(600, "Give up on one attempt after this long.", "SECONDS", panel="Speed", rare=True)
     max_wait: Positive = option(
         15, "Longest wait that a server may ask for; a longer one ends the run.", "MINUTES", panel="Speed", rare=True
+    )
+    engine: Engine = option(
+        "local", "Who answers for teacher local: this process, or a server that is started.", panel="Speed", rare=True
     )
     max_attempts: Count = option(
         8, "Attempts at one request before its prompt counts as failed.", "N", panel="Speed", rare=True
@@ -313,6 +319,9 @@ class EvaluateConfig:
         "Prompts that a local student answers at once (default: 32; on a GPU what its memory holds).",
         "N",
         panel="Speed",
+    )
+    engine: Engine = option(
+        "local", "Who answers for local students: this process, or a server that is started.", panel="Speed"
     )
     concurrency: Count | None = option(
         None, "At most N requests in flight to a server (default: measured).", "N", panel="Speed", rare=True

@@ -12,6 +12,7 @@ import tenacity
 
 from cotdistill.dispatch.limiter import Limiter, Ticket
 from cotdistill.dispatch.refusals import MAX_WAIT_S, Refusals, spelled_out
+from cotdistill.errors import CotDistillError
 from cotdistill.pricing import Billed
 from cotdistill.providers.errors import clean
 from cotdistill.providers.types import BadReplyError, Failure, Reply, Request, Teacher
@@ -179,6 +180,8 @@ class Retrier:
         run that has answers: what else it asks is paid for."""
         try:
             return self.teacher.classify(error)
+        except CotDistillError:
+            raise  # explained: a server that ended, memory that ran out
         except Exception as bug:
             if not self.answered:
                 raise

@@ -81,9 +81,24 @@ class StoredTeacher:
             terms.max_wait_s,
         )
         self.retrier.refusals.known = terms.known
-        await self.teacher.__aenter__()
+        await self._opened()
         await self.limiter.__aenter__()
         return self
+
+    async def _opened(self) -> None:
+        """Opening may load a model or start a server, for minutes. Raises StoppedError after a signal meanwhile."""
+        opening = asyncio.create_task(self.teacher.__aenter__())
+        stopping = asyncio.create_task(self.session.stop.wait())
+        try:
+            await asyncio.wait((opening, stopping), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            stopping.cancel()
+            if not opening.done():
+                opening.cancel()
+                await asyncio.wait((opening,))
+        if opening.cancelled():
+            raise StoppedError(f"stopped before {self.teacher.model} could be asked; the same command starts again")
+        await opening
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

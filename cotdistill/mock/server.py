@@ -21,6 +21,7 @@ def build_app(config: ServerConfig) -> web.Application:
     app = web.Application(client_max_size=64 * 2**20)
     app[TEACHER] = Teacher(config)
     app.router.add_get("/", _hello)
+    app.router.add_get("/health", _hello)  # as vLLM, SGLang and others answer once they are ready
     app.router.add_get("/ledger", _ledger)
     for path, wire in WIRES.items():
         app.router.add_post(path, partial(_serve, wire))

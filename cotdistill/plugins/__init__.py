@@ -29,13 +29,14 @@ from cotdistill.plugins.options import Files as Files
 from cotdistill.plugins.options import Share as Share
 from cotdistill.plugins.options import convert, separator_of
 
-FOLDERS = ("teachers", "verifiers", "filters", "selectors", "formats")
+FOLDERS = ("teachers", "verifiers", "filters", "selectors", "formats", "servers")
 METHODS = {
     "teachers": ("body", "ask", "read", "classify"),
     "verifiers": ("judge",),
     "filters": ("reason_to_drop",),
     "selectors": ("choose",),
     "formats": ("row|rows",),
+    "servers": ("command", "options", "body"),
 }
 """What a plug-in's class must have, or one of; the Protocols in each folder say more."""
 

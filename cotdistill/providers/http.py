@@ -22,6 +22,8 @@ PROXIES = ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY")
 
 SECRET_HEADERS = ("authorization", "x-api-key", "api-key", "x-goog-api-key", "x-amz-security-token")
 
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
+
 OWN_HOSTS = ("api.openai.com", "api.anthropic.com")
 
 
@@ -72,7 +74,9 @@ def _http_client(sdk: ModuleType, *, base_url: str, concurrency: int, timeout_s:
     import httpx2
 
     _check_proxies()
+    here = urlsplit(base_url).hostname in LOOPBACK
     client = sdk.DefaultAioHttpClient(
+        trust_env=not here,  # no proxy leads to a server of this machine
         limits=httpx2.Limits(max_connections=concurrency + 8, max_keepalive_connections=concurrency + 8),
         timeout=httpx2.Timeout(timeout_s, connect=CONNECT_TIMEOUT_S),
         event_hooks={"request": [_staying_at(base_url)]},

@@ -101,7 +101,11 @@ class SdkTeacher:
             raise BadReplyError(f"the reply cannot be read ({found}): {excerpt(raw)}", final=True) from error
 
     async def ask(self, request: Request, idempotency_key: str) -> Reply:
-        body, sdk = self.body(request), self._sdk()
+        return await self.send(self.body(request), idempotency_key)
+
+    async def send(self, body: dict[str, Any], idempotency_key: str) -> Reply:
+        """A request in this wire format, however it was made."""
+        sdk = self._sdk()
         for number in range(MOST_ADAPTED):
             wire = self.wire(body)
             try:

@@ -4,7 +4,7 @@ import importlib.util
 import os
 from pathlib import Path
 
-from cotdistill import config, plugins, pricing, students, teachers
+from cotdistill import config, plugins, pricing, servers, students, teachers
 from cotdistill.artifacts.json_lines import open_input
 from cotdistill.errors import CotDistillError, UsageError
 from cotdistill.inputs.prompt_files import PromptFile
@@ -128,6 +128,11 @@ def four_bits() -> None:
 
     students.need_packages("qlora")
     quantized.check()
+
+
+def engine(name: str) -> None:
+    """Raises where the server's program, or a package that it needs, is not installed."""
+    servers.build(name).command()
 
 
 def package(name: str, extra: str) -> None:

@@ -73,6 +73,8 @@ def check_packages(chosen: Any) -> None:
     """The packages that one command needs, asked before it begins. Raises CotDistillError that says how to install."""
     for name in _local_students(chosen):
         students.need_packages(name)
+    if getattr(chosen, "engine", "local") in plugins.names("servers"):
+        lookups.engine(chosen.engine)
 
 
 def looks(chosen: Any) -> Iterator[tuple[str, Callable[[], object]]]:
@@ -84,6 +86,11 @@ def looks(chosen: Any) -> Iterator[tuple[str, Callable[[], object]]]:
                 yield one.name, partial(lookups.plug_in, names, text)
             elif names in _LOOKS:
                 yield one.name, partial(_LOOKS[names], text)
+    yield from _of_stage(chosen)
+
+
+def _of_stage(chosen: Any) -> Iterator[tuple[str, Callable[[], object]]]:
+    """What only one stage has."""
     if isinstance(chosen, config.GenerateConfig) and chosen.teacher:
         yield from _generate(chosen)
     if isinstance(chosen, config.FilterConfig) and chosen.engine == "ray":
@@ -94,6 +101,8 @@ def looks(chosen: Any) -> Iterator[tuple[str, Callable[[], object]]]:
         yield "method", lookups.four_bits
     if isinstance(chosen, config.EvaluateConfig):
         yield from _evaluate(chosen)
+    if getattr(chosen, "engine", "local") in plugins.names("servers"):
+        yield "engine", partial(lookups.engine, chosen.engine)
 
 
 def _generate(chosen: config.GenerateConfig) -> Iterator[tuple[str, Callable[[], object]]]:
@@ -120,6 +129,8 @@ def _evaluate(chosen: config.EvaluateConfig) -> Iterator[tuple[str, Callable[[],
         yield where, partial(lookups.teacher, name, chosen.base_url)
     if chosen.max_cost is not None:
         yield from (("max_cost", look) for _, look in _priced(chosen))
+    if chosen.engine != "local" and all(teachers.is_teacher(name) or is_recorded(name) for name in asked):
+        yield "engine", partial(lookups.refuse, "goes with a student or baseline of this machine; none is given")
     if chosen.base_url and not over_api:
         yield "base_url", partial(lookups.refuse, "goes with a student or baseline PROVIDER:MODEL; none is given")
 

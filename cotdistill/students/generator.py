@@ -7,9 +7,10 @@ from typing import Any
 import torch
 from transformers import GenerationConfig
 
-from cotdistill.chat.template import encode, generation_prompt, opens_think, read_back
+from cotdistill.chat.template import read_back
 from cotdistill.students import load, memory
 from cotdistill.students.device import has_bfloat16
+from cotdistill.students.prompts import Prompt, Prompter
 from cotdistill.students.sampling import Sampler
 
 ROWS_ON_A_PROCESSOR = 32
@@ -19,14 +20,6 @@ ENOUGH = 0.7
 
 SMALL = 5_000_000
 """Weights below which a second thread costs more than it gives."""
-
-
-@dataclass(frozen=True)
-class Prompt:
-    """`opened`: the template has begun the trace already, so the answer starts inside it."""
-
-    ids: list[int]
-    opened: bool
 
 
 @dataclass(frozen=True)
@@ -49,13 +42,13 @@ class Generator:
         if self._model.dtype != torch.float32 and not has_bfloat16():
             self._model.to(torch.float32)  # emulated half precision is slower than none
         self._model.to("cuda" if torch.cuda.is_available() else "cpu").eval()
-        self.context = int(getattr(self._model.config.get_text_config(), "max_position_embeddings", 1 << 30))
-        self._ends = self._end_tokens()
+        self.prompter = Prompter(self._tokenizer, self._model.config, self._model.generation_config)
+        self.context = self.prompter.context
+        self._ends, self._padding = self.prompter.end_tokens, self.prompter.padding
 
     def prompt(self, messages: Sequence[Mapping[str, str]]) -> Prompt:
-        """Raises ValueError when the chat template refuses the conversation."""
-        text = generation_prompt(self._tokenizer, messages)
-        return Prompt(encode(self._tokenizer, text), opens_think(text))
+        """As the prompter's."""
+        return self.prompter.prompt(messages)
 
     def answer(
         self,
@@ -78,11 +71,13 @@ class Generator:
         temperature: float | None,
         seeds: Sequence[int],
         wanted: Callable[[], bool] = lambda: True,
+        wrote: Callable[[int], None] = lambda tokens: None,
     ) -> Iterator[tuple[int, Answer]]:
         """Pairs of a prompt's number and its answer, as they leave the batch.
 
         Up to `max_tokens` for each prompt, fewer where the context ends; ends early once nothing is `wanted`. Greedy
-        without a temperature; else each row is drawn with its own seed, whatever stands beside it."""
+        without a temperature; else each row is drawn with its own seed, whatever stands beside it. After each step
+        `wrote` hears of the tokens that it added to answers."""
         longest = max(len(prompt.ids) for prompt in prompts)
         gaps = [longest - len(prompt.ids) for prompt in prompts]
         padded = [[self._padding] * gap + prompt.ids for gap, prompt in zip(gaps, prompts, strict=True)]
@@ -93,7 +88,7 @@ class Generator:
         draw = Sampler(temperature, seeds, longest) if temperature else None
         while batch.rows:
             with torch.inference_mode():
-                batch = self._go_on(batch, longest, cap, draw, wanted)
+                batch = self._go_on(batch, longest, cap, draw, wanted, wrote)
                 done = _always if batch.ids.shape[1] - longest >= cap or not wanted() else self._ends_in
                 left = batch.take_out(done, longest)
             for row, ids in left.items():
@@ -112,7 +107,13 @@ class Generator:
         return max(1, min(MOST_ROWS, int(ENOUGH * memory.free_bytes() / (2 * kept + scores))))
 
     def _go_on(
-        self, batch: "_Batch", start: int, cap: int, draw: Sampler | None, wanted: Callable[[], bool]
+        self,
+        batch: "_Batch",
+        start: int,
+        cap: int,
+        draw: Sampler | None,
+        wanted: Callable[[], bool],
+        wrote: Callable[[int], None],
     ) -> "_Batch":
         """Until every row has ended, or so many that the rest is better off without them."""
         settings = GenerationConfig(
@@ -128,7 +129,7 @@ class Generator:
             past_key_values=batch.cache,
             generation_config=settings,
             logits_processor=[draw.processor(batch.rows)] if draw else [],
-            stopping_criteria=[_unless(wanted), _once_thin(self._ends)],
+            stopping_criteria=[_unless(wanted), _once_thin(self._ends, wrote)],
         )
         added = output.sequences.shape[1] - batch.mask.shape[1]
         mask = torch.cat([batch.mask, batch.mask.new_ones(len(batch.rows), added)], dim=1)
@@ -144,16 +145,6 @@ class Generator:
         # Marks that a tokenizer calls special may be the very tags around the trace, so none is skipped.
         text = self._tokenizer.decode(text_ids, skip_special_tokens=False, clean_up_tokenization_spaces=False)
         return Answer(read_back(self._tokenizer, text), count or len(row), bool(count))
-
-    def _end_tokens(self) -> list[int]:
-        configured = self._model.generation_config.eos_token_id
-        configured = configured if isinstance(configured, list) else [configured]
-        return sorted({*configured, self._tokenizer.eos_token_id} - {None})
-
-    @property
-    def _padding(self) -> int:
-        pad = self._tokenizer.pad_token_id
-        return int(self._ends[0] if pad is None else pad)
 
 
 @dataclass
@@ -195,14 +186,17 @@ def _unless(wanted: Callable[[], bool]) -> Callable[..., Any]:
     return stop
 
 
-def _once_thin(ends: Sequence[int]) -> Callable[..., Any]:
-    """Stop everybody once half have ended, so that those who go on do not carry the others along."""
+def _once_thin(ends: Sequence[int], wrote: Callable[[int], None]) -> Callable[..., Any]:
+    """Stop every row once half have ended, so that those that go on do not carry the others along."""
     ended: Any = None
+    going = 0
 
     def stop(ids: Any, scores: Any, **_: Any) -> Any:
-        nonlocal ended
+        nonlocal ended, going
         last = torch.isin(ids[:, -1], torch.tensor(ends, device=ids.device))
+        wrote(len(last) if ended is None else going)
         ended = last if ended is None else ended | last
-        return torch.full_like(last, bool(2 * int(ended.sum()) >= len(ended)))
+        going = len(ended) - int(ended.sum())
+        return torch.full_like(last, 2 * going <= len(ended))
 
     return stop

@@ -5,13 +5,16 @@ says what an error means (`classify`). It never retries, waits or stores: `dispa
 """
 
 import dataclasses
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cotdistill import plugins
 from cotdistill.errors import UsageError
 from cotdistill.providers.keys import check_base_url
 from cotdistill.providers.types import Teacher
 from cotdistill.reasoning.marks import Tags
+
+if TYPE_CHECKING:
+    from cotdistill.teachers.local import Teacher as LocalTeacher
 
 
 def is_teacher(name: str) -> bool:
@@ -27,9 +30,10 @@ def build(
     timeout_s: float = 600.0,
     think_tags: Tags = (),
     columns: tuple[str | None, str | None] = (None, None),
+    engine: str = "local",
 ) -> Teacher:
     """`PROVIDER:MODEL` -> a teacher, not yet opened. `columns` are those of question and reference, for a teacher that
-    reads a prompt file itself. Raises UsageError for anything else."""
+    reads a prompt file itself. `engine` answers for a local model. Raises UsageError for anything else."""
     provider, colon, model = spec.partition(":")
     if not colon or not model:
         raise UsageError(f"teacher {spec!r}: expected PROVIDER:MODEL, such as openai:gpt-6-luna or mock:digit-chains")
@@ -44,7 +48,21 @@ def build(
         if "think_tags" not in known:
             raise UsageError(f"--think-tags: teacher {provider!r} reads its replies in its own way, without tags")
         given["think_tags"] = think_tags
+    if engine != "local" and provider == "local":
+        return on_this_machine(model, engine=engine, timeout_s=timeout_s, **given)
     teacher: Teacher = kind(model=model, timeout_s=timeout_s, **given)
     if base_url is None and "://" in teacher.base_url:
         check_base_url(teacher.base_url)  # some find theirs in the environment
     return teacher
+
+
+def on_this_machine(model: str, *, engine: str = "local", **settings: Any) -> "LocalTeacher":
+    """A model on this machine, not yet opened, in this process or behind a server of its own. `settings` are fields of
+    `local.Teacher`. Raises UsageError for a model or an engine that there is not."""
+    if engine == "local":
+        from cotdistill.teachers.local import Teacher as LocalTeacher
+
+        return LocalTeacher(model=model, **settings)
+    from cotdistill.teachers._served import Teacher as ServedTeacher
+
+    return ServedTeacher(model=model, engine=engine, **settings)

@@ -18,8 +18,9 @@ from cotdistill.providers.types import BadReplyError, Failure, Reply, Request, k
 from cotdistill.reasoning import split
 from cotdistill.reasoning.marks import Tags
 from cotdistill.records import ReasoningKind, Usage
-from cotdistill.students.generator import MOST_ROWS, Answer, Generator, Prompt
+from cotdistill.students.generator import MOST_ROWS, Answer, Generator
 from cotdistill.students.memory import memory_explained
+from cotdistill.students.prompts import Prompt, Prompter
 
 GATHER_S = 0.005
 """A batch starts once it is full, or when no further request came in for this long."""
@@ -58,8 +59,9 @@ class Teacher:
     think_tags: Tags = ()
     provider: str = field(default="local", init=False)
     written_tokens: int = field(default=0, init=False)
-    """Of all answers so far."""
+    """Of all answers so far, those under way among them."""
     _generator: Any = field(default=None, init=False, repr=False)
+    _prompter: Prompter = field(init=False, repr=False)
     _waiting: list[_Asked] = field(default_factory=list, init=False, repr=False)
     _fingerprint: str = field(default="", init=False, repr=False)
 
@@ -71,6 +73,7 @@ class Teacher:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="local-student")
         self._news = asyncio.Event()
         self._generator = await self._in_thread(lambda: Generator(self.model, self.threads))
+        self._prompter = self._generator.prompter
         self._serving = asyncio.create_task(self._serve())
         return self
 
@@ -96,12 +99,8 @@ class Teacher:
 
     async def ask(self, request: Request, idempotency_key: str) -> Reply:
         self.body(request)
-        prompt = self._prompt(request)
-        digest = hashlib.sha256(f"{self.seed} {idempotency_key}".encode()).digest()
-        asked = _Asked(prompt, request, int.from_bytes(digest[:7]), asyncio.get_running_loop().create_future())
-        self._waiting.append(asked)
-        self._news.set()
-        answer = await asked.reply
+        prompt = self.prompt(request)
+        answer = await self.answer(prompt, request, self.seed_of(idempotency_key))
         stored = _Stored(
             model=self.model,
             text=answer.text,
@@ -111,6 +110,17 @@ class Teacher:
             output_tokens=answer.tokens,
         )
         return self.read(msgspec.json.encode(stored))
+
+    async def answer(self, prompt: Prompt, request: Request, seed: int) -> Answer:
+        """The next batch with room for it has this answer too. `seed` has 56 bits."""
+        asked = _Asked(prompt, request, seed, asyncio.get_running_loop().create_future())
+        self._waiting.append(asked)
+        self._news.set()
+        return await asked.reply
+
+    def seed_of(self, idempotency_key: str) -> int:
+        """A seed of 56 bits for each request and sample."""
+        return int.from_bytes(hashlib.sha256(f"{self.seed} {idempotency_key}".encode()).digest()[:7])
 
     def read(self, raw: bytes) -> Reply:
         try:
@@ -139,15 +149,14 @@ class Teacher:
             return Failure("retry", str(error))
         raise error
 
-    def _prompt(self, request: Request) -> Prompt:
+    def prompt(self, request: Request) -> Prompt:
+        """What the student reads. Raises what `classify` calls a failure of this row alone."""
         try:
-            prompt: Prompt = self._generator.prompt([msgspec.to_builtins(turn) for turn in request.messages])
+            prompt = self._prompter.prompt([msgspec.to_builtins(turn) for turn in request.messages])
         except ValueError as error:
             raise _RefusedError(str(error)) from None
-        if len(prompt.ids) >= self._generator.context:
-            raise _RefusedError(
-                f"the prompt has {len(prompt.ids)} tokens, {self.model} reads {self._generator.context}"
-            )
+        if len(prompt.ids) >= self._prompter.context:
+            raise _RefusedError(f"the prompt has {len(prompt.ids)} tokens, {self.model} reads {self._prompter.context}")
         return prompt
 
     async def _serve(self) -> None:
@@ -195,9 +204,12 @@ class Teacher:
                 temperature=temperature,
                 seeds=[asked.seed for asked in batch],
                 wanted=lambda: any(not asked.reply.done() for asked in batch),
+                wrote=self._wrote,
             ):
-                self.written_tokens += answer.tokens
                 loop.call_soon_threadsafe(_settle, batch[row].reply, answer)
+
+    def _wrote(self, tokens: int) -> None:
+        self.written_tokens += tokens
 
     def _in_thread(self, work: Any) -> asyncio.Future[Any]:
         return asyncio.get_running_loop().run_in_executor(self._thread, work)

@@ -5,7 +5,8 @@ from pathlib import Path
 from cotdistill.chat.template import opens_think
 from cotdistill.reasoning import split
 from cotdistill.students import load
-from cotdistill.students.generator import Generator, Prompt
+from cotdistill.students.generator import Generator
+from cotdistill.students.prompts import Prompt
 from cotdistill.training.token_rows import TokenRows
 
 ASKED = 32

@@ -13,7 +13,8 @@ from collections.abc import Callable, Sequence
 
 from cotdistill import students
 from cotdistill.mock import problems
-from cotdistill.students.generator import Generator, Prompt
+from cotdistill.students.generator import Generator
+from cotdistill.students.prompts import Prompt
 
 BATCH = 32
 

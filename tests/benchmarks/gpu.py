@@ -146,7 +146,7 @@ def answers(options: dict[str, Any]) -> dict[str, Any]:
     """Tokens a second of the large model, which never ends by itself, so that each row writes the whole cap."""
     import torch
 
-    from cotdistill.students.generator import Prompt
+    from cotdistill.students.prompts import Prompt
 
     made = _generator(large_model().to(torch.bfloat16))
     count, cap = options["rows"], options["tokens"]
@@ -169,7 +169,7 @@ def _wait() -> None:
 
 def same_answers(options: dict[str, Any]) -> dict[str, Any]:
     """Whether a sampled answer is the same alone and among 63 others, in 32 bits."""
-    from cotdistill.students.generator import Prompt
+    from cotdistill.students.prompts import Prompt
 
     made = _generator(large_model())
     prompts = [Prompt([7 + row] * (20 + row), False) for row in range(64)]

@@ -1,9 +1,12 @@
 """Every answer of one student to the prompts it is scored on: from the store, bought, or out of this process."""
 
-from collections.abc import Iterator, Sequence
+import asyncio
+import time
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -18,9 +21,11 @@ from cotdistill.errors import BudgetError, CotDistillError, UsageError
 from cotdistill.pricing import Prices
 from cotdistill.progress import Progress
 from cotdistill.providers.types import Request, Teacher
-from cotdistill.records import Prompt, Response
+from cotdistill.records import Prompt, Response, Usage
 
 DAY_S = 24 * 3600.0
+
+BETWEEN_REPORTS_S = 1.0
 
 
 def is_recorded(student: str) -> bool:
@@ -64,6 +69,8 @@ def ask(
         Limits(teacher.concurrency, at_once=local or config.concurrency is not None),
         timeout_s=DAY_S if local else 600,  # a local answer waits for its whole batch
     )
+    if local and config.engine != "local":
+        progress.note(f"starting {config.engine} for {student}")
     with session.opened(teacher, terms, free=not costs(student)) as stored:
         asker = Asker(stored, config)
         progress.begin(f"evaluate {student}", len(prompts) * len(asker.passes()))
@@ -71,14 +78,48 @@ def ask(
 
 
 def _teacher(student: str, config: EvaluateConfig) -> Teacher:
-    """A student is asked like a teacher: over an API when it reads as PROVIDER:MODEL, else in this process."""
+    """A student is asked like a teacher: over an API when it reads as PROVIDER:MODEL, else by the engine."""
     if teachers.is_teacher(student):
         return teachers.build(student, config.base_url, config.concurrency, timeout_s=600)
-    from cotdistill.teachers.local import Teacher as LocalTeacher
-
-    return LocalTeacher(
-        model=student.removeprefix("local:"), batch_size=config.batch_size, threads=config.threads, seed=config.seed
+    given = {} if config.engine == "local" or config.concurrency is None else {"concurrency": config.concurrency}
+    return teachers.on_this_machine(
+        student.removeprefix("local:"),
+        engine=config.engine,
+        batch_size=config.batch_size,
+        threads=config.threads,
+        seed=config.seed,
+        **given,
     )
+
+
+class Speed:
+    """Tokens of answers, and how many a second: a model of this machine counts those of answers under way too, for
+    its first one ends late."""
+
+    def __init__(self, teacher: Teacher) -> None:
+        self._teacher, self._began, self._ended = teacher, time.monotonic(), 0
+
+    def add(self, usage: Usage) -> None:
+        self._ended += usage.output_tokens or 0
+
+    @property
+    def tokens(self) -> int:
+        return max(self._ended, getattr(self._teacher, "written_tokens", 0))
+
+    def describe(self) -> str:
+        return f"{self.tokens:,} tokens, {self.tokens / max(time.monotonic() - self._began, 1e-3):,.0f}/s"
+
+
+async def _reported(asking: Coroutine[Any, Any, Asked], report: Callable[[], None]) -> Asked:
+    """Reports once a second, and at the end."""
+    task = asyncio.ensure_future(asking)
+    try:
+        while not task.done():
+            await asyncio.wait((task,), timeout=BETWEEN_REPORTS_S)
+            report()
+        return await task
+    finally:
+        task.cancel()
 
 
 @dataclass
@@ -112,13 +153,17 @@ class Asker:
                 else:
                     yield job
 
+        speed = Speed(self.stored.teacher)
+
         async def got(job: Job, answer: Answer, bought: bool) -> None:
             answers[job.prompt.id, job.sample] = answer
+            if bought:
+                speed.add(answer.reply.usage)
 
-        def report(asked: Asked) -> None:
-            progress.update(len(answers), self.stored.retrier.describe())
+        def report() -> None:
+            progress.update(len(answers), f"{speed.describe()}, {self.stored.retrier.describe()}")
 
-        asked = self.stored.session.run(self.stored.ask_all(missing(), got, report))
+        asked = self.stored.session.run(_reported(self.stored.ask_all(missing(), got), report))
         model = self.stored.teacher.model
         for (prompt, sample), job in jobs.items():
             if (prompt, sample) in answers:

@@ -56,7 +56,9 @@ def run(
     check(config)
     prompts = hub.fetch(prompts, progress.note)
     tags, columns = own_tags(config.think_tags), (config.prompt_field, config.reference_field)
-    teacher = teachers.build(config.teacher, config.base_url, config.concurrency, config.timeout_s, tags, columns)
+    teacher = teachers.build(
+        config.teacher, config.base_url, config.concurrency, config.timeout_s, tags, columns, config.engine
+    )
     if config.batch:
         open_batches(teacher)  # raises for a teacher without a Batch API, also in a dry run
     prices = prices_of(teacher, config)

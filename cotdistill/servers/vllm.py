@@ -1,0 +1,39 @@
+"""vLLM. https://docs.vllm.ai/en/stable/serving/openai_compatible_server/"""
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from cotdistill.errors import CotDistillError
+from cotdistill.servers import Sampling, _installed
+
+
+@dataclass
+class Server:
+    """vLLM's server, for a GPU: `vllm` on PATH (pip install vllm, best into an environment of its own)."""
+
+    at_once: ClassVar[int] = 256
+    keeps_special: ClassVar[bool] = True
+
+    def command(self) -> list[str]:
+        if found := _installed.program("vllm"):
+            return [found, "serve"]
+        raise CotDistillError(
+            "engine vllm: no program `vllm` on PATH: pip install vllm, best into an environment of its own whose bin "
+            "directory stands in PATH"
+        )
+
+    def options(self, model: str, host: str, port: int) -> list[str]:
+        # Without the last one, top_p and top_k out of the model's generation_config.json would decide answers too.
+        return [model, "--host", host, "--port", str(port), "--generation-config", "vllm"]
+
+    def body(self, sampling: Sampling) -> dict[str, Any]:
+        kwargs = {"chat_template_kwargs": dict(sampling.template_kwargs)} if sampling.template_kwargs else {}
+        return {
+            "max_tokens": sampling.max_tokens,
+            "temperature": sampling.temperature or 0.0,
+            "seed": sampling.seed,
+            "stop_token_ids": list(sampling.end_tokens),
+            "skip_special_tokens": False,
+            "spaces_between_special_tokens": False,
+            **kwargs,
+        }

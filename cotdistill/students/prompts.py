@@ -1,0 +1,46 @@
+"""What a student reads before it answers, and what ends its answer: the same in this process and on a server."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from cotdistill.chat.template import encode, generation_prompt, opens_think, read_back, template_kwargs
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """`opened`: the template has begun the trace already, so the answer starts inside it."""
+
+    ids: list[int]
+    opened: bool
+
+
+class Prompter:
+    """A student's tokenizer with its limits: `context` in tokens, prompt and answer together."""
+
+    def __init__(self, tokenizer: Any, config: Any, generation_config: Any) -> None:
+        self.tokenizer = tokenizer
+        self.context = int(getattr(config.get_text_config(), "max_position_embeddings", 1 << 30))
+        configured = generation_config.eos_token_id
+        configured = configured if isinstance(configured, list) else [configured]
+        self.end_tokens: list[int] = sorted({*configured, tokenizer.eos_token_id} - {None})
+        pad = tokenizer.pad_token_id
+        self.padding = int(self.end_tokens[0] if pad is None else pad)
+
+    def prompt(self, messages: Sequence[Mapping[str, str]]) -> Prompt:
+        """Raises ValueError when the chat template refuses the conversation."""
+        text = generation_prompt(self.tokenizer, messages)
+        return Prompt(encode(self.tokenizer, text), opens_think(text))
+
+    def answer(self, text: str) -> str:
+        """What was written, its trace between `<think>` tags."""
+        return read_back(self.tokenizer, text)
+
+    def template_kwargs(self) -> dict[str, Any]:
+        """What a server that renders the prompt itself must give the chat template."""
+        thinks = {"enable_thinking": True} if "enable_thinking" in str(self.tokenizer.chat_template) else {}
+        return thinks | template_kwargs(self.tokenizer)
+
+    def special_marks(self) -> list[str]:
+        """Marks of a trace that this tokenizer calls special: a decoder that leaves those out loses the trace."""
+        return [token for token in self.tokenizer.all_special_tokens if "think" in str(token).lower()]
