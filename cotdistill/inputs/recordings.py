@@ -1,7 +1,7 @@
 """Recorded answers to known questions, for the simulated teacher: in every layout that prompts are read in, and in
 those that answers are kept in."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -62,10 +62,29 @@ def read(path: Path, columns: Columns = USUAL) -> Iterator[tuple[str, Recorded]]
         )
 
 
+def prompt_of(record: dict[str, Any]) -> dict[str, Any] | None:
+    """The prompt of one of our own records that hold an answer: a response, a judged or a dropped one. None for any
+    other record."""
+    for outer, beside in (("judged", "filter"), ("response", "verdict")):
+        if isinstance(record.get(outer), dict) and beside in record:
+            record = record[outer]
+    prompt = record.get("prompt")
+    is_response = isinstance(prompt, dict) and "messages" in prompt and "text" in record and "sample" in record
+    return prompt if is_response else None
+
+
+def asked(turns: Iterable[tuple[str | None, str]]) -> str:
+    """By what a question is known, from pairs of role and text: a single turn's text, a conversation's turns together.
+    System turns stay out, which options of a run add or change."""
+    return "\n\n".join(text for role, text in turns if role not in ("system", "developer"))
+
+
 def _recorded(record: dict[str, Any], columns: Columns) -> tuple[str, list[Recorded]]:
     prompt = record.get("prompt")
     if isinstance(prompt, dict) and "text" in record:  # a response
-        return prompt["messages"][-1]["content"], [Recorded(record.get("reasoning"), record["text"])]
+        return asked((turn["role"], turn["content"]) for turn in prompt["messages"]), [
+            Recorded(record.get("reasoning"), record["text"])
+        ]
     authors = [one["solution"] for one in record.values() if isinstance(one, dict) and "solution" in one]
     if "solutions" in record:
         answers = [
@@ -89,4 +108,4 @@ def _as_prompt(record: dict[str, Any], columns: Columns) -> tuple[str, list[Reco
     trace = next((value for name in TRACES if isinstance(value := fields.get(name), str)), None)
     if text is None:
         raise KeyError("answer")
-    return reading.messages[-1].content, [Recorded(trace, text)]
+    return asked((turn.role, turn.content) for turn in reading.messages), [Recorded(trace, text)]

@@ -8,6 +8,7 @@ equally likely, no shortcut skips a step, and guessing is right one time in ten.
 
 import random
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from cotdistill.records import Message, Prompt
@@ -63,13 +64,16 @@ class Problem:
         )
 
 
-def generate(count: int, seed: int, exclude: frozenset[str] = frozenset()) -> list[Problem]:
-    """`count` distinct problems, none of whose texts is in `exclude`; the same for the same arguments."""
+def generate(
+    count: int, seed: int, exclude: frozenset[str] = frozenset(), steps: Sequence[int] = (STEPS,)
+) -> list[Problem]:
+    """`count` distinct problems, none of whose texts is in `exclude`; each has one of `steps` as its number of steps.
+    The same for the same arguments."""
     source = random.Random(seed)
     taken = set(exclude)
     problems: list[Problem] = []
     while len(problems) < count:
-        problem = _draw(source)
+        problem = _draw(source, source.choice(steps) if len(steps) > 1 else steps[0])
         if problem.text not in taken:
             taken.add(problem.text)
             problems.append(problem)
@@ -77,10 +81,11 @@ def generate(count: int, seed: int, exclude: frozenset[str] = frozenset()) -> li
 
 
 def parse(text: str) -> Problem | None:
-    """The chain in a question, whatever stands around it; None when there is none."""
-    found = _CHAIN.search(text)
-    if found is None:
+    """The last chain in a text, whatever stands around it; None when there is none."""
+    chains = list(_CHAIN.finditer(text))
+    if not chains:
         return None
+    found = chains[-1]
     steps, before = [], found[1]
     for name, source, operator, operand in _STEP.findall(found[3]):
         if source != before:
@@ -90,9 +95,9 @@ def parse(text: str) -> Problem | None:
     return Problem(int(found[2]), tuple(steps)) if before == found[4] else None
 
 
-def _draw(source: random.Random) -> Problem:
+def _draw(source: random.Random, count: int) -> Problem:
     steps = []
-    for name in _NAMES[1 : STEPS + 1]:
+    for name in _NAMES[1 : count + 1]:
         operator = source.choice("+-*")
         steps.append(Step(name, operator, source.choice(_FACTORS) if operator == "*" else source.randint(1, 9)))
     return Problem(source.randint(0, 9), tuple(steps))

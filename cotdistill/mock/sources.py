@@ -66,9 +66,10 @@ class Replay:
         return found[sample % len(found)]
 
     def _inside(self, asked: str) -> list[Answer]:
-        """A known question with a template around it: the longest one that the asked text holds."""
-        held = [question for question in self.solutions if question in asked]
-        return self.solutions[max(held, key=len)] if held else []
+        """A known question with a template around it, or examples before it: the one that ends last in the asked text,
+        of several that end there the longest."""
+        held = [(at + len(one), len(one), one) for one in self.solutions if (at := asked.rfind(one)) >= 0]
+        return self.solutions[max(held)[2]] if held else []
 
     @classmethod
     def load(cls, path: Path, columns: recordings.Columns = recordings.USUAL) -> "Replay":
@@ -84,8 +85,12 @@ def _folded(text: str) -> str:
 
 
 def question_of(messages: list[dict[str, Any]]) -> str:
-    """The last user turn, whose content is text or a list of text parts."""
-    content = [turn.get("content") for turn in messages if turn.get("role") == "user"][-1]
+    """The conversation up to the last user turn, as recordings know it. A turn's content is text or a list of parts."""
+    last = max(number for number, turn in enumerate(messages) if turn.get("role") == "user")
+    return recordings.asked((turn.get("role"), _text(turn.get("content"))) for turn in messages[: last + 1])
+
+
+def _text(content: Any) -> str:
     if isinstance(content, list):
         return "".join(part.get("text", "") for part in content)
     return content if isinstance(content, str) else json.dumps(content)

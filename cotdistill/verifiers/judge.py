@@ -175,14 +175,7 @@ class Verifier:
         return Job(response.prompt, 0, key_of(self._teacher, request), request)
 
     def _request(self, prompt: Prompt, answer: str) -> Request:
-        question = "\n\n".join(turn.content for turn in prompt.messages if turn.role == "user")
-        text = self._template.substitute(
-            question=question,
-            reference=prompt.reference or "(there is none)",
-            answer=answer,
-            # No text can be written that holds its own hash, so no answer can close its fence.
-            fence=hashlib.sha256(answer.encode("utf-8", "backslashreplace")).hexdigest()[:16],
-        )
+        text = question(prompt, answer, self._template)
         return Request((Message(role="user", content=text),), self.max_output_tokens, effort=self.effort)
 
     def _verdict(self, response: Response, reply: Reply | None, problem: str) -> Verdict:
@@ -201,6 +194,17 @@ class Verifier:
         if found is None:
             return verdict("error", f"the judge ended without a verdict ({reply.stop_reason})")
         return verdict("correct" if found[1].upper() == "CORRECT" else "incorrect", " ".join(reasons).strip()[:300])
+
+
+def question(prompt: Prompt, answer: str, rubric: string.Template | None = None) -> str:
+    """What a judge is asked of one answer, by default with the rubric that is used where none is named."""
+    return (rubric or _rubric(RUBRICS / "answer.md")).substitute(
+        question="\n\n".join(turn.content for turn in prompt.messages if turn.role == "user"),
+        reference=prompt.reference or "(there is none)",
+        answer=answer,
+        # No text can be written that holds its own hash, so no answer can close its fence.
+        fence=hashlib.sha256(answer.encode("utf-8", "backslashreplace")).hexdigest()[:16],
+    )
 
 
 def _rubric(path: Path) -> string.Template:
