@@ -2,6 +2,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pyarrow  # type: ignore[import-untyped]
 import pytest
 from hypothesis import given, settings
@@ -11,7 +12,8 @@ from pyarrow import parquet
 from cotdistill.artifacts.json_lines import BadLines
 from cotdistill.errors import CotDistillError
 from cotdistill.inputs.prompt_files import PromptFile
-from cotdistill.records import Prompt
+from cotdistill.records import Dropped, Judged, Prompt, Verdict
+from tests.conftest import make_prompt, make_response
 
 
 def read(path: Path, **more: Any) -> list[Prompt]:
@@ -163,3 +165,18 @@ def test_a_parquet_file_that_is_none_says_so(tmp_path: Path) -> None:
     (tmp_path / "p.parquet").write_text("question\n2+2?\n")
     with pytest.raises(CotDistillError, match=r"p\.parquet: not a Parquet file"):
         read(tmp_path / "p.parquet")
+
+
+def test_responses_judged_or_not_are_read_for_their_prompts(tmp_path: Path) -> None:
+    prompts = [make_prompt(id=f"p{number}", question=f"{number}+1?", tags={"level": "easy"}) for number in range(3)]
+    responses = [make_response(prompt=prompt, sample=sample) for prompt in prompts for sample in range(2)]
+    judged = [Judged(response=one, verdict=Verdict(status="correct", method="test")) for one in responses]
+    dropped = [Dropped(judged=one, filter="length", reason="too long") for one in judged]
+    for records in (responses, judged, dropped):
+        path = tmp_path / "records.jsonl"
+        path.write_bytes(b"".join(msgspec.json.encode(one) + b"\n" for one in records))
+        file = PromptFile(path)
+        assert list(file) == prompts
+        assert (
+            "the prompts of its responses" in file.describe() and "3 repeated records are asked once" in file.describe()
+        )

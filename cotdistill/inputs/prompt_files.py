@@ -7,7 +7,7 @@ says what was read from where, and what was not. Files stream, except .json.
 import hashlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import msgspec
 
@@ -18,6 +18,7 @@ from cotdistill.inputs import layouts
 from cotdistill.inputs.entries import Columns, Entry, named
 from cotdistill.inputs.layouts import Reading
 from cotdistill.inputs.readers import Item, Source
+from cotdistill.inputs.recordings import prompt_of
 from cotdistill.inputs.tags import tags_of
 from cotdistill.inputs.values import Fields, as_text
 from cotdistill.records import Prompt
@@ -51,6 +52,7 @@ class PromptFile:
     ) -> None:
         self.path, self.limit = path, limit
         self.columns: Columns | None = None
+        self._of_responses = 0
         self._wanted = (prompt_field, reference_field)
         self._id_field, self._tag_fields, self._needed = id_field, tag_fields, fields
         self._bad, self._advice, self._questions_only = bad or BadLines(None), advice, questions_only
@@ -92,7 +94,8 @@ class PromptFile:
 
     def describe(self) -> str:
         """What is said of the file after a pass: how it was read, and `Columns.describe`."""
-        return "; ".join([*self._source.notes, *([self.columns.describe()] if self.columns else [])])
+        responses = ["the prompts of its responses"] if self._of_responses else []
+        return "; ".join([*self._source.notes, *responses, *([self.columns.describe()] if self.columns else [])])
 
     def __iter__(self) -> Iterator[Prompt]:
         for entry in self.entries():
@@ -109,7 +112,7 @@ class PromptFile:
         for item in self._source.items(self._bad):
             if len(seen) == self.limit:
                 break
-            fields = Fields(item.fields)
+            fields = Fields(self._own(item))
             try:
                 reading = self._read(fields)
                 entry = self._entry(item, fields, reading)
@@ -134,6 +137,12 @@ class PromptFile:
         self._check_asked_for(columns)
         self.columns = columns
 
+    def _own(self, item: Item) -> dict[str, Any]:
+        """A record's columns; of a response, judged or not, those of the prompt that it answers."""
+        prompt = prompt_of(item.fields)
+        self._of_responses += prompt is not None
+        return item.fields if prompt is None else prompt
+
     def _read(self, fields: Fields) -> Reading:
         return layouts.read(fields, *self._wanted, questions_only=self._questions_only)
 
@@ -156,7 +165,7 @@ class PromptFile:
     def _first_place(self, identity: str) -> str:
         """Where the file has an id first: "line 3"."""
         for item in self._source.items(self._bad):
-            fields = Fields(item.fields)
+            fields = Fields(self._own(item))
             try:
                 if self._entry(item, fields, self._read(fields)).prompt.id == identity:
                     return f"{item.place} {item.number}"
