@@ -12,11 +12,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 pytest.importorskip("trl", reason="the train extra is not installed")
 
 from cotdistill import students
+from cotdistill.artifacts import lineage
 from cotdistill.chat.template import Rendered, render
 from cotdistill.config import FinetuneConfig
 from cotdistill.errors import CotDistillError, OutputLockedError, UsageError
@@ -27,6 +29,7 @@ from cotdistill.stages import finetune
 from cotdistill.students import load, tiny
 from cotdistill.training import checkpoints
 from cotdistill.training.token_rows import IGNORED, TokenRows
+from tests.conftest import make_judged, make_prompt, make_response
 
 STEPS = 60
 
@@ -463,3 +466,29 @@ def test_the_same_training_again_is_not_done_again_and_another_one_says_what_it_
     assert (tmp_path / "student/model.safetensors").stat().st_mtime_ns == before
     other = finetune.run(rows, tmp_path / "student", tiny_config(max_steps=2), Silent())
     assert any("it took the place of the student of" in note for note in other.notes)
+
+
+def test_what_filter_kept_is_formatted_for_the_student_and_kept_as_rows_beside_it(tmp_path: Path) -> None:
+    kept = tmp_path / "kept.jsonl"
+    judged = [make_judged(f"Answer: {n}", prompt=make_prompt(id=f"p{n}"), reasoning=f"so {n}") for n in range(8)]
+    kept.write_bytes(b"".join(msgspec.json.encode(one) + b"\n" for one in judged))
+    progress, options = Notes(), tiny_config(max_steps=1, eval_data=str(kept))
+    rehearsed = finetune.run(kept, tmp_path / "student", dataclasses.replace(options, dry_run=True), progress)
+    assert (rehearsed.counts["rows"], [path.name for path in tmp_path.iterdir()]) == (8, ["kept.jsonl"])
+    manifest = finetune.run(kept, tmp_path / "student", options, progress)
+    assert (manifest.counts["rows"], manifest.counts["eval_rows"]) == (8, 8)
+    assert any("8 rows, each proven with the chat template of tiny -> " in note for note in progress.notes)
+    assert len((tmp_path / "student.train.jsonl").read_text().splitlines()) == 8
+    rows = Path(manifest.inputs[0].path)
+    assert str(kept) in [one.path for made in lineage.manifests(rows) for one in made.inputs], (
+        "each trained token can be traced to what filter kept"
+    )
+    assert not (tmp_path / "README.md").exists()
+    again = finetune.run(kept, tmp_path / "student", options, progress)
+    assert "nothing new" in again.notes[-1]
+
+
+def test_responses_that_were_not_judged_are_refused_with_the_way(tmp_path: Path) -> None:
+    (tmp_path / "responses.jsonl").write_bytes(msgspec.json.encode(make_response()) + b"\n")
+    with pytest.raises(CotDistillError, match=r"responses\.jsonl: holds responses; `generate` writes such"):
+        finetune.run(tmp_path / "responses.jsonl", tmp_path / "student", tiny_config(max_steps=1), Silent())

@@ -8,9 +8,11 @@ import msgspec
 from cotdistill.artifacts.files import open_input
 from cotdistill.errors import UsageError
 
+JUDGED = "judged responses"
+
 _KINDS: tuple[tuple[str, frozenset[str], str], ...] = (
     ("generate", frozenset({"prompt", "sample", "text"}), "responses"),
-    ("filter", frozenset({"response", "verdict"}), "judged responses"),
+    ("filter", frozenset({"response", "verdict"}), JUDGED),
     ("filter", frozenset({"judged", "filter", "reason"}), "dropped responses"),
     ("format", frozenset({"id", "prompt", "completion"}), "training rows"),
     ("format", frozenset({"id", "messages", "weight"}), "training rows"),
@@ -21,6 +23,12 @@ _KINDS: tuple[tuple[str, frozenset[str], str], ...] = (
     ("", frozenset({"prompt"}), "prompts"),
 )
 """The stage that writes such records, the fields that tell them, and their name; the first that fits counts."""
+
+
+def kind_of(path: Path) -> str | None:
+    """What a file holds, such as JUDGED; None for what cannot be told."""
+    found = _first(path)
+    return next((name for _, fields, name in _KINDS if found is not None and fields <= found.keys()), None)
 
 
 def check_kind(path: Path, stage: str, written_by: str) -> None:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,7 @@ from cotdistill.artifacts import Manifest, lineage
 from cotdistill.artifacts.json_lines import BadLines
 from cotdistill.config import FinetuneConfig, check
 from cotdistill.progress import Progress
+from cotdistill.stages.formatted import formatted
 from cotdistill.store.location import store_path
 
 if TYPE_CHECKING:
@@ -20,13 +22,19 @@ PACKAGES = ("torch", "transformers", "trl", "peft", "accelerate", "datasets", "t
 
 
 def run(rows: Path, student_dir: Path, config: FinetuneConfig, progress: Progress) -> Manifest:
-    """Train `config.student` on `rows` and write it to `student_dir`, which appears whole or not at all.
+    """Train `config.student` on `rows` and write it to `student_dir`, which appears whole or not at all. What filter
+    wrote is formatted for the student first, and stands as rows beside it.
 
     Work in progress stands in `<student_dir>.partial/`; with `resume` a killed run continues from its last
     checkpoint there. Raises CotDistillError for rows that cannot be trained on, StoppedError after a signal.
     """
     check(config)
-    with students.quiet():
+    with students.quiet(), ExitStack() as ways:
+        rows = ways.enter_context(formatted(rows, student_dir, "train", config, progress))
+        if config.eval_data:
+            eval_data = ways.enter_context(formatted(Path(config.eval_data), student_dir, "eval", config, progress))
+            config = dataclasses.replace(config, eval_data=str(eval_data))
+
         from cotdistill.students import quantized
         from cotdistill.training import job, student_directory
 

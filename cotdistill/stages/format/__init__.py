@@ -26,10 +26,10 @@ from cotdistill.stages.format.rows import Rows
 from cotdistill.store.location import store_path
 
 
-def run(kept: Path, train: Path, config: FormatConfig, progress: Progress) -> Manifest:
+def run(kept: Path, train: Path, config: FormatConfig, progress: Progress, *, card: bool = True) -> Manifest:
     """Write rows to `train`; with a holdout also `<stem>.holdout.jsonl` (its rows) and
     `<stem>.holdout.prompts.jsonl` (its prompts, ready for evaluate). README.md beside it makes the directory a data
-    set that `datasets.load_dataset` opens.
+    set that `datasets.load_dataset` opens; none with `card` false.
 
     A prompt is wholly on one side. The side depends on the problem's text alone: not on its id, its order or
     the other prompts, so it stays the same as a data set grows. With a student each row is rendered by its chat
@@ -92,7 +92,7 @@ def run(kept: Path, train: Path, config: FormatConfig, progress: Progress) -> Ma
             counts=written | _counts(maker),
             results={**(proof.results() if proof else {}), "features": features.declared()},
         )
-    if note := data_set_card.write(train.parent):
+    if card and (note := data_set_card.write(train.parent)):
         progress.note(note)
     return manifest
 

@@ -1,0 +1,42 @@
+"""The short way from filter to finetune: what filter kept, formatted for the student."""
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from cotdistill.artifacts.kinds import JUDGED, kind_of
+from cotdistill.config import FinetuneConfig, FormatConfig
+from cotdistill.errors import CotDistillError
+from cotdistill.progress import Progress
+from cotdistill.stages import format
+
+
+@contextmanager
+def formatted(source: Path, student_dir: Path, name: str, config: FinetuneConfig, progress: Progress) -> Iterator[Path]:
+    """The file with the rows of `source`: itself, or `<student_dir>.<name>.jsonl` where filter wrote it, each row
+    proven with the student's chat template. A dry run leaves no such file.
+
+    Raises CotDistillError for a row that cannot be proven, and where there is none."""
+    if not source.is_file() or kind_of(source) != JUDGED:
+        yield source
+        return
+    with tempfile.TemporaryDirectory() as nowhere:
+        folder = Path(nowhere) if config.dry_run else student_dir.parent
+        rows = folder / f"{student_dir.name}.{name}.jsonl"
+        options = FormatConfig(
+            student=config.student,
+            max_length=config.max_length,
+            skip_bad=config.skip_bad,
+            allow_modified=config.allow_modified,
+        )
+        manifest = format.run(source, rows, options, progress, card=False)
+        count = manifest.counts["rows"]
+        if not count:
+            reasons = "; ".join(manifest.notes)
+            raise CotDistillError(f"{source}: no row to train on{f': {reasons}' if reasons else ''}")
+        progress.note(
+            f"{source} holds what filter kept: formatted as {count:,} rows, each proven with the chat template of "
+            f"{config.student}{'' if config.dry_run else f' -> {rows}'}"
+        )
+        yield rows
