@@ -18,8 +18,9 @@ import pytest
 from cotdistill.artifacts.json_lines import read_records
 from cotdistill.errors import BUDGET, DONE, LOCKED, SOME_FAILED, UsageError
 from cotdistill.mock import problems
+from cotdistill.progress import Silent
 from cotdistill.recipes.recipe import read
-from cotdistill.recipes.starter import TASKS
+from cotdistill.recipes.tasks import TASKS
 from cotdistill.records import Response
 from tests.conftest import ROOT, cotdistill
 
@@ -266,15 +267,22 @@ def test_the_recipe_that_init_writes_is_sound_and_nothing_is_overwritten(task: s
 
 
 @pytest.mark.slow
-def test_the_first_recipe_runs_to_the_end_as_it_is_written(tmp_path: Path) -> None:
-    assert cotdistill("init", tmp_path / "sums", "--yes").returncode == DONE
-    done = cotdistill("run", tmp_path / "sums" / "recipe.toml")
-    assert done.returncode == DONE, done.stderr
-    assert {path.name for path in (tmp_path / "sums" / "runs" / "latest").iterdir()} >= {
-        "responses.jsonl",
-        "kept.jsonl",
-        "train.jsonl",
-        "student",
-        "scores.json",
-        "run.json",
-    }
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("task", TASKS)
+def test_each_first_recipe_ends_offline_in_a_student_that_has_learnt(
+    task: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("trl", reason="the train extra is not installed")
+    from cotdistill.recipes import run, starter
+
+    starter.write(tmp_path / "first", task, starter.SIMULATED, "tiny")
+    monkeypatch.chdir(tmp_path / "first")
+    outcome = run.run(read(Path("recipe.toml")), Silent())
+    stages = outcome.record.stages if outcome.record else {}
+    assert [stages[name].did for name in stages] == ["ran"] * 5
+    counts = stages["filter"].counts
+    assert 0 < counts["kept"] < counts["responses"], "wrong answers are dropped, right ones kept"
+    assert stages["format"].counts.get("without_reasoning") == 0
+    student, untrained = json.loads(Path("runs/latest/scores.json").read_text())["students"]
+    assert student["interval"][0] > untrained["interval"][1], (student, untrained)
+    assert student["n"] >= 20

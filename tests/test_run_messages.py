@@ -170,7 +170,7 @@ def test_init_quotes_what_it_writes(tmp_path: Path) -> None:
     from cotdistill.recipes import starter
 
     (tmp_path / 'my "best" student').mkdir()
-    starter.write(tmp_path / "mine", "judge", "mock:digit-chains", 'my "best" student')
+    starter.write(tmp_path / "mine", "judge", "simulated", 'my "best" student')
     text = (tmp_path / "mine" / "recipe.toml").read_text()
     assert tomllib.loads(text)["finetune"]["student"] == 'my "best" student'
 

@@ -1,4 +1,4 @@
-"""The commands around a recipe: `init` writes one, `run` runs it, `push` publishes what it made."""
+"""The commands around a recipe: `run` runs it, `status` says where it stands, `push` publishes what it made."""
 
 import os
 from collections.abc import Callable, Iterator, Sequence
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from cotdistill.cli import log
+from cotdistill.cli import init, log
 from cotdistill.cli.help import GroupedCommand, example
 from cotdistill.cli.options import load_env
 from cotdistill.cli.outcome import as_json_text, exit_code, in_words
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 def register(app: typer.Typer) -> None:
     app.command("run", cls=GroupedCommand, epilog=example("cotdistill run recipe.toml --set generate.samples=8"))(run)
     app.command("status", cls=GroupedCommand, epilog=example("cotdistill status recipe.toml"))(status)
-    app.command("init", cls=GroupedCommand, epilog=example("cotdistill init sums --task maths --yes"))(init)
+    app.command("init", cls=GroupedCommand, epilog=example("cotdistill init sums --task maths --yes"))(init.init)
     app.command(
         "push", cls=GroupedCommand, epilog=example("cotdistill push runs/latest/student me/sums-135m --dry-run")
     )(push)
@@ -115,47 +115,6 @@ def status(
             log.say(words(status.as_json(found)))
         else:
             log.say("\n".join(map(words, status.in_words(found))))
-
-
-def init(
-    directory: Annotated[
-        Path, typer.Argument(help="Where recipe, prompts and .env are written.", metavar="DIR")
-    ] = Path(),
-    task: Annotated[
-        str | None, typer.Option(help="maths, choice, classification, code or judge.", metavar="NAME")
-    ] = None,
-    teacher: Annotated[
-        str | None, typer.Option(help="Model that answers, such as vllm:Qwen/Qwen3-8B.", metavar="PROVIDER:MODEL")
-    ] = None,
-    student: Annotated[
-        str | None, typer.Option(help="Model that is trained: tiny, smollm2-135m, a hub id, a directory.", metavar="ID")
-    ] = None,
-    prompts: Annotated[
-        Path | None, typer.Option(help="Your prompts (default: sample prompts).", metavar="FILE")
-    ] = None,
-    yes: Annotated[bool, typer.Option("--yes", help="Ask nothing; take the defaults.")] = False,
-) -> None:
-    """Write a commented recipe, a .env and, if you have no prompts yet, sample prompts."""
-    from cotdistill.recipes import starter
-
-    def asked(given: str | None, question: str, default: str, check: Callable[[str], object]) -> str:
-        while True:
-            answer = given or (default if yes else str(typer.prompt(question, default=default)))
-            try:
-                check(answer)
-                return answer
-            except UsageError as error:
-                if given or yes:
-                    raise
-                log.say(str(error), err=True)
-
-    task = asked(task, f"Kind of task ({', '.join(starter.TASKS)})", starter.TASKS[0], starter.check_task)
-    teacher = asked(teacher, "Teacher that answers (PROVIDER:MODEL)", starter.TEACHER, starter.check_teacher)
-    question = "Student that is trained (tiny, smollm2-135m, a hub id, a directory)"
-    student = asked(student, question, starter.STUDENT, starter.check_student)
-    own = asked(str(prompts or ""), "Your prompts (a file, or samples)", starter.SAMPLES, starter.check_prompts)
-    for line in starter.write(directory, task, teacher, student, None if own == starter.SAMPLES else Path(own)):
-        log.say(line)
 
 
 def push(

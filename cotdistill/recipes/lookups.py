@@ -7,6 +7,7 @@ from pathlib import Path
 from cotdistill import config, plugins, pricing, servers, students, teachers
 from cotdistill.artifacts.json_lines import open_input
 from cotdistill.errors import CotDistillError, UsageError
+from cotdistill.inputs import recordings
 from cotdistill.inputs.prompt_files import PromptFile
 from cotdistill.providers.sdk_teacher import SdkTeacher
 from cotdistill.records import Usage
@@ -19,8 +20,9 @@ OF_THIS_RUN = "the student of this run"
 _SQLITE = b"SQLite format 3\x00"
 
 
-def teacher(spec: str, base_url: str | None) -> None:
-    """Raises UsageError for a teacher there is not, AccountError for one whose key is not set."""
+def teacher(spec: str, base_url: str | None, columns: recordings.Columns = recordings.USUAL) -> None:
+    """Raises UsageError for a teacher there is not, AccountError for one whose key is not set. `columns` are those of a
+    recording, as `teachers.build` has them."""
     provider, _, model = spec.partition(":")
     if provider == "local" and model:
         student(model)
@@ -29,7 +31,7 @@ def teacher(spec: str, base_url: str | None) -> None:
     if provider == "mock":
         from cotdistill.mock.sources import open_source
 
-        open_source(model)
+        open_source(model, columns=columns)
     elif isinstance(built, SdkTeacher):
         built.api_key()
 

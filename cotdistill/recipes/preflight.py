@@ -106,7 +106,8 @@ def _of_stage(chosen: Any) -> Iterator[tuple[str, Callable[[], object]]]:
 
 
 def _generate(chosen: config.GenerateConfig) -> Iterator[tuple[str, Callable[[], object]]]:
-    yield "teacher", partial(lookups.teacher, chosen.teacher, chosen.base_url)
+    columns = chosen.prompt_field, chosen.reference_field
+    yield "teacher", partial(lookups.teacher, chosen.teacher, chosen.base_url, columns)
     try:
         teacher = teachers.build(chosen.teacher, chosen.base_url)
     except CotDistillError:

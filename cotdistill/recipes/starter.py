@@ -3,94 +3,32 @@
 import json
 import os
 import shutil
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 
-from cotdistill import mock, plugins, students, teachers
+from cotdistill import mock, students, teachers
 from cotdistill.artifacts import outputs, write_whole
 from cotdistill.artifacts.outputs import Place
-from cotdistill.errors import CotDistillError, UsageError
-from cotdistill.inputs.prompt_files import PromptFile
-from cotdistill.mock import problems, sources
+from cotdistill.errors import UsageError
+from cotdistill.inputs import recordings
+from cotdistill.mock import sources
+from cotdistill.recipes import tasks
+from cotdistill.recipes.own_prompts import OwnPrompts
+from cotdistill.recipes.tasks import JUDGE, LABELS, Task
 
-TEACHER = "mock:digit-chains"
+SIMULATED = "simulated"
+"""Instead of a teacher: one that replays recorded answers, for a rehearsal."""
+
 STUDENT = "tiny"
 SAMPLES = "samples"
 """Instead of a file of prompts: those that come with the task."""
 
-LOOKED_AT = 1000
-"""Of a person's prompts, to say which columns hold what."""
+PROMPTS, TEACHER, VERDICTS = "prompts.jsonl", "teacher.jsonl", "verdicts.jsonl"
+_FILES = ("recipe.toml", PROMPTS, TEACHER, VERDICTS, ".env")
 
 _PACKAGE = Path(__file__).parent.parent
 _ENV = next(path for path in (_PACKAGE / "env.example", _PACKAGE.parent / ".env.example") if path.is_file())
 """In a wheel inside the package, in a checkout at the root."""
-
-
-@dataclass(frozen=True)
-class Task:
-    """`template` is how the teacher is asked, `verify` how answers are judged; both None for the defaults."""
-
-    about: str
-    template: str | None
-    verify: str | None
-    prompts: list[dict[str, str]]
-
-
-def _sums() -> list[dict[str, str]]:
-    return [{"question": problem.text, "answer": problem.answer} for problem in problems.generate(60, seed=7)]
-
-
-_CHOICE = "{}\nA) {}\nB) {}\nC) {}"
-_TICKET = "Class of this support ticket (billing, bug or question): {}"
-
-_TASKS: dict[str, Task] = {
-    "maths": Task("worked maths", None, "math", _sums()),
-    "choice": Task(
-        "multiple choice",
-        "choice",
-        "choice",
-        [
-            {"question": _CHOICE.format("Which is a metal?", "oxygen", "iron", "helium"), "answer": "B"},
-            {"question": _CHOICE.format("Which is the largest?", "a cat", "a mouse", "a whale"), "answer": "C"},
-            {"question": _CHOICE.format("Which number is even?", "8", "9", "11"), "answer": "A"},
-        ],
-    ),
-    "classification": Task(
-        "classification with a rationale",
-        "classification",
-        "exact",
-        [
-            {"question": _TICKET.format("I was charged twice in May."), "answer": "billing"},
-            {"question": _TICKET.format("The export button does nothing."), "answer": "bug"},
-            {"question": _TICKET.format("Can I use it without a network?"), "answer": "question"},
-        ],
-    ),
-    "code": Task(
-        "code with tests",
-        "code",
-        "code",
-        [
-            {"question": "Write a function double(n).", "answer": "assert double(2) == 4\nassert double(-1) == -2"},
-            {
-                "question": "Write a function last(items).",
-                "answer": "assert last([1, 2]) == 2\nassert last('a') == 'a'",
-            },
-        ],
-    ),
-    "judge": Task(
-        "free-form answers with a judge",
-        "worked",
-        "judge:teacher={teacher}",
-        [
-            {"question": "Why is the sky blue?", "answer": "Air scatters short wavelengths more than long ones."},
-            {"question": "Why does ice float?", "answer": "Ice is less dense than water."},
-        ],
-    ),
-}
-
-TASKS = tuple(_TASKS)
-
-_FILES = ("recipe.toml", "prompts.jsonl", ".env")
 
 _RECIPE = """\
 # {about}. Run it:  cotdistill run {name}        What would run, and its cost:  cotdistill run {name} --plan
@@ -104,39 +42,35 @@ keep = 10                         # older ones go
 [generate]
 teacher = {teacher}  # vllm:Qwen/Qwen3-8B, anthropic:..., openai_responses:...; mock: is simulated
 # base_url = "http://localhost:8000/v1"
-cache = "store.sqlite"            # every answer that was paid for; keep it
-{template}samples = 4                       # answers to each prompt, to choose the right ones from
+{columns}cache = "store.sqlite"            # every answer that was paid for; keep it
+{template}samples = {answers}                       # answers to each prompt, to choose the right ones from
 # max_cost = 5.0                  # USD, in one run
 # license = "Apache-2.0"          # of the teacher's answers
 
 [filter]
-{verify}select = "shortest:k=2"           # of the right ones
+{verify}select = "shortest:k=1"           # of the right ones
 # against = ["my_test_set.jsonl"] # problems that must not be learnt
 
 [format]
-holdout = 0.15                    # of the prompts, for evaluate
+holdout = 0.2                     # of the prompts, for evaluate
 
 [finetune]
 student = {student}  # or smollm2-135m, a hub id, a directory, a .gguf file
-epochs = 3
+# epochs = 3                      # passes over the rows; left out: more for few rows
 
 [evaluate]
-baseline = [{student}]
+{verify}baseline = [{student}]             # the same model before training
 max_output_tokens = 256
 """
 
 
-def check_task(task: str) -> None:
-    """Raises UsageError for a task there is not."""
-    if task not in _TASKS:
-        raise plugins.unknown("task", task, TASKS)
-
-
 def check_teacher(teacher: str) -> None:
     """Raises UsageError for a teacher there is not; its key may be missing still."""
+    if teacher == SIMULATED:
+        return
     teachers.build(teacher)
-    if mock.is_simulated(teacher):
-        sources.open_source(teacher.partition(":")[2])
+    if mock.is_simulated(teacher) and not Path(file := teacher.partition(":")[2]).is_file():
+        sources.open_source(file)  # says which there are
 
 
 def check_student(student: str) -> None:
@@ -144,63 +78,112 @@ def check_student(student: str) -> None:
     students.resolve(student)
 
 
-def check_prompts(prompts: str) -> None:
-    """Raises UsageError for a file without a prompt in it."""
-    if prompts != SAMPLES:
-        _columns(Path(prompts))
+def check_together(task: str, teacher: str, prompts: OwnPrompts | None) -> None:
+    """Raises UsageError where a simulated teacher could not answer, or not judge, so that nothing would be learnt."""
+    chosen = tasks.find(task)
+    if teacher == f"mock:{sources.SCRIPTED}" and chosen.sample is not None and prompts is None:
+        raise UsageError(
+            f"teacher {teacher}: it solves chains of last-digit operations alone, no samples of {task}; "
+            f"give {SIMULATED}, or a teacher of yours"
+        )
+    if mock.is_simulated(teacher) and Path(file := teacher.partition(":")[2]).is_file():
+        sources.open_source(file, columns=prompts.named if prompts else recordings.USUAL)
+    if prompts is None or not (teacher == SIMULATED or mock.is_simulated(teacher)):
+        return
+    if chosen.verify and JUDGE in chosen.verify:
+        raise UsageError(
+            f"teacher {teacher}: a simulated one cannot judge answers to prompts of yours; give a teacher of yours, "
+            f"such as vllm:Qwen/Qwen3-8B"
+        )
+    if teacher == SIMULATED and not prompts.with_reference:
+        raise UsageError(
+            f"teacher {teacher}: it would answer with the references of {prompts.path}, and that has none; give a "
+            f"teacher of yours, such as vllm:Qwen/Qwen3-8B"
+        )
 
 
-def _columns(prompts: Path) -> str:
-    """Which columns of a person's file hold question and reference, in words."""
-    file = PromptFile(prompts, limit=LOOKED_AT)
-    try:
-        if not sum(1 for _ in file):
-            raise UsageError(f"{prompts}: no prompts in it")
-    except UsageError:
-        raise
-    except CotDistillError as error:
-        raise UsageError(str(error)) from None
-    return file.columns.describe() if file.columns else ""
+def write(directory: Path, task: str, teacher: str, student: str, prompts: OwnPrompts | None = None) -> list[str]:
+    """Write what is not there yet: the recipe, a .env and, unless there are `prompts`, samples with a simulated
+    teacher's answers. Returns lines for the person.
 
-
-def write(directory: Path, task: str, teacher: str, student: str, prompts: Path | None = None) -> list[str]:
-    """Write what is not there yet, sample prompts too unless there are `prompts`. Returns lines for the person.
-
-    Raises UsageError where a recipe stands already."""
-    chosen, recipe = _TASKS[task], directory / "recipe.toml"
+    Raises UsageError where a recipe stands already, and what `check_together` raises."""
+    chosen, recipe = tasks.find(task), directory / "recipe.toml"
+    check_together(task, teacher, prompts)
     if recipe.exists():
         raise UsageError(f"{recipe}: exists; give another directory, or delete it")
     fresh = [path for name in _FILES if not (path := directory / name).exists()]
     outputs.check([place for path in fresh for place in outputs.replaced(Place(path, outputs.never, "init"))])
     directory.mkdir(parents=True, exist_ok=True)
-    samples = directory / "prompts.jsonl"
-    text = _RECIPE.format(
-        about=chosen.about.capitalize(),
-        name=recipe.name,
-        prompts=_quoted(samples.name if prompts is None else os.path.relpath(prompts, directory)),
-        teacher=_quoted(teacher),
-        student=_quoted(student),
-        template=f"template = {_quoted(chosen.template)}\n" if chosen.template else "",
-        verify=f"verify = {_quoted(chosen.verify.format(teacher=teacher))}\n" if chosen.verify else "",
-    )
-    write_whole(recipe, text.encode())
-    said = [f"{recipe}: {chosen.about}"]
-    if prompts is not None:
-        said.append(f"{prompts}: {_columns(prompts)}")
-    elif not samples.exists():
-        lines = [json.dumps({"id": f"{task}-{number}", **item}) for number, item in enumerate(chosen.prompts, 1)]
-        write_whole(samples, ("\n".join(lines) + "\n").encode())
-        said.append(f"{samples}: {len(lines)} sample prompts; replace them by yours")
+    said = [f"{recipe}: {chosen.about}", *_write_samples(directory, task, teacher, fresh, prompts)]
+    named = _teacher(chosen, teacher, directory, prompts)
+    write_whole(recipe, _recipe(directory, chosen, named, student, prompts).encode())
     env = directory / ".env"
     if not env.exists():
         env.touch(mode=0o600)
         shutil.copyfile(_ENV, env)
         said.append(f"{env}: for keys, readable by you alone; never commit it")
-    if mock.is_simulated(teacher):
+    if mock.is_simulated(named):
         said.append("The teacher is simulated, for a rehearsal: name a real one in the recipe when you are ready.")
-    if chosen.verify and "{teacher}" in chosen.verify:
-        said.append(f"{teacher} judges its own answers: name another model in filter.verify for a stricter judge.")
+    elif chosen.verify and JUDGE in chosen.verify:
+        said.append(f"{named} judges its own answers: name another model in filter.verify for a stricter judge.")
+    said += [chosen.remark] if chosen.remark else []
     return [*said, "Next:", f"  cotdistill run {recipe} --plan", f"  cotdistill run {recipe}"]
+
+
+def _write_samples(
+    directory: Path, task: str, teacher: str, fresh: Sequence[Path], prompts: OwnPrompts | None
+) -> list[str]:
+    if prompts is not None:
+        return [f"{prompts.path}: {prompts.describe()}"]
+    said, lines = [], tasks.files(task)
+    simulated = teacher == SIMULATED
+    for name, content, words in (
+        (PROMPTS, lines.prompts, "sample prompts; replace them by yours"),
+        (TEACHER, lines.teacher if simulated else [], "recorded answers to them, right and wrong: the teacher"),
+        (VERDICTS, lines.verdicts if simulated else [], "recorded verdicts on those: the judge"),
+    ):
+        path = directory / name
+        if content and path in fresh:
+            write_whole(path, ("\n".join(content) + "\n").encode())
+            said.append(f"{path}: {len(content)} {words}")
+    return said
+
+
+def _teacher(task: Task, teacher: str, directory: Path, prompts: OwnPrompts | None) -> str:
+    """As the recipe names it: a file from the recipe's directory."""
+    if teacher == SIMULATED:
+        if prompts is not None:
+            return f"mock:{_from(directory, prompts.path)}"
+        return f"mock:{sources.SCRIPTED if task.sample is None else TEACHER}"
+    provider, _, model = teacher.partition(":")
+    is_file = provider in ("mock", "local") and Path(model).exists()
+    return f"{provider}:{_from(directory, Path(model))}" if is_file else teacher
+
+
+def _from(directory: Path, path: Path) -> str:
+    return os.path.relpath(path, directory)
+
+
+def _recipe(directory: Path, task: Task, teacher: str, student: str, prompts: OwnPrompts | None) -> str:
+    verify = task.verify
+    if verify and JUDGE in verify:
+        verify = verify.replace(JUDGE, f"mock:{VERDICTS}" if mock.is_simulated(teacher) else teacher)
+    if verify and LABELS in verify:
+        labels = prompts.labels() if prompts else tasks.labels(task)
+        verify = verify.replace(LABELS, "|".join(labels)) if labels else "exact"
+    is_here = Path(student).exists() and students.resolve(student).source == student
+    named = _from(directory, Path(student)) if is_here else student
+    return _RECIPE.format(
+        about=task.about.capitalize(),
+        name="recipe.toml",
+        prompts=_quoted(PROMPTS if prompts is None else _from(directory, prompts.path)),
+        teacher=_quoted(teacher),
+        student=_quoted(named),
+        columns="".join(f"{name} = {_quoted(value)}\n" for name, value in (prompts.columns() if prompts else ())),
+        template=f"template = {_quoted(task.template)}\n" if task.template else "",
+        answers=task.answers,
+        verify=f"verify = {_quoted(verify)}\n" if verify else "",
+    )
 
 
 def _quoted(text: str) -> str:

@@ -1,0 +1,92 @@
+"""A person's own prompts for a first recipe: which columns hold what, the first ones to look at, and the labels."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from cotdistill import plugins
+from cotdistill.artifacts.json_lines import BadLines
+from cotdistill.errors import CotDistillError, UsageError
+from cotdistill.inputs.entries import Entry, named
+from cotdistill.inputs.prompt_files import PromptFile
+from cotdistill.inputs.readers import Source
+from cotdistill.inputs.values import shown, simple
+from cotdistill.records import question_of
+
+LOOKED_AT = 1000
+"""Prompts, to say which columns hold what."""
+
+SHOWN = 3
+MOST_LABELS = 20
+LONGEST_LABEL = 40
+WIDTH = 90
+"""Characters of a question that are shown."""
+
+
+class OwnPrompts:
+    """A file, looked at. `question` and `reference` are columns that a person named; None where the usual names do.
+
+    Raises UsageError for a file without a prompt in it, and where no column is known to hold the question."""
+
+    def __init__(self, path: Path, question: str | None = None, reference: str | None = None) -> None:
+        self.path, self.named = path, (question, reference)
+        file = PromptFile(path, prompt_field=question, reference_field=reference, limit=LOOKED_AT)
+        try:
+            self.entries = list(file.entries())
+        except CotDistillError as error:
+            raise UsageError(str(error)) from None
+        self._described = file.describe()
+        assert file.columns is not None, "it was read"
+        self.ignored = file.columns.ignored
+
+    @property
+    def with_reference(self) -> int:
+        return sum(entry.prompt.reference is not None for entry in self.entries)
+
+    def describe(self) -> str:
+        """In words, which columns hold question and reference."""
+        return self._described
+
+    def first_rows(self) -> Iterator[str]:
+        """A few prompts as they are understood, for the person to look at."""
+        for entry in self.entries[:SHOWN]:
+            reference = "none" if entry.prompt.reference is None else shown(entry.prompt.reference, WIDTH)
+            yield f"  question   {_conversation(entry)}"
+            yield f"  reference  {reference}"
+
+    def columns(self) -> Iterator[tuple[str, str]]:
+        """Options of generate, by name, for the columns that a person named."""
+        for name, value in zip(("prompt_field", "reference_field"), self.named, strict=True):
+            if value is not None:
+                yield name, value
+
+    def labels(self) -> list[str]:
+        """The classes that the references name; none where they are no closed set of short texts."""
+        found = sorted({entry.prompt.reference for entry in self.entries if entry.prompt.reference})
+        if len(found) > MOST_LABELS or any(len(one) > LONGEST_LABEL for one in found):
+            return []
+        try:
+            plugins.build("verifiers", f"label:labels={'|'.join(found)}")
+        except CotDistillError:
+            return []  # too few of them, or one with a character that an option cannot hold
+        return found
+
+
+def _conversation(entry: Entry) -> str:
+    turns = len(entry.prompt.messages)
+    return shown(question_of(entry.prompt), WIDTH) + (f"  (the last of {turns} turns)" if turns > 1 else "")
+
+
+def column_names(path: Path) -> list[str]:
+    """Of the first record. Raises UsageError for a file that cannot be read, and for an empty one."""
+    try:
+        for item in Source(path).items(BadLines(None, skippable=False)):
+            return [named(name) for name in item.fields]
+    except CotDistillError as error:
+        raise UsageError(str(error)) from None
+    raise UsageError(f"{path}: no prompts in it")
+
+
+def check_column(name: str, columns: list[str]) -> None:
+    """Raises UsageError for a column there is not."""
+    if simple(name) not in map(simple, columns):
+        raise plugins.unknown("column", name, columns)
