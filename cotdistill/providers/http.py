@@ -4,7 +4,6 @@ import os
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 from functools import partial
 from types import ModuleType
 from typing import Any
@@ -180,59 +179,3 @@ def _elsewhere(error: BaseException | None) -> str | None:
     while error is not None and not isinstance(error, ElsewhereError):
         error = error.__cause__
     return error.url if error else None
-
-
-@dataclass
-class Sender:
-    """Posts JSON to one path as the SDK's client does.
-
-    The first request goes through the SDK's low-level `post`. What it sent, address and headers with the key among
-    them, is what it would send every time, so later requests repeat that with another body on the same transport:
-    making it anew costs as much CPU as all the rest of a request.
-    """
-
-    sdk: ModuleType
-    client: Any
-    path: str
-    signed: bool = False
-    """Each request is signed, or carries a token that is soon renewed: it goes through the SDK every time."""
-    _first: Any = field(default=None, init=False, repr=False)
-
-    async def post(self, content: bytes, idempotency_key: str, *, stream: bool = False) -> Any:
-        """The response: read, or with `stream` to be read. Raises the SDK's errors."""
-        import httpx2
-
-        if self._first is None:
-            response = await self.client.post(
-                self.path,
-                content=content,
-                cast_to=httpx2.Response,
-                options={"headers": {"Idempotency-Key": idempotency_key}},
-                stream=stream,
-            )
-            if not self.signed:
-                self._first = response.history[0].request if response.history else response.request
-            return response
-        headers = self._first.headers.copy()
-        headers["Idempotency-Key"] = idempotency_key
-        del headers["Content-Length"]
-        request = httpx2.Request(
-            "POST", self._first.url, headers=headers, content=content, extensions=self._first.extensions
-        )
-        try:
-            response = await self.client._client.send(request, stream=stream)
-            if response.is_success:
-                return response
-            await response.aread()
-        except httpx2.TimeoutException as error:
-            raise self.sdk.APITimeoutError(request=request) from error
-        except Exception as error:  # as the SDK does: whatever happens on the way is a lost connection
-            raise self.sdk.APIConnectionError(request=request) from error
-        raise self.sdk.APIStatusError(response.reason_phrase, response=response, body=_body(response))
-
-
-def _body(response: Any) -> Any:
-    try:
-        return response.json()
-    except ValueError:
-        return response.text

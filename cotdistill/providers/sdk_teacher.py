@@ -4,6 +4,7 @@ A teacher's file says where it differs: the SDK, the server, the variable with i
 """
 
 import importlib
+import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field, replace
 from types import ModuleType, TracebackType
@@ -13,12 +14,16 @@ import msgspec
 
 from cotdistill.masking import masked_bytes
 from cotdistill.providers import errors
-from cotdistill.providers.http import Sender, open_client
+from cotdistill.providers.http import open_client
 from cotdistill.providers.keys import api_key
 from cotdistill.providers.lenient import excerpt
 from cotdistill.providers.rate_limits import rate_limits
+from cotdistill.providers.sender import Sender
 from cotdistill.providers.types import MOST_IN_FLIGHT, BadReplyError, Failure, Reply, Request
 from cotdistill.reasoning.marks import Tags
+
+_STREAM = "event-stream"
+"""In the content type of one, which some servers send though none was asked for."""
 
 MOST_ADAPTED = 2
 """Refusals of how it was asked that one request learns from."""
@@ -61,7 +66,7 @@ class SdkTeacher:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self._sender.client.close()
+        await self._sender.close()
 
     def api_key(self) -> str:
         """Raises AccountError where there is none."""
@@ -116,12 +121,16 @@ class SdkTeacher:
         return await self._ask(self.wire(body), f"{idempotency_key}-{MOST_ADAPTED}")
 
     async def _ask(self, wire: dict[str, Any], idempotency_key: str) -> Reply:
-        stream = bool(wire.get("stream"))
-        response = await self._sender.post(msgspec.json.encode(wire), idempotency_key, stream=stream)
-        raw = await self._streamed(response) if stream else response.content
-        if not stream and is_stream(response):
-            raw = await self.collect(_whole(raw))
-        return replace(self.read(masked_bytes(raw)), limits=rate_limits(response.headers.raw))
+        content = msgspec.json.encode(wire)
+        if wire.get("stream"):
+            response = await self._sender.stream(content, idempotency_key)
+            raw, headers = await self._streamed(response), response.headers.raw
+        else:
+            raw, content_type, headers = await self._sender.post(content, idempotency_key)
+            if _STREAM in content_type:
+                raw = await self.collect(_whole(raw))
+        reply, limits = self.read(masked_bytes(raw)), rate_limits(headers)
+        return reply if limits is None else replace(reply, limits=limits)
 
     async def collect(self, chunks: AsyncIterator[bytes]) -> bytes:
         """A streamed answer in the JSON that the same answer has unstreamed."""
@@ -132,7 +141,7 @@ class SdkTeacher:
         import httpx2
 
         try:
-            if is_stream(response):
+            if _STREAM in response.headers.get("content-type", ""):
                 return await self.collect(response.aiter_bytes())
             whole: bytes = await response.aread()
             return whole
@@ -146,11 +155,7 @@ class SdkTeacher:
         return errors.classify(self._sdk(), error)
 
     def _sdk(self) -> ModuleType:
-        return importlib.import_module(self.sdk)
-
-
-def is_stream(response: Any) -> bool:
-    return "event-stream" in response.headers.get("content-type", "")
+        return sys.modules.get(self.sdk) or importlib.import_module(self.sdk)
 
 
 async def _whole(raw: bytes) -> AsyncIterator[bytes]:

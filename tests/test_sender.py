@@ -1,0 +1,154 @@
+"""Requests after the first one, which the SDK makes: a server must see the same, and its answers mean the same."""
+
+import asyncio
+import gzip
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from cotdistill.providers.types import Failure, Reply, Request
+from cotdistill.records import Message
+from cotdistill.teachers.anthropic import Teacher as Anthropic
+from cotdistill.teachers.openai import Teacher as OpenAI
+from tests.scripted_server import Scripted, Server, completion, message, serving
+
+Kind = type[OpenAI] | type[Anthropic]
+Answer = Callable[[int, dict[str, Any]], Scripted]
+both = pytest.mark.parametrize("kind", [OpenAI, Anthropic])
+
+
+def body(kind: Kind, text: str) -> dict[str, Any]:
+    return completion(text) if kind is OpenAI else message({"type": "text", "text": text})
+
+
+async def ask(teacher: Any, number: int) -> Reply | Failure:
+    request = Request((Message(role="user", content=f"Question {number}?"),), 100)
+    try:
+        reply: Reply = await teacher.ask(request, f"key-{number}")
+    except Exception as error:
+        failure: Failure = teacher.classify(error)
+        return failure
+    return reply
+
+
+def asked(kind: Kind, answer: Answer, times: int, *, at_once: bool = False) -> tuple[list[Reply | Failure], Server]:
+    async def run() -> tuple[list[Reply | Failure], Server]:
+        async with serving(answer) as server:
+            url = server.url + ("/v1" if kind is OpenAI else "")
+            async with kind(model="m", base_url=url, timeout_s=5) as teacher:
+                if at_once:
+                    return await asyncio.gather(*(ask(teacher, number) for number in range(times))), server
+                return [await ask(teacher, number) for number in range(times)], server
+
+    return asyncio.run(run())
+
+
+def text(outcome: Reply | Failure) -> str:
+    assert isinstance(outcome, Reply), outcome
+    return outcome.text
+
+
+@both
+def test_later_requests_send_what_the_first_one_does(kind: Kind, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-test-0123456789abcdef")
+    monkeypatch.setenv("ANTHROPIC_API_KEY", "sk-test-0123456789abcdef")
+    _, server = asked(kind, lambda number, sent: Scripted(body(kind, "4")), 3)
+    own = {"idempotency-key", "content-length"}
+    first, *later = [{name: one for name, one in sent.items() if name not in own} for sent in server.headers]
+    assert later == [first, first], "key, version and agent among them"
+    assert any("sk-test-0123456789abcdef" in value for value in first.values())
+    assert [sent["idempotency-key"] for sent in server.headers] == ["key-0", "key-1", "key-2"]
+    assert len({*server.paths}) == 1
+    assert [sent["messages"][-1]["content"] for sent in server.requests] == [f"Question {n}?" for n in range(3)]
+
+
+@both
+def test_of_requests_that_start_together_the_sdk_makes_one(kind: Kind, monkeypatch: pytest.MonkeyPatch) -> None:
+    from anthropic import AsyncAnthropic
+    from openai import AsyncOpenAI
+
+    sdk: Any = AsyncOpenAI if kind is OpenAI else AsyncAnthropic
+    made, post = [], sdk.post
+
+    async def counted(self: Any, path: str, **options: Any) -> Any:
+        made.append(path)
+        return await post(self, path, **options)
+
+    monkeypatch.setattr(sdk, "post", counted)
+    outcomes, server = asked(kind, lambda number, sent: Scripted(body(kind, "4"), delay_s=0.05), 20, at_once=True)
+    assert [text(outcome) for outcome in outcomes] == ["4"] * 20
+    assert len(server.requests) == 20
+    assert len(made) == 1, "the others wait until it is made, not until it is answered"
+
+
+@both
+def test_a_first_request_that_fails_keeps_no_other_from_being_sent(kind: Kind) -> None:
+    def answer(number: int, sent: dict[str, Any]) -> Scripted:
+        return Scripted(cut=True) if number == 0 else Scripted(body(kind, "4"))
+
+    outcomes, _ = asked(kind, answer, 4, at_once=True)
+    failed = [outcome for outcome in outcomes if isinstance(outcome, Failure)]
+    assert len(failed) == 1
+    assert failed[0].push_back == "lost"
+
+
+@both
+def test_a_compressed_answer_is_read(kind: Kind) -> None:
+    packed = gzip.compress(json.dumps(body(kind, "The answer is 4.")).encode())
+    outcomes, _ = asked(kind, lambda number, sent: Scripted(packed, headers={"Content-Encoding": "gzip"}), 2)
+    assert [text(outcome) for outcome in outcomes] == ["The answer is 4."] * 2
+
+
+@both
+def test_limits_and_refusals_of_later_answers_are_heard(kind: Kind) -> None:
+    limits = {
+        "x-ratelimit-limit-requests": "50",
+        "x-ratelimit-remaining-requests": "49",
+        "anthropic-ratelimit-requests-limit": "50",
+        "anthropic-ratelimit-requests-remaining": "49",
+    }
+
+    def answer(number: int, sent: dict[str, Any]) -> Scripted:
+        if number == 2:
+            return Scripted({"error": {"message": "Slow down"}}, status=429, headers={"retry-after": "7"})
+        return Scripted(body(kind, "4"), headers=limits)
+
+    (_, second, refused), _ = asked(kind, answer, 3)
+    assert isinstance(second, Reply)
+    assert second.limits is not None
+    assert second.limits.requests is not None
+    assert second.limits.requests.per_minute == 50
+    assert isinstance(refused, Failure)
+    assert (refused.kind, refused.wait_s, refused.push_back) == ("retry", 7, "quota")
+    assert "Slow down" in refused.message
+
+
+@both
+def test_a_later_redirect_is_followed_on_the_same_server_and_nowhere_else(kind: Kind) -> None:
+    def answer(number: int, sent: dict[str, Any]) -> Scripted:
+        if number in (1, 2):  # the request as we repeat it, and the same through the SDK's client
+            return Scripted(b"", status=307, headers={"Location": "/elsewhere"})
+        if number >= 4:
+            return Scripted(b"", status=307, headers={"Location": "http://127.0.0.1:9/stolen"})
+        return Scripted(body(kind, f"{number}"))
+
+    (first, second, third), server = asked(kind, answer, 3)
+    assert (text(first), text(second)) == ("0", "3")
+    assert server.paths[3] == "/elsewhere"
+    assert isinstance(third, Failure)
+    assert third.kind == "account"
+    assert "redirects to http://127.0.0.1:9" in third.message
+
+
+@both
+def test_a_connection_that_breaks_is_a_lost_one_also_later(kind: Kind) -> None:
+    def answer(number: int, sent: dict[str, Any]) -> Scripted:
+        return Scripted(cut=True) if number == 1 else Scripted(body(kind, "4"))
+
+    (_, second, third), _ = asked(kind, answer, 3)
+    assert isinstance(second, Failure)
+    assert (second.kind, second.push_back) == ("retry", "lost")
+    assert "connection lost" in second.message
+    assert text(third) == "4"
