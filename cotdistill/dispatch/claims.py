@@ -1,12 +1,12 @@
 """Which requests are being asked right now, by any run on the same store: two runs must not both pay."""
 
 import asyncio
-import hashlib
 import os
 import threading
 from collections.abc import AsyncIterator
 from contextlib import AbstractContextManager, asynccontextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
+from hashlib import blake2b
 from pathlib import Path
 from types import TracebackType
 from typing import ClassVar, Self
@@ -43,7 +43,7 @@ class Claims:
     ) -> AsyncIterator[None]:
         """Hold the claim, once no other run and no other request of this run does; `waiting` is entered for as long as
         that takes. Raises NotAskedError when `stop` is set meanwhile."""
-        place = int.from_bytes(hashlib.blake2b(f"{key} {sample}".encode(), digest_size=7).digest())
+        place = int.from_bytes(blake2b(f"{key} {sample}".encode(), digest_size=7).digest())
         if not self._file.take(place):
             with waiting or nullcontext():
                 while not self._file.take(place):

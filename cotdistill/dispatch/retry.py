@@ -110,6 +110,23 @@ class Retrier:
     ) -> Reply:
         """Calls `begun` when the request goes out, and `keep` with the reply while it still counts as in flight: so
         what is in flight is the most that a crash can lose. `meter` pays for each attempt."""
+        order = _Order(request, idempotency_key, begun, keep, meter or Meter())
+        try:
+            reply = await self._once(order)
+        except FailedRequestError as error:
+            reply = await self._again(order, error)
+        self.answered += 1
+        return reply
+
+    async def _again(self, order: _Order, failed: FailedRequestError) -> Reply:
+        """After the first attempt, which is made without tenacity's bookkeeping: most need no other."""
+        first: list[FailedRequestError] = [failed]
+
+        async def attempt() -> Reply:
+            if first:
+                raise first.pop()
+            return await self._once(order)
+
         attempts = tenacity.AsyncRetrying(
             retry=tenacity.retry_if_exception(_may_retry),
             stop=self._give_up,
@@ -118,9 +135,7 @@ class Retrier:
             sleep=self._sleep,
             reraise=True,
         )
-        order = _Order(request, idempotency_key, begun, keep, meter or Meter())
-        reply: Reply = await attempts(self._once, order)
-        self.answered += 1
+        reply: Reply = await attempts(attempt)
         return reply
 
     def describe(self) -> str:

@@ -19,6 +19,9 @@ from cotdistill.errors import CotDistillError
 from cotdistill.store.database import Database, packed, unpacked
 from cotdistill.store.spending import Paid, insert
 
+GATHERED_S = 0.004
+"""How long a commit waits for further answers while they come many at a time: each commit is a sync."""
+
 SET_ASIDE = ":no-answer"
 """What follows the key of a body that turned out to be no answer."""
 
@@ -41,6 +44,7 @@ class Entry(NamedTuple):
     model: str
     stored_at: float
     raw: bytes
+    """Packed by the store's thread, which holds up nobody meanwhile."""
 
 
 class Stored(NamedTuple):
@@ -101,7 +105,7 @@ class Store:
         Raises CotDistillError when it cannot be written."""
         loop = get_running_loop()
         done: Future[None] = loop.create_future()
-        row = Entry(key, sample, family, provider, model, time.time(), packed(raw))
+        row = Entry(key, sample, family, provider, model, time.time(), raw)
         self._writes.put(_Write(row, paid, loop, done, instead))
         await done
 
@@ -130,12 +134,14 @@ class Store:
 
     def _write_all(self) -> None:
         database = Database(self.path)  # its own connection: a sync must not hold up who reads
-        stopping = False
+        stopping, many = False, False
         while not stopping:
             batch = [self._writes.get()]
+            if many and batch[0] is not None:
+                time.sleep(GATHERED_S)
             while not self._writes.empty():
                 batch.append(self._writes.get())
-            stopping = None in batch
+            stopping, many = None in batch, len(batch) > 1
             self._commit(database, [write for write in batch if write is not None])
         database.close()
 
@@ -149,21 +155,25 @@ class Store:
                 )
                 connection.executemany(
                     "INSERT OR IGNORE INTO answers VALUES (?, ?, ?, ?, ?, ?, ?)",
-                    [write.row for write in batch if write.row],
+                    [write.row._replace(raw=packed(write.row.raw)) for write in batch if write.row],
                 )
                 insert(connection, [write.paid for write in batch if write.paid])
         except CotDistillError as error:
             problem = error
+        waiting: dict[AbstractEventLoop, list[Future[None]]] = {}
         for write in batch:
             if write.loop and write.done:
-                with suppress(RuntimeError):  # the loop is closed: after a second Ctrl-C no one waits for the answer
-                    write.loop.call_soon_threadsafe(_settle, write.done, problem)
+                waiting.setdefault(write.loop, []).append(write.done)
+        for loop, dones in waiting.items():
+            with suppress(RuntimeError):  # the loop is closed: after a second Ctrl-C no one waits for the answers
+                loop.call_soon_threadsafe(_settle, dones, problem)
 
 
-def _settle(done: "Future[None]", problem: Exception | None) -> None:
-    if done.cancelled():
-        return
-    if problem is None:
-        done.set_result(None)
-    else:
-        done.set_exception(problem)
+def _settle(dones: "list[Future[None]]", problem: Exception | None) -> None:
+    for done in dones:
+        if done.cancelled():
+            continue
+        if problem is None:
+            done.set_result(None)
+        else:
+            done.set_exception(problem)

@@ -114,8 +114,11 @@ class Database:
 
     def read(self, query: str, *values: object) -> list[Any]:
         """Every row."""
-        with self._lock, self._explained("read"):
-            return self._connection.execute(query, values).fetchall()
+        with self._lock:
+            try:
+                return self._connection.execute(query, values).fetchall()
+            except sqlite3.DatabaseError as error:
+                raise self._explanation("read", error) from None
 
     def walk(self, query: str, *values: object) -> Iterator[Any]:
         """Row by row, for what may be larger than memory."""
@@ -164,18 +167,18 @@ class Database:
     def _explained(self, what: str) -> Iterator[None]:
         try:
             yield
-        except sqlite3.OperationalError as error:
-            if "full" in str(error) or "disk I/O" in str(error):
-                raise CotDistillError(
-                    f"{self.path}: cannot {what} the store of answers: {error}. Make room on its disk; the same "
-                    "command continues"
-                ) from None
-            raise CotDistillError(f"{self.path}: cannot {what} the store of answers: {error}") from None
         except sqlite3.DatabaseError as error:
-            raise CotDistillError(
+            raise self._explanation(what, error) from None
+
+    def _explanation(self, what: str, error: sqlite3.DatabaseError) -> CotDistillError:
+        if not isinstance(error, sqlite3.OperationalError):
+            return CotDistillError(
                 f"{self.path}: the store of answers is damaged: {error}. `cotdistill cache check` says what is wrong, "
                 "`cache export --skip-bad` saves what can be read"
-            ) from None
+            )
+        room = ". Make room on its disk; the same command continues"
+        full = "full" in str(error) or "disk I/O" in str(error)
+        return CotDistillError(f"{self.path}: cannot {what} the store of answers: {error}{room if full else ''}")
 
     def _prepare(self) -> None:
         """One transaction each for the look and the tables: another process may do the same now."""
