@@ -35,10 +35,9 @@ _SPELLED = re.compile(
     r"|&#(?:x(?P<hexadecimal>[0-9a-fA-F]{2,4})|(?P<decimal>\d{2,4}));"
 )
 _DROPPED = re.compile(rf"[{_INVISIBLE}{_CONTROL}]")
-_QUICKLY = [
-    re.compile(one) for one in (rf"[{_INVISIBLE}{_CONTROL}]", r"\\u", r"\\[/=+.-]", r"%(?:25)*[2-7][0-9a-fA-F]", "&#")
-]
-"""One of them is found wherever `_SPELLED` is, in a tenth of the time."""
+_ESCAPED = re.compile(r"\\[u/=+.-]")
+_REFERENCE = re.compile("&#")
+_PERCENT = re.compile(r"%(?:25)*[2-7][0-9a-fA-F]")
 
 _LOOKS_LIKE_A_KEY = re.compile(r"\b(?:(?:sk|gsk|xai|csk|fw|tgp|hf|pk|rk|key)[-_]|AIza|Bearer )[\w*.\-]{6,}")
 _CREDENTIALS = re.compile(r"(?<=://)[^/\s@'\"<>]+@|\b[\w.+-]+:[^/\s:@'\"<>]{3,}@(?=\w)")
@@ -169,7 +168,7 @@ class _PlainForm:
     def __init__(self, text: str) -> None:
         parts, at, length = [], 0, 0
         self._starts, self._origins = [0], [0]
-        spelled = _SPELLED.finditer(text) if any(one.search(text) for one in _QUICKLY) else ()
+        spelled = _SPELLED.finditer(text) if _may_be_spelled(text) else ()
         for match in spelled:
             plain = _plain(match)
             if plain is None:
@@ -196,6 +195,15 @@ class _PlainForm:
         if nearest + 1 < len(self._starts) and self._starts[nearest + 1] == position + 1:
             return self._origins[nearest + 1]
         return self._origins[nearest] + position - self._starts[nearest] + 1
+
+
+def _may_be_spelled(text: str) -> bool:
+    """True wherever `_SPELLED` finds something, in a hundredth of the time."""
+    for mark, spelled in (("\\", _ESCAPED), ("%", _PERCENT), ("&", _REFERENCE)):
+        if mark in text and spelled.search(text):  # `in` looks for one letter as fast as memory is read
+            return True
+    # Printable ASCII, as most JSON is, holds nothing invisible, and that is known at once.
+    return not (text.isascii() and text.isprintable()) and bool(_DROPPED.search(text))
 
 
 def _lower(text: str) -> str:

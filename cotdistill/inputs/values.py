@@ -3,7 +3,7 @@
 import datetime
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from functools import lru_cache
 from typing import Any
@@ -77,7 +77,8 @@ class Fields:
     def __init__(self, raw: Mapping[str, Any]) -> None:
         self.raw = raw
         self.used: set[str] = set()
-        self._names = {simple(name): name for name in reversed(tuple(raw))}
+        self._columns = tuple(raw)
+        self._names = _by_simple_name(self._columns)
 
     def name(self, wanted: str) -> str | None:
         """The column's own name, or None where there is none."""
@@ -118,7 +119,7 @@ class Fields:
 
     def first(self, names: tuple[str, ...]) -> str | None:
         """The first of these columns that has a value, by its own name."""
-        for wanted in names:
+        for wanted in _possible(self._columns, names):
             if self.get(wanted) is not None:
                 return self.name(wanted) or wanted
         return None
@@ -126,3 +127,25 @@ class Fields:
     def names(self) -> dict[str, str]:
         """Every column's own name by its simple name, in the record's order."""
         return dict(reversed(self._names.items()))
+
+
+# Records of one file have few sets of columns between them, and are read in dozens of ways each.
+
+
+@lru_cache(maxsize=256)
+def _by_simple_name(columns: tuple[str, ...]) -> dict[str, str]:
+    return {simple(name): name for name in reversed(columns)}
+
+
+@lru_cache(maxsize=2048)
+def _possible(columns: tuple[str, ...], names: tuple[str, ...]) -> tuple[str, ...]:
+    """Those of `names` that a record with these columns may have a value for: itself, or inside an object."""
+    known = {*columns, *_by_simple_name(columns)}
+    return tuple(name for name in names if any(path in known or simple(path) in known for path in _prefixes(name)))
+
+
+def _prefixes(name: str) -> Iterator[str]:
+    """`a.b.c`, `a.b`, `a`."""
+    while name:
+        yield name
+        name = name.rpartition(".")[0]

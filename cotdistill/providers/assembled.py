@@ -78,7 +78,9 @@ def _trace(body: Body, tagged: _Trace, answer: str) -> _Trace:
     kind: ReasoningKind = "summary" if body.thoughts.summary else "raw"
     if not apart:
         return tagged if tagged.text else _Trace(None, _missing(body, answer), None)
-    one, other = " ".join(apart.split()), " ".join((tagged.text or "").split())
+    if not tagged.text:
+        return _Trace(body.thoughts.text, kind, body.rule)
+    one, other = " ".join(apart.split()), " ".join(tagged.text.split())
     if other in one:
         return _Trace(body.thoughts.text, kind, body.rule)
     if one in other:

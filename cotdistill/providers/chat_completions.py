@@ -149,8 +149,9 @@ _NESTED = ("provider_specific_fields", "additional_kwargs", "model_extra")
 def _trace(message: dict[str, Any], in_content: list[Any]) -> tuple[Thoughts, str | None]:
     """The first field that holds a trace, and its name; a tag inside the content is what a server leaves that was
     started without a reasoning parser, and not looked for here. What others say of the kind holds for all."""
-    found = {name: thoughts(message.get(name), _APART.get(name, "")) for name in _FIELDS}
-    found["thinking part"] = thoughts(in_content, "\n\n")
+    found = {name: thoughts(message[name], _APART.get(name, "")) for name in _FIELDS if name in message}
+    if in_content:
+        found["thinking part"] = thoughts(in_content, "\n\n")
     for name in _NESTED:
         if nested := mapping(message.get(name)):
             inside, rule = _trace(nested, [])

@@ -89,6 +89,8 @@ def word(value: Any) -> str | None:
 
 def count(value: Any) -> int | None:
     """A number of tokens, also where it comes as 12.0 or "12"; None for what is none."""
+    if type(value) is int:
+        return value if value >= 0 else None
     try:
         number = float(value) if isinstance(value, str | int | float) and not isinstance(value, bool) else math.nan
     except (ValueError, OverflowError):

@@ -93,11 +93,17 @@ def _usage(prompt: int | None, output: int | None, reasoning: int | None, cached
 
 def _first(counts: dict[str, Any], *names: str) -> int | None:
     """The first of these that holds a number."""
-    return next((found for name in names if (found := count(counts.get(name))) is not None), None)
+    for name in names:
+        if (found := count(counts.get(name))) is not None:
+            return found
+    return None
 
 
 def _details(usage: dict[str, Any], *names: str) -> dict[str, Any]:
-    return next((found for name in names if (found := mapping(usage.get(name)))), {})
+    for name in names:
+        if found := mapping(usage.get(name)):
+            return found
+    return {}
 
 
 def _money(value: Any) -> Decimal | None:
