@@ -41,6 +41,9 @@ from cotdistill.store.batches import BatchState, Endpoint
 from cotdistill.store.location import store_path
 from cotdistill.students import recorded_files
 
+SHOWN_EVERY_S = 0.1
+"""A progress line costs more than to keep an answer."""
+
 PACKAGES = ("anthropic", "openai", "aiohttp", "genai-prices", "msgspec")
 
 
@@ -175,11 +178,21 @@ async def _ask_missing(
                 raise EnoughError
         missing.follow(job)
 
+    show_at = 0.0
+
     def report(asked: Asked) -> None:
+        nonlocal show_at
+        if loop.time() >= show_at:
+            show_at = loop.time() + SHOWN_EVERY_S
+            show(asked)
+
+    def show(asked: Asked) -> None:
         done = missing.settled + len(asked.failures) if plan.judge else asked.done
         progress.update(done, ", ".join(filter(None, (stored.retrier.describe(), spending.describe()))))
 
-    return await stored.ask_all(missing, got, report)
+    asked = await stored.ask_all(missing, got, report)
+    show(asked)
+    return asked
 
 
 def _say_columns(file: PromptFile, progress: Progress) -> None:
