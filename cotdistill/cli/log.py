@@ -16,9 +16,11 @@ if TYPE_CHECKING:
     from cotdistill.artifacts import Manifest
 
 
-def say(text: object, *, err: bool = False) -> None:
-    """Print for a person or a pipe; every text of a command goes through here, a log's through `progress`."""
-    typer.echo(masked_output(str(text)), err=err)
+def say(text: object, *, err: bool = False, dim: bool = False) -> None:
+    """Print for a person or a pipe; every text of a command goes through here, a log's through `progress`. `dim`: on a
+    terminal."""
+    clean = masked_output(str(text))
+    typer.echo(typer.style(clean, dim=True) if dim else clean, err=err)  # which leaves styles out elsewhere
 
 
 def wants_json(words: Sequence[str]) -> bool:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn
 import typer
 
 from cotdistill import __version__, config, plugins
-from cotdistill.cli import listing, log, mock_teacher, recipes
+from cotdistill.cli import ask, listing, log, mock_teacher, recipes
 from cotdistill.cli.cache import cache
 from cotdistill.cli.help import GroupedCommand, example
 from cotdistill.cli.options import load_env, options_of
@@ -186,6 +186,7 @@ def evaluate(
     _stage("evaluate", console, settings, lambda progress: stage.run(prompts, output, settings, progress))
 
 
+command(epilog=example('cotdistill ask student "What is 12 + 30?" --beside tiny'))(ask.ask)
 recipes.register(app)
 
 

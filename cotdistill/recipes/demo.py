@@ -20,6 +20,7 @@ from cotdistill.artifacts import ArtifactWriter, Manifest
 from cotdistill.artifacts.summary import one_line
 from cotdistill.config import EvaluateConfig, FilterConfig, FinetuneConfig, FormatConfig, GenerateConfig
 from cotdistill.errors import CotDistillError
+from cotdistill.mock.problems import EXAMPLE
 from cotdistill.progress import Progress
 
 TEACHER = "mock:digit-chains"
@@ -121,7 +122,7 @@ def run(demo: Demo, progress: Progress) -> str:
     demo.directory.mkdir(parents=True, exist_ok=True)
     progress.note(
         f"The teacher is simulated: {TEACHER}, a program that solves chains of last-digit operations such as "
-        f"a=6 b=a*3 c=b-9 c? and has a habit of forgetting to borrow."
+        f"{EXAMPLE} and has a habit of forgetting to borrow."
     )
     write_problems(demo)
     manifests = [step.run(progress) for step in demo.teaching()]
@@ -236,11 +237,14 @@ def report(demo: Demo, manifests: Sequence[Manifest], scores: Manifest, seconds:
             f"{arm.finetune.config.max_steps:>6}  {arm.learns_from}"
         )
     steps = [*demo.teaching(), *(arm.finetune for arm in demo.arms()), demo.scoring()]
+    first, _, answers, _ = (arm.finetune.output for arm in demo.arms())
     lines += [
         f"  {'chance':<18}{CHANCE:>9.1%}",
         "",
         "Each step by hand:",
         *(f"  {step.command()}" for step in steps),
+        "",
+        f'Ask one yourself: cotdistill ask {shlex.quote(str(first))} "{EXAMPLE}" --beside {shlex.quote(str(answers))}',
         "",
         f"Files in {demo.directory}/: prompts, responses (every sample), verified and dropped ones with reasons,",
         "training rows, four student directories that plain transformers loads, scores and every judged answer.",

@@ -1,0 +1,108 @@
+"""`cotdistill ask`: a question to a student, or a conversation with it, and beside it with others."""
+
+import sys
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cotdistill.cli import log
+from cotdistill.cli.options import load_env
+from cotdistill.errors import SOME_FAILED, CotDistillError, StoppedError, UsageError
+
+if TYPE_CHECKING:
+    from cotdistill.stages.ask import Conversation, Said
+
+
+def ask(
+    student: Annotated[
+        str,
+        typer.Argument(
+            help="A trained directory, a .gguf file, tiny, smollm2-135m, a hub id, or PROVIDER:MODEL.",
+            metavar="STUDENT",
+            show_default=False,
+        ),
+    ],
+    question: Annotated[
+        str | None,
+        typer.Argument(help="Left out: a conversation, a line of stdin at a time.", metavar="QUESTION"),
+    ] = None,
+    beside: Annotated[
+        list[str] | None, typer.Option(help="Ask this student too. Repeatable.", metavar="STUDENT")
+    ] = None,
+    system: Annotated[str | None, typer.Option(help="System prompt.", metavar="TEXT")] = None,
+    max_output_tokens: Annotated[int, typer.Option(help="Cap for one answer, in tokens.", metavar="N", min=1)] = 512,
+    temperature: Annotated[
+        float | None,
+        typer.Option(help="Sampling temperature (default: greedy, or the server's).", metavar="T", min=0.0),
+    ] = None,
+    base_url: Annotated[str | None, typer.Option(help="Server of PROVIDER:MODEL students.", metavar="URL")] = None,
+) -> None:
+    """Ask a student a question and see its reasoning, or talk to it; beside it, ask its base."""
+    from cotdistill import progress
+    from cotdistill.stages import ask as stage
+
+    if question is not None and not question.strip():
+        raise UsageError("QUESTION: expected a text, got nothing")
+    load_env()
+    asked = [student, *(beside or [])]
+    manner = stage.Manner(system, max_output_tokens, temperature, base_url)
+    with stage.conversations(asked, manner, progress.for_stderr()) as conversations:
+        if question is not None:
+            for conversation in conversations:
+                _show(conversation.ask(question), named=len(conversations) > 1)
+            return
+        failed = _talk(conversations)
+    raise typer.Exit(SOME_FAILED if failed else 0)
+
+
+def _talk(conversations: "Sequence[Conversation]") -> int:
+    """Until the lines end. Returns how many questions got no answer, each of which was said."""
+    failed = 0
+    for line in _lines():
+        for conversation in conversations:
+            try:
+                _show(conversation.ask(line), named=len(conversations) > 1)
+            except StoppedError:
+                raise
+            except CotDistillError as error:
+                failed += 1
+                log.say(f"cotdistill: {error}", err=True)
+    return failed
+
+
+def _lines() -> Iterator[str]:
+    """Questions, one a line, blank ones left out; a person at a terminal is prompted for each."""
+    if not sys.stdin.isatty():
+        sys.stdin.reconfigure(errors="replace")  # type: ignore[union-attr]
+        yield from filter(None, map(str.strip, sys.stdin))
+        return
+    log.say("One question a line; Ctrl-D ends.", err=True)
+    while True:
+        try:
+            line = input("> ").strip()
+        except EOFError:
+            log.say("", err=True)
+            return
+        except KeyboardInterrupt:
+            raise StoppedError("interrupted") from None
+        if line:
+            yield line
+
+
+def _show(said: "Said", *, named: bool) -> None:
+    """The answer on stdout; the trace, dimmed, and what it took on stderr."""
+    reply = said.reply
+    if named:
+        log.say(f"{said.student}:")
+    if reply.reasoning:
+        log.say(reply.reasoning.strip(), err=True, dim=True)
+    log.say(reply.text.strip())
+    took = ["from the store" if said.from_store else f"{said.seconds:.1f} s"]
+    if reply.usage.output_tokens is not None:
+        took.append(f"{reply.usage.output_tokens:,} tokens")
+    if reply.stop_reason == "length":
+        took.append("cut at --max-output-tokens")
+    elif reply.stop_reason != "stop":
+        took.append(f"ended by {reply.stop_reason}{f': {reply.stop_detail}' if reply.stop_detail else ''}")
+    log.say(f"({', '.join(took)})", err=True, dim=True)

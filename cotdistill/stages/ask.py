@@ -1,0 +1,99 @@
+"""Talk to students: each one answers the same questions, in a conversation of its own."""
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from cotdistill import students, teachers
+from cotdistill.dispatch.asking import Job, Limits
+from cotdistill.dispatch.lookup import Answer
+from cotdistill.dispatch.session import Session
+from cotdistill.dispatch.stored import Terms
+from cotdistill.errors import CotDistillError, UsageError
+from cotdistill.pricing import Prices
+from cotdistill.progress import Progress
+from cotdistill.providers.types import Reply, Request, Teacher
+from cotdistill.records import Message, Prompt
+from cotdistill.stages.evaluate.answers import DAY_S, costs
+from cotdistill.store.location import store_path
+
+
+@dataclass(frozen=True)
+class Manner:
+    """How all of them are asked; `temperature` None for greedy answers, or a server's own default."""
+
+    system: str | None = None
+    max_output_tokens: int = 512
+    temperature: float | None = None
+    base_url: str | None = None
+
+
+@dataclass(frozen=True)
+class Said:
+    """One answer. `seconds` it took, the loading of the student left out."""
+
+    student: str
+    reply: Reply
+    seconds: float
+    from_store: bool
+
+
+class Conversation:
+    """What one student was asked and has answered so far."""
+
+    def __init__(self, session: Session, student: str, manner: Manner) -> None:
+        """Loads the student, or finds its server. Raises CotDistillError where it cannot."""
+        self.student, self._manner, self._session = student, manner, session
+        teacher = _teacher(student, manner)
+        local = teacher.provider == "local"
+        terms = Terms(
+            Prices(teacher.provider, teacher.model),
+            Limits(teacher.concurrency, at_once=local),
+            timeout_s=DAY_S if local else 600,
+        )
+        self._stored = session.open(teacher, terms, free=not costs(student))
+        self._turns: tuple[Message, ...] = (Message(role="system", content=manner.system),) if manner.system else ()
+
+    def ask(self, question: str) -> Said:
+        """Raises CotDistillError where there is no answer; the question then is no part of the conversation."""
+        turns = (*self._turns, Message(role="user", content=question))
+        request = Request(turns, self._manner.max_output_tokens, self._manner.temperature)
+        job = self._stored.job(Prompt(id="asked", messages=turns), 0, request)
+        began = time.monotonic()
+        answer, is_new = self._stored.find(job, retry_truncated=True), False
+        if answer is None:
+            answer, is_new = self._buy(job), True
+        self._turns = (*turns, Message(role="assistant", content=answer.reply.text))
+        return Said(self.student, answer.reply, time.monotonic() - began, not is_new)
+
+    def _buy(self, job: Job) -> Answer:
+        found: list[Answer] = []
+
+        async def got(job: Job, answer: Answer, bought: bool) -> None:
+            found.append(answer)
+
+        asked = self._session.run(self._stored.ask_all(iter([job]), got))
+        for failure in asked.failures.values():
+            raise CotDistillError(f"{self.student}: {failure.message}")
+        return found[0]
+
+
+@contextmanager
+def conversations(asked: Sequence[str], manner: Manner, progress: Progress) -> Iterator[list[Conversation]]:
+    """One with each student, all loaded. Answers that cost money go through the store, like those of evaluate.
+
+    Raises UsageError for a student there is not, or that is given twice."""
+    if twice := next((one for one in asked if asked.count(one) > 1), None):
+        raise UsageError(f"student {twice!r} is given twice")
+    store = store_path() if any(map(costs, asked)) else None
+    with Session.on(store, None, None, progress, "ask") as session:
+        yield [Conversation(session, student, manner) for student in asked]
+
+
+def _teacher(student: str, manner: Manner) -> Teacher:
+    if teachers.is_teacher(student):
+        return teachers.build(student, manner.base_url)
+    name = student.removeprefix("local:")
+    students.need_packages(name)
+    return teachers.on_this_machine(name)

@@ -1,0 +1,87 @@
+"""Talking to students, over real HTTP to the simulated teacher and with the embedded student."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from cotdistill.errors import DONE, SOME_FAILED, UsageError
+from cotdistill.mock.problems import EXAMPLE, parse
+from cotdistill.mock.server import running
+from cotdistill.mock.solver import solve
+from cotdistill.mock.sources import Scripted
+from cotdistill.mock.teacher import ServerConfig
+from cotdistill.progress import Silent
+from cotdistill.stages import ask
+from tests.background import in_background
+from tests.conftest import cotdistill
+
+
+@pytest.fixture
+def recorded(tmp_path: Path) -> str:
+    """A simulated student whose second answer depends on the first turn."""
+    turns = [
+        {"role": "user", "content": "I am Ana."},
+        {"role": "assistant", "content": "Hello!"},
+        {"role": "user", "content": "Who am I?"},
+        {"role": "assistant", "content": "Ana"},
+    ]
+    lines = [{"messages": turns[:2]}, {"messages": turns, "reasoning": "I am told: Ana."}]
+    (tmp_path / "chat.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    return f"mock:{tmp_path / 'chat.jsonl'}"
+
+
+def test_the_answer_is_on_stdout_and_trace_time_and_tokens_are_on_stderr() -> None:
+    problem = parse(EXAMPLE)
+    assert problem is not None
+    trace, answer = solve(problem, 0)
+    done = cotdistill("ask", "mock:digit-chains", EXAMPLE)
+    assert (done.returncode, done.stdout) == (DONE, f"{answer}\n"), done.stderr
+    said, took = done.stderr.splitlines()
+    assert said == trace and took.startswith("(") and took.endswith(" tokens)")
+    assert "\x1b" not in done.stdout + done.stderr
+
+
+def test_a_conversation_reads_lines_and_remembers_its_turns(recorded: str) -> None:
+    command = [sys.executable, "-m", "cotdistill", "ask", recorded]
+    done = subprocess.run(command, input="I am Ana.\n\n  Who am I?\n", capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (DONE, "Hello!\nAna\n"), done.stderr
+
+
+def test_each_student_has_a_conversation_of_its_own(recorded: str) -> None:
+    with ask.conversations([recorded, "mock:digit-chains"], ask.Manner(), Silent()) as (first, second):
+        assert first.ask("I am Ana.").reply.text == "Hello!"
+        assert second.ask("a=1 b=a+1 b?").reply.text == "2"
+        said = first.ask("Who am I?")
+        assert (said.reply.text, said.reply.reasoning, said.from_store) == ("Ana", "I am told: Ana.", False)
+
+
+def test_a_student_that_is_paid_for_is_not_paid_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-test-of-ask")
+    with in_background(running(ServerConfig(source=Scripted()))) as url:
+        manner = ask.Manner(base_url=f"{url}/v1")
+        for known in (False, True):
+            with ask.conversations(["openai:gpt-5-mini"], manner, Silent()) as (student,):
+                said = student.ask("a=1 b=a+1 b?")
+                assert (said.reply.text, said.from_store) == ("2", known)
+
+
+def test_a_question_without_an_answer_is_said_and_the_conversation_goes_on() -> None:
+    pytest.importorskip("trl", reason="the train extra is not installed")
+    command = [sys.executable, "-m", "cotdistill", "ask", "tiny", "--max-output-tokens", "3"]
+    done = subprocess.run(command, input="a" * 3000 + "\nhi\n", capture_output=True, text=True)
+    assert done.returncode == SOME_FAILED
+    assert "tiny: the prompt has 3003 tokens, tiny reads 2048" in done.stderr
+    assert "3 tokens, cut at --max-output-tokens" in done.stderr, "the second question was answered"
+
+
+def test_a_student_given_twice_and_an_empty_question_are_slips() -> None:
+    with (
+        pytest.raises(UsageError, match="'tiny' is given twice"),
+        ask.conversations(["tiny", "tiny"], ask.Manner(), Silent()),
+    ):
+        pass
+    done = cotdistill("ask", "mock:digit-chains", " ")
+    assert (done.returncode, "expected a text" in done.stderr) == (2, True)
