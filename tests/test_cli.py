@@ -36,6 +36,12 @@ HEAVY = [
     "sympy",
     "rich",
     "genai_prices",
+    "asyncio",
+    "logging",
+    "html",
+    "sqlite3",
+    "cotdistill.reasoning",
+    "cotdistill.students",
 ]
 
 

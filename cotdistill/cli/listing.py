@@ -2,17 +2,10 @@
 
 from collections.abc import Iterator
 
-from cotdistill import plugins, students
+from cotdistill import plugins
 from cotdistill.inputs import templates
 
 KINDS = (*plugins.FOLDERS, "students", "templates")
-
-_STUDENTS = {
-    "tiny": "A model of random weights that a CPU trains in minutes, for digit chains.",
-    students.SMOLLM2: f"{students.SMOLLM2_HUB_ID}: small, and trains on a CPU.",
-    "NAME/MODEL": "Any causal language model of the hub with a chat template.",
-    "DIR, FILE.gguf": "A model on this disk: what finetune wrote, a download, a quantized file.",
-}
 
 
 def lines(kind: str) -> Iterator[str]:
@@ -23,7 +16,7 @@ def lines(kind: str) -> Iterator[str]:
 
 def _entries(kind: str) -> Iterator[tuple[str, str, list[str]]]:
     if kind == "students":
-        yield from ((name, summary, []) for name, summary in _STUDENTS.items())
+        yield from ((name, summary, []) for name, summary in _students().items())
     elif kind == "templates":
         for name in templates.names():
             text = (templates.FOLDER / f"{name}.md").read_text(encoding="utf-8")
@@ -32,3 +25,14 @@ def _entries(kind: str) -> Iterator[tuple[str, str, list[str]]]:
         for name in plugins.names(kind):
             summary, options = plugins.describe(kind, name)
             yield name, summary, [] if kind == "teachers" else options  # set by options of generate
+
+
+def _students() -> dict[str, str]:
+    from cotdistill import students
+
+    return {
+        "tiny": "A model of random weights that a CPU trains in minutes, for digit chains.",
+        students.SMOLLM2: f"{students.SMOLLM2_HUB_ID}: small, and trains on a CPU.",
+        "NAME/MODEL": "Any causal language model of the hub with a chat template.",
+        "DIR, FILE.gguf": "A model on this disk: what finetune wrote, a download, a quantized file.",
+    }

@@ -5,6 +5,7 @@ import inspect
 import types
 import typing
 from collections.abc import Callable
+from functools import cache
 from typing import Annotated, Any
 
 import typer
@@ -16,6 +17,7 @@ from cotdistill.inputs import templates
 from cotdistill.masking import add_unsent_secrets
 
 
+@cache
 def _names() -> dict[str, str]:
     """What `{filters}` and its like in a help line stand for: the folder as it is now."""
     listed = {folder: ", ".join(plugins.names(folder)) for folder in plugins.FOLDERS}

@@ -6,7 +6,6 @@ from functools import singledispatch
 from typing import Any
 
 from cotdistill.config.stages import EvaluateConfig, FilterConfig, FinetuneConfig, FormatConfig, GenerateConfig
-from cotdistill.reasoning.marks import own_tags
 
 Problems = Iterator[tuple[str, str]]
 
@@ -46,6 +45,8 @@ def broken_conditions(config: Any) -> Problems:
 
 @broken_conditions.register
 def _generate(config: GenerateConfig) -> Problems:
+    from cotdistill.reasoning.marks import own_tags  # not for --help
+
     try:
         own_tags(config.think_tags)
     except ValueError as error:
