@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 BATCHED = ("anthropic", "openai", "openai_responses")
 """Teachers with a Batch API, at half the price."""
 
+FREE = {"mock": "none, the teacher is simulated", "local": "none, the teacher runs here"}
+"""Teachers that nobody is paid for, and what an estimate says of their cost."""
+
 _PER_MILLION = Decimal(1_000_000)
 _ONE_EACH = Usage(input_tokens=1, output_tokens=1)
 

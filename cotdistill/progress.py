@@ -69,32 +69,45 @@ class Lines:
         self._label = ""
         self._total: int | None = None
         self._begun = self._due = 0.0
+        self._first: tuple[float, int] | None = None
 
     def begin(self, label: str, total: int | None) -> None:
         self._label, self._total = label, total
         self._begun = time.monotonic()
         self._due = self._begun + LINE_EVERY_S
+        self._first = None
 
     def update(self, done: int, detail: str = "") -> None:
         now = time.monotonic()
+        if done and self._first is None:
+            self._first = now, done
         if now < self._due:
             return
         self._due = now + LINE_EVERY_S
-        rate = done / max(now - self._begun, 1e-3)
+        rate = self._rate(now, done)
         total = self._total if self._total is None else max(self._total, done)  # what was to do may turn out more
-        left_s = round((total - done) / rate) if total is not None and done else None
+        left_s = round((total - done) / rate) if total is not None and rate else None
         of = f"/{total}" if total is not None else ""
+        speed = f", {rate:.1f}/s" if rate is not None else ""
         left = f", {timedelta(seconds=left_s)} left" if left_s is not None else ""
         self._write(
-            f"{self._label}: {done}{of}, {rate:.1f}/s{left}  {detail}".rstrip(),
+            f"{self._label}: {done}{of}{speed}{left}  {detail}".rstrip(),
             stage=self._label,
             task=self._label,
             done=done,
             total=total,
-            per_s=round(rate, 2),
+            per_s=round(rate, 2) if rate is not None else None,
             left_s=left_s,
             detail=detail,
         )
+
+    def _rate(self, now: float, done: int) -> float | None:
+        """Since the first was done: what came before it (a model that loads, a first connection) comes once. None until
+        a second is done, for by one alone the rest would seem to take hours."""
+        if self._first is None or done <= self._first[1]:
+            return None
+        began, had = self._first
+        return (done - had) / max(now - began, 1e-3)
 
     def note(self, message: str) -> None:
         self._write(message)

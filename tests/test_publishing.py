@@ -9,6 +9,8 @@ import msgspec
 import pytest
 
 from cotdistill import artifacts, students
+from cotdistill.errors import UsageError
+from cotdistill.publishing.hub import check_name
 from cotdistill.stages.format.features import Features
 from cotdistill.students import load
 from tests.conftest import cotdistill, make_judged, make_prompt
@@ -260,6 +262,15 @@ def test_a_dry_run_of_push_says_what_would_go(tmp_path: Path) -> None:
     formatted(tmp_path)
     done = cotdistill("push", tmp_path, "me/sums", "--dry-run", HF_ENDPOINT="http://127.0.0.1:9")
     assert (done.returncode, "data set, 2 files" in done.stderr) == (0, True), done.stderr
+
+
+@pytest.mark.parametrize(
+    ("repository", "problem"),
+    [("sums", "the owner is missing"), ("me/my sums", "alphanumeric"), ("me/sums/x", "OWNER/NAME"), ("me/a--b", "--")],
+)
+def test_a_dry_run_of_push_finds_a_name_that_the_hub_would_not_take(repository: str, problem: str) -> None:
+    with pytest.raises(UsageError, match=problem):
+        check_name(repository)
 
 
 def test_a_directory_of_neither_kind_is_not_pushed(tmp_path: Path) -> None:

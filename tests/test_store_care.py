@@ -107,6 +107,16 @@ CREATE TABLE not_our_batches (shard TEXT NOT NULL, batch TEXT NOT NULL);
 """
 
 
+def test_simulated_answers_cost_nothing_and_are_not_of_unknown_cost(tmp_path: Path) -> None:
+    (tmp_path / "p.jsonl").write_text('{"question": "2+2?", "answer": "4"}\n{"question": "3+3?", "answer": "6"}\n')
+    done = cotdistill(
+        "generate", tmp_path / "p.jsonl", "-o", tmp_path / "r.jsonl", "--teacher", f"mock:{tmp_path / 'p.jsonl'}"
+    )
+    assert done.returncode == 0, done.stderr
+    (share,) = this_month()
+    assert (share.attempts, share.unpriced) == (2, 0), "nobody is paid for them"
+
+
 @pytest.mark.parametrize("left", ["", BATCHES_ALONE])
 def test_an_empty_file_becomes_a_store_and_so_does_one_with_the_tables_of_batches_alone(
     tmp_path: Path, left: str

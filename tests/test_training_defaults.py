@@ -54,7 +54,7 @@ def test_a_dry_run_says_the_reason_of_each_choice(tmp_path: Path) -> None:
     rows = write(tmp_path / "train.jsonl", chain_rows(8))
     finetune.run(rows, tmp_path / "student", FinetuneConfig(student="tiny", dry_run=True), progress)
     assert progress.notes[:3] == [
-        "batch_size 8: one pass over 8 rows then has 1 steps",
+        "batch_size 8: steps in one pass over the rows (8): 1",
         "epochs 60: 60 steps; few rows are read more often, many rows 3 times",
         "learning_rate 0.003: a student of 0.1 M random weights",
     ]

@@ -127,11 +127,15 @@ def cache_spent(
         return
     width = max((len(share.name) for share in shares), default=0)
     for share in shares:
-        unknown = f"  and {share.unpriced:,} of unknown cost" if share.unpriced else ""
+        unknown = f", {_of(share.unpriced, share.attempts)} of unknown cost" if share.unpriced else ""
         unknown += f", at most {share.worst_usd:.4f} USD" if share.unpriced and share.worst_usd else ""
         log.say(f"{share.name:<{width}} {share.cost_usd:>12.4f} USD {share.attempts:>10,} answers{unknown}")
     total = sum((share.cost_usd for share in shares), Decimal(0))
     log.say(f"{chosen:%Y-%m}: {total:.4f} USD", err=True)
+
+
+def _of(part: int, whole: int) -> str:
+    return "all" if part == whole else f"{part:,} of them"
 
 
 def _store_path(path: Path | None) -> Path:

@@ -129,6 +129,7 @@ def push(
     """Send a student or a data set, with its card, to the Hugging Face hub."""
     from cotdistill.publishing import hub
 
+    hub.check_name(repository)
     load_env()
     upload = hub.prepare(directory, lambda words: log.say(words, err=True))
     kind = {"dataset": "data set"}.get(upload.kind, upload.kind)

@@ -51,7 +51,7 @@ class Filter:
     def __post_init__(self) -> None:
         missing = [path for path in self._paths() if not Path(path).is_file()]
         if missing:
-            raise ValueError(f"no evaluation file {missing[0]!r}")
+            raise ValueError(f"no evaluation file {missing[0]!r}; give the path of one (--against)")
         for path in self._paths():
             for _ in _entries(Path(path)):  # a line that cannot be read ends the run before it begins
                 pass

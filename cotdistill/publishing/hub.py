@@ -12,6 +12,8 @@ from cotdistill.artifacts.manifest import Listing, listing
 from cotdistill.errors import AccountError, CotDistillError, UsageError
 from cotdistill.publishing import data_set_card
 
+_NEEDS = "pushing needs the extra train: pip install 'cotdistill[train]'"
+
 
 @dataclass(frozen=True)
 class Upload:
@@ -84,6 +86,23 @@ def _has_local_base(adapter: Path) -> bool:
     return Path(base).is_absolute() or Path(base).exists()
 
 
+def check_name(repository: str) -> None:
+    """Raises UsageError for what the hub would not take as OWNER/NAME, so that a dry run finds it already.
+
+    The hub would take a NAME alone as well, but then a slip puts a student where it was not looked for."""
+    try:
+        from huggingface_hub.errors import HFValidationError
+        from huggingface_hub.utils import validate_repo_id
+    except ImportError:
+        raise CotDistillError(_NEEDS) from None
+    try:
+        validate_repo_id(repository)
+    except HFValidationError as error:
+        raise UsageError(f"{repository!r}: expected OWNER/NAME, such as me/sums. {error}") from None
+    if "/" not in repository:
+        raise UsageError(f"{repository!r}: expected OWNER/NAME, such as me/sums; the owner is missing")
+
+
 def push(upload: Upload, repository: str, *, public: bool, message: str) -> str:
     """Upload in one commit; gives the page's address.
 
@@ -97,7 +116,7 @@ def push(upload: Upload, repository: str, *, public: bool, message: str) -> str:
         from huggingface_hub.errors import HfHubHTTPError, HFValidationError, OfflineModeIsEnabled
         from huggingface_hub.utils.tqdm import disable_progress_bars
     except ImportError:
-        raise CotDistillError("pushing needs the extra train: pip install 'cotdistill[train]'") from None
+        raise CotDistillError(_NEEDS) from None
     if not get_token():
         raise AccountError("no token for the hub: set HF_TOKEN in the environment or .env, or run `hf auth login`")
     disable_progress_bars()

@@ -249,5 +249,9 @@ def report(demo: Demo, manifests: Sequence[Manifest], scores: Manifest, seconds:
         f"Files in {demo.directory}/: prompts, responses (every sample), verified and dropped ones with reasons,",
         "training rows, four student directories that plain transformers loads, scores and every judged answer.",
         f"Took {seconds:.0f} s.",
+        "",
+        "Next, a page to look through the traces, and a recipe for prompts of your own:",
+        f"  cotdistill report {demo.directory} -o report.html",
+        "  cotdistill init mine",
     ]
     return "\n".join(lines)

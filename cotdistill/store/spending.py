@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from cotdistill.errors import CotDistillError, UsageError
-from cotdistill.pricing import Billed, Prices
+from cotdistill.pricing import FREE, Billed, Prices
 from cotdistill.providers.types import BadReplyError, Teacher
 from cotdistill.records import money
 from cotdistill.store.database import Database, unpacked
@@ -128,8 +128,9 @@ def spent_by(store: Path, month: datetime, groups: Sequence[str]) -> list[Share]
             share = shares[" ".join(names[group] for group in groups)]
             share.attempts += 1
             share.cost_usd += Decimal(cost or 0)
-            share.unpriced += cost is None
-            share.worst_usd += Decimal(worst or 0) if cost is None else 0
+            unpriced = cost is None and provider not in FREE
+            share.unpriced += unpriced
+            share.worst_usd += Decimal(worst or 0) if unpriced else 0
     finally:
         database.close()
     for name, share in shares.items():

@@ -38,7 +38,7 @@ def choose(config: FinetuneConfig, rows: int, width: int) -> tuple[FinetuneConfi
     if batch_size is None:
         batch_size = next((size for size in BATCH_SIZES if rows / size >= STEPS_A_PASS), BATCH_SIZES[-1])
         steps = math.ceil(rows / batch_size)
-        choices.append(Choice("batch_size", batch_size, f"one pass over {rows} rows then has {steps} steps"))
+        choices.append(Choice("batch_size", batch_size, f"steps in one pass over the rows ({rows:,}): {steps:,}"))
     epochs = config.epochs
     if epochs is None:
         epochs = float(_passes(config, rows, batch_size))

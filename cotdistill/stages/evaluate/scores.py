@@ -151,11 +151,11 @@ def _share(part: int, whole: int) -> float:
 
 
 def in_words(student: str, baseline: str, found: Mapping[str, Any]) -> str:
-    """ "student against base: +12.0 points; of 100 prompts 15 only student has right, 3 only base; p = 0.008"."""
+    """ "student against base: +12.0 points; of 100 prompts, student alone is right on 15, base alone on 3; p = 0.008"."""
     chance = "" if found["p_value"] < 0.05 else ", which may be chance"
     kept = f", {found['retention']:.0%} of its accuracy" if "retention" in found else ""
     return (
-        f"{student} against {baseline}: {found['difference'] * 100:+.1f} points{kept}; of {found['n']} prompts "
-        f"{found['only_student']} only {student} has right, {found['only_baseline']} only {baseline}; "
+        f"{student} against {baseline}: {found['difference'] * 100:+.1f} points{kept}; of {found['n']} prompts, "
+        f"{student} alone is right on {found['only_student']}, {baseline} alone on {found['only_baseline']}; "
         f"p = {found['p_value']:.2g}{chance}"
     )

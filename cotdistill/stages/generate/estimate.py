@@ -7,7 +7,7 @@ from typing import Any
 
 from cotdistill.dispatch.asking import Job
 from cotdistill.dispatch.budget import Worst
-from cotdistill.pricing import BATCHED, Prices
+from cotdistill.pricing import BATCHED, FREE, Prices
 from cotdistill.records import Usage
 from cotdistill.stages.generate.plan import Answers, Plan
 from cotdistill.stages.verification import Judge
@@ -120,8 +120,7 @@ class Survey:
         for name, usage in costs.items():
             cost = self.prices.cost(usage)
             if cost is None:
-                free = {"mock": "none, the teacher is simulated", "local": "none, the teacher runs here"}
-                results["cost"] = free.get(self.prices.provider, "unknown; give --price-in and --price-out")
+                results["cost"] = FREE.get(self.prices.provider, "unknown; give --price-in and --price-out")
                 continue
             results[name] = f"{cost:.2f}"
             if self.prices.provider in BATCHED:
