@@ -210,7 +210,7 @@ def own_prompts(tmp_path: Path, *items: Any) -> Path:
             [{"question": "q"}],
             ("--teacher", "openai:m", "--base-url", "http://127.0.0.1:9/v1"),
             1,
-            r"cannot connect: .*127\.0\.0\.1:9.*Is the server running",
+            r"cannot connect to 127\.0\.0\.1:9: Connection refused\. Is the server running",
         ),
     ],
 )

@@ -13,8 +13,10 @@ from typing import Any
 
 import pytest
 
+from cotdistill import teachers
 from cotdistill.config import GenerateConfig
 from cotdistill.errors import CotDistillError
+from cotdistill.pricing import Prices
 from cotdistill.progress import Silent
 from cotdistill.stages import generate
 from cotdistill.store import admin, spending
@@ -115,6 +117,10 @@ def test_simulated_answers_cost_nothing_and_are_not_of_unknown_cost(tmp_path: Pa
     assert done.returncode == 0, done.stderr
     (share,) = this_month()
     assert (share.attempts, share.unpriced) == (2, 0), "nobody is paid for them"
+    teacher = teachers.build(f"mock:{tmp_path / 'p.jsonl'}", None)
+    assert spending.spent_since(default_path(), 0, teacher, Prices(teacher.provider, teacher.model)) == 0, (
+        "a month has a sum"
+    )
 
 
 @pytest.mark.parametrize("left", ["", BATCHES_ALONE])

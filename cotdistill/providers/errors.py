@@ -4,9 +4,10 @@
 refused with is weighed in `dispatch/refusals.py`.
 """
 
+import os
 from datetime import UTC, datetime, timedelta, timezone
 from types import ModuleType
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from cotdistill.masking import masked_message
 from cotdistill.providers.error_body import Problem, problem_in
@@ -14,6 +15,9 @@ from cotdistill.providers.error_codes import VAGUE_STATUSES, Meaning, meaning_of
 from cotdistill.providers.http import ElsewhereError
 from cotdistill.providers.rate_limits import rate_limits, reset_s, retry_after_s
 from cotdistill.providers.types import BadReplyError, Failure
+
+if TYPE_CHECKING:
+    import aiohttp
 
 MOST_LETTERS = 300
 """Of a server's words in a message."""
@@ -133,11 +137,22 @@ def _connection(error: Exception, *, timed_out: bool) -> Failure:
             words = f"the server redirects to {where}; if that is right, give it as --base-url"
             return Failure("account", words, address=True)
         if isinstance(cause, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError):
-            return Failure("unreachable", f"cannot connect: {clean(str(cause))}")
+            return Failure("unreachable", clean(_unreached(cause)))
         cause = cause.__cause__
     if timed_out:
         return Failure("retry", "the server did not answer in time", push_back="lost")
     return Failure("retry", f"connection lost: {clean(str(error.__cause__ or error))}", push_back="lost")
+
+
+def _unreached(cause: "aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError") -> str:
+    """Where, and the system's own words; aiohttp's name an address twice, and a TLS default that nobody set."""
+    import aiohttp
+
+    if not isinstance(cause, aiohttp.ClientConnectorError) or isinstance(cause, aiohttp.ClientSSLError):
+        return f"cannot connect: {cause}"
+    number = cause.errno or 0  # a failed look-up of a name has a negative one, with words of its own
+    reason = os.strerror(number) if number > 0 else cause.strerror or cause.os_error
+    return f"cannot connect to {cause.host}:{cause.port}: {reason}"
 
 
 def clean(text: str) -> str:

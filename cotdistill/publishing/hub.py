@@ -92,7 +92,7 @@ def check_name(repository: str) -> None:
     The hub would take a NAME alone as well, but then a slip puts a student where it was not looked for."""
     try:
         from huggingface_hub.errors import HFValidationError
-        from huggingface_hub.utils import validate_repo_id
+        from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]
     except ImportError:
         raise CotDistillError(_NEEDS) from None
     try:

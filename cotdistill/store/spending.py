@@ -94,6 +94,8 @@ def _costs(database: Database, moment: float, teacher: Teacher, prices: Prices, 
             # Bought when its price was not known, or before there was a ledger.
             billed = _read(teacher, unpacked(raw, f"{database.path}: {key} {sample}"))
             usd = prices.charge(billed, batch=bool(batch))
+        if usd is None and provider in FREE:
+            usd = Decimal(0)
         if usd is None and worst is None and raw is not None:
             raise CotDistillError(
                 f"max_cost_per_month: the price of {model!r} is not known; give price_in and price_out"

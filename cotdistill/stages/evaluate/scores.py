@@ -151,7 +151,7 @@ def _share(part: int, whole: int) -> float:
 
 
 def in_words(student: str, baseline: str, found: Mapping[str, Any]) -> str:
-    """ "student against base: +12.0 points; of 100 prompts, student alone is right on 15, base alone on 3; p = 0.008"."""
+    """ "student against base: +12 points; of 100 prompts, student alone is right on 15, base alone on 3; p = 0.008"."""
     chance = "" if found["p_value"] < 0.05 else ", which may be chance"
     kept = f", {found['retention']:.0%} of its accuracy" if "retention" in found else ""
     return (
