@@ -7,6 +7,7 @@ file that the command did not write itself (`outputs`).
 
 from cotdistill.artifacts.files import ArtifactWriter as ArtifactWriter
 from cotdistill.artifacts.files import FileInfo as FileInfo
+from cotdistill.artifacts.files import ForeignFile as ForeignFile
 from cotdistill.artifacts.files import sha256 as sha256
 from cotdistill.artifacts.files import write_whole as write_whole
 from cotdistill.artifacts.lock import lock as lock

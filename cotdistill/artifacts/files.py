@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 import msgspec
 
@@ -115,6 +115,25 @@ class PartialFile:
             pass
         finally:
             self.partial.unlink(missing_ok=True)
+
+
+class ForeignFile(PartialFile):
+    """`path.partial`, that a library or a program fills by its name."""
+
+    def finish(self) -> FileInfo:
+        self._file.close()
+        with _explained(self.path), self.partial.open("rb") as file:
+            os.fsync(file.fileno())
+            return FileInfo(path=str(self.path), sha256=hashlib.file_digest(file, "sha256").hexdigest())
+
+
+class Publishable(Protocol):
+    """A file that is written, and has its name to come."""
+
+    path: Path
+
+    def finish(self) -> FileInfo: ...
+    def place(self) -> None: ...
 
 
 class ArtifactWriter:

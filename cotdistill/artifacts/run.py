@@ -11,7 +11,7 @@ import msgspec
 
 from cotdistill import __version__, plugins
 from cotdistill.artifacts import outputs
-from cotdistill.artifacts.files import ArtifactWriter, FileInfo, PartialFile, partial, write_whole
+from cotdistill.artifacts.files import FileInfo, PartialFile, Publishable, partial, write_whole
 from cotdistill.artifacts.kinds import check_kind
 from cotdistill.artifacts.lock import is_lock, lock, lock_path, now
 from cotdistill.artifacts.manifest import Manifest, input_info, manifest_of, manifest_path, plain, written_before
@@ -68,7 +68,7 @@ class Run:
 
     def publish(
         self,
-        writers: Iterable[ArtifactWriter],
+        writers: Iterable[Publishable],
         *,
         counts: Mapping[str, int],
         beside: Sequence[FileInfo] = (),

@@ -73,6 +73,11 @@ def generation_prompt(tokenizer: Any, messages: Sequence[Mapping[str, str]]) -> 
     return _template(tokenizer, messages, add_generation_prompt=True)
 
 
+def whole_text(tokenizer: Any, messages: Sequence[Mapping[str, str]]) -> str:
+    """A conversation without a prompt for the next answer. Raises ValueError as `generation_prompt` does."""
+    return _template(tokenizer, messages)
+
+
 def opens_think(prompt: str) -> bool:
     """Whether the template has opened the trace already, so that the student begins inside it."""
     return prompt.rstrip().endswith(_THINK)

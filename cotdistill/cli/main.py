@@ -187,6 +187,22 @@ def evaluate(
 
 
 command(epilog=example('cotdistill ask student "What is 12 + 30?" --beside tiny'))(ask.ask)
+
+
+@command(epilog=example("cotdistill export student -o student.gguf --to gguf --quantize q8_0"))
+@options_of(config.ExportConfig, Console)
+def export(
+    student: Annotated[str, _argument("A directory that finetune wrote, or any other student.", "STUDENT_DIR")],
+    output: Output,
+    settings: config.ExportConfig,
+    console: Console,
+) -> None:
+    """Write a student as one file for llama.cpp and Ollama, read it back and ask it."""
+    from cotdistill.stages import export as stage
+
+    _stage("export", console, settings, lambda progress: stage.run(student, output, settings, progress))
+
+
 recipes.register(app)
 
 

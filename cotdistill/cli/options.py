@@ -21,7 +21,12 @@ from cotdistill.masking import add_unsent_secrets
 def _names() -> dict[str, str]:
     """What `{filters}` and its like in a help line stand for: the folder as it is now."""
     listed = {folder: ", ".join(plugins.names(folder)) for folder in plugins.FOLDERS}
+    listed |= {f"{takes}_exports": _typed("exports", takes) for takes in ("student", "rows", "prompts")}
     return {**listed, "templates": ", ".join(templates.names())}
+
+
+def _typed(folder: str, method: str) -> str:
+    return ", ".join(name.replace("_", "-") for name in plugins.names(folder, method))
 
 
 def options_of(*configs: type[Any]) -> Callable[[Callable[..., None]], Callable[..., None]]:

@@ -9,12 +9,20 @@ from typing import Any
 
 from cotdistill.config.conditions import MixShare, broken_conditions
 from cotdistill.config.options import REQUIRED, option, required, wrong_values
-from cotdistill.config.stages import EvaluateConfig, FilterConfig, FinetuneConfig, FormatConfig, GenerateConfig
+from cotdistill.config.stages import (
+    EvaluateConfig,
+    ExportConfig,
+    FilterConfig,
+    FinetuneConfig,
+    FormatConfig,
+    GenerateConfig,
+)
 from cotdistill.errors import UsageError
 
 __all__ = [
     "REQUIRED",
     "EvaluateConfig",
+    "ExportConfig",
     "FilterConfig",
     "FinetuneConfig",
     "FormatConfig",

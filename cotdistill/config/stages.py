@@ -197,8 +197,8 @@ class FormatConfig:
     show: Number = option(
         0, "With --student: print the first N rows, trained tokens highlighted.", "N", panel="Student"
     )
-    export: tuple[Literal["llama-factory", "axolotl"], ...] = option(
-        (), "Write settings for this trainer too. Repeatable.", panel="Output"
+    export: tuple[Text, ...] = option(
+        (), "Write settings for this trainer too: {rows_exports}. Repeatable.", "SPEC", panel="Output"
     )
     skip_bad: bool = option(False, "Set unreadable lines aside instead of stopping.", panel="Output")
     allow_modified: bool = option(False, "Accept an input that was edited after its manifest.", panel="Output")
@@ -340,9 +340,29 @@ class EvaluateConfig:
     write_weak: Text | None = option(
         None, "Write the prompts that the student gets wrong, to generate more.", "FILE", panel="Output"
     )
-    export: Literal["lm-eval"] | None = option(
-        None, "Write a task for lm-evaluation-harness too.", panel="Output", rare=True
+    export: Text | None = option(
+        None, "Write the prompts for this harness too: {prompts_exports}.", "SPEC", panel="Output", rare=True
     )
+    allow_modified: bool = option(
+        False, "Accept an input that was edited after its manifest.", panel="Output", rare=True
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExportConfig:
+    to: Text = option("gguf", "What to write: {student_exports}.", "SPEC", panel="Output")
+    quantize: Text | None = option(
+        None, "Type of the weights: f16, bf16, q8_0, q4_0 …; q4_k_m and its like by llama.cpp.", "TYPE", panel="Output"
+    )
+    prompts: Text | None = option(
+        None,
+        "Questions that student and file are both asked (default: the student's first training rows).",
+        "FILE",
+        panel="Output",
+        names="prompts",
+    )
+    max_output_tokens: Count = option(64, "Cap for each of these answers, in tokens.", "N", panel="Output")
+    threads: Count | None = option(None, "CPU threads (default: 1 for tiny, else all).", "N", panel="Speed", rare=True)
     allow_modified: bool = option(
         False, "Accept an input that was edited after its manifest.", panel="Output", rare=True
     )

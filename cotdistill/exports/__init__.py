@@ -1,1 +1,91 @@
-"""Students and rows for other programs: trainers, harnesses."""
+"""Exports: one file each; `--export FILENAME` and `--to FILENAME:option=value` find it. Students, rows and prompts for
+other programs: runtimes, trainers, harnesses.
+
+What an export takes is the method that it has: `student` (the command export), `rows` (format), `prompts` (evaluate).
+"""
+
+from collections.abc import Callable, Collection, Sequence, Set
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Protocol
+
+from cotdistill import plugins
+from cotdistill.artifacts import FileInfo
+from cotdistill.artifacts.outputs import Place
+from cotdistill.errors import UsageError
+from cotdistill.records import Prompt
+
+
+@dataclass(frozen=True)
+class Written:
+    """What an export of a student says of the file: counts and results for the manifest, notes, and the
+    texts of files to stand beside it. `lossless`: every weight is as it was, so every greedy answer must be
+    too."""
+
+    counts: dict[str, int]
+    results: dict[str, Any]
+    notes: list[str]
+    beside: dict[Path, str]
+    lossless: bool
+
+
+class StudentExport(Protocol):
+    suffix: ClassVar[str]
+    """What the name of the file must end in."""
+
+    def beside(self, output: Path) -> list[Path]:
+        """The files that are written beside the output."""
+
+    def scratch(self, output: Path) -> list[Path]:
+        """The files that `student` writes on its way, which are removed afterwards."""
+
+    def student(self, student: str, partial: Path, output: Path, tell: Callable[[str, int, int], None]) -> Written:
+        """Write `partial`, which will be `output`, and compare it with the student, tensor by tensor; `tell` hears what
+        is done, how much of it, of how much. Raises CotDistillError."""
+
+
+class RowsExport(Protocol):
+    def check(self, layout: str) -> None:
+        """Raises UsageError for rows of a format that the trainer would lose something of."""
+
+    def places(self, train: Path, *, holdout: bool) -> list[Place]:
+        """What `rows` writes."""
+
+    def rows(self, train: Path, holdout: Path | None, layout: str, columns: Set[str]) -> FileInfo:
+        """Write the settings with which a trainer finds the rows. `columns` are those of any row."""
+
+
+class PromptsExport(Protocol):
+    def files(self, scores: Path) -> list[Path]:
+        """What `prompts` writes."""
+
+    def prompts(self, scores: Path, prompts: Sequence[Prompt], student: str, cap: int) -> list[FileInfo]:
+        """Write the prompts that evaluate asked as a task; `cap` is the most tokens of one answer."""
+
+
+def build(spec: str, takes: str, option: str) -> Any:
+    """The export of a spec, which takes "student", "rows" or "prompts". Raises UsageError for one that does not."""
+    name = plugins.parse(spec)[0]
+    known = [one.replace("_", "-") for one in plugins.names("exports", takes)]
+    if not name.endswith(".py") and name.replace("_", "-") not in known:
+        raise plugins.unknown("export", name, known)
+    found = plugins.build("exports", spec)
+    if not hasattr(found, takes):
+        raise UsageError(f"{option} {spec}: class Export has no method {takes}")
+    return found
+
+
+def of_rows(specs: Sequence[str], layout: str) -> list[RowsExport]:
+    """Raises UsageError for one that is not there, or that would lose something of rows of this layout."""
+    found: list[RowsExport] = [build(spec, "rows", "--export") for spec in specs]
+    for one in found:
+        one.check(layout)
+    return found
+
+
+def check_layout(name: str, layout: str, known: Collection[str]) -> None:
+    """Raises UsageError for rows of a format that a trainer would not find the trace in."""
+    if plugins.parse(layout)[0] not in known:
+        raise UsageError(
+            f"--export {name}: it would not find the trace in {layout} rows; use --format {', '.join(sorted(known))}"
+        )

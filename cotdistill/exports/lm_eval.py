@@ -1,11 +1,12 @@
 """A task for lm-evaluation-harness from the prompts that evaluate asked, so that others can repeat the score."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
 
-from cotdistill.artifacts import FileInfo, write_whole
+from cotdistill.artifacts import FileInfo, sibling, write_whole
 from cotdistill.records import Prompt
 
 _TASK = """\
@@ -51,22 +52,30 @@ It compares the last number of the answer with the reference; cotdistill's own v
 """
 
 
-def files(folder: Path) -> list[Path]:
-    """What `export` writes: task, data, a README."""
-    return [folder / f"{_name(folder)}.yaml", folder / "data.jsonl", folder / "README.md"]
+@dataclass
+class Export:
+    """A task for lm-evaluation-harness: its YAML, the prompts, a README with the command."""
+
+    def files(self, scores: Path) -> list[Path]:
+        folder = _folder(scores)
+        return [folder / f"{_name(folder)}.yaml", folder / "data.jsonl", folder / "README.md"]
+
+    def prompts(self, scores: Path, prompts: Sequence[Prompt], student: str, cap: int) -> list[FileInfo]:
+        """Only the last user turn of a prompt is asked."""
+        folder = _folder(scores)
+        name = _name(folder)
+        task, data, readme = self.files(scores)
+        lines = [{"question": prompt.messages[-1].content, "answer": prompt.reference} for prompt in prompts]
+        return [
+            write_whole(task, _TASK.format(name=name, data=data.resolve(), cap=cap).encode()),
+            write_whole(data, b"".join(msgspec.json.encode(line) + b"\n" for line in lines)),
+            write_whole(readme, _README.format(name=name, student=student, folder=folder).encode()),
+        ]
+
+
+def _folder(scores: Path) -> Path:
+    return sibling(scores, "lm_eval")
 
 
 def _name(folder: Path) -> str:
     return folder.name.replace("-", "_").replace(".", "_")
-
-
-def export(folder: Path, prompts: Sequence[Prompt], student: str, cap: int) -> list[FileInfo]:
-    """Write task, data and a README with the command into `folder`. Only the last user turn of a prompt is asked."""
-    name = _name(folder)
-    task, data, readme = files(folder)
-    lines = [{"question": prompt.messages[-1].content, "answer": prompt.reference} for prompt in prompts]
-    return [
-        write_whole(task, _TASK.format(name=name, data=data.resolve(), cap=cap).encode()),
-        write_whole(data, b"".join(msgspec.json.encode(line) + b"\n" for line in lines)),
-        write_whole(readme, _README.format(name=name, student=student, folder=folder).encode()),
-    ]

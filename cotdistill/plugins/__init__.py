@@ -29,13 +29,14 @@ from cotdistill.plugins.options import Files as Files
 from cotdistill.plugins.options import Share as Share
 from cotdistill.plugins.options import convert, separator_of
 
-FOLDERS = ("teachers", "verifiers", "filters", "selectors", "formats", "servers")
+FOLDERS = ("teachers", "verifiers", "filters", "selectors", "formats", "exports", "servers")
 METHODS = {
     "teachers": ("body", "ask", "read", "classify"),
     "verifiers": ("judge",),
     "filters": ("reason_to_drop",),
     "selectors": ("choose",),
     "formats": ("row|rows",),
+    "exports": ("student|rows|prompts",),
     "servers": ("command", "options", "body"),
 }
 """What a plug-in's class must have, or one of; the Protocols in each folder say more."""
@@ -46,9 +47,17 @@ loaded: dict[str, str] = {}
 """The plug-in files that were loaded by path, with their hashes, for the manifest: their content decides too."""
 
 
-def names(folder: str) -> list[str]:
+def names(folder: str, method: str = "") -> list[str]:
+    """With a `method` those whose class has it. Parses files, never runs them."""
     files = (_PACKAGE / folder).glob("*.py")
-    return sorted(file.stem for file in files if not file.stem.startswith("_"))
+    found = sorted(file.stem for file in files if not file.stem.startswith("_"))
+    return [name for name in found if not method or method in _methods(folder, name)]
+
+
+def _methods(folder: str, name: str) -> list[str]:
+    tree = ast.parse((_PACKAGE / folder / f"{name}.py").read_text(encoding="utf-8"))
+    kinds = [node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == _class_name(folder)]
+    return [one.name for kind in kinds for one in kind.body if isinstance(one, ast.FunctionDef)]
 
 
 def describe(folder: str, name: str) -> tuple[str, list[str]]:

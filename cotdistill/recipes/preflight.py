@@ -12,9 +12,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cotdistill import config, plugins, students, teachers
+from cotdistill import config, exports, plugins, students, teachers
 from cotdistill.errors import AccountError, CotDistillError, UsageError
-from cotdistill.exports import trainers
 from cotdistill.inputs import templates
 from cotdistill.providers.batch_apis import open_batches
 from cotdistill.providers.types import Request
@@ -96,7 +95,7 @@ def _of_stage(chosen: Any) -> Iterator[tuple[str, Callable[[], object]]]:
     if isinstance(chosen, config.FilterConfig) and chosen.engine == "ray":
         yield "engine", partial(lookups.package, "ray", "ray")
     if isinstance(chosen, config.FormatConfig):
-        yield "export", partial(trainers.check, chosen.export, chosen.format)
+        yield "export", partial(exports.of_rows, chosen.export, chosen.format)
     if isinstance(chosen, config.FinetuneConfig) and chosen.method == "qlora":
         yield "method", lookups.four_bits
     if isinstance(chosen, config.EvaluateConfig):
@@ -123,6 +122,8 @@ def _generate(chosen: config.GenerateConfig) -> Iterator[tuple[str, Callable[[],
 
 
 def _evaluate(chosen: config.EvaluateConfig) -> Iterator[tuple[str, Callable[[], object]]]:
+    if chosen.export:
+        yield "export", partial(exports.build, chosen.export, "prompts", "--export")
     asked = [chosen.student, *chosen.baseline]
     over_api = [name for name in asked if teachers.is_teacher(name)]
     for name in over_api:

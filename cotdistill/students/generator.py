@@ -34,8 +34,8 @@ class Answer:
 class Generator:
     """Holds the model. Not thread-safe: one batch at a time."""
 
-    def __init__(self, student: str, threads: int | None = None) -> None:
-        self._model, self._tokenizer = load.student(student)
+    def __init__(self, student: str, threads: int | None = None, *, dtype: str = "auto") -> None:
+        self._model, self._tokenizer = load.student(student, dtype=dtype)
         small = self._model.num_parameters() < SMALL
         if threads or small:
             torch.set_num_threads(threads or 1)

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from cotdistill import artifacts
+from cotdistill import artifacts, exports
 from cotdistill.artifacts import ArtifactWriter, FileInfo, Manifest, json_lines, outputs
 from cotdistill.artifacts.manifest import plain, written_before
 from cotdistill.artifacts.outputs import Place
@@ -15,7 +15,7 @@ from cotdistill.config import EvaluateConfig, check
 from cotdistill.dispatch.budget import Budget
 from cotdistill.dispatch.session import Session
 from cotdistill.errors import CotDistillError
-from cotdistill.exports import lm_eval
+from cotdistill.exports import PromptsExport
 from cotdistill.inputs import hub
 from cotdistill.inputs.prompt_files import PromptFile
 from cotdistill.progress import Progress
@@ -114,15 +114,12 @@ def _extra_places(scores: Path, config: EvaluateConfig) -> list[Place]:
     before = written_before(scores, "evaluate")
     wanted = [(Path(config.write_weak), f"--write-weak {config.write_weak}")] if config.write_weak else []
     if config.export:
-        wanted += [(path, f"--export {config.export}") for path in lm_eval.files(_lm_eval_folder(scores))]
+        harness: PromptsExport = exports.build(config.export, "prompts", "--export")
+        wanted += [(path, f"--export {config.export}") for path in harness.files(scores)]
     found: list[Place] = []
     for path, because in wanted:
         found += outputs.replaced(Place(path, lambda one: plain(one) in before, because))
     return found
-
-
-def _lm_eval_folder(scores: Path) -> Path:
-    return artifacts.sibling(scores, "lm_eval")
 
 
 def _extras(
@@ -138,9 +135,10 @@ def _extras(
         files.append(artifacts.write_whole(Path(config.write_weak), b"".join(lines)))
         notes.append(f"{len(lines)} prompts that {config.student} gets wrong are in {config.write_weak}: generate more")
     if config.export:
-        written = lm_eval.export(_lm_eval_folder(scores), prompts, config.student, config.max_output_tokens)
+        harness: PromptsExport = exports.build(config.export, "prompts", "--export")
+        written = harness.prompts(scores, prompts, config.student, config.max_output_tokens)
         files += written
-        notes.append(f"{written[0].path}: a task for lm-eval; the README beside it has the command")
+        notes.append(f"{written[0].path}: a task for {config.export}; the README beside it has the command")
     return files, notes
 
 

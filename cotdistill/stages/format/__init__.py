@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 
-from cotdistill import artifacts, students
+from cotdistill import artifacts, exports, students
 from cotdistill.artifacts import ArtifactWriter, Manifest, outputs
 from cotdistill.artifacts.json_lines import BadLines
 from cotdistill.artifacts.outputs import Place
@@ -17,7 +17,6 @@ from cotdistill.artifacts.together import OfJudged, together, working_path
 from cotdistill.chat import proof
 from cotdistill.chat.proof import Proof
 from cotdistill.config import FormatConfig, check
-from cotdistill.exports import trainers
 from cotdistill.progress import Progress
 from cotdistill.publishing import data_set_card
 from cotdistill.records import Judged, Prompt
@@ -36,14 +35,14 @@ def run(kept: Path, train: Path, config: FormatConfig, progress: Progress, *, ca
     template and proven. Raises CotDistillError for a row that cannot be.
     """
     check(config)
-    trainers.check(config.export, config.format)
+    trainers = exports.of_rows(config.export, config.format)
     proof = _proof(config, progress)
     maker, features = Rows(config, proof), Features()
     paths = [train, *(artifacts.sibling(train, ending) for ending in ("holdout.jsonl", "holdout.prompts.jsonl"))]
     siblings = [*paths[1:], *([artifacts.sibling(train, "bad.jsonl")] if config.skip_bad else [])]
     work = working_path(train)
     places = [
-        *trainers.places(config.export, train, holdout=bool(config.holdout)),
+        *(place for one in trainers for place in one.places(train, holdout=bool(config.holdout))),
         *outputs.replaced(Place(work, outputs.never, f"-o {train}")),
     ]
     with (
@@ -82,10 +81,11 @@ def run(kept: Path, train: Path, config: FormatConfig, progress: Progress, *, ca
             current.notes.append(f"{kept} holds nothing to write{_NEEDS_PAIRS if config.format == 'dpo' else ''}")
         if config.holdout:
             current.notes += _holdout_note(seen, prompts.records, config.holdout)
-        settings, notes = trainers.export(
-            config.export, train, held.path if config.holdout else None, config.format, features.columns.keys()
-        )
-        current.notes += notes
+        held_out = held.path if config.holdout else None
+        settings = [one.rows(train, held_out, config.format, features.columns.keys()) for one in trainers]
+        current.notes += [f"{one.path}: settings for {name}" for one, name in zip(settings, config.export, strict=True)]
+        if settings and "weight" in features.columns:
+            current.notes.append("the weights stand in the rows, but only cotdistill's finetune heeds them")
         manifest = current.publish(
             [*([rows, held, prompts] if config.holdout else [rows]), *bad.writers()],
             beside=settings,

@@ -1,0 +1,85 @@
+"""A student -> a file for the place where it will run, which is read back and asked before it gets its name."""
+
+import dataclasses
+from pathlib import Path
+
+from cotdistill import artifacts, exports, students
+from cotdistill.artifacts import ForeignFile, Manifest, outputs
+from cotdistill.artifacts.outputs import Place
+from cotdistill.config import ExportConfig, check
+from cotdistill.errors import UsageError
+from cotdistill.exports import StudentExport
+from cotdistill.progress import Progress
+from cotdistill.store.location import store_path
+
+PACKAGES = ("torch", "transformers", "gguf", "safetensors", "tokenizers", "llama-cpp-python")
+
+
+def run(student: str, output: Path, config: ExportConfig, progress: Progress) -> Manifest:
+    """Write `output`, which appears whole or not at all, and its siblings. Every tensor is compared with the student's,
+    and the file and the student answer eight questions greedily.
+
+    Raises UsageError for a student, a name or a type that this export does not take, CotDistillError where the file
+    that is read back is not the student: then nothing is written.
+    """
+    check(config)
+    found = students.resolve(student)
+    students.need_packages(student)
+    spec = f"{config.to}{',' if ':' in config.to else ':'}quantize={config.quantize}" if config.quantize else config.to
+    target: StudentExport = exports.build(spec, "student", "--to")
+    if output.suffix != target.suffix:
+        raise UsageError(f"-o {output}: expected a name that ends in {target.suffix}")
+    beside = target.beside(output)
+    scratch = [Place(path, outputs.always, f"-o {output}") for path in target.scratch(output)]
+    source = Path(found.source)
+    inputs = [file for file in source.rglob("*") if file.is_file()] if source.is_dir() else [source]
+    with (
+        artifacts.run(
+            "export",
+            output,
+            {"student": student, **dataclasses.asdict(config)},
+            PACKAGES,
+            siblings=beside,
+            also=scratch,
+            stores=[store_path()],
+            inputs=inputs if found.source and source.exists() else [],
+        ) as current,
+        students.quiet(),
+    ):
+        from cotdistill.stages.export import agreement
+
+        for path in students.recorded_files(student):
+            current.read(path, allow_modified=config.allow_modified, option="student")
+        questions = agreement.questions(student, Path(config.prompts) if config.prompts else None)
+        if config.prompts:
+            current.read(Path(config.prompts), allow_modified=config.allow_modified, option="prompts")
+        file = ForeignFile(output)
+        try:
+            written = target.student(student, file.partial, output, _teller(progress))
+            progress.begin("ask", None)
+            agreed = agreement.compare(
+                student, file.partial, target.suffix, questions, config.max_output_tokens, config.threads
+            )
+            agreed.check(output, lossless=written.lossless)
+            current.notes += [*written.notes, agreed.in_words()]
+            sides = [artifacts.write_whole(path, text.encode()) for path, text in written.beside.items()]
+            return current.publish(
+                [file], counts=written.counts, beside=sides, results={**written.results, **agreed.results()}
+            )
+        finally:
+            file.discard()
+            for place in scratch:
+                place.path.unlink(missing_ok=True)
+
+
+class _teller:
+    """Progress of a work of several parts, such as writing and comparing."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress, self._part = progress, ""
+
+    def __call__(self, part: str, done: int, total: int) -> None:
+        if part != self._part:
+            self._part = part
+            self._progress.begin(part, total)
+        self._progress.update(done)
