@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from cotdistill.records import Judged, Usage, Verdict
-from cotdistill.stages.evaluate.scores import compare, score
+from cotdistill.stages.evaluate.scores import compare, in_words, score
 from cotdistill.statistics import mcnemar, pass_at_k
 from tests.conftest import cotdistill, make_judged, make_prompt, make_response
 
@@ -134,6 +134,18 @@ def test_a_difference_is_paired_by_prompt() -> None:
     assert (found["only_student"], found["only_baseline"], found["difference"]) == (6, 0, 0.6)
     assert found["p_value"] == pytest.approx(2 / 64)
     assert found["retention"] == 7.0
+
+
+def test_no_chance_is_said_to_be_nothing() -> None:
+    sides = [
+        [make_judged(status=status, prompt=make_prompt(f"p{n}")) for n in range(70)]
+        for status in ("correct", "incorrect")
+    ]
+    found = compare(*sides)
+    assert found["p_value"] == pytest.approx(2 / 2**70)
+    assert in_words("ours", "base", found).endswith(
+        "of 70 prompts, ours alone is right on 70, base alone on 0; p < 0.0001"
+    )
 
 
 def test_a_file_of_responses_is_a_baseline_and_the_weak_prompts_are_written(tmp_path: Path) -> None:

@@ -212,10 +212,12 @@ def report(
     output: Output,
 ) -> None:
     """Write one self-contained page: result, funnel, cost, plots and traces."""
+    from rich.filesize import decimal
+
     from cotdistill import report as page
 
     info = page.write(run_dir, output)
-    log.say(f"{info.path}: {output.stat().st_size / 1e6:.1f} MB", err=True)
+    log.say(f"{info.path}: {decimal(output.stat().st_size)}", err=True)
 
 
 @command(epilog=example("cotdistill demo -o demo"))

@@ -127,13 +127,15 @@ def push(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be sent; send nothing.")] = False,
 ) -> None:
     """Send a student or a data set, with its card, to the Hugging Face hub."""
+    from rich.filesize import decimal
+
     from cotdistill.publishing import hub
 
     hub.check_name(repository)
     load_env()
     upload = hub.prepare(directory, lambda words: log.say(words, err=True))
     kind = {"dataset": "data set"}.get(upload.kind, upload.kind)
-    log.say(f"{kind}, {len(upload.files)} files, {upload.size / 1e6:.1f} MB:", err=True)
+    log.say(f"{kind}, {len(upload.files)} files, {decimal(upload.size)}:", err=True)
     for file in upload.files:
         log.say(f"  {file}", err=True)
     if not dry_run:

@@ -81,7 +81,7 @@ def compare(student: Sequence[Judged], other: Sequence[Judged]) -> dict[str, Any
         "only_student": only_ours,
         "only_baseline": only_theirs,
         "difference": round((only_ours - only_theirs) / len(shared), 4) if shared else 0.0,
-        "p_value": round(mcnemar(only_ours, only_theirs), 6),
+        "p_value": float(f"{mcnemar(only_ours, only_theirs):.6g}"),
     }
     if theirs_right:
         found["retention"] = round(sum(ours[name] for name in shared) / theirs_right, 4)
@@ -153,9 +153,10 @@ def _share(part: int, whole: int) -> float:
 def in_words(student: str, baseline: str, found: Mapping[str, Any]) -> str:
     """ "student against base: +12 points; of 100 prompts, student alone is right on 15, base alone on 3; p = 0.008"."""
     chance = "" if found["p_value"] < 0.05 else ", which may be chance"
+    p = f"p = {found['p_value']:.2g}" if found["p_value"] >= 1e-4 else "p < 0.0001"
     kept = f", {found['retention']:.0%} of its accuracy" if "retention" in found else ""
     return (
         f"{student} against {baseline}: {found['difference'] * 100:+.1f} points{kept}; of {found['n']} prompts, "
         f"{student} alone is right on {found['only_student']}, {baseline} alone on {found['only_baseline']}; "
-        f"p = {found['p_value']:.2g}{chance}"
+        f"{p}{chance}"
     )
