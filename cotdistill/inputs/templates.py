@@ -1,7 +1,6 @@
 """What a question is dressed in before it goes to the teacher: a template (`prompts/NAME.md` with `$question` and any
 column of the prompt file), a system prompt, worked examples."""
 
-import hashlib
 import string
 from collections.abc import Mapping
 from pathlib import Path
@@ -52,6 +51,8 @@ def fields(template: string.Template | None) -> frozenset[str]:
 
 def fingerprint(template: string.Template) -> str:
     """sha256 of the text: a template may change under one name, and the manifest must show it."""
+    import hashlib  # not for --help: it loads OpenSSL
+
     return hashlib.sha256(template.template.encode()).hexdigest()
 
 

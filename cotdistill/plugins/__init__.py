@@ -8,7 +8,6 @@ Python file works wherever a name does: `./mine.py:x=1`.
 import ast
 import dataclasses
 import difflib
-import hashlib
 import importlib
 import importlib.util
 import re
@@ -222,5 +221,7 @@ def _load_file(path: Path) -> types.ModuleType:
         line = error.lineno if isinstance(error, SyntaxError) else None
         at = f"{path}:{line}: " if line else place(error, [str(path)]) or f"{path}: "
         raise UsageError(f"{at}the plug-in cannot be loaded: {words(error)}") from error
+    import hashlib  # not for --help: it loads OpenSSL
+
     loaded[str(path)] = "sha256:" + hashlib.sha256(path.read_bytes()).hexdigest()
     return module
