@@ -36,7 +36,9 @@ def teacher() -> Iterator[str]:
 
 
 def with_stand_ins(block: str, teacher: str) -> str:
-    block = block.replace("http://localhost:8000/v1", f"{teacher}/v1").replace("smollm2-135m", "tiny")
+    block = block.replace("http://localhost:8000/v1", f"{teacher}/v1")
+    block = block.replace("--student smollm2-135m", "--student tiny --max-steps 20", block.count("finetune"))
+    block = block.replace("smollm2-135m", "tiny")
     block = re.sub(r"(--teacher anthropic:\S+)", rf"\1 --base-url {teacher}", block)
     return re.sub(r"(--teacher openai_responses:\S+)", rf"\1 --base-url {teacher}/v1", block)
 
