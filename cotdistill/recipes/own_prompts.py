@@ -29,6 +29,7 @@ class OwnPrompts:
 
     def __init__(self, path: Path, question: str | None = None, reference: str | None = None) -> None:
         self.path, self.named = path, (question, reference)
+        _check_is_a_file(path)
         file = PromptFile(path, prompt_field=question, reference_field=reference, limit=LOOKED_AT)
         try:
             self.entries = list(file.entries())
@@ -78,6 +79,7 @@ def _conversation(entry: Entry) -> str:
 
 def column_names(path: Path) -> list[str]:
     """Of the first record. Raises UsageError for a file that cannot be read, and for an empty one."""
+    _check_is_a_file(path)
     try:
         for item in Source(path).items(BadLines(None, skippable=False)):
             return [named(name) for name in item.fields]
@@ -90,3 +92,14 @@ def check_column(name: str, columns: list[str]) -> None:
     """Raises UsageError for a column there is not."""
     if simple(name) not in map(simple, columns):
         raise plugins.unknown("column", name, columns)
+
+
+def _check_is_a_file(path: Path) -> None:
+    """The hub's sets are none: a first look at them would fetch them whole."""
+    if str(path).startswith("hf:"):
+        raise UsageError(
+            f"{path}: init looks at files. Take its samples, and then set prompts = \"{path}\" in the recipe, with a "
+            f"teacher of yours"
+        )
+    if path.is_dir():
+        raise UsageError(f"{path}: is a directory; give the file with your prompts")
