@@ -6,12 +6,13 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from cotdistill.answers.confusion import class_scores, confusion_of
 from cotdistill.artifacts import read_manifest
-from cotdistill.artifacts.summary import as_text
+from cotdistill.artifacts.summary import _table, as_text, scores_table
 from cotdistill.config import FilterConfig
 from cotdistill.errors import UsageError
 from cotdistill.progress import Silent
-from cotdistill.records import Response
+from cotdistill.records import Response, Verdict
 from cotdistill.report.explain import explain
 from cotdistill.stages import filter as stage
 from cotdistill.stages.filter.funnel import _bin
@@ -111,3 +112,15 @@ def test_explain_needs_a_finished_run_and_a_known_prompt(tmp_path: Path) -> None
 def test_what_a_model_wrote_does_not_move_the_cursor(tmp_path: Path) -> None:
     kept = sift(tmp_path, [make_response("\x1b[2J Answer: 4")])
     assert "\x1b" not in explain(kept, "p1")
+
+
+def test_the_summary_says_of_each_class_how_well_it_fits() -> None:
+    pairs = [("bug", "bug")] * 3 + [("bug", "billing"), ("billing", "billing")]
+    verdicts = [Verdict(status="correct", method="label", reference=gold, answer=said) for gold, said in pairs]
+    found = class_scores(confusion_of(verdicts))
+    title, billing, bug = _table({"by_class": found})
+    assert title == "  by class (macro F1 0.762):"
+    assert "precision  50.0%  recall 100.0%" in billing and "taken for" not in billing
+    assert bug.endswith("F1 0.857  n=4  taken for billing 1 times")
+    entry = {"student": "s", "accuracy": 0.8, "interval": [0.4, 0.9], "n": 5, "stopped": 1.0, "by_class": found}
+    assert [line.strip() for line in scores_table([entry])[1:]] == [line.strip() for line in (title, billing, bug)]

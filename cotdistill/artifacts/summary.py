@@ -77,6 +77,8 @@ def _table(results: dict[str, Any]) -> list[str]:
             lines.append(f"  {title}: {value:.1%}{_spread(results.get('accuracy_interval'))}")
         elif name == "accuracy_by_tag":
             lines += _by_tag(value)
+        elif name == "by_class":
+            lines += _by_class(value)
         elif isinstance(value, dict) and value and sum(map(len, value)) > 60:
             lines += [f"  {title}:", *(f"    {count:>9,}  {key}" for key, count in value.items())]
         elif isinstance(value, dict):
@@ -110,6 +112,22 @@ def _by_tag(tags: dict[str, dict[str, Any]]) -> list[str]:
     return ["  accuracy by tag:", *lines, *more] if tags else []
 
 
+def _by_class(found: dict[str, Any], indent: str = "  ") -> list[str]:
+    """One line a class: precision, recall, F1, and what it is mostly taken for instead."""
+    classes: dict[str, dict[str, Any]] = found["classes"]
+    width = max(map(len, classes))
+    lines = [f"{indent}by class (macro F1 {found['macro_f1']:.3f}):"]
+    for name, one in list(classes.items())[:TAGS_SHOWN]:
+        wrong = {answer: n for answer, n in found["confusion"][name].items() if answer != name}
+        most = max(wrong, key=lambda answer: wrong[answer], default=None)
+        lines.append(
+            f"{indent}  {name:<{width}}  precision {one['precision']:6.1%}  recall {one['recall']:6.1%}  "
+            f"F1 {one['f1']:.3f}  n={one['n']:,}{f'  taken for {most} {wrong[most]:,} times' if most else ''}"
+        )
+    more = [f"{indent}  and {len(classes) - TAGS_SHOWN} more classes; --json has all"]
+    return lines + (more if len(classes) > TAGS_SHOWN else [])
+
+
 def scores_table(students: list[dict[str, Any]]) -> list[str]:
     """One line a student: accuracy, interval, how often it stopped by itself."""
     width = max(len(entry["student"]) for entry in students)
@@ -124,5 +142,7 @@ def scores_table(students: list[dict[str, Any]]) -> list[str]:
             f"finished {entry['stopped']:.0%}  {passes}".rstrip()
         )
         tags = ", ".join(f"{tag} {entry['by_tag'][tag]['accuracy']:.0%}" for tag in entry.get("weakest", []))
+        if by_class := entry.get("by_class"):
+            lines += _by_class(by_class, indent=f"  {'':<{width}}  ")
         lines += [f"  {'':<{width}}  weakest: {tags}"] if len(entry.get("by_tag", {})) > 1 and tags else []
     return lines

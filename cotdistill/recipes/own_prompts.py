@@ -98,7 +98,7 @@ def _check_is_a_file(path: Path) -> None:
     """The hub's sets are none: a first look at them would fetch them whole."""
     if str(path).startswith("hf:"):
         raise UsageError(
-            f"{path}: init looks at files. Take its samples, and then set prompts = \"{path}\" in the recipe, with a "
+            f'{path}: init looks at files. Take its samples, and then set prompts = "{path}" in the recipe, with a '
             f"teacher of yours"
         )
     if path.is_dir():
