@@ -27,7 +27,7 @@ from cotdistill.mock.solver import solve
 from cotdistill.progress import Silent
 from cotdistill.stages import finetune
 from cotdistill.students import load, tiny
-from cotdistill.training import checkpoints
+from cotdistill.training import checkpoints, student_directory
 from cotdistill.training.token_rows import IGNORED, TokenRows
 from tests.conftest import make_judged, make_prompt, make_response
 
@@ -347,6 +347,40 @@ def test_a_killed_run_resumes_and_ends_as_if_undisturbed(
     assert sum(curve[step] != loss for step, loss in undisturbed) <= (blow == signal.SIGTERM)
     assert curve[LONG] == undisturbed[-1][1]
     assert manifest.counts["trained_tokens"] == 8 * LONG * 51
+
+
+class Died(BaseException):
+    """As by SIGKILL: nothing that was meant to be done afterwards is done."""
+
+
+@pytest.mark.parametrize("moment", ["artifacts.sha256", "_sync", "Path.rename", "artifacts.write_whole"])
+def test_a_run_that_died_while_it_published_is_begun_again_without_a_hand(
+    moment: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows, config = write(tmp_path / "train.jsonl", chain_rows(16)), tiny_config(max_steps=1)
+
+    def die(*given: Any, **more: Any) -> None:
+        raise Died
+
+    with monkeypatch.context() as here, pytest.raises(Died):
+        here.setattr(f"cotdistill.training.student_directory.{moment}", die)
+        finetune.run(rows, tmp_path / "student", config, Silent())
+    assert not (tmp_path / "student").exists()
+    assert finetune.run(rows, tmp_path / "student", config, Silent()).complete
+    assert sorted(path.name for path in tmp_path.glob("student*")) == ["student"]
+
+
+def test_a_directory_is_cleared_so_that_its_owner_is_known_to_the_end(tmp_path: Path) -> None:
+    for name in ("run.json", "manifest.json", "a.safetensors", "checkpoints/b"):
+        (tmp_path / "s.partial" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "s.partial" / name).write_text("")
+    with pytest.MonkeyPatch.context() as here:
+        here.setattr("shutil.rmtree", lambda path, **_: None)
+        student_directory._clear(tmp_path / "s.partial")
+    assert not (tmp_path / "s.partial" / "a.safetensors").exists()
+    assert {"run.json", "manifest.json"} <= {one.name for one in (tmp_path / "s.partial").iterdir()}, (
+        "they go with the directory"
+    )
 
 
 @pytest.mark.slow

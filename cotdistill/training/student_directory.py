@@ -4,7 +4,7 @@ import errno
 import os
 import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ FREE_TO_CHANGE = {
 
 _LITTLE_BYTES = 1 << 20
 
+_MANIFEST = "manifest.json"
 _RECEIPT = "run.json"
 """In a directory of work in progress: what it was begun with."""
 
@@ -46,9 +47,22 @@ def places(output: Path, bad: Path | None) -> list[Place]:
 
 
 def _is_work(directory: Path) -> bool:
-    """A killed run's, by its receipt; one that died before it was written has nothing but a partial one."""
+    """A killed run's, by its receipt. One that died before it was written has nothing but a partial one; one that died
+    after it was removed has the manifest of a student, and what that lists."""
     names = {one.name for one in directory.iterdir()}
-    return _RECEIPT in names or names <= {_RECEIPT + ".partial"}
+    return _RECEIPT in names or names <= {_RECEIPT + ".partial"} or outputs.student("finetune")(directory)
+
+
+def _clear(directory: Path) -> None:
+    """Remove it, last the file that says whose it is: a run that is killed in between leaves no riddle."""
+    if directory.is_dir():
+        for one in directory.iterdir():
+            if one.is_dir() and not one.is_symlink():
+                shutil.rmtree(one, ignore_errors=True)
+            elif one.name not in (_RECEIPT, _MANIFEST):
+                with suppress(OSError):
+                    one.unlink()
+    shutil.rmtree(directory, ignore_errors=True)
 
 
 def _before(output: Path) -> Path:
@@ -89,7 +103,7 @@ def full_disk_explained(work: Path) -> Iterator[None]:
             raise
         resumable = checkpoints.newest(work / "checkpoints")[0] is not None
         if not resumable:
-            shutil.rmtree(work, ignore_errors=True)
+            _clear(work)
         rest = "; --resume continues once there is room" if resumable else "; nothing of it is left behind"
         raise CotDistillError(f"{work}: cannot write it: no space left on the disk{rest}") from error
 
@@ -104,7 +118,7 @@ def _is_full(error: Exception, work: Path) -> bool:
 def begin(output: Path, receipt: Mapping[str, Any]) -> Path:
     """An empty work directory that remembers the `receipt`."""
     work = work_directory(output)
-    shutil.rmtree(work, ignore_errors=True)
+    _clear(work)
     artifacts.write_whole(work / _RECEIPT, msgspec.json.encode(receipt))
     return work
 
@@ -123,22 +137,22 @@ def publish(current: artifacts.Run, work: Path, counts: dict[str, int], results:
     """Manifest into the directory, then the directory into place: it is never there without."""
     for scratch in SCRATCH:
         shutil.rmtree(work / scratch, ignore_errors=True)
-    (work / _RECEIPT).unlink()
-    files = [file for file in work.rglob("*") if file.is_file() and file.name != "manifest.json"]
+    files = [file for file in work.rglob("*") if file.is_file() and file.name not in (_MANIFEST, _RECEIPT)]
     files.sort(key=lambda file: (file.parent != work, file.suffix != ".safetensors", file))  # the weights first
-    outputs = tuple(
+    made = tuple(
         FileInfo(path=str(current.output / file.relative_to(work)), sha256=artifacts.sha256(file)) for file in files
     )
-    manifest = current.summary(counts, outputs=outputs, results=results)
-    current.write_manifest(manifest, work / "manifest.json")
+    manifest = current.summary(counts, outputs=made, results=results)
+    current.write_manifest(manifest, work / _MANIFEST)
     for file in files:
         _sync(file)
     old = _before(current.output)
-    shutil.rmtree(old, ignore_errors=True)
+    _clear(old)
     if current.output.exists():
         current.output.rename(old)
+    (work / _RECEIPT).unlink()
     work.rename(current.output)
-    shutil.rmtree(old, ignore_errors=True)
+    _clear(old)
     return manifest
 
 
