@@ -18,7 +18,7 @@ import pytest
 from cotdistill.artifacts import Manifest
 from cotdistill.artifacts.json_lines import read_records
 from cotdistill.config import EvaluateConfig, FilterConfig, GenerateConfig
-from cotdistill.errors import BudgetError, CotDistillError
+from cotdistill.errors import BudgetError, CotDistillError, UsageError
 from cotdistill.progress import Silent
 from cotdistill.records import Judged, Response
 from cotdistill.stages import evaluate, generate
@@ -131,6 +131,21 @@ def test_the_judges_answers_go_to_the_runs_own_store(tmp_path: Path, options: di
     assert not default_path().exists()
     if "cache" in options:
         assert stored(tmp_path / "own.sqlite") == {"m": 40, "judge": 40}
+
+
+def test_a_cap_that_leaves_no_verdict_buys_no_answer(tmp_path: Path) -> None:
+    priced = ",price_in=1000000,price_out=1000000,max_output_tokens=5000"
+    requests: list[Server] = []
+
+    def work(server: Server) -> Any:
+        requests.append(server)
+        return generating(
+            tmp_path, server, **PRICED, max_output_tokens=10, max_cost=1300.0, verify=judge(server, priced)
+        )
+
+    with pytest.raises(UsageError, match=r"--max-cost 1300.0: one verdict of the judge may cost up to .* USD"):
+        against(work)
+    assert asked(requests[0]) == (0, 0)
 
 
 def test_a_dry_run_asks_no_judge_either(tmp_path: Path) -> None:

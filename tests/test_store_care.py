@@ -15,7 +15,7 @@ import pytest
 
 from cotdistill import teachers
 from cotdistill.config import GenerateConfig
-from cotdistill.errors import CotDistillError
+from cotdistill.errors import CotDistillError, UsageError
 from cotdistill.pricing import Prices
 from cotdistill.progress import Silent
 from cotdistill.stages import generate
@@ -255,6 +255,25 @@ def test_the_own_store_of_an_unfinished_run_stays_and_goes_with_the_last_answer(
 
     assert asyncio.run(run()) == [COUNT, COUNT + 1]
     assert not list(tmp_path.glob(".r.jsonl.partial*"))
+
+
+def test_the_paid_answers_of_an_unfinished_run_without_a_cache_are_not_bought_again_with_one(tmp_path: Path) -> None:
+    def all_but_one(number: int, body: dict[str, Any]) -> Scripted:
+        refused = body["messages"][-1]["content"] == "Q 3"
+        return Scripted({"error": {"message": "too odd"}}, 400) if refused else Scripted(completion("4"))
+
+    async def run() -> list[int]:
+        async with serving(all_but_one) as server:
+            own = tmp_path / "r.jsonl.partial.sqlite"
+            await asyncio.to_thread(generating(tmp_path, server, no_cache=True))
+            asked = [len(server.requests)]
+            with pytest.raises(UsageError, match=r"partial.sqlite: holds the paid answers .* add --no-cache or"):
+                await asyncio.to_thread(generating(tmp_path, server))
+            asked.append(len(server.requests))
+            await asyncio.to_thread(generating(tmp_path, server, cache=str(own)))
+            return [*asked, len(server.requests)]
+
+    assert asyncio.run(run()) == [COUNT, COUNT, COUNT + 1]
 
 
 def test_a_capped_run_without_a_cache_continues_too(tmp_path: Path) -> None:

@@ -107,14 +107,16 @@ class Budget:
 
     def check(self, tariff: Tariff, request: Request) -> None:
         """Raises `too_small` for a cap that not even this one request fits in."""
-        worst = tariff.usd(Worst.of(request))
+        self.check_usd(tariff.usd(Worst.of(request)), "one request", "a smaller --max-output-tokens")
+
+    def check_usd(self, worst: Decimal, what: str, instead: str) -> None:
+        """The same for `what`, whose worst case is known."""
         if worst > self.limit:
             raise self.too_small(
-                f"{self.name} {self.limit}: one request may cost up to {worst:.4f} USD; give more, or a smaller "
-                f"--max-output-tokens"
+                f"{self.name} {self.limit}: {what} may cost up to {worst:.4f} USD; give more, or {instead}"
             )
         if self.parent:
-            self.parent.check(tariff, request)
+            self.parent.check_usd(worst, what, instead)
 
     async def admit(self, ticket: object, tariff: Tariff, worst: Worst) -> bool:
         """Reserve the worst case under `ticket`, waiting for others to come in cheaper; False when it cannot fit."""

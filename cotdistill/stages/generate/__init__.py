@@ -4,17 +4,15 @@ import asyncio
 import dataclasses
 from collections.abc import Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
-from contextlib import contextmanager
 from decimal import Decimal
 from functools import partial
 from itertools import islice
 from pathlib import Path
 
 from cotdistill import artifacts, plugins, teachers
-from cotdistill.artifacts import Manifest, outputs
+from cotdistill.artifacts import Manifest
 from cotdistill.artifacts.files import try_room
 from cotdistill.artifacts.json_lines import BadLines
-from cotdistill.artifacts.outputs import Place
 from cotdistill.config import GenerateConfig, check
 from cotdistill.dispatch.asking import Asked, Job, Limits
 from cotdistill.dispatch.budget import Budget, Tariff
@@ -29,6 +27,7 @@ from cotdistill.progress import Progress
 from cotdistill.providers.batch_apis import open_batches
 from cotdistill.providers.types import MOST_IN_FLIGHT, Teacher
 from cotdistill.reasoning.marks import own_tags
+from cotdistill.stages.generate import stores
 from cotdistill.stages.generate.batch import ask_in_batches
 from cotdistill.stages.generate.estimate import Survey
 from cotdistill.stages.generate.output import Output
@@ -36,9 +35,7 @@ from cotdistill.stages.generate.plan import Answers, Missing, Plan
 from cotdistill.stages.generate.publish import publish, wants_traces
 from cotdistill.stages.generate.totals import Spending, Tally
 from cotdistill.stages.verification import Judge
-from cotdistill.store.answers import Store
 from cotdistill.store.batches import BatchState, Endpoint
-from cotdistill.store.location import store_path
 from cotdistill.students import recorded_files
 
 SHOWN_EVERY_S = 0.1
@@ -77,11 +74,11 @@ def run(
             _options(config),
             PACKAGES,
             siblings=_siblings(config, output),
-            also=_work_places(config, output),
-            stores=[] if config.no_cache else [_store_path(config)],
+            also=stores.work_places(config, output),
+            stores=[] if config.no_cache else [stores.path_of(config)],
             inputs=[prompts],
         ) as current,
-        _store(config, output) as store,
+        stores.opened(config, output) as store,
         BadLines(artifacts.sibling(output, "bad.jsonl") if config.skip_bad else None) as bad,
         Session(store, budget=budget, progress=progress, stage="generate") as session,
     ):
@@ -106,6 +103,7 @@ def run(
             _say_columns(file, progress)
             if budget and tariff and survey.first:
                 budget.check(tariff, survey.first.request)
+                _check_judge(budget, judge, survey.first)
             asked = Asked()
             if survey.open and not config.reextract:
                 _warn_of_batches(plan, progress)
@@ -116,6 +114,13 @@ def run(
                 _write_rest(written, plan, asked, survey.wanted, progress)
             current.notes += bad.notes()
             return publish(current, written, bad, asked, session)
+
+
+def _check_judge(budget: Budget, judge: Judge | None, first: Job) -> None:
+    """Answers that the cap leaves no verdict for would be bought for nothing."""
+    most = judge.most_usd(first.prompt, 0) if judge is not None and judge.asks else None
+    if most is not None:
+        budget.check_usd(most, "one verdict of the judge", "judge:…,max_output_tokens=N with a smaller N")
 
 
 def _dry_run(current: artifacts.Run, plan: Plan, prices: Prices, bad: BadLines, progress: Progress) -> Manifest:
@@ -244,35 +249,3 @@ def _read_besides(config: GenerateConfig) -> Iterator[tuple[str, Path]]:
 def _siblings(config: GenerateConfig, output: Path) -> list[Path]:
     bad = [artifacts.sibling(output, "bad.jsonl")] if config.skip_bad else []
     return [artifacts.sibling(output, "failed.jsonl"), *bad]
-
-
-def _work_places(config: GenerateConfig, output: Path) -> list[Place]:
-    """Files of work in progress, named so that they can be nobody's else."""
-    own = [Place(_own_store(output), outputs.always, "--no-cache")] if config.no_cache else []
-    store = _own_store(output) if config.no_cache else _store_path(config)
-    shard = store.with_name(f"{store.name}.batch")
-    return [*own, *([Place(shard, outputs.always, "--batch")] if config.batch else [])]
-
-
-def _own_store(output: Path) -> Path:
-    return output.with_name(output.name + ".partial.sqlite")
-
-
-def _store_path(config: GenerateConfig) -> Path:
-    return store_path(config.cache)
-
-
-@contextmanager
-def _store(config: GenerateConfig, output: Path) -> Iterator[Store]:
-    """The user's store; with --no-cache one beside the output, which goes once the output is complete: until then the
-    same command continues."""
-    store = Store(_own_store(output) if config.no_cache else _store_path(config))
-    try:
-        yield store
-    except BaseException:
-        store.close()
-        raise
-    if config.no_cache and not config.dry_run and artifacts.read_manifest(artifacts.manifest_path(output)).complete:
-        store.delete()
-    else:
-        store.close()

@@ -1,0 +1,60 @@
+"""Which store a run pays into: the user's, or with --no-cache one beside the output."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from cotdistill import artifacts
+from cotdistill.artifacts import outputs
+from cotdistill.artifacts.outputs import Place
+from cotdistill.config import GenerateConfig
+from cotdistill.errors import UsageError
+from cotdistill.store import admin
+from cotdistill.store.answers import Store
+from cotdistill.store.location import store_path
+
+
+def work_places(config: GenerateConfig, output: Path) -> list[Place]:
+    """Files of work in progress, named so that they can be nobody's else."""
+    own = [Place(_own_store(output), outputs.always, "--no-cache")] if config.no_cache else []
+    store = _own_store(output) if config.no_cache else path_of(config)
+    shard = store.with_name(f"{store.name}.batch")
+    return [*own, *([Place(shard, outputs.always, "--batch")] if config.batch else [])]
+
+
+def _own_store(output: Path) -> Path:
+    return output.with_name(output.name + ".partial.sqlite")
+
+
+def _check_own_store(config: GenerateConfig, output: Path) -> None:
+    """Raises UsageError where a run with --no-cache left paid answers that this one would not see, and pay again."""
+    own = _own_store(output)
+    if config.no_cache or not own.exists() or path_of(config).absolute() == own.absolute():
+        return
+    if not sum(share.answers for share in admin.stats(own)):
+        return
+    raise UsageError(
+        f"{own}: holds the paid answers of an earlier run with --no-cache, which this one would buy again; add "
+        f"--no-cache or give --cache {own} to use them, or move that file away"
+    )
+
+
+def path_of(config: GenerateConfig) -> Path:
+    return store_path(config.cache)
+
+
+@contextmanager
+def opened(config: GenerateConfig, output: Path) -> Iterator[Store]:
+    """The user's store; with --no-cache one beside the output, which goes once the output is complete: until then the
+    same command continues."""
+    _check_own_store(config, output)
+    store = Store(_own_store(output) if config.no_cache else path_of(config))
+    try:
+        yield store
+    except BaseException:
+        store.close()
+        raise
+    if config.no_cache and not config.dry_run and artifacts.read_manifest(artifacts.manifest_path(output)).complete:
+        store.delete()
+    else:
+        store.close()
