@@ -7,6 +7,7 @@ once; it was in flight where it had been asked for and was in no store when the 
 
 import os
 import random
+import re
 import shutil
 import signal
 import sqlite3
@@ -24,11 +25,16 @@ from tests.background import in_background
 from tests.batch_world import PRELOADED, forked, forks
 from tests.faulty_teacher import Rehearsal, rehearsing
 
+_KEY = re.compile(rb'"request_key":"[^"]*"')
+
 SLOW = ("cotdistill.training.train", "cotdistill.students.generator", "trl")
 """Loaded once for all processes, beside what every test of processes loads."""
 
 PROMPTS = 60
 STORE = "store.sqlite"
+LATER = 2.0
+"""Several run at once, so each takes longer than the undisturbed one did alone."""
+
 QUIET_S = 0.4
 """So long after a kill the server has read every request that was sent."""
 
@@ -152,7 +158,11 @@ class Campaigns:
         there = [path for path in sorted(top.rglob("*")) if path.is_file() and not _passing(path)]
         given = {path.relative_to(self.inputs) for path in self.inputs.rglob("*")}
         own = [path for path in there if whole or _mine(self.kind, path.relative_to(top), given)]
-        return {str(path.relative_to(top)): b"" if _dated(path) else path.read_bytes() for path in own}
+        dated = top.name.encode()  # a run's scores name its student by its path
+        return {
+            str(path.relative_to(top)): b"" if _dated(path) else path.read_bytes().replace(dated, b"RUN")
+            for path in own
+        }
 
     def campaign(self, most: int) -> None:
         """Kill the command until it ends by itself, or has been killed so often; then let it end."""
@@ -162,10 +172,12 @@ class Campaigns:
         stored: set[str] = set()
         asked, process = len(self.here.headers), self.start(folder)
         for _ in range(most):
-            if process.ends_within(self.takes_s * max(self.lots.random(), self.lots.random())):
+            if process.ends_within(self.takes_s * LATER * max(self.lots.random(), self.lots.random())):
                 break
             process.kill()
             dead = time.time()
+            if "--no-cache" in self.kind.words and _complete(folder / "responses.manifest.json"):
+                break  # its store went with its last answer: the same command would ask for all of them
             tally.kills += 1
             tally.left_running += process.left_running()
             if self.kind.teacher:
@@ -175,7 +187,7 @@ class Campaigns:
                 stored |= held
                 flying |= {key: dead - when for key, when in self._asked(asked) if key not in stored}
             asked, process = len(self.here.headers), self.start(folder)
-        code = process.wait(300)
+        code = max(0, process.wait(300))  # below 0: killed when it was complete
         tally.campaigns += 1
         if code:
             tally.failed.append(f"exit {code}: {said(folder)}")
@@ -217,16 +229,16 @@ class Process:
         self.process.join()
 
     def wait(self, seconds: float) -> int:
-        """Its exit code; -1 where it had to be ended."""
+        """Its exit code; 124 where it had to be ended."""
         self.process.join(seconds)
         if self.process.exitcode is None:
             self.kill()
-            return -1
+            return 124
         return int(self.process.exitcode)
 
     def left_running(self) -> bool:
-        """Whether a process that it started lives on, ten seconds after it."""
-        for _ in range(100):
+        """Whether a process that it started lives on, half a minute after it; one that still loads takes seconds."""
+        for _ in range(300):
             try:
                 os.killpg(self.process.pid, 0)
             except ProcessLookupError:
@@ -264,6 +276,10 @@ def _mine(kind: Kind, path: Path, given: set[Path]) -> bool:
     return path not in given or any(path.parts[0].startswith(name.rstrip("*")) for name in _written_by(kind))
 
 
+def _complete(manifest: Path) -> bool:
+    return manifest.exists() and '"complete": true' in manifest.read_text()
+
+
 def _passing(path: Path) -> bool:
     """No artifact: the store, a lock, what was said."""
     return path.suffix == ".lock" or ".sqlite" in path.name or path.name == ".stderr"
@@ -280,6 +296,7 @@ def run(root: Path, kills: int, limit_s: float, seed: int, only: str = "", at_on
     forks.set_forkserver_preload([*PRELOADED, *SLOW])
     with ExitStack() as servers, ThreadPoolExecutor(at_once) as threads:
         kinds = [_opened(kind, root / str(number), servers, seed) for number, kind in enumerate(KINDS)]
+        forked(["list", "teachers"], root / ".stderr", root).join()  # starts the server that all are forked from
         _prepare(root, kinds)
         chosen = [one for one in kinds if only in one.kind.name]
         for one in chosen:
