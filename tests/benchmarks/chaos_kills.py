@@ -158,11 +158,9 @@ class Campaigns:
         there = [path for path in sorted(top.rglob("*")) if path.is_file() and not _passing(path)]
         given = {path.relative_to(self.inputs) for path in self.inputs.rglob("*")}
         own = [path for path in there if whole or _mine(self.kind, path.relative_to(top), given)]
-        dated = top.name.encode()  # a run's scores name its student by its path
-        return {
-            str(path.relative_to(top)): b"" if _dated(path) else path.read_bytes().replace(dated, b"RUN")
-            for path in own
-        }
+        day = top.name.encode()  # a run's scores name its student by its path, and so do the keys of its answers
+        content = {path: b"" if _dated(path) else _KEY.sub(b"", path.read_bytes().replace(day, b"DAY")) for path in own}
+        return {str(path.relative_to(top)): found for path, found in content.items()}
 
     def campaign(self, most: int) -> None:
         """Kill the command until it ends by itself, or has been killed so often; then let it end."""
