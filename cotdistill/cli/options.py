@@ -5,7 +5,7 @@ import inspect
 import types
 import typing
 from collections.abc import Callable
-from functools import cache
+from functools import cache, lru_cache
 from typing import Annotated, Any
 
 import typer
@@ -25,6 +25,7 @@ def _names() -> dict[str, str]:
     return {**listed, "templates": ", ".join(templates.names())}
 
 
+@lru_cache
 def _typed(folder: str, method: str) -> str:
     return ", ".join(name.replace("_", "-") for name in plugins.names(folder, method))
 

@@ -5,13 +5,15 @@ import importlib.util
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 
 from cotdistill.errors import CotDistillError, UsageError
 
 _PROGRAM = "llama-quantize"
 _PACKAGE = "llama_cpp"
+
+OWN = ("f32", "f16", "bf16", "q8_0", "q4_0")
+"""What is written here."""
 
 TYPES = (
     "q4_1", "q5_0", "q5_1", "q2_k", "q3_k_s", "q3_k_m", "q3_k_l", "q4_k_s", "q4_k_m", "q5_k_s", "q5_k_m", "q6_k",
@@ -27,16 +29,16 @@ sys.exit(llama_cpp.llama_model_quantize(source.encode(), target.encode(), settin
 """
 
 
-def check(kind: str, own: Sequence[str]) -> None:
+def check(kind: str) -> None:
     """Raises UsageError for a type that there is not, or that nothing installed here can write."""
-    if kind in own:
+    if kind in OWN:
         return
     if kind not in TYPES:
-        raise UsageError(f"quantize: expected one of {', '.join((*own, *TYPES))}; got {kind!r}")
+        raise UsageError(f"quantize: expected one of {', '.join((*OWN, *TYPES))}; got {kind!r}")
     if _command() is None:
         raise UsageError(
             f"quantize {kind}: only llama.cpp's own quantizer writes it. Install llama.cpp, so that {_PROGRAM} is on "
-            f"PATH, or pip install llama-cpp-python; or take one of {', '.join(own)}"
+            f"PATH, or pip install llama-cpp-python; or take one of {', '.join(OWN)}"
         )
 
 
