@@ -42,7 +42,7 @@ class Session:
         self.progress = progress or Silent()
         self.waits = Waits(self.progress.note)
         self.stop = asyncio.Event()
-        self.interrupted = False
+        self.interrupted = self._signalled = False
         """Whether a signal came."""
         self.claims: Claims | None = None
         self._enough: set[asyncio.Event] = set()
@@ -195,8 +195,8 @@ class Session:
     @contextmanager
     def _signals(self) -> Iterator[None]:
         """Only the main thread may handle signals; a stage that runs in another one is stopped by its owner."""
-        if threading.current_thread() is not threading.main_thread():
-            yield
+        if self._signalled or threading.current_thread() is not threading.main_thread():
+            yield  # after the first signal the second one must not meet this handler again
             return
         before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
 
@@ -205,6 +205,7 @@ class Session:
                 signal.signal(number, handler)
 
         def first(number: int, frame: FrameType | None) -> None:
+            self._signalled = True
             restore()
             if self._loop is not None:
                 self._loop.call_soon_threadsafe(self._interrupt)
