@@ -43,7 +43,7 @@ def test_the_demo_runs_offline_and_its_commands_do_the_same_by_hand(tmp_path: Pa
     assert problems("prompts.jsonl") & problems("heldout.jsonl") == set(), "no problem is in both"
 
     commands = [line.strip() for line in done.stdout.splitlines() if line.startswith("  cotdistill ")]
-    assert len(commands) == 11
+    assert len(commands) == 13, "eleven steps, then the report and a first recipe"
     for command in commands[:6]:
         words = shlex.split(command)[1:]
         output = Path(words[words.index("-o") + 1])

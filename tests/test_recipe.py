@@ -33,6 +33,8 @@ SIXTEEN = [
     ("finetune.learning_rate=-1", "finetune.learning_rate: expected more than 0, got -1"),
     ('filter.weight="hard"', "filter.weight: expected none, difficulty or uncertainty, got 'hard'"),
     ('filter.engine="spark"', "filter.engine: expected local or ray, got 'spark'"),
+    ('generate.engine="tgi"', "generate.engine: expected"),
+    ('evaluate.engine="tgi"', "evaluate.engine: expected"),
     ('format.export=["nope"]', "format.export: no export named 'nope'; there are: axolotl, llama-factory"),
     ('format.mix=["a"]', "format.mix: expected TAG=VALUE:TIMES"),
     ("format.cut_long=true", "format.cut_long: goes with --student"),
