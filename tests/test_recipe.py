@@ -33,8 +33,6 @@ SIXTEEN = [
     ("finetune.learning_rate=-1", "finetune.learning_rate: expected more than 0, got -1"),
     ('filter.weight="hard"', "filter.weight: expected none, difficulty or uncertainty, got 'hard'"),
     ('filter.engine="spark"', "filter.engine: expected local or ray, got 'spark'"),
-    ('generate.engine="tgi"', "generate.engine: expected"),
-    ('evaluate.engine="tgi"', "evaluate.engine: expected"),
     ('format.export=["nope"]', "format.export: no export named 'nope'; there are: axolotl, llama-factory"),
     ('format.mix=["a"]', "format.mix: expected TAG=VALUE:TIMES"),
     ("format.cut_long=true", "format.cut_long: goes with --student"),
@@ -47,6 +45,8 @@ SIXTEEN = [
 """Each was once found only after the teacher had been paid, or by generate alone."""
 
 MORE = [
+    ('generate.engine="tgi"', "generate.engine: expected"),
+    ('evaluate.engine="tgi"', "evaluate.engine: expected"),
     ("keep=-3", "keep: expected at least 1, got -3"),
     ("keep=0", "keep: expected at least 1, got 0"),
     ('keep="all"', "keep: expected a whole number, at least 1, got 'all'"),
