@@ -91,6 +91,23 @@ def test_sampled_answers_follow_seed_and_request_not_the_batch() -> None:
     assert run(answers(Teacher("tiny", seed=2), hot[:1], ["b"]))[0].raw != alone[0].raw
 
 
+@pytest.mark.parametrize("temperature", [None, 0.7])
+def test_answers_are_equal_for_any_batch_size_and_any_neighbour(temperature: float | None) -> None:
+    texts = {f"k{number}": "a=6 b=a*3 c? " * number for number in range(1, 7)}
+
+    def asked(keys: list[str], size: int) -> dict[str, bytes]:
+        requests = [ask(texts[key], tokens=12, temperature=temperature) for key in keys]
+        return {
+            key: reply.raw
+            for key, reply in zip(keys, run(answers(Teacher("tiny", batch_size=size), requests, keys)), strict=True)
+        }
+
+    alone, keys = asked(list(texts), 1), list(texts)
+    assert len(set(alone.values())) == 6
+    assert asked(keys, 6) == asked(keys, 4) == asked(keys[::-1], 3) == alone
+    assert asked(keys[::2], 3) == {key: alone[key] for key in keys[::2]}
+
+
 def test_sampling_draws_by_the_temperature() -> None:
     """Gumbel noise must draw each token with the probability that softmax gives it."""
     import torch

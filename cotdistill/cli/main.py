@@ -166,8 +166,7 @@ def finetune(
     from cotdistill.stages import finetune as stage
 
     if stage.is_helper():
-        stage.help_first(output, settings)
-        return
+        raise typer.Exit(DONE if stage.help_first(output, settings) else ERROR)
     _stage("finetune", console, settings, lambda progress: stage.run(train, output, settings, progress))
 
 

@@ -36,15 +36,13 @@ def run(rows: Path, student_dir: Path, config: FinetuneConfig, progress: Progres
             config = dataclasses.replace(config, eval_data=str(eval_data))
 
         from cotdistill.students import quantized
-        from cotdistill.training import job, student_directory
-
-        if config.method == "qlora":
-            quantized.check()
+        from cotdistill.training import distributed, job, student_directory
 
         bad = BadLines(artifacts.sibling(student_dir, "bad.jsonl") if config.skip_bad else None)
         options = dataclasses.asdict(config)
         places = student_directory.places(student_dir, bad.path)
         with (
+            distributed.leading(),
             artifacts.run(
                 "finetune",
                 student_dir,
@@ -57,6 +55,8 @@ def run(rows: Path, student_dir: Path, config: FinetuneConfig, progress: Progres
             ) as current,
             bad,
         ):
+            if config.method == "qlora":
+                quantized.check()
             current.read(rows, allow_modified=config.allow_modified, written_by="format")
             if config.eval_data:
                 current.read(Path(config.eval_data), allow_modified=config.allow_modified, option="eval_data")
@@ -87,12 +87,13 @@ def is_helper() -> bool:
     return os.environ.get("RANK", "0") != "0"
 
 
-def help_first(student_dir: Path, config: FinetuneConfig) -> None:
-    """What every process but the first one does: compute. The first one reads, writes, checks and reports."""
+def help_first(student_dir: Path, config: FinetuneConfig) -> bool:
+    """What every process but the first one does: compute. The first one reads, writes, checks and reports; where it
+    fails, this is False."""
     with students.quiet():
         from cotdistill.training import job
 
-        job.help_first(student_dir, config)
+        return job.help_first(student_dir, config)
 
 
 def _counts(prepared: "Job", reader: "Reader", bad: BadLines, progress: Progress) -> dict[str, int]:

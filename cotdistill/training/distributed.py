@@ -1,10 +1,38 @@
-"""Several processes that train one student together, as `accelerate launch` starts them. The first one reads, writes
-and speaks; the others only compute."""
+"""Several processes that train one student together, on one machine or several, as `accelerate launch` starts them.
+
+The first one reads, writes and speaks; the others only compute. What they must know of each other before and beside
+the training (whether there is any, and whether one has failed) stands in the key-value store that torch's processes
+find each other by: a barrier or a collective would hang where one of them never comes, or time out where the first one
+reads a long file.
+"""
 
 import os
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from datetime import timedelta
+from functools import cache
+from typing import Literal, get_args
 
 import torch
 from accelerate import PartialState
+from torch.distributed.distributed_c10d import Store
+from torch.distributed.rendezvous import rendezvous
+
+from cotdistill.errors import CotDistillError
+
+Word = Literal["train", "nothing", "failed"]
+"""What the first process says: that there is training to do, none, or that it cannot be done."""
+
+BETWEEN_LOOKS_S = 0.5
+DYING_S = 10.0
+"""From another process's failure to the end of this one, which may wait for it in a collective, where no exception
+and no signal reaches it."""
+
+_START_S = 600
+"""Until all machines are there."""
 
 
 def count() -> int:
@@ -12,7 +40,62 @@ def count() -> int:
 
 
 def is_first() -> bool:
-    return int(os.environ.get("RANK", "0")) == 0
+    return rank() == 0
+
+
+def rank() -> int:
+    return int(os.environ.get("RANK", "0"))
+
+
+def say(word: Word) -> None:
+    """Of the first process to the others; the first word counts."""
+    if count() > 1 and not _store().check([_key("word")]):
+        _store().set(_key("word"), word)
+
+
+def listen() -> Word:
+    """Wait for what the first process says. Raises CotDistillError where it is gone."""
+    key = _key("word")
+    try:
+        store = _store()
+        while not store.check([key]):
+            time.sleep(BETWEEN_LOOKS_S)
+        said = store.get(key).decode()
+    except RuntimeError:  # DistNetworkError and its like: the store has ended with the process that held it
+        raise CotDistillError(
+            f"process {rank()}: the first process has ended before there was anything to do"
+        ) from None
+    words: tuple[Word, ...] = get_args(Word)
+    return next(word for word in words if word == said)
+
+
+@contextmanager
+def leading() -> Iterator[None]:
+    """The first process's part: the others do not wait for a training that will not come."""
+    try:
+        yield
+    except BaseException:
+        say("failed")
+        raise
+    say("nothing")
+
+
+@contextmanager
+def together() -> Iterator[None]:
+    """While the processes train: where one fails, the others end too, instead of waiting for it."""
+    if count() == 1:
+        yield
+        return
+    over = threading.Event()
+    threading.Thread(target=_watch, args=(over,), daemon=True).start()
+    try:
+        yield
+    except BaseException as error:
+        if not over.is_set():
+            _report(error)
+        raise
+    finally:
+        over.set()
 
 
 def wait_for_all() -> None:
@@ -27,3 +110,40 @@ def leave() -> None:
     if torch.distributed.is_available() and torch.distributed.is_initialized():
         torch.distributed.barrier()
         torch.distributed.destroy_process_group()
+
+
+def _report(error: BaseException) -> None:
+    with suppress(RuntimeError):  # the store is gone, and with it every process that would look
+        _store().set(_key("failure"), f"process {rank()}: {type(error).__name__}: {error}"[:500])
+
+
+def _watch(over: threading.Event) -> None:
+    """Ends this process when another one has failed. The store's client may not be shared with the main thread."""
+    store = _connected()
+    while not over.wait(BETWEEN_LOOKS_S):
+        try:
+            failure = store.get(_key("failure")).decode() if store.check([_key("failure")]) else ""
+        except RuntimeError:
+            failure = "the first process has ended"
+        if failure:
+            if not over.wait(DYING_S):
+                sys.stderr.write(f"cotdistill: stopped, for {failure}\n")
+                sys.stderr.flush()
+                os._exit(1)
+            return
+
+
+@cache
+def _store() -> Store:
+    return _connected()
+
+
+def _connected() -> Store:
+    store, _, _ = next(iter(rendezvous("env://", timeout=timedelta(seconds=_START_S))))
+    found: Store = store
+    return found
+
+
+def _key(name: str) -> str:
+    """Of this start: the store outlives a restart by the launcher."""
+    return f"cotdistill/{os.environ.get('TORCHELASTIC_RESTART_COUNT', '0')}/{name}"

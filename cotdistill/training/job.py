@@ -2,6 +2,7 @@
 
 import dataclasses
 import tempfile
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ from cotdistill.artifacts import ArtifactWriter
 from cotdistill.artifacts.json_lines import BadLines
 from cotdistill.chat.template import template_kwargs
 from cotdistill.config import FinetuneConfig
+from cotdistill.errors import CotDistillError, UsageError
 from cotdistill.progress import Progress, Silent
 from cotdistill.students import load, memory, quantized
 from cotdistill.training import checkpoints, distributed, packing, precision, save, student_directory
@@ -27,6 +29,9 @@ from cotdistill.training.train import Schedule, Trained, estimate, schedule, tra
 
 _TRAINING, _HELD_OUT = Path("tokens/training"), Path("tokens/held_out")
 """In the work directory, for the other processes."""
+
+SEEN_WITHIN_S = 60.0
+"""Until a file that one machine wrote is seen by another, at most: NFS caches names for 30 to 60 s."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +67,11 @@ def read(
 
 def prepare(tokenizer: PreTrainedTokenizerBase, rows: TokenRows, held_out: TokenRows, config: FinetuneConfig) -> Job:
     """Load the student, choose what the config leaves open, and put the rows into order."""
+    if config.dry_run and distributed.count() > 1:
+        raise UsageError(
+            f"--dry-run: measures one process, and this is one of {distributed.count()}. Start it without accelerate "
+            "launch, with the part of --batch-size that one process has"
+        )
     set_threads(config)
     with memory.memory_explained("student"):
         if config.method == "qlora":
@@ -98,30 +108,49 @@ def rehearse(job: Job) -> dict[str, float]:
 
 
 def share_rows(job: Job, work: Path) -> None:
-    """Let the other processes map the tokens into memory; they start once all are here."""
+    """Let the other processes map the tokens into memory, and begin."""
     if distributed.count() > 1:
         job.rows.save(work / _TRAINING)
         if job.held_out:
             job.held_out.save(work / _HELD_OUT)
-    distributed.wait_for_all()
+        distributed.say("train")
 
 
-def help_first(student_dir: Path, config: FinetuneConfig) -> None:
-    """What every process but the first one does: compute. The first one has read and checked everything before."""
-    distributed.wait_for_all()
-    work = student_directory.work_directory(student_dir)
-    held_out = TokenRows.load(work / _HELD_OUT) if config.eval_data else TokenRows()
-    tokenizer = load.tokenizer(config.student)
-    job = prepare(tokenizer, TokenRows.load(work / _TRAINING), held_out, config)
-    train(job.model, job.tokenizer, job.schedule, job.held_out, job.config, work, Silent())
-    distributed.leave()
+def help_first(student_dir: Path, config: FinetuneConfig) -> bool:
+    """What every process but the first one does: compute. The first one reads, checks and says why where it fails: then
+    this is False. Raises CotDistillError on a machine that does not see the first one's files."""
+    word = distributed.listen()
+    if word != "train":
+        return word == "nothing"
+    with distributed.together():
+        work = student_directory.work_directory(student_dir)
+        held_out = _shared(work / _HELD_OUT) if config.eval_data else TokenRows()
+        tokenizer = load.tokenizer(config.student)
+        job = prepare(tokenizer, _shared(work / _TRAINING), held_out, config)
+        train(job.model, job.tokenizer, job.schedule, job.held_out, job.config, work, Silent())
+        distributed.leave()
+    return True
+
+
+def _shared(tokens: Path) -> TokenRows:
+    """Rows that the first process wrote. Another machine may see them some seconds later."""
+    deadline = time.monotonic() + SEEN_WITHIN_S
+    while not TokenRows.is_whole(tokens):
+        if time.monotonic() > deadline:
+            raise CotDistillError(
+                f"{tokens.absolute()}: the rows that the first process wrote are not there. On several machines "
+                "--output must lie on one file system that all of them see"
+            )
+        time.sleep(1)
+    return TokenRows.load(tokens)
 
 
 def run(job: Job, work: Path, progress: Progress) -> tuple[Trained, dict[str, Any]]:
     """Train, and write the student's files to `work`; what was trained, and the manifest's results."""
     parameters = job.parameters
-    trained = train(job.model, job.tokenizer, job.schedule, job.held_out, job.config, work, progress)
-    distributed.leave()
+    with distributed.together():
+        trained = train(job.model, job.tokenizer, job.schedule, job.held_out, job.config, work, progress)
+        distributed.leave()
     ends = job.rows.end_tokens
     save.save(trained.model, job.tokenizer, work, student=job.config.student, stored=job.stored, end_tokens=ends)
     save.write_settings(work, template_kwargs(job.tokenizer))

@@ -23,6 +23,8 @@ _COLUMNS = {"ids": np.int32, "ends": np.int64, "n_prompts": np.int32, "weights":
 """Of the files: every row's ids one after the other, and for each row where it ends, the tokens of its prompt, and
 its weight in the loss."""
 
+_LAST = "end_tokens.json"
+
 
 class TokenRows:
     """Grows row by row; a million rows of a thousand tokens take 4 GB, not 40. Loaded rows do not grow."""
@@ -93,7 +95,12 @@ class TokenRows:
         directory.mkdir(parents=True, exist_ok=True)
         for name, kind in _COLUMNS.items():
             np.save(directory / f"{name}.npy", np.asarray(getattr(self, f"_{name}"), dtype=kind))
-        (directory / "end_tokens.json").write_bytes(msgspec.json.encode(sorted(self.end_tokens)))
+        (directory / _LAST).write_bytes(msgspec.json.encode(sorted(self.end_tokens)))
+
+    @staticmethod
+    def is_whole(directory: Path) -> bool:
+        """Whether `save` has written all of it."""
+        return (directory / _LAST).is_file()
 
     @classmethod
     def load(cls, directory: Path) -> "TokenRows":
@@ -101,7 +108,7 @@ class TokenRows:
         rows = cls()
         for name in _COLUMNS:
             setattr(rows, f"_{name}", np.load(directory / f"{name}.npy", mmap_mode="r"))
-        rows.end_tokens = set(msgspec.json.decode((directory / "end_tokens.json").read_bytes(), type=list[int]))
+        rows.end_tokens = set(msgspec.json.decode((directory / _LAST).read_bytes(), type=list[int]))
         return rows
 
     def order(self, total: int, batch_size: int, seed: int) -> Numbers:

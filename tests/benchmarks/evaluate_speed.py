@@ -1,27 +1,29 @@
 """Answers a second: batches as evaluate asks them, against `model.generate` for one prompt after the other.
 
-    python tests/benchmarks/evaluate_speed.py [STUDENT] [PROMPTS] [CAP]
+    python tests/benchmarks/evaluate_speed.py [STUDENT] [PROMPTS] [CAP] [BATCH]
 
-Greedy, the same prompts, cap, threads and weights. "plain batch" is model.generate on the same batches, which carries
-every row along until the last one has ended.
+The same prompts, cap, threads and weights. "plain batch" is model.generate on the same batches, which carries every row
+along until the last one has ended. Seconds are the processor's, of all threads, so that other programs count little.
+The last line is sampled against greedy, in tokens.
 """
 
 import random
 import sys
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from cotdistill import students
 from cotdistill.mock import problems
 from cotdistill.students.generator import Generator
 from cotdistill.students.prompts import Prompt
 
-BATCH = 32
+TEMPERATURE = 0.6
 
 
-def run(student: str, count: int, cap: int) -> None:
+def run(student: str, count: int, cap: int, size: int) -> None:
     with students.quiet():
-        generator = Generator(student)
+        generator = Generator(student, threads=1)
     source = random.Random(0)
     chains = (problem.text for problem in problems.generate(count, seed=1))
     texts = [" and ".join([chain] * source.randint(1, 4)) for chain in chains]
@@ -46,30 +48,34 @@ def run(student: str, count: int, cap: int) -> None:
                 pad_token_id=padding,
             )
 
-    def ours(batch: Sequence[Prompt]) -> None:
-        answers = generator.answer(batch, max_tokens=cap, temperature=None, seeds=[0] * len(batch))
+    def ours(batch: Sequence[Prompt], lengths: list[int], temperature: float | None = None) -> None:
+        answers = generator.answer(batch, max_tokens=cap, temperature=temperature, seeds=range(len(batch)))
         lengths.extend(answer.tokens for answer in answers)
 
-    lengths: list[int] = []
-    ours(prompts[:2])
-    lengths.clear()
-    alone = _rate(plain, prompts, 1)
-    batched = _rate(plain, prompts, BATCH)
-    own = _rate(ours, prompts, BATCH)
+    ours(prompts[:2], [])
+    greedy: list[int] = []
+    drawn: list[int] = []
+    alone = _rate(plain, prompts[::8], 1)
+    batched = _rate(plain, prompts, size)
+    own = _rate(partial(ours, lengths=greedy), prompts, size)
+    sampled = _rate(partial(ours, lengths=drawn, temperature=TEMPERATURE), prompts, size)
+    tokens = own * sum(greedy) / count, sampled * sum(drawn) / count
     print(
-        f"{student}: {count} prompts, cap {cap}, batches of {BATCH}; answers have {min(lengths)} to {max(lengths)} "
-        f"tokens, {sum(lengths) / count:.0f} on average\n"
+        f"{student}: {count} prompts, cap {cap}, batches of {size}; answers have {min(greedy)} to {max(greedy)} "
+        f"tokens, {sum(greedy) / count:.0f} on average\n"
         f"  one at a time {alone:8.2f} answers/s\n"
         f"  plain batch   {batched:8.2f} answers/s  {batched / alone:5.2f} x\n"
-        f"  cotdistill    {own:8.2f} answers/s  {own / alone:5.2f} x"
+        f"  cotdistill    {own:8.2f} answers/s  {own / alone:5.2f} x\n"
+        f"  greedy {tokens[0]:.1f} tokens/s; sampled at {TEMPERATURE}, {sum(drawn) / count:.0f} tokens on average, "
+        f"{tokens[1]:.1f} tokens/s: {tokens[1] / tokens[0]:.2f} x"
     )
 
 
 def _rate(answer: Callable[[Sequence[Prompt]], None], prompts: Sequence[Prompt], size: int) -> float:
-    began = time.perf_counter()
+    began = time.process_time()
     for start in range(0, len(prompts), size):
         answer(prompts[start : start + size])
-    return len(prompts) / (time.perf_counter() - began)
+    return len(prompts) / (time.process_time() - began)
 
 
 if __name__ == "__main__":
@@ -77,4 +83,5 @@ if __name__ == "__main__":
         sys.argv[1] if len(sys.argv) > 1 else "tiny",
         int(sys.argv[2]) if len(sys.argv) > 2 else 256,
         int(sys.argv[3]) if len(sys.argv) > 3 else 128,
+        int(sys.argv[4]) if len(sys.argv) > 4 else 32,
     )

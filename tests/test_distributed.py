@@ -1,0 +1,124 @@
+"""Several processes that train one student, as on two machines: no launcher stands over both of them."""
+
+import os
+import re
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("trl", reason="the train extra is not installed")
+
+from tests.conftest import ROOT
+from tests.test_finetune import chain_rows, losses, write
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(150)]
+
+Process = subprocess.Popen[str]
+
+
+@pytest.fixture
+def machines(tmp_path: Path) -> Iterator[Any]:
+    """Starts both processes; each gets its own words, behind those that they share."""
+    started: list[Process] = []
+
+    def start(*shared: str, first: tuple[str, ...] = (), second: tuple[str, ...] = ()) -> list[Process]:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        for rank, own in enumerate((first, second)):
+            words = [sys.executable, "-m", "cotdistill", "finetune", *shared, *own]
+            environment = {
+                "RANK": str(rank),
+                "LOCAL_RANK": "0",
+                "WORLD_SIZE": "2",
+                "MASTER_ADDR": "127.0.0.1",
+                "MASTER_PORT": str(port),
+                "OMP_NUM_THREADS": "1",
+                "PYTHONPATH": str(ROOT),
+            }
+            started.append(
+                subprocess.Popen(
+                    words, env={**os.environ, **environment}, stderr=subprocess.PIPE, text=True, cwd=tmp_path
+                )
+            )
+        return started
+
+    yield start
+    for one in started:
+        one.kill()
+        one.wait()
+
+
+def until(found: Any) -> Any:
+    for _ in range(1000):
+        if value := found():
+            return value
+        time.sleep(0.05)
+    raise AssertionError("it never came")
+
+
+def maps(process: Process) -> str:
+    assert process.poll() is None, process.communicate()[1]
+    return Path(f"/proc/{process.pid}/maps").read_text()
+
+
+OPTIONS = ("--student", "tiny", "--threads", "1", "--batch-size", "8")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only /proc says what a process maps")
+def test_the_rows_are_tokenised_once_and_mapped_by_the_others(machines: Any, tmp_path: Path) -> None:
+    """The second process finds no rows of its own: it has what the first one wrote. Both end by themselves."""
+    write(tmp_path / "train.jsonl", chain_rows(32))
+    words = ("-o", "student", *OPTIONS, "--max-steps", "40")
+    first, second = machines(first=("train.jsonl", *words), second=("no-such-file.jsonl", *words))
+    tokens = f"{tmp_path}/student.partial/tokens/training"
+    mapped = until(lambda: [line for line in maps(second).splitlines() if tokens in line])
+    names = {re.sub(r".*/", "", line) for line in mapped}
+    assert "ids.npy" in names and all(" r--" in line for line in mapped), mapped
+    said = [one.communicate()[1] for one in (first, second)]
+    assert [first.returncode, second.returncode] == [0, 0], said
+    assert said[1] == "", "one of them speaks"
+    assert len(losses(tmp_path / "student")) > 1
+    assert not (tmp_path / "student" / "tokens").exists()
+
+
+def test_where_the_first_process_cannot_begin_the_second_one_ends_without_a_word(machines: Any, tmp_path: Path) -> None:
+    write(tmp_path / "train.jsonl", [])
+    first, second = machines("train.jsonl", "-o", "student", *OPTIONS, "--max-steps", "8")
+    said = [one.communicate(timeout=90)[1] for one in (first, second)]
+    assert (first.returncode, second.returncode) == (1, 1), said
+    assert "holds no rows" in said[0] and "Traceback" not in said[0] + said[1]
+
+
+def test_a_dry_run_is_for_one_process_and_says_so(machines: Any, tmp_path: Path) -> None:
+    write(tmp_path / "train.jsonl", chain_rows(8))
+    first, second = machines("train.jsonl", "-o", "student", *OPTIONS, "--dry-run")
+    said = [one.communicate(timeout=90)[1] for one in (first, second)]
+    assert (first.returncode, second.returncode) == (2, 1), said
+    assert "--dry-run: measures one process, and this is one of 2" in said[0]
+
+
+def test_a_machine_that_does_not_see_the_rows_says_so_and_ends_the_run(machines: Any, tmp_path: Path) -> None:
+    write(tmp_path / "train.jsonl", chain_rows(32))
+    words = ("train.jsonl", *OPTIONS, "--max-steps", "8")
+    first, second = machines(*words, first=("-o", "student"), second=("-o", "elsewhere/student"))
+    said = second.communicate(timeout=140)[1]
+    assert second.returncode == 1
+    assert "the rows that the first process wrote are not there. On several machines --output must lie on one" in said
+    first.communicate(timeout=60)
+    assert first.returncode not in (0, None)
+
+
+@pytest.mark.parametrize("file", sorted((ROOT / "data/accelerate").glob("*.yaml")), ids=lambda file: str(file.stem))
+def test_the_configurations_are_ones_that_accelerate_takes(file: Path) -> None:
+    from accelerate.commands.config.config_args import load_config_from_file
+
+    config = load_config_from_file(str(file))
+    assert config.mixed_precision == "no", "finetune chooses the number format itself"
+    assert not config.num_processes % config.num_machines
