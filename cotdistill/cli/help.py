@@ -7,10 +7,20 @@ import textwrap
 from typing import Any
 
 import typer
-from typer.core import TyperCommand
+from typer.core import TyperCommand, TyperGroup
 
 EXAMPLE_WIDTH = 70
 """With "Example: " before it, under 80 columns."""
+
+
+class WholeSentences(TyperGroup):
+    """Says of each command its whole first sentence, over two lines where it must: cut ones say nothing."""
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        named = ((name, self.get_command(ctx, name)) for name in self.list_commands(ctx))
+        rows = [(name, " ".join((one.help or "").split("\n\n")[0].split())) for name, one in named if one]
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
 
 
 class GroupedCommand(TyperCommand):

@@ -1,6 +1,6 @@
 """Every command: builds a config from the options, calls one stage, prints the summary.
 
-The options come from the fields of the configs (`config.py`), so a command here is its arguments and its call.
+The options come from the fields of the configs (`config/stages.py`), so a command here is its arguments and its call.
 """
 
 import dataclasses
@@ -19,7 +19,7 @@ import typer
 from cotdistill import __version__, config, plugins
 from cotdistill.cli import ask, listing, log, mock_teacher, recipes
 from cotdistill.cli.cache import cache
-from cotdistill.cli.help import GroupedCommand, example
+from cotdistill.cli.help import GroupedCommand, WholeSentences, example
 from cotdistill.cli.options import load_env, options_of
 from cotdistill.errors import BUDGET, DONE, ERROR, SOME_FAILED, CotDistillError, StoppedError, UsageError
 
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     name="cotdistill",
+    cls=WholeSentences,
     help=(
         "Turn prompts into a small model that reasons like a big one.\n\n"
         "prompts -> generate -> responses -> filter -> kept -> format -> rows -> finetune -> student -> evaluate"
