@@ -142,7 +142,7 @@ def test_the_directory_holds_no_pickle_and_nobody_is_locked_out(trained: tuple[P
 
 def test_work_in_progress_is_gone_once_the_student_is_there(trained: tuple[Path, Any, Notes]) -> None:
     beside = {file.name for file in trained[0].parent.iterdir()}
-    assert beside == {"train.jsonl", "held.jsonl", "student", ".student.lock"}
+    assert beside == {"train.jsonl", "held.jsonl", "student"}
 
 
 def test_only_completion_tokens_have_labels() -> None:
@@ -208,7 +208,7 @@ def test_a_dry_run_shows_the_first_batch_with_its_mask_and_leaves_nothing(tmp_pa
     assert [note.partition(",")[0] for note in batch] == ["1 of 3", "2 of 3", "3 of 3"]
     assert all(note.endswith("<|end|>】") and "<|assistant|>【" in note for note in batch), batch
     assert manifest.counts["steps"] == 6
-    assert {file.name for file in tmp_path.iterdir()} == {"train.jsonl", ".student.lock"}
+    assert {file.name for file in tmp_path.iterdir()} == {"train.jsonl"}
 
 
 BAD_ROW = {"id": "p9/0", "messages": [{"role": "user", "content": "hm?"}]}
