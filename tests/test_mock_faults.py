@@ -299,7 +299,7 @@ def test_an_answer_whose_client_has_gone_is_billed_and_not_delivered(tmp_path: P
 
 
 def test_a_ledger_that_cannot_be_written_is_one_clear_line(tmp_path: Path) -> None:
-    with pytest.raises(CotDistillError, match=r"cannot write the ledger: Is a directory"):
+    with pytest.raises(CotDistillError, match=r"is a directory; give another path"):
         Teacher(ServerConfig(Scripted(), ledger=tmp_path))
 
 
