@@ -13,6 +13,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import openai  # noqa: F401  two runs in threads of one process must not both be the first to import it
 import pytest
 
 from cotdistill.artifacts import Manifest

@@ -2,6 +2,7 @@
 
 import sqlite3
 import threading
+import time
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -79,6 +80,7 @@ INSERT INTO spending (at, provider, model, stage, recipe, key, sample)
 
 _OURS = ("answers", "batches", "batch_items", "not_our_batches", "batch_answers", "spending")
 
+LOOK_S = 0.05
 BUSY_S = 60.0
 """How long another process may hold the write lock."""
 
@@ -180,10 +182,21 @@ class Database:
         full = "full" in str(error) or "disk I/O" in str(error)
         return CotDistillError(f"{self.path}: cannot {what} the store of answers: {error}{room if full else ''}")
 
+    def _write_ahead(self) -> None:
+        """Switch to a write-ahead log. Where two runs make one store at once, SQLite says locked without waiting."""
+        for left in range(round(BUSY_S / LOOK_S), -1, -1):
+            try:
+                self._connection.execute("PRAGMA journal_mode = WAL")
+                return
+            except sqlite3.OperationalError as error:
+                if not left or "locked" not in str(error):
+                    raise
+                time.sleep(LOOK_S)
+
     def _prepare(self) -> None:
         """One transaction each for the look and the tables: another process may do the same now."""
         run = self._connection.execute
-        run("PRAGMA journal_mode = WAL")
+        self._write_ahead()
         run("PRAGMA synchronous = FULL")  # a commit survives a power cut
         version, tables = self._state()
         # Until its version is set, a file is new: a run that was killed in between left some of our tables at most.
