@@ -30,8 +30,6 @@ PHRASE = re.compile(
 )
 """What may be a number in words; `value` decides. "the third" is none, "two thirds" is one."""
 
-_ORDINAL_BEFORE = frozenset({"the", "every", "each"})
-
 
 def value(phrase: str) -> Fraction | None:
     """The number that a whole phrase says, None where it says none: two hundred ninety-four · minus five · a dozen ·

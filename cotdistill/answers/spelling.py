@@ -182,7 +182,6 @@ _CALLED = re.compile(
     re.I,
 )
 _FIRST_FORMULA = re.compile(r"\$([^$\n]{1,200})\$|\\\(([^\n]{1,200}?)\\\)")
-_FIRST = re.compile(r"\S{1,40}")
 _COPULA = re.compile(r" (?:is|are|was|were) ")
 _OTHER_NUMBER = re.compile(
     r"(?: [^\W\d_][\w'-]*){0,3},? ?(?:and|or|to|plus|minus|times|remainder|out of|[-–:,;x×+*/^]|\\(?:times|cdot)),? ?"

@@ -37,7 +37,6 @@ class Unit(NamedTuple):
 
 
 NONE = Unit()
-PERCENT = Unit(percent=True)
 
 SIGNS = r"(?:US|A|C|CA|NZ|HK|S|R)?\$|[€£¥￥₹₽₩₺₫₴₦₱฿₪]|(?:Rs\.?|USD|EUR|GBP|INR|CHF|RMB|CNY|JPY)(?=[ \d])"
 """Currency signs that may stand before a number."""

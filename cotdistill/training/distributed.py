@@ -17,7 +17,6 @@ from functools import cache
 from typing import Literal, get_args
 
 import torch
-from accelerate import PartialState
 from torch.distributed.distributed_c10d import Store
 from torch.distributed.rendezvous import rendezvous
 
@@ -96,13 +95,6 @@ def together() -> Iterator[None]:
         raise
     finally:
         over.set()
-
-
-def wait_for_all() -> None:
-    """Return once every process is here; at once where there is one process."""
-    if count() == 1:
-        return
-    PartialState(cpu=not torch.cuda.is_available()).wait_for_everyone()
 
 
 def leave() -> None:

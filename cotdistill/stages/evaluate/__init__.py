@@ -160,9 +160,3 @@ def _judge_all(judge: Judge, responses: Sequence[Sequence[Response]]) -> list[Ju
         for both in zip(responses, verdicts, strict=True)
         for response, verdict in zip(*both, strict=True)
     ]
-
-
-def read_scores(path: Path) -> dict[str, Any]:
-    with json_lines.open_input(path) as file:
-        scores: dict[str, Any] = msgspec.json.decode(file.read())
-    return scores
