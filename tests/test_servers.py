@@ -17,7 +17,7 @@ pytest.importorskip("transformers", reason="the train extra is not installed")
 
 from cotdistill import plugins, servers, teachers
 from cotdistill.config import EvaluateConfig, GenerateConfig, check
-from cotdistill.config.stages import Engine
+from cotdistill.config.options import Engine
 from cotdistill.dispatch.lookup import key_of
 from cotdistill.errors import CotDistillError, UsageError
 from cotdistill.providers.types import Request

@@ -1,6 +1,6 @@
 """Every command: builds a config from the options, calls one stage, prints the summary.
 
-The options come from the fields of the configs (`config/stages.py`), so a command here is its arguments and its call.
+The options come from the fields of the configs (a file each in `config/`): a command is its arguments and its call.
 """
 
 import dataclasses

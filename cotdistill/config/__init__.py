@@ -1,6 +1,7 @@
 """The options of each stage, and the one check that command line, recipe and stage ask.
 
-`stages` has the options with the values that each takes, `conditions` what several of them ask of each other.
+One file a stage has its options (a field's name is the option's name: `max_output_tokens` is `--max-output-tokens`; its
+default is the default, its type says which values it takes), `conditions` what several of them ask of each other.
 """
 
 import dataclasses
@@ -8,15 +9,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from cotdistill.config.conditions import MixShare, broken_conditions
+from cotdistill.config.evaluate import EvaluateConfig
+from cotdistill.config.export import ExportConfig
+from cotdistill.config.filter import FilterConfig
+from cotdistill.config.finetune import FinetuneConfig
+from cotdistill.config.format import FormatConfig
+from cotdistill.config.generate import GenerateConfig
 from cotdistill.config.options import REQUIRED, option, required, wrong_values
-from cotdistill.config.stages import (
-    EvaluateConfig,
-    ExportConfig,
-    FilterConfig,
-    FinetuneConfig,
-    FormatConfig,
-    GenerateConfig,
-)
 from cotdistill.errors import UsageError
 
 __all__ = [

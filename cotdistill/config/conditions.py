@@ -5,7 +5,11 @@ from dataclasses import dataclass
 from functools import singledispatch
 from typing import Any
 
-from cotdistill.config.stages import EvaluateConfig, FilterConfig, FinetuneConfig, FormatConfig, GenerateConfig
+from cotdistill.config.evaluate import EvaluateConfig
+from cotdistill.config.filter import FilterConfig
+from cotdistill.config.finetune import FinetuneConfig
+from cotdistill.config.format import FormatConfig
+from cotdistill.config.generate import GenerateConfig
 
 Problems = Iterator[tuple[str, str]]
 

@@ -5,7 +5,7 @@ import types
 import typing
 from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, field, fields
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -17,6 +17,9 @@ Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
 ShareBelowOne = Annotated[float, msgspec.Meta(ge=0, lt=1)]
 Text = Annotated[str, msgspec.Meta(min_length=1)]
 Url = Annotated[str, msgspec.Meta(pattern=r"^https?://[^/\s]\S*$")]
+
+Engine = Literal["local", "transformers", "vllm", "sglang"]
+"""What answers for a student of this machine: this process, or a server that is started (a file of `servers/` each)."""
 
 _SIMPLE = {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}
 

@@ -1,0 +1,74 @@
+"""The options of evaluate."""
+
+from dataclasses import dataclass
+
+from cotdistill.config.options import REQUIRED, Amount, Count, Engine, Text, Url, option
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluateConfig:
+    student: Text = option(
+        REQUIRED,
+        "A trained directory, any student ID, or PROVIDER:MODEL.",
+        "DIR|ID|P:M",
+        panel="Students",
+        names="any_student",
+    )
+    baseline: tuple[Text, ...] = option(
+        (),
+        "Score this one too, side by side; a file of responses is scored as it is. Repeatable.",
+        "DIR|ID|P:M|FILE",
+        panel="Students",
+        names="any_student",
+    )
+    base_url: Url | None = option(None, "Server of PROVIDER:MODEL students.", "URL", panel="Students")
+    samples: Count = option(1, "1: one greedy answer. More: also N sampled answers, for pass@N.", "N", panel="Sampling")
+    temperature: Amount = option(0.6, "Temperature of the sampled answers.", "T", panel="Sampling")
+    max_output_tokens: Count = option(512, "Cap for one answer, in tokens.", "N", panel="Sampling")
+    seed: int = option(0, "Seed of the sampled answers.", "N", panel="Sampling")
+    verify: Text | None = option(
+        None, "Verifier: {verifiers} (default: by the references).", "SPEC", panel="Scores", names="verifiers"
+    )
+    limit: Count | None = option(None, "Only the first N prompts.", "N", panel="Scores")
+    prompt_field: Text | None = option(None, "Column that holds the question.", "NAME", panel="Scores", rare=True)
+    reference_field: Text | None = option(
+        None, "Column that holds the reference answer.", "NAME", panel="Scores", rare=True
+    )
+    id_field: Text | None = option(
+        None, "Column that holds each prompt's id (default: id).", "NAME", panel="Scores", rare=True
+    )
+    tag_field: tuple[Text, ...] = option(
+        (), "Column whose value becomes a tag of its prompt. Repeatable.", "NAME", panel="Scores", rare=True
+    )
+    batch_size: Count | None = option(
+        None,
+        "Prompts that a local student answers at once (default: 32; on a GPU what its memory holds).",
+        "N",
+        panel="Speed",
+    )
+    engine: Engine = option(
+        "local", "Who answers for local students: this process, or a server that is started.", panel="Speed"
+    )
+    concurrency: Count | None = option(
+        None, "At most N requests in flight to a server (default: measured).", "N", panel="Speed", rare=True
+    )
+    cache: Text | None = option(
+        None, "Store of paid answers (default: $COTDISTILL_CACHE).", "PATH", panel="Money", names="store", rare=True
+    )
+    max_cost: Amount | None = option(None, "Never spend more than this in one run.", "USD", panel="Money", rare=True)
+    price_in: Amount | None = option(
+        None, "USD per million input tokens of --student, where the price is unknown.", "USD", panel="Money", rare=True
+    )
+    price_out: Amount | None = option(None, "USD per million output tokens.", "USD", panel="Money", rare=True)
+    threads: Count | None = option(
+        None, "CPU threads of a local student (default: 1 for tiny, else all).", "N", panel="Speed", rare=True
+    )
+    write_weak: Text | None = option(
+        None, "Write the prompts that the student gets wrong, to generate more.", "FILE", panel="Output"
+    )
+    export: Text | None = option(
+        None, "Write the prompts for this harness too: {prompts_exports}.", "SPEC", panel="Output", rare=True
+    )
+    allow_modified: bool = option(
+        False, "Accept an input that was edited after its manifest.", panel="Output", rare=True
+    )

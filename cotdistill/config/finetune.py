@@ -1,0 +1,81 @@
+"""The options of finetune."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from cotdistill.config.options import REQUIRED, Amount, Count, Positive, Share, Text, option
+
+
+@dataclass(frozen=True, kw_only=True)
+class FinetuneConfig:
+    student: Text = option(
+        REQUIRED,
+        "Model to start from: tiny, smollm2-135m, a hub id, a directory or a .gguf file.",
+        "ID",
+        panel="Student",
+        names="student",
+    )
+    method: Literal["lora", "qlora", "full"] = option(
+        "lora", "qlora: 4-bit base, on a GPU. tiny is always trained in full.", panel="Student"
+    )
+    lora_rank: Count = option(32, "Rank of the LoRA matrices.", "N", panel="Student")
+    lora_alpha: Count = option(64, "LoRA scale.", "N", panel="Student", rare=True)
+    eval_data: Text | None = option(
+        None, "Rows to measure the loss on after each epoch.", "FILE", panel="Rows", names="rows"
+    )
+    max_length: Count = option(8192, "Leave out rows with more tokens; none is cut.", "N", panel="Rows")
+    packing: Literal["auto", "bfd", "none"] = option(
+        "auto",
+        "bfd: several rows in one sequence (best fit decreasing). none: rows of like length in a batch.",
+        panel="Rows",
+        rare=True,
+    )
+    epochs: Positive | None = option(
+        None, "Passes over the rows (default: 3, more for few rows).", "N", panel="Training"
+    )
+    max_steps: Count | None = option(None, "Stop after N steps, whatever the epochs.", "N", panel="Training")
+    batch_size: Count | None = option(
+        None, "Rows a step (default: 8 to 32, by the number of rows).", "N", panel="Training"
+    )
+    learning_rate: Positive | None = option(
+        None, "Peak rate (default: by method and width; --dry-run says it).", "X", panel="Training"
+    )
+    warmup: Share = option(
+        0.1, "Share of the steps before the peak; cosine decay after it.", "FRACTION", panel="Training", rare=True
+    )
+    weight_decay: Amount = option(0.01, "AdamW weight decay.", "X", panel="Training", rare=True)
+    patience: Count | None = option(
+        None,
+        "Stop early: when the loss on --eval-data has not fallen N times; keep the best weights.",
+        "N",
+        panel="Training",
+    )
+    seed: int = option(0, "Seed of the rows' order and the initial weights.", "N", panel="Training")
+    rows_at_once: Count | None = option(
+        None, "Rows of a step in memory at once (default: all).", "N", panel="Memory and speed", rare=True
+    )
+    checkpointing: Literal["auto", "on", "off"] = option(
+        "auto", "Gradient checkpointing: less memory, more time.", panel="Memory and speed", rare=True
+    )
+    precision: Literal["auto", "float32", "bfloat16"] = option(
+        "auto",
+        "Format of what is trained. bfloat16: half the memory, with Kahan summation. auto: bfloat16 on a GPU.",
+        panel="Memory and speed",
+        rare=True,
+    )
+    threads: Count | None = option(
+        None, "CPU threads (default: 1 for tiny, else all).", "N", panel="Memory and speed", rare=True
+    )
+    checkpoint_minutes: Amount = option(
+        15, "Save a checkpoint this often, and at the end.", "MINUTES", panel="Output", rare=True
+    )
+    resume: bool = option(False, "Continue from the last checkpoint of a killed run.", panel="Output")
+    dry_run: bool = option(
+        False, "Show the first rows with their trained tokens, time a few steps; write nothing.", panel="Output"
+    )
+    skip_bad: bool = option(
+        False, "Set aside rows that this student cannot learn, instead of stopping.", panel="Output", rare=True
+    )
+    allow_modified: bool = option(
+        False, "Accept an input that was edited after its manifest.", panel="Output", rare=True
+    )

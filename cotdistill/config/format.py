@@ -1,0 +1,34 @@
+"""The options of format."""
+
+from dataclasses import dataclass
+
+from cotdistill.config.options import Count, Number, ShareBelowOne, Text, option
+
+
+@dataclass(frozen=True, kw_only=True)
+class FormatConfig:
+    format: Text = option("prompt_completion", "Row layout: {formats}.", "NAME", panel="Rows", names="formats")
+    holdout: ShareBelowOne = option(
+        0.0, "Hold out about this share of the prompts, whole, for evaluate.", "FRACTION", panel="Rows"
+    )
+    mix: tuple[Text, ...] = option(
+        (),
+        "Write rows with this tag TIMES times: task=code:0.5 writes half of them. Repeatable.",
+        "TAG=VALUE:TIMES",
+        panel="Rows",
+    )
+    student: Text | None = option(
+        None, "Prove each row with this student's chat template.", "ID", panel="Student", names="student"
+    )
+    max_length: Count = option(8192, "With --student: leave out rows with more tokens.", "N", panel="Student")
+    cut_long: bool = option(
+        False, "With --student: shorten longer traces at the end of a step instead.", panel="Student"
+    )
+    show: Number = option(
+        0, "With --student: print the first N rows, trained tokens highlighted.", "N", panel="Student"
+    )
+    export: tuple[Text, ...] = option(
+        (), "Write settings for this trainer too: {rows_exports}. Repeatable.", "SPEC", panel="Output"
+    )
+    skip_bad: bool = option(False, "Set unreadable lines aside instead of stopping.", panel="Output")
+    allow_modified: bool = option(False, "Accept an input that was edited after its manifest.", panel="Output")
