@@ -48,6 +48,12 @@ class Prompt(Record, frozen=True, kw_only=True):
             raise ValueError("messages: expected a user's turn, got none")
 
 
+def is_right(response: "Response", verdict: "Verdict") -> bool:
+    """Whether an answer counts as right: its verifier found it correct and it ended by itself. A cut-off text that
+    passes a right number by is no answer."""
+    return verdict.status == "correct" and response.stop_reason == "stop"
+
+
 def question_of(prompt: Prompt) -> str:
     """What the user asked last."""
     return next((turn.content for turn in reversed(prompt.messages) if turn.role == "user"), "")

@@ -12,7 +12,7 @@ from cotdistill.artifacts.summary import _table, as_text, scores_table
 from cotdistill.config import FilterConfig
 from cotdistill.errors import UsageError
 from cotdistill.progress import Silent
-from cotdistill.records import Response, Verdict
+from cotdistill.records import Judged, Response, Verdict
 from cotdistill.report.explain import explain
 from cotdistill.stages import filter as stage
 from cotdistill.stages.filter.funnel import _bin
@@ -75,6 +75,22 @@ def test_pass_rates_fall_into_six_bins(rate: float, name: str) -> None:
     assert _bin(rate) == name
 
 
+def test_a_truncated_answer_is_right_in_no_rate_and_votes_for_nothing(tmp_path: Path) -> None:
+    prompt = make_prompt()
+    given = [make_response("Answer: 4", prompt, sample=n, stop_reason="length") for n in range(2)]
+    given += [make_response("Answer: 5", prompt, sample=2), make_response("Answer: 4", prompt, sample=3)]
+    kept = sift(tmp_path, given)
+    results = read_manifest(kept.with_suffix(".manifest.json")).results
+    assert results["accuracy"] == 0.25, "one of four, as evaluate counts too"
+    assert results["prompts_by_pass_rate"]["to 1/4"] == 1
+    (one,) = map(json.loads, kept.read_text().splitlines())
+    assert (one["correct"], one["pass_rate"], one["vote_share"]) == (1, 0.25, 0.25)
+
+    agreeing = [make_response("Answer: 7", prompt, sample=n, stop_reason="length") for n in range(4)]
+    sift(tmp_path, agreeing)
+    assert not (tmp_path / "kept.suspects.jsonl").exists(), "cut-off answers agree on nothing"
+
+
 def test_a_prompt_whose_samples_agree_against_the_reference_is_suspect(tmp_path: Path) -> None:
     given = prompt_with("typo", ["7.0", "7", "14/2", "4"], reference="70")
     given += prompt_with("torn", ["1", "2", "1", "2"]) + prompt_with("few", ["5", "5"])
@@ -117,7 +133,7 @@ def test_what_a_model_wrote_does_not_move_the_cursor(tmp_path: Path) -> None:
 def test_the_summary_says_of_each_class_how_well_it_fits() -> None:
     pairs = [("bug", "bug")] * 3 + [("bug", "billing"), ("billing", "billing")]
     verdicts = [Verdict(status="correct", method="label", reference=gold, answer=said) for gold, said in pairs]
-    found = class_scores(confusion_of(verdicts))
+    found = class_scores(confusion_of(Judged(response=make_response(), verdict=one) for one in verdicts))
     title, billing, bug = _table({"by_class": found})
     assert title == "  by class (macro F1 0.762):"
     assert "precision  50.0%  recall 100.0%" in billing and "taken for" not in billing

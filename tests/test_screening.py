@@ -149,7 +149,7 @@ def test_votes_go_to_values_not_to_spellings(tmp_path: Path) -> None:
     kept = list(read_records(tmp_path / "o" / "kept.jsonl", Judged))
     assert {one.vote_share for one in kept} == {0.6}
     assert {(one.samples, one.correct, one.pass_rate) for one in kept} == {(5, 0, 0.0)}
-    assert vote_share([one.verdict for one in kept]) == 0.6
+    assert vote_share([one.response for one in kept], [one.verdict for one in kept]) == 0.6
 
 
 @pytest.mark.parametrize(

@@ -1,13 +1,14 @@
 """The label verifier: one of a closed set, and how well each class fits."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from cotdistill.answers.confusion import class_scores, confusion_of
 from cotdistill.errors import CotDistillError, UsageError
 from cotdistill.plugins import build
-from cotdistill.records import Status, Verdict
+from cotdistill.records import Judged, Status, Verdict
 from cotdistill.stages.verification import Judge
 from cotdistill.verifiers.label import Verifier
 from tests.conftest import make_prompt, make_response
@@ -116,9 +117,19 @@ def verdict(reference: str, answer: str | None) -> Verdict:
     return Verdict(status=status, answer=answer, reference=reference, method="label")
 
 
+def judged(verdict: Verdict, **more: Any) -> Judged:
+    return Judged(response=make_response(**more), verdict=verdict)
+
+
+def test_a_cut_off_answer_names_no_class() -> None:
+    scores = class_scores(confusion_of([judged(verdict("a", "a"), stop_reason="length")]))
+    assert scores is not None
+    assert scores["confusion"] == {"a": {"(none)": 1}}
+
+
 def test_each_class_has_its_precision_recall_and_confusions() -> None:
     said = [("a", "a"), ("a", "a"), ("a", "b"), ("b", "b"), ("b", None), ("c", "a")]
-    scores = class_scores(confusion_of(verdict(*one) for one in said))
+    scores = class_scores(confusion_of(judged(verdict(*one)) for one in said))
     assert scores is not None
     assert scores["classes"]["a"] == {"n": 3, "precision": 0.6667, "recall": 0.6667, "f1": 0.6667}
     assert scores["classes"]["b"] == {"n": 2, "precision": 0.5, "recall": 0.5, "f1": 0.5}
@@ -128,4 +139,4 @@ def test_each_class_has_its_precision_recall_and_confusions() -> None:
 
 
 def test_verdicts_of_other_verifiers_make_no_classes() -> None:
-    assert class_scores(confusion_of([Verdict(status="correct", answer="1", reference="1", method="numeric")])) is None
+    assert class_scores(confusion_of([judged(Verdict(status="correct", reference="1", method="numeric"))])) is None

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
-from cotdistill.records import Verdict
+from cotdistill.records import Judged
 
 NO_LABEL = "(none)"
 """Stands for an answer that names no single label."""
@@ -16,15 +16,17 @@ MAX_CLASSES = 200
 class Confusion(Counter[tuple[str, str]]):
     """Counts of (reference, answer) of the verdicts that the `label` verifier gave."""
 
-    def add(self, verdict: Verdict) -> None:
+    def add(self, judged: Judged) -> None:
+        """An answer that did not end by itself names no label."""
+        verdict, ended = judged.verdict, judged.response.stop_reason == "stop"
         if verdict.method == "label" and verdict.reference is not None:
-            self[verdict.reference, verdict.answer or NO_LABEL] += 1
+            self[verdict.reference, (verdict.answer if ended else None) or NO_LABEL] += 1
 
 
-def confusion_of(verdicts: Iterable[Verdict]) -> Confusion:
+def confusion_of(judged: Iterable[Judged]) -> Confusion:
     found = Confusion()
-    for verdict in verdicts:
-        found.add(verdict)
+    for one in judged:
+        found.add(one)
     return found
 
 

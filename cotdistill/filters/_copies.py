@@ -9,7 +9,7 @@ from cotdistill.answers.extract import cut_reference
 from cotdistill.answers.numbers import read
 from cotdistill.answers.spelling import folded, plain
 from cotdistill.answers.units import Unit
-from cotdistill.records import Judged
+from cotdistill.records import Judged, is_right
 
 _UNIT_BITS = 16
 _MOST_SHOWN = 40
@@ -73,7 +73,7 @@ class Groups:
 
 def merit(samples: Sequence[Judged]) -> int:
     """How good a prompt's samples are, to choose among copies: the most right ones win, then one with a reference."""
-    right = sum(one.verdict.status == "correct" for one in samples)
+    right = sum(is_right(one.response, one.verdict) for one in samples)
     return 2 * min(right, 2**32) + (samples[0].response.prompt.reference is not None)
 
 

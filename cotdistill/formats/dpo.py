@@ -6,7 +6,7 @@ from typing import Any
 
 from cotdistill.formats import answer, turns
 from cotdistill.plugins import Count
-from cotdistill.records import Judged
+from cotdistill.records import Judged, is_right
 
 
 @dataclass
@@ -16,7 +16,7 @@ class Format:
     pairs: Count = 1
 
     def rows(self, samples: Sequence[Judged]) -> list[tuple[str, dict[str, Any]]]:
-        right = [one for one in samples if one.verdict.status == "correct"]
+        right = [one for one in samples if is_right(one.response, one.verdict)]
         wrong = [one for one in samples if one.verdict.status == "incorrect"]
         return [
             (

@@ -19,8 +19,9 @@ class Verifier:
     """The answer of most samples of the prompt is right, by value and not by spelling; a reference is ignored.
 
     The largest class of equal answers must have `min_votes` samples and a share of `min_share` among all samples of
-    the prompt; otherwise, and where two classes are equally large, all samples are `unverified`. Formulas are compared
-    by algebra for `deadline_s` of processor time a prompt, after which they are equal where they are spelt alike.
+    the prompt; otherwise, and where two classes are equally large, all samples are `unverified`. An answer that did
+    not end by itself has no vote. Formulas are compared by algebra for `deadline_s` of processor time a prompt, after
+    which they are equal where they are spelt alike.
     """
 
     min_share: Share = 0.5
@@ -65,9 +66,7 @@ class Verifier:
 
     def _verdict(self, answer: str | None, won: bool, reference: str | None, detail: str, open: bool) -> Verdict:
         if not answer:
-            return Verdict(
-                status="no_answer", reference=reference, method=_METHOD, detail="no final answer in the text"
-            )
+            return Verdict(status="no_answer", reference=reference, method=_METHOD, detail="no final answer")
         if open:
             return Verdict(status="unverified", answer=answer, method=_METHOD, detail=detail)
         status: Status = "correct" if won else "incorrect"
@@ -75,5 +74,5 @@ class Verifier:
 
 
 def _answer(response: Response) -> str | None:
-    found = final_answer(split(response.text).answer)
+    found = final_answer(split(response.text).answer) if response.stop_reason == "stop" else None
     return found.answer if found else None

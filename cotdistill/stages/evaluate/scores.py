@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
+from cotdistill import records
 from cotdistill.answers.classes import classes
 from cotdistill.answers.confusion import class_scores, confusion_of
 from cotdistill.records import Judged
@@ -39,7 +40,7 @@ def score(student: str, judged: Sequence[Judged]) -> dict[str, Any]:
     if tags := _by_tag(greedy):
         entry["by_tag"] = tags
         entry["weakest"] = [tag for tag, found in tags.items() if found["n"] >= FEWEST_OF_A_TAG][:WEAK_TAGS]
-    if by_class := class_scores(confusion_of(one.verdict for one in greedy)):
+    if by_class := class_scores(confusion_of(greedy)):
         entry["by_class"] = by_class
     sampled: dict[str, list[Judged]] = defaultdict(list)
     for one in judged:
@@ -60,9 +61,7 @@ def is_not_judged(judged: Judged) -> bool:
 
 
 def is_right(judged: Judged) -> bool:
-    """Whether the verifier found it correct and it ended by itself: a cut-off text that passes a right number by is
-    no answer, and filter drops it too."""
-    return judged.verdict.status == "correct" and judged.response.stop_reason == "stop"
+    return records.is_right(judged.response, judged.verdict)
 
 
 def compare(student: Sequence[Judged], other: Sequence[Judged]) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from cotdistill.answers.classes import classes
 from cotdistill.answers.confusion import Confusion, class_scores
-from cotdistill.records import UNDECIDED, Judged, Record, money
+from cotdistill.records import UNDECIDED, Judged, Record, is_right, money
 from cotdistill.stages.verification import NOTHING, verified_with
 from cotdistill.statistics import Clustered
 
@@ -53,7 +53,7 @@ class Funnel:
         self.statuses.update(statuses)
         self.tally.update(prompts=1, responses=len(samples))
         decided = sum(status not in UNDECIDED for status in statuses)
-        correct = statuses.count("correct")
+        correct = sum(is_right(one.response, one.verdict) for one in samples)
         self._count_undecided(samples)
         if decided:
             self.accuracy.add(correct, decided)
@@ -62,7 +62,7 @@ class Funnel:
                     self.by_tag.setdefault(tag, Clustered()).add(correct, decided)
             self.pass_rates[_bin(correct / decided)] += 1
         for one in samples:
-            self.confusion.add(one.verdict)
+            self.confusion.add(one)
             cost = one.response.cost_usd
             self.cost = None if cost is None or self.cost is None else self.cost + Decimal(cost)
 
@@ -132,7 +132,8 @@ class Funnel:
 
     def suspect(self, samples: Sequence[Judged]) -> Suspect | None:
         """The most frequent wrong answer, where nearly all samples of one prompt give it."""
-        wrong = [one.verdict.answer for one in samples if one.verdict.status == "incorrect" and one.verdict.answer]
+        ended = [one.verdict for one in samples if one.response.stop_reason == "stop"]
+        wrong = [verdict.answer for verdict in ended if verdict.status == "incorrect" and verdict.answer]
         if len(samples) < SUSPECT_SAMPLES or len(wrong) < SUSPECT_SHARE * len(samples):
             return None
         most = max(classes(wrong), key=len)

@@ -18,7 +18,7 @@ from cotdistill.artifacts.json_lines import decode_lines, open_input
 from cotdistill.config import FilterConfig
 from cotdistill.errors import CotDistillError
 from cotdistill.filters import ChoosingFilter, Filter
-from cotdistill.records import UNDECIDED, Judged, Response, Verdict
+from cotdistill.records import UNDECIDED, Judged, Response, Verdict, is_right
 from cotdistill.stages.verification import NOTHING, Judge
 
 BEFORE_VERDICT = ("stop_reason", "empty_answer", "think_tags")
@@ -135,10 +135,10 @@ class Screen:
         return Result(screened, bad, dict(self.judge.used), self.judge.notes() if self.judge.alone else [])
 
     def _one_prompt(self, responses: Sequence[Response], verdicts: Sequence[Verdict]) -> list[Screened]:
-        correct = sum(verdict.status == "correct" for verdict in verdicts)
+        correct = sum(map(is_right, responses, verdicts))
         decided = sum(verdict.status not in UNDECIDED for verdict in verdicts)
         pass_rate = round(correct / decided, 4) if decided else None
-        votes = vote_share(verdicts) if len(verdicts) > 1 else None
+        votes = vote_share(responses, verdicts) if len(verdicts) > 1 else None
         judged = [
             Judged(
                 response=response,
@@ -213,8 +213,10 @@ def remembers(one: Filter) -> bool:
     return bool(getattr(one, "remembers", False))
 
 
-def vote_share(verdicts: Sequence[Verdict]) -> float:
-    """The share of a prompt's samples that agree on its most frequent answer, by value; right ones are one class."""
-    correct = sum(verdict.status == "correct" for verdict in verdicts)
-    wrong = [verdict.answer for verdict in verdicts if verdict.status != "correct" and verdict.answer]
+def vote_share(responses: Sequence[Response], verdicts: Sequence[Verdict]) -> float:
+    """The share of a prompt's samples that agree on its most frequent answer, by value; right ones are one class. What
+    did not end by itself votes for nothing."""
+    votes = [verdict for one, verdict in zip(responses, verdicts, strict=True) if one.stop_reason == "stop"]
+    correct = sum(verdict.status == "correct" for verdict in votes)
+    wrong = [verdict.answer for verdict in votes if verdict.status != "correct" and verdict.answer]
     return round(max([correct, *map(len, classes(wrong))]) / len(verdicts), 4)
