@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from cotdistill.config import AskConfig
 from cotdistill.errors import DONE, SOME_FAILED, UsageError
 from cotdistill.mock.problems import EXAMPLE, parse
 from cotdistill.mock.server import running
@@ -51,7 +52,7 @@ def test_a_conversation_reads_lines_and_remembers_its_turns(recorded: str) -> No
 
 
 def test_each_student_has_a_conversation_of_its_own(recorded: str) -> None:
-    with ask.conversations([recorded, "mock:digit-chains"], ask.Manner(), Silent()) as (first, second):
+    with ask.conversations(recorded, AskConfig(beside=("mock:digit-chains",)), Silent()) as (first, second):
         assert first.ask("I am Ana.").reply.text == "Hello!"
         assert second.ask("a=1 b=a+1 b?").reply.text == "2"
         said = first.ask("Who am I?")
@@ -61,9 +62,9 @@ def test_each_student_has_a_conversation_of_its_own(recorded: str) -> None:
 def test_a_student_that_is_paid_for_is_not_paid_twice(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "sk-test-of-ask")
     with in_background(running(ServerConfig(source=Scripted()))) as url:
-        manner = ask.Manner(base_url=f"{url}/v1")
+        manner = AskConfig(base_url=f"{url}/v1")
         for known in (False, True):
-            with ask.conversations(["openai:gpt-5-mini"], manner, Silent()) as (student,):
+            with ask.conversations("openai:gpt-5-mini", manner, Silent()) as (student,):
                 said = student.ask("a=1 b=a+1 b?")
                 assert (said.reply.text, said.from_store) == ("2", known)
 
@@ -80,7 +81,7 @@ def test_a_question_without_an_answer_is_said_and_the_conversation_goes_on() -> 
 def test_a_student_given_twice_and_an_empty_question_are_slips() -> None:
     with (
         pytest.raises(UsageError, match="'tiny' is given twice"),
-        ask.conversations(["tiny", "tiny"], ask.Manner(), Silent()),
+        ask.conversations("tiny", AskConfig(beside=("tiny",)), Silent()),
     ):
         pass
     done = cotdistill("ask", "mock:digit-chains", " ")

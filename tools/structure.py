@@ -29,7 +29,7 @@ FLOORS: tuple[frozenset[str], ...] = tuple(
         "publishing",
         "stages",
         "recipes report",
-        "cli",
+        "api cli",
         "__main__",
     )
 )

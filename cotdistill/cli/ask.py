@@ -6,14 +6,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cotdistill import config
 from cotdistill.cli import log
-from cotdistill.cli.options import load_env
+from cotdistill.cli.options import options_of
 from cotdistill.errors import SOME_FAILED, CotDistillError, StoppedError, UsageError
+from cotdistill.providers.environment import load_env
 
 if TYPE_CHECKING:
     from cotdistill.stages.ask import Conversation, Said
 
 
+@options_of(config.AskConfig)
 def ask(
     student: Annotated[
         str,
@@ -27,16 +30,8 @@ def ask(
         str | None,
         typer.Argument(help="Left out: a conversation, a line of stdin at a time.", metavar="QUESTION"),
     ] = None,
-    beside: Annotated[
-        list[str] | None, typer.Option(help="Ask this student too. Repeatable.", metavar="STUDENT")
-    ] = None,
-    system: Annotated[str | None, typer.Option(help="System prompt.", metavar="TEXT")] = None,
-    max_output_tokens: Annotated[int, typer.Option(help="Cap for one answer, in tokens.", metavar="N", min=1)] = 512,
-    temperature: Annotated[
-        float | None,
-        typer.Option(help="Sampling temperature (default: greedy, or the server's).", metavar="T", min=0.0),
-    ] = None,
-    base_url: Annotated[str | None, typer.Option(help="Server of PROVIDER:MODEL students.", metavar="URL")] = None,
+    *,
+    settings: config.AskConfig,
 ) -> None:
     """Ask a student a question and see its reasoning, or talk to it; beside it, ask its base."""
     from cotdistill import progress
@@ -45,9 +40,7 @@ def ask(
     if question is not None and not question.strip():
         raise UsageError("QUESTION: expected a text, got nothing")
     load_env()
-    asked = [student, *(beside or [])]
-    manner = stage.Manner(system, max_output_tokens, temperature, base_url)
-    with stage.conversations(asked, manner, progress.for_stderr()) as conversations:
+    with stage.conversations(student, settings, progress.for_stderr()) as conversations:
         if question is not None:
             for conversation in conversations:
                 _show(conversation.ask(question), named=len(conversations) > 1)

@@ -7,7 +7,7 @@ import typer
 
 from cotdistill.cli import log
 from cotdistill.cli.help import GroupedCommand, example
-from cotdistill.cli.options import load_env
+from cotdistill.providers.environment import load_env
 
 cache = typer.Typer(help="The store of paid answers.", no_args_is_help=True, rich_markup_mode=None)
 StorePath = Annotated[

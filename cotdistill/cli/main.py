@@ -20,8 +20,9 @@ from cotdistill import __version__, config, plugins
 from cotdistill.cli import ask, listing, log, mock_teacher, recipes
 from cotdistill.cli.cache import cache
 from cotdistill.cli.help import GroupedCommand, WholeSentences, example
-from cotdistill.cli.options import load_env, options_of
+from cotdistill.cli.options import options_of
 from cotdistill.errors import BUDGET, DONE, ERROR, SOME_FAILED, CotDistillError, StoppedError, UsageError
+from cotdistill.providers.environment import load_env
 
 if TYPE_CHECKING:
     from cotdistill.artifacts import Manifest

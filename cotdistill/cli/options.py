@@ -5,48 +5,30 @@ import inspect
 import types
 import typing
 from collections.abc import Callable
-from functools import cache, lru_cache
 from typing import Annotated, Any
 
 import typer
 
-from cotdistill import config, plugins
+from cotdistill import config
 from cotdistill.cli.help import show_all
 from cotdistill.config.options import choices
-from cotdistill.inputs import templates
-from cotdistill.masking import add_unsent_secrets
-
-
-@cache
-def _names() -> dict[str, str]:
-    """What `{filters}` and its like in a help line stand for: the folder as it is now."""
-    listed = {folder: ", ".join(plugins.names(folder)) for folder in plugins.FOLDERS}
-    listed |= {f"{takes}_exports": _typed("exports", takes) for takes in ("student", "rows", "prompts")}
-    return {**listed, "templates": ", ".join(templates.names())}
-
-
-@lru_cache
-def _typed(folder: str, method: str) -> str:
-    return ", ".join(name.replace("_", "-") for name in plugins.names(folder, method))
+from cotdistill.stages.option_help import help_lines
 
 
 def options_of(*configs: type[Any]) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Give a command one option per field of `configs`; it is called with its arguments and the built configs."""
 
     def decorate(function: Callable[..., None]) -> Callable[..., None]:
-        own = [
-            parameter
-            for parameter in inspect.signature(function, eval_str=True).parameters.values()
-            if parameter.annotation not in configs
-        ]
+        takes = inspect.signature(function, eval_str=True).parameters.values()
+        own = [parameter for parameter in takes if parameter.annotation not in configs]
+        built_for = {parameter.name: parameter.annotation for parameter in takes if parameter.annotation in configs}
         fields = [field for kind in configs for field in _fields(kind)]
         fields += [_HELP_ALL] * any(field.metadata["rare"] for kind in configs for field in dataclasses.fields(kind))
 
         def command(**given: Any) -> None:
             given.pop(_HELP_ALL.name, None)
             arguments = {parameter.name: given.pop(parameter.name) for parameter in own}
-            built = [_build(kind, given) for kind in configs]
-            function(*arguments.values(), *built)
+            function(**arguments, **{name: _build(kind, given) for name, kind in built_for.items()})
 
         command.__name__, command.__doc__ = function.__name__, function.__doc__
         parameters = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in own] + fields
@@ -71,13 +53,13 @@ _HELP_ALL = inspect.Parameter(
 
 
 def _fields(kind: type[Any]) -> list[inspect.Parameter]:
-    hints, names = typing.get_type_hints(kind), _names()
+    hints, helps = typing.get_type_hints(kind), dict(help_lines(kind))
     parameters = []
     for field in dataclasses.fields(kind):
         one_of = choices(hints[field.name])
         option = typer.Option(
             config.flag(field.name),
-            help=field.metadata["help"].format_map(names),
+            help=helps[field.name],
             metavar="|".join(one_of) or field.metadata["metavar"] or None,
             hidden=field.metadata["rare"],
             show_default=_shown(field.default),
@@ -116,11 +98,3 @@ def _build(kind: type[Any], given: dict[str, Any]) -> Any:
     built = kind(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})
     config.check(built)
     return built
-
-
-def load_env() -> None:
-    """Keys from .env in the working directory or above it; the environment wins."""
-    from dotenv import find_dotenv, load_dotenv
-
-    load_dotenv(find_dotenv(usecwd=True))
-    add_unsent_secrets()  # before a key is used: of all the others no message shows one either

@@ -10,9 +10,9 @@ import typer
 
 from cotdistill.cli import init, log
 from cotdistill.cli.help import GroupedCommand, example
-from cotdistill.cli.options import load_env
 from cotdistill.cli.outcome import as_json_text, exit_code, in_words
 from cotdistill.errors import CotDistillError, StoppedError, UsageError
+from cotdistill.providers.environment import load_env
 
 if TYPE_CHECKING:
     from cotdistill.recipes.recipe import Recipe

@@ -8,6 +8,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
+from cotdistill.config.ask import AskConfig
 from cotdistill.config.conditions import MixShare, broken_conditions
 from cotdistill.config.evaluate import EvaluateConfig
 from cotdistill.config.export import ExportConfig
@@ -20,6 +21,7 @@ from cotdistill.errors import UsageError
 
 __all__ = [
     "REQUIRED",
+    "AskConfig",
     "EvaluateConfig",
     "ExportConfig",
     "FilterConfig",

@@ -1,11 +1,12 @@
 """Talk to students: each one answers the same questions, in a conversation of its own."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 from cotdistill import students, teachers
+from cotdistill.config import AskConfig, check
 from cotdistill.dispatch.asking import Job, Limits
 from cotdistill.dispatch.lookup import Answer
 from cotdistill.dispatch.session import Session
@@ -17,16 +18,6 @@ from cotdistill.providers.types import Reply, Request, Teacher
 from cotdistill.records import Message, Prompt
 from cotdistill.stages.evaluate.answers import DAY_S, costs
 from cotdistill.store.location import store_path
-
-
-@dataclass(frozen=True)
-class Manner:
-    """How all of them are asked; `temperature` None for greedy answers, or a server's own default."""
-
-    system: str | None = None
-    max_output_tokens: int = 512
-    temperature: float | None = None
-    base_url: str | None = None
 
 
 @dataclass(frozen=True)
@@ -42,10 +33,10 @@ class Said:
 class Conversation:
     """What one student was asked and has answered so far."""
 
-    def __init__(self, session: Session, student: str, manner: Manner) -> None:
+    def __init__(self, session: Session, student: str, config: AskConfig) -> None:
         """Loads the student, or finds its server. Raises CotDistillError where it cannot."""
-        self.student, self._manner, self._session = student, manner, session
-        teacher = _teacher(student, manner)
+        self.student, self._config, self._session = student, config, session
+        teacher = _teacher(student, config)
         local = teacher.provider == "local"
         terms = Terms(
             Prices(teacher.provider, teacher.model),
@@ -53,12 +44,12 @@ class Conversation:
             timeout_s=DAY_S if local else 600,
         )
         self._stored = session.open(teacher, terms, free=not costs(student))
-        self._turns: tuple[Message, ...] = (Message(role="system", content=manner.system),) if manner.system else ()
+        self._turns: tuple[Message, ...] = (Message(role="system", content=config.system),) if config.system else ()
 
     def ask(self, question: str) -> Said:
         """Raises CotDistillError where there is no answer; the question then is no part of the conversation."""
         turns = (*self._turns, Message(role="user", content=question))
-        request = Request(turns, self._manner.max_output_tokens, self._manner.temperature)
+        request = Request(turns, self._config.max_output_tokens, self._config.temperature)
         job = self._stored.job(Prompt(id="asked", messages=turns), 0, request)
         began = time.monotonic()
         answer, is_new = self._stored.find(job, retry_truncated=True), False
@@ -80,20 +71,23 @@ class Conversation:
 
 
 @contextmanager
-def conversations(asked: Sequence[str], manner: Manner, progress: Progress) -> Iterator[list[Conversation]]:
-    """One with each student, all loaded. Answers that cost money go through the store, like those of evaluate.
+def conversations(student: str, config: AskConfig, progress: Progress) -> Iterator[list[Conversation]]:
+    """One with the student and each one beside it, all loaded. Answers that cost money go through
+    the store, like those of evaluate.
 
     Raises UsageError for a student there is not, or that is given twice."""
+    check(config)
+    asked = [student, *config.beside]
     if twice := next((one for one in asked if asked.count(one) > 1), None):
         raise UsageError(f"student {twice!r} is given twice")
     store = store_path() if any(map(costs, asked)) else None
     with Session.on(store, None, None, progress, "ask") as session:
-        yield [Conversation(session, student, manner) for student in asked]
+        yield [Conversation(session, one, config) for one in asked]
 
 
-def _teacher(student: str, manner: Manner) -> Teacher:
+def _teacher(student: str, config: AskConfig) -> Teacher:
     if teachers.is_teacher(student):
-        return teachers.build(student, manner.base_url)
+        return teachers.build(student, config.base_url)
     name = student.removeprefix("local:")
     students.need_packages(name)
     return teachers.on_this_machine(name)

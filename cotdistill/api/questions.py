@@ -1,0 +1,54 @@
+"""Questions to a student, or to a teacher."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from cotdistill.api.progress import reporter
+from cotdistill.api.results import Result
+from cotdistill.api.stages import build, explained, path_of
+from cotdistill.config import AskConfig
+from cotdistill.providers.environment import load_env
+from cotdistill.stages import ask as stage
+
+
+def ask(
+    student: str | Path | Result[Any],
+    question: str,
+    *,
+    system: str | None = None,
+    max_output_tokens: int = 512,
+    temperature: float | None = None,
+    base_url: str | None = None,
+) -> stage.Said:
+    """One answer: `reply.text`, `reply.reasoning`, `reply.usage`, and the `seconds` it took.
+
+    The student is loaded for it; for several questions `conversation` loads it once, and explains the options."""
+    with conversation(
+        student, system=system, max_output_tokens=max_output_tokens, temperature=temperature, base_url=base_url
+    ) as opened:
+        return opened.ask(question)
+
+
+@contextmanager
+def conversation(
+    student: str | Path | Result[Any],
+    *,
+    system: str | None = None,
+    max_output_tokens: int = 512,
+    temperature: float | None = None,
+    base_url: str | None = None,
+) -> Iterator[stage.Conversation]:
+    """A conversation, for a `with` block, whose `ask(question)` answers with all that was said before in mind.
+
+    `student`: a directory, a .gguf file, a name, a hub id, or PROVIDER:MODEL with its `base_url`. `temperature` None:
+    greedy, or the server's default. Raises UsageError for a student that does not exist, CotDistillError where it
+    does not answer."""
+    load_env()
+    chosen = build(
+        AskConfig,
+        {"system": system, "max_output_tokens": max_output_tokens, "temperature": temperature, "base_url": base_url},
+    )
+    with explained(), stage.conversations(path_of(student), chosen, reporter()) as (one,):
+        yield one

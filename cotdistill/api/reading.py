@@ -1,0 +1,31 @@
+"""An artifact of an earlier run, opened again."""
+
+from pathlib import Path
+from typing import Any
+
+from cotdistill.api.results import Exported, Kept, Responses, Result, Rows, Scores, Student
+from cotdistill.artifacts import manifest_of, manifest_path, read_manifest
+from cotdistill.errors import UsageError
+
+_KINDS: dict[str, type[Result[Any]]] = {
+    "generate": Responses,
+    "filter": Kept,
+    "format": Rows,
+    "finetune": Student,
+    "evaluate": Scores,
+    "export": Exported,
+}
+
+
+def read(path: str | Path) -> Result[Any]:
+    """What the stage that wrote `path` returned then, by its manifest: a `Kept` for what filter wrote, and so on.
+
+    Raises UsageError for a path that no stage wrote.
+    """
+    path = Path(path)
+    manifest = (
+        read_manifest(manifest_path(path)) if path.is_dir() and manifest_path(path).exists() else manifest_of(path)
+    )
+    if manifest is None or manifest.stage not in _KINDS:
+        raise UsageError(f"{path}: no stage of cotdistill wrote it: it has no manifest beside it that lists it")
+    return _KINDS[manifest.stage](path, manifest)

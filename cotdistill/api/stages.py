@@ -1,0 +1,168 @@
+"""generate, filter, format, finetune, evaluate and export as functions.
+
+Their keyword arguments are the fields of the configs (`config/`): a type checker and an editor see each with its type,
+and `help(cotdistill.generate)` shows them with what --help says of them.
+"""
+
+import inspect
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from importlib import import_module
+from pathlib import Path
+from typing import Any, Concatenate, ParamSpec, TypeVar
+
+from cotdistill import config, plugins, progress
+from cotdistill.api.progress import reporter
+from cotdistill.api.results import Exported, Kept, Responses, Result, Rows, Scores, Student
+from cotdistill.artifacts import Manifest
+from cotdistill.config.options import convert, required, types_of
+from cotdistill.errors import CotDistillError, StoppedError, UsageError
+from cotdistill.providers.environment import load_env
+from cotdistill.stages.option_help import help_lines
+
+P = ParamSpec("P")
+R = TypeVar("R", bound=Result[Any])
+
+Source = str | Path | Result[Any]
+"""An input: a path, `hf:NAME:SPLIT`, or what the stage before returned."""
+
+
+def _stage(
+    name: str, kind: Callable[P, Any], result: Callable[[Path, Manifest], R], *, reads: str, does: str
+) -> Callable[Concatenate[Source, str | Path, P], R]:
+    """The function of one stage; `reads` names its input, and `does` says what it does."""
+    config_class: Any = kind
+
+    def call(source: Source, output: str | Path, /, *args: P.args, **options: P.kwargs) -> R:
+        if args:
+            raise UsageError(f"{name}: takes an input and an output; options are given by name, such as limit=20")
+        chosen = build(config_class, options)
+        return result(Path(output), _run(name, path_of(source), Path(output), chosen))
+
+    call.__name__ = call.__qualname__ = name
+    call.__doc__ = _described(does, reads, config_class)
+    call.__signature__ = _signature(reads, config_class, result)  # type: ignore[attr-defined]
+    return call
+
+
+def _run(name: str, source: str, output: Path, chosen: Any) -> Manifest:
+    """The stage with its keys, its packages and its progress, as the command line runs it."""
+    from cotdistill.recipes import preflight
+
+    if getattr(chosen, "explain", None):
+        raise UsageError("explain: an option of the command line; here ask the result: filter(…).explain(ID)")
+    stage = import_module(f"cotdistill.stages.{name}")
+    load_env()
+    preflight.check_packages(chosen)
+    shown = reporter()
+    with explained(), progress.about(stage=name):
+        try:
+            made: Manifest = stage.run(source if name == "export" else Path(source), output, chosen, shown)
+        finally:
+            shown.close()
+    return made
+
+
+@contextmanager
+def explained() -> Iterator[None]:
+    """Ctrl-C and the system's errors as the errors of the command line, each with its exit code."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise StoppedError("interrupted; the same call continues") from None
+    except OSError as error:
+        raise CotDistillError(f"{error.filename or 'file'}: {error.strerror or error}") from error
+
+
+def path_of(source: Source) -> str:
+    return str(source.path if isinstance(source, Result) else source)
+
+
+def build(kind: type[Any], given: Mapping[str, Any]) -> Any:
+    """The config of these keyword arguments. Paths and results stand for their paths, a list for a repeated option.
+
+    Raises UsageError for an option that does not exist, one that is missing, and for all whose values do not fit.
+    """
+    known = types_of(kind)
+    for name in given:
+        if name not in known:
+            raise plugins.unknown("option", name, known)
+    if missing := [name for name in required(kind) if name not in given]:
+        raise UsageError(f"{', '.join(missing)}: expected by name, such as {missing[0]}=…; got nothing")
+    values = {name: _plain(value) for name, value in given.items()}
+    if found := [f"{config.flag(name)}: {why}" for name, why in config.problems(kind, values)]:
+        raise UsageError("\n  ".join([f"{len(found)} options do not fit:", *found] if len(found) > 1 else found))
+    return kind(**{name: convert(value, known[name]) for name, value in values.items()})
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Result | Path):
+        return path_of(value)
+    return [_plain(one) for one in value] if isinstance(value, list | tuple) else value
+
+
+def _described(does: str, reads: str, kind: type[Any]) -> str:
+    lines = [does, "", "Arguments:", f"    {reads}: A path, or what the stage before returned."]
+    lines += ["    output: Where the result is written."]
+    return "\n".join([*lines, *(f"    {name}: {words}" for name, words in help_lines(kind))])
+
+
+def _signature(reads: str, kind: type[Any], result: Any) -> inspect.Signature:
+    options = inspect.signature(kind, eval_str=False).parameters.values()
+    empty = inspect.Parameter.empty
+    plain = [
+        one.replace(default=empty if one.name in required(kind) else one.default, annotation=_words(one.annotation))
+        for one in options
+    ]
+    places = [
+        inspect.Parameter(reads, inspect.Parameter.POSITIONAL_ONLY, annotation=_words("str | Path | Result")),
+        inspect.Parameter("output", inspect.Parameter.POSITIONAL_ONLY, annotation=_words("str | Path")),
+    ]
+    return inspect.Signature([*places, *plain], return_annotation=_words(result.__name__))
+
+
+class _words(str):
+    """An annotation as it is shown: without quotes."""
+
+    def __repr__(self) -> str:
+        return str(self)
+
+
+generate = _stage(
+    "generate",
+    config.GenerateConfig,
+    Responses,
+    reads="prompts",
+    does="Ask the teacher for what the store does not hold yet; never pays twice for one answer.",
+)
+filter = _stage(
+    "filter",
+    config.FilterConfig,
+    Kept,
+    reads="responses",
+    does="Keep correct responses (rejection sampling); every dropped one has its reason.",
+)
+format = _stage(
+    "format", config.FormatConfig, Rows, reads="kept", does="Write training rows of problem, reasoning and answer."
+)
+finetune = _stage(
+    "finetune",
+    config.FinetuneConfig,
+    Student,
+    reads="rows",
+    does="Fine-tune a small open model on rows of format, or on what filter kept.",
+)
+evaluate = _stage(
+    "evaluate",
+    config.EvaluateConfig,
+    Scores,
+    reads="prompts",
+    does="Ask a student held-out prompts and score its answers with the verifiers of filter.",
+)
+export = _stage(
+    "export",
+    config.ExportConfig,
+    Exported,
+    reads="student",
+    does="Write a student as one file for llama.cpp and Ollama, read it back and ask it.",
+)

@@ -1,0 +1,18 @@
+"""The options of `ask`."""
+
+from dataclasses import dataclass
+
+from cotdistill.config.options import Amount, Count, Text, Url, option
+
+
+@dataclass(frozen=True, kw_only=True)
+class AskConfig:
+    """How the students of a conversation are asked."""
+
+    beside: tuple[Text, ...] = option((), "Ask this student too. Repeatable.", "STUDENT", panel="Students")
+    base_url: Url | None = option(None, "Server of PROVIDER:MODEL students.", "URL", panel="Students")
+    system: str | None = option(None, "System prompt.", "TEXT", panel="Sampling")
+    max_output_tokens: Count = option(512, "Cap for one answer, in tokens.", "N", panel="Sampling")
+    temperature: Amount | None = option(
+        None, "Sampling temperature (default: greedy, or the server's).", "T", panel="Sampling"
+    )
