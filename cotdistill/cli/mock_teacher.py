@@ -1,13 +1,16 @@
 """`cotdistill mock-teacher`: the embedded teacher as a server, for rehearsals against a provider's interface."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from cotdistill.cli import log
 from cotdistill.cli.help import GroupedCommand, example
 from cotdistill.mock import faults
+
+if TYPE_CHECKING:
+    from cotdistill.mock.wire_scores import Scorer
 
 _EPILOG = (
     example("cotdistill mock-teacher --rpm 600 --latency-ms 800 --latency-tail 0.8 --faults 529:0.1,cut:0.02,500@1-3")
@@ -54,6 +57,13 @@ def mock_teacher(
         typer.Option(help="Write a line for each answer that was billed, delivered or not.", metavar="FILE"),
     ] = None,
     seed: Annotated[int, typer.Option(help="Seed of mistakes, faults and delays.", metavar="N")] = 0,
+    scorer: Annotated[
+        str | None,
+        typer.Option(
+            help="Score given tokens too, as vLLM and SGLang do: by this student, a directory or any other.",
+            metavar="STUDENT",
+        ),
+    ] = None,
     accept_key: Annotated[str | None, typer.Option(help="Accept only this key (default: any).", metavar="KEY")] = None,
 ) -> None:
     """The simulated teacher as an HTTP server, in OpenAI's and Anthropic's wire formats."""
@@ -74,6 +84,7 @@ def mock_teacher(
         truncate=truncate,
         ledger=ledger,
         seed=seed,
+        scorer=_scorer(scorer) if scorer else None,
     )
 
     async def serve() -> None:
@@ -82,6 +93,7 @@ def mock_teacher(
                 f"simulated teacher on {url}\n"
                 f"  OpenAI wire format:    --teacher openai:simulated --base-url {url}/v1\n"
                 f"  Anthropic wire format: --teacher anthropic:simulated --base-url {url}\n"
+                f"{_scoring(url) if scorer else ''}"
                 f"  what it billed:        {url}/ledger\n"
                 "Ctrl-C stops it.",
                 err=True,
@@ -89,3 +101,19 @@ def mock_teacher(
             await asyncio.Event().wait()
 
     asyncio.run(serve())
+
+
+def _scorer(student: str) -> "Scorer":
+    from cotdistill import students
+
+    with students.quiet():
+        from cotdistill.students.next_tokens import NextTokens
+
+        return NextTokens(student)
+
+
+def _scoring(url: str) -> str:
+    return (
+        f"  scores as vLLM does:   finetune --teacher vllm:simulated --base-url {url}/v1\n"
+        f"  scores as SGLang does: finetune --teacher sglang:simulated --base-url {url}/v1\n"
+    )

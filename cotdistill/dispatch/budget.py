@@ -28,8 +28,7 @@ class Worst(NamedTuple):
 
     @classmethod
     def of(cls, request: Request) -> "Worst":
-        size = sum(len(turn.content.encode("utf-8", "replace")) for turn in request.messages)
-        return cls(size + OVERHEAD_TOKENS, request.max_output_tokens)
+        return cls(request.most_input_tokens + OVERHEAD_TOKENS, request.max_output_tokens)
 
 
 @dataclass

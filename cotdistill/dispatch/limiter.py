@@ -102,7 +102,7 @@ class Limiter:
         """Wait for a turn. Raises NotAskedError once the run stops."""
         if self.stop.is_set():
             raise NotAskedError
-        size = sum(len(turn.content) for turn in request.messages)
+        size = request.size
         if not self._waiting and (ticket := self._try(size, request.max_output_tokens)):
             return ticket
         turn: asyncio.Future[Ticket] = asyncio.get_running_loop().create_future()

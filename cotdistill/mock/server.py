@@ -10,7 +10,7 @@ from aiohttp import web
 
 from cotdistill.errors import CotDistillError
 from cotdistill.mock import batches, batches_anthropic, batches_openai, models, wire_anthropic, wire_openai
-from cotdistill.mock.apis import WIRES
+from cotdistill.mock.apis import wires
 from cotdistill.mock.sending import send
 from cotdistill.mock.spoiling import instead, spoil
 from cotdistill.mock.teacher import TEACHER, ServerConfig, Teacher
@@ -23,7 +23,7 @@ def build_app(config: ServerConfig) -> web.Application:
     app.router.add_get("/", _hello)
     app.router.add_get("/health", _hello)  # as vLLM, SGLang and others answer once they are ready
     app.router.add_get("/ledger", _ledger)
-    for path, wire in WIRES.items():
+    for path, wire in wires(config.scorer).items():
         app.router.add_post(path, partial(_serve, wire))
     app.router.add_get("/v1/models", models.listed)
     app.router.add_get("/v1/models/{id:.+}", models.one)

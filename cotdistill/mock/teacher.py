@@ -15,6 +15,7 @@ from cotdistill.mock.ledger import Bill, Ledger, sha256
 from cotdistill.mock.limits import Account, Limits, Refused
 from cotdistill.mock.sources import Answer, Source
 from cotdistill.mock.wire_common import Reply, Wire, read_body
+from cotdistill.mock.wire_scores import Scorer
 
 REMEMBERED_QUESTIONS = 100_000
 """How many questions' counters are kept for clients that do not say which sample they want."""
@@ -38,6 +39,8 @@ class ServerConfig:
     """Every answer is cut, whatever the request's cap."""
     ledger: Path | None = None
     seed: int = 0
+    scorer: Scorer | None = None
+    """Who scores given tokens; None: nobody can."""
 
 
 class Teacher:

@@ -128,14 +128,14 @@ def billed(input_tokens: int, cuts: list[Cut]) -> Billed:
 
 
 def read_body(content: bytes) -> dict[str, Any]:
-    """Raises ValueError for what is no JSON object with a model."""
+    """Raises ValueError for what is no JSON object with a model; SGLang's own API names none, for it serves one."""
     try:
         body = msgspec.json.decode(content)
     except (msgspec.DecodeError, UnicodeDecodeError):
         raise ValueError("the body is not valid JSON") from None
     if not isinstance(body, dict):
         raise ValueError("the body is not a JSON object")
-    if not isinstance(body.get("model"), str) or not body["model"]:
+    if "input_ids" not in body and not (isinstance(body.get("model"), str) and body["model"]):
         raise ValueError("model: a name is required")
     return body
 

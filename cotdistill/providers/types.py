@@ -19,6 +19,16 @@ class Request:
     temperature: float | None = None
     effort: str | None = None
 
+    @property
+    def most_input_tokens(self) -> int:
+        """A token for each byte of the text, of which none is shorter."""
+        return sum(len(turn.content.encode("utf-8", "replace")) for turn in self.messages)
+
+    @property
+    def size(self) -> int:
+        """Letters of the text."""
+        return sum(len(turn.content) for turn in self.messages)
+
 
 @dataclass(frozen=True)
 class Quota:

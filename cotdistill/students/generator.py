@@ -1,8 +1,9 @@
 """A loaded student that answers a batch of prompts at once."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import torch
 from transformers import GenerationConfig
@@ -24,24 +25,37 @@ SMALL = 5_000_000
 
 @dataclass(frozen=True)
 class Answer:
-    """`tokens` counts the end token too; `ended` is false where the cap cut it."""
+    """`tokens` counts the end token too; `ended` is false where the cap cut it. `ids` are the tokens, where they were
+    written in this process."""
 
     text: str
     tokens: int
     ended: bool
+    ids: Sequence[int] = ()
 
 
 class Generator:
     """Holds the model. Not thread-safe: one batch at a time."""
 
     def __init__(self, student: str, threads: int | None = None, *, dtype: str = "auto") -> None:
-        self._model, self._tokenizer = load.student(student, dtype=dtype)
-        small = self._model.num_parameters() < SMALL
-        if threads or small:
-            torch.set_num_threads(threads or 1)
-        if self._model.dtype != torch.float32 and not has_bfloat16():
-            self._model.to(torch.float32)  # emulated half precision is slower than none
-        self._model.to("cuda" if torch.cuda.is_available() else "cpu").eval()
+        model, tokenizer = load.student(student, dtype=dtype)
+        set_threads(model, threads)
+        if model.dtype != torch.float32 and not has_bfloat16():
+            model.to(torch.float32)  # emulated half precision is slower than none
+        self._hold(model.to("cuda" if torch.cuda.is_available() else "cpu").eval(), tokenizer)
+
+    @classmethod
+    def of(cls, model: Any, tokenizer: Any) -> Self:
+        """Of a model that is in training: each answer is that of its weights as they are by then. The caller switches
+        it to `eval` and back."""
+        found = cls.__new__(cls)
+        found._hold(model, tokenizer)
+        found._without_gradients = torch.no_grad  # the model may keep a tensor, and train with it
+        return found
+
+    def _hold(self, model: Any, tokenizer: Any) -> None:
+        self._model, self._tokenizer = model, tokenizer
+        self._without_gradients: Callable[[], AbstractContextManager[None]] = torch.inference_mode
         self.prompter = Prompter(self._tokenizer, self._model.config, self._model.generation_config)
         self.context = self.prompter.context
         self._ends, self._padding = self.prompter.end_tokens, self.prompter.padding
@@ -87,7 +101,7 @@ class Generator:
         cap = min(max_tokens, self.context - longest)
         draw = Sampler(temperature, seeds, longest) if temperature else None
         while batch.rows:
-            with torch.inference_mode():
+            with self._without_gradients():
                 batch = self._go_on(batch, longest, cap, draw, wanted, wrote)
                 done = _always if batch.ids.shape[1] - longest >= cap or not wanted() else self._ends_in
                 left = batch.take_out(done, longest)
@@ -144,7 +158,13 @@ class Generator:
         text_ids = row[: count - 1] if count else row
         # Marks that a tokenizer calls special may be the very tags around the trace, so none is skipped.
         text = self._tokenizer.decode(text_ids, skip_special_tokens=False, clean_up_tokenization_spaces=False)
-        return Answer(read_back(self._tokenizer, text), count or len(row), bool(count))
+        return Answer(read_back(self._tokenizer, text), count or len(row), bool(count), row[: count or len(row)])
+
+
+def set_threads(model: Any, threads: int | None) -> None:
+    """What was asked for, else one for a small model."""
+    if threads or model.num_parameters() < SMALL:
+        torch.set_num_threads(threads or 1)
 
 
 @dataclass

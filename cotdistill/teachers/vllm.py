@@ -4,9 +4,12 @@ Start it with --reasoning-parser; without one the trace is cut out of the text b
 """
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from cotdistill.providers.chat_completions import ChatTeacher, thinking_switch
+
+if TYPE_CHECKING:
+    from cotdistill.teachers._vllm_scorer import VllmScorer
 
 
 @dataclass
@@ -20,3 +23,9 @@ class Teacher(ChatTeacher):
 
     def reasoning(self, effort: str | None) -> dict[str, Any]:
         return thinking_switch(effort)
+
+    def scorer(self) -> "VllmScorer":
+        """The same server, asked to score tokens."""
+        from cotdistill.teachers._vllm_scorer import VllmScorer
+
+        return VllmScorer(self.model, self.base_url, self.concurrency, self.timeout_s)
