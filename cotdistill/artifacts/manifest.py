@@ -31,6 +31,12 @@ class Manifest(Record, frozen=True, kw_only=True):
     started_at: str
     ended_at: str
 
+    @property
+    def guard_failed(self) -> str | None:
+        """What evaluate says of a student that is worse on the guard's prompts; None where none is."""
+        guard = self.results.get("guard", {})
+        return str(guard["says"]) if guard.get("worse") else None
+
 
 def manifest_path(artifact: Path) -> Path:
     """kept.jsonl -> kept.manifest.json; a directory holds its own manifest.json."""

@@ -81,7 +81,8 @@ def _stage(stage: str, console: Console, settings: Any, call: Callable[[Any], "M
         log.say(summary.as_json(manifest))
     elif not console.quiet and console.log_format != "json":
         log.say(summary.as_text(manifest), err=True)
-    raise typer.Exit(BUDGET if manifest.stopped_by else DONE if manifest.complete else SOME_FAILED)
+    fine = manifest.complete and not manifest.guard_failed
+    raise typer.Exit(BUDGET if manifest.stopped_by else DONE if fine else SOME_FAILED)
 
 
 def _log_everything(note: Callable[[str], None]) -> None:

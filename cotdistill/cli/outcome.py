@@ -12,7 +12,7 @@ def exit_code(outcome: "Outcome") -> int:
     if outcome.stopped_by:
         return BUDGET
     stages = outcome.record.stages.values() if outcome.record else ()
-    return DONE if all(stage.complete for stage in stages) else SOME_FAILED
+    return DONE if all(stage.complete and not stage.guard_failed for stage in stages) else SOME_FAILED
 
 
 def as_json_text(outcome: "Outcome", directory: str) -> str:
@@ -38,6 +38,9 @@ def in_words(outcome: "Outcome", directory: str) -> list[str]:
             continue
         was = f", was {_figure(name, change['before'])}" if "before" in change else ""
         lines.append(f"  {label}: {_figure(name, change['now'])}{was}")
+    for stage in outcome.record.stages.values():
+        if stage.guard_failed:
+            lines.append(f"WARNING: {stage.guard_failed}; `latest` does not move to this run")
     return lines
 
 

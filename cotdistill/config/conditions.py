@@ -110,6 +110,10 @@ def _finetune(config: FinetuneConfig) -> Problems:
 def _evaluate(config: EvaluateConfig) -> Problems:
     yield from _prices(config)
     yield from _repeated("baseline", [config.student, *config.baseline])
+    if config.guard_against and not config.guard:
+        yield "guard_against", "goes with --guard, the prompts on which the student must not be worse"
+    if config.guard_against == config.student:
+        yield "guard_against", "is the student itself; name another, such as the one in use now"
     if config.engine != "local" and config.batch_size is not None:
         yield "batch_size", f"goes with --engine local; {config.engine} makes its own batches of --concurrency requests"
 

@@ -22,6 +22,20 @@ class EvaluateConfig:
         names="any_student",
     )
     base_url: Url | None = option(None, "Server of PROVIDER:MODEL students.", "URL", panel="Students")
+    guard: Text | None = option(
+        None,
+        "Ask these prompts too; exit 3 if the student is worse on them than --guard-against (p < 0.05).",
+        "PROMPTS",
+        panel="Guard",
+        names="scored_prompts",
+    )
+    guard_against: Text | None = option(
+        None,
+        "Whom --guard holds the student against (default: the model that it was trained from).",
+        "DIR|ID|P:M|FILE",
+        panel="Guard",
+        names="any_student",
+    )
     samples: Count = option(1, "1: one greedy answer. More: also N sampled answers, for pass@N.", "N", panel="Sampling")
     temperature: Amount = option(0.6, "Temperature of the sampled answers.", "T", panel="Sampling")
     max_output_tokens: Count = option(512, "Cap for one answer, in tokens.", "N", panel="Sampling")

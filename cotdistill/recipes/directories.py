@@ -43,7 +43,8 @@ class Directories:
 
     @property
     def latest(self) -> Path:
-        """The link to the last complete run. Another recipe's `latest` is left alone, unless that recipe is gone."""
+        """The link to the last complete run that passed its guard. Another recipe's `latest` is left alone, unless that
+        recipe is gone."""
         link = self.folder / "latest"
         other = record.of(link) if link.is_symlink() else None
         if other is None or other.recipe == self.owner or not (self.folder.absolute().parent / other.recipe).exists():
@@ -70,9 +71,13 @@ class Directories:
         record.save(path, run.record)
         return run
 
-    def point_latest(self, directory: Path) -> None:
-        """`latest` changes in one step, and only if it has to."""
-        link = self.latest
+    def point_latest(self) -> None:
+        """To the newest complete run whose student is not worse than the one it was held against, if there is one.
+        `latest` changes in one step, and only if it has to."""
+        good = [run.path for run in self.runs() if run.record.complete and not run.record.guard_failed]
+        if not good:
+            return
+        link, directory = self.latest, good[-1]
         if link.is_symlink() and link.readlink() == Path(directory.name):
             return
         fresh = self.folder / f".{link.name}.{os.getpid()}.partial"

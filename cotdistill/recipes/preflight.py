@@ -19,6 +19,7 @@ from cotdistill.providers.batch_apis import open_batches
 from cotdistill.providers.types import Request
 from cotdistill.recipes import lookups
 from cotdistill.records import Message
+from cotdistill.stages.evaluate import guard
 from cotdistill.stages.evaluate.answers import costs, is_recorded
 
 if TYPE_CHECKING:
@@ -124,11 +125,14 @@ def _generate(chosen: config.GenerateConfig) -> Iterator[tuple[str, Callable[[],
 def _evaluate(chosen: config.EvaluateConfig) -> Iterator[tuple[str, Callable[[], object]]]:
     if chosen.export:
         yield "export", partial(exports.build, chosen.export, "prompts", "--export")
-    asked = [chosen.student, *chosen.baseline]
+    asked = [chosen.student, *chosen.baseline, *([chosen.guard_against] if chosen.guard_against else [])]
+    if chosen.guard:
+        yield "guard", partial(lookups.prompts, Path(chosen.guard), chosen, scored=True)
+        if chosen.student != lookups.OF_THIS_RUN:
+            yield "guard", partial(guard.opponent, chosen)
     over_api = [name for name in asked if teachers.is_teacher(name)]
     for name in over_api:
-        where = "student" if name == chosen.student else "baseline"
-        yield where, partial(lookups.teacher, name, chosen.base_url)
+        yield _option_of(name, chosen), partial(lookups.teacher, name, chosen.base_url)
     if chosen.max_cost is not None:
         yield from (("max_cost", look) for _, look in _priced(chosen))
     if chosen.engine != "local" and all(teachers.is_teacher(name) or is_recorded(name) for name in asked):
@@ -137,15 +141,20 @@ def _evaluate(chosen: config.EvaluateConfig) -> Iterator[tuple[str, Callable[[],
         yield "base_url", partial(lookups.refuse, "goes with a student or baseline PROVIDER:MODEL; none is given")
 
 
+def _option_of(student: str, chosen: config.EvaluateConfig) -> str:
+    if student == chosen.student:
+        return "student"
+    return "baseline" if student in chosen.baseline else "guard_against"
+
+
 def _priced(chosen: Any) -> Iterator[tuple[str, Callable[[], object]]]:
     """Looks at the price of each model that a stage pays for: teacher, judge, students over an API."""
     if isinstance(chosen, config.GenerateConfig) and chosen.teacher:
         yield "teacher", partial(lookups.priced, chosen.teacher, chosen.base_url, chosen.price_in, chosen.price_out)
     if isinstance(chosen, config.EvaluateConfig):
-        for name in filter(costs, (chosen.student, *chosen.baseline)):
+        for name in filter(costs, (chosen.student, *chosen.baseline, chosen.guard_against or "")):
             given = (chosen.price_in, chosen.price_out) if name == chosen.student else (None, None)
-            where = "student" if name == chosen.student else "baseline"
-            yield where, partial(lookups.priced, name, chosen.base_url, *given)
+            yield _option_of(name, chosen), partial(lookups.priced, name, chosen.base_url, *given)
     verify = plugins.parse(getattr(chosen, "verify", None) or "none")[1]
     if costs(judge := verify.get("teacher", "")):
         prices = (float(verify[name]) if name in verify else None for name in ("price_in", "price_out"))

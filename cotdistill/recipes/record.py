@@ -28,7 +28,8 @@ _FREE = {
 
 class StageRecord(msgspec.Struct, kw_only=True, omit_defaults=True):
     """`did` is ran or reused, `why` says for what reason; `files` are hashes of what the options name and of the
-    inputs. `states` are size and time of each output, by which an edit is noticed without reading it."""
+    inputs. `guard_failed` says that the student of evaluate is worse, and on what. `states` are size and time of each
+    output, by which an edit is noticed without reading it."""
 
     did: str
     why: str
@@ -37,6 +38,7 @@ class StageRecord(msgspec.Struct, kw_only=True, omit_defaults=True):
     files: dict[str, str]
     states: dict[str, tuple[int, int]] = msgspec.field(default_factory=dict)
     complete: bool = True
+    guard_failed: str | None = None
     seconds: float = 0.0
     spent_usd: str | None = None
     counts: dict[str, int] = msgspec.field(default_factory=dict)
@@ -57,6 +59,11 @@ class RunRecord(msgspec.Struct, kw_only=True, omit_defaults=True):
     stages: dict[str, StageRecord] = msgspec.field(default_factory=dict)
     changes: dict[str, Any] = msgspec.field(default_factory=dict)
     made: list[str] = msgspec.field(default_factory=list)
+
+    @property
+    def guard_failed(self) -> bool:
+        """Whether its student is worse than the one that it was held against: then `latest` stays at the run before."""
+        return any(stage.guard_failed for stage in self.stages.values())
 
 
 def of(directory: Path) -> RunRecord | None:

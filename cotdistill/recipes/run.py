@@ -172,7 +172,7 @@ class _Chain:
             RECIPE.reset(account)
         stage = replace_record(step.now, did="ran", why=step.why or "", complete=manifest.complete)
         stage.seconds, stage.counts = round(time.monotonic() - began, 1), dict(manifest.counts)
-        stage.spent_usd = manifest.results.get("spent_usd")
+        stage.spent_usd, stage.guard_failed = manifest.results.get("spent_usd"), manifest.guard_failed
         known.begun = None
         self._note(step, stage)
         from cotdistill.artifacts import summary
@@ -212,7 +212,7 @@ class _Chain:
     def _end(self, stopped_by: str | None) -> Outcome:
         if self.here is None or self.record is None:
             assert self.last is not None, "a recipe has a stage, and it ran or was found"
-            self.directories.point_latest(self.last)
+            self.directories.point_latest()
             return Outcome(self.last, None)
         self.record.changes = record.changes(self.here, self.last)
         self.record.ended_at = artifacts.now()
@@ -220,7 +220,7 @@ class _Chain:
             record.save(self.here, self.record)
             return Outcome(self.here, self.record, stopped_by)
         directories.finish(self.here, self.record)
-        self.directories.point_latest(self.here)
+        self.directories.point_latest()
         if self.recipe.keep:
             for note in self.directories.prune(self.recipe.keep):
                 self.progress.note(note)

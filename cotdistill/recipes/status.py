@@ -49,7 +49,10 @@ def _spent(recipe: Recipe) -> str | None:
 
 def _told(one: Run) -> dict[str, Any]:
     record = one.record
-    stages = {name: {"did": stage.did, "complete": stage.complete} for name, stage in record.stages.items()}
+    stages = {
+        name: {"did": stage.did, "complete": stage.complete, "guard_failed": stage.guard_failed}
+        for name, stage in record.stages.items()
+    }
     figures = {name: change["now"] for name, change in record.changes.items() if isinstance(change, dict)}
     return {
         "directory": str(one.path),
@@ -76,6 +79,7 @@ def in_words(status: Status) -> list[str]:
         failed = [name for name, stage in status.last["stages"].items() if not stage["complete"]]
         lines.append(f"  last complete run: {status.last['directory']}, ended {status.last['ended_at']}")
         lines += [f"    {figures}"] * bool(figures)
+        lines += [f"    {says}" for stage in status.last["stages"].values() if (says := stage["guard_failed"])]
         lines += [f"    some prompts failed in {name}; the next run asks for them again" for name in failed]
     if status.unfinished:
         at = (

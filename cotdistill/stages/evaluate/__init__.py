@@ -1,7 +1,8 @@
 """Prompts -> scores: ask the student and its baselines the same questions, judge with filter's verifiers."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from cotdistill.inputs import hub
 from cotdistill.inputs.prompt_files import PromptFile
 from cotdistill.progress import Progress
 from cotdistill.records import Judged, Prompt, Response, money
-from cotdistill.stages.evaluate import answers, overlap
+from cotdistill.stages.evaluate import answers, guard, overlap
 from cotdistill.stages.evaluate.scores import compare, in_words, is_not_judged, is_right, score
 from cotdistill.stages.verification import Judge
 from cotdistill.store.location import store_path
@@ -33,7 +34,7 @@ def run(
     prompts: Path, scores: Path, config: EvaluateConfig, progress: Progress, *, month: Budget | None = None
 ) -> Manifest:
     """Write `scores` (JSON: an entry for each student, and the student against each baseline) and every judged answer
-    to `<stem>.answers.jsonl`.
+    to `<stem>.answers.jsonl`; what `guard` asks stands in `<stem>.guard.answers.jsonl`.
 
     Greedy answers give the accuracy with its 95 % Wilson interval; with `samples` > 1 that many sampled answers also
     give pass@k and the majority's accuracy. A prompt without a reference is refused: it cannot be scored. `month` is
@@ -41,56 +42,85 @@ def run(
     """
     check(config)
     prompts = hub.fetch(prompts, progress.note)
+    guarded = hub.fetch(Path(config.guard), progress.note) if config.guard else None
     judge = Judge(config.verify)
     students = (config.student, *config.baseline)
+    held_against = guard.opponent(config) if guarded else None
     store = store_path(config.cache)
-    paid = judge.asks or any(answers.costs(one) for one in students)
+    paid = judge.asks or any(answers.costs(one) for one in (*students, held_against) if one)
+    files = [artifacts.sibling(scores, ending) for ending in ("answers.jsonl", "guard.answers.jsonl")]
     with (
         artifacts.run(
             "evaluate",
             scores,
             dataclasses.asdict(config),
             PACKAGES,
-            siblings=[artifacts.sibling(scores, "answers.jsonl")],
+            siblings=files,
             also=_extra_places(scores, config),
             stores=[store],
-            inputs=[prompts],
+            inputs=[prompts, guarded] if guarded else [prompts],
         ) as current,
         Session.on(store if paid else None, config.max_cost, month, progress, "evaluate") as session,
     ):
         current.read(prompts, allow_modified=config.allow_modified)
-        for option, student in (("student", config.student), *(("baseline", one) for one in config.baseline)):
-            for path in recorded_files(student):
-                current.read(path, allow_modified=config.allow_modified, option=option)
-        for path in judge.files():
-            current.read(path, allow_modified=config.allow_modified, option="verify")
-        file = PromptFile.chosen(prompts, config, bad=json_lines.BadLines(None, skippable=False))
-        asked = _read(file)
-        progress.note(f"{prompts}: {file.describe()}")
+        for option, path in _files_of(config, judge, guarded, held_against):
+            current.read(path, allow_modified=config.allow_modified, option=option)
+        asked, columns = _read(prompts, config, progress)
+        guards = _read(guarded, config, progress)[0] if guarded else []
         judge.join(session)
-        judged: dict[str, list[Judged]] = {}
-        with (
-            ArtifactWriter(scores) as writer,
-            ArtifactWriter(artifacts.sibling(scores, "answers.jsonl")) as judged_answers,
-        ):
-            for student in students:
-                judged[student] = _judge_all(judge, answers.ask(student, asked, config, session, progress))
-                current.notes += _not_judged(student, judged[student])
-                for one in judged[student]:
-                    judged_answers.write(one)
+
+        def judged_by(student: str, prompts: Sequence[Prompt]) -> list[Judged]:
+            found = _judge_all(judge, answers.ask(student, prompts, config, session, progress))
+            current.notes += _not_judged(student, found)
+            return found
+
+        with ArtifactWriter(scores) as writer, ExitStack() as stack:
+            judged = {student: judged_by(student, asked) for student in students}
+            written = [stack.enter_context(_written(files[0], judged))]
             entries = [score(student, found) for student, found in judged.items()]
             against = {name: compare(judged[config.student], judged[name]) for name in list(judged)[1:]}
-            writer.write({"prompts": len(asked), "students": entries, "against": against})
+            scored: dict[str, Any] = {"prompts": len(asked), "students": entries, "against": against}
+            if held_against:
+                both = {student: judged_by(student, guards) for student in (config.student, held_against)}
+                written.append(stack.enter_context(_written(files[1], both)))
+                scored["guard"] = guard.result(config.student, held_against, both)
+            writer.write(scored)
             current.notes += [judge.describe(), *judge.notes()]
-            current.notes += [words for student in judged if (words := overlap.note(student, asked))]
+            for said_of in (asked, guards):
+                current.notes += [words for student in judged if (words := overlap.note(student, said_of))]
             current.notes += [in_words(config.student, name, found) for name, found in against.items()]
             extras, notes = _extras(scores, asked, judged[config.student], config)
             current.notes += notes
-            counts = {"prompts": len(asked), "students": len(entries), "answers": judged_answers.records}
-            results: dict[str, Any] = {"students": entries, "columns": file.describe()}
+            counts = {"prompts": len(asked), "students": len(entries), "answers": sum(one.records for one in written)}
+            results: dict[str, Any] = {"students": entries, "columns": columns}
+            if held_against:
+                results["guard"] = scored["guard"]
+                current.notes.append(scored["guard"]["says"])
             if paid and session.spent:
                 results["spent_usd"] = money(session.spent)
-            return current.publish([writer, judged_answers], counts=counts, beside=extras, results=results)
+            return current.publish([writer, *written], counts=counts, beside=extras, results=results)
+
+
+def _files_of(
+    config: EvaluateConfig, judge: Judge, guarded: Path | None, held_against: str | None
+) -> Iterable[tuple[str, Path]]:
+    """What is read besides the prompts, with the option that names it."""
+    if guarded:
+        yield "guard", guarded
+    named = [("student", config.student), *(("baseline", one) for one in config.baseline)]
+    for option, student in [*named, *([("guard_against", held_against)] if held_against else [])]:
+        yield from ((option, path) for path in recorded_files(student))
+    yield from (("verify", path) for path in judge.files())
+
+
+@contextmanager
+def _written(path: Path, judged: Mapping[str, Iterable[Judged]]) -> Iterator[ArtifactWriter]:
+    """Every judged answer, student by student."""
+    with ArtifactWriter(path) as writer:
+        for answers_of_one in judged.values():
+            for one in answers_of_one:
+                writer.write(one)
+        yield writer
 
 
 def _not_judged(student: str, judged: Sequence[Judged]) -> list[str]:
@@ -142,7 +172,9 @@ def _extras(
     return files, notes
 
 
-def _read(file: PromptFile) -> list[Prompt]:
+def _read(path: Path, config: EvaluateConfig, progress: Progress) -> tuple[list[Prompt], str]:
+    """The prompts, and how their columns are read."""
+    file = PromptFile.chosen(path, config, bad=json_lines.BadLines(None, skippable=False))
     prompts = list(file)
     without = [prompt.id for prompt in prompts if prompt.reference is None]
     if without:
@@ -150,7 +182,8 @@ def _read(file: PromptFile) -> list[Prompt]:
             f"{file.path}: {len(without)} of {len(prompts)} prompts have no reference to score against, the first is "
             f"{without[0]!r} ({file.describe()}). Name the column with --reference-field"
         )
-    return prompts
+    progress.note(f"{path}: {file.describe()}")
+    return prompts, file.describe()
 
 
 def _judge_all(judge: Judge, responses: Sequence[Sequence[Response]]) -> list[Judged]:

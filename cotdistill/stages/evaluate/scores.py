@@ -152,10 +152,13 @@ def _share(part: int, whole: int) -> float:
 def in_words(student: str, baseline: str, found: Mapping[str, Any]) -> str:
     """ "student against base: +12 points; of 100 prompts, student alone is right on 15, base alone on 3; p = 0.008"."""
     chance = "" if found["p_value"] < 0.05 else ", which may be chance"
-    p = f"p = {found['p_value']:.2g}" if found["p_value"] >= 1e-4 else "p < 0.0001"
-    kept = f", {found['retention']:.0%} of its accuracy" if "retention" in found else ""
     return (
-        f"{student} against {baseline}: {found['difference'] * 100:+.1f} points{kept}; of {found['n']} prompts, "
+        f"{student} against {baseline}: {found['difference'] * 100:+.1f} points; of {found['n']} prompts, "
         f"{student} alone is right on {found['only_student']}, {baseline} alone on {found['only_baseline']}; "
-        f"{p}{chance}"
+        f"{p_in_words(found['p_value'])}{chance}"
     )
+
+
+def p_in_words(p_value: float) -> str:
+    """ "p = 0.008"; a test of few hundred prompts cannot tell smaller ones apart, and none is 0."""
+    return f"p = {p_value:.2g}" if p_value >= 1e-4 else "p < 0.0001"

@@ -1,0 +1,49 @@
+"""A second set of prompts, on which a student must not be worse than another: what it could do before, it still can."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from cotdistill import artifacts
+from cotdistill.config import EvaluateConfig
+from cotdistill.errors import UsageError
+from cotdistill.records import Judged
+from cotdistill.stages.evaluate.scores import compare, p_in_words, score
+
+LEVEL = 0.05
+"""A difference is no chance where the paired test says so at this level."""
+
+
+def opponent(config: EvaluateConfig) -> str:
+    """Whom the student is held against: `guard_against`, else the model that it was trained from.
+
+    Raises UsageError where no manifest says which that is."""
+    if config.guard_against:
+        return config.guard_against
+    manifest = Path(config.student) / "manifest.json"
+    base = artifacts.read_manifest(manifest).options.get("student") if manifest.is_file() else None
+    if not isinstance(base, str):
+        raise UsageError(
+            f"--guard: {config.student} has no manifest that says what it was trained from; name another student to "
+            f"hold it against with --guard-against"
+        )
+    return base
+
+
+def result(student: str, against: str, judged: Mapping[str, Sequence[Judged]]) -> dict[str, Any]:
+    """For the scores: both students on the guard's prompts, the paired test, and `worse`: whether the student has fewer
+    right and the test excludes chance. `says` is that in one sentence."""
+    ours, theirs = (score(name, judged[name]) for name in (student, against))
+    found = compare(judged[student], judged[against])
+    worse = found["difference"] < 0 and found["p_value"] < LEVEL
+    outcome = f"{student} is worse than {against}" if worse else f"{student} is not shown to be worse than {against}"
+    return {
+        "students": [ours, theirs],
+        "against": {against: found},
+        "worse": worse,
+        "says": (
+            f"guard: {outcome}: {ours['accuracy']:.1%} against {theirs['accuracy']:.1%} right on {found['n']} prompts, "
+            f"{found['only_student']} that only it has right, {found['only_baseline']} that only {against} has right; "
+            f"{p_in_words(found['p_value'])}"
+        ),
+    }
