@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,8 @@ from cotdistill.errors import CotDistillError
 from cotdistill.progress import Silent
 from cotdistill.records import Judged, Response
 from cotdistill.stages import filter as stage
-from cotdistill.stages.filter.screen import chunks, vote_share
+from cotdistill.stages.filter.chunks import chunks, ranges
+from cotdistill.stages.filter.screen import vote_share
 from tests.conftest import ROOT, make_prompt, make_response
 
 
@@ -93,7 +94,23 @@ def test_chunks_hold_whole_prompts_and_all_bytes(tmp_path: Path) -> None:
     assert b"".join(data[one.start : one.start + one.size] for one in found) == data
     ids = [{json.loads(line)["prompt"]["id"] for line in data[c.start : c.start + c.size].splitlines()} for c in found]
     assert not any(one & other for one, other in pairwise(ids)), "no prompt is split"
-    assert [one.line for one in found][:2] == [1, 22], "three prompts of seven"
+
+
+@pytest.mark.parametrize("size", [1, 100, 1_000, 5_003, 1_000_000])
+def test_ranges_of_any_size_hold_every_prompt_once_and_whole(tmp_path: Path, size: int) -> None:
+    lines = write(tmp_path / "r.jsonl", responses(30, samples=3)).read_bytes().splitlines(keepends=True)
+    for number in (0, 4, 5, 44, 89):  # before a prompt, within one, two in a row, the last line
+        lines[number] = b'{"prompt": 1}\n' if number % 2 else b"\xff" * 3_000 + b"\n"
+    source = tmp_path / "r.jsonl"
+    source.write_bytes(b"".join(lines).removesuffix(b"\n"))
+    cut = [list(chunks(one.path, 20, one)) for one in ranges(source, size)]
+    whole = [chunk for found in cut for chunk in found]
+    assert [one.start for one in whole] == [0, *accumulate(one.size for one in whole)][:-1], "no byte twice, none left"
+    assert sum(one.size for one in whole) == source.stat().st_size
+    data = source.read_bytes()
+    starts = {0, *(one.start for one in chunks(source, 1))}
+    assert {one.start for one in whole} <= starts, "cut where a prompt begins, as one process cuts"
+    assert len(data) < size or len([found for found in cut if found]) > 1
 
 
 @pytest.mark.parametrize("workers", [1, 2])

@@ -1,13 +1,15 @@
-"""One function over many items on Ray Data, with the results in order: for those who outgrow one machine.
+"""One function over many tasks on Ray Data, with their results in order: for those who outgrow one machine.
 
 What `processes.in_order` does on the cores of this machine, this does on a Ray cluster (RAY_ADDRESS) or on a local Ray.
-Every node must see the input under the same path, and have cotdistill installed.
+Each task is a read task of a Ray Data source, whose results are streamed as small blocks: no process holds more than a
+few of them. Every node must see the input under the same path, and have cotdistill installed.
 """
 
 import logging
 import os
 import pickle
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import lru_cache
 from typing import Any, TypeVar
 
 import msgspec
@@ -17,29 +19,27 @@ from cotdistill.errors import CotDistillError, UsageError
 Item = TypeVar("Item")
 Result = TypeVar("Result", bound=msgspec.Struct)
 
-ITEMS_A_TASK = 4
+BLOCK_BYTES = 4_000_000
+"""Of results, at most, that travel together."""
 
+UNDER_WAY_BYTES = 256_000_000
+"""Of results that wait for this process; the workers wait beyond it."""
 
-class _Worker:
-    """Lives in a Ray actor: makes the function once, then works on what it is handed."""
-
-    def __init__(self, make: Callable[..., Callable[[Any], Any]], arguments: tuple[Any, ...]) -> None:
-        self._function = make(*arguments)
-
-    def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
-        return {"result": msgspec.msgpack.encode(self._function(pickle.loads(row["item"])))}
+OBJECT_STORE_BYTES = 512_000_000
+"""Shared memory of a Ray that is started here; Ray's own default is a third of the machine's."""
 
 
 def in_order(
-    make: Callable[..., Callable[[Item], Result]],
+    make: Callable[..., Callable[[Item], Iterable[Result]]],
     arguments: tuple[Any, ...],
-    items: Iterable[Item],
+    items: Sequence[Item],
     kind: type[Result],
     workers: int | None,
 ) -> Iterator[Result]:
-    """`make(*arguments)(item)` for every item, in their order. The items themselves should be small: they are listed.
+    """All that `make(*arguments)(item)` yields for every item, in their order. An item is a task: few and small ones,
+    such as ranges of a file. `make` is called once in every process. A task whose process dies is done again.
 
-    Raises UsageError without the ray extra, CotDistillError when a worker fails."""
+    Raises UsageError without the ray extra, CotDistillError when a task fails."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # no telemetry; read at import
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # of a warning about GPUs
     try:
@@ -47,22 +47,25 @@ def in_order(
         import ray.data
     except ImportError:
         raise UsageError("--engine ray: needs the extra ray; pip install 'cotdistill[ray]'") from None
-    listed = [{"item": pickle.dumps(item)} for item in items]
-    if not listed:
+    if not items:
         return
     ours = not ray.is_initialized()
     if ours:
-        ray.init(include_dashboard=False, logging_level=logging.ERROR, log_to_driver=False)
+        _start(workers)
     context = ray.data.DataContext.get_current()
     context.execution_options.preserve_order = True
+    context.execution_options.resource_limits = context.execution_options.resource_limits.copy(
+        object_store_memory=UNDER_WAY_BYTES
+    )
+    context.target_max_block_size = BLOCK_BYTES
     context.enable_progress_bars = False
-    cores = int(ray.cluster_resources().get("CPU", 1))
     decoder = msgspec.msgpack.Decoder(kind)
     try:
-        rows = ray.data.from_items(listed, override_num_blocks=-(-len(listed) // ITEMS_A_TASK))
-        done = rows.map(_Worker, fn_constructor_args=(make, arguments), concurrency=min(workers or cores, len(listed)))
-        for row in done.iter_rows():
-            yield decoder.decode(row["result"])
+        source = _source(pickle.dumps((make, arguments)), items)
+        rows = ray.data.read_datasource(source, concurrency=workers, override_num_blocks=len(items))
+        for batch in rows.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=1):
+            for result in batch["result"]:
+                yield decoder.decode(result.as_buffer())
     except ray.exceptions.RayError as error:
         cause = getattr(error, "cause", None) or error
         if isinstance(cause, CotDistillError):
@@ -71,3 +74,51 @@ def in_order(
     finally:
         if ours:
             ray.shutdown()
+
+
+def _start(workers: int | None) -> None:
+    import ray
+
+    here: dict[str, Any] = {"num_cpus": workers, "object_store_memory": OBJECT_STORE_BYTES}
+    ray.init(
+        include_dashboard=False,
+        logging_level=logging.ERROR,
+        log_to_driver=False,
+        **({} if os.environ.get("RAY_ADDRESS") else here),
+    )
+
+
+def _source(making: bytes, items: Sequence[Any]) -> Any:
+    import pyarrow  # type: ignore[import-untyped, unused-ignore]
+    from ray.data import Datasource, ReadTask
+    from ray.data.block import BlockMetadata
+
+    schema = pyarrow.schema([("result", pyarrow.large_binary())])
+
+    def task(item: Any) -> Any:
+        handed = pickle.dumps(item)
+
+        def read() -> Iterator[Any]:
+            for result in _made(making)(pickle.loads(handed)):
+                yield pyarrow.table([[msgspec.msgpack.encode(result)]], schema=schema)
+
+        return ReadTask(read, BlockMetadata(num_rows=None, size_bytes=None, exec_stats=None, input_files=None), schema)
+
+    class Tasks(Datasource):  # type: ignore[misc, unused-ignore]
+        """The items, a read task each."""
+
+        def estimate_inmemory_data_size(self) -> int | None:
+            return None
+
+        def get_read_tasks(self, parallelism: int, *_: Any, **__: Any) -> list[Any]:
+            return [task(item) for item in items]
+
+    return Tasks()
+
+
+@lru_cache(1)
+def _made(making: bytes) -> Callable[[Any], Iterable[Any]]:
+    """The function of a process, which does many tasks."""
+    make, arguments = pickle.loads(making)
+    made: Callable[[Any], Iterable[Any]] = make(*arguments)
+    return made

@@ -1,12 +1,16 @@
 """How filter grows: made-up responses through verify, duplicates and a selector, at two sizes.
 
-    python -m tests.benchmarks.filter_scale [--sizes 100000 1000000] [--near] [--workers N]
+    python -m tests.benchmarks.filter_scale [--sizes 100000 1000000] [--near] [--contamination] [--workers N] [--ray]
 
 Four samples a prompt, about 1.2 kB each, 70 % right; some problems repeat. Baseline: one pass over the same file
 that decodes every line and writes it back, with the standard library's json.
+
+With --ray the same once more through `--engine ray`: whether its files are the local engine's to the byte, and the
+peak memory of every process of its own (without what they share, Ray's object store).
 """
 
 import argparse
+import filecmp
 import json
 import os
 import random
@@ -14,6 +18,9 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
+from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
 import msgspec
@@ -50,15 +57,41 @@ def copy(source: Path, target: Path) -> float:
     return time.monotonic() - began
 
 
-def sift(source: Path, target: Path, *words: str) -> tuple[float, float]:
-    """Seconds, and the main process's peak memory in MB."""
+def sift(source: Path, target: Path, *words: str) -> tuple[float, dict[str, float]]:
+    """Seconds, and the peak memory of processes in MB: `this` is the main one, others go by their names."""
     command = [sys.executable, "-m", "cotdistill", "filter", str(source), "-o", str(target), "--quiet", *words]
     began = time.monotonic()
-    process = subprocess.Popen(command, env={**os.environ, "PYTHONPATH": str(ROOT)})
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
+    process = subprocess.Popen(command, env={**os.environ, "PYTHONPATH": str(ROOT)}, start_new_session=True)
+    peaks: Counter[str] = Counter()
+    while process.poll() is None:
+        for name, megabytes in memory(process.pid):
+            peaks[name] = max(peaks[name], megabytes)
+        time.sleep(0.25)
     assert process.returncode == 0
-    return time.monotonic() - began, usage.ru_maxrss / 1024
+    return time.monotonic() - began, dict(peaks)
+
+
+def memory(main: int) -> Iterator[tuple[str, int]]:
+    """Name and private memory of a process and of all that it started, as they are now."""
+    family = {main}
+    for directory in sorted(Path("/proc").glob("[0-9]*"), key=lambda one: int(one.name)):
+        try:
+            status = dict(line.split(":", 1) for line in (directory / "status").read_text().splitlines())
+            if int(directory.name) != main and int(status["PPid"]) not in family:
+                continue
+            family.add(int(directory.name))
+            name = "this" if int(directory.name) == main else status["Name"].strip()
+            yield name, int(status["RssAnon"].split()[0]) // 1024
+        except (OSError, KeyError):
+            continue  # it ended meanwhile
+
+
+def same(one: Path, other: Path) -> bool:
+    """Whether all files of rows in two directories are equal."""
+    names = sorted(path.name for path in one.glob("*.jsonl"))
+    return names == sorted(path.name for path in other.glob("*.jsonl")) and all(
+        filecmp.cmp(one / name, other / name, shallow=False) for name in names
+    )
 
 
 def main() -> None:
@@ -66,22 +99,38 @@ def main() -> None:
     options.add_argument("--sizes", type=int, nargs="+", default=[100_000, 1_000_000])
     options.add_argument("--workers", default=str(len(os.sched_getaffinity(0))))
     options.add_argument("--near", action="store_true", help="near duplicates too")
+    options.add_argument("--contamination", action="store_true", help="against 100 of the questions too")
+    options.add_argument("--ray", action="store_true", help="the same through Ray Data")
     chosen = options.parse_args()
     words = ["--select", "shortest:k=1", "--workers", chosen.workers]
     words += ["--filter", "near_duplicate"] if chosen.near else []
-    print(f"{'responses':>10}{'MB':>8}{'copy s':>9}{'filter s':>10}{'x copy':>8}{'rows/s':>10}{'peak MB':>9}")
+    print(f"{'responses':>10}{'MB':>8}{'engine':>8}{'s':>9}{'x copy':>8}{'rows/s':>10}  same bytes, peak MB by process")
     for size in chosen.sizes:
         with tempfile.TemporaryDirectory() as directory:
-            source = Path(directory) / "responses.jsonl"
+            folder = Path(directory)
+            source = folder / "responses.jsonl"
             write_responses(source, size)
-            copied = copy(source, Path(directory) / "copy.jsonl")
-            seconds, memory = sift(source, Path(directory) / "kept.jsonl", *words)
+            if chosen.contamination:
+                questions(source, folder / "test.jsonl")
+                words += ["--filter", f"contamination:against={folder / 'test.jsonl'}"]
             megabytes = source.stat().st_size / 1e6
-            print(
-                f"{size:>10,}{megabytes:>8.0f}{copied:>9.1f}{seconds:>10.1f}{seconds / copied:>8.2f}"
-                f"{size / seconds:>10,.0f}{memory:>9.0f}",
-                flush=True,
-            )
+            copied = copy(source, folder / "copy.jsonl")
+            for engine in ["local", "ray"] if chosen.ray else ["local"]:
+                (folder / engine).mkdir()
+                seconds, peaks = sift(source, folder / engine / "kept.jsonl", "--engine", engine, *words)
+                equal = "" if engine == "local" else "yes  " if same(folder / "local", folder / engine) else "NO  "
+                print(
+                    f"{size:>10,}{megabytes:>8.0f}{engine:>8}{seconds:>9.1f}{seconds / copied:>8.2f}"
+                    f"{size / seconds:>10,.0f}  {equal}{', '.join(f'{name} {mb:,}' for name, mb in peaks.items())}",
+                    flush=True,
+                )
+
+
+def questions(responses: Path, target: Path) -> None:
+    """Every thousandth question of the first 100,000 lines or so, as prompts of an evaluation."""
+    with responses.open("rb") as lines, target.open("wb") as file:
+        for line in islice(lines, 0, 100_000, 1_000):
+            file.write(msgspec.json.encode(msgspec.json.decode(line)["prompt"]) + b"\n")
 
 
 if __name__ == "__main__":

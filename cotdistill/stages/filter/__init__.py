@@ -19,9 +19,10 @@ from cotdistill.parallel.processes import cores, in_order
 from cotdistill.progress import Progress
 from cotdistill.records import Dropped, Judged
 from cotdistill.selectors import Selector
+from cotdistill.stages.filter.chunks import Chunk, Range, chunks, ranges
 from cotdistill.stages.filter.funnel import Funnel
 from cotdistill.stages.filter.look_ahead import look_ahead
-from cotdistill.stages.filter.screen import Chunk, Result, Screen, Screened, ask, chunks, named_filters, remembers
+from cotdistill.stages.filter.screen import Result, Screen, Screened, ask, named_filters, remembers
 from cotdistill.stages.verification import NOTHING, check_some_decided
 from cotdistill.store.location import store_path
 
@@ -79,9 +80,11 @@ def run(
 
             def screened() -> Iterator[list[list[Screened]]]:
                 nonlocal said
+                before = 0
                 for result in _results(config, screen, ordered.path):
                     for line in result.bad:
-                        bad.add(responses, ordered.line(line.number), line.line, line.problem)
+                        bad.add(responses, ordered.line(before + line.number), line.line, line.problem)
+                    before += result.lines
                     sieve.funnel.used.update(result.used)
                     said = result.notes
                     yield result.prompts
@@ -138,13 +141,18 @@ def _results(config: FilterConfig, screen: Screen, responses: Path) -> Iterator[
     if config.engine == "ray":
         from cotdistill.parallel import ray_data
 
-        return ray_data.in_order(_screener, (config,), chunks(responses.resolve()), Result, config.workers)
+        return ray_data.in_order(_range_screener, (config,), ranges(responses.resolve()), Result, config.workers)
     return in_order(_screener, (config,), chunks(responses), Result, _workers(config, responses))
 
 
 def _screener(config: FilterConfig) -> Callable[[Chunk], Result]:
     """What each worker process makes for itself."""
     return Screen.build(config).screen
+
+
+def _range_screener(config: FilterConfig) -> Callable[[Range], Iterator[Result]]:
+    """The same, for a range of a file."""
+    return Screen.build(config).screen_range
 
 
 @dataclass

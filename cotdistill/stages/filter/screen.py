@@ -7,8 +7,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from itertools import groupby
-from pathlib import Path
-from typing import NamedTuple
 
 import msgspec
 
@@ -19,6 +17,7 @@ from cotdistill.config import FilterConfig
 from cotdistill.errors import CotDistillError
 from cotdistill.filters import ChoosingFilter, Filter
 from cotdistill.records import UNDECIDED, Judged, Response, Verdict, is_right
+from cotdistill.stages.filter.chunks import Chunk, Range, chunks
 from cotdistill.stages.verification import NOTHING, Judge
 
 BEFORE_VERDICT = ("stop_reason", "empty_answer", "think_tags")
@@ -26,8 +25,6 @@ BEFORE_VERDICT = ("stop_reason", "empty_answer", "think_tags")
 
 AFTER_VERDICT = ("exact_duplicate",)
 """Default filters that remember; they must not let a wrong answer shadow a right one."""
-
-RESPONSES_A_CHUNK = 256
 
 LEAST_WEIGHT = 0.1
 """Of a prompt that every sample solves: its rows still count a little."""
@@ -47,53 +44,15 @@ class BadLine(msgspec.Struct, frozen=True, array_like=True):
     problem: str
 
 
-class Chunk(NamedTuple):
-    """Whole prompts of a file: `size` bytes from `start`, whose first line has the number `line`."""
-
-    path: str
-    start: int
-    size: int
-    line: int
-
-
 class Result(msgspec.Struct, frozen=True, array_like=True):
-    """One chunk, prompt by prompt in file order. `used` counts which verifier judged; `notes` are theirs so far."""
+    """One chunk of `lines` lines, prompt by prompt in file order; bad lines are numbered from 1 within it. `used`
+    counts which verifier judged; `notes` are theirs so far."""
 
+    lines: int
     prompts: list[list[Screened]]
     bad: list[BadLine]
     used: dict[str, int]
     notes: list[str]
-
-
-class _Id(msgspec.Struct):
-    id: str
-
-
-class _Identified(msgspec.Struct):
-    prompt: _Id
-
-
-def chunks(path: Path, responses: int = RESPONSES_A_CHUNK) -> Iterator[Chunk]:
-    """Cut a file of responses where the prompt changes. A line that cannot be read stays with those before it."""
-    decoder = msgspec.json.Decoder(_Identified)
-    start = size = count = 0
-    first = 1
-    current: str | None = None
-    with open_input(path) as file:
-        for number, line in enumerate(file, 1):
-            found: str | None
-            try:
-                found = decoder.decode(line).prompt.id
-            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-                found = current
-            if count >= responses and found != current:
-                yield Chunk(str(path), start, size, first)
-                start, size, count, first = start + size, 0, 0, number
-            current = found
-            size += len(line)
-            count += 1
-    if size:
-        yield Chunk(str(path), start, size, first)
 
 
 @dataclass
@@ -123,16 +82,19 @@ class Screen:
             text = line if isinstance(line, str) else line.decode("utf-8", "backslashreplace")
             bad.append(BadLine(number, text, problem))
 
-        with open_input(Path(chunk.path)) as file:
+        with open_input(chunk.path) as file:
             file.seek(chunk.start)
-            lines = BytesIO(file.read(chunk.size))
-        numbered = decode_lines(lines, Response, tell, chunk.line)
+            lines = list(BytesIO(file.read(chunk.size)))
+        numbered = decode_lines(lines, Response, tell)
         responses = (response for _, response in numbered)
         prompts = [list(samples) for _, samples in groupby(responses, key=lambda response: response.prompt.id)]
         self.judge.used.clear()
         verdicts = self.judge.judge_all(prompts)
         screened = [self._one_prompt(*both) for both in zip(prompts, verdicts, strict=True)]
-        return Result(screened, bad, dict(self.judge.used), self.judge.notes() if self.judge.alone else [])
+        return Result(len(lines), screened, bad, dict(self.judge.used), self.judge.notes() if self.judge.alone else [])
+
+    def screen_range(self, of: Range) -> Iterator[Result]:
+        return map(self.screen, chunks(of.path, of=of))
 
     def _one_prompt(self, responses: Sequence[Response], verdicts: Sequence[Verdict]) -> list[Screened]:
         correct = sum(map(is_right, responses, verdicts))

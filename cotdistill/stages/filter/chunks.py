@@ -1,0 +1,122 @@
+"""A file of responses, cut where the prompt changes: in order by one process, or in ranges of bytes by many.
+
+A range's first prompt is the first that begins in it, its last one may end beyond it, so ranges that touch hold every
+prompt once, and no process has to read the file before the others begin.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO, NamedTuple
+
+import msgspec
+
+from cotdistill.artifacts.json_lines import open_input
+
+RESPONSES_A_CHUNK = 256
+
+RANGE_BYTES = 16_000_000
+"""Of a file, for one task: some 10,000 responses, or a few seconds of verifying."""
+
+_BACK_BYTES = 65_536
+
+
+class Chunk(NamedTuple):
+    """Whole prompts of a file: `size` bytes from `start`."""
+
+    path: Path
+    start: int
+    size: int
+
+
+class Range(NamedTuple):
+    """The prompts that begin in the bytes from `start` up to `end`."""
+
+    path: Path
+    start: int
+    end: int
+
+
+class _Id(msgspec.Struct):
+    id: str
+
+
+class _Identified(msgspec.Struct):
+    prompt: _Id
+
+
+_DECODER = msgspec.json.Decoder(_Identified)
+
+
+def ranges(path: Path, size: int = RANGE_BYTES) -> list[Range]:
+    """All of a file, without reading it."""
+    length = path.stat().st_size
+    return [Range(path, start, min(start + size, length)) for start in range(0, length, size)]
+
+
+def chunks(path: Path, responses: int = RESPONSES_A_CHUNK, of: Range | None = None) -> Iterator[Chunk]:
+    """The chunks of a file, or of one range of it, `responses` in each and as many more as their last prompt has. A
+    line that cannot be read stays with those before it."""
+    with open_input(path) as file:
+        start, current = (0, None) if of is None or not of.start else _first_prompt(file, of.start)
+        end = None if of is None else of.end
+        size = count = 0
+        for line in file:
+            found = _prompt(line, current)
+            changes = found != current
+            if end is not None and start + size >= end and (changes or not count):
+                break
+            if count >= responses and changes:
+                yield Chunk(path, start, size)
+                start, size, count = start + size, 0, 0
+            current = found
+            size += len(line)
+            count += 1
+        if size:
+            yield Chunk(path, start, size)
+
+
+def _prompt(line: bytes, otherwise: str | None) -> str | None:
+    """The id of a line's prompt; of a line that cannot be read, that of the lines before it."""
+    try:
+        return _DECODER.decode(line).prompt.id
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return otherwise
+
+
+def _first_prompt(file: BinaryIO, at: int) -> tuple[int, str | None]:
+    """Where the first prompt begins that begins at `at` or later, and the id of the one before it; the file stands
+    there."""
+    place, current = _readable_line_before(file, at)
+    file.seek(place)
+    for line in file:
+        found = _prompt(line, current)
+        if place >= at and found != current:
+            break
+        current = found
+        place += len(line)
+    file.seek(place)
+    return place, current
+
+
+def _readable_line_before(file: BinaryIO, at: int) -> tuple[int, str | None]:
+    """The start and the prompt of the last line that begins before `at` and can be read; else the file's start."""
+    end = at
+    while end > 0:
+        start = _line_start(file, end - 1)
+        file.seek(start)
+        if (found := _prompt(file.readline(), None)) is not None:
+            return start, found
+        end = start
+    return 0, None
+
+
+def _line_start(file: BinaryIO, at: int) -> int:
+    """The start of the line that holds the byte `at`."""
+    end = at
+    while end > 0:
+        begin = max(0, end - _BACK_BYTES)
+        file.seek(begin)
+        if (found := file.read(end - begin).rfind(b"\n")) >= 0:
+            return begin + found + 1
+        end = begin
+    return 0
