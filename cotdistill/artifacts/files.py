@@ -36,10 +36,17 @@ class FileInfo(Record, frozen=True, kw_only=True):
     option: str | None = None
 
 
+def is_remote(path: Path) -> bool:
+    """Whether a path has an address, such as `s3://`, and so is none of this machine."""
+    return not isinstance(path, Path)
+
+
 def open_input(path: Path) -> Any:
     """Open a regular file for reading bytes. A pipe is refused: it is read more than once, to hash it and to use it.
 
     Raises CotDistillError."""
+    if is_remote(path):
+        return _open_remote(path)
     try:
         mode = path.stat().st_mode
         if not stat.S_ISREG(mode):
@@ -48,6 +55,20 @@ def open_input(path: Path) -> Any:
         return path.open("rb")
     except OSError as error:
         raise CotDistillError(f"{path}: cannot read it: {error.strerror}") from None
+
+
+def _open_remote(path: Any) -> Any:
+    try:
+        if path.is_dir():
+            raise CotDistillError(f"{path}: expected a file, found a directory")
+        path.stat()
+        return path.fs.open(path.path, "rb")
+    except CotDistillError:
+        raise
+    except FileNotFoundError:
+        raise CotDistillError(f"{path}: cannot read it: No such file or directory") from None
+    except Exception as error:  # every driver has errors of its own
+        raise CotDistillError(f"{path}: cannot read it: {str(error) or type(error).__name__}") from error
 
 
 def sha256(path: Path) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from cotdistill.artifacts.files import obstacle, partial
+from cotdistill.artifacts.files import is_remote, obstacle, partial
 from cotdistill.artifacts.manifest import listing
 from cotdistill.errors import UsageError
 
@@ -50,7 +50,7 @@ def check(places: Sequence[Place], inputs: Iterable[Path] = ()) -> None:
 def check_inputs(places: Sequence[Place], inputs: Iterable[Path]) -> None:
     """The part of the rule about inputs, for those that are known later. Raises UsageError."""
     for source in inputs:
-        for place in places:
+        for place in [] if is_remote(source) else places:
             inside = place.directory and _resolved(source).is_relative_to(_resolved(place.path))
             if inside or _same(place.path, source):
                 raise UsageError(f"{source}: is both input and output{_means(place)}; give another path")

@@ -11,7 +11,7 @@ import msgspec
 
 from cotdistill import __version__, plugins
 from cotdistill.artifacts import outputs
-from cotdistill.artifacts.files import FileInfo, PartialFile, Publishable, partial, write_whole
+from cotdistill.artifacts.files import FileInfo, PartialFile, Publishable, is_remote, partial, write_whole
 from cotdistill.artifacts.kinds import check_kind
 from cotdistill.artifacts.lock import is_lock, lock, lock_path, now
 from cotdistill.artifacts.manifest import Manifest, input_info, manifest_of, manifest_path, plain, written_before
@@ -230,6 +230,9 @@ def _check_options(options: Mapping[str, Any]) -> None:
 
 
 def _state(path: Path) -> tuple[int, ...]:
+    if is_remote(path):
+        remote: Any = path
+        return 0, hash(remote.fs.ukey(remote.path)), remote.stat().st_size, 0
     found = path.stat()
     return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
 

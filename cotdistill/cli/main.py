@@ -102,8 +102,17 @@ Output = Annotated[
 ]
 
 
-def _argument(help: str, metavar: str) -> Any:
-    return typer.Argument(help=help, metavar=metavar, show_default=False)
+def _argument(help: str, metavar: str, parser: Callable[[str], Path] | None = None) -> Any:
+    return typer.Argument(help=help, metavar=metavar, show_default=False, parser=parser)
+
+
+def _anywhere(text: str) -> Path:
+    """A path of this machine or of another one."""
+    if "://" not in text:
+        return Path(text)
+    from cotdistill.artifacts import remote
+
+    return remote.path(text)
 
 
 @command(epilog=example("cotdistill generate prompts.jsonl -o responses.jsonl --teacher mock:digit-chains --samples 4"))
@@ -126,8 +135,11 @@ def generate(
 )
 @options_of(config.FilterConfig, Console)
 def filter_(
-    responses: Annotated[Path, _argument("What generate wrote.", "RESPONSES")],
-    output: Output,
+    responses: Annotated[Path, _argument("What generate wrote; also s3://… and the like.", "RESPONSES", _anywhere)],
+    output: Annotated[
+        Path,
+        typer.Option("-o", "--output", help="Where the kept ones are written.", metavar="PATH", parser=_anywhere),
+    ],
     settings: config.FilterConfig,
     console: Console,
 ) -> None:

@@ -59,6 +59,7 @@ def in_order(
     )
     context.target_max_block_size = BLOCK_BYTES
     context.enable_progress_bars = False
+    logging.getLogger("ray.data").setLevel(logging.ERROR)  # or it tells its plan on the terminal
     decoder = msgspec.msgpack.Decoder(kind)
     try:
         source = _source(pickle.dumps((make, arguments)), items)

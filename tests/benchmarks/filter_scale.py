@@ -36,7 +36,7 @@ def write_responses(path: Path, count: int) -> None:
     with path.open("wb") as file:
         question = ""
         for number in range(count // SAMPLES):
-            if number % 50:  # every fiftieth prompt is the one before it under another id
+            if number % 50 or not question:  # every fiftieth prompt is the one before it under another id
                 question = " ".join(lots.choices(words, k=35)) + f" {number}?"
             prompt = make_prompt(f"p{number}", question, str(number % 97), tags={"level": str(number % 5)})
             for sample in range(SAMPLES):
@@ -110,14 +110,15 @@ def main() -> None:
             folder = Path(directory)
             source = folder / "responses.jsonl"
             write_responses(source, size)
+            all_words = list(words)
             if chosen.contamination:
                 questions(source, folder / "test.jsonl")
-                words += ["--filter", f"contamination:against={folder / 'test.jsonl'}"]
+                all_words += ["--filter", f"contamination:against={folder / 'test.jsonl'}"]
             megabytes = source.stat().st_size / 1e6
             copied = copy(source, folder / "copy.jsonl")
             for engine in ["local", "ray"] if chosen.ray else ["local"]:
                 (folder / engine).mkdir()
-                seconds, peaks = sift(source, folder / engine / "kept.jsonl", "--engine", engine, *words)
+                seconds, peaks = sift(source, folder / engine / "kept.jsonl", "--engine", engine, *all_words)
                 equal = "" if engine == "local" else "yes  " if same(folder / "local", folder / engine) else "NO  "
                 print(
                     f"{size:>10,}{megabytes:>8.0f}{engine:>8}{seconds:>9.1f}{seconds / copied:>8.2f}"

@@ -6,14 +6,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from cotdistill import artifacts, plugins
-from cotdistill.artifacts import ArtifactWriter, Manifest, outputs
+from cotdistill.artifacts import ArtifactWriter, Manifest, manifest_path, outputs, remote
+from cotdistill.artifacts.files import is_remote
 from cotdistill.artifacts.json_lines import BadLines
 from cotdistill.artifacts.outputs import Place
 from cotdistill.artifacts.together import OfResponse, together, working_path
 from cotdistill.config import FilterConfig, check
 from cotdistill.dispatch.budget import Budget
 from cotdistill.dispatch.session import Session
-from cotdistill.errors import CotDistillError
+from cotdistill.errors import CotDistillError, UsageError
 from cotdistill.filters import Filter
 from cotdistill.parallel.processes import cores, in_order
 from cotdistill.progress import Progress
@@ -45,9 +46,24 @@ def run(
     is the same for any number of workers. `month` is what a recipe's month has left for a judge.
     """
     check(config)
-    screen = Screen.build(config)  # also: a wrong spec ends the run before it begins
+    remote.check_input(responses)
+    if not is_remote(kept):
+        return _run(responses, kept, config, progress, month)
+    with remote.staged("filter", kept) as staged:
+        if str(responses) == str(kept):
+            raise UsageError(f"{kept}: is both input and output; give another path")
+        staged.check([path.name for path in (kept, *_siblings(kept, config), manifest_path(staged.local))])
+        return staged.upload(_run(responses, staged.local, config, progress, month))
+
+
+def _siblings(kept: Path, config: FilterConfig) -> list[Path]:
     endings = ("dropped.jsonl", "suspects.jsonl", *(("bad.jsonl",) if config.skip_bad else ()))
-    siblings = [artifacts.sibling(kept, ending) for ending in endings]
+    return [artifacts.sibling(kept, ending) for ending in endings]
+
+
+def _run(responses: Path, kept: Path, config: FilterConfig, progress: Progress, month: Budget | None) -> Manifest:
+    screen = Screen.build(config)  # also: a wrong spec ends the run before it begins
+    siblings = _siblings(kept, config)
     work = working_path(kept)
     places = outputs.replaced(Place(work, outputs.never, f"-o {kept}"))
     store = store_path(config.cache) if screen.judge.asks else None

@@ -1,0 +1,99 @@
+"""filter reads and writes where fsspec can: the same bytes, nothing of others overwritten, errors in words."""
+
+import json
+import uuid
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cotdistill.artifacts import remote
+from cotdistill.artifacts.manifest import read_manifest
+from cotdistill.config import FilterConfig
+from cotdistill.errors import CotDistillError, UsageError
+from cotdistill.progress import Silent
+from cotdistill.stages import filter as stage
+from tests.test_screening import responses, write
+
+pytest.importorskip("upath", reason="the extra remote is not installed")
+
+
+@pytest.fixture
+def bucket() -> Path:
+    """A folder of fsspec's file system in memory."""
+    return remote.path(f"memory://{uuid.uuid4().hex}")
+
+
+def sift(source: Path, target: Path, **options: Any) -> None:
+    stage.run(source, target, FilterConfig(**options), Silent())
+
+
+def test_a_file_elsewhere_is_filtered_to_the_same_bytes_with_places_in_its_manifest(
+    tmp_path: Path, bucket: Path
+) -> None:
+    here = write(tmp_path / "r.jsonl", responses(60))
+    (bucket / "r.jsonl").write_bytes(here.read_bytes())
+    sift(here, tmp_path / "kept.jsonl", select="shortest:k=1")
+    sift(bucket / "r.jsonl", bucket / "kept.jsonl", select="shortest:k=1")
+    names = {path.name for path in tmp_path.glob("kept*")} - {".kept.jsonl.lock"}
+    assert {path.name for path in bucket.iterdir()} == {"r.jsonl", *names}
+    for name in names - {"kept.manifest.json"}:
+        assert (bucket / name).read_bytes() == (tmp_path / name).read_bytes(), name
+    manifest = read_manifest(bucket / "kept.manifest.json")
+    assert manifest.inputs[0].path == str(bucket / "r.jsonl")
+    assert [one.path for one in manifest.outputs] == [
+        str(bucket / Path(one.path).name) for one in read_manifest(tmp_path / "kept.manifest.json").outputs
+    ]
+
+
+def test_another_run_replaces_what_the_command_wrote_and_nothing_else(tmp_path: Path, bucket: Path) -> None:
+    source = write(tmp_path / "r.jsonl", responses(20))
+    sift(source, bucket / "kept.jsonl")
+    sift(source, bucket / "kept.jsonl", verify="none", filter=("none",))
+    assert not (bucket / "kept.dropped.jsonl").read_bytes(), "all are kept this time"
+    (bucket / "other.jsonl").write_bytes(b"somebody's\n")
+    with pytest.raises(UsageError, match=r"other.jsonl: exists and was not written by this command"):
+        sift(source, bucket / "other.jsonl")
+    (bucket / "third.dropped.jsonl").write_bytes(b"somebody's\n")
+    with pytest.raises(UsageError, match=r"third.dropped.jsonl: exists and was not written"):
+        sift(source, bucket / "third.jsonl")
+    assert (bucket / "other.jsonl").read_bytes() == (bucket / "third.dropped.jsonl").read_bytes() == b"somebody's\n"
+
+
+def test_a_file_that_its_manifest_does_not_fit_is_refused_there_too(tmp_path: Path, bucket: Path) -> None:
+    source = write(tmp_path / "r.jsonl", responses(20))
+    (bucket / "r.jsonl").write_bytes(source.read_bytes())
+    (bucket / "r.manifest.json").write_text(
+        json.dumps(
+            {
+                "stage": "generate",
+                "version": "1",
+                "complete": True,
+                "options": {},
+                "inputs": [],
+                "outputs": [{"path": "r.jsonl", "sha256": "0" * 64}],
+                "counts": {},
+                "packages": {},
+                "started_at": "",
+                "ended_at": "",
+            }
+        )
+    )
+    with pytest.raises(CotDistillError, match=r"memory://.*r.jsonl: changed since r.manifest.json was written"):
+        sift(bucket / "r.jsonl", tmp_path / "kept.jsonl")
+
+
+def test_what_is_not_there_or_cannot_be_reached_is_said_in_one_line(tmp_path: Path, bucket: Path) -> None:
+    with pytest.raises(CotDistillError, match=r"memory://.*/no.jsonl: cannot read it: No such file"):
+        sift(bucket / "no.jsonl", tmp_path / "kept.jsonl")
+    with pytest.raises(CotDistillError, match=r"http://127.0.0.1:9/r.jsonl: cannot read it: "):
+        sift(remote.path("http://127.0.0.1:9/r.jsonl"), tmp_path / "kept.jsonl")
+    with pytest.raises(UsageError, match=r"adl://a/b: .*cotdistill\[remote\].*fsspec package for adl"):
+        remote.path("adl://a/b")
+    with pytest.raises(UsageError, match="nowhere://a"):
+        remote.path("nowhere://a")
+    written = bucket / "r.jsonl"
+    written.write_bytes(b"")
+    with pytest.raises(UsageError, match="is both input and output"):
+        sift(written, written)
+    assert remote.path("file:///a/b") == Path("/a/b")
