@@ -57,7 +57,10 @@ class FilterConfig:
         None, "Show one prompt's samples and why each was kept or dropped.", "ID", panel="Output"
     )
     engine: Literal["local", "ray"] = option(
-        "local", "local: processes of this machine. ray: Ray Data (extra ray).", panel="Speed", rare=True
+        "local",
+        "local: processes of this machine. ray: Ray Data, here or on the cluster that RAY_ADDRESS names (extra ray).",
+        panel="Speed",
+        rare=True,
     )
     workers: Count | None = option(
         None, "Processes (default: all cores, 1 for a small file).", "N", panel="Speed", rare=True

@@ -5,15 +5,26 @@ from collections.abc import Sequence
 from functools import lru_cache
 from hashlib import blake2b
 
+import msgspec
+
 from cotdistill.answers.extract import cut_reference
 from cotdistill.answers.numbers import read
 from cotdistill.answers.spelling import folded, plain
 from cotdistill.answers.units import Unit
-from cotdistill.records import Judged, is_right
+from cotdistill.records import Judged, Prompt, is_right
 
 _UNIT_BITS = 16
 _MOST_SHOWN = 40
 _MOST_REMEMBERED = 200
+
+
+class Problem(msgspec.Struct, frozen=True, array_like=True):
+    """One that waits to be compared. `text` is what is compared, where its key does not say all of it."""
+
+    id: str
+    reference: str | None
+    merit: int
+    text: str = ""
 
 
 class Groups:
@@ -70,11 +81,19 @@ class Groups:
         group = self._copies.get(id)
         return None if group is None else shown(self._keepers[group])
 
+    def twins(self) -> dict[str, str]:
+        """The same for all of them."""
+        return {id: shown(self._keepers[group]) for id, group in self._copies.items()}
+
 
 def merit(samples: Sequence[Judged]) -> int:
     """How good a prompt's samples are, to choose among copies: the most right ones win, then one with a reference."""
     right = sum(is_right(one.response, one.verdict) for one in samples)
     return 2 * min(right, 2**32) + (samples[0].response.prompt.reference is not None)
+
+
+def problem_of(prompt: Prompt, merit: int, text: str = "") -> Problem:
+    return Problem(prompt.id, _bounded(prompt.reference), merit, text)
 
 
 @lru_cache(4096)

@@ -82,13 +82,22 @@ def sketch(text: str, guarded: bool) -> tuple[list[str], Sketch]:
     if len(found) > LONG:
         ends = _hashes(_tokens(found[:WINDOW])), _hashes(_tokens(found[-WINDOW:]))
     return tokens, Sketch(
-        guard=guard if len(guard) <= 32 else blake2b(guard.encode(), digest_size=16).hexdigest(),
+        guard=_short(guard),
         whole=_hashes(tokens),
         ends=ends,
         digits=sum(map(str.isdigit, guard)),
         spelt=_spelt(found[:MOST]) if guarded else b"",
         strict=guarded and not guard and len(found) < SHORT,
     )
+
+
+def numbers(text: str) -> str:
+    """The guard of a text's sketch, without the rest of it."""
+    return _short(digits_and_signs(folded(text)))
+
+
+def _short(guard: str) -> str:
+    return guard if len(guard) <= 32 else blake2b(guard.encode(), digest_size=16).hexdigest()
 
 
 def _spelt(found: list[str]) -> bytes:

@@ -7,10 +7,11 @@ from typing import Annotated, ClassVar, Literal
 import msgspec
 
 from cotdistill.filters._candidates import Candidates, Text
-from cotdistill.filters._copies import Groups, merit
-from cotdistill.filters._shingles import alike
+from cotdistill.filters._copies import Groups, Problem, merit, problem_of
+from cotdistill.filters._shingles import alike, numbers
+from cotdistill.filters._spool import Spool
 from cotdistill.filters._texts import problem
-from cotdistill.records import Judged, Prompt
+from cotdistill.records import Judged
 
 
 @dataclass
@@ -26,8 +27,9 @@ class Filter:
 
     Of copies the one with the most right samples stays, else one with a reference, else the first; the reason names it.
 
-    Remembers about 1 kB a problem of 50 words with numbers, 3 to 6 kB one without, at most 14 kB; of answers, only
-    those to the current prompt.
+    Only problems with the same digits and operators are compared, so what is compared waits on disk where it is more
+    than a few megabytes; of problems without any it remembers 3 to 6 kB each, at most 14 kB, of answers only those to
+    the current prompt.
     """
 
     remembers: ClassVar[bool] = True
@@ -38,6 +40,9 @@ class Filter:
     _known: Candidates = field(init=False, repr=False)
     _groups: Groups = field(default_factory=Groups, init=False, repr=False)
     _current: str | None = field(default=None, init=False, repr=False)
+    _waiting: Spool | None = field(default=None, init=False, repr=False)
+    """Problems by their digits and operators."""
+    _twins: dict[str, str] = field(default_factory=dict, init=False, repr=False)
     _looked_ahead: bool = field(default=False, init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -50,7 +55,10 @@ class Filter:
     def consider(self, samples: Sequence[Judged]) -> None:
         """One prompt's samples, before any is asked about."""
         self._looked_ahead = True
-        self._meet(samples[0].response.prompt, merit(samples))
+        self._waiting = self._waiting or Spool()
+        prompt = samples[0].response.prompt
+        text = problem(prompt)
+        self._waiting.add(numbers(text).encode(), msgspec.msgpack.encode(problem_of(prompt, merit(samples), text)))
 
     def reason_to_drop(self, judged: Judged) -> str | None:
         prompt = judged.response.prompt
@@ -62,13 +70,23 @@ class Filter:
             text = f"{judged.response.reasoning or ''}\n{judged.response.text}"
             twin = self._twin(text, str(judged.response.sample), reference=None, merit=0)
             return None if twin is None else f"near duplicate of another answer | sample {twin}"
+        if self._waiting is not None:
+            self._twins, self._waiting = self._compared(self._waiting), None
         if is_new and not self._looked_ahead:
-            self._meet(prompt, merit=0)
-        twin = self._groups.twin(prompt.id)
+            self._twin(problem(prompt), prompt.id, prompt.reference, merit=0)
+        twin = self._twins.get(prompt.id) or self._groups.twin(prompt.id)
         return None if twin is None else f"near duplicate of another problem | {twin}"
 
-    def _meet(self, prompt: Prompt, merit: int) -> None:
-        self._twin(problem(prompt), prompt.id, prompt.reference, merit)
+    def _compared(self, waiting: Spool) -> dict[str, str]:
+        """Those with the same digits and operators together, so that only the copies are held."""
+        decoder = msgspec.msgpack.Decoder(Problem)
+        twins: dict[str, str] = {}
+        for like in waiting.by_key():
+            for one in map(decoder.decode, like):
+                self._twin(one.text, one.id, one.reference, one.merit)
+            twins |= self._groups.twins()
+            self._forget()
+        return twins
 
     def _twin(self, content: str, id: str, reference: str | None, merit: int) -> str | None:
         """The one that is kept instead of this; None where it is new, or better: then it is remembered."""
