@@ -118,6 +118,15 @@ def test_evaluate_asks_the_engine_that_is_on_path(
     assert all(text and "?" not in text for _, text, _ in keys[0]), "the simulated teacher solves chains"
 
 
+def test_ask_talks_to_the_engine_that_is_on_path(
+    tmp_path: Path, tiny_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put_on_path(tmp_path / "bin", "vllm", MOCK, monkeypatch)
+    done = cotdistill("ask", tiny_folder, "a=1 b=a+1 b?", "--engine", "vllm")
+    assert (done.returncode, done.stdout) == (0, "2\n"), done.stderr
+    assert f"starting vllm for {tiny_folder}" in done.stderr
+
+
 def test_generate_stores_what_the_engine_answers_and_asks_it_no_more(
     tmp_path: Path, tiny_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from cotdistill.config.options import Amount, Count, Text, Url, option
+from cotdistill.config.options import Amount, Count, Engine, Text, Url, option
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -15,4 +15,7 @@ class AskConfig:
     max_output_tokens: Count = option(512, "Cap for one answer, in tokens.", "N", panel="Sampling")
     temperature: Amount | None = option(
         None, "Sampling temperature (default: greedy, or the server's).", "T", panel="Sampling"
+    )
+    engine: Engine = option(
+        "local", "Who answers for local students: this process, or a server that is started.", panel="Students"
     )

@@ -82,6 +82,10 @@ def conversations(student: str, config: AskConfig, progress: Progress) -> Iterat
         raise UsageError(f"student {twice!r} is given twice")
     store = store_path() if any(map(costs, asked)) else None
     with Session.on(store, None, None, progress, "ask") as session:
+        if config.engine != "local":
+            progress.note(
+                f"starting {config.engine} for {', '.join(one for one in asked if not teachers.is_teacher(one))}"
+            )
         yield [Conversation(session, one, config) for one in asked]
 
 
@@ -90,4 +94,4 @@ def _teacher(student: str, config: AskConfig) -> Teacher:
         return teachers.build(student, config.base_url)
     name = student.removeprefix("local:")
     students.need_packages(name)
-    return teachers.on_this_machine(name)
+    return teachers.on_this_machine(name, engine=config.engine)
