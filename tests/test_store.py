@@ -42,6 +42,19 @@ def test_the_first_answer_stays(tmp_path: Path) -> None:
     store.close()
 
 
+def test_whatever_befalls_the_writing_thread_is_raised_where_the_answer_is_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A thread that died in silence would leave the run waiting for ever."""
+
+    def fails(*_: object) -> None:
+        raise MemoryError("none left")
+
+    monkeypatch.setattr(Store, "_commit", fails)
+    with pytest.raises(MemoryError, match="none left"):
+        put_all(tmp_path / "s.sqlite", ("a", 0, b"one"))
+
+
 def test_the_store_is_for_its_owner_only(tmp_path: Path) -> None:
     put_all(tmp_path / "s.sqlite", ("a", 0, b"one"))
     assert (tmp_path / "s.sqlite").stat().st_mode & 0o077 == 0

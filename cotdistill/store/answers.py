@@ -15,7 +15,6 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from cotdistill.errors import CotDistillError
 from cotdistill.store.database import Database, packed, unpacked
 from cotdistill.store.spending import Paid, insert
 
@@ -133,7 +132,7 @@ class Store:
             self.path.with_name(name).unlink(missing_ok=True)
 
     def _write_all(self) -> None:
-        database = Database(self.path)  # its own connection: a sync must not hold up who reads
+        database: Database | None = None
         stopping, many = False, False
         while not stopping:
             batch = [self._writes.get()]
@@ -142,24 +141,30 @@ class Store:
             while not self._writes.empty():
                 batch.append(self._writes.get())
             stopping, many = None in batch, len(batch) > 1
-            self._commit(database, [write for write in batch if write is not None])
-        database.close()
+            writes = [write for write in batch if write is not None]
+            problem: Exception | None = None
+            try:
+                database = database or Database(self.path)  # its own: a sync must not hold up who reads
+                self._commit(database, writes)
+            except Exception as error:  # of any kind: a caller would wait for ever for a thread that has died
+                problem = error
+            self._settle(writes, problem)
+        if database is not None:
+            database.close()
 
     def _commit(self, database: Database, batch: list[_Write]) -> None:
-        problem: Exception | None = None
-        try:
-            with database.change() as connection:
-                connection.executemany(
-                    f"UPDATE OR IGNORE answers SET key = key || '{SET_ASIDE}' WHERE key = ? AND sample = ?",
-                    [(write.row.key, write.row.sample) for write in batch if write.row and write.instead],
-                )
-                connection.executemany(
-                    "INSERT OR IGNORE INTO answers VALUES (?, ?, ?, ?, ?, ?, ?)",
-                    [write.row._replace(raw=packed(write.row.raw)) for write in batch if write.row],
-                )
-                insert(connection, [write.paid for write in batch if write.paid])
-        except CotDistillError as error:
-            problem = error
+        with database.change() as connection:
+            connection.executemany(
+                f"UPDATE OR IGNORE answers SET key = key || '{SET_ASIDE}' WHERE key = ? AND sample = ?",
+                [(write.row.key, write.row.sample) for write in batch if write.row and write.instead],
+            )
+            connection.executemany(
+                "INSERT OR IGNORE INTO answers VALUES (?, ?, ?, ?, ?, ?, ?)",
+                [write.row._replace(raw=packed(write.row.raw)) for write in batch if write.row],
+            )
+            insert(connection, [write.paid for write in batch if write.paid])
+
+    def _settle(self, batch: list[_Write], problem: Exception | None) -> None:
         waiting: dict[AbstractEventLoop, list[Future[None]]] = {}
         for write in batch:
             if write.loop and write.done:
