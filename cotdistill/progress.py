@@ -5,6 +5,7 @@ Everything goes to stderr; stdout belongs to pipes. A stage sees only the Progre
 
 import json
 import sys
+import textwrap
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -61,6 +62,24 @@ class Silent:
     def close(self) -> None: ...
 
 
+class Rate:
+    """What is done a second, since the first was done: what comes before it (a model that loads, a first connection)
+    comes once."""
+
+    def __init__(self) -> None:
+        self._first: tuple[float, int] | None = None
+
+    def after(self, done: int) -> float | None:
+        """None until a second is done, for by one alone the rest would seem to take hours."""
+        now = time.monotonic()
+        if done and self._first is None:
+            self._first = now, done
+        if self._first is None or done <= self._first[1]:
+            return None
+        began, had = self._first
+        return (done - had) / max(now - began, 1e-3)
+
+
 class Lines:
     """One line every ten seconds; with `as_json`, one JSON object a line."""
 
@@ -68,23 +87,20 @@ class Lines:
         self._stream, self._as_json = stream, as_json
         self._label = ""
         self._total: int | None = None
-        self._begun = self._due = 0.0
-        self._first: tuple[float, int] | None = None
+        self._due = 0.0
+        self._rate = Rate()
 
     def begin(self, label: str, total: int | None) -> None:
         self._label, self._total = label, total
-        self._begun = time.monotonic()
-        self._due = self._begun + LINE_EVERY_S
-        self._first = None
+        self._due = time.monotonic() + LINE_EVERY_S
+        self._rate = Rate()
 
     def update(self, done: int, detail: str = "") -> None:
         now = time.monotonic()
-        if done and self._first is None:
-            self._first = now, done
+        rate = self._rate.after(done)
         if now < self._due:
             return
         self._due = now + LINE_EVERY_S
-        rate = self._rate(now, done)
         total = self._total if self._total is None else max(self._total, done)  # what was to do may turn out more
         left_s = round((total - done) / rate) if total is not None and rate else None
         of = f"/{total}" if total is not None else ""
@@ -101,14 +117,6 @@ class Lines:
             detail=detail,
         )
 
-    def _rate(self, now: float, done: int) -> float | None:
-        """Since the first was done: what came before it (a model that loads, a first connection) comes once. None until
-        a second is done, for by one alone the rest would seem to take hours."""
-        if self._first is None or done <= self._first[1]:
-            return None
-        began, had = self._first
-        return (done - had) / max(now - began, 1e-3)
-
     def note(self, message: str) -> None:
         self._write(message)
 
@@ -123,44 +131,67 @@ class Lines:
 
 
 class Bar:
-    """A rich progress bar: done, rate, the stage's own number, time left."""
+    """One live line, on a terminal of any width: what runs, how far it is, how long it will take, the stage's own
+    number. It leaves nothing behind; what is to stay is a note."""
 
     def __init__(self) -> None:
         from rich.console import Console
-        from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+        from rich.progress import BarColumn, TextColumn
         from rich.progress import Progress as RichProgress
+        from rich.table import Column
 
+        console = Console(stderr=True)
+        narrow = console.width < 100
         self._bar = RichProgress(
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=24),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[rate]}"),
-            TextColumn("{task.fields[detail]}", markup=False),
-            TimeElapsedColumn(),
-            TimeRemainingColumn(),
-            console=Console(stderr=True),
+            TextColumn("{task.description}", markup=False, table_column=_cell(max_width=28 if narrow else 44)),
+            BarColumn(bar_width=10 if narrow else 24),
+            TextColumn("{task.fields[count]}", table_column=Column(no_wrap=True)),
+            TextColumn("{task.fields[left]}", table_column=Column(no_wrap=True)),
+            TextColumn("{task.fields[detail]}", markup=False, table_column=_cell(ratio=1)),
+            console=console,
+            transient=True,
+            expand=True,
         )
         self._task: Any = None
-        self._begun = 0.0
+        self._rate = Rate()
 
     def begin(self, label: str, total: int | None) -> None:
         if self._task is not None:
-            self._bar.stop_task(self._task)
+            self._bar.remove_task(self._task)
         self._bar.start()
-        self._begun = time.monotonic()
-        self._task = self._bar.add_task(label, total=total, rate="", detail="")
+        self._rate = Rate()
+        self._task = self._bar.add_task(label, total=total, count="", left="", detail="")
 
     def update(self, done: int, detail: str = "") -> None:
-        rate = f"{done / max(time.monotonic() - self._begun, 1e-3):.1f}/s"
-        total = self._bar.tasks[self._task].total
+        total = self._bar.tasks[0].total
         total = total if total is None else max(total, done)
-        self._bar.update(self._task, completed=done, total=total, rate=rate, detail=detail)
+        of = "" if total is None else f"/{int(total):,}"
+        rate = self._rate.after(done)
+        left = f"{timedelta(seconds=round((total - done) / rate))} left" if rate and total is not None else ""
+        self._bar.update(self._task, completed=done, total=total, count=f"{done:,}{of}", left=left, detail=detail)
 
     def note(self, message: str) -> None:
-        self._bar.console.print(masked_output(message), markup=False, highlight=False, soft_wrap=True)
+        width = self._bar.console.width
+        lines = [line for part in masked_output(message).split("\n") for line in _wrapped(part, width)]
+        self._bar.console.print("\n".join(lines), markup=False, highlight=False, soft_wrap=True)
 
     def close(self) -> None:
         self._bar.stop()
+
+
+def _cell(**more: Any) -> Any:
+    """A column of the bar that is cut short rather than wrapped."""
+    from rich.table import Column
+
+    return Column(no_wrap=True, overflow="ellipsis", **more)
+
+
+def _wrapped(line: str, width: int) -> list[str]:
+    """Broken between words only: a path that is longer than a line can still be copied whole."""
+    indent = " " * (len(line) - len(line.lstrip()) + 2)
+    return textwrap.wrap(
+        line, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False, drop_whitespace=True
+    ) or [""]
 
 
 def for_stderr(*, quiet: bool = False, log_format: str = "text") -> Progress:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from cotdistill.mock.problems import EXAMPLE
 from cotdistill.recipes import demo
 from tests.conftest import cotdistill
 
@@ -14,7 +15,7 @@ def test_each_step_is_run_from_the_options_its_command_shows() -> None:
     words = shlex.split(step.command())
     assert words[:5] == ["cotdistill", "evaluate", "d/heldout.jsonl", "-o", "d/scores.json"]
     assert words.count("--baseline") == 3
-    assert "--keep-incorrect" in demo.Demo(Path("d")).teaching()[2].command()
+    assert "--keep-incorrect" in demo.Demo(Path("d")).filtering()[1].command()
 
 
 def test_all_students_have_the_same_model_seed_and_steps_but_the_one_that_says_so() -> None:
@@ -33,6 +34,8 @@ def test_the_demo_runs_offline_and_its_commands_do_the_same_by_hand(tmp_path: Pa
     assert "The teacher is simulated" in done.stderr
     for name in ("verified traces", "all traces", "answers only", "answers only, 2x", "chance"):
         assert re.search(rf"^  {name} +\d+\.\d%", done.stdout, re.MULTILINE), done.stdout
+    assert done.stdout.splitlines()[-1] == f'  cotdistill ask {tmp_path}/demo/student-verified "{EXAMPLE}"'
+    assert len(done.stdout.splitlines()) + 9 <= 24, "with the lines before it, it fits on the smallest terminal"
 
     def problems(file: str) -> set[str]:
         lines = (tmp_path / "demo" / file).read_text().splitlines()
@@ -42,8 +45,9 @@ def test_the_demo_runs_offline_and_its_commands_do_the_same_by_hand(tmp_path: Pa
     assert len(problems("heldout.jsonl")) == 300
     assert problems("prompts.jsonl") & problems("heldout.jsonl") == set(), "no problem is in both"
 
-    commands = [line.strip() for line in done.stdout.splitlines() if line.startswith("  cotdistill ")]
-    assert len(commands) == 13, "eleven steps, then the report and a first recipe"
+    readme = (tmp_path / "demo" / "README.md").read_text()
+    commands = [line for line in readme.splitlines() if line.startswith("cotdistill ")]
+    assert len(commands) == 15, "eleven steps, then ask, the report and two ways to a first recipe"
     for command in commands[:6]:
         words = shlex.split(command)[1:]
         output = Path(words[words.index("-o") + 1])
@@ -59,7 +63,9 @@ def test_a_student_that_fails_fails_the_demo_with_its_reason(tmp_path: Path) -> 
     from cotdistill.config import FinetuneConfig
     from cotdistill.errors import CotDistillError
     from cotdistill.progress import Silent
+    from cotdistill.recipes.demo.steps import Step
+    from cotdistill.recipes.demo.training import train
 
-    step = demo.Step("finetune", tmp_path / "none.jsonl", tmp_path / "s", FinetuneConfig(student="tiny", max_steps=1))
+    step = Step("finetune", tmp_path / "none.jsonl", tmp_path / "s", FinetuneConfig(student="tiny", max_steps=1))
     with pytest.raises(CotDistillError, match=r"none\.jsonl: cannot read it: No such file"):
-        demo._train([step], Silent())
+        train([step], Silent())

@@ -1,6 +1,7 @@
 import io
 import json
 from datetime import datetime
+from typing import Any
 
 import pytest
 
@@ -59,3 +60,36 @@ def test_a_cron_log_gets_a_line_every_ten_seconds_not_one_an_answer() -> None:
     for done in range(1000):
         lines.update(done)
     assert stream.getvalue() == ""
+
+
+def test_the_bar_keeps_one_live_line_and_breaks_notes_between_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    pyte = pytest.importorskip("pyte", reason="no terminal to draw on")
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setattr("sys.stderr", stream := Terminal())
+    bar = progress.Bar()
+    for name in ("generate", "evaluate runs/2026-11-26T020000Z/student-with-a-long-name"):
+        bar.begin(name, 1_000)
+        bar.update(10)
+        bar.update(500, "loss 1.393, 9,132 tokens/s, and what does not fit")
+    path = "runs/" + "x" * 90
+    bar.note(f"a line of words that ends just where the terminal does, with a word too many, and {path}")
+    bar._bar.refresh()  # which it does by itself ten times a second
+    shown = screen(pyte, stream.getvalue())
+    assert len([line for line in shown if "━" in line]) == 1, "a bar that ended is gone"
+    assert any("500/1,000" in line and line.startswith("evaluate runs/") for line in shown)
+    assert shown[0] == "a line of words that ends just where the terminal does, with a word too many,"
+    assert "".join(shown).count("x" * 10) and path in "".join(line.rstrip() for line in shown).replace("  runs", "runs")
+    bar.close()
+    assert not any("━" in line for line in screen(pyte, stream.getvalue())), "what stays is notes"
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def screen(pyte: Any, text: str) -> list[str]:
+    terminal = pyte.Screen(80, 24)
+    pyte.Stream(terminal).feed(text.replace("\n", "\r\n"))
+    return [line.rstrip() for line in terminal.display]

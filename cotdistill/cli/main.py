@@ -240,8 +240,8 @@ def demo(
     seed: Annotated[
         int, typer.Option(help="Seed of the problems, the order of rows and the students.", metavar="N")
     ] = 0,
-    problems: Annotated[int, typer.Option(help="Training problems.", metavar="N")] = 2000,
-    steps: Annotated[int, typer.Option(help="Training steps of each student.", metavar="N")] = 900,
+    problems: Annotated[int, typer.Option(help="Training problems.", metavar="N")] = 3000,
+    steps: Annotated[int, typer.Option(help="Training steps of each student.", metavar="N")] = 1200,
 ) -> None:
     """The whole chain, offline, in minutes, on the embedded simulated teacher and a tiny student."""
     from cotdistill import progress, students

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from cotdistill.records import Message, Prompt
 
 STEPS = 6
-EXAMPLE = "a=6 b=a*3 c=b-9 d=c+8 e=d*7 f=e-3 g=f+1 g?"
-"""With as many steps, for what a person is shown."""
+EXAMPLE = "a=6 b=a*3 c=b-9 c?"
+"""A short one, for what a person is shown: its answer is 9, and a teacher that forgets to borrow says 1."""
 _NAMES = "abcdefghijklmnopqrstuvwxyz"
 _FACTORS = (3, 7, 9)
 """The digits above 1 that are invertible modulo 10."""

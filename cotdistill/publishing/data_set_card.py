@@ -18,7 +18,7 @@ from cotdistill.artifacts.outputs import Place
 from cotdistill.errors import UsageError
 from cotdistill.publishing import cards
 
-_MARK = "<!-- Written by cotdistill format; the next one in this directory writes it anew. -->"
+MARK = "<!-- Written by cotdistill format; the next one in this directory writes it anew. -->"
 _SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
 
 
@@ -37,7 +37,7 @@ def write(directory: Path) -> str | None:
     """Describe every data set that format wrote into `directory`; gives a note where somebody's README stands."""
     card = directory / "README.md"
     try:
-        outputs.check(outputs.replaced(Place(card, outputs.marked(_MARK.encode(), within=1 << 20), "format")))
+        outputs.check(outputs.replaced(Place(card, outputs.marked(MARK.encode(), within=1 << 20), "format")))
     except UsageError:
         return f"{card} is not ours and stays: no data set card is written, and load_dataset needs file names"
     found = parts(directory)
@@ -73,7 +73,7 @@ def _text(directory: Path, found: Sequence[Part]) -> str:
     return "\n".join(
         [
             *_front_matter(found, sources),
-            _MARK,
+            MARK,
             "",
             f"# {title}",
             "",
