@@ -45,10 +45,17 @@ PACKAGES = ("anthropic", "openai", "aiohttp", "genai-prices", "msgspec")
 
 
 def run(
-    prompts: Path, output: Path, config: GenerateConfig, progress: Progress, *, month: Budget | None = None
+    prompts: Path,
+    output: Path,
+    config: GenerateConfig,
+    progress: Progress,
+    *,
+    month: Budget | None = None,
+    asked_by: str = "generate",
 ) -> Manifest:
     """Ask for `config.samples` answers to each prompt; pays only for what the store does not hold. `month` is what a
-    recipe's month has left, for this stage and those after it.
+    recipe's month has left, for this stage and those after it. `asked_by` is the stage on whose account it is paid; the
+    answers to another one than generate are not to be learnt from, so it is no news that they have no trace.
 
     Raises UsageError for options that do not fit, AccountError when the provider refuses the account,
     StoppedError after a signal. In each case what was answered is in the store.
@@ -80,7 +87,7 @@ def run(
         ) as current,
         stores.opened(config, output) as store,
         BadLines(artifacts.sibling(output, "bad.jsonl") if config.skip_bad else None) as bad,
-        Session(store, budget=budget, progress=progress, stage="generate") as session,
+        Session(store, budget=budget, progress=progress, stage=asked_by) as session,
     ):
         if judge is not None:
             judge.join(session)
@@ -89,7 +96,7 @@ def run(
             current.read(path, allow_modified=config.allow_modified, option=option)
         taken = templates.fields(templates.load(config.template)) if config.template else frozenset()
         file = PromptFile.chosen(prompts, config, fields=taken, bad=bad)
-        plan = Plan(teacher, config, file, store, judge)
+        plan = Plan(teacher, config, file, store, judge, to_learn=asked_by == "generate")
         if config.dry_run:
             return _dry_run(current, plan, prices, bad, progress)
         with BatchState(store.path) as batches, Output(output, plan, Tally(prices, batches.bought)) as written:
@@ -154,7 +161,7 @@ def _ask(plan: Plan, session: Session, survey: Survey, progress: Progress) -> As
         known=survey.wanted > survey.missing,
     )
     progress.begin("generate", survey.open if plan.judge else survey.missing)
-    spending = Spending(survey.prices, survey.missing, wants_traces(plan.config))
+    spending = Spending(survey.prices, survey.missing, plan.to_learn, wants_traces(plan))
     with session.opened(plan.teacher, terms) as stored:
         if config.batch:
             return session.run(ask_in_batches(plan, stored, spending, progress))

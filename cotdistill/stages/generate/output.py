@@ -13,6 +13,9 @@ from cotdistill.providers.types import Failure
 from cotdistill.stages.generate.plan import Answers, Plan
 from cotdistill.stages.generate.totals import Tally
 
+NOT_ASKED = "no answer yet: the run stopped before, or it was deleted meanwhile"
+"""The reason in the file of failed requests for one that did not fail."""
+
 
 @dataclass
 class Output:
@@ -48,9 +51,7 @@ class Output:
                 continue
             failure = (failures or {}).get((job.key, job.sample))
             self.not_asked += failure is None
-            reason = (
-                failure.message if failure else "no answer yet: the run stopped before, or it was deleted meanwhile"
-            )
+            reason = failure.message if failure else NOT_ASKED
             self.failed.write({"id": job.prompt.id, "sample": job.sample, "reason": reason})
 
     def writers(self) -> list[ArtifactWriter]:

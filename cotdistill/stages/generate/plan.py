@@ -28,6 +28,8 @@ class Plan:
     file: PromptFile
     store: Store
     judge: Judge | None = None
+    to_learn: bool = True
+    """Whether the answers are what a student learns from, and not another stage's questions."""
     unverified: set[str] = field(default_factory=set)
     """Prompts without a reference, for which `until_accepted` takes the first answers there are."""
 

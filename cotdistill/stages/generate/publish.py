@@ -6,7 +6,6 @@ from urllib.parse import urlsplit
 from cotdistill import artifacts
 from cotdistill.artifacts import Manifest
 from cotdistill.artifacts.json_lines import BadLines
-from cotdistill.config import GenerateConfig
 from cotdistill.dispatch.asking import Asked
 from cotdistill.dispatch.session import Session
 from cotdistill.records import money
@@ -63,7 +62,7 @@ def _notes(current: artifacts.Run, plan: Plan, tally: Tally, session: Session) -
     notes += session.notes()
     if budget and budget.exhausted:
         notes.append(budget.describe())
-    if truncated := tally.stop_reasons["length"]:
+    if (truncated := tally.stop_reasons["length"]) and plan.to_learn:
         notes.append(
             f"{truncated} answers were cut at --max-output-tokens; filter drops them. "
             f"--retry-truncated with a larger cap asks for these only"
@@ -86,15 +85,16 @@ def _of_reasoning(plan: Plan, tally: Tally) -> Iterator[str]:
     responses = tally.stop_reasons.total()
     if omitted := tally.reasoning_kinds["omitted"]:
         yield f"{omitted} answers came without the reasoning they were billed for"
-    if plan.teacher.provider == "mock" and (unanswered := tally.stop_reasons["other"]):
+    if plan.to_learn and plan.teacher.provider == "mock" and (unanswered := tally.stop_reasons["other"]):
         yield (
             f"{unanswered} of {responses} questions have no answer of {plan.config.teacher}, which is simulated; "
             f"filter drops what it says instead"
         )
-    elif responses and tally.reasoning_kinds["none"] == responses and wants_traces(plan.config):
+    elif responses and tally.reasoning_kinds["none"] == responses and wants_traces(plan):
         yield "no answer came with reasoning: a student would learn bare answers"
 
 
-def wants_traces(config: GenerateConfig) -> bool:
+def wants_traces(plan: Plan) -> bool:
     """Whether answers without reasoning are news, and not what was asked for."""
-    return config.effort != "none" and config.template not in ("answer_only", "classification")
+    config = plan.config
+    return plan.to_learn and config.effort != "none" and config.template not in ("answer_only", "classification")

@@ -21,6 +21,8 @@ class Spending:
 
     prices: Prices
     wanted: int
+    to_learn: bool = True
+    """Whether these are answers to learn from; what else is asked needs no warning."""
     traces: bool = True
     """Whether reasoning is wanted."""
     answered: int = 0
@@ -45,6 +47,8 @@ class Spending:
 
     def warning(self) -> str | None:
         """Each once: at the first question that a simulated teacher cannot answer, and after the first few answers."""
+        if not self.to_learn:
+            return None
         if self.unanswered and not self._told:
             self._told = True
             return f"WARNING: mock:{self.prices.model} has no answer to some of these questions: {self.unanswered!r}"
