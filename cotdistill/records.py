@@ -59,6 +59,29 @@ def question_of(prompt: Prompt) -> str:
     return next((turn.content for turn in reversed(prompt.messages) if turn.role == "user"), "")
 
 
+BY_MAJORITY = {"reference_by": "majority"}
+"""The tag of a prompt whose reference nobody has verified: it is what most answers to it say (expand)."""
+
+
+def is_by_majority(prompt: Prompt) -> bool:
+    return BY_MAJORITY.items() <= (prompt.tags or {}).items()
+
+
+def trust(prompt: Prompt) -> float:
+    """What rows of this prompt weigh in the loss: 1, but for an unverified reference the tag `weight`. Raises
+    ValueError for a weight that is none."""
+    tags = prompt.tags or {}
+    if not is_by_majority(prompt):
+        return 1.0
+    try:
+        weight = float(tags.get("weight", "1"))
+    except ValueError:
+        weight = -1.0
+    if not 0 <= weight <= 1:
+        raise ValueError(f"prompt {prompt.id!r}: tag weight: expected a number from 0 to 1, got {tags['weight']!r}")
+    return weight
+
+
 class TeacherInfo(Record, frozen=True, kw_only=True):
     """Who answered. `served_model` is what the server says it ran, when that differs from what was asked."""
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from cotdistill.answers.classes import classes
 from cotdistill.answers.confusion import Confusion, class_scores
-from cotdistill.records import UNDECIDED, Judged, Record, is_right, money
+from cotdistill.records import UNDECIDED, Judged, Record, is_by_majority, is_right, money
 from cotdistill.stages.verification import NOTHING, verified_with
 from cotdistill.statistics import Clustered
 
@@ -55,7 +55,9 @@ class Funnel:
         decided = sum(status not in UNDECIDED for status in statuses)
         correct = sum(is_right(one.response, one.verdict) for one in samples)
         self._count_undecided(samples)
-        if decided:
+        if decided and is_by_majority(samples[0].response.prompt):
+            self.tally["by_majority"] += len(samples)  # how often the teacher agrees with itself is no accuracy
+        elif decided:
             self.accuracy.add(correct, decided)
             for tag in _tags(samples[0]):
                 if tag in self.by_tag or len(self.by_tag) < MAX_TAGS:
@@ -119,6 +121,11 @@ class Funnel:
             notes.append(
                 f"{count} responses could not be judged and count neither as right nor as wrong; the first error: "
                 f"{self.first_error}"
+            )
+        if count := self.tally["by_majority"]:
+            notes.append(
+                f"{count} responses were compared with what most answers say (the references of expand), which nobody "
+                f"has verified: they count in no accuracy, and their rows weigh what their prompt's tag weight says"
             )
         if broken := self.statuses["bad_reference"]:
             notes.append(f"{broken} responses could not be judged: their reference cannot be read")

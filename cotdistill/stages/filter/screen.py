@@ -16,7 +16,7 @@ from cotdistill.artifacts.json_lines import decode_lines, open_input
 from cotdistill.config import FilterConfig
 from cotdistill.errors import CotDistillError
 from cotdistill.filters import ChoosingFilter, Filter
-from cotdistill.records import UNDECIDED, Judged, Response, Verdict, is_right
+from cotdistill.records import UNDECIDED, Judged, Response, Verdict, is_right, trust
 from cotdistill.stages.filter.chunks import Chunk, Range, chunks
 from cotdistill.stages.verification import NOTHING, Judge
 
@@ -109,7 +109,7 @@ class Screen:
                 correct=correct if decided else None,
                 pass_rate=pass_rate,
                 vote_share=votes,
-                weight=self._weight(verdict, pass_rate),
+                weight=_trusted(self._weight(verdict, pass_rate), response),
             )
             for response, verdict in zip(responses, verdicts, strict=True)
         ]
@@ -132,6 +132,15 @@ class Screen:
             return None
         weight = 1 - pass_rate if self.weight == "difficulty" else 4 * pass_rate * (1 - pass_rate)
         return round(max(weight, LEAST_WEIGHT), 4)
+
+
+def _trusted(weight: float | None, response: Response) -> float | None:
+    """Less where nobody has verified the reference. Raises CotDistillError for a tag that is no weight."""
+    try:
+        share = trust(response.prompt)
+    except ValueError as error:
+        raise CotDistillError(str(error)) from None
+    return weight if share == 1 else round((1.0 if weight is None else weight) * share, 4)
 
 
 def named_filters(config: FilterConfig) -> list[tuple[str, Filter]]:
