@@ -3,4 +3,4 @@
 
 def is_simulated(teacher: str) -> bool:
     """Of a name as --teacher has it; wherever a person sees one of these, it says so."""
-    return teacher.startswith("mock:")
+    return teacher == "mock" or teacher.startswith("mock:")

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, Protocol
 
 from cotdistill.errors import UsageError
 from cotdistill.inputs import recordings
-from cotdistill.mock import problems, solver
+from cotdistill.mock import problems, solver, writer
 
 SCRIPTED = "digit-chains"
 
@@ -40,12 +40,14 @@ def open_source(name: str, *, seed: int = 0, columns: recordings.Columns = recor
 
 @dataclass
 class Scripted:
-    """Solves chains of last-digit operations, with a habit of forgetting to borrow."""
+    """Solves chains of last-digit operations, with a habit of forgetting to borrow, and writes new ones."""
 
     seed: int = 0
     name: str = SCRIPTED
 
     def answer(self, question: str, sample: int) -> Answer:
+        if (text := writer.written(question, sample, self.seed)) is not None:
+            return Answer(None, text)
         problem = problems.parse(question)
         if problem is None:
             return Answer(None, f"{SIMULATED} and solve only chains such as: a=6 b=a*3 c=b-9 c?")

@@ -31,7 +31,7 @@ def teacher(spec: str, base_url: str | None, columns: recordings.Columns = recor
     if provider == "mock":
         from cotdistill.mock.sources import open_source
 
-        open_source(model, columns=columns)
+        open_source(built.model, columns=columns)
     elif isinstance(built, SdkTeacher):
         built.api_key()
 

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from cotdistill.teachers.local import Teacher as LocalTeacher
 
 
+MOCK, SCRIPTED = "mock", "digit-chains"
+"""The embedded teacher, and the model that it is without another one named."""
+
+
 def is_teacher(name: str) -> bool:
     """Whether a student's name reads as PROVIDER:MODEL, one that is asked over an API; local: is not."""
     provider, colon, model = name.partition(":")
@@ -34,7 +38,7 @@ def build(
 ) -> Teacher:
     """`PROVIDER:MODEL` -> a teacher, not yet opened. `columns` are those of question and reference, for a teacher that
     reads a prompt file itself. `engine` answers for a local model. Raises UsageError for anything else."""
-    provider, colon, model = spec.partition(":")
+    provider, colon, model = (spec if spec != MOCK else f"{MOCK}:{SCRIPTED}").partition(":")
     if not colon or not model:
         raise UsageError(f"teacher {spec!r}: expected PROVIDER:MODEL, such as openai:gpt-6-luna or mock:digit-chains")
     kind = plugins.load("teachers", provider)
