@@ -25,7 +25,7 @@ FLOORS: tuple[frozenset[str], ...] = tuple(
         "answers artifacts chat providers parallel sandbox",
         "inputs mock store students",
         "dispatch exports servers training",
-        "teachers verifiers filters selectors formats",
+        "teachers verifiers filters selectors formats expanders",
         "publishing",
         "stages",
         "recipes report",

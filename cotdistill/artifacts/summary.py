@@ -26,6 +26,13 @@ LABELS = {
     "cost_usd_at_most_batch": "cost in USD at most with --batch",
     "prompts_by_pass_rate": "prompts by share of right samples",
     "tokens_per_s": "tokens a second",
+    "new_prompts": "new prompts",
+    "kept_share": "prompts kept of those written",
+    "to_write": "requests for new prompts",
+    "to_answer": "requests for answers to them",
+    "seeds_covered_share": "seeds with a new prompt",
+    "distinct_2_share": "different pairs of words (distinct-2)",
+    "cost_usd_per_kept": "cost in USD a kept one",
 }
 """What people read in the place of a manifest's key; scripts read the keys."""
 
@@ -61,8 +68,14 @@ def one_line(manifest: Manifest) -> str:
 def as_text(manifest: Manifest) -> str:
     lines = [one_line(manifest), *_table(manifest.results)]
     if not manifest.complete and manifest.outputs:
-        lines.append(f"  some prompts failed; see {manifest.outputs[-1].path}. The same command asks only for them")
+        lines.append(f"  {_unfinished(manifest)}")
     return "\n".join([*lines, *(f"  note: {note}" for note in manifest.notes)])
+
+
+def _unfinished(manifest: Manifest) -> str:
+    if manifest.stage == "expand":
+        return f"fewer prompts than --count; why the others were left out stands in {manifest.outputs[-1].path}"
+    return f"some prompts failed; see {manifest.outputs[-1].path}. The same command asks only for them"
 
 
 def _table(results: dict[str, Any]) -> list[str]:
@@ -73,6 +86,8 @@ def _table(results: dict[str, Any]) -> list[str]:
         title = label(name)
         if name == "students":
             lines += scores_table(value)
+        elif name == "methods":
+            lines += _by_method(value)
         elif name == "accuracy":
             lines.append(f"  {title}: {value:.1%}{_spread(results.get('accuracy_interval'))}")
         elif name == "accuracy_by_tag":
@@ -90,6 +105,17 @@ def _table(results: dict[str, Any]) -> list[str]:
         else:
             lines.append(f"  {title}: {_figure(name, value)}")
     return [line for line in lines if line]
+
+
+def _by_method(methods: dict[str, dict[str, Any]]) -> list[str]:
+    """One line a method of expand: what it was asked, what it yields, what one kept prompt costs."""
+    width = max(map(len, methods), default=0)
+    lines = []
+    for method, one in methods.items():
+        share = f"  yield {one['yield']:6.1%}" if "yield" in one else ""
+        cost = f"  {one['cost_usd_per_kept']} USD a kept prompt" if "cost_usd_per_kept" in one else ""
+        lines.append(f"    {method:<{width}}  {one['kept']:>7,} kept of {one['asked']:,} requests{share}{cost}")
+    return ["  methods:", *lines]
 
 
 def _figure(name: str, value: Any) -> str:

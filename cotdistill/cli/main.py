@@ -130,6 +130,21 @@ def generate(
     _stage("generate", console, settings, lambda progress: stage.run(prompts, output, settings, progress))
 
 
+@command(epilog=example("cotdistill expand prompts.jsonl -o more.jsonl --teacher mock:digit-chains --count 100"))
+@options_of(config.ExpandConfig, Console)
+def expand(
+    seeds: Annotated[Path, _argument("Prompts to start from; a document or a folder of them for document.", "SEEDS")],
+    output: Output,
+    settings: config.ExpandConfig,
+    console: Console,
+) -> None:
+    """Let the teacher write new prompts after the seeds; keep those that can be answered."""
+    from cotdistill.stages import expand as stage
+
+    load_env()
+    _stage("expand", console, settings, lambda progress: stage.run(seeds, output, settings, progress))
+
+
 @command(
     "filter", epilog=example("cotdistill filter responses.jsonl -o kept.jsonl --verify math --select shortest:k=1")
 )

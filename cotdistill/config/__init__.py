@@ -11,6 +11,7 @@ from typing import Any
 from cotdistill.config.ask import AskConfig
 from cotdistill.config.conditions import MixShare, broken_conditions
 from cotdistill.config.evaluate import EvaluateConfig
+from cotdistill.config.expand import ExpandConfig
 from cotdistill.config.export import ExportConfig
 from cotdistill.config.filter import FilterConfig
 from cotdistill.config.finetune import FinetuneConfig
@@ -23,6 +24,7 @@ __all__ = [
     "REQUIRED",
     "AskConfig",
     "EvaluateConfig",
+    "ExpandConfig",
     "ExportConfig",
     "FilterConfig",
     "FinetuneConfig",

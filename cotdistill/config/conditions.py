@@ -6,6 +6,7 @@ from functools import singledispatch
 from typing import Any
 
 from cotdistill.config.evaluate import EvaluateConfig
+from cotdistill.config.expand import ExpandConfig, name_of_method, split_methods
 from cotdistill.config.filter import FilterConfig
 from cotdistill.config.finetune import FinetuneConfig
 from cotdistill.config.format import FormatConfig
@@ -118,7 +119,38 @@ def _evaluate(config: EvaluateConfig) -> Problems:
         yield "batch_size", f"goes with --engine local; {config.engine} makes its own batches of --concurrency requests"
 
 
-def _prices(config: GenerateConfig | EvaluateConfig) -> Problems:
+@broken_conditions.register
+def _expand(config: ExpandConfig) -> Problems:
+    yield from _prices(config)
+    methods = [name_of_method(spec) for spec in split_methods(config.method)]
+    yield from _repeated("method", methods)
+    if not all(methods):
+        yield "method", f"expected names such as evolve,vary; got {', '.join(config.method)!r}"
+    if "document" in methods and len(methods) > 1:
+        yield "method", "document reads its seeds from documents, the others from prompts: give it a run of its own"
+    yield from _answers(config)
+    if config.engine != "local" and not config.teacher.startswith("local:"):
+        yield "engine", f"{config.engine} answers for --teacher local:DIR; got {config.teacher!r}"
+
+
+def _answers(config: ExpandConfig) -> Problems:
+    """What is asked of the options about the answers to new prompts."""
+    given = [name for name in _ABOUT_ANSWERS if getattr(config, name) is not None]
+    for name in given:
+        if config.samples == 0:
+            yield name, "is about the answers to the new prompts, and --samples 0 asks for none"
+        elif name.startswith("solver_") and config.solver is None:
+            yield name, "goes with --solver; without one the teacher answers"
+    if (config.solver_price_in is None) != (config.solver_price_out is None):
+        yield "solver_price_in", "goes with --solver-price-out: input and output are billed apart"
+    if config.samples == 1:
+        yield "samples", "one answer agrees with itself: give 2 or more, or 0 for none"
+
+
+_ABOUT_ANSWERS = ("solver", "template", "solver_base_url", "solver_price_in", "solver_price_out")
+
+
+def _prices(config: GenerateConfig | EvaluateConfig | ExpandConfig) -> Problems:
     if (config.price_in is None) != (config.price_out is None):
         given, other = ("price_in", "price-out") if config.price_out is None else ("price_out", "price-in")
         yield given, f"goes with --{other}: input and output are billed apart"

@@ -28,7 +28,7 @@ from cotdistill.plugins.options import Files as Files
 from cotdistill.plugins.options import Share as Share
 from cotdistill.plugins.options import convert, separator_of
 
-FOLDERS = ("teachers", "verifiers", "filters", "selectors", "formats", "exports", "servers")
+FOLDERS = ("teachers", "verifiers", "filters", "selectors", "formats", "exports", "servers", "expanders")
 METHODS = {
     "teachers": ("body", "ask", "read", "classify"),
     "verifiers": ("judge",),
@@ -37,6 +37,7 @@ METHODS = {
     "formats": ("row|rows",),
     "exports": ("student|rows|prompts",),
     "servers": ("command", "options", "body"),
+    "expanders": ("facets", "instruction"),
 }
 """What a plug-in's class must have, or one of; the Protocols in each folder say more."""
 

@@ -1,0 +1,123 @@
+"""The options of expand. How a teacher is asked is generate's: those options are copied from there, help and all."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from cotdistill.config.generate import GenerateConfig
+from cotdistill.config.options import REQUIRED, Amount, Count, Engine, Number, Positive, Share, Text, Url, option
+
+_OF_GENERATE = {one.name: one for one in fields(GenerateConfig)}
+
+
+def _as_generate(name: str) -> Any:
+    """The option of this name, as generate has it."""
+    one = _OF_GENERATE[name]
+    return field(default=one.default, metadata=one.metadata)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExpandConfig:
+    teacher: Text = option(
+        REQUIRED, "Model that writes the new prompts: {teachers}.", "PROVIDER:MODEL", panel="Teacher", names="teacher"
+    )
+    base_url: Url | None = _as_generate("base_url")
+    effort: Text | None = _as_generate("effort")
+    think_tags: tuple[Text, ...] = _as_generate("think_tags")
+    count: Count = option(100, "New prompts to be kept in the end.", "N", panel="New prompts")
+    method: tuple[Text, ...] = option(
+        ("vary",), "How they come about: {expanders}. Several: a,b, or repeat it.", "SPEC", panel="New prompts"
+    )
+    seed: int = option(
+        0, "Draws the plan: which seed is asked about, in which way, and when.", "N", panel="New prompts"
+    )
+    include_seeds: bool = option(False, "Write the seeds too, before the new prompts.", panel="New prompts")
+    against: tuple[Text, ...] = option(
+        (),
+        "Leave out what stands in this evaluation set or hold-out. Repeatable.",
+        "EVAL",
+        panel="New prompts",
+        names="prompts",
+    )
+    samples: Number | None = option(
+        None,
+        "Answers to each new prompt, to see whether it can be answered and to take a reference from; 0 asks for none "
+        "(default: 4 where the seeds have short references).",
+        "K",
+        panel="Answers",
+    )
+    agreement: Share = option(
+        0.5, "Share of these answers that must agree for a prompt to be kept.", "SHARE", panel="Answers"
+    )
+    solver: Text | None = option(
+        None,
+        "Another model for these answers (default: the teacher).",
+        "PROVIDER:MODEL",
+        panel="Answers",
+        names="teacher",
+    )
+    solver_base_url: Url | None = option(None, "Server of the solver.", "URL", panel="Answers", rare=True)
+    template: Text | None = option(
+        None,
+        "Wrap each new prompt when it is answered, as generate does: a name ({templates}) or a file.",
+        "NAME|PATH",
+        panel="Answers",
+        names="template",
+    )
+    weight: Share = option(
+        0.5, "Weight in the loss of rows whose reference is what most answers say.", "X", panel="Answers"
+    )
+    prompt_field: Text | None = option(None, "Column that holds the question.", "NAME", panel="Seeds")
+    reference_field: Text | None = option(None, "Column that holds the reference answer.", "NAME", panel="Seeds")
+    id_field: Text | None = option(None, "Column that holds each seed's id (default: id).", "NAME", panel="Seeds")
+    limit: Count | None = option(None, "Only the first N seeds.", "N", panel="Seeds")
+    max_output_tokens: Count = _as_generate("max_output_tokens")
+    temperature: Amount | None = option(
+        None, "Sampling temperature of the teacher that writes (default: the provider's).", "T", panel="Sampling"
+    )
+    concurrency: Count | None = _as_generate("concurrency")
+    rpm: Count | None = _as_generate("rpm")
+    input_tpm: Count | None = _as_generate("input_tpm")
+    output_tpm: Count | None = _as_generate("output_tpm")
+    timeout_s: Positive = _as_generate("timeout_s")
+    max_wait: Positive = _as_generate("max_wait")
+    engine: Engine = _as_generate("engine")
+    max_attempts: Count = _as_generate("max_attempts")
+    batch: bool = _as_generate("batch")
+    max_cost: Amount | None = _as_generate("max_cost")
+    price_in: Amount | None = _as_generate("price_in")
+    price_out: Amount | None = _as_generate("price_out")
+    solver_price_in: Amount | None = option(
+        None, "The same of the solver, where it is another model.", "USD", panel="Money", rare=True
+    )
+    solver_price_out: Amount | None = option(
+        None, "USD per million output tokens of the solver.", "USD", panel="Money", rare=True
+    )
+    cache: Text | None = _as_generate("cache")
+    no_cache: bool = _as_generate("no_cache")
+    dry_run: bool = _as_generate("dry_run")
+    skip_bad: bool = _as_generate("skip_bad")
+    allow_modified: bool = _as_generate("allow_modified")
+
+
+def split_methods(given: Iterable[str]) -> list[str]:
+    """`("evolve,topic:breadth=5,topics=t.txt", "vary")` -> the three specs: what is no `option=value` begins another
+    one."""
+    found: list[str] = []
+    for text in given:
+        own: list[str] = []
+        for part in re.split(r"(?<!\\),", text):
+            name = part.partition(":")[0]
+            if own and "=" in name:
+                own[-1] += f",{part}"
+            else:
+                own.append(part.strip())
+        found += own
+    return found
+
+
+def name_of_method(spec: str) -> str:
+    """`topic:breadth=5` -> `topic`; of a file of one's own its name without the ending."""
+    name = spec.partition(":")[0]
+    return re.sub(r"^.*/|\.py$", "", name) if name.endswith(".py") else name.replace("-", "_")

@@ -1,0 +1,32 @@
+"""Ways to new prompts: one file each; `expand --method FILENAME:option=value` finds it."""
+
+from collections.abc import Mapping
+from typing import ClassVar, Protocol
+
+
+class Expander(Protocol):
+    """What a teacher is asked to write. One request is one seed, one facet; the order is expand's plan.
+
+    `facets` are the ways in which one seed can be asked about, each with a wish for the teacher; `instruction` is the
+    whole request. It is built of `frame`, so that what the teacher may echo is known.
+
+    One that reads documents says `reads_documents = True`: a source is then a passage, and the new prompt is what
+    `prompt(source, written)` makes of both. One that has to look at the seeds first has `survey(seeds) -> list[str]`,
+    requests that are asked before all others, and `learn(answers)`, which comes before `facets`.
+    """
+
+    def facets(self) -> Mapping[str, str]: ...
+
+    def instruction(self, source: str, wish: str) -> str: ...
+
+
+class ReadsDocuments(Expander, Protocol):
+    reads_documents: ClassVar[bool]
+
+    def prompt(self, source: str, written: str) -> str: ...
+
+
+class Surveys(Expander, Protocol):
+    def survey(self, seeds: list[str]) -> list[str]: ...
+
+    def learn(self, answers: list[str]) -> None: ...

@@ -1,0 +1,88 @@
+"""Documents of a person's own -> passages: text, Markdown, HTML and PDF files, one or a folder of them.
+
+What cannot be read is an error where it is the only document, and among others it is passed over by name.
+"""
+
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from cotdistill.errors import CotDistillError
+from cotdistill.inputs.documents import html, markdown, pdf, plain
+from cotdistill.inputs.documents.sections import Passage, Section, passages_of
+from cotdistill.inputs.encodings import format_of
+
+MOST_BYTES = 50_000_000
+"""Of one document, uncompressed: a book has one."""
+
+_READERS: dict[str, Callable[[Path, int], list[Section]]] = {
+    ".txt": plain.sections,
+    ".text": plain.sections,
+    ".md": markdown.sections,
+    ".markdown": markdown.sections,
+    ".html": html.sections,
+    ".htm": html.sections,
+    ".xhtml": html.sections,
+    ".pdf": pdf.sections,
+}
+_SHOWN = 10
+
+
+@dataclass
+class Documents:
+    """One file, or all of a folder. Of a folder hidden files, links and other kinds of files are passed over; `letters`
+    is the longest passage."""
+
+    path: Path
+    letters: int
+    read: list[Path] = field(default_factory=list)
+    skipped: dict[str, str] = field(default_factory=dict)
+    """Files that were passed over, and why."""
+
+    def passages(self) -> Iterator[Passage]:
+        """Raises CotDistillError for a single document that cannot be read."""
+        if not self.path.is_dir():
+            yield from self._of(self.path, self.path.name)
+            return
+        for file in self._files():
+            name = file.relative_to(self.path).as_posix()
+            try:
+                found = list(self._of(file, name))
+            except CotDistillError as error:
+                self.skipped[name] = str(error).removeprefix(f"{file}: ")
+                continue
+            yield from found
+
+    def describe(self) -> str:
+        """ "12 documents read, 2 passed over"."""
+        documents = "1 document" if len(self.read) == 1 else f"{len(self.read):,} documents"
+        return f"{documents} read" + (f", {len(self.skipped):,} passed over" if self.skipped else "")
+
+    def notes(self) -> list[str]:
+        """Each file that was passed over, as far as a person will read."""
+        shown = [f"{name}: passed over: {why}" for name, why in list(self.skipped.items())[:_SHOWN]]
+        more = [f"and {len(self.skipped) - _SHOWN:,} more files were passed over"]
+        return shown + (more if len(self.skipped) > _SHOWN else [])
+
+    def _of(self, file: Path, name: str) -> list[Passage]:
+        read = _READERS.get(format_of(file))
+        if read is None:
+            raise CotDistillError(f"{file}: expected a name ending in {', '.join(_READERS)}")
+        found = passages_of(name, read(file, MOST_BYTES), self.letters)
+        if not found:
+            raise CotDistillError(f"{file}: holds no text, or only some words of it")
+        self.read.append(file)
+        return found
+
+    def _files(self) -> Iterator[Path]:
+        for folder, folders, names in os.walk(self.path):
+            folders[:] = sorted(one for one in folders if not one.startswith("."))
+            for name in sorted(names):
+                file = Path(folder) / name
+                if name.startswith("."):
+                    continue
+                if file.is_symlink():
+                    self.skipped[file.relative_to(self.path).as_posix()] = "a symbolic link"
+                    continue
+                yield file

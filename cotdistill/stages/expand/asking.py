@@ -1,0 +1,165 @@
+"""Every request of expand goes through generate: its store, budget, batches, retries and errors. This is how one round
+of requests becomes generate's input, and its answers come back."""
+
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, fields, replace
+from decimal import Decimal
+from pathlib import Path
+
+from cotdistill.artifacts import ArtifactWriter, Manifest, sibling
+from cotdistill.artifacts.json_lines import read_records
+from cotdistill.config import ExpandConfig, GenerateConfig
+from cotdistill.dispatch.budget import Budget
+from cotdistill.progress import Progress
+from cotdistill.records import Prompt, Record, Response
+from cotdistill.stages import generate
+from cotdistill.stages.generate.estimate import CHAT_TOKENS
+from cotdistill.stages.generate.output import NOT_ASKED
+
+
+class Failed(Record, frozen=True, kw_only=True):
+    """A line of generate's file of failed requests."""
+
+    id: str
+    sample: int
+    reason: str
+
+
+@dataclass
+class Round:
+    """What came of one round: the answers to each prompt by its id, and why others have none."""
+
+    answers: dict[str, list[Response]]
+    failed: dict[str, str]
+    missing: int
+    """Requests that were not asked: only what the store has was wanted, or the budget is spent."""
+
+
+@dataclass
+class Asker:
+    """Asks one model. With `stored_only` nothing is sent, and only what the store has comes back. `work` is a folder
+    for generate's files, whose content is of no use once a round is over: the store has all of it."""
+
+    label: str
+    config: GenerateConfig
+    work: Path
+    progress: Progress
+    budget: Budget | None = None
+    stored_only: bool = False
+    bought: int = 0
+    spent: Decimal | None = Decimal(0)
+    """USD for what was bought now; None where a price is not known."""
+    exhausted: bool = False
+    notes: list[str] = field(default_factory=list)
+    known: int = 0
+    """Answers that came back, and their tokens: input as estimated here, input and output as billed."""
+    totals: list[int] = field(default_factory=lambda: [0, 0, 0])
+
+    def ask(self, prompts: Sequence[Prompt]) -> Round:
+        """Raises what generate raises; then all that was paid for is in the store."""
+        if not prompts:
+            return Round({}, {}, 0)
+        with _folder(self.work):
+            asked, answered = self.work / "requests.jsonl", self.work / "answers.jsonl"
+            with ArtifactWriter(asked) as writer:
+                for prompt in prompts:
+                    writer.write(prompt)
+                writer.commit()
+            config = replace(self.config, reextract=True) if self.stored_only else self.config
+            manifest = generate.run(
+                asked,
+                answered,
+                config,
+                _Shown(self.progress, self.label, str(asked)),
+                month=self.budget,
+                asked_by="expand",
+            )
+            self._count(manifest)
+            found = Round({}, {}, manifest.counts.get("not_asked", 0))
+            for response in read_records(answered, Response):
+                found.answers.setdefault(response.prompt.id, []).append(response)
+                self._measure(response)
+            if (failed := sibling(answered, "failed.jsonl")).exists():
+                found.failed = {one.id: one.reason for one in read_records(failed, Failed) if one.reason != NOT_ASKED}
+        return found
+
+    def _count(self, manifest: Manifest) -> None:
+        self.bought += manifest.counts.get("bought", 0)
+        spent = manifest.results.get("spent_usd")
+        if manifest.counts.get("bought"):
+            self.spent = None if spent is None or self.spent is None else self.spent + Decimal(spent)
+        self.exhausted = manifest.stopped_by == "budget"
+        self.notes += [note for note in manifest.notes if note not in self.notes]
+
+    def _measure(self, response: Response) -> None:
+        self.known += 1
+        usage = response.usage
+        if usage.input_tokens is not None and usage.output_tokens is not None:
+            own = (estimated_tokens(response.prompt), usage.input_tokens, usage.output_tokens)
+            self.totals = [one + more for one, more in zip(self.totals, own, strict=True)]
+
+
+def estimated_tokens(prompt: Prompt, around: str = "") -> int:
+    """Three bytes a token, and what a chat template adds; `around` is a template that the question is put into."""
+    text = "".join((*(turn.content for turn in prompt.messages), around))
+    return CHAT_TOKENS + -(-len(text.encode("utf-8", "replace")) // 3)
+
+
+def as_generate(config: ExpandConfig) -> GenerateConfig:
+    """Generate's options among those of expand, for the teacher that writes. The cap on the cost is over both models,
+    so it is not among them."""
+    shared = {one.name for one in fields(GenerateConfig)} & {one.name for one in fields(ExpandConfig)}
+    own = {"samples", "template", "prompt_field", "reference_field", "id_field", "limit", "max_cost"}
+    values = {name: getattr(config, name) for name in shared - own - {"dry_run", "skip_bad", "allow_modified"}}
+    return GenerateConfig(**values)
+
+
+def for_answers(config: ExpandConfig, writing: GenerateConfig, samples: int) -> GenerateConfig:
+    """The same for the solver. What the teacher itself answers is asked as generate would ask it, so that a later
+    generate finds it in the store."""
+    asked = replace(writing, samples=samples, template=config.template, temperature=None)
+    if config.solver is None:
+        return asked
+    return replace(
+        asked,
+        teacher=config.solver,
+        base_url=config.solver_base_url,
+        effort=None,
+        engine="local",
+        price_in=config.solver_price_in,
+        price_out=config.solver_price_out,
+    )
+
+
+@contextmanager
+def _folder(path: Path) -> Iterator[None]:
+    shutil.rmtree(path, ignore_errors=True)  # of a run that was killed
+    path.mkdir(parents=True)
+    try:
+        yield
+    finally:
+        shutil.rmtree(path, ignore_errors=True)
+
+
+class _Shown:
+    """Generate's progress as part of expand's: the bar while it asks, and notes that are not about its own input."""
+
+    def __init__(self, progress: Progress, label: str, own: str) -> None:
+        self._progress, self._label, self._own, self._asking = progress, label, own, False
+
+    def begin(self, label: str, total: int | None) -> None:
+        self._asking = label == "generate"
+        if self._asking:
+            self._progress.begin(self._label, total)
+
+    def update(self, done: int, detail: str = "") -> None:
+        if self._asking:
+            self._progress.update(done, detail)
+
+    def note(self, message: str) -> None:
+        if not message.startswith(self._own):
+            self._progress.note(message)
+
+    def close(self) -> None: ...

@@ -1,0 +1,123 @@
+"""Round by round: some lines of the plan are asked, looked at and answered, until enough prompts are kept."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from math import ceil
+
+from cotdistill.records import Prompt
+from cotdistill.stages.expand.asking import Asker
+from cotdistill.stages.expand.figures import Figures, OfMethod
+from cotdistill.stages.expand.majority import Majority
+from cotdistill.stages.expand.plan import Line, Plan
+from cotdistill.stages.expand.sieve import Candidate, Left, Sieve
+
+FIRST_TRIES = 30
+"""Of each method, before more is asked: enough to see what it yields."""
+
+
+@dataclass
+class Rounds:
+    """The same answers give the same rounds, so a run that was killed goes through them again and pays for what is
+    missing only. `solver` is None where no prompt is to be answered."""
+
+    plan: Plan
+    sieve: Sieve
+    writer: Asker
+    solver: Asker | None
+    majority: Majority | None
+    count: int
+    note: Callable[[str], None]
+    pilot: bool = True
+    kept: list[Prompt] = field(default_factory=list)
+    left: list[Left] = field(default_factory=list)
+    not_asked: int = 0
+
+    def __post_init__(self) -> None:
+        self.figures = Figures({method: OfMethod() for method in self.plan.expanders})
+
+    @property
+    def exhausted(self) -> bool:
+        return self.writer.exhausted or (self.solver is not None and self.solver.exhausted)
+
+    def run(self) -> None:
+        """Until `count` prompts are kept, the plan or the money is at its end, or something was not asked that only
+        the store was looked through for."""
+        while len(self.kept) < self.count and not self.exhausted and not self.not_asked:
+            if not (lines := self.plan.take(self.next_tries())):
+                return
+            self._one(lines)
+            self._stop_what_yields_little()
+
+    def next_tries(self) -> int:
+        active = self.plan.active
+        wanted = ceil((self.count - len(self.kept)) / self.figures.share_kept(active))
+        return min(wanted, FIRST_TRIES * len(active)) if self.pilot and not self.figures.tries else wanted
+
+    def _one(self, lines: list[Line]) -> None:
+        round = self.writer.ask([self.plan.request(line) for line in lines])
+        self.not_asked += round.missing
+        candidates = []
+        for line in lines:
+            method = self.figures.methods[line.method]
+            answers = round.answers.get(line.id)
+            if answers:
+                method.cost.add(answers)
+                found = self.sieve.look(line, answers[0])
+            elif line.id in round.failed:
+                found = Left(id=line.id, filter="failed", reason=round.failed[line.id], tags=line.tags)
+            else:
+                continue
+            method.tries += 1
+            if isinstance(found, Candidate):
+                method.candidates += 1
+                candidates.append(found)
+            else:
+                self._leave(found)
+        self._answer(candidates)
+
+    def _answer(self, candidates: list[Candidate]) -> None:
+        if self.solver is None or self.majority is None:
+            for one in candidates:
+                self._keep(one, one.prompt)
+            return
+        round = self.solver.ask([one.prompt for one in candidates])
+        self.not_asked += round.missing
+        for one in candidates:
+            answers = round.answers.get(one.prompt.id, [])
+            method = self.figures.methods[one.line.method]
+            method.cost.add(answers)
+            if len(answers) < self.majority.samples and (round.missing or self.exhausted):
+                method.undecided += 1
+                continue
+            found = self.majority.look(one, answers)
+            if isinstance(found, Left):
+                self._leave(found)
+            else:
+                self._keep(one, found)
+
+    def _keep(self, candidate: Candidate, prompt: Prompt) -> None:
+        if len(self.kept) == self.count:
+            self._leave(
+                Left(
+                    id=prompt.id,
+                    filter="count",
+                    reason="more than --count",
+                    tags=candidate.line.tags,
+                    text=prompt.messages[-1].content,
+                )
+            )
+            return
+        self.kept.append(prompt)
+        self.figures.methods[candidate.line.method].kept += 1
+        self.figures.covered.add(candidate.line.source.id)
+
+    def _leave(self, left: Left) -> None:
+        self.left.append(left)
+        self.figures.drop(left.filter, left.reason)
+
+    def _stop_what_yields_little(self) -> None:
+        for method in self.plan.active:
+            own = self.figures.methods[method]
+            if own.yields_little:
+                self.plan.stopped.add(method)
+                self.note(f"{method} is stopped: it gave {own.kept} prompts of {own.tries} requests")

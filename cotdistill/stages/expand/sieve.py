@@ -1,0 +1,133 @@
+"""Which written prompts are kept: the filters of filter, asked about prompts that have no answer yet.
+
+A filter looks at a judged response. So the written prompt is shown to it as what it is asked about: as the answer to
+its request (leak), as an answer to its seed (language, length), or as a prompt that nobody has answered (copies,
+evaluation sets).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from statistics import quantiles
+from typing import NamedTuple
+
+import msgspec
+
+from cotdistill import plugins
+from cotdistill.config import ExpandConfig
+from cotdistill.expanders import Expander
+from cotdistill.filters import Filter
+from cotdistill.records import Judged, Prompt, Record, Response, TeacherInfo, Usage, Verdict
+from cotdistill.stages.expand.plan import Line
+from cotdistill.stages.expand.reading import new_prompt
+from cotdistill.stages.expand.sources import Source
+from cotdistill.stages.filter.screen import ask
+
+LEAST_LETTERS, TIMES_LONGER = 8, 4
+"""A new prompt is no shorter than this and half the shortest seed, and at most so many times as long as the longest of
+nine in ten seeds."""
+
+
+class Left(Record, frozen=True, kw_only=True):
+    """A line of the plan that gave no prompt, and why."""
+
+    id: str
+    filter: str
+    reason: str
+    tags: dict[str, str]
+    text: str | None = None
+
+
+class Candidate(NamedTuple):
+    """A written prompt that all filters let pass."""
+
+    line: Line
+    prompt: Prompt
+    response: Response
+
+
+@dataclass
+class Sieve:
+    """Remembers the seeds and what it let pass, so a later copy is seen. Feed it in the plan's order."""
+
+    leak: Filter
+    length: Filter
+    language: Filter
+    against: Filter | None
+    copies: Sequence[tuple[str, Filter]]
+    expanders: dict[str, Expander]
+    reads_documents: bool = field(default=False)
+
+    @classmethod
+    def build(cls, config: ExpandConfig, sources: Sequence[Source], expanders: dict[str, Expander]) -> "Sieve":
+        reads = any(getattr(one, "reads_documents", False) for one in expanders.values())
+        against = "|".join(config.against).replace(",", "\\,")
+        sieve = cls(
+            leak=plugins.build("filters", "instruction_leak"),
+            length=plugins.build("filters", "length:" + ("" if reads else _lengths(sources))),
+            language=plugins.build("filters", "language"),
+            against=plugins.build("filters", f"contamination:against={against}") if against else None,
+            copies=[(name, plugins.build("filters", name)) for name in ("exact_duplicate", "near_duplicate")],
+            expanders=expanders,
+            reads_documents=reads,
+        )
+        for source in () if reads else sources:
+            for name, one in sieve.copies:
+                ask(name, one, _unanswered(source.prompt))
+        return sieve
+
+    def look(self, line: Line, response: Response) -> Candidate | Left:
+        if response.stop_reason != "stop" or not response.text.strip():
+            return self._left(line, "stop_reason", response.stop_detail or response.stop_reason, response.text)
+        text = new_prompt(response.text)
+        as_answer = _as_answer(msgspec.structs.replace(response, text=text, prompt=line.source.prompt))
+        for name, one, judged in (
+            ("instruction_leak", self.leak, _as_answer(response)),
+            ("length", self.length, as_answer),
+            ("language", self.language, as_answer),
+        ):
+            if reason := ask(name, one, judged):
+                return self._left(line, name, reason.replace("answer", "prompt"), text)
+        prompt = self._prompt(line, text)
+        asked = _unanswered(prompt)
+        others = [("contamination", self.against)] if self.against else []
+        for name, one in (*others, *self.copies):
+            if reason := ask(name, one, asked):
+                return self._left(line, name, reason, text)
+        return Candidate(line, prompt, response)
+
+    def _prompt(self, line: Line, text: str) -> Prompt:
+        expander = self.expanders[line.method]
+        whole = expander.prompt(line.source.text, text) if self.reads_documents else text  # type: ignore[attr-defined]
+        return line.source.written(line.id, whole, line.tags)
+
+    def _left(self, line: Line, filter: str, reason: str, text: str) -> Left:
+        return Left(id=line.id, filter=filter, reason=reason, tags=line.tags, text=text or None)
+
+
+def _lengths(sources: Sequence[Source]) -> str:
+    """The seeds' own lengths, with room for longer prompts."""
+    lengths = sorted(len(one.text) for one in sources)
+    most = quantiles(lengths, n=10)[-1] if len(lengths) > 1 else lengths[0]
+    least = max(1, min(LEAST_LETTERS, lengths[0] // 2))
+    return f"min_answer={least},max_answer={max(200, int(TIMES_LONGER * most))}"
+
+
+def _as_answer(response: Response) -> Judged:
+    """Without its reasoning, which no student will see."""
+    alone = msgspec.structs.replace(response, reasoning=None)
+    return Judged(response=alone, verdict=Verdict(status="unverified", method="none"))
+
+
+def _unanswered(prompt: Prompt) -> Judged:
+    nobody = TeacherInfo(provider="none", model="none", base_url="none")
+    response = Response(
+        prompt=prompt,
+        sample=0,
+        reasoning_kind="none",
+        text="",
+        stop_reason="stop",
+        teacher=nobody,
+        usage=Usage(),
+        request_key="",
+    )
+    return Judged(response=response, verdict=Verdict(status="unverified", method="none"))

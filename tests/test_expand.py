@@ -1,0 +1,251 @@
+"""New prompts from seeds, on the embedded teacher: what is kept, what is left out and why, what it costs."""
+
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from cotdistill.artifacts import Manifest
+from cotdistill.artifacts.json_lines import read_records
+from cotdistill.config import ExpandConfig, FilterConfig, GenerateConfig
+from cotdistill.errors import CotDistillError, UsageError
+from cotdistill.mock import problems
+from cotdistill.progress import Silent
+from cotdistill.records import Judged, Prompt, question_of
+from cotdistill.stages import expand, generate
+from cotdistill.stages import filter as filtering
+from cotdistill.stages.expand.plan import Plan
+from cotdistill.stages.expand.reading import new_prompt
+from cotdistill.stages.expand.sieve import Candidate, Left, Sieve
+from cotdistill.stages.expand.sources import Source
+from tests.conftest import make_prompt, make_response
+
+SEEDS = 20
+MOCK = ExpandConfig(teacher="mock", count=30, method=("vary,evolve",), price_in=1.0, price_out=2.0)
+
+
+def write_seeds(path: Path, count: int = SEEDS, seed: int = 3) -> Path:
+    chosen = problems.generate(count, seed=seed)
+    path.write_bytes(b"".join(msgspec.json.encode(one.as_prompt(f"p{n}")) + b"\n" for n, one in enumerate(chosen)))
+    return path
+
+
+def run(folder: Path, config: ExpandConfig, output: str = "new.jsonl", seeds: Path | None = None) -> Manifest:
+    seeds = seeds or (folder / "seeds.jsonl")
+    if not seeds.exists():
+        write_seeds(seeds)
+    return expand.run(seeds, folder / output, replace(config, cache=str(folder / "store.sqlite")), Silent())
+
+
+def prompts(path: Path) -> list[Prompt]:
+    return list(read_records(path, Prompt))
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of 30 prompts by two methods, in a folder with seeds and store."""
+    folder = tmp_path_factory.mktemp("expand")
+    run(folder, MOCK)
+    return folder
+
+
+def test_new_prompts_carry_where_they_come_from_and_what_their_reference_is_worth(done: Path) -> None:
+    found = prompts(done / "new.jsonl")
+    assert len(found) == len({one.id for one in found}) == 30
+    tags = [one.tags or {} for one in found]
+    assert {tag["method"] for tag in tags} == {"vary", "evolve"}
+    assert {tag["reference_by"] for tag in tags} == {"majority"} and {tag["weight"] for tag in tags} == {"0.5"}
+    assert {tag["votes"] for tag in tags} <= {"2 of 4", "3 of 4", "4 of 4"}
+    chains = [problems.parse(question_of(one)) for one in found]
+    assert all(chains), "each is a problem, and nothing stands around it"
+    seeds = {question_of(one) for one in prompts(done / "seeds.jsonl")}
+    assert not seeds & {question_of(one) for one in found}
+    deeper = [len(chain.steps) for chain, tag in zip(chains, tags, strict=True) if chain and tag["facet"] == "deeper"]
+    assert set(deeper) == {problems.STEPS + 1}, "one step more than the seed"
+
+
+def test_what_was_left_out_keeps_its_reason_and_the_manifest_counts_by_method(done: Path) -> None:
+    manifest = msgspec.json.decode((done / "new.manifest.json").read_bytes(), type=Manifest)
+    left = list(read_records(done / "new.dropped.jsonl", Left))
+    assert manifest.counts["written"] == 30 + len(left) and manifest.complete
+    assert Counter(one.filter for one in left).keys() <= {
+        *("answerable", "exact_duplicate", "instruction_leak", "near_duplicate", "count", "stop_reason"),
+    }
+    methods = manifest.results["methods"]
+    assert sum(one["kept"] for one in methods.values()) == 30
+    assert abs(methods["vary"]["asked"] - methods["evolve"]["asked"]) <= 1, "the methods take turns"
+    assert 0 < manifest.results["seeds_covered_share"] <= 1 and 0 < manifest.results["distinct_2_share"] <= 1
+    assert float(manifest.results["cost_usd_per_kept"]) * 30 == pytest.approx(float(manifest.cost_usd or 0), rel=1e-3)
+
+
+def test_the_same_again_is_free_and_more_begins_with_the_same(done: Path) -> None:
+    first = (done / "new.jsonl").read_bytes()
+    again = run(done, MOCK, "again.jsonl")
+    assert again.counts["bought"] == 0 and (done / "again.jsonl").read_bytes() == first
+    more = run(done, replace(MOCK, count=40), "more.jsonl")
+    assert (done / "more.jsonl").read_bytes().startswith(first)
+    assert more.counts["bought"] < 5 * (more.counts["written"] - again.counts["written"]) + 5
+    assert not (done / "more.jsonl.partial.work").exists()
+
+
+def test_the_answers_that_agreed_are_generates_own(done: Path) -> None:
+    """Asking the same teacher for as many answers to the new prompts costs nothing more."""
+    asked = GenerateConfig(teacher="mock", samples=4, cache=str(done / "store.sqlite"))
+    answered = generate.run(done / "new.jsonl", done / "answers.jsonl", asked, Silent())
+    assert answered.counts["bought"] == 0
+    kept = filtering.run(done / "answers.jsonl", done / "kept.jsonl", FilterConfig(weight="difficulty"), Silent())
+    judged = list(read_records(done / "kept.jsonl", Judged))
+    agreed = [one for one in judged if one.pass_rate == 0.5]
+    assert agreed and {one.weight for one in agreed} == {0.25}, "1 - 0.5, and half of it, as nobody verified"
+    assert "accuracy" not in kept.results, "how often a teacher agrees with itself is no accuracy"
+    assert any("nobody has verified" in note for note in kept.notes)
+
+
+def test_a_dry_run_sends_nothing_and_guesses_from_what_is_stored(tmp_path: Path) -> None:
+    cold = run(tmp_path, replace(MOCK, dry_run=True))
+    assert cold.counts["in_store"] == 0 and cold.counts["to_ask"] > 30 and "cost_usd" not in cold.results
+    assert not (tmp_path / "new.jsonl").exists()
+    paid = float(run(tmp_path, MOCK).cost_usd or 0)
+    planned = run(tmp_path, replace(MOCK, count=90, dry_run=True))
+    real = run(tmp_path, replace(MOCK, count=90))
+    # Some 45 tries say what share is kept, give or take 7 points; the benchmark shows 10 % after more of them.
+    assert float(planned.results["cost_usd"]) + paid == pytest.approx(float(real.cost_usd or 0), rel=0.25)
+    assert planned.counts["to_ask"] == pytest.approx(real.counts["bought"], rel=0.25)
+
+
+def test_money_that_runs_out_keeps_what_is_decided_and_the_same_command_goes_on(tmp_path: Path) -> None:
+    short = run(tmp_path, replace(MOCK, max_cost=0.01, max_output_tokens=100))
+    assert short.stopped_by == "budget" and not short.complete
+    assert 0 <= short.counts["new_prompts"] < 30
+    whole = run(tmp_path, replace(MOCK, max_output_tokens=100), "whole.jsonl")
+    other = tmp_path / "other"
+    other.mkdir()
+    undisturbed = run(other, replace(MOCK, max_output_tokens=100), seeds=tmp_path / "seeds.jsonl")
+    assert short.counts["bought"] + whole.counts["bought"] == undisturbed.counts["bought"]
+    assert (tmp_path / "whole.jsonl").read_bytes() == (other / "new.jsonl").read_bytes()
+
+
+def test_a_method_that_yields_little_is_stopped_and_said(tmp_path: Path) -> None:
+    poor = tmp_path / "poor.py"
+    poor.write_text(
+        "from dataclasses import dataclass\n@dataclass\nclass Expander:\n    '''Gets no answer.'''\n"
+        "    def facets(self): return {str(n): '' for n in range(9)}\n"
+        "    def instruction(self, source, wish): return f'Say something about {len(source)} {wish}'\n"
+    )
+    manifest = run(tmp_path, replace(MOCK, count=60, method=(str(poor), "vary")))
+    assert manifest.results["methods"]["poor"] == {"asked": 30, "kept": 0, "yield": 0.0}
+    assert manifest.results["methods"]["vary"]["kept"] == manifest.counts["new_prompts"] == 60
+
+
+def test_a_topic_tree_of_the_teachers_own_is_asked_for_first(tmp_path: Path) -> None:
+    manifest = run(tmp_path, replace(MOCK, count=20, method=("topic:surveys=1,breadth=2",)))
+    facets = {(one.tags or {})["facet"] for one in prompts(tmp_path / "new.jsonl")}
+    assert len(facets) > 3 and all(" > " in one for one in facets)
+    for one in prompts(tmp_path / "new.jsonl"):
+        chain = problems.parse(question_of(one))
+        assert chain and f"chains of {len(chain.steps)} steps" in (one.tags or {})["facet"]
+    assert manifest.counts["new_prompts"] == 20
+
+
+def test_seeds_with_long_references_are_open_and_get_no_reference(tmp_path: Path) -> None:
+    open_ones = tmp_path / "open.jsonl"
+    open_ones.write_bytes(
+        b"".join(
+            msgspec.json.encode(msgspec.structs.replace(one, reference="It depends on many things. " * 5)) + b"\n"
+            for one in prompts(write_seeds(tmp_path / "seeds.jsonl", 5))
+        )
+    )
+    with pytest.raises(UsageError, match=r"--samples 3: most seeds have long references"):
+        run(tmp_path, replace(MOCK, samples=3), seeds=open_ones)
+    manifest = run(tmp_path, replace(MOCK, count=5), seeds=open_ones)
+    assert {one.reference for one in prompts(tmp_path / "new.jsonl")} == {None}
+    assert any("their questions are open" in note for note in manifest.notes)
+
+
+@pytest.mark.parametrize(
+    ("options", "problem"),
+    [
+        ({"method": ("evolv",)}, r"no expander named 'evolv'.*did you mean 'evolve'"),
+        ({"method": ("vary,vary",)}, r"--method: 'vary' is given twice"),
+        ({"method": ("document,vary",)}, r"--method: document reads its seeds from documents"),
+        ({"solver_price_in": 1.0}, r"--solver-price-in: goes with --solver;"),
+        ({"samples": 0, "template": "worked"}, r"--template: is about the answers to the new prompts"),
+        ({"samples": 1}, r"--samples: one answer agrees with itself"),
+        ({"agreement": 1.5}, r"--agreement: expected 0 to 1"),
+        ({"max_cost": 1.0, "price_in": None, "price_out": None}, r"price"),
+        ({"count": 0}, r"--count: expected at least 1"),
+    ],
+)
+def test_options_that_do_not_fit_are_refused_before_anything_is_asked(
+    tmp_path: Path, options: dict[str, Any], problem: str
+) -> None:
+    with pytest.raises(CotDistillError, match=problem):
+        run(tmp_path, replace(MOCK, **options))
+    assert not (tmp_path / "new.jsonl").exists()
+
+
+def test_conversations_of_several_turns_are_no_seeds(tmp_path: Path) -> None:
+    turns = [{"role": role, "content": "Why?"} for role in ("user", "assistant", "user")]
+    (tmp_path / "seeds.jsonl").write_bytes(msgspec.json.encode({"messages": turns}) + b"\n")
+    with pytest.raises(CotDistillError, match=r"seeds.jsonl: expected prompts of one question each"):
+        run(tmp_path, MOCK)
+
+
+@pytest.mark.parametrize(
+    ("written", "wanted"),
+    [
+        ("How many are left?", "How many are left?"),
+        ("**New problem:** How many?", "How many?"),
+        ("Here is a new question: How many?", "How many?"),
+        ("```text\nHow many?\n```", "How many?"),
+        ("<problem>\nHow many?\n</problem>", "How many?"),
+        ("Problem solving takes how long?", "Problem solving takes how long?"),
+        ("Question the witness: who was it?", "Question the witness: who was it?"),
+    ],
+)
+def test_the_prompt_is_read_without_the_label_that_a_teacher_puts_before_it(written: str, wanted: str) -> None:
+    assert new_prompt(written) == wanted
+
+
+SEED_TEXT = "Anna has 12 apples and gives away 5 of them. How many apples does Anna have left now?"
+
+
+def look(written: str, config: ExpandConfig = MOCK, **more: Any) -> Candidate | Left:
+    """What the sieve says of one text that was written after one seed."""
+    source = Source("s", SEED_TEXT, make_prompt("s", SEED_TEXT, "7"))
+    expanders = expand._expanders(config)
+    plan = Plan([source], expanders, seed=0)
+    (line,) = plan.take(1)
+    return Sieve.build(config, [source], expanders).look(
+        line, make_response(written, prompt=plan.request(line), **more)
+    )
+
+
+@pytest.mark.parametrize(
+    ("written", "filter", "reason"),
+    [
+        (SEED_TEXT, "exact_duplicate", "same problem under another id"),
+        (SEED_TEXT.replace("How many apples does", "Then how many apples does"), "near_duplicate", "another problem"),
+        (f"Write only the new problem: no title, no answer, no remark. {SEED_TEXT}", "instruction_leak", "repeats"),
+        ("<seed> Ben has 30 pears. How many?", "instruction_leak", "repeats the instruction"),
+        ("Why?", "length", "prompt under 8 characters"),
+        ("How many? " * 200, "length", "prompt over"),
+        ("Аня дала Борису пять яблок из двенадцати, сколько осталось у неё?", "language", "another script"),
+        ("", "stop_reason", "stop"),
+    ],
+)
+def test_a_written_prompt_is_left_out_with_its_reason(written: str, filter: str, reason: str) -> None:
+    found = look(written)
+    assert isinstance(found, Left) and found.filter == filter and reason in found.reason, found
+
+
+def test_another_problem_in_the_same_words_is_kept_and_one_of_the_evaluation_set_is_not(tmp_path: Path) -> None:
+    other = SEED_TEXT.replace("12", "31").replace("5", "9")
+    assert isinstance(look(other), Candidate), "other numbers make another problem"
+    (tmp_path / "exam.jsonl").write_text(msgspec.json.encode({"question": other, "answer": "22"}).decode() + "\n")
+    found = look(other, replace(MOCK, against=(str(tmp_path / "exam.jsonl"),)))
+    assert isinstance(found, Left) and found.filter == "contamination"
+    assert found.reason == "in an evaluation set | exam.jsonl:1"
