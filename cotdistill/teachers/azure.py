@@ -34,6 +34,10 @@ class Teacher(ChatTeacher):
                 "azure: expected --base-url https://RESOURCE.openai.azure.com, or the same in AZURE_OPENAI_ENDPOINT"
             )
 
+    def headers(self) -> dict[str, str] | None:
+        """Those of the classic dialect the SDK knows."""
+        return super().headers() if self.base_url.endswith("/v1") else None
+
     def client(self, **common: Any) -> Any:
         if self.base_url.endswith("/v1"):
             return super().client(**common)
