@@ -8,7 +8,8 @@ import pytest
 
 from cotdistill import config
 from cotdistill.errors import AccountError, UsageError
-from cotdistill.recipes.recipe import STAGES, read
+from cotdistill.recipes.recipe import read
+from cotdistill.recipes.tables import STAGES
 from tests.conftest import cotdistill
 
 RECIPE = """

@@ -8,6 +8,7 @@ from typing import Any
 from cotdistill import artifacts, plugins, students
 from cotdistill.errors import CotDistillError, UsageError
 from cotdistill.inputs import templates
+from cotdistill.recipes import references
 
 _STUDENTS = ("student", "any_student", "tokenizer")
 
@@ -20,6 +21,8 @@ def states(options: Any) -> dict[str, str]:
         if names in ("", "store"):  # a store grows with each run, and decides nothing
             continue
         for text in value if isinstance(value, tuple) else (value,) if value else ():
+            if references.parse(text):  # known by what the step made
+                continue
             for kind, name in _texts(names, text):
                 found |= _student(name) if kind in _STUDENTS else _file(name)
     return found

@@ -5,7 +5,7 @@ A recipe asks for all its stages at once, a command of the command line for its 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
 from functools import partial
@@ -17,13 +17,14 @@ from cotdistill.errors import AccountError, CotDistillError, UsageError
 from cotdistill.inputs import templates
 from cotdistill.providers.batch_apis import open_batches
 from cotdistill.providers.types import Request
-from cotdistill.recipes import lookups
+from cotdistill.recipes import lookups, references
 from cotdistill.records import Message
 from cotdistill.stages.evaluate import guard
 from cotdistill.stages.evaluate.answers import costs, is_recorded
 
 if TYPE_CHECKING:
     from cotdistill.recipes.recipe import Recipe
+    from cotdistill.recipes.steps import Step
 
 
 @dataclass
@@ -52,21 +53,28 @@ class Problems:
 
 def check(recipe: Recipe, problems: Problems) -> None:
     """Look for all that the recipe names."""
-    options = recipe.stages
-    generate, evaluate = options.get("generate"), options.get("evaluate")
-    if recipe.prompts != Path():
-        with problems.collected("prompts"):
-            lookups.prompts(recipe.prompts, generate, lenient=bool(generate and generate.skip_bad))
-    if recipe.heldout and evaluate:
-        with problems.collected("evaluate.prompts"):
-            lookups.prompts(recipe.heldout, evaluate, scored=True)
+    for step, path in recipe.paths:
+        if path != Path():
+            key = references.READS[step.stage][0]
+            with problems.collected(key if path == recipe.prompts and key == "prompts" else f"{step.label}.{key}"):
+                _look_at_input(step, path)
     _check_runs(recipe, problems)
     _check_month(recipe, problems)
-    for stage, chosen in options.items():
-        for name, look in looks(chosen):
-            with problems.collected(f"{stage}.{name}"):
+    for step in recipe.steps:
+        for name, look in looks(step.options):
+            with problems.collected(f"{step.label}.{name}"):
                 look()
-    _check_layout(options, problems)
+        _check_layout(step, recipe.steps, problems)
+
+
+def _look_at_input(step: Step, path: Path) -> None:
+    options = step.options
+    if isinstance(options, config.GenerateConfig):
+        lookups.prompts(path, options, lenient=options.skip_bad)
+    elif isinstance(options, config.EvaluateConfig):
+        lookups.prompts(path, options, scored=True)
+    else:
+        lookups.rows(str(path))
 
 
 def check_packages(chosen: Any) -> None:
@@ -82,6 +90,8 @@ def looks(chosen: Any) -> Iterator[tuple[str, Callable[[], object]]]:
     for one in fields(chosen):
         value, names = getattr(chosen, one.name), one.metadata["names"]
         for text in value if isinstance(value, tuple) else (value,) if value else ():
+            if references.parse(text):
+                continue
             if names in plugins.FOLDERS and text != "none":
                 yield one.name, partial(lookups.plug_in, names, text)
             elif names in _LOOKS:
@@ -107,6 +117,10 @@ def _of_stage(chosen: Any) -> Iterator[tuple[str, Callable[[], object]]]:
 
 def _generate(chosen: config.GenerateConfig) -> Iterator[tuple[str, Callable[[], object]]]:
     columns = chosen.prompt_field, chosen.reference_field
+    if references.parse(chosen.teacher):
+        if chosen.batch:
+            yield "batch", partial(lookups.refuse, "asks a provider's Batch API, and this teacher is a student here")
+        return
     yield "teacher", partial(lookups.teacher, chosen.teacher, chosen.base_url, columns)
     try:
         teacher = teachers.build(chosen.teacher, chosen.base_url)
@@ -127,8 +141,9 @@ def _evaluate(chosen: config.EvaluateConfig) -> Iterator[tuple[str, Callable[[],
         yield "export", partial(exports.build, chosen.export, "prompts", "--export")
     asked = [chosen.student, *chosen.baseline, *([chosen.guard_against] if chosen.guard_against else [])]
     if chosen.guard:
-        yield "guard", partial(lookups.prompts, Path(chosen.guard), chosen, scored=True)
-        if chosen.student != lookups.OF_THIS_RUN:
+        if not references.parse(chosen.guard):
+            yield "guard", partial(lookups.prompts, Path(chosen.guard), chosen, scored=True)
+        if not references.parse(chosen.student):
             yield "guard", partial(guard.opponent, chosen)
     over_api = [name for name in asked if teachers.is_teacher(name)]
     for name in over_api:
@@ -149,7 +164,7 @@ def _option_of(student: str, chosen: config.EvaluateConfig) -> str:
 
 def _priced(chosen: Any) -> Iterator[tuple[str, Callable[[], object]]]:
     """Looks at the price of each model that a stage pays for: teacher, judge, students over an API."""
-    if isinstance(chosen, config.GenerateConfig) and chosen.teacher:
+    if isinstance(chosen, config.GenerateConfig) and chosen.teacher and not references.parse(chosen.teacher):
         yield "teacher", partial(lookups.priced, chosen.teacher, chosen.base_url, chosen.price_in, chosen.price_out)
     if isinstance(chosen, config.EvaluateConfig):
         for name in filter(costs, (chosen.student, *chosen.baseline, chosen.guard_against or "")):
@@ -183,37 +198,46 @@ def _check_runs(recipe: Recipe, problems: Problems) -> None:
 
 
 def _check_month(recipe: Recipe, problems: Problems) -> None:
-    generate = recipe.stages.get("generate")
-    if recipe.max_cost_per_month is None or generate is None:
+    asking = [step for step in recipe.steps if step.stage == "generate"]
+    if recipe.max_cost_per_month is None or not asking:
         return
-    if generate.no_cache:
-        problems.add(
-            "max_cost_per_month", "is counted from the store, and generate.no_cache keeps none. Leave one of them out"
-        )
-    for stage, chosen in recipe.stages.items():
-        for name, look in _priced(chosen):
+    for step in asking:
+        if step.options.no_cache:
+            problems.add(
+                "max_cost_per_month",
+                f"is counted from the store, and {step.label}.no_cache keeps none. Leave one of them out",
+            )
+    for step in recipe.steps:
+        for name, look in _priced(step.options):
             try:
                 look()
             except UsageError as error:
-                problems.add("max_cost_per_month", f"{stage}.{name}: {error}")
+                problems.add("max_cost_per_month", f"{step.label}.{name}: {error}")
             except (CotDistillError, ValueError):
                 pass  # said of the teacher, or of the verifier, already
 
 
-def _check_layout(options: dict[str, Any], problems: Problems) -> None:
-    """What format writes must be what finetune reads, and made of what filter keeps."""
-    if "format" not in options:
+def _check_layout(step: Step, steps: Sequence[Step], problems: Problems) -> None:
+    """What a format step writes must be what is trained on it, and made of what filter keeps."""
+    by_name = {one.name: one for one in steps}
+    if step.stage == "finetune":
+        for rows in (by_name[one.step] for one in step.references() if one.what == "rows" and one.step in by_name):
+            layout = rows.options.format.partition(":")[0]
+            if layout in _NOT_TRAINED_HERE:
+                problems.add(
+                    f"{rows.label}.format", f"{step.label} cannot read {layout} rows; {layout} is for other trainers"
+                )
+    if step.stage != "format" or step.options.format.partition(":")[0] != "dpo":
         return
-    layout = options["format"].format.partition(":")[0]
-    if layout == "dpo" and (filter := options.get("filter")):
-        if not filter.keep_incorrect:
+    wanted = [one.step for one in step.references() if one.what == "kept responses"]
+    for kept in (by_name[name] for name in wanted if name in by_name):
+        if not kept.options.keep_incorrect:
             problems.add(
-                "format.format", "dpo needs a right and a wrong answer of one prompt: set filter.keep_incorrect"
+                f"{step.label}.format",
+                f"dpo needs a right and a wrong answer of one prompt: set {kept.label}.keep_incorrect",
             )
-        if filter.select:
-            problems.add("filter.select", "leaves no pairs for format dpo; leave it out")
-    if "finetune" in options and layout in _NOT_TRAINED_HERE:
-        problems.add("format.format", f"finetune cannot read {layout} rows; {layout} is for other trainers")
+        if kept.options.select:
+            problems.add(f"{kept.label}.select", "leaves no pairs for format dpo; leave it out")
 
 
 _NOT_TRAINED_HERE = ("alpaca", "sharegpt", "dpo")
