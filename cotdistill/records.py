@@ -102,6 +102,15 @@ class Usage(Record, frozen=True, kw_only=True):
     cached_tokens: int | None = None
 
 
+class Confidence(Record, frozen=True, kw_only=True):
+    """How likely the tokens of one answer were to its teacher: the mean of their log-probabilities and the lowest one,
+    natural logarithms. Those of each token stand in the file beside, `X.logprobs`."""
+
+    tokens: int
+    mean_logprob: float
+    worst_logprob: float
+
+
 class Response(Record, frozen=True, kw_only=True):
     """One answer of the teacher, sample `sample` (from 0) of its prompt. `cost_usd` is a decimal string;
     an unknown price is absent, never 0. `reasoning_rule` names the field or tag in which the reasoning was found;
@@ -120,6 +129,7 @@ class Response(Record, frozen=True, kw_only=True):
     cost_usd: Annotated[str, msgspec.Meta(pattern=_AMOUNT)] | None = None
     request_key: str
     license: str | None = None
+    confidence: Confidence | None = None
 
 
 class Verdict(Record, frozen=True, kw_only=True):

@@ -16,6 +16,7 @@ from cotdistill import config, exports, plugins, students, teachers
 from cotdistill.errors import AccountError, CotDistillError, UsageError
 from cotdistill.inputs import templates
 from cotdistill.providers.batch_apis import open_batches
+from cotdistill.providers.logprobs import check_logprobs
 from cotdistill.providers.types import Request
 from cotdistill.recipes import lookups, references
 from cotdistill.records import Message
@@ -130,6 +131,7 @@ def _generate(chosen: config.GenerateConfig) -> Iterator[tuple[str, Callable[[],
     cap = chosen.max_output_tokens
     yield "temperature", partial(teacher.body, Request(asked, cap, chosen.temperature))
     yield "effort", partial(teacher.body, Request(asked, cap, effort=chosen.effort))
+    yield "logprobs", partial(check_logprobs, teacher, Request(asked, cap, None, chosen.effort, chosen.logprobs))
     if chosen.batch:
         yield "batch", partial(open_batches, teacher)
     if chosen.max_cost is not None:
