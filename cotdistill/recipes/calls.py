@@ -61,9 +61,11 @@ def call(
     step: Step, source: Path, here: Path, options: Any, progress: Progress, *, resumed: bool, month: Budget | None
 ) -> Manifest:
     """Run the stage on `source`. `resumed`: a run that was killed in this very step."""
-    from cotdistill.stages import evaluate, filter, format, generate
+    from cotdistill.stages import evaluate, expand, filter, format, generate
 
     output = here / step.output
+    if step.stage == "expand":
+        return expand.run(source, output, options, progress, month=month)
     if step.stage == "generate" and _asks_nothing(step, source):
         return _no_answers(source, output, options)
     if step.stage == "generate":
@@ -113,6 +115,6 @@ def _finetune(rows: Path, student: Path, options: Any, progress: Progress, resum
 def in_store_of(options: Any, stage: str, asking: Mapping[str, Any]) -> Any:
     """With the recipe's one store, for what a judge or an evaluation asks too. `asking` are generate's steps."""
     first = next(iter(asking.values()), None)
-    if stage not in ("filter", "evaluate") or options.cache or first is None or first.no_cache:
+    if stage not in ("expand", "filter", "evaluate") or options.cache or first is None or first.no_cache:
         return options
     return replace(options, cache=first.cache)

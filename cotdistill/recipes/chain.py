@@ -123,20 +123,18 @@ class Chain:
         return self._end(None)
 
     def estimate(self, step: Step) -> str:
-        """In words, what a generate step would ask."""
+        """In words, what a step would ask and cost."""
         from cotdistill.artifacts import summary
 
         return summary.as_text(self.rehearse(step))
 
     def rehearse(self, step: Step) -> artifacts.Manifest:
-        """A dry run of a generate step."""
-        from cotdistill.stages import generate
-
+        """A dry run of a step that asks a teacher and reads nothing that is not there yet."""
         options = replace(step.options, dry_run=True)
         with tempfile.TemporaryDirectory() as nowhere:
             (source,) = step.inputs
-            prompts = self.files.own(source) if isinstance(source, Path) else self._standing(source)
-            return generate.run(prompts, Path(nowhere) / "responses.jsonl", options, self.progress)
+            made = self.files.own(source) if isinstance(source, Path) else self._standing(source)
+            return calls.call(step, made, Path(nowhere), options, self.progress, resumed=False, month=None)
 
     def _standing(self, reference: Reference) -> Path:
         return self.files.made(reference, self.made[reference.step])
@@ -216,14 +214,14 @@ class Chain:
         """What the month's budget leaves, for this step and those after it. Raises BudgetError when nothing is left
         and the teacher is to be asked."""
         limit, asking = self.recipe.max_cost_per_month, self._asking()
-        if limit is None or not asking or step.stage not in ("generate", "filter", "evaluate"):
+        if limit is None or not asking or step.stage in ("format", "finetune"):
             return None
         if self.budget is None:
             left = Decimal(str(limit)) - spent_this_month(self.recipe.path, list(asking.values()))
             self.progress.note(f"{left:.2f} of {limit} USD are left this month")
             name = f"max_cost_per_month = {limit}; what is left of it:"
             self.budget = Budget(max(left, Decimal(0)), name, too_small=BudgetError)
-        if self.budget.left <= 0 and step.stage == "generate":
+        if self.budget.left <= 0 and step.stage in ("expand", "generate"):
             raise BudgetError(f"max_cost_per_month: {limit} USD are spent; the run goes on next month")
         return self.budget
 

@@ -56,7 +56,14 @@ def _nothing_held_out(manifest: Manifest, maker: Step, directory: Path) -> str |
     )
 
 
+def _no_prompts(manifest: Manifest, maker: Step, directory: Path) -> str | None:
+    if manifest.counts.get("new_prompts", 1):
+        return None
+    return f"{maker.name}: no new prompt was kept; see {directory / f'{maker.stem}.dropped.jsonl'}"
+
+
 _LOOKS = {
+    "prompts": _no_prompts,
     "responses": _no_answers,
     "kept responses": _nothing_kept,
     "rows": _no_rows,

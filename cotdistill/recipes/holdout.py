@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from cotdistill.recipes.preflight import Problems
+from cotdistill.recipes.problems import Problems
 from cotdistill.recipes.references import Reference
 from cotdistill.recipes.steps import Step
 

@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from cotdistill import artifacts, plugins, students
+from cotdistill.config import ExpandConfig
+from cotdistill.config.expand import split_methods
 from cotdistill.errors import CotDistillError, UsageError
 from cotdistill.inputs import templates
 from cotdistill.recipes import references
@@ -25,6 +27,10 @@ def states(options: Any) -> dict[str, str]:
                 continue
             for kind, name in _texts(names, text):
                 found |= _student(name) if kind in _STUDENTS else _file(name)
+    if isinstance(options, ExpandConfig):
+        for spec in split_methods(options.method):
+            for _, name in _texts("expanders", spec):
+                found |= _file(name)
     return found
 
 

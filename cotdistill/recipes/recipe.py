@@ -21,7 +21,7 @@ from cotdistill.artifacts.json_lines import open_input
 from cotdistill.config.options import Amount, Count, Text
 from cotdistill.errors import AccountError, UsageError
 from cotdistill.recipes import holdout, preflight, steps, tables
-from cotdistill.recipes.preflight import Problems
+from cotdistill.recipes.problems import Problems
 from cotdistill.recipes.steps import Step
 from cotdistill.recipes.tables import STAGES
 

@@ -1,5 +1,6 @@
 """What a run of a recipe leaves for the next one, and for whoever reads it: `run.json` in its directory."""
 
+import hashlib
 import os
 import shutil
 from collections.abc import Mapping, Sequence
@@ -80,8 +81,16 @@ def about(options: Any, inputs: Mapping[str, Path | str]) -> StageRecord:
     """What decides whether a stage runs again: its options, the content of files they name, its inputs."""
     chosen = {name: value for name, value in asdict(options).items() if name not in _FREE}
     chosen = msgspec.json.decode(msgspec.json.encode(chosen))  # lists for tuples, as a record has them
-    files = {name: path if isinstance(path, str) else artifacts.sha256(path) for name, path in inputs.items()}
+    files = {name: path if isinstance(path, str) else _sha256(path) for name, path in inputs.items()}
     return StageRecord(did="", why="", version=__version__, options=chosen, files=files | named.states(options))
+
+
+def _sha256(path: Path) -> str:
+    """Of a file, or of all files in a folder of documents."""
+    if not path.is_dir():
+        return artifacts.sha256(path)
+    inside = sorted(one for one in path.rglob("*") if one.is_file())
+    return hashlib.sha256("".join(f"{one}:{artifacts.sha256(one)}\n" for one in inside).encode()).hexdigest()
 
 
 def difference(now: StageRecord, before: StageRecord) -> str | None:
@@ -161,7 +170,7 @@ def changes(steps: Sequence[Step], here: Path, last: Path | None) -> dict[str, A
     return found
 
 
-_COUNTS = {"generate": ("responses",), "filter": ("kept", "dropped"), "format": ("rows",)}
+_COUNTS = {"expand": ("new_prompts",), "generate": ("responses",), "filter": ("kept", "dropped"), "format": ("rows",)}
 
 
 def _figures(steps: Sequence[Step], directory: Path | None) -> dict[str, Any]:
@@ -173,7 +182,7 @@ def _figures(steps: Sequence[Step], directory: Path | None) -> dict[str, Any]:
         found: dict[str, Any] = {
             name: manifest.counts[name] for name in _COUNTS.get(step.stage, ()) if name in manifest.counts
         }
-        if step.stage == "generate" and manifest.cost_usd is not None:
+        if step.stage in ("expand", "generate") and manifest.cost_usd is not None:
             found["cost_usd"] = manifest.cost_usd
         if step.stage == "filter" and "accuracy" in manifest.results:
             found["teacher_accuracy"] = manifest.results["accuracy"]

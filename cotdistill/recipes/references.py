@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 MAKES: dict[str, dict[str, str]] = {
+    "expand": {"prompts": ".jsonl"},
     "generate": {"responses": ".jsonl"},
     "filter": {"kept responses": ".jsonl"},
     "format": {
@@ -25,6 +26,7 @@ PROMPTS = ("prompts", "held-out prompts", "weak prompts", "responses", "kept res
 """What is read as prompts; responses for the prompts in them."""
 
 READS: dict[str, tuple[str, tuple[str, ...]]] = {
+    "expand": ("prompts", PROMPTS),
     "generate": ("prompts", PROMPTS),
     "filter": ("input", ("responses",)),
     "format": ("input", ("kept responses",)),

@@ -35,7 +35,7 @@ def plan(recipe: Recipe, progress: Progress, *, estimate: bool = True) -> list[t
             lines.append((step.name, "nothing new"))
             continue
         lines.append((step.name, f"runs: {look.why}"))
-        if step.stage == "generate" and estimate and not step.references():
+        if step.stage in ("expand", "generate") and estimate:
             lines += [("", line) for line in chain.estimate(step).splitlines()]
     return lines
 

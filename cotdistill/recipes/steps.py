@@ -24,12 +24,19 @@ from typing import Any
 
 from cotdistill.config.options import Count, Text
 from cotdistill.recipes import references, tables
-from cotdistill.recipes.preflight import Problems
+from cotdistill.recipes.problems import Problems
 from cotdistill.recipes.references import MAKES, READS, Maker, Reference
 from cotdistill.recipes.tables import STAGES
 from cotdistill.recipes.wiring import Input, Wiring
 
-STEMS = {"generate": "responses", "filter": "kept", "format": "train", "finetune": "student", "evaluate": "scores"}
+STEMS = {
+    "expand": "prompts",
+    "generate": "responses",
+    "filter": "kept",
+    "format": "train",
+    "finetune": "student",
+    "evaluate": "scores",
+}
 """What the files of a table's stage are called in a run's directory; those of a step are called like it."""
 
 MOST_ROUNDS = 100
@@ -76,9 +83,10 @@ class _Written:
 
 
 def of_tables(found: Mapping[str, Any], prompts: Path, problems: Problems) -> tuple[Step, ...]:
-    """The chain of five stages, or the first so many."""
+    """The chain of five stages, or the first so many; an expand may go before."""
     written = [_Written(Maker(stage, stage, stage), STEMS[stage], found[stage]) for stage in STAGES if stage in found]
-    missing = [name for name in list(STAGES)[: len(written)] if name not in found]
+    chain = [stage for stage in STAGES if stage != "expand" or "expand" in found]
+    missing = [name for name in chain[: len(written)] if name not in found]
     if not written:
         problems.add("stages", f"none; expected tables among {', '.join(f'[{name}]' for name in STAGES)}")
     if missing:
@@ -165,7 +173,7 @@ def _read(
         if with_inputs:
             inputs = wiring.inputs(given, prompts)
         else:  # what they would read of each other is not there; their files may be
-            paths = [given] if isinstance(given, str) else [prompts] if maker.stage == "generate" else []
+            paths = [given] if isinstance(given, str) else [prompts] if maker.stage in ("expand", "generate") else []
             inputs = tuple(map(Path, paths))
         student = references.newest(("student",), above)
         if student is None and not with_inputs:

@@ -7,9 +7,10 @@ from typing import Any
 
 from cotdistill import config
 from cotdistill.config.options import convert, types_of
-from cotdistill.recipes.preflight import Problems
+from cotdistill.recipes.problems import Problems
 
 STAGES: dict[str, type[Any]] = {
+    "expand": config.ExpandConfig,
     "generate": config.GenerateConfig,
     "filter": config.FilterConfig,
     "format": config.FormatConfig,

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from cotdistill.recipes import references, tables
-from cotdistill.recipes.preflight import Problems
+from cotdistill.recipes.problems import Problems
 from cotdistill.recipes.references import MAKES, READS, Maker, Reference
 
 Input: TypeAlias = Path | Reference
@@ -39,7 +39,8 @@ class Wiring:
         return f"local:{found.words}" if names == "teacher" else found.words
 
     def inputs(self, given: Any, prompts: Path) -> tuple[Input, ...]:
-        """What the stage reads: as given, or what the nearest step above makes; generate reads the recipe's prompts."""
+        """What the stage reads: as given, or what the nearest step above makes. Expand reads the recipe's prompts, and
+        generate too where no expand stands above."""
         key, accepted = READS[self.maker.stage]
         if given is None:
             return self._nearest(key, prompts)
@@ -57,7 +58,10 @@ class Wiring:
 
     def _nearest(self, key: str, prompts: Path) -> tuple[Input, ...]:
         stage = self.maker.stage
-        if stage == "generate":
+        expanded = references.newest(("prompts",), self.above)
+        if stage == "generate" and expanded:
+            return (expanded,)
+        if stage in ("expand", "generate"):
             if prompts == Path():
                 self.problems.add("prompts", "missing; name the file of prompts")
             return (prompts,)
