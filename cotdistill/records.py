@@ -163,6 +163,16 @@ class Dropped(Record, frozen=True, kw_only=True):
     reason: str
 
 
+class DroppedPrompt(Record, frozen=True, kw_only=True):
+    """A request of expand that gave no prompt, and why: `text` is what the teacher wrote."""
+
+    id: str
+    filter: str
+    reason: str
+    tags: dict[str, str]
+    text: str | None = None
+
+
 def money(amount: Decimal | None) -> str | None:
     """A plain decimal string: 0.000123, never 1.23E-4."""
     return None if amount is None else f"{amount:f}"

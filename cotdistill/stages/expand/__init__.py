@@ -21,7 +21,7 @@ from cotdistill.dispatch.budget import Budget, Tariff
 from cotdistill.errors import CotDistillError, UsageError
 from cotdistill.expanders import Expander
 from cotdistill.inputs import hub, templates
-from cotdistill.inputs.documents import Documents
+from cotdistill.inputs.documents import Documents, is_document
 from cotdistill.progress import Progress
 from cotdistill.providers.batch_apis import open_batches
 from cotdistill.providers.types import Request
@@ -55,7 +55,7 @@ def run(
     check(config)
     seeds = hub.fetch(seeds, progress.note)
     expanders = _expanders(config)
-    reads_documents = any(getattr(one, "reads_documents", False) for one in expanders.values())
+    reads_documents = _reads_documents(expanders)
     writing = as_generate(config)
     budget = Budget(Decimal(str(config.max_cost)), parent=month) if config.max_cost is not None else month
     work = output.with_name(f"{output.name}.partial.work")
@@ -75,11 +75,7 @@ def run(
         ExitStack() as held,
         BadLines(bad_path) as bad,
     ):
-        if reads_documents:
-            sources = _passages(seeds, config, expanders, current, progress)
-        else:
-            current.read(seeds, allow_modified=config.allow_modified)
-            sources = of.of_prompts(seeds, config, bad, progress)
+        sources = _sources(seeds, config, expanders, current, bad, progress)
         for option, path in _read_besides(config):
             current.read(path, allow_modified=config.allow_modified, option=option)
         samples = _samples(config, sources, reads_documents, current)
@@ -102,7 +98,7 @@ def run(
             Majority(samples, config.agreement, config.weight) if samples else None,
             config.count,
             progress.note,
-            pilot=not config.batch,
+            config.batch,
         )
         for name, answers in surveys.items():
             rounds.figures.methods[name].cost.add(answers)
@@ -126,10 +122,11 @@ def _publish(
     figures, kept = rounds.figures, len(rounds.kept)
     askers = [asker for asker in (rounds.writer, rounds.solver) if asker is not None]
     current.notes += dict.fromkeys(note for asker in askers for note in asker.notes)
+    current.notes += rounds.said
     if kept < rounds.count and not rounds.exhausted:
+        why = "no method is left" if rounds.said else "every seed was asked about in every way"
         current.notes.append(
-            f"{kept:,} of {rounds.count:,} prompts: the plan is at its end. More seeds, other --method or a smaller "
-            f"--count would finish it"
+            f"{kept:,} of {rounds.count:,} prompts, for {why}: more seeds, another --method or a smaller --count"
         )
     if rounds.majority is not None and kept:
         current.notes.append(
@@ -163,6 +160,26 @@ def _publish(
 def _expanders(config: ExpandConfig) -> dict[str, Expander]:
     """Each method by its name. Raises UsageError for one that there is not."""
     return {name_of_method(spec): plugins.build("expanders", spec) for spec in split_methods(config.method)}
+
+
+def _reads_documents(expanders: dict[str, Expander]) -> bool:
+    return any(getattr(one, "reads_documents", False) for one in expanders.values())
+
+
+def _sources(
+    seeds: Path,
+    config: ExpandConfig,
+    expanders: dict[str, Expander],
+    current: artifacts.Run,
+    bad: BadLines,
+    progress: Progress,
+) -> list[Source]:
+    if _reads_documents(expanders):
+        return _passages(seeds, config, expanders, current, progress)
+    if is_document(seeds):
+        raise UsageError(f"{seeds}: expected a file of prompts; for questions about documents --method document")
+    current.read(seeds, allow_modified=config.allow_modified)
+    return of.of_prompts(seeds, config, bad, progress)
 
 
 def _passages(
