@@ -103,6 +103,8 @@ def _format(config: FormatConfig) -> Problems:
 def _finetune(config: FinetuneConfig) -> Problems:
     if config.patience is not None and not config.eval_data:
         yield "patience", "needs --eval-data, the rows whose loss decides when to stop"
+    if config.order == "file" and config.packing == "bfd":
+        yield "order", "file keeps the rows in their order, and --packing bfd puts them where they fit. Leave one out"
     if config.method == "qlora" and (config.student == "tiny" or config.student.endswith(".gguf")):
         yield "method", f"qlora needs a hub id or a model directory, got student {config.student!r}; take lora"
 

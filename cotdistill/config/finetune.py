@@ -24,6 +24,9 @@ class FinetuneConfig:
         None, "Rows to measure the loss on after each epoch.", "FILE", panel="Rows", names="rows"
     )
     max_length: Count = option(8192, "Leave out rows with more tokens; none is cut.", "N", panel="Rows")
+    order: Literal["shuffled", "file"] = option(
+        "shuffled", "file: every pass in the order of the rows, for format --order; nothing is packed.", panel="Rows"
+    )
     packing: Literal["auto", "bfd", "none"] = option(
         "auto",
         "bfd: several rows in one sequence (best fit decreasing). none: rows of like length in a batch.",

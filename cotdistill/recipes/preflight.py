@@ -107,6 +107,9 @@ def _check_layout(step: Step, steps: Sequence[Step], problems: Problems) -> None
     if step.stage == "finetune":
         for rows in (by_name[one.step] for one in step.references() if one.what == "rows" and one.step in by_name):
             layout = rows.options.format.partition(":")[0]
+            if rows.options.order != "input" and step.options.order == "shuffled":
+                why = f'{rows.options.order}: {step.label} would shuffle the rows; set {step.label}.order = "file"'
+                problems.add(f"{rows.label}.order", why)
             if layout in _NOT_TRAINED_HERE:
                 problems.add(
                     f"{rows.label}.format", f"{step.label} cannot read {layout} rows; {layout} is for other trainers"

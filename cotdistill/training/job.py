@@ -81,7 +81,7 @@ def prepare(tokenizer: PreTrainedTokenizerBase, rows: TokenRows, held_out: Token
         stored = save.dtype_of(model, config.student)
         precision.prepare(model, config)
     chosen, choices = choose(config, len(rows), model.config.get_text_config().hidden_size)
-    planned = schedule(rows, chosen, packed=packing.chosen(config.packing, model))
+    planned = schedule(rows, chosen, packed=config.order == "shuffled" and packing.chosen(config.packing, model))
     return Job(chosen, choices, tokenizer, model, stored, rows, held_out, planned)
 
 

@@ -77,7 +77,7 @@ def schedule(rows: TokenRows, config: FinetuneConfig, *, packed: bool) -> Schedu
         steps_per_pass = math.ceil(len(rows) / batch_size)
         steps = config.max_steps or math.ceil(epochs * len(rows) / batch_size)
         total = steps * batch_size if config.max_steps else math.ceil(epochs * len(rows))
-        order = rows.order(total, batch_size, config.seed)
+        order = rows.order(total, batch_size, config.seed, shuffled=config.order == "shuffled")
         share, lengths = rows.padding_share(order, at_once), rows.lengths()[order]
         data = examples(order[:, None])
         return Schedule(rows, data, False, steps, steps_per_pass, share, lengths, at_once * rows.longest)

@@ -21,6 +21,7 @@ from cotdistill.progress import Progress
 from cotdistill.publishing import data_set_card
 from cotdistill.records import Judged, Prompt
 from cotdistill.stages.format.features import Features
+from cotdistill.stages.format.order import Ordered
 from cotdistill.stages.format.rows import Rows
 from cotdistill.store.location import store_path
 
@@ -62,7 +63,7 @@ def run(kept: Path, train: Path, config: FormatConfig, progress: Progress, *, ca
             current.read(path, allow_modified=config.allow_modified, option="student")
         bad = stack.enter_context(BadLines(artifacts.sibling(train, "bad.jsonl") if config.skip_bad else None))
         rows, held, prompts = (stack.enter_context(ArtifactWriter(path)) for path in paths)
-        seen = 0
+        seen, in_order = 0, Ordered(rows, config.order)
         progress.begin("format", None)
         ordered = stack.enter_context(together(kept, OfJudged, work))
         for _, samples in groupby(ordered.records(Judged, bad), key=lambda one: one.response.prompt.id):
@@ -70,11 +71,12 @@ def run(kept: Path, train: Path, config: FormatConfig, progress: Progress, *, ca
             prompt = group[0].response.prompt
             side, seen = (held if is_held_out(prompt, config.holdout) else rows), seen + 1
             for row in maker.of(group):
-                side.write(row)
                 features.see(row)
+                held.write(row) if side is held else in_order.write(row, group[0])
             if side is held:
                 prompts.write(prompt)
-            progress.update(rows.records + held.records)
+            progress.update(in_order.records + held.records)
+        current.notes += in_order.end()
         written = {"rows": rows.records, "holdout_rows": held.records, "holdout_prompts": prompts.records}
         current.notes += [*ordered.notes(), *bad.notes(), *_notes(maker, config)]
         if not rows.records and not held.records:
