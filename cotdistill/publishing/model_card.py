@@ -23,16 +23,17 @@ def write(
     results: Mapping[str, Any],
     counts: Mapping[str, int],
     sources: Sequence[Manifest],
+    lesson: str = "",
 ) -> None:
-    """`sources` are the manifests behind the training rows, `name` the directory's own."""
+    """`sources` are the manifests behind the training rows, `name` the directory's own. `lesson` says what it was
+    trained on where that is not a teacher's answers."""
     base = _base(student)
     text = "\n".join(
         [
             *_front_matter(student),
             f"# {name}",
             "",
-            f"A student of {cards.teacher(sources)}, trained on {counts['rows']:,} of its answers with "
-            f"cotdistill; it starts from {base}.",
+            f"{_learnt(sources, counts, lesson)} with cotdistill; it starts from {base}.",
             "",
             "![loss](loss.svg)",
             "",
@@ -44,6 +45,12 @@ def write(
         ]
     )
     artifacts.write_whole(directory / "README.md", text.encode())
+
+
+def _learnt(sources: Sequence[Manifest], counts: Mapping[str, int], lesson: str) -> str:
+    if lesson:
+        return f"A student, {lesson},"
+    return f"A student of {cards.teacher(sources)}, trained on {counts['rows']:,} of its answers"
 
 
 def _shown(options: Mapping[str, Any]) -> dict[str, Any]:

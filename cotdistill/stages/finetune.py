@@ -10,7 +10,9 @@ from cotdistill import artifacts, students
 from cotdistill.artifacts import Manifest, lineage
 from cotdistill.artifacts.json_lines import BadLines
 from cotdistill.config import FinetuneConfig, check
+from cotdistill.dispatch.budget import Budget
 from cotdistill.progress import Progress
+from cotdistill.stages import on_policy
 from cotdistill.stages.formatted import formatted
 from cotdistill.store.location import store_path
 
@@ -21,14 +23,19 @@ if TYPE_CHECKING:
 PACKAGES = ("torch", "transformers", "trl", "peft", "accelerate", "datasets", "tokenizers", "torch-optimi")
 
 
-def run(rows: Path, student_dir: Path, config: FinetuneConfig, progress: Progress) -> Manifest:
+def run(
+    rows: Path, student_dir: Path, config: FinetuneConfig, progress: Progress, *, month: Budget | None = None
+) -> Manifest:
     """Train `config.student` on `rows` and write it to `student_dir`, which appears whole or not at all. What filter
-    wrote is formatted for the student first, and stands as rows beside it.
+    wrote is formatted for the student first, and stands as rows beside it. With `on_policy` the input is prompts.
 
     Work in progress stands in `<student_dir>.partial/`; with `resume` a killed run continues from its last
     checkpoint there. Raises CotDistillError for rows that cannot be trained on, StoppedError after a signal.
     """
     check(config)
+    if config.on_policy:
+        with students.quiet():
+            return on_policy.run(rows, student_dir, config, progress, month=month)
     with students.quiet(), ExitStack() as ways:
         rows = ways.enter_context(formatted(rows, student_dir, "train", config, progress))
         if config.eval_data:

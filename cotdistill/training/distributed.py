@@ -46,6 +46,11 @@ def rank() -> int:
     return int(os.environ.get("RANK", "0"))
 
 
+def local_rank() -> int:
+    """Of the processes on this machine."""
+    return int(os.environ.get("LOCAL_RANK", "0"))
+
+
 def say(word: Word) -> None:
     """Of the first process to the others; the first word counts."""
     if count() > 1 and not _store().check([_key("word")]):

@@ -25,7 +25,7 @@ from cotdistill.training.loss_curve import svg
 from cotdistill.training.row_reader import SHOWN, Reader, marked
 from cotdistill.training.sft_config import set_threads
 from cotdistill.training.token_rows import TokenRows
-from cotdistill.training.train import Schedule, Trained, estimate, schedule, train
+from cotdistill.training.train import Lesson, Schedule, Trained, estimate, schedule, train
 
 _TRAINING, _HELD_OUT = Path("tokens/training"), Path("tokens/held_out")
 """In the work directory, for the other processes."""
@@ -47,6 +47,7 @@ class Job:
     rows: TokenRows
     held_out: TokenRows
     schedule: Schedule
+    lesson: Lesson | None = None
 
     @property
     def parameters(self) -> int:
@@ -72,6 +73,14 @@ def prepare(tokenizer: PreTrainedTokenizerBase, rows: TokenRows, held_out: Token
             f"--dry-run: measures one process, and this is one of {distributed.count()}. Start it without accelerate "
             "launch, with the part of --batch-size that one process has"
         )
+    model, stored = load_student(tokenizer, config)
+    chosen, choices = choose(config, len(rows), model.config.get_text_config().hidden_size)
+    planned = schedule(rows, chosen, packed=config.order == "shuffled" and packing.chosen(config.packing, model))
+    return Job(chosen, choices, tokenizer, model, stored, rows, held_out, planned)
+
+
+def load_student(tokenizer: PreTrainedTokenizerBase, config: FinetuneConfig) -> tuple[PreTrainedModel, Any]:
+    """The model in the format that it is trained in, and the one that its weights came in."""
     set_threads(config)
     with memory.memory_explained("student"):
         if config.method == "qlora":
@@ -80,9 +89,7 @@ def prepare(tokenizer: PreTrainedTokenizerBase, rows: TokenRows, held_out: Token
             model = load.model(config.student, tokenizer, seed=config.seed)
         stored = save.dtype_of(model, config.student)
         precision.prepare(model, config)
-    chosen, choices = choose(config, len(rows), model.config.get_text_config().hidden_size)
-    planned = schedule(rows, chosen, packed=config.order == "shuffled" and packing.chosen(config.packing, model))
-    return Job(chosen, choices, tokenizer, model, stored, rows, held_out, planned)
+    return model, stored
 
 
 def show_first_batch(job: Job, progress: Progress) -> None:
@@ -103,7 +110,7 @@ def show_first_batch(job: Job, progress: Progress) -> None:
 def rehearse(job: Job) -> dict[str, float]:
     """A few real steps, kept nowhere: seconds, memory and checkpoint size of the whole run, and its padding."""
     with tempfile.TemporaryDirectory() as work:
-        estimated = estimate(job.model, job.tokenizer, job.schedule, job.config, Path(work))
+        estimated = estimate(job.model, job.tokenizer, job.schedule, job.config, Path(work), job.lesson)
     return {"padding_share": round(job.schedule.padding_share, 4), **estimated}
 
 
@@ -149,7 +156,9 @@ def run(job: Job, work: Path, progress: Progress) -> tuple[Trained, dict[str, An
     """Train, and write the student's files to `work`; what was trained, and the manifest's results."""
     parameters = job.parameters
     with distributed.together():
-        trained = train(job.model, job.tokenizer, job.schedule, job.held_out, job.config, work, progress)
+        trained = train(
+            job.model, job.tokenizer, job.schedule, job.held_out, job.config, work, progress, lesson=job.lesson
+        )
         distributed.leave()
     ends = job.rows.end_tokens
     save.save(trained.model, job.tokenizer, work, student=job.config.student, stored=job.stored, end_tokens=ends)

@@ -2,10 +2,10 @@
 
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -50,6 +50,14 @@ class Schedule:
     def tokens(self) -> int:
         """Of all steps together."""
         return int(self.lengths.sum())
+
+
+class Lesson(Protocol):
+    """Another way to come by the batches of a step than to read rows."""
+
+    def trainer(self, **settings: Any) -> Trainer: ...
+
+    def collate(self, examples: Sequence[Mapping[str, Any]]) -> Any: ...
 
 
 @dataclass(frozen=True)
@@ -104,6 +112,7 @@ def train(
     progress: Progress,
     *,
     trial: bool = False,
+    lesson: Lesson | None = None,
 ) -> Trained:
     """Train `model` in place; `work` gets metrics.jsonl and `checkpoints/`, whose last finished one is continued from.
     A `trial` makes a few steps and leaves no checkpoint.
@@ -130,12 +139,13 @@ def train(
     if is_lora(config):
         torch.manual_seed(config.seed)  # of the adapter's random half
         model = get_peft_model(model, lora(config), autocast_adapter_dtype=not precision.is_half(config))
-    trainer = Trainer(
+    collator = Collator(planned.rows, padding(tokenizer), planned.packed, compact, held_out)
+    trainer = (lesson.trainer if lesson else Trainer)(
         model=model,
         args=settings,
         train_dataset=planned.examples,
         eval_dataset=_examples_of(held_out) if held_out else None,
-        data_collator=Collator(planned.rows, _padding(tokenizer), planned.packed, compact, held_out),
+        data_collator=lesson.collate if lesson else collator,
         processing_class=tokenizer,
         optimizer_cls_and_kwargs=precision.optimizer(config),
     )
@@ -180,13 +190,14 @@ def estimate(
     planned: Schedule,
     config: FinetuneConfig,
     work: Path,
+    lesson: Lesson | None = None,
 ) -> dict[str, float]:
     """What the whole run would take, from a few real steps; the first one is on the longest rows, for the memory."""
     free = memory.free_bytes() + memory.held_bytes()
     saved = checkpoint_bytes(model, config)
     trial = _longest_first(planned, config.batch_size or 1)
     with memory.peak_bytes() as peak:
-        trained = train(model, tokenizer, trial, TokenRows(), config, work, Silent(), trial=True)
+        trained = train(model, tokenizer, trial, TokenRows(), config, work, Silent(), trial=True, lesson=lesson)
         measured = peak()
     return {
         "estimated_seconds": round(planned.tokens / trained.tokens_per_s, 1),
@@ -238,7 +249,7 @@ def _needs_checkpointing(model: PreTrainedModel, planned: Schedule, config: Fine
     return memory.is_short(_needed_bytes(model, planned, config), int(model.get_memory_footprint()))
 
 
-def _padding(tokenizer: PreTrainedTokenizerBase) -> int:
+def padding(tokenizer: PreTrainedTokenizerBase) -> int:
     pad = tokenizer.pad_token_id
     return int(tokenizer.eos_token_id if pad is None else pad)  # never read, and has no label
 

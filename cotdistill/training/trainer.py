@@ -81,6 +81,10 @@ class Trainer(SFTTrainer):  # type: ignore[misc]
             logs["tokens"] = self.all_trained_tokens
         super().log(logs, start_time)
 
+    def in_words(self, logs: Mapping[str, float]) -> str:
+        """A log entry in the progress line."""
+        return f"loss {logs['loss']:.3f}"
+
     def over_all(self, number: int) -> int:
         """The sum over all processes."""
         if self.accelerator.num_processes == 1:
