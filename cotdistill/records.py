@@ -146,7 +146,8 @@ class Judged(Record, frozen=True, kw_only=True):
     """A response with its verdict, and what is known of its prompt: how many `samples` it has, how many are
     `correct`, their share of those that were decided (`pass_rate`), and the share of all that agree on the most
     frequent answer (`vote_share`).
-    `weight` is the row's weight in the loss, 1 where it is absent."""
+    `confidence` is that of all its samples: the mean log-probability of their tokens, and the mean of their least
+    likely ones. `weight` is the row's weight in the loss, 1 where it is absent."""
 
     response: Response
     verdict: Verdict
@@ -154,6 +155,7 @@ class Judged(Record, frozen=True, kw_only=True):
     correct: int | None = None
     pass_rate: float | None = None
     vote_share: float | None = None
+    confidence: Confidence | None = None
     weight: float | None = None
 
 

@@ -13,6 +13,7 @@ import msgspec
 from cotdistill import artifacts
 from cotdistill.artifacts import ArtifactWriter
 from cotdistill.artifacts.json_lines import read_records
+from cotdistill.artifacts.logprobs import Carrier, joining, logprobs_path
 from cotdistill.records import Judged, Response
 
 _KINDS: dict[str, Callable[[Path], Iterator[Any]]] = {
@@ -28,20 +29,35 @@ def join(parts: Sequence[Path], output: Path) -> Path:
     manifests = [artifacts.manifest_of(path) for path in parts]
     stage = next(one.stage for one in manifests if one)
     options = {"joined": [str(path) for path in parts]}
-    with artifacts.run(stage, output, options, inputs=parts) as current, ArtifactWriter(output) as writer:
+    with (
+        artifacts.run(stage, output, options, siblings=[logprobs_path(output)], inputs=parts) as current,
+        ArtifactWriter(output) as writer,
+    ):
         for path in parts:
             current.read(path, written_by=stage)
         names = _Names()
-        for path in parts:
-            for record in _KINDS[stage](path):
-                if (named := names.of(record)) is not None:
-                    writer.write(named)
-        counts = {_COUNTED[stage]: writer.records, "twice": names.twice}
-        current.publish([writer], counts=counts, complete=all(one.complete for one in manifests if one))
+        with joining(current, parts, output) as carriers:
+            for path, carrier in zip(parts, carriers, strict=True):
+                for record in _KINDS[stage](path):
+                    if (named := names.of(record)) is not None:
+                        writer.write(named)
+                        _carry(carrier, record, named)
+            counts = {_COUNTED[stage]: writer.records, "twice": names.twice}
+            logprobs = next((found for carrier in carriers if (found := carrier.writers())), [])
+            current.publish([writer, *logprobs], counts=counts, complete=all(one.complete for one in manifests if one))
     return output
 
 
 _COUNTED = {"generate": "responses", "filter": "kept", "format": "rows"}
+
+
+def _carry(carrier: Carrier, record: Any, named: Any) -> None:
+    """The log-probabilities of a record, which may have got another sample."""
+    if isinstance(record, dict):
+        carrier.take_row(record["id"])
+        return
+    before, after = ((one.response if isinstance(one, Judged) else one) for one in (record, named))
+    carrier.take(before, sample=after.sample)
 
 
 class _Names:
