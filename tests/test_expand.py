@@ -21,11 +21,13 @@ from cotdistill.progress import Silent
 from cotdistill.records import DroppedPrompt, Judged, Prompt, question_of
 from cotdistill.stages import expand, generate
 from cotdistill.stages import filter as filtering
+from cotdistill.stages.expand.answerable import Answerable
 from cotdistill.stages.expand.majority import Majority
 from cotdistill.stages.expand.plan import Plan
 from cotdistill.stages.expand.reading import new_prompt
 from cotdistill.stages.expand.sieve import Candidate, Sieve
 from cotdistill.stages.expand.sources import Source
+from cotdistill.stages.expand.trust import Trust
 from cotdistill.stages.generate import batch
 from cotdistill.stages.generate.batch.calls import Pace
 from tests.batch_world import QUICK, world
@@ -33,7 +35,10 @@ from tests.conftest import ROOT, make_prompt, make_response
 from tests.faulty_teacher import rehearsing
 
 SEEDS = 20
-MOCK = ExpandConfig(teacher="mock", count=30, method=("vary,evolve",), price_in=1.0, price_out=2.0)
+ANY: dict[str, Any] = {"min_accuracy": 0.0, "weight": 0.5}
+"""Whatever the answers agree on, so that fewer are asked."""
+
+MOCK = ExpandConfig(teacher="mock", count=30, method=("vary,evolve",), price_in=1.0, price_out=2.0, **ANY)
 
 
 def write_seeds(path: Path, count: int = SEEDS, seed: int = 3) -> Path:
@@ -66,7 +71,7 @@ def test_new_prompts_carry_where_they_come_from_and_what_their_reference_is_wort
     assert len(found) == len({one.id for one in found}) == 30
     tags = [one.tags or {} for one in found]
     assert {tag["method"] for tag in tags} == {"vary", "evolve"}
-    assert {tag["reference_by"] for tag in tags} == {"majority"} and {tag["weight"] for tag in tags} == {"0.5"}
+    assert {tag["reference_by"] for tag in tags} == {"majority"} and {tag["weight"] for tag in tags} == {"0.50"}
     assert {tag["votes"] for tag in tags} <= {"2 of 4", "3 of 4", "4 of 4"}
     chains = [problems.parse(question_of(one)) for one in found]
     assert all(chains), "each is a problem, and nothing stands around it"
@@ -126,7 +131,7 @@ def test_a_dry_run_sends_nothing_and_guesses_from_what_is_stored(tmp_path: Path)
 
 
 def test_money_that_runs_out_keeps_what_is_decided_and_the_same_command_goes_on(tmp_path: Path) -> None:
-    short = run(tmp_path, replace(MOCK, max_cost=0.01, max_output_tokens=100))
+    short = run(tmp_path, replace(MOCK, max_cost=0.02, max_output_tokens=100))
     assert short.stopped_by == "budget" and not short.complete
     assert 0 <= short.counts["new_prompts"] < 30
     whole = run(tmp_path, replace(MOCK, max_output_tokens=100), "whole.jsonl")
@@ -276,7 +281,7 @@ def test_a_prompt_is_kept_where_its_answers_agree_on_an_answer(said: list[str], 
     candidate = look(SEED_TEXT.replace("12", "31"))
     assert isinstance(candidate, Candidate)
     answers = [make_response(text, prompt=candidate.prompt, sample=number) for number, text in enumerate(said)]
-    found = Majority(4, agreement=0.5, weight=0.5).look(candidate, answers)
+    found = Answerable(Majority(4, agreement=0.5), Trust(), min_accuracy=0.5, weight=None).look(candidate, answers)
     if reference is None:
         assert (
             isinstance(found, DroppedPrompt)
@@ -287,6 +292,21 @@ def test_a_prompt_is_kept_where_its_answers_agree_on_an_answer(said: list[str], 
         assert isinstance(found, Prompt) and found.reference == reference
 
 
+def test_a_reference_is_worth_what_such_references_are_worth_on_the_seeds(done: Path, tmp_path: Path) -> None:
+    """The embedded teacher has a habit: 3 of 4 of its answers agree on a wrong one more often than on a right one."""
+    write_seeds(tmp_path / "seeds.jsonl", 60)
+    manifest = run(tmp_path, replace(MOCK, count=15, method=("vary",), min_accuracy=0.6, weight=None))
+    measured = manifest.results["majority_on_seeds"]
+    assert sum(one["seeds"] for one in measured.values()) > 40
+    kept = Counter((one.tags or {})["votes"] for one in prompts(tmp_path / "new.jsonl"))
+    assert set(kept) == {"4 of 4"}, "3 of 4 are right on fewer than 0.6 of the seeds"
+    share = measured["4 of 4"]["right"] / measured["4 of 4"]["seeds"]
+    weights = {float((one.tags or {})["weight"]) for one in prompts(tmp_path / "new.jsonl")}
+    assert len(weights) == 1 and weights.pop() == pytest.approx(share, abs=0.02)
+    left = list(read_records(tmp_path / "new.dropped.jsonl", DroppedPrompt))
+    assert any(one.reason.startswith("so few votes are right too seldom | 3 of 4, right on") for one in left)
+
+
 def test_a_run_that_is_killed_loses_nothing_and_buys_nothing_twice(done: Path, tmp_path: Path) -> None:
     async def scene() -> None:
         async with rehearsing(tmp_path, latency_s=0.01) as here:
@@ -295,6 +315,7 @@ def test_a_run_that_is_killed_loses_nothing_and_buys_nothing_twice(done: Path, t
                 words = ["expand", str(done / "seeds.jsonl"), "-o", str(tmp_path / "new.jsonl"), "--count", "30"]
                 return await asyncio.create_subprocess_exec(
                     *(sys.executable, "-m", "cotdistill", *words, "--method", "vary,evolve", "--concurrency", "4"),
+                    *("--min-accuracy", "0", "--weight", "0.5"),
                     *(*here.words(), "--quiet"),
                     env={**os.environ, "PYTHONPATH": str(ROOT)},
                 )
@@ -322,7 +343,7 @@ def test_batches_give_the_same_prompts_at_half_the_price(
     async def scene() -> None:
         async with world(tmp_path) as here:
             config = ExpandConfig(
-                **here.teacher("openai"), count=5, method=("vary",), batch=True, price_in=1.0, price_out=2.0
+                **here.teacher("openai"), count=5, method=("vary",), batch=True, price_in=1.0, price_out=2.0, **ANY
             )
             manifest = await asyncio.to_thread(
                 expand.run, done / "seeds.jsonl", tmp_path / "batched.jsonl", config, Silent()

@@ -27,6 +27,7 @@ from cotdistill.providers.batch_apis import open_batches
 from cotdistill.providers.types import Request
 from cotdistill.records import Message, Prompt, Response, money
 from cotdistill.stages.expand import sources as of
+from cotdistill.stages.expand.answerable import Answerable
 from cotdistill.stages.expand.asking import Asker, as_generate, for_answers
 from cotdistill.stages.expand.estimate import estimate
 from cotdistill.stages.expand.majority import Majority
@@ -34,6 +35,7 @@ from cotdistill.stages.expand.plan import Plan
 from cotdistill.stages.expand.rounds import Rounds
 from cotdistill.stages.expand.sieve import Sieve
 from cotdistill.stages.expand.sources import Source
+from cotdistill.stages.expand.trust import measure
 from cotdistill.stages.generate import prices_of, stores
 from cotdistill.students import recorded_files
 
@@ -90,12 +92,17 @@ def run(
         if solving is not None:
             solver = Asker("answer them", solving, folder, progress, budget, stored_only=config.dry_run)
         surveys = _survey(expanders, sources, writer)
+        answerable = None
+        if solver is not None:
+            majority = Majority(samples, config.agreement)
+            trust = measure(sources, config.seed, solver, majority)
+            answerable = Answerable(majority, trust, config.min_accuracy, config.weight)
         rounds = Rounds(
             Plan(sources, expanders, config.seed),
             Sieve.build(config, sources, expanders),
             writer,
             solver,
-            Majority(samples, config.agreement, config.weight) if samples else None,
+            answerable,
             config.count,
             progress.note,
             config.batch,
@@ -128,10 +135,10 @@ def _publish(
         current.notes.append(
             f"{kept:,} of {rounds.count:,} prompts, for {why}: more seeds, another --method or a smaller --count"
         )
-    if rounds.majority is not None and kept:
+    if rounds.answerable is not None and kept:
         current.notes.append(
-            f"the references are what most of {rounds.majority.samples} answers say, which nobody has verified: they "
-            f"carry the tag reference_by=majority, and their rows will weigh {rounds.majority.weight:g}"
+            f"the references are what most of {rounds.answerable.samples} answers say, which nobody has verified: they "
+            f"carry the tag reference_by=majority, and their rows weigh less"
         )
     spent = [asker.spent for asker in askers]
     return current.publish(
@@ -147,6 +154,7 @@ def _publish(
         stopped_by="budget" if rounds.exhausted and kept < rounds.count else None,
         results={
             **figures.results(rounds.kept, len(sources)),
+            **_of_trust(rounds.answerable),
             **(
                 {}
                 if None in spent
@@ -155,6 +163,10 @@ def _publish(
         },
         cost_usd=money(figures.cost),
     )
+
+
+def _of_trust(answerable: Answerable | None) -> dict[str, object]:
+    return {} if answerable is None else {"majority_on_seeds": answerable.trust.results(answerable.samples)}
 
 
 def _expanders(config: ExpandConfig) -> dict[str, Expander]:

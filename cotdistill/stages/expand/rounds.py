@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 from math import ceil
 
 from cotdistill.records import DroppedPrompt, Prompt
+from cotdistill.stages.expand.answerable import Answerable
 from cotdistill.stages.expand.asking import Asker
 from cotdistill.stages.expand.figures import Figures, OfMethod
-from cotdistill.stages.expand.majority import Majority
 from cotdistill.stages.expand.plan import Line, Plan
 from cotdistill.stages.expand.sieve import Candidate, Sieve
 
@@ -26,7 +26,7 @@ class Rounds:
     sieve: Sieve
     writer: Asker
     solver: Asker | None
-    majority: Majority | None
+    answerable: Answerable | None
     count: int
     note: Callable[[str], None]
     batch: bool = False
@@ -83,7 +83,7 @@ class Rounds:
         self._answer(candidates)
 
     def _answer(self, candidates: list[Candidate]) -> None:
-        if self.solver is None or self.majority is None:
+        if self.solver is None or self.answerable is None:
             for one in candidates:
                 self._keep(one, one.prompt)
             return
@@ -93,10 +93,10 @@ class Rounds:
             answers = round.answers.get(one.prompt.id, [])
             method = self.figures.methods[one.line.method]
             method.cost.add(answers)
-            if len(answers) < self.majority.samples and (round.missing or self.exhausted):
+            if len(answers) < self.answerable.samples and (round.missing or self.exhausted):
                 method.undecided += 1
                 continue
-            found = self.majority.look(one, answers)
+            found = self.answerable.look(one, answers)
             if isinstance(found, DroppedPrompt):
                 self._leave(found)
             else:
