@@ -8,6 +8,8 @@ few of them. Every node must see the input under the same path, and have cotdist
 import logging
 import os
 import pickle
+import signal
+import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
 from typing import Any, TypeVar
@@ -81,12 +83,16 @@ def _start(workers: int | None) -> None:
     import ray
 
     here: dict[str, Any] = {"num_cpus": workers, "object_store_memory": OBJECT_STORE_BYTES}
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     ray.init(
         include_dashboard=False,
         logging_level=logging.ERROR,
         log_to_driver=False,
         **({} if os.environ.get("RAY_ADDRESS") else here),
     )
+    if threading.current_thread() is threading.main_thread():
+        for number, handler in before.items():
+            signal.signal(number, handler)  # Ray's own would end the process with a dump of its stack
 
 
 def _source(making: bytes, items: Sequence[Any]) -> Any:
