@@ -1,6 +1,5 @@
 """Where a recipe stands: its last complete run, one that was stopped, what the next one would do."""
 
-from collections import defaultdict
 from typing import Any
 
 import msgspec
@@ -43,7 +42,7 @@ def of(recipe: Recipe, progress: Progress) -> Status:
 
 def _spent(recipe: Recipe) -> str | None:
     try:
-        return f"{spent_this_month(recipe.path, recipe.of('generate')):.4f}"
+        return f"{spent_this_month(recipe.path, recipe.stages['generate']):.4f}"
     except CotDistillError:
         return None
 
@@ -74,13 +73,12 @@ def in_words(status: Status) -> list[str]:
     if status.last is None:
         lines.append("  no complete run yet")
     else:
-        figures: defaultdict[str, list[str]] = defaultdict(list)  # by step; those of tables are on one line
-        for name, value in status.last["figures"].items():
-            step, _, figure = name.rpartition(": ")
-            figures[step].append(f"{figure.replace('_', ' ')} {_figure(name, value)}")
+        figures = ", ".join(
+            f"{name.replace('_', ' ')} {_figure(name, v)}" for name, v in status.last["figures"].items()
+        )
         failed = [name for name, stage in status.last["stages"].items() if not stage["complete"]]
         lines.append(f"  last complete run: {status.last['directory']}, ended {status.last['ended_at']}")
-        lines += [f"    {step}{': ' * bool(step)}{', '.join(said)}" for step, said in figures.items()]
+        lines += [f"    {figures}"] * bool(figures)
         lines += [f"    {says}" for stage in status.last["stages"].values() if (says := stage["guard_failed"])]
         lines += [f"    some prompts failed in {name}; the next run asks for them again" for name in failed]
     if status.unfinished:
@@ -93,8 +91,7 @@ def in_words(status: Status) -> list[str]:
     spent = status.spent_this_month_usd
     lines.append(f"  spent this month: {f'{spent}{limit} USD' if spent else 'unknown, for a price is not known'}")
     lines.append("  next run:")
-    width = max(9, *map(len, status.next))
-    return lines + [f"    {name:<{width}} {words}" for name, words in status.next.items()]
+    return lines + [f"    {stage:<9} {words}" for stage, words in status.next.items()]
 
 
 def _figure(name: str, value: Any) -> str:
