@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from cotdistill.api import Answer as Answer
     from cotdistill.api import Exported as Exported
     from cotdistill.api import Kept as Kept
+    from cotdistill.api import NewPrompts as NewPrompts
     from cotdistill.api import Responses as Responses
     from cotdistill.api import Result as Result
     from cotdistill.api import Rows as Rows
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from cotdistill.api import ask as ask
     from cotdistill.api import conversation as conversation
     from cotdistill.api import evaluate as evaluate
+    from cotdistill.api import expand as expand
     from cotdistill.api import export as export
     from cotdistill.api import filter as filter
     from cotdistill.api import finetune as finetune
@@ -42,6 +44,7 @@ if TYPE_CHECKING:
     from cotdistill.errors import StoppedError as StoppedError
     from cotdistill.errors import UsageError as UsageError
     from cotdistill.records import Dropped as Dropped
+    from cotdistill.records import DroppedPrompt as DroppedPrompt
     from cotdistill.records import Judged as Judged
     from cotdistill.records import Message as Message
     from cotdistill.records import Prompt as Prompt
@@ -52,11 +55,11 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "cotdistill.api": (
-        "generate filter format finetune evaluate export ask conversation read show_progress "
-        "Result Responses Kept Rows Student Scores Score Exported Answer"
+        "generate expand filter format finetune evaluate export ask conversation read show_progress "
+        "Result Responses NewPrompts Kept Rows Student Scores Score Exported Answer"
     ),
     "cotdistill.errors": "CotDistillError UsageError BudgetError OutputLockedError AccountError StoppedError",
-    "cotdistill.records": "Prompt Message Response Verdict Judged Dropped",
+    "cotdistill.records": "Prompt Message Response Verdict Judged Dropped DroppedPrompt",
 }
 """Where each public name lives. By name, so that nothing is imported with the package itself."""
 

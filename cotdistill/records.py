@@ -102,6 +102,15 @@ class Usage(Record, frozen=True, kw_only=True):
     cached_tokens: int | None = None
 
 
+class Confidence(Record, frozen=True, kw_only=True):
+    """How likely the tokens of one answer were to its teacher: the mean of their log-probabilities and the lowest one,
+    natural logarithms. Those of each token stand in the file beside, `X.logprobs`."""
+
+    tokens: int
+    mean_logprob: float
+    worst_logprob: float
+
+
 class Response(Record, frozen=True, kw_only=True):
     """One answer of the teacher, sample `sample` (from 0) of its prompt. `cost_usd` is a decimal string;
     an unknown price is absent, never 0. `reasoning_rule` names the field or tag in which the reasoning was found;
@@ -120,6 +129,7 @@ class Response(Record, frozen=True, kw_only=True):
     cost_usd: Annotated[str, msgspec.Meta(pattern=_AMOUNT)] | None = None
     request_key: str
     license: str | None = None
+    confidence: Confidence | None = None
 
 
 class Verdict(Record, frozen=True, kw_only=True):
@@ -136,7 +146,8 @@ class Judged(Record, frozen=True, kw_only=True):
     """A response with its verdict, and what is known of its prompt: how many `samples` it has, how many are
     `correct`, their share of those that were decided (`pass_rate`), and the share of all that agree on the most
     frequent answer (`vote_share`).
-    `weight` is the row's weight in the loss, 1 where it is absent."""
+    `confidence` is that of all its samples: the mean log-probability of their tokens, and the mean of their least
+    likely ones. `weight` is the row's weight in the loss, 1 where it is absent."""
 
     response: Response
     verdict: Verdict
@@ -144,6 +155,7 @@ class Judged(Record, frozen=True, kw_only=True):
     correct: int | None = None
     pass_rate: float | None = None
     vote_share: float | None = None
+    confidence: Confidence | None = None
     weight: float | None = None
 
 
@@ -151,6 +163,16 @@ class Dropped(Record, frozen=True, kw_only=True):
     judged: Judged
     filter: str
     reason: str
+
+
+class DroppedPrompt(Record, frozen=True, kw_only=True):
+    """A request of expand that gave no prompt, and why: `text` is what the teacher wrote."""
+
+    id: str
+    filter: str
+    reason: str
+    tags: dict[str, str]
+    text: str | None = None
 
 
 def money(amount: Decimal | None) -> str | None:

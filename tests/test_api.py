@@ -13,7 +13,7 @@ from cotdistill import config, errors
 from tests.conftest import ROOT
 
 PROMPTS = ROOT / "data" / "arithmetic.jsonl"
-STAGES = ("generate", "filter", "format", "finetune", "evaluate", "export")
+STAGES = ("generate", "expand", "filter", "format", "finetune", "evaluate", "export")
 
 
 def test_the_public_names_are_these_and_each_is_there() -> None:
@@ -21,6 +21,7 @@ def test_the_public_names_are_these_and_each_is_there() -> None:
     assert sorted(cotdistill.__all__) == sorted(
         [
             "generate",
+            "expand",
             "filter",
             "format",
             "finetune",
@@ -32,6 +33,7 @@ def test_the_public_names_are_these_and_each_is_there() -> None:
             "show_progress",
             "Result",
             "Responses",
+            "NewPrompts",
             "Kept",
             "Rows",
             "Student",
@@ -51,6 +53,7 @@ def test_the_public_names_are_these_and_each_is_there() -> None:
             "Verdict",
             "Judged",
             "Dropped",
+            "DroppedPrompt",
         ]
     )
     assert [name for name in cotdistill.__all__ if not hasattr(cotdistill, name)] == []

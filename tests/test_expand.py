@@ -1,5 +1,9 @@
 """New prompts from seeds, on the embedded teacher: what is kept, what is left out and why, what it costs."""
 
+import asyncio
+import os
+import signal
+import sys
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -14,17 +18,27 @@ from cotdistill.config import ExpandConfig, FilterConfig, GenerateConfig
 from cotdistill.errors import CotDistillError, UsageError
 from cotdistill.mock import problems
 from cotdistill.progress import Silent
-from cotdistill.records import Judged, Prompt, question_of
+from cotdistill.records import DroppedPrompt, Judged, Prompt, question_of
 from cotdistill.stages import expand, generate
 from cotdistill.stages import filter as filtering
+from cotdistill.stages.expand.answerable import Answerable
+from cotdistill.stages.expand.majority import Majority
 from cotdistill.stages.expand.plan import Plan
 from cotdistill.stages.expand.reading import new_prompt
-from cotdistill.stages.expand.sieve import Candidate, Left, Sieve
+from cotdistill.stages.expand.sieve import Candidate, Sieve
 from cotdistill.stages.expand.sources import Source
-from tests.conftest import make_prompt, make_response
+from cotdistill.stages.expand.trust import Trust
+from cotdistill.stages.generate import batch
+from cotdistill.stages.generate.batch.calls import Pace
+from tests.batch_world import QUICK, world
+from tests.conftest import ROOT, make_prompt, make_response
+from tests.faulty_teacher import rehearsing
 
 SEEDS = 20
-MOCK = ExpandConfig(teacher="mock", count=30, method=("vary,evolve",), price_in=1.0, price_out=2.0)
+ANY: dict[str, Any] = {"min_accuracy": 0.0, "weight": 0.5}
+"""Whatever the answers agree on, so that fewer are asked."""
+
+MOCK = ExpandConfig(teacher="mock", count=30, method=("vary,evolve",), price_in=1.0, price_out=2.0, **ANY)
 
 
 def write_seeds(path: Path, count: int = SEEDS, seed: int = 3) -> Path:
@@ -57,7 +71,7 @@ def test_new_prompts_carry_where_they_come_from_and_what_their_reference_is_wort
     assert len(found) == len({one.id for one in found}) == 30
     tags = [one.tags or {} for one in found]
     assert {tag["method"] for tag in tags} == {"vary", "evolve"}
-    assert {tag["reference_by"] for tag in tags} == {"majority"} and {tag["weight"] for tag in tags} == {"0.5"}
+    assert {tag["reference_by"] for tag in tags} == {"majority"} and {tag["weight"] for tag in tags} == {"0.50"}
     assert {tag["votes"] for tag in tags} <= {"2 of 4", "3 of 4", "4 of 4"}
     chains = [problems.parse(question_of(one)) for one in found]
     assert all(chains), "each is a problem, and nothing stands around it"
@@ -69,7 +83,7 @@ def test_new_prompts_carry_where_they_come_from_and_what_their_reference_is_wort
 
 def test_what_was_left_out_keeps_its_reason_and_the_manifest_counts_by_method(done: Path) -> None:
     manifest = msgspec.json.decode((done / "new.manifest.json").read_bytes(), type=Manifest)
-    left = list(read_records(done / "new.dropped.jsonl", Left))
+    left = list(read_records(done / "new.dropped.jsonl", DroppedPrompt))
     assert manifest.counts["written"] == 30 + len(left) and manifest.complete
     assert Counter(one.filter for one in left).keys() <= {
         *("answerable", "exact_duplicate", "instruction_leak", "near_duplicate", "count", "stop_reason"),
@@ -117,7 +131,7 @@ def test_a_dry_run_sends_nothing_and_guesses_from_what_is_stored(tmp_path: Path)
 
 
 def test_money_that_runs_out_keeps_what_is_decided_and_the_same_command_goes_on(tmp_path: Path) -> None:
-    short = run(tmp_path, replace(MOCK, max_cost=0.01, max_output_tokens=100))
+    short = run(tmp_path, replace(MOCK, max_cost=0.02, max_output_tokens=100))
     assert short.stopped_by == "budget" and not short.complete
     assert 0 <= short.counts["new_prompts"] < 30
     whole = run(tmp_path, replace(MOCK, max_output_tokens=100), "whole.jsonl")
@@ -213,7 +227,7 @@ def test_the_prompt_is_read_without_the_label_that_a_teacher_puts_before_it(writ
 SEED_TEXT = "Anna has 12 apples and gives away 5 of them. How many apples does Anna have left now?"
 
 
-def look(written: str, config: ExpandConfig = MOCK, **more: Any) -> Candidate | Left:
+def look(written: str, config: ExpandConfig = MOCK, **more: Any) -> Candidate | DroppedPrompt:
     """What the sieve says of one text that was written after one seed."""
     source = Source("s", SEED_TEXT, make_prompt("s", SEED_TEXT, "7"))
     expanders = expand._expanders(config)
@@ -239,7 +253,7 @@ def look(written: str, config: ExpandConfig = MOCK, **more: Any) -> Candidate | 
 )
 def test_a_written_prompt_is_left_out_with_its_reason(written: str, filter: str, reason: str) -> None:
     found = look(written)
-    assert isinstance(found, Left) and found.filter == filter and reason in found.reason, found
+    assert isinstance(found, DroppedPrompt) and found.filter == filter and reason in found.reason, found
 
 
 def test_another_problem_in_the_same_words_is_kept_and_one_of_the_evaluation_set_is_not(tmp_path: Path) -> None:
@@ -247,5 +261,98 @@ def test_another_problem_in_the_same_words_is_kept_and_one_of_the_evaluation_set
     assert isinstance(look(other), Candidate), "other numbers make another problem"
     (tmp_path / "exam.jsonl").write_text(msgspec.json.encode({"question": other, "answer": "22"}).decode() + "\n")
     found = look(other, replace(MOCK, against=(str(tmp_path / "exam.jsonl"),)))
-    assert isinstance(found, Left) and found.filter == "contamination"
+    assert isinstance(found, DroppedPrompt) and found.filter == "contamination"
     assert found.reason == "in an evaluation set | exam.jsonl:1"
+
+
+@pytest.mark.parametrize(
+    ("said", "reference"),
+    [
+        (["Answer: 7", "The answer is 7.", "\\boxed{7}", "Answer: 8"], "7"),
+        (["Answer: 7", "Answer: 8", "Answer: 7", "Answer: 8"], None),
+        (["Answer: 7", "Answer: 8", "Answer: 9", "Answer: 10"], None),
+        (["It cannot be determined: z is not given."] * 4, None),
+        (["I'm sorry, but I can't help with that."] * 4, None),
+        (["There is not enough information."] * 2 + ["Answer: 7"] * 2, "7"),
+        ([""] * 4, None),
+    ],
+)
+def test_a_prompt_is_kept_where_its_answers_agree_on_an_answer(said: list[str], reference: str | None) -> None:
+    candidate = look(SEED_TEXT.replace("12", "31"))
+    assert isinstance(candidate, Candidate)
+    answers = [make_response(text, prompt=candidate.prompt, sample=number) for number, text in enumerate(said)]
+    found = Answerable(Majority(4, agreement=0.5), Trust(), min_accuracy=0.5, weight=None).look(candidate, answers)
+    if reference is None:
+        assert (
+            isinstance(found, DroppedPrompt)
+            and found.filter == "answerable"
+            and found.text == question_of(candidate.prompt)
+        )
+    else:
+        assert isinstance(found, Prompt) and found.reference == reference
+
+
+def test_a_reference_is_worth_what_such_references_are_worth_on_the_seeds(done: Path, tmp_path: Path) -> None:
+    """The embedded teacher has a habit: 3 of 4 of its answers agree on a wrong one more often than on a right one."""
+    write_seeds(tmp_path / "seeds.jsonl", 60)
+    manifest = run(tmp_path, replace(MOCK, count=15, method=("vary",), min_accuracy=0.6, weight=None))
+    measured = manifest.results["majority_on_seeds"]
+    assert sum(one["seeds"] for one in measured.values()) > 40
+    kept = Counter((one.tags or {})["votes"] for one in prompts(tmp_path / "new.jsonl"))
+    assert set(kept) == {"4 of 4"}, "3 of 4 are right on fewer than 0.6 of the seeds"
+    share = measured["4 of 4"]["right"] / measured["4 of 4"]["seeds"]
+    weights = {float((one.tags or {})["weight"]) for one in prompts(tmp_path / "new.jsonl")}
+    assert len(weights) == 1 and weights.pop() == pytest.approx(share, abs=0.02)
+    left = list(read_records(tmp_path / "new.dropped.jsonl", DroppedPrompt))
+    assert any(one.reason.startswith("so few votes are right too seldom | 3 of 4, right on") for one in left)
+
+
+def test_a_run_that_is_killed_loses_nothing_and_buys_nothing_twice(done: Path, tmp_path: Path) -> None:
+    async def scene() -> None:
+        async with rehearsing(tmp_path, latency_s=0.01) as here:
+
+            async def start() -> asyncio.subprocess.Process:
+                words = ["expand", str(done / "seeds.jsonl"), "-o", str(tmp_path / "new.jsonl"), "--count", "30"]
+                return await asyncio.create_subprocess_exec(
+                    *(sys.executable, "-m", "cotdistill", *words, "--method", "vary,evolve", "--concurrency", "4"),
+                    *("--min-accuracy", "0", "--weight", "0.5"),
+                    *(*here.words(), "--quiet"),
+                    env={**os.environ, "PYTHONPATH": str(ROOT)},
+                )
+
+            killed = await start()
+            while here.answers < 60 and killed.returncode is None:
+                await asyncio.sleep(0.005)
+            assert killed.returncode is None, "some prompts are written, and their answers under way"
+            killed.send_signal(signal.SIGKILL)
+            await killed.wait()
+            assert await (await start()).wait() == 0
+            bought = Counter(bill["idempotency_key"] for bill in here.bills())
+            assert bought.total() - len(bought) <= 4, "what was in flight, at most"
+            assert bought.keys() == here.stored()
+
+    asyncio.run(scene())
+    assert (tmp_path / "new.jsonl").read_bytes() == (done / "new.jsonl").read_bytes(), "as if nothing had happened"
+
+
+def test_batches_give_the_same_prompts_at_half_the_price(
+    done: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(batch, "PACE", Pace(**QUICK))
+
+    async def scene() -> None:
+        async with world(tmp_path) as here:
+            config = ExpandConfig(
+                **here.teacher("openai"), count=5, method=("vary",), batch=True, price_in=1.0, price_out=2.0, **ANY
+            )
+            manifest = await asyncio.to_thread(
+                expand.run, done / "seeds.jsonl", tmp_path / "batched.jsonl", config, Silent()
+            )
+            online = manifest.counts["bought"] - here.ledger["batch_answers"]
+            assert manifest.counts["bought"] > 20 and online <= 4, "the first request of each batch tries the account"
+            other = await asyncio.to_thread(run, tmp_path, replace(MOCK, count=5, method=("vary",)), "online.jsonl")
+            assert (tmp_path / "batched.jsonl").read_bytes() == (tmp_path / "online.jsonl").read_bytes()
+            each = [float(one.results["methods"]["vary"]["cost_usd_per_kept"]) for one in (manifest, other)]
+            assert each[0] < 0.7 * each[1], "half, and some requests more, as a round takes a day"
+
+    asyncio.run(scene())

@@ -181,6 +181,7 @@ def test_rows_of_like_length_share_a_batch_and_each_pass_has_every_row_once() ->
     assert all(len({row % 2 for row in order[start : start + 8]}) == 1 for start in range(0, 160, 8))
     assert list(order) == list(rows.order(total=160, batch_size=8, seed=0))
     assert list(order) != list(rows.order(total=160, batch_size=8, seed=1))
+    assert list(rows.order(total=160, batch_size=8, seed=0, shuffled=False)) == [*range(80)] * 2, "a curriculum"
 
 
 def test_the_same_seed_gives_the_same_weights(tmp_path: Path) -> None:

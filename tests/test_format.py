@@ -269,3 +269,20 @@ def test_a_row_that_spells_a_control_token_is_an_error_or_set_aside(tmp_path: Pa
 def test_options_about_tokens_need_a_student(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="--show: goes with --student"):
         write(tmp_path, make_judged("4"), show=2)
+
+
+def test_a_curriculum_has_easy_prompts_first_or_short_rows_and_what_is_alike_as_it_came(tmp_path: Path) -> None:
+    said = [
+        ("hard", "a long answer: 4", 0.25),
+        ("easy", "longer: 4", 1.0),
+        ("none", "4", None),
+        ("alike", "longer: 4", 1.0),
+    ]
+    judged = [
+        msgspec.structs.replace(make_judged(text, prompt=make_prompt(id, id)), pass_rate=rate)
+        for id, text, rate in said
+    ]
+    found = {name: [row["id"] for row in write(tmp_path, *judged, order=name)] for name in ("input", "easy", "short")}
+    assert found["input"] == ["hard/0", "easy/0", "none/0", "alike/0"]
+    assert found["easy"] == ["easy/0", "alike/0", "hard/0", "none/0"]
+    assert found["short"] == ["none/0", "easy/0", "alike/0", "hard/0"]

@@ -226,6 +226,7 @@ def test_a_token_that_the_sdk_found_by_itself_is_masked_like_a_key(monkeypatch: 
             teachers.build("openai:m", f"{server.url}/v1") as teacher,
         ):
             teacher._sender.client.api_key = token  # type: ignore[attr-defined]
+            teacher._sender._connections = None  # type: ignore[attr-defined]
             return (await teacher.ask(request, "k-0")).raw
 
     assert token.encode() not in asyncio.run(run())

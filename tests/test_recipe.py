@@ -8,7 +8,8 @@ import pytest
 
 from cotdistill import config
 from cotdistill.errors import AccountError, UsageError
-from cotdistill.recipes.recipe import STAGES, read
+from cotdistill.recipes.recipe import read
+from cotdistill.recipes.tables import STAGES
 from tests.conftest import cotdistill
 
 RECIPE = """
@@ -122,6 +123,10 @@ MORE = [
     ("format.holdout=0", "evaluate.prompts: missing; name a file of held-out prompts, or set format.holdout"),
     ('format.student="./none"', "format.student: no student './none'"),
     ("format.max_length=100", "format.max_length: goes with --student"),
+    ('format.order="hard"', "format.order: expected input, easy or short, got 'hard'"),
+    ('format.order="easy"', "format.order: easy: finetune would shuffle the rows; set its order"),
+    ('finetune.order="random"', "finetune.order: expected shuffled or file, got 'random'"),
+    ("generate.logprobs=21", "generate.logprobs: expected 1 to 20, got 21"),
     ('format.export=["axolotl"]', "format.export: --export axolotl: it would not find the trace"),
     ('format.mix=["a=b:nan"]', "format.mix: expected TAG=VALUE:TIMES"),
     ('finetune.student="./none"', "finetune.student: no student './none'"),
@@ -129,9 +134,6 @@ MORE = [
     ('finetune.method="qlora"', "finetune.method: qlora needs a hub id or a model directory"),
     ('finetune.eval_data="none.jsonl"', "finetune.eval_data: none.jsonl: "),
     ('finetune.eval_data="empty.jsonl"', "finetune.eval_data: empty.jsonl: holds no rows"),
-    ('finetune.loss="sotf"', "finetune.loss: no loss named 'sotf'; there are: "),
-    ('finetune.loss="soft:alpha=2"', "finetune.loss: soft:alpha: expected float <= 1.0, got '2'"),
-    ('finetune.teacher="openai:x"', "finetune.teacher: expected local:DIR, "),
     ("finetune.warmup=2", "finetune.warmup: expected 0 to 1, got 2"),
     ("finetune.weight_decay=-1", "finetune.weight_decay: expected at least 0, got -1"),
     ("finetune.lora_rank=0", "finetune.lora_rank: expected at least 1, got 0"),
@@ -167,6 +169,18 @@ MORE = [
     ("evaluate.limit=0", "evaluate.limit: expected at least 1, got 0"),
     ("evaluate.threads=0", "evaluate.threads: expected at least 1, got 0"),
     ('evaluate.write_weak="w.jsonl"', "evaluate.write_weak: not in a recipe"),
+    ("expand.count=0", "expand.count: expected at least 1, got 0"),
+    ('expand.method="evovle"', "expand.method: no expander named 'evovle'"),
+    ('expand.method=["vary", "document"]', "expand.method: document reads its seeds from documents"),
+    ("expand.samples=1", "expand.samples: one answer agrees with itself"),
+    ("expand.agreement=2", "expand.agreement: expected 0 to 1, got 2"),
+    ("expand.weight=2", "expand.weight: expected 0 to 1, got 2"),
+    ('expand.solver="openai:gpt"', "expand.solver: OPENAI_API_KEY is not set"),
+    ('expand.solver_base_url="http://localhost/v1"', "expand.solver_base_url: goes with --solver"),
+    ("expand.solver_price_in=1", "expand.solver_price_in: goes with --solver"),
+    ("expand.solver_price_out=1", "expand.solver_price_out: goes with --solver"),
+    ('expand.against=["none.jsonl"]', "expand.against: none.jsonl: "),
+    ('expand.seed="a"', "expand.seed: expected a whole number, got 'a'"),
     ('trian.x="y"', "trian: no such stage"),
     ("generate=3", "generate: expected a table, [generate], found 3"),
     ('finetune.lora_rnk="y"', "finetune.lora_rnk: no such key; did you mean lora_rank?"),
@@ -194,12 +208,12 @@ def problems(*changes: str) -> str:
 
 
 def test_the_recipe_of_this_table_is_sound_itself() -> None:
-    assert list(read(Path("recipe.toml")).stages) == list(STAGES)
+    assert list(read(Path("recipe.toml")).stages) == [stage for stage in STAGES if stage != "expand"]
 
 
 @pytest.mark.parametrize(("change", "words"), [*SIXTEEN, *MORE], ids=[change for change, _ in [*SIXTEEN, *MORE]])
 def test_a_wrong_setting_is_named_with_its_place_and_what_was_expected(change: str, words: str) -> None:
-    told = problems(change)
+    told = problems(*['expand.teacher="mock:digit-chains"'] * change.startswith("expand."), change)
     assert f"\n  {words}" in told, told
 
 
@@ -220,7 +234,8 @@ def test_the_table_has_every_option_that_can_be_wrong() -> None:
     elsewhere = {f"{stage}.{name}" for stage in STAGES for name in ("dry_run", "show")}
     asked = {change.partition("=")[0] for change, _ in [*SIXTEEN, *MORE]}
     every = {f"{stage}.{name}" for stage, kind in STAGES.items() for name in kind.__dataclass_fields__}
-    missing = every - asked - any_text - switches - columns - elsewhere
+    of_generate = {f"expand.{name}" for name in STAGES["generate"].__dataclass_fields__} | {"expand.include_seeds"}
+    missing = every - asked - any_text - switches - columns - elsewhere - of_generate
     assert missing == set(), "add a wrong value of each to the table above"
 
 

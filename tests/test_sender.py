@@ -1,8 +1,10 @@
-"""Requests after the first one, which the SDK makes: a server must see the same, and its answers mean the same."""
+"""Requests as they are sent without the SDK's client: a server must see the same, and its answers mean the same."""
 
 import asyncio
 import gzip
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -12,6 +14,7 @@ from cotdistill.providers.types import Failure, Reply, Request
 from cotdistill.records import Message
 from cotdistill.teachers.anthropic import Teacher as Anthropic
 from cotdistill.teachers.openai import Teacher as OpenAI
+from tests.conftest import ROOT
 from tests.scripted_server import Scripted, Server, completion, message, serving
 
 Kind = type[OpenAI] | type[Anthropic]
@@ -65,7 +68,37 @@ def test_later_requests_send_what_the_first_one_does(kind: Kind, monkeypatch: py
 
 
 @both
-def test_of_requests_that_start_together_the_sdk_makes_one(kind: Kind, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_request_carries_what_the_sdk_would_send(kind: Kind, monkeypatch: pytest.MonkeyPatch) -> None:
+    """But for what describes the SDK's client; and what comes through the SDK, such as a stream, is sent the same."""
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-test-0123456789abcdef")
+    monkeypatch.setenv("ANTHROPIC_API_KEY", "sk-test-0123456789abcdef")
+
+    async def run() -> Server:
+        async with serving(lambda number, sent: Scripted(body(kind, "4"))) as server:
+            url = server.url + ("/v1" if kind is OpenAI else "")
+            async with kind(model="m", base_url=url, timeout_s=5) as teacher:
+                await ask(teacher, 0)
+                await teacher._sender.stream(b"{}", "key-1", stream=False)
+            return server
+
+    server = asyncio.run(run())
+    own = ("idempotency-key", "content-length", "user-agent", "connection")
+    ours, sdk_s = [
+        {name: value for name, value in sent.items() if name not in own and not name.startswith("x-stainless")}
+        for sent in server.headers
+    ]
+    assert ours == sdk_s, "key and version among them"
+    assert any("sk-test-0123456789abcdef" in value for value in ours.values())
+    assert server.headers[0]["user-agent"].startswith("cotdistill/")
+    assert len({*server.paths}) == 1
+
+
+@both
+def test_headers_that_the_sdk_takes_from_the_environment_are_repeated(
+    kind: Kind, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They go to the provider's own server alone, so here loopback stands in for it. Of requests that start together
+    the SDK makes one, and the others wait until it is made, not until it is answered."""
     from anthropic import AsyncAnthropic
     from openai import AsyncOpenAI
 
@@ -77,10 +110,27 @@ def test_of_requests_that_start_together_the_sdk_makes_one(kind: Kind, monkeypat
         return await post(self, path, **options)
 
     monkeypatch.setattr(sdk, "post", counted)
+    monkeypatch.setattr("cotdistill.providers.http.OWN_HOSTS", ("127.0.0.1",))
+    monkeypatch.setenv("OPENAI_CUSTOM_HEADERS", "X-Team: blue")
+    monkeypatch.setenv("ANTHROPIC_CUSTOM_HEADERS", "X-Team: blue")
     outcomes, server = asked(kind, lambda number, sent: Scripted(body(kind, "4"), delay_s=0.05), 20, at_once=True)
     assert [text(outcome) for outcome in outcomes] == ["4"] * 20
-    assert len(server.requests) == 20
-    assert len(made) == 1, "the others wait until it is made, not until it is answered"
+    assert [sent["x-team"] for sent in server.headers] == ["blue"] * 20
+    assert len(made) == 1
+
+
+def test_an_answer_of_a_plain_server_needs_no_sdk() -> None:
+    """To import one takes longer than a thousand requests."""
+    script = """
+import asyncio, sys
+from tests.test_sender import OpenAI, Anthropic, asked, body, Scripted
+for kind in (OpenAI, Anthropic):
+    (reply, refused), _ = asked(kind, lambda number, sent: Scripted(body(kind, "4"), status=(200, 429)[number]), 2)
+    assert (reply.text, refused.push_back) == ("4", "quota"), (reply, refused)
+print(*sorted({"openai", "anthropic", "httpx2"} & {*sys.modules}))
+"""
+    run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=ROOT, check=True)
+    assert run.stdout.split() == []
 
 
 @both
@@ -128,7 +178,7 @@ def test_limits_and_refusals_of_later_answers_are_heard(kind: Kind) -> None:
 @both
 def test_a_later_redirect_is_followed_on_the_same_server_and_nowhere_else(kind: Kind) -> None:
     def answer(number: int, sent: dict[str, Any]) -> Scripted:
-        if number in (1, 2):  # the request as we repeat it, and the same through the SDK's client
+        if number in (1, 2):  # the request as we send it, and the same through the SDK's client
             return Scripted(b"", status=307, headers={"Location": "/elsewhere"})
         if number >= 4:
             return Scripted(b"", status=307, headers={"Location": "http://127.0.0.1:9/stolen"})

@@ -118,7 +118,7 @@ def test_simulated_answers_cost_nothing_and_are_not_of_unknown_cost(tmp_path: Pa
     (share,) = this_month()
     assert (share.attempts, share.unpriced) == (2, 0), "nobody is paid for them"
     teacher = teachers.build(f"mock:{tmp_path / 'p.jsonl'}", None)
-    assert spending.spent_since(default_path(), 0, teacher, Prices(teacher.provider, teacher.model)) == 0, (
+    assert spending.spent_since(default_path(), 0, [(teacher, Prices(teacher.provider, teacher.model))]) == 0, (
         "a month has a sum"
     )
 

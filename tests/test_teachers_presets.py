@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from cotdistill.errors import UsageError
-from cotdistill.providers.http import KEEPALIVE_S, _kept_alive
+from cotdistill.providers.connections import KEEPALIVE_S, kept_alive
 from cotdistill.providers.types import Failure, Reply, Request
 from cotdistill.records import Message
 from cotdistill.teachers.anthropic import MOST_UNSTREAMED
@@ -246,7 +246,7 @@ def test_an_error_under_status_200_means_what_it_would_mean_with_its_own(
 
 def test_a_silent_connection_is_kept_alive() -> None:
     """A reasoning model says nothing for minutes, and routers forget a silent connection."""
-    with _kept_alive((socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", 9))) as opened:
+    with kept_alive((socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", 9))) as opened:
         assert opened.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1
         if hasattr(socket, "TCP_KEEPIDLE"):
             assert opened.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) == KEEPALIVE_S

@@ -14,7 +14,7 @@ from cotdistill.config import FilterConfig
 from cotdistill.errors import AccountError, CotDistillError, UsageError
 from cotdistill.plugins import build
 from cotdistill.progress import Silent
-from cotdistill.records import Dropped, Judged, Response
+from cotdistill.records import Confidence, Dropped, Judged, Response
 from cotdistill.stages import filter as stage
 from tests.conftest import make_prompt, make_response
 from tests.scripted_server import Scripted, completion, serving
@@ -119,3 +119,14 @@ def test_a_rubric_needs_its_four_fields(tmp_path: Path) -> None:
         build("verifiers", f"judge:teacher=openai:m,rubric={tmp_path / 'r.md'}")
     with pytest.raises(UsageError, match="expected PROVIDER:MODEL"):
         build("verifiers", "judge:teacher=m")
+
+
+def test_the_prompts_whose_teacher_was_surest_are_judged_first_and_samples_keep_their_order(tmp_path: Path) -> None:
+    def one(id: str, sample: int, mean: float | None) -> Response:
+        confidence = None if mean is None else Confidence(tokens=9, mean_logprob=mean, worst_logprob=mean)
+        return make_response(f"{id}{sample}", make_prompt(id, f"{id}?"), sample=sample, confidence=confidence)
+
+    samples = [one("x", 0, None), one("b", 0, -0.9), one("a", 0, -0.2), one("a", 1, -0.1), one("b", 1, -0.01)]
+    asked = sift(tmp_path, says("VERDICT: CORRECT"), *samples, spec=",concurrency=1")
+    answers = [word for text in asked for word in text.split() if word in ("x0", "a0", "a1", "b0", "b1")]
+    assert answers == ["a0", "a1", "b0", "b1", "x0"], "a capped judge leaves the unsure ones"

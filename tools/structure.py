@@ -28,7 +28,7 @@ FLOORS: tuple[frozenset[str], ...] = tuple(
         "teachers verifiers filters selectors formats expanders",
         "publishing",
         "stages",
-        "recipes report",
+        "doctor recipes report",
         "api cli",
         "__main__",
     )

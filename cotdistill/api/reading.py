@@ -3,12 +3,13 @@
 from pathlib import Path
 from typing import Any
 
-from cotdistill.api.results import Exported, Kept, Responses, Result, Rows, Scores, Student
+from cotdistill.api.results import Exported, Kept, NewPrompts, Responses, Result, Rows, Scores, Student
 from cotdistill.artifacts import manifest_of, manifest_path, read_manifest
 from cotdistill.errors import UsageError
 
 _KINDS: dict[str, type[Result[Any]]] = {
     "generate": Responses,
+    "expand": NewPrompts,
     "filter": Kept,
     "format": Rows,
     "finetune": Student,

@@ -11,7 +11,7 @@ import msgspec
 from cotdistill.artifacts import Manifest, sibling, summary
 from cotdistill.artifacts.json_lines import read_records
 from cotdistill.errors import BUDGET, DONE, SOME_FAILED
-from cotdistill.records import Dropped, Judged, Prompt, Response
+from cotdistill.records import Dropped, DroppedPrompt, Judged, Prompt, Response
 
 R = TypeVar("R")
 
@@ -75,6 +75,18 @@ class Responses(Result[Response]):
     def rows(self) -> Iterator[Response]:
         """The responses in prompt order, read one by one."""
         return read_records(self.path, Response)
+
+
+class NewPrompts(Result[Prompt]):
+    """What expand wrote."""
+
+    def rows(self) -> Iterator[Prompt]:
+        """The new prompts in the order of the plan, read one by one."""
+        return read_records(self.path, Prompt)
+
+    def dropped(self) -> Iterator[DroppedPrompt]:
+        """What was written and left out, each with the filter and its reason."""
+        return read_records(sibling(self.path, "dropped.jsonl"), DroppedPrompt)
 
 
 class Kept(Result[Judged]):

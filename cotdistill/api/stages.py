@@ -1,4 +1,4 @@
-"""generate, filter, format, finetune, evaluate and export as functions.
+"""generate, expand, filter, format, finetune, evaluate and export as functions.
 
 Their keyword arguments are the fields of the configs (`config/`): a type checker and an editor see each with its type,
 and `help(cotdistill.generate)` shows them with what --help says of them.
@@ -13,7 +13,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from cotdistill import config, plugins, progress
 from cotdistill.api.progress import reporter
-from cotdistill.api.results import Exported, Kept, Responses, Result, Rows, Scores, Student
+from cotdistill.api.results import Exported, Kept, NewPrompts, Responses, Result, Rows, Scores, Student
 from cotdistill.artifacts import Manifest
 from cotdistill.config.options import convert, required, types_of
 from cotdistill.errors import CotDistillError, StoppedError, UsageError
@@ -134,6 +134,13 @@ generate = _stage(
     Responses,
     reads="prompts",
     does="Ask the teacher for what the store does not hold yet; never pays twice for one answer.",
+)
+expand = _stage(
+    "expand",
+    config.ExpandConfig,
+    NewPrompts,
+    reads="seeds",
+    does="Let the teacher write new prompts after the seeds; keep those that can be answered.",
 )
 filter = _stage(
     "filter",

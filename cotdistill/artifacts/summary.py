@@ -1,5 +1,6 @@
 """A stage's manifest, for the person who ran it and for a pipe."""
 
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -27,6 +28,7 @@ LABELS = {
     "prompts_by_pass_rate": "prompts by share of right samples",
     "tokens_per_s": "tokens a second",
     "new_prompts": "new prompts",
+    "majority_on_seeds": "what most answers to a seed say, by votes",
     "kept_share": "prompts kept of those written",
     "to_write": "requests for new prompts",
     "to_answer": "requests for answers to them",
@@ -84,16 +86,10 @@ def _table(results: dict[str, Any]) -> list[str]:
         if name in ("columns", "spent_usd", "features", "guard") or name.endswith("_interval"):
             continue  # said elsewhere: before the first request, in the card, with the number it belongs to
         title = label(name)
-        if name == "students":
-            lines += scores_table(value)
-        elif name == "methods":
-            lines += _by_method(value)
+        if name in _TABLES:
+            lines += _TABLES[name](value)
         elif name == "accuracy":
             lines.append(f"  {title}: {value:.1%}{_spread(results.get('accuracy_interval'))}")
-        elif name == "accuracy_by_tag":
-            lines += _by_tag(value)
-        elif name == "by_class":
-            lines += _by_class(value)
         elif isinstance(value, dict) and value and sum(map(len, value)) > 60:
             lines += [f"  {title}:", *(f"    {count:>9,}  {key}" for key, count in value.items())]
         elif isinstance(value, dict):
@@ -116,6 +112,11 @@ def _by_method(methods: dict[str, dict[str, Any]]) -> list[str]:
         cost = f"  {one['cost_usd_per_kept']} USD a kept prompt" if "cost_usd_per_kept" in one else ""
         lines.append(f"    {method:<{width}}  {one['kept']:>7,} kept of {one['asked']:,} requests{share}{cost}")
     return ["  methods:", *lines]
+
+
+def _by_votes(votes: dict[str, dict[str, int]]) -> list[str]:
+    shares = [f"{name}: {one['right']} right of {one['seeds']}" for name, one in votes.items()]
+    return [f"  {label('majority_on_seeds')}: {', '.join(shares)}"] if shares else []
 
 
 def _figure(name: str, value: Any) -> str:
@@ -172,3 +173,13 @@ def scores_table(students: list[dict[str, Any]]) -> list[str]:
             lines += _by_class(by_class, indent=f"  {'':<{width}}  ")
         lines += [f"  {'':<{width}}  weakest: {tags}"] if len(entry.get("by_tag", {})) > 1 and tags else []
     return lines
+
+
+_TABLES: dict[str, Callable[[Any], list[str]]] = {
+    "accuracy_by_tag": _by_tag,
+    "by_class": _by_class,
+    "majority_on_seeds": _by_votes,
+    "methods": _by_method,
+    "students": scores_table,
+}
+"""Figures that take lines of their own."""

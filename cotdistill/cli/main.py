@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn
 import typer
 
 from cotdistill import __version__, config, plugins
-from cotdistill.cli import ask, listing, log, mock_teacher, recipes
+from cotdistill.cli import ask, doctor, listing, log, mock_teacher, recipes
 from cotdistill.cli.cache import cache
 from cotdistill.cli.help import GroupedCommand, WholeSentences, example
 from cotdistill.cli.options import options_of
@@ -274,6 +274,7 @@ def demo(
 
 
 mock_teacher.register(app)
+command(epilog=example("cotdistill doctor"))(doctor.doctor)
 app.add_typer(cache, name="cache")
 
 

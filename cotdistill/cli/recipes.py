@@ -57,8 +57,10 @@ def run(
         reporter = Seen(progress.for_stderr(quiet=quiet, log_format=log_format), words)
         try:
             if plan:
-                for stage, said in run.plan(chosen, reporter):
-                    log.say(f"{stage:<9} {words(said)}")
+                lines = run.plan(chosen, reporter)
+                width = max(9, *(len(name) for name, _ in lines))
+                for name, said in lines:
+                    log.say(f"{name:<{width}} {words(said)}")
                 return
             outcome = run.run(chosen, reporter)
         finally:

@@ -1,7 +1,7 @@
 """What several options of one stage ask of each other. Each condition is written once, with the option it is about."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import singledispatch
 from typing import Any
 
@@ -11,7 +11,6 @@ from cotdistill.config.filter import FilterConfig
 from cotdistill.config.finetune import FinetuneConfig
 from cotdistill.config.format import FormatConfig
 from cotdistill.config.generate import GenerateConfig
-from cotdistill.errors import UsageError
 
 Problems = Iterator[tuple[str, str]]
 
@@ -104,39 +103,63 @@ def _format(config: FormatConfig) -> Problems:
 def _finetune(config: FinetuneConfig) -> Problems:
     if config.patience is not None and not config.eval_data:
         yield "patience", "needs --eval-data, the rows whose loss decides when to stop"
-    yield from _loss(config)
+    if config.order == "file" and config.packing == "bfd":
+        yield "order", "file keeps the rows in their order, and --packing bfd puts them where they fit. Leave one out"
     if config.method == "qlora" and (config.student == "tiny" or config.student.endswith(".gguf")):
         yield "method", f"qlora needs a hub id or a model directory, got student {config.student!r}; take lora"
+    yield from _on_policy(config)
 
 
-def _loss(config: FinetuneConfig) -> Problems:
-    from cotdistill import plugins  # not for --help
+_OF_ON_POLICY = (
+    "teacher", "base_url", "max_output_tokens", "temperature", "verify", "prompt_field", "reference_field",
+    "concurrency", "cache", "max_cost", "price_in",
+)  # fmt: skip
+_OF_ROWS = ("epochs", "max_steps", "eval_data", "packing", "order")
 
-    if config.teacher is not None and not config.teacher.removeprefix("local:"):
-        yield "teacher", f"expected local:DIR, a trained model on this machine, got {config.teacher!r}"
-    elif config.teacher is not None and not config.teacher.startswith("local:"):
+TEACHES_ALONE = "self"
+"""The teacher that is the student itself."""
+
+
+def _on_policy(config: FinetuneConfig) -> Problems:
+    usual = {one.name: one.default for one in fields(FinetuneConfig)}
+    if config.on_policy is None:
+        for name in _OF_ON_POLICY:
+            if getattr(config, name) != usual[name]:
+                yield name, "goes with --on-policy, the number of steps on the student's own answers"
+        return
+    for name in _OF_ROWS:
+        if getattr(config, name) != usual[name]:
+            yield name, "is about rows, and --on-policy trains on the student's own answers. Leave one of them out"
+    if config.student == "tiny":
+        yield (
+            "student",
+            "tiny has random weights, and on-policy training needs one that is right now and then: "
+            + ("train on traces first (cotdistill finetune ROWS), then give its directory"),
+        )
+    yield from _scoring(config)
+
+
+def _scoring(config: FinetuneConfig) -> Problems:
+    from cotdistill import plugins
+
+    provider, _, model = (config.teacher or "").partition(":")
+    served = plugins.names("teachers", "scorer")
+    can = ["local:DIR", *(f"{name}:MODEL" for name in served), f"{TEACHES_ALONE} (with traces as input)"]
+    if config.teacher is None:
+        yield "on_policy", f"needs a --teacher that scores tokens: {', '.join(can)}"
+    elif config.teacher != TEACHES_ALONE and not (model and provider in ("local", *served)):
         yield (
             "teacher",
-            f"expected local:DIR, a trained model on this machine, got {config.teacher!r}. What a teacher over an API "
-            "knows comes with the rows: generate --logprobs",
+            f"{config.teacher!r} cannot score tokens that it did not write. Those that can: "
+            + (f"{', '.join(can)}. From a teacher that gives text alone, generate traces and take --teacher self"),
         )
-    if config.loss == FinetuneConfig.loss:
-        if config.teacher is not None:
-            yield "teacher", "goes with a loss that asks a teacher, such as --loss soft"
-        return
-    try:
-        name, given = plugins.parse(config.loss)
-    except UsageError as error:
-        yield "loss", str(error)
-        return
-    if config.teacher is None and name in ("hidden", "attention"):
-        yield "loss", f"{name} looks into the teacher; it needs --teacher local:DIR"
-    if config.teacher is None and name == "soft" and given.get("temperature", "1") not in ("1", "1.0"):
-        yield (
-            "loss",
-            "temperature: what a recorded teacher would say at another one than 1 cannot be computed from the few "
-            "probabilities that it gave; give --teacher local:DIR, or leave temperature out",
-        )
+    elif provider not in served:
+        for name in ("base_url", "concurrency", "cache", "max_cost", "price_in"):
+            if getattr(config, name) is not None:
+                yield (
+                    name,
+                    f"goes with a teacher on a server, and {config.teacher} is on this machine",
+                )
 
 
 @broken_conditions.register

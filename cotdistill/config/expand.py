@@ -65,8 +65,19 @@ class ExpandConfig:
         panel="Answers",
         names="template",
     )
-    weight: Share = option(
-        0.5, "Weight in the loss of rows whose reference is what most answers say.", "X", panel="Answers"
+    min_accuracy: Share = option(
+        0.5,
+        "Leave out a prompt whose answers agree as such answers to the seeds did, where those were right less often.",
+        "SHARE",
+        panel="Answers",
+    )
+    weight: Share | None = option(
+        None,
+        "Weight in the loss of rows whose reference is what most answers say (default: how often such a reference was "
+        "right on the seeds).",
+        "X",
+        panel="Answers",
+        rare=True,
     )
     prompt_field: Text | None = option(None, "Column that holds the question.", "NAME", panel="Seeds")
     reference_field: Text | None = option(None, "Column that holds the reference answer.", "NAME", panel="Seeds")

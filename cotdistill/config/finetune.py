@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from cotdistill.config.options import REQUIRED, Amount, Count, Positive, Share, Text, option
+from cotdistill.config.options import REQUIRED, Amount, Count, Positive, Share, Text, Url, option
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,25 +24,14 @@ class FinetuneConfig:
         None, "Rows to measure the loss on after each epoch.", "FILE", panel="Rows", names="rows"
     )
     max_length: Count = option(8192, "Leave out rows with more tokens; none is cut.", "N", panel="Rows")
+    order: Literal["shuffled", "file"] = option(
+        "shuffled", "file: every pass in the order of the rows, for format --order; nothing is packed.", panel="Rows"
+    )
     packing: Literal["auto", "bfd", "none"] = option(
         "auto",
         "bfd: several rows in one sequence (best fit decreasing). none: rows of like length in a batch.",
         panel="Rows",
         rare=True,
-    )
-    loss: Text = option(
-        "nll",
-        "What is trained: {losses}. nll: the next token. soft: the teacher's probabilities too.",
-        "SPEC",
-        panel="Loss",
-        names="losses",
-    )
-    teacher: Text | None = option(
-        None,
-        "Teacher on this machine that a loss asks (default: the log-probabilities beside the rows).",
-        "local:DIR",
-        panel="Loss",
-        names="teacher",
     )
     epochs: Positive | None = option(
         None, "Passes over the rows (default: 3, more for few rows).", "N", panel="Training"
@@ -65,6 +54,50 @@ class FinetuneConfig:
         panel="Training",
     )
     seed: int = option(0, "Seed of the rows' order and the initial weights.", "N", panel="Training")
+    on_policy: Count | None = option(
+        None,
+        "The input is prompts: train for N steps on answers that the student writes and --teacher scores.",
+        "N",
+        panel="On-policy",
+    )
+    teacher: Text | None = option(
+        None,
+        "Who scores: local:DIR, {scorers}, or self (the student, shown the traces of the input).",
+        "PROVIDER:MODEL",
+        panel="On-policy",
+        names="scorer",
+    )
+    base_url: Url | None = option(None, "Server of the teacher: http://host/v1.", "URL", panel="On-policy")
+    max_output_tokens: Count = option(
+        512, "Cap for each answer that the student writes, in tokens.", "N", panel="On-policy"
+    )
+    temperature: Positive = option(1, "Temperature of these answers.", "T", panel="On-policy", rare=True)
+    verify: Text | None = option(
+        None,
+        "Verifier of the student's answers before the first step: {verifiers} (default: by the references).",
+        "SPEC",
+        panel="On-policy",
+        names="verifiers",
+        rare=True,
+    )
+    prompt_field: Text | None = option(None, "Column that holds the question.", "NAME", panel="On-policy", rare=True)
+    reference_field: Text | None = option(
+        None, "Column that holds the reference answer.", "NAME", panel="On-policy", rare=True
+    )
+    concurrency: Count | None = option(
+        None,
+        "At most N requests in flight to the teacher's server (default: measured).",
+        "N",
+        panel="On-policy",
+        rare=True,
+    )
+    cache: Text | None = option(
+        None, "Store of paid scores (default: $COTDISTILL_CACHE).", "PATH", panel="Money", names="store", rare=True
+    )
+    max_cost: Amount | None = option(None, "Never spend more than this in one run.", "USD", panel="Money")
+    price_in: Amount | None = option(
+        None, "USD per million tokens that the teacher scores, where the price is unknown.", "USD", panel="Money"
+    )
     rows_at_once: Count | None = option(
         None, "Rows of a step in memory at once (default: all).", "N", panel="Memory and speed", rare=True
     )

@@ -1,6 +1,7 @@
 """The options of format."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 from cotdistill.config.options import Count, Number, ShareBelowOne, Text, option
 
@@ -15,6 +16,11 @@ class FormatConfig:
         (),
         "Write rows with this tag TIMES times: task=code:0.5 writes half of them. Repeatable.",
         "TAG=VALUE:TIMES",
+        panel="Rows",
+    )
+    order: Literal["input", "easy", "short"] = option(
+        "input",
+        "A curriculum. easy: rows of prompts that the teacher gets right most often first. short: short rows first.",
         panel="Rows",
     )
     student: Text | None = option(

@@ -1,6 +1,9 @@
 """The options of generate."""
 
 from dataclasses import dataclass
+from typing import Annotated
+
+import msgspec
 
 from cotdistill.config.options import REQUIRED, Amount, Count, Engine, Positive, Text, Url, option
 
@@ -57,6 +60,12 @@ class GenerateConfig:
     )
     max_output_tokens: Count = option(8192, "Cap for one answer in tokens, reasoning included.", "N", panel="Sampling")
     temperature: Amount | None = option(None, "Sampling temperature (default: the provider's).", "T", panel="Sampling")
+    logprobs: Annotated[int, msgspec.Meta(ge=1, le=20)] | None = option(
+        None,
+        "Keep each token's log-probability and those of its K likeliest alternatives, in a file beside the output.",
+        "K",
+        panel="Sampling",
+    )
     retry_truncated: bool = option(
         False, "Ask again for truncated answers only, within a larger cap.", panel="Sampling"
     )

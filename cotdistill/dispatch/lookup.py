@@ -89,4 +89,5 @@ def as_response(
         cost_usd=money(cost),
         request_key=answer.key,
         license=license,
+        confidence=reply.confidence,
     )

@@ -7,8 +7,8 @@ from typing import ClassVar
 
 import msgspec
 
+from cotdistill.artifacts.spool import Spool
 from cotdistill.filters._copies import Groups, Problem, merit, problem_of, reference_key
-from cotdistill.filters._spool import Spool
 from cotdistill.filters._texts import folded
 from cotdistill.records import Judged, Prompt
 

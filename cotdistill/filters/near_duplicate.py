@@ -6,10 +6,10 @@ from typing import Annotated, ClassVar, Literal
 
 import msgspec
 
+from cotdistill.artifacts.spool import Spool
 from cotdistill.filters._candidates import Candidates, Text
 from cotdistill.filters._copies import Groups, Problem, merit, problem_of
 from cotdistill.filters._shingles import alike, numbers
-from cotdistill.filters._spool import Spool
 from cotdistill.filters._texts import problem
 from cotdistill.records import Judged
 

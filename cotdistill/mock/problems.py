@@ -97,6 +97,11 @@ def parse(text: str) -> Problem | None:
     return Problem(int(found[2]), tuple(steps)) if before == found[4] else None
 
 
+def looks_like_one(text: str) -> bool:
+    """Whether a text ends in a chain that does not hang together."""
+    return bool(_CHAIN.search(text[-500:].strip()))
+
+
 def _draw(source: random.Random, count: int) -> Problem:
     steps = []
     for name in _NAMES[1 : count + 1]:

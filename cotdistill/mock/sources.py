@@ -49,6 +49,8 @@ class Scripted:
         if (text := writer.written(question, sample, self.seed)) is not None:
             return Answer(None, text)
         problem = problems.parse(question)
+        if problem is None and problems.looks_like_one(question):
+            return Answer(None, "This cannot be answered: one of its steps stands on a letter that is not given.")
         if problem is None:
             return Answer(None, f"{SIMULATED} and solve only chains such as: a=6 b=a*3 c=b-9 c?")
         return Answer(*solver.solve(problem, sample, self.seed))

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
-from cotdistill.mock import wire_common
+from cotdistill.mock import likely, wire_common
 from cotdistill.mock.sources import question_of
 from cotdistill.mock.wire_common import Billed, Cut, Level, Reply, Sampler, cap_of, fresh_id, tokens_of, turns, within
 
@@ -43,7 +43,7 @@ def reply(body: dict[str, Any], headers: Mapping[str, str], sample: Sampler, tru
             {
                 "index": n,
                 "message": _message(cut),
-                "logprobs": None,
+                **_logprobs(cut, body),
                 "finish_reason": "stop" if cut.whole else "length",
             }
             for n, cut in enumerate(cuts)
@@ -83,11 +83,23 @@ def events(content: dict[str, Any]) -> Iterator[bytes]:
         index, message = choice["index"], choice["message"]
         yield chunk([{"index": index, "delta": {"role": "assistant", "content": ""}, "finish_reason": None}])
         for name in ("reasoning_content", "content"):
+            listed = _entries(choice, name)
             for line in (message.get(name) or "").splitlines(keepends=True):
-                yield chunk([{"index": index, "delta": {name: line}, "finish_reason": None}])
+                now, listed = listed[: len(line.encode())], listed[len(line.encode()) :]
+                said = {_LISTS[name]: {"content": now}} if now else {}
+                yield chunk([{"index": index, "delta": {name: line}, **said, "finish_reason": None}])
         yield chunk([{"index": index, "delta": {}, "finish_reason": choice["finish_reason"]}])
     yield chunk([], usage=content["usage"])
     yield b"data: [DONE]\n\n"
+
+
+_LISTS = {"reasoning_content": "reasoning_logprobs", "content": "logprobs"}
+
+
+def _entries(choice: dict[str, Any], name: str) -> list[dict[str, Any]]:
+    """The tokens of a part of the message, of which each is a byte; none where they were not asked for."""
+    found = choice.get(_LISTS[name]) or {}
+    return list(found.get("content") or ())
 
 
 def overload_event() -> bytes:
@@ -119,6 +131,21 @@ def _message(cut: Cut) -> dict[str, Any]:
     if cut.reasoning is not None:
         message["reasoning_content"] = cut.reasoning
     return message
+
+
+MOST_LOGPROBS = 20
+
+
+def _logprobs(cut: Cut, body: dict[str, Any]) -> dict[str, Any]:
+    """Those of the trace in a list of their own, as Cerebras has them. By ids where vLLM's field asks for these."""
+    if body.get("logprobs") is not True:
+        return {"logprobs": None}
+    wanted, by_id = body.get("top_logprobs") or 0, body.get("return_tokens_as_token_ids") is True
+    if not isinstance(wanted, int) or not 0 <= wanted <= MOST_LOGPROBS:
+        raise ValueError(f"top_logprobs: expected a number from 0 to {MOST_LOGPROBS}")
+    apart = {"content": likely.entries(cut.reasoning or "", wanted, by_id=by_id)}
+    content = {"content": likely.entries(cut.text, wanted, by_id=by_id), "refusal": None}
+    return {"logprobs": content, **({"reasoning_logprobs": apart} if cut.reasoning else {})}
 
 
 def _usage(billed: Billed) -> dict[str, Any]:

@@ -4,7 +4,7 @@ import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from cotdistill.mock import wire_common
+from cotdistill.mock import likely, wire_common
 from cotdistill.mock.sources import question_of
 from cotdistill.mock.wire_common import Billed, Cut, Reply, Sampler, cap_of, fresh_id, tokens_of, turns, within
 from cotdistill.mock.wire_openai import AXES, REQUEST_ID, key, limit_headers, overload_event, refusal, spent
@@ -37,7 +37,7 @@ def reply(body: dict[str, Any], headers: Mapping[str, str], sample: Sampler, tru
         "instructions": body.get("instructions"),
         "max_output_tokens": body.get("max_output_tokens"),
         "model": body["model"],
-        "output": _items(cut, summarized=reasoning.get("summary") is not None),
+        "output": _items(cut, summarized=reasoning.get("summary") is not None, alternatives=_alternatives(body)),
         "parallel_tool_calls": True,
         "previous_response_id": None,
         "reasoning": {"effort": reasoning.get("effort"), "summary": reasoning.get("summary")},
@@ -66,7 +66,13 @@ def spoilt(kind: str, content: dict[str, Any]) -> dict[str, Any]:
     return {**content, "output": [{"id": fresh_id("hg_"), "type": "hologram", "shape": "sphere"}, *content["output"]]}
 
 
-def _items(cut: Cut, *, summarized: bool) -> list[dict[str, Any]]:
+def _alternatives(body: dict[str, Any]) -> int | None:
+    """None where no log-probabilities are asked for."""
+    wanted = "message.output_text.logprobs" in (body.get("include") or ())
+    return body.get("top_logprobs") or 0 if wanted else None
+
+
+def _items(cut: Cut, *, summarized: bool, alternatives: int | None) -> list[dict[str, Any]]:
     """A model that was cut while it reasoned leaves no message."""
     items: list[dict[str, Any]] = []
     status = "completed" if cut.whole else "incomplete"
@@ -74,7 +80,8 @@ def _items(cut: Cut, *, summarized: bool) -> list[dict[str, Any]]:
         summary = [{"type": "summary_text", "text": cut.reasoning}] if summarized and cut.reasoning else []
         items.append({"id": fresh_id("rs_"), "type": "reasoning", "summary": summary})
     if cut.text or cut.whole:
-        text = {"type": "output_text", "text": cut.text, "annotations": [], "logprobs": []}
+        entries = [] if alternatives is None else likely.entries(cut.text, alternatives)
+        text = {"type": "output_text", "text": cut.text, "annotations": [], "logprobs": entries}
         message = {"id": fresh_id("msg_"), "type": "message", "status": status, "role": "assistant", "content": [text]}
         items.append(message)
     return items

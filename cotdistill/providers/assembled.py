@@ -1,11 +1,13 @@
 """A reply out of what was found in a body, by the rules that hold for every wire format."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import NamedTuple
 
 from cotdistill.providers.endings import broke_off, ending
 from cotdistill.providers.lenient import excerpt
+from cotdistill.providers.logprobs import confidence_of
 from cotdistill.providers.thoughts import Thoughts
 from cotdistill.providers.types import BadReplyError, Reply, kind_of_visible
 from cotdistill.providers.usage import without_understated
@@ -30,6 +32,8 @@ class Body:
     stop_detail: str | None = None
     tags: ReasoningKind = "raw"
     """What kind of trace stands between tags inside the text."""
+    logprobs: Sequence[float] = ()
+    """The log-probability of each token."""
     answers: bool = False
     """It holds something, such as a block of an unknown type, though neither text nor trace."""
 
@@ -69,6 +73,7 @@ def assembled(raw: bytes, body: Body, own: Tags) -> Reply:
         served_model=body.served_model,
         usage=without_understated(body.usage, body.text),
         cost_usd=body.cost_usd,
+        confidence=confidence_of(body.logprobs),
     )
 
 

@@ -5,9 +5,11 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from cotdistill.providers import logprobs
 from cotdistill.providers.assembled import Body, assembled
 from cotdistill.providers.chat_stream import collect
 from cotdistill.providers.lenient import document, error_in, excerpt, items, mapping, text, word
+from cotdistill.providers.logprobs import TokenLogprobs
 from cotdistill.providers.sdk_teacher import SdkTeacher
 from cotdistill.providers.thoughts import Thoughts, parts, summarised, thoughts
 from cotdistill.providers.types import BadReplyError, Reply, Request
@@ -67,12 +69,25 @@ class ChatTeacher(SdkTeacher):
         """What the body says of reasoning, by --effort: OpenAI's own field, which most servers know."""
         return {"reasoning_effort": effort} if effort else {}
 
+    def ask_logprobs(self, alternatives: int) -> dict[str, Any]:
+        """What the body says to have log-probabilities."""
+        return {"logprobs": True, "top_logprobs": alternatives}
+
+    def why_no_logprobs(self, request: Request) -> str:
+        """By default the server decides: most that are compatible give them."""
+        return ""
+
+    def token_logprobs(self, raw: bytes) -> TokenLogprobs | None:
+        choice = next(iter(items(document(raw, "chat completion").get("choices"))), {})
+        return logprobs.read(logprobs.in_choice(choice))
+
     def body(self, request: Request) -> dict[str, Any]:
         whole = {
             "model": self.model,
             "messages": [{"role": turn.role, "content": turn.content} for turn in request.messages],
             self.cap: request.max_output_tokens,
             **self.reasoning(request.effort),
+            **(self.ask_logprobs(request.logprobs) if request.logprobs else {}),
         }
         return whole if request.temperature is None else {**whole, "temperature": request.temperature}
 
@@ -131,6 +146,7 @@ class ChatTeacher(SdkTeacher):
             served_model=served,
             usage=chat_usage(counts, empty=not (content.text or trace.text or refusal)),
             cost_usd=billed(counts, zero=self.provider == "openrouter"),
+            logprobs=logprobs.written(logprobs.in_choice(choice)),
         )
         return assembled(raw, found, self.think_tags)
 

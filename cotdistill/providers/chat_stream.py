@@ -44,10 +44,21 @@ class _Completion:
         for choice in items(chunk.get("choices")):
             if choice.get("index") not in (None, 0):
                 continue
-            self.choice |= {name: one for name, one in choice.items() if one is not None and name != "delta"}
+            self._add(choice)
             self.ended = self.ended or bool(choice.get("finish_reason"))
             for name, value in (mapping(choice.get("delta")) or mapping(choice.get("message"))).items():
                 self._grow(name, value)
+
+    def _add(self, choice: dict[str, Any]) -> None:
+        """What a choice says beside its message: the last word counts, but lists of log-probabilities go on."""
+        for name, value in choice.items():
+            if name.endswith("logprobs") and isinstance(value, dict):
+                listed = self.choice.setdefault(name, {})
+                for part, more in value.items():
+                    known = listed.get(part)
+                    listed[part] = known + more if isinstance(known, list) and isinstance(more, list) else more or known
+            elif value is not None and name != "delta":
+                self.choice[name] = value
 
     def _grow(self, name: str, value: Any) -> None:
         if isinstance(value, str) and name != "role":

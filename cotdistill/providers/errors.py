@@ -5,19 +5,19 @@ refused with is weighed in `dispatch/refusals.py`.
 """
 
 import os
+import sys
 from datetime import UTC, datetime, timedelta, timezone
-from types import ModuleType
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from cotdistill.masking import masked_message
+from cotdistill.providers.connections import UnreachableError
 from cotdistill.providers.error_body import Problem, problem_in
 from cotdistill.providers.error_codes import VAGUE_STATUSES, Meaning, meaning_of
 from cotdistill.providers.http import ElsewhereError
+from cotdistill.providers.http1 import LostError
 from cotdistill.providers.rate_limits import rate_limits, reset_s, retry_after_s
+from cotdistill.providers.status_error import StatusError
 from cotdistill.providers.types import BadReplyError, Failure
-
-if TYPE_CHECKING:
-    import aiohttp
 
 MOST_LETTERS = 300
 """Of a server's words in a message."""
@@ -41,13 +41,19 @@ _PACIFIC = timezone(timedelta(hours=-8))
 """Without daylight saving: an hour late in summer, never early."""
 
 
-def classify(sdk: ModuleType, error: Exception) -> Failure:
-    """What an SDK error means. Re-raises any other exception: that is a bug, not an answer."""
+def classify(sdk: str, error: Exception) -> Failure:
+    """What an error of ours or of the SDK of this name means. Re-raises any other exception: that is a bug, not an
+    answer."""
     if isinstance(error, BadReplyError):
         return _of_reply(error)
-    if isinstance(error, sdk.APIConnectionError | ElsewhereError):
-        return _connection(error, timed_out=isinstance(error, sdk.APITimeoutError))
-    if isinstance(error, sdk.APIStatusError):
+    if isinstance(error, StatusError):
+        return failure_of(error.status_code, problem_in(error.content or error.body, error.headers), error.headers)
+    if isinstance(error, LostError | UnreachableError | ElsewhereError):
+        return _connection(error, timed_out=False)
+    loaded: Any = sys.modules.get(sdk)
+    if loaded is not None and isinstance(error, loaded.APIConnectionError):
+        return _connection(error, timed_out=isinstance(error, loaded.APITimeoutError))
+    if loaded is not None and isinstance(error, loaded.APIStatusError):
         headers = error.response.headers
         return failure_of(error.status_code, problem_in(_body(error), headers), headers)
     raise error
@@ -128,26 +134,28 @@ def _body(error: Any) -> Any:
 
 
 def _connection(error: Exception, *, timed_out: bool) -> Failure:
-    import aiohttp
-
     cause: BaseException | None = error
     while cause is not None:  # the SDKs' transports wrap a refused connection differently, one as a time-out
         if isinstance(cause, ElsewhereError):
             where = clean(str(cause))
             words = f"the server redirects to {where}; if that is right, give it as --base-url"
             return Failure("account", words, address=True)
-        if isinstance(cause, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError):
-            return Failure("unreachable", clean(_unreached(cause)))
+        if words := _unreached(cause):
+            return Failure("unreachable", clean(words))
         cause = cause.__cause__
     if timed_out:
         return Failure("retry", "the server did not answer in time", push_back="lost")
     return Failure("retry", f"connection lost: {clean(str(error.__cause__ or error))}", push_back="lost")
 
 
-def _unreached(cause: "aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError") -> str:
-    """Where, and the system's own words; aiohttp's name an address twice, and a TLS default that nobody set."""
-    import aiohttp
-
+def _unreached(cause: BaseException) -> str:
+    """Where no connection was made, and the system's own words; aiohttp's name an address twice, and a TLS default that
+    nobody set. Empty for another error."""
+    if isinstance(cause, UnreachableError):
+        return str(cause)
+    aiohttp: Any = sys.modules.get("aiohttp")  # of the SDKs' clients, if one is open
+    if aiohttp is None or not isinstance(cause, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError):
+        return ""
     if not isinstance(cause, aiohttp.ClientConnectorError) or isinstance(cause, aiohttp.ClientSSLError):
         return f"cannot connect: {cause}"
     number = cause.errno or 0  # a failed look-up of a name has a negative one, with words of its own

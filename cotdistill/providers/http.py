@@ -1,7 +1,6 @@
 """The way to a server: the SDKs' own HTTP client, set up for many slow answers at once."""
 
 import os
-import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from functools import partial
@@ -11,10 +10,9 @@ from urllib.parse import urlsplit
 
 from cotdistill.errors import UsageError
 from cotdistill.masking import add_secret
+from cotdistill.providers.connections import CONNECT_TIMEOUT_S, kept_alive
 from cotdistill.providers.types import BadReplyError
 
-CONNECT_TIMEOUT_S = 10.0
-KEEPALIVE_S = 60
 DOWNLOAD_TIMEOUT_S = 600.0
 
 PROXIES = ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY")
@@ -24,6 +22,8 @@ SECRET_HEADERS = ("authorization", "x-api-key", "api-key", "x-goog-api-key", "x-
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 OWN_HOSTS = ("api.openai.com", "api.anthropic.com")
+OWN_HEADERS = ("OPENAI_CUSTOM_HEADERS", "OPENAI_ORG_ID", "OPENAI_PROJECT_ID", "ANTHROPIC_CUSTOM_HEADERS")
+"""Variables out of which the SDKs make headers for their provider."""
 
 
 class ElsewhereError(Exception):
@@ -55,11 +55,9 @@ def open_client(
 
 
 def without_foreign_headers(client: Any, base_url: str) -> Any:
-    """The client without what its SDK takes from the environment for the provider alone (OPENAI_CUSTOM_HEADERS,
-    OPENAI_ORG_ID, OPENAI_PROJECT_ID, ANTHROPIC_CUSTOM_HEADERS), unless the server is the provider's own. They may hold
-    secrets, and the SDKs would send them to any server."""
-    host = urlsplit(base_url).hostname or ""
-    if not any(host == own or host.endswith(f".{own}") for own in OWN_HOSTS):
+    """The client without what its SDK takes from the environment for the provider alone (`OWN_HEADERS`), unless the
+    server is the provider's own. They may hold secrets, and the SDKs would send them to any server."""
+    if not _is_the_provider_s(base_url):
         for name in ("organization", "project"):
             if name in vars(client):
                 setattr(client, name, None)
@@ -72,7 +70,7 @@ def _http_client(sdk: ModuleType, *, base_url: str, concurrency: int, timeout_s:
     requests would wait unseen; httpx2's own costs twice the CPU at 256 connections."""
     import httpx2
 
-    _check_proxies()
+    check_proxies()
     here = urlsplit(base_url).hostname in LOOPBACK
     client = sdk.DefaultAioHttpClient(
         trust_env=not here,  # no proxy leads to a server of this machine
@@ -87,7 +85,7 @@ def _http_client(sdk: ModuleType, *, base_url: str, concurrency: int, timeout_s:
     return client
 
 
-def _check_proxies() -> None:
+def check_proxies() -> None:
     """Raises UsageError for a proxy that cannot be one; its URL may hold a password, so only its variable is named."""
     for name in (*PROXIES, *map(str.lower, PROXIES)):
         url = os.environ.get(name, "")
@@ -102,6 +100,25 @@ def _check_proxies() -> None:
             raise UsageError(f"{name}: not the URL of a proxy; expected such as http://user:password@proxy:3128")
 
 
+def goes_straight(base_url: str) -> bool:
+    """Whether no proxy stands before this server; which one it would be, the SDK's client knows."""
+    if urlsplit(base_url).hostname in LOOPBACK:
+        return True
+    from urllib.request import getproxies
+
+    return not any(getproxies().get(scheme) for scheme in ("http", "https", "all"))
+
+
+def has_own_headers(base_url: str) -> bool:
+    """Whether the SDK adds headers from the environment, which it does for the provider's own server alone."""
+    return _is_the_provider_s(base_url) and any(os.environ.get(name) for name in OWN_HEADERS)
+
+
+def _is_the_provider_s(base_url: str) -> bool:
+    host = urlsplit(base_url).hostname or ""
+    return any(host == own or host.endswith(f".{own}") for own in OWN_HOSTS)
+
+
 def _session(transport: Any) -> Any:
     """What the transport makes itself, plus TCP keep-alive: a reasoning model may be silent for many minutes, and
     routers forget a silent connection sooner."""
@@ -111,20 +128,9 @@ def _session(transport: Any) -> Any:
         limit=transport.limits.max_connections,
         keepalive_timeout=transport.limits.keepalive_expiry,
         ssl=transport.ssl_context,
-        socket_factory=_kept_alive,
+        socket_factory=kept_alive,
     )
     return aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
-
-
-def _kept_alive(address: Any) -> socket.socket:
-    family, kind, protocol, *_ = address
-    opened = socket.socket(family, kind, protocol)
-    opened.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    idle = "TCP_KEEPIDLE" if hasattr(socket, "TCP_KEEPIDLE") else "TCP_KEEPALIVE"  # the latter on macOS
-    for option, value in ((idle, KEEPALIVE_S), ("TCP_KEEPINTVL", KEEPALIVE_S), ("TCP_KEEPCNT", 5)):
-        if hasattr(socket, option):
-            opened.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
-    return opened
 
 
 def _staying_at(base_url: str) -> Callable[[Any], Awaitable[None]]:

@@ -12,9 +12,10 @@ from typing import Any, ClassVar, Literal, Self
 
 import msgspec
 
+from cotdistill import __version__
 from cotdistill.masking import masked_bytes
 from cotdistill.providers import errors
-from cotdistill.providers.http import open_client
+from cotdistill.providers.http import check_proxies, goes_straight, has_own_headers, open_client
 from cotdistill.providers.keys import api_key
 from cotdistill.providers.lenient import excerpt
 from cotdistill.providers.rate_limits import rate_limits
@@ -24,6 +25,13 @@ from cotdistill.reasoning.marks import Tags
 
 _STREAM = "event-stream"
 """In the content type of one, which some servers send though none was asked for."""
+
+COMMON_HEADERS = {
+    "Accept": "application/json",
+    "Accept-Encoding": "gzip, deflate",
+    "Content-Type": "application/json",
+    "User-Agent": f"cotdistill/{__version__}",
+}
 
 MOST_ADAPTED = 2
 """Refusals of how it was asked that one request learns from."""
@@ -52,16 +60,18 @@ class SdkTeacher:
     """Whether each request must go through the SDK's client, which signs it."""
 
     async def __aenter__(self) -> Self:
-        sdk = self._sdk()
-        client = open_client(
-            sdk,
+        check_proxies()
+        self._sender = Sender(self._client, self.base_url, self.path, self.headers(), self.signed)
+        return self
+
+    def _client(self) -> Any:
+        return open_client(
+            self._sdk(),
             base_url=self.base_url,
             concurrency=self.concurrency,
             timeout_s=self.timeout_s,
             make=self.client,
         )
-        self._sender = Sender(sdk, client, self.path, self.signed)
-        return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -71,6 +81,13 @@ class SdkTeacher:
     def api_key(self) -> str:
         """Raises AccountError where there is none."""
         return api_key(self.key, self.provider, self.base_url)
+
+    def headers(self) -> dict[str, str] | None:
+        """What a request carries: the key, and what the wire format wants. None where the SDK has to say it: behind a
+        proxy, and where its own variables add headers. Raises AccountError where there is no key."""
+        if self.signed or not goes_straight(self.base_url) or has_own_headers(self.base_url):
+            return None
+        return {"Authorization": f"Bearer {self.api_key()}", **COMMON_HEADERS}
 
     def client(self, **common: Any) -> Any:
         """The SDK's async client for this server; `common` is what every client of ours has."""
@@ -110,13 +127,12 @@ class SdkTeacher:
 
     async def send(self, body: dict[str, Any], idempotency_key: str) -> Reply:
         """A request in this wire format, however it was made."""
-        sdk = self._sdk()
         for number in range(MOST_ADAPTED):
             wire = self.wire(body)
             try:
                 return await self._ask(wire, f"{idempotency_key}-{number}" if number else idempotency_key)
-            except sdk.APIStatusError as error:
-                if not self.adapted(error, wire):
+            except Exception as error:
+                if not hasattr(error, "status_code") or not self.adapted(error, wire):
                     raise
         return await self._ask(self.wire(body), f"{idempotency_key}-{MOST_ADAPTED}")
 
@@ -152,7 +168,7 @@ class SdkTeacher:
             await response.aclose()
 
     def classify(self, error: Exception) -> Failure:
-        return errors.classify(self._sdk(), error)
+        return errors.classify(self.sdk, error)
 
     def _sdk(self) -> ModuleType:
         return sys.modules.get(self.sdk) or importlib.import_module(self.sdk)

@@ -2,85 +2,100 @@
 time."""
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from types import ModuleType
 from typing import Any, NamedTuple
 
-from cotdistill.providers.http import CONNECT_TIMEOUT_S
+from cotdistill.providers.connections import Connections
+from cotdistill.providers.http1 import Answered, LostError, RawHeaders, decoded
+from cotdistill.providers.status_error import StatusError
 
 
-class Answered(NamedTuple):
-    """A reply that came whole, under a status that says success."""
+class Received(NamedTuple):
+    """A reply under a status that says success."""
 
     content: bytes
     content_type: str
-    headers: tuple[tuple[bytes, bytes], ...]
+    headers: RawHeaders
 
 
 @dataclass
 class Sender:
     """Posts JSON to one path as the SDK's client does.
 
-    The first request goes through the SDK's low-level `post`. What it sends, address and headers with the key among
-    them, is what it would send every time, so later requests repeat that with another body on the connections of the
-    same transport: making a request anew, and objects for its answer's headers, costs more CPU than all the rest.
-    Whatever is not an answer, such as an error or a redirect, is handed to the SDK's own client or its errors. Behind a
-    proxy, and for streams, each request goes through that client.
+    Where `headers` are given, they are what the SDK would send besides what describes itself, and no SDK is opened
+    until something comes that it knows better: a redirect, or a stream. Without them the first request goes through the
+    SDK's low-level `post`, and later ones repeat what that sent, address and headers with the key among them. What is
+    signed anew each time, or goes through a proxy, takes the SDK's client every time.
     """
 
-    sdk: ModuleType
-    client: Any
+    open_client: Callable[[], Any]
+    """The SDK's client."""
+    url: str
     path: str
+    headers: dict[str, str] | None
     signed: bool = False
-    """Each request is signed, or carries a token that is soon renewed: it goes through the SDK every time."""
+    """Each request is signed, or carries a token that is soon renewed."""
+    _client: Any = field(default=None, init=False, repr=False)
     _first: Any = field(default=None, init=False, repr=False)
     _first_made: asyncio.Event | None = field(default=None, init=False, repr=False)
     """Set once the SDK has made the first request, or failed to: those that come meanwhile wait for it."""
-    _url: Any = field(default=None, init=False, repr=False)
-    _session: Any = field(default=None, init=False, repr=False)
+    _connections: Connections | None = field(default=None, init=False, repr=False)
+    _lines: bytes = field(default=b"", init=False, repr=False)
 
     def __post_init__(self) -> None:
-        if not self.signed:
-            self.client._client.event_hooks["request"].append(self._learn)
+        if self.headers is None:
+            assert self.client is not None  # now, for what it refuses is known before anything else happens
+        else:
+            self._repeat(self.url.rstrip("/") + self.path, list(self.headers.items()))
+
+    @property
+    def client(self) -> Any:
+        """Opened when it is needed: an SDK takes longer to import than a thousand requests to send."""
+        if self._client is None:
+            self._client = self.open_client()
+            if not self.signed:
+                self._client._client.event_hooks["request"].append(self._learn)
+        return self._client
 
     async def close(self) -> None:
-        if self._session is not None:
-            await self._session.close()
-        await self.client.close()
+        if self._connections is not None:
+            self._connections.close()
+        if self._client is not None:
+            await self._client.close()
 
-    async def post(self, content: bytes, idempotency_key: str) -> Answered:
-        """Raises the SDK's errors."""
+    async def post(self, content: bytes, idempotency_key: str) -> Received:
+        """Raises StatusError, LostError, UnreachableError, and the SDK's errors."""
         if self._first_made is not None and not self._first_made.is_set():
             await self._first_made.wait()
-        if self._session is not None:
-            answered = await self._repeat(content, idempotency_key)
-            if answered is not None:
-                return answered
+        if self._connections is not None:
+            lines = b"%sIdempotency-Key: %s\r\n" % (self._lines, idempotency_key.encode())
+            received = _received(await self._connections.post(lines, content))
+            if received is not None:
+                return received
         response = await self.stream(content, idempotency_key, stream=False)
-        return Answered(response.content, response.headers.get("content-type", ""), tuple(response.headers.raw))
+        return Received(response.content, response.headers.get("content-type", ""), tuple(response.headers.raw))
 
     async def stream(self, content: bytes, idempotency_key: str, *, stream: bool = True) -> Any:
-        """The SDK's response, still to be read. Raises the SDK's errors."""
-        import httpx2
+        """The SDK's response, still to be read. Raises StatusError and the SDK's errors."""
 
+        client = self.client
         if self._first is None:
             return await self._make(content, idempotency_key, stream=stream)
         request = self._request(content, idempotency_key)
         try:
-            response = await self.client._client.send(request, stream=stream)
+            response = await client._client.send(request, stream=stream)
             if response.is_success:
                 return response
             await response.aread()
-        except httpx2.TimeoutException as error:
-            raise self.sdk.APITimeoutError(request=request) from error
         except Exception as error:  # as the SDK does: whatever happens on the way is a lost connection
-            raise self.sdk.APIConnectionError(request=request) from error
-        raise self._refused(response)
+            raise LostError(str(error)) from error
+        raise StatusError(response.status_code, response.reason_phrase, tuple(response.headers.raw), response.content)
 
     async def _make(self, content: bytes, idempotency_key: str, *, stream: bool) -> Any:
         import httpx2
 
-        leads = self._first_made is None and not self.signed
+        leads = self._first_made is None and self.headers is None and not self.signed
         if leads:
             self._first_made = asyncio.Event()
         try:
@@ -94,38 +109,6 @@ class Sender:
         finally:
             if leads and self._first_made is not None:
                 self._first_made.set()
-
-    async def _repeat(self, content: bytes, idempotency_key: str) -> Answered | None:
-        """None for a redirect: nothing was asked yet, and the SDK's client knows where to follow it to."""
-        import httpx2
-
-        try:
-            async with self._session.post(
-                self._url, data=content, headers={"Idempotency-Key": idempotency_key}, allow_redirects=False
-            ) as response:
-                raw, headers, status = await response.read(), response.headers, response.status
-                if 200 <= status < 300 and "Content-Encoding" not in headers:
-                    return Answered(raw, headers.get("Content-Type", ""), response.raw_headers)
-                if 300 <= status < 400:
-                    return None
-                whole = httpx2.Response(
-                    status,
-                    headers=response.raw_headers,
-                    content=raw,
-                    request=self._request(content, idempotency_key),
-                    extensions={"reason_phrase": (response.reason or "").encode("ascii", "replace")},
-                )
-        except TimeoutError as error:
-            raise self.sdk.APITimeoutError(request=self._request(content, idempotency_key)) from error
-        except Exception as error:  # as above
-            raise self.sdk.APIConnectionError(request=self._request(content, idempotency_key)) from error
-        if whole.is_success:
-            return Answered(whole.content, whole.headers.get("content-type", ""), response.raw_headers)
-        raise self._refused(whole)
-
-    def _refused(self, response: Any) -> Exception:
-        refused: Exception = self.sdk.APIStatusError(response.reason_phrase, response=response, body=_body(response))
-        return refused
 
     def _request(self, content: bytes, idempotency_key: str) -> Any:
         """The first one with another body."""
@@ -142,35 +125,30 @@ class Sender:
         if self._first is not None or request.method != "POST":
             return
         self._first = request
-        self._prepare(request)
+        transport = self.client._client._transport_for_url(request.url)
+        if self._connections is None and getattr(transport, "proxy", True) is None:
+            self._repeat(str(request.url), request.headers.multi_items())
         if self._first_made is not None:
             self._first_made.set()
 
-    def _prepare(self, request: Any) -> None:
-        """Sends what the first request sends, but for body and key, on the transport's own connections."""
-        import aiohttp
-        import yarl
-
-        http = self.client._client
-        transport = http._transport_for_url(request.url)
-        if getattr(transport, "proxy", True) is not None:
-            return
-        if not isinstance(transport.client, aiohttp.ClientSession):
-            transport.client = transport.get_client()
-        self._url = yarl.URL(str(request.url))
-        skipped = ("idempotency-key", "content-length", "host")
-        self._session = aiohttp.ClientSession(
-            connector=transport.client.connector,
-            connector_owner=False,
-            headers=[(name, value) for name, value in request.headers.multi_items() if name not in skipped],
-            cookie_jar=aiohttp.DummyCookieJar(),
-            auto_decompress=False,
-            timeout=aiohttp.ClientTimeout(sock_connect=CONNECT_TIMEOUT_S),  # the whole is timed by who asks
-        )
+    def _repeat(self, url: str, headers: list[tuple[str, str]]) -> None:
+        """From now on, requests go to this address with these headers."""
+        kept = [f"{name}: {value}\r\n" for name, value in headers if name.lower() not in _NEW_EACH_TIME]
+        self._connections, self._lines = Connections(url), "".join(kept).encode("latin-1")
 
 
-def _body(response: Any) -> Any:
-    try:
-        return response.json()
-    except ValueError:
-        return response.text
+def _received(answered: Answered) -> Received | None:
+    """None for a redirect: nothing was asked yet, and the SDK's client knows where to follow it to. Raises StatusError
+    and LostError."""
+    status, headers = answered.status, answered.headers
+    if 300 <= status < 400:
+        return None
+    content = decoded(answered)
+    if not 200 <= status < 300:
+        raise StatusError(status, answered.reason, headers, answered.content if content is None else content)
+    if content is None:
+        raise LostError(f"the reply is compressed as {answered.header(b'content-encoding')!r}, which was not asked for")
+    return Received(content, answered.header(b"content-type"), headers)
+
+
+_NEW_EACH_TIME = ("idempotency-key", "content-length", "host")

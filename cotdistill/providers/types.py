@@ -7,7 +7,7 @@ from typing import Any, Literal, Protocol, Self
 
 from cotdistill.errors import AccountError, CotDistillError
 from cotdistill.providers.error_body import Problem
-from cotdistill.records import Message, ReasoningKind, StopReason, Usage
+from cotdistill.records import Confidence, Message, ReasoningKind, StopReason, Usage
 
 
 @dataclass(frozen=True)
@@ -18,6 +18,8 @@ class Request:
     max_output_tokens: int
     temperature: float | None = None
     effort: str | None = None
+    logprobs: int | None = None
+    """So many of the likeliest tokens in each token's place are wanted, with their log-probabilities."""
 
     @property
     def most_input_tokens(self) -> int:
@@ -69,6 +71,7 @@ class Reply:
     """What the provider adds to `stop_reason`: the category of a refusal, its own word for "other"."""
     cost_usd: Decimal | None = None
     """What the provider says this answer cost, where it does (OpenRouter); `Prices.charge` goes by it."""
+    confidence: Confidence | None = None
 
 
 @dataclass(frozen=True)

@@ -2,52 +2,71 @@
 
 from pathlib import Path
 
+from cotdistill.artifacts import Manifest
 from cotdistill.recipes import record
+from cotdistill.recipes.steps import Step
 
 REASONS = 3
 """Of what was dropped, the most frequent ones are named."""
 
 
-def why_not(stage: str, directory: Path, *, needs_holdout: bool) -> str | None:
-    """Why `stage` has no input in a run's directory, or None. `needs_holdout`: evaluate asks what format held out."""
-    look = {"filter": _no_answers, "format": _nothing_kept, "finetune": _no_rows}.get(stage)
-    why = look(directory) if look else None
-    return why or (_nothing_held_out(directory) if needs_holdout and stage in ("finetune", "evaluate") else None)
+def why_not(maker: Step, what: str, directory: Path) -> str | None:
+    """Why there is nothing in what a step of this run has made, or None; also where there was nothing to begin with, as
+    with the weak prompts of a student that is right on all."""
+    manifest = record.manifest_of(directory, maker)
+    look = _LOOKS.get(what)
+    return look(manifest, maker, directory) if manifest and look else None
 
 
-def _no_answers(directory: Path) -> str | None:
-    manifest = record.manifest_of(directory, "generate")
-    if manifest is None or manifest.counts.get("responses", 1):
+def _no_answers(manifest: Manifest, maker: Step, directory: Path) -> str | None:
+    if manifest.counts.get("responses", 1) or not manifest.counts.get("prompts", 1):
         return None
     failed = manifest.counts.get("failed", 0)
-    return f"generate: no answers: {failed} requests failed; see {directory / 'responses.failed.jsonl'}"
+    return f"{maker.name}: no answers: {failed} requests failed; see {directory / f'{maker.stem}.failed.jsonl'}"
 
 
-def _nothing_kept(directory: Path) -> str | None:
-    manifest = record.manifest_of(directory, "filter")
-    if manifest is None or manifest.counts.get("kept", 1):
+def _nothing_kept(manifest: Manifest, maker: Step, directory: Path) -> str | None:
+    if manifest.counts.get("kept", 1) or not manifest.counts.get("responses", 1):
         return None
     dropped = list(manifest.results.get("dropped", {}).items())
     reasons = ", ".join(f"{reason} {count:,}" for reason, count in dropped[:REASONS])
     return (
-        f"filter: nothing was kept of {manifest.counts['responses']:,} responses ({reasons}); "
-        f"see {directory / 'kept.dropped.jsonl'}"
+        f"{maker.name}: nothing was kept of {manifest.counts['responses']:,} responses ({reasons}); "
+        f"see {directory / f'{maker.stem}.dropped.jsonl'}"
     )
 
 
-def _no_rows(directory: Path) -> str | None:
-    manifest = record.manifest_of(directory, "format")
-    if manifest is None or manifest.counts.get("rows", 1):
+def _no_rows(manifest: Manifest, maker: Step, directory: Path) -> str | None:
+    if manifest.counts.get("rows", 1):
         return None
     counts = ", ".join(f"{name.replace('_', ' ')} {count:,}" for name, count in manifest.counts.items())
-    return f"format: no rows to train on ({counts}); more prompts, a smaller format.holdout or a larger max_length"
+    return (
+        f"{maker.name}: no rows to train on ({counts}); more prompts, a smaller {maker.label}.holdout or a larger "
+        f"max_length"
+    )
 
 
-def _nothing_held_out(directory: Path) -> str | None:
-    manifest = record.manifest_of(directory, "format")
-    if manifest is None or manifest.counts.get("holdout_prompts", 1):
+def _nothing_held_out(manifest: Manifest, maker: Step, directory: Path) -> str | None:
+    if manifest.counts.get("holdout_prompts", 1):
         return None
     return (
-        f"format: no prompt was held out for evaluate (format.holdout = {manifest.options.get('holdout')}, and chance "
-        f"decides); add prompts, raise format.holdout, or name a file as evaluate.prompts"
+        f"{maker.name}: no prompt was held out for evaluate ({maker.label}.holdout = "
+        f"{manifest.options.get('holdout')}, and chance decides); add prompts, raise {maker.label}.holdout, or name a "
+        f"file as evaluate.prompts"
     )
+
+
+def _no_prompts(manifest: Manifest, maker: Step, directory: Path) -> str | None:
+    if manifest.counts.get("new_prompts", 1):
+        return None
+    return f"{maker.name}: no new prompt was kept; see {directory / f'{maker.stem}.dropped.jsonl'}"
+
+
+_LOOKS = {
+    "prompts": _no_prompts,
+    "responses": _no_answers,
+    "kept responses": _nothing_kept,
+    "rows": _no_rows,
+    "held-out prompts": _nothing_held_out,
+    "held-out rows": _nothing_held_out,
+}

@@ -14,9 +14,6 @@ from cotdistill.records import Usage
 from cotdistill.stages.evaluate.answers import is_recorded
 from cotdistill.students import hub
 
-OF_THIS_RUN = "the student of this run"
-"""What evaluate asks in a recipe that names no other; no path and no hub id reads like this."""
-
 _SQLITE = b"SQLite format 3\x00"
 
 
@@ -46,7 +43,7 @@ def student(name: str) -> None:
 
 def any_student(name: str) -> None:
     """One that evaluate scores; over an API it is looked at as a teacher, with the server."""
-    if name != OF_THIS_RUN and not is_recorded(name) and not teachers.is_teacher(name):
+    if not is_recorded(name) and not teachers.is_teacher(name):
         student(name.removeprefix("local:"))
 
 

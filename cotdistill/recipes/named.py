@@ -6,8 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from cotdistill import artifacts, plugins, students
+from cotdistill.config import ExpandConfig
+from cotdistill.config.expand import split_methods
 from cotdistill.errors import CotDistillError, UsageError
 from cotdistill.inputs import templates
+from cotdistill.recipes import references
 
 _STUDENTS = ("student", "any_student", "tokenizer")
 
@@ -19,11 +22,15 @@ def states(options: Any) -> dict[str, str]:
         value, names = getattr(options, field.name), field.metadata["names"]
         if names in ("", "store"):  # a store grows with each run, and decides nothing
             continue
-        if names in plugins.FOLDERS and value == field.default:  # names no file, and is slow to load
-            continue
         for text in value if isinstance(value, tuple) else (value,) if value else ():
+            if references.parse(text):  # known by what the step made
+                continue
             for kind, name in _texts(names, text):
                 found |= _student(name) if kind in _STUDENTS else _file(name)
+    if isinstance(options, ExpandConfig):
+        for spec in split_methods(options.method):
+            for _, name in _texts("expanders", spec):
+                found |= _file(name)
     return found
 
 

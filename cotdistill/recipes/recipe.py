@@ -7,48 +7,30 @@
     [format]
     holdout = 0.1
 
-A table is a stage, a key is an option of the command line with underscores. Paths are relative to the recipe.
+A table is a stage, a key is an option of the command line with underscores. Paths are relative to the recipe. A chain
+of another shape has `[[steps]]` (`recipes/steps.py`).
 """
 
-import difflib
 import tomllib
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import MISSING, dataclass, fields
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cotdistill import config
 from cotdistill.artifacts.json_lines import open_input
-from cotdistill.config.options import Amount, Count, Text, convert, types_of
+from cotdistill.config.options import Amount, Count, Text
 from cotdistill.errors import AccountError, UsageError
-from cotdistill.recipes import preflight
-from cotdistill.recipes.lookups import OF_THIS_RUN
-from cotdistill.recipes.preflight import Problems
+from cotdistill.recipes import holdout, preflight, steps, tables
+from cotdistill.recipes.problems import Problems
+from cotdistill.recipes.steps import Step
+from cotdistill.recipes.tables import STAGES
 
-STAGES: dict[str, type[Any]] = {
-    "generate": config.GenerateConfig,
-    "filter": config.FilterConfig,
-    "format": config.FormatConfig,
-    "finetune": config.FinetuneConfig,
-    "evaluate": config.EvaluateConfig,
-}
-"""In the order in which they run; a recipe has the first so many."""
-
-_NOT_HERE = {
-    "dry_run": "`cotdistill run --plan` shows what would run",
-    "explain": "`cotdistill filter --explain` shows it",
-    "resume": "a killed run continues by itself",
-    "reextract": "`cotdistill generate --reextract` does it",
-    "show": "`cotdistill format --show` does it",
-    "write_weak": "it stands beside the scores",
-}
 _KEYS: dict[str, Any] = {"prompts": Text, "runs": Text, "keep": Count, "max_cost_per_month": Amount}
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """`shown` is the path as the person wrote it, for messages. `heldout` is what evaluate asks, None for what format
-    holds out. `keep` None keeps every run."""
+    """`shown` is the path as the person wrote it, for messages. `keep` None keeps every run."""
 
     path: Path
     shown: str
@@ -56,43 +38,60 @@ class Recipe:
     runs: Path
     keep: int | None
     max_cost_per_month: float | None
-    heldout: Path | None
-    stages: dict[str, Any]
+    steps: tuple[Step, ...]
+
+    @property
+    def stages(self) -> dict[str, Any]:
+        """The options of each step, by its name; that of a table is its stage's."""
+        return {step.name: step.options for step in self.steps}
+
+    def of(self, stage: str) -> list[Any]:
+        """The options of each step of this stage."""
+        return [step.options for step in self.steps if step.stage == stage]
+
+    @property
+    def paths(self) -> list[tuple[Step, Path]]:
+        """Each file that a step reads and no other makes."""
+        return [(step, path) for step in self.steps for path in step.inputs if isinstance(path, Path)]
 
 
 def read(path: Path, changes: Sequence[str] = (), shown: str = "") -> Recipe:
     """The recipe with `changes` ("generate.samples=8") made to it.
 
     Raises UsageError that lists every problem with its place: unknown keys, values that do not fit, options that do
-    not go together, plug-ins, files, students and packages that are not there. Raises AccountError when keys that
-    are not set are all there is.
+    not go together, steps that are not there, plug-ins, files, students and packages that are not there. Raises
+    AccountError when keys that are not set are all there is.
     """
     found = _parsed(path, shown or str(path))
     problems = Problems()
     for change in changes:
         _change(found, change, problems)
-    tables = {name: value for name, value in found.items() if isinstance(value, dict)}
-    plain = {name: value for name, value in found.items() if name not in tables}
+    given = {name: value for name, value in found.items() if isinstance(value, dict)}
+    plain = {name: value for name, value in found.items() if name not in given and name != "steps"}
     for name in [name for name in plain if name in STAGES]:
         problems.add(name, f"expected a table, [{name}], found {plain.pop(name)!r}")
-    values = _values("", plain, _KEYS, problems)
-    for name in tables:
+    values = tables.values("", plain, _KEYS, problems)
+    for name in given:
         if name not in STAGES:
-            problems.add(name, f"no such stage; {_known(name, STAGES)}")
-    heldout = _values("evaluate", _only("prompts", tables.get("evaluate", {})), {"prompts": Text}, problems)
-    stages = {name: _config(name, tables[name], problems) for name in STAGES if name in tables}
+            problems.add(name, f"no such stage{' or step' * ('steps' in found)}; {tables.known(name, STAGES)}")
+    prompts = Path(values.get("prompts", ""))
+    if "steps" in found:
+        chain = steps.of_list(found["steps"], given, prompts, problems)
+    else:
+        if "prompts" not in plain:
+            problems.add("prompts", "missing; name the file of prompts")
+        chain = steps.of_tables(given, prompts, problems)
     recipe = Recipe(
         path=path,
         shown=shown or str(path),
-        prompts=Path(values.get("prompts", "")),
+        prompts=prompts,
         runs=Path(values.get("runs", "runs")),
         keep=values.get("keep"),
         max_cost_per_month=values.get("max_cost_per_month"),
-        heldout=Path(heldout["prompts"]) if heldout else None,
-        stages=stages,
+        steps=chain,
     )
-    _check_order(recipe, "prompts" in plain, problems)
     preflight.check(recipe, problems)
+    holdout.check(chain, problems)
     if problems.found:
         error = AccountError if problems.only_accounts() else UsageError
         count = len(problems.found)
@@ -111,77 +110,29 @@ def _parsed(path: Path, shown: str) -> dict[str, Any]:
 
 def _change(found: dict[str, Any], change: str, problems: Problems) -> None:
     name, equals, text = change.partition("=")
-    *tables, key = name.strip().split(".")
-    if not equals or not key or len(tables) > 1:
+    *parts, key = name.strip().split(".")
+    if not equals or not key or len(parts) > 1:
         problems.add(f"--set {change}", "expected STAGE.OPTION=VALUE, such as generate.samples=8")
         return
     try:
         value = tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
         value = text  # a bare word is a text
-    place = found.setdefault(tables[0], {}) if tables else found
+    key = key.replace("-", "_")
+    named = _steps_named(found.get("steps"), parts[0]) if parts else []
+    for step in named:
+        step[key] = value
+    if named and parts[0] not in STAGES:
+        return
+    place = found.setdefault(parts[0], {}) if parts else found
     if isinstance(place, dict):
-        place[key.replace("-", "_")] = value
+        place[key] = value
     else:
-        problems.add(f"--set {change}", f"{tables[0]} is no table")
+        problems.add(f"--set {change}", f"{parts[0]} is no table")
 
 
-def _only(key: str, table: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: table[key]} if key in table else {}
-
-
-def _values(table: str, given: Mapping[str, Any], kinds: Mapping[str, Any], problems: Problems) -> dict[str, Any]:
-    """What can be used of a table; the rest goes into `problems`."""
-    values = {}
-    for key, value in given.items():
-        place = f"{table}.{key}" if table else key
-        if key not in kinds:
-            problems.add(place, f"no such key; {_known(key, kinds)}")
-            continue
-        try:
-            values[key] = convert(value, kinds[key])
-        except ValueError as error:
-            problems.add(place, str(error))
-    return values
-
-
-def _config(stage: str, table: Mapping[str, Any], problems: Problems) -> Any:
-    kind = STAGES[stage]
-    kinds = {name: hint for name, hint in types_of(kind).items() if name not in _NOT_HERE}
-    for key in [key for key in table if key in _NOT_HERE]:
-        problems.add(f"{stage}.{key}", f"not in a recipe; {_NOT_HERE[key]}")
-    here = {key: value for key, value in table.items() if key not in _NOT_HERE and (stage, key) != _HELDOUT}
-    values = _values(stage, here, kinds, problems)
-    wanting = {field.name: "" for field in fields(kind) if field.default is MISSING}
-    if stage == "evaluate":
-        wanting["student"] = OF_THIS_RUN
-    for name, stand_in in wanting.items():
-        if name not in here and not stand_in:
-            field = next(field for field in fields(kind) if field.name == name)
-            problems.add(f"{stage}.{name}", f"missing; {field.metadata['help'].partition(':')[0].rstrip('.')}?")
-    for name, why in config.problems(kind, wanting | values):
-        if name in values:  # a stand-in for what is missing has been reported as that
-            problems.add(f"{stage}.{name}", why)
-    return kind(**wanting | values)
-
-
-_HELDOUT = ("evaluate", "prompts")
-
-
-def _check_order(recipe: Recipe, has_prompts: bool, problems: Problems) -> None:
-    stages = recipe.stages
-    if not has_prompts:
-        problems.add("prompts", "missing; name the file of prompts")
-    if not stages:
-        problems.add("stages", f"none; expected tables among {', '.join(f'[{name}]' for name in STAGES)}")
-    missing = [name for name in list(STAGES)[: len(stages)] if name not in stages]
-    if missing:
-        problems.add(f"[{missing[0]}]", "missing; a recipe has the first stages of the chain, without a gap")
-    if "evaluate" in stages and "format" in stages and recipe.heldout is None and not stages["format"].holdout:
-        problems.add("evaluate.prompts", "missing; name a file of held-out prompts, or set format.holdout")
-
-
-def _known(name: str, known: Iterable[str]) -> str:
-    known = list(known)
-    close = difflib.get_close_matches(name, known, n=1)
-    return f"did you mean {close[0]}?" if close else f"there are: {', '.join(known)}"
+def _steps_named(found: Any, name: str) -> list[dict[str, Any]]:
+    """The steps of this name in the file, also those of a round; one without a name is called like its stage."""
+    there: list[dict[str, Any]] = [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
+    inner = [one for step in there for one in step.get("each", ()) if isinstance(one, dict)]
+    return [one for one in (*there, *inner) if one.get("name", "round" if "each" in one else one.get("stage")) == name]

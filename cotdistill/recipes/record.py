@@ -1,8 +1,9 @@
 """What a run of a recipe leaves for the next one, and for whoever reads it: `run.json` in its directory."""
 
+import hashlib
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -13,9 +14,7 @@ from cotdistill import __version__, artifacts
 from cotdistill.artifacts import json_lines
 from cotdistill.errors import CotDistillError
 from cotdistill.recipes import named
-
-FILES = {"generate": "responses", "filter": "kept", "format": "train", "finetune": "student", "evaluate": "scores"}
-"""The stem of what each stage writes into a run's directory."""
+from cotdistill.recipes.steps import Step
 
 NAME = "run.json"
 _FREE = {
@@ -82,8 +81,16 @@ def about(options: Any, inputs: Mapping[str, Path | str]) -> StageRecord:
     """What decides whether a stage runs again: its options, the content of files they name, its inputs."""
     chosen = {name: value for name, value in asdict(options).items() if name not in _FREE}
     chosen = msgspec.json.decode(msgspec.json.encode(chosen))  # lists for tuples, as a record has them
-    files = {name: path if isinstance(path, str) else artifacts.sha256(path) for name, path in inputs.items()}
+    files = {name: path if isinstance(path, str) else _sha256(path) for name, path in inputs.items()}
     return StageRecord(did="", why="", version=__version__, options=chosen, files=files | named.states(options))
+
+
+def _sha256(path: Path) -> str:
+    """Of a file, or of all files in a folder of documents."""
+    if not path.is_dir():
+        return artifacts.sha256(path)
+    inside = sorted(one for one in path.rglob("*") if one.is_file())
+    return hashlib.sha256("".join(f"{one}:{artifacts.sha256(one)}\n" for one in inside).encode()).hexdigest()
 
 
 def difference(now: StageRecord, before: StageRecord) -> str | None:
@@ -99,10 +106,10 @@ def difference(now: StageRecord, before: StageRecord) -> str | None:
     return f"{changed[0]} changed" if changed else None
 
 
-def link(stage: str, source: Path, target: Path) -> None:
-    """A stage's files of another run, without copying where the file system can."""
-    for path in source.glob(f"{FILES[stage]}*"):
-        if path.name.split(".")[0] != FILES[stage]:
+def link(step: Step, source: Path, target: Path) -> None:
+    """A step's files of another run, without copying where the file system can."""
+    for path in source.glob(f"{step.stem}*"):
+        if path.name.split(".")[0] != step.stem:
             continue
         for file in [path] if path.is_file() else [one for one in path.rglob("*") if one.is_file()]:
             place = target / file.relative_to(source)
@@ -114,19 +121,19 @@ def link(stage: str, source: Path, target: Path) -> None:
                 shutil.copy2(file, place)
 
 
-def states(stage: str, directory: Path) -> dict[str, tuple[int, int]]:
-    """Size and time of change of each file that a stage wrote, its manifest too. Hard links of a file share both."""
+def states(step: Step, directory: Path) -> dict[str, tuple[int, int]]:
+    """Size and time of change of each file that a step wrote, its manifest too. Hard links of a file share both."""
     found = {}
-    for name in (*_outputs(stage, directory), _manifest_name(stage)):
+    for name in (*_outputs(step, directory), _manifest_name(step)):
         if (path := directory / name).is_file():
             found[name] = (path.stat().st_size, path.stat().st_mtime_ns)
     return found
 
 
-def damage(stage: str, directory: Path, known: StageRecord) -> str | None:
-    """Why a stage's files are not those that it wrote, or None. Reads only what has another size or time."""
-    outputs, now = _outputs(stage, directory), states(stage, directory)
-    manifest = _manifest_name(stage)
+def damage(step: Step, directory: Path, known: StageRecord) -> str | None:
+    """Why a step's files are not those that it wrote, or None. Reads only what has another size or time."""
+    outputs, now = _outputs(step, directory), states(step, directory)
+    manifest = _manifest_name(step)
     if not outputs:
         return f"{manifest} is gone, or holds no outputs"
     trusted = now[manifest] == known.states.get(manifest)
@@ -139,55 +146,65 @@ def damage(stage: str, directory: Path, known: StageRecord) -> str | None:
     return None
 
 
-def _outputs(stage: str, directory: Path) -> dict[str, str]:
-    """What a stage wrote, by its path in the run's directory, with its hash."""
-    manifest = manifest_of(directory, stage)
+def _outputs(step: Step, directory: Path) -> dict[str, str]:
+    """What a step wrote, by its path in the run's directory, with its hash."""
+    manifest = manifest_of(directory, step)
     if manifest is None or not manifest.outputs:
         return {}
     paths = {Path(one.path): one.sha256 for one in manifest.outputs}
     top = min((path.parent for path in paths), key=lambda path: len(path.parts))  # where it lay when it was written
-    place = Path(FILES[stage]) if stage == "finetune" else Path()
+    place = Path(step.stem) if step.stage == "finetune" else Path()
     return {str(place / path.relative_to(top)): sha256 for path, sha256 in paths.items()}
 
 
-def changes(here: Path, last: Path | None) -> dict[str, Any]:
+def changes(steps: Sequence[Step], here: Path, last: Path | None) -> dict[str, Any]:
     """Against the last run: prompts that came and went, and each count and score then and now."""
     found: dict[str, Any] = {}
-    ids, before = _prompt_ids(here), _prompt_ids(last)
-    if ids is not None and before is not None:
-        found["prompts_added"], found["prompts_removed"] = len(ids - before), len(before - ids)
-    now, then = _figures(here), _figures(last)
+    if asking := next((step for step in steps if step.stage == "generate"), None):
+        ids, before = _prompt_ids(asking, here), _prompt_ids(asking, last)
+        if ids is not None and before is not None:
+            found["prompts_added"], found["prompts_removed"] = len(ids - before), len(before - ids)
+    now, then = _figures(steps, here), _figures(steps, last)
     for name, value in now.items():
         found[name] = {"now": value, "before": then[name]} if name in then else {"now": value}
     return found
 
 
-def _figures(directory: Path | None) -> dict[str, Any]:
+_COUNTS = {"expand": ("new_prompts",), "generate": ("responses",), "filter": ("kept", "dropped"), "format": ("rows",)}
+
+
+def _figures(steps: Sequence[Step], directory: Path | None) -> dict[str, Any]:
+    """By name; behind the name of a step, but for the steps of tables, whose stages say it."""
     figures: dict[str, Any] = {}
-    for stage, names in (("generate", ("responses",)), ("filter", ("kept", "dropped")), ("format", ("rows",))):
-        if manifest := manifest_of(directory, stage):
-            figures |= {name: manifest.counts[name] for name in names if name in manifest.counts}
-            if stage == "generate" and manifest.cost_usd is not None:
-                figures["cost_usd"] = manifest.cost_usd
-            if stage == "filter" and "accuracy" in manifest.results:
-                figures["teacher_accuracy"] = manifest.results["accuracy"]
-    if manifest := manifest_of(directory, "evaluate"):
-        figures["student_accuracy"] = manifest.results["students"][0]["accuracy"]
+    for step in steps:
+        if (manifest := manifest_of(directory, step)) is None:
+            continue
+        found: dict[str, Any] = {
+            name: manifest.counts[name] for name in _COUNTS.get(step.stage, ()) if name in manifest.counts
+        }
+        if step.stage in ("expand", "generate") and manifest.cost_usd is not None:
+            found["cost_usd"] = manifest.cost_usd
+        if step.stage == "filter" and "accuracy" in manifest.results:
+            found["teacher_accuracy"] = manifest.results["accuracy"]
+        if step.stage == "evaluate":
+            found["student_accuracy"] = manifest.results["students"][0]["accuracy"]
+        own = "" if step.stem != step.name else f"{step.name}: "
+        figures |= {f"{own}{name}": value for name, value in found.items()}
     return figures
 
 
-def manifest_of(directory: Path | None, stage: str) -> artifacts.Manifest | None:
+def manifest_of(directory: Path | None, step: Step) -> artifacts.Manifest | None:
     if directory is None:
         return None
-    path = directory / _manifest_name(stage)
+    path = directory / _manifest_name(step)
     try:
         return artifacts.read_manifest(path) if path.is_file() else None
     except CotDistillError:  # edited until it is none: as good as gone
         return None
 
 
-def _manifest_name(stage: str) -> str:
-    return "student/manifest.json" if stage == "finetune" else f"{FILES[stage]}.manifest.json"
+def _manifest_name(step: Step) -> str:
+    return f"{step.stem}/manifest.json" if step.stage == "finetune" else f"{step.stem}.manifest.json"
 
 
 class _Id(msgspec.Struct):
@@ -198,17 +215,21 @@ class _OnlyId(msgspec.Struct):
     prompt: _Id
 
 
-def _prompt_ids(directory: Path | None) -> set[int] | None:
+def _prompt_ids(step: Step, directory: Path | None) -> set[int] | None:
     """Hashes of the ids that were asked, those that got no answer among them."""
-    path = directory / "responses.jsonl" if directory else None
+    path = directory / step.output if directory else None
     if path is None or not path.is_file():
         return None
     asked = {hash(one.prompt.id) for one in json_lines.read_records(path, _OnlyId)}
-    failed = path.with_name("responses.failed.jsonl")
+    failed = artifacts.sibling(path, "failed.jsonl")
     return asked | ({hash(one.id) for one in json_lines.read_records(failed, _Id)} if failed.is_file() else set())
 
 
-def sha_of(stage: str, directory: Path) -> dict[str, Path | str]:
-    """The output of a stage as the input of the next, by the hashes that its manifest keeps."""
-    manifest = manifest_of(directory, stage)
-    return {Path(one.path).name: one.sha256 for one in manifest.outputs} if manifest else {}
+def made(step: Step, what: str, directory: Path) -> dict[str, str]:
+    """One thing that a step made as the input of another, by the hashes that its manifest keeps: each file of a
+    student."""
+    manifest = manifest_of(directory, step)
+    if manifest is None:
+        return {}
+    found = {Path(one.path).name: one.sha256 for one in manifest.outputs}
+    return found if step.stage == "finetune" else {name: sha for name, sha in found.items() if name == step.file(what)}

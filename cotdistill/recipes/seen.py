@@ -13,7 +13,7 @@ from cotdistill.recipes.recipe import Recipe
 def words_from(recipe: Recipe, where: Path) -> Callable[[str], str]:
     """What turns the recipe's paths in a text into paths that can be pasted at `where`. The recipe's own directory is
     the working directory."""
-    given = {str(recipe.prompts), str(recipe.heldout or "")}
+    given = {str(recipe.prompts), *(str(path) for _, path in recipe.paths)}
     given |= {name for options in recipe.stages.values() for name in named.states(options)}
     paths = [name for name in given if name.strip(".") and not Path(name).is_absolute() and not name.startswith("hf:")]
     paths = [name for name in paths if "." in name or "/" in name]  # a bare word may be any word

@@ -1,5 +1,6 @@
 """Where a recipe stands: its last complete run, one that was stopped, what the next one would do."""
 
+from collections import defaultdict
 from typing import Any
 
 import msgspec
@@ -42,7 +43,7 @@ def of(recipe: Recipe, progress: Progress) -> Status:
 
 def _spent(recipe: Recipe) -> str | None:
     try:
-        return f"{spent_this_month(recipe.path, recipe.stages['generate']):.4f}"
+        return f"{spent_this_month(recipe.path, recipe.of('generate')):.4f}"
     except CotDistillError:
         return None
 
@@ -73,12 +74,13 @@ def in_words(status: Status) -> list[str]:
     if status.last is None:
         lines.append("  no complete run yet")
     else:
-        figures = ", ".join(
-            f"{name.replace('_', ' ')} {_figure(name, v)}" for name, v in status.last["figures"].items()
-        )
+        figures: defaultdict[str, list[str]] = defaultdict(list)  # by step; those of tables are on one line
+        for name, value in status.last["figures"].items():
+            step, _, figure = name.rpartition(": ")
+            figures[step].append(f"{figure.replace('_', ' ')} {_figure(name, value)}")
         failed = [name for name, stage in status.last["stages"].items() if not stage["complete"]]
         lines.append(f"  last complete run: {status.last['directory']}, ended {status.last['ended_at']}")
-        lines += [f"    {figures}"] * bool(figures)
+        lines += [f"    {step}{': ' * bool(step)}{', '.join(said)}" for step, said in figures.items()]
         lines += [f"    {says}" for stage in status.last["stages"].values() if (says := stage["guard_failed"])]
         lines += [f"    some prompts failed in {name}; the next run asks for them again" for name in failed]
     if status.unfinished:
@@ -91,7 +93,8 @@ def in_words(status: Status) -> list[str]:
     spent = status.spent_this_month_usd
     lines.append(f"  spent this month: {f'{spent}{limit} USD' if spent else 'unknown, for a price is not known'}")
     lines.append("  next run:")
-    return lines + [f"    {stage:<9} {words}" for stage, words in status.next.items()]
+    width = max(9, *map(len, status.next))
+    return lines + [f"    {name:<{width}} {words}" for name, words in status.next.items()]
 
 
 def _figure(name: str, value: Any) -> str:

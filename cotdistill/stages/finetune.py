@@ -6,11 +6,13 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cotdistill import artifacts, plugins, students
+from cotdistill import artifacts, students
 from cotdistill.artifacts import Manifest, lineage
 from cotdistill.artifacts.json_lines import BadLines
 from cotdistill.config import FinetuneConfig, check
+from cotdistill.dispatch.budget import Budget
 from cotdistill.progress import Progress
+from cotdistill.stages import on_policy
 from cotdistill.stages.formatted import formatted
 from cotdistill.store.location import store_path
 
@@ -21,14 +23,19 @@ if TYPE_CHECKING:
 PACKAGES = ("torch", "transformers", "trl", "peft", "accelerate", "datasets", "tokenizers", "torch-optimi")
 
 
-def run(rows: Path, student_dir: Path, config: FinetuneConfig, progress: Progress) -> Manifest:
+def run(
+    rows: Path, student_dir: Path, config: FinetuneConfig, progress: Progress, *, month: Budget | None = None
+) -> Manifest:
     """Train `config.student` on `rows` and write it to `student_dir`, which appears whole or not at all. What filter
-    wrote is formatted for the student first, and stands as rows beside it.
+    wrote is formatted for the student first, and stands as rows beside it. With `on_policy` the input is prompts.
 
     Work in progress stands in `<student_dir>.partial/`; with `resume` a killed run continues from its last
     checkpoint there. Raises CotDistillError for rows that cannot be trained on, StoppedError after a signal.
     """
     check(config)
+    if config.on_policy:
+        with students.quiet():
+            return on_policy.run(rows, student_dir, config, progress, month=month)
     with students.quiet(), ExitStack() as ways:
         rows = ways.enter_context(formatted(rows, student_dir, "train", config, progress))
         if config.eval_data:
@@ -62,27 +69,21 @@ def run(rows: Path, student_dir: Path, config: FinetuneConfig, progress: Progres
                 current.read(Path(config.eval_data), allow_modified=config.allow_modified, option="eval_data")
             for path in students.recorded_files(config.student):
                 current.read(path, allow_modified=config.allow_modified, option="student")
-            for path in students.recorded_files(config.teacher or ""):
-                current.read(path, allow_modified=config.allow_modified, option="teacher")
-            for path in plugins.files("losses", config.loss):
-                current.read(path, allow_modified=config.allow_modified, option="loss")
             if not (config.dry_run or config.resume) and (made := student_directory.same(current)):
                 return made
             reader, training, held_out, tokenizer = job.read(rows, config, bad, progress)
             prepared = job.prepare(tokenizer, training, held_out, config)
             counts = _counts(prepared, reader, bad, progress)
-            sureness = job.ask_teacher(prepared, progress)
             if config.dry_run:
                 job.show_first_batch(prepared, progress)
                 tokens = {"tokens": training.tokens, "trained_tokens": training.trained_tokens}
-                return current.summary({**counts, **tokens}, results={**sureness, **job.rehearse(prepared)})
+                return current.summary({**counts, **tokens}, results=job.rehearse(prepared))
             work = job.work_directory(current.output, current.inputs, config, progress)
             for writer in bad.writers():
                 writer.commit()
             with student_directory.full_disk_explained(work):
                 job.share_rows(prepared, work)
                 trained, results = job.run(prepared, work, progress)
-                results |= sureness
                 counts = {**counts, "steps": trained.steps, "trained_tokens": trained.trained_tokens}
                 _write_card(current, work, config, results, counts)
                 return student_directory.publish(current, work, counts, results)

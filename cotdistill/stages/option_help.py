@@ -20,6 +20,7 @@ def _names() -> dict[str, str]:
     """What `{filters}` and its like in a help line stand for: the folder as it is now."""
     listed = {folder: ", ".join(plugins.names(folder)) for folder in plugins.FOLDERS}
     listed |= {f"{takes}_exports": _typed("exports", takes) for takes in ("student", "rows", "prompts")}
+    listed["scorers"] = ", ".join(f"{name}:MODEL" for name in plugins.names("teachers", "scorer"))
     return {**listed, "templates": ", ".join(templates.names())}
 
 

@@ -68,29 +68,34 @@ def parsed_month(text: str) -> datetime:
         raise UsageError(f"--month {text!r}: expected YYYY-MM, such as 2026-01") from None
 
 
-def spent_since(store: Path, moment: float, teacher: Teacher, prices: Prices, recipe: str = "") -> Decimal:
-    """USD that was paid out of this store at `moment` (Unix time) or later: by whichever run for this teacher, and by
-    this recipe for any. Also a killed run is in it. What is not known counts at its worst case.
+def spent_since(store: Path, moment: float, asked: Sequence[tuple[Teacher, Prices]], recipe: str = "") -> Decimal:
+    """USD that was paid out of this store at `moment` (Unix time) or later: by any run for these teachers, and by
+    this recipe for all. Also a killed run is in it. What is not known counts at its worst case.
 
     Raises CotDistillError when a price is unknown: a budget that cannot be kept is none."""
     if not store.is_file():
         return Decimal(0)
     database = Database(store)
     try:
-        return sum(_costs(database, moment, teacher, prices, recipe), Decimal(0))
+        return sum(_costs(database, moment, asked, recipe), Decimal(0))
     finally:
         database.close()
 
 
-def _costs(database: Database, moment: float, teacher: Teacher, prices: Prices, recipe: str) -> Iterator[Decimal]:
-    ours = (teacher.provider, teacher.model)
-    query = """SELECT s.provider, s.model, s.cost_usd, s.worst_usd, a.raw, b.key IS NOT NULL, s.key, s.sample
+def _costs(
+    database: Database, moment: float, asked: Sequence[tuple[Teacher, Prices]], recipe: str
+) -> Iterator[Decimal]:
+    known = {(teacher.provider, teacher.model): (teacher, prices) for teacher, prices in asked}
+    named = " OR ".join(["(s.provider = ? AND s.model = ?)"] * len(known) + ["(s.recipe = ? AND s.recipe != '')"])
+    query = f"""SELECT s.provider, s.model, s.cost_usd, s.worst_usd, a.raw, b.key IS NOT NULL, s.key, s.sample
                FROM spending s LEFT JOIN answers a ON a.key = s.key AND a.sample = s.sample AND s.cost_usd IS NULL
                LEFT JOIN batch_answers b ON b.key = s.key AND b.sample = s.sample
-               WHERE s.at >= ? AND ((s.provider = ? AND s.model = ?) OR (s.recipe = ? AND s.recipe != ''))"""
-    for provider, model, cost, worst, raw, batch, key, sample in database.walk(query, moment, *ours, recipe):
+               WHERE s.at >= ? AND ({named})"""
+    names = [part for name in known for part in name]
+    for provider, model, cost, worst, raw, batch, key, sample in database.walk(query, moment, *names, recipe):
         usd = None if cost is None else Decimal(cost)
-        if usd is None and raw is not None and (provider, model) == ours:
+        if usd is None and raw is not None and (provider, model) in known:
+            teacher, prices = known[provider, model]
             # Bought when its price was not known, or before there was a ledger.
             billed = _read(teacher, unpacked(raw, f"{database.path}: {key} {sample}"))
             usd = prices.charge(billed, batch=bool(batch))

@@ -14,6 +14,8 @@ import msgspec
 
 from cotdistill import servers
 from cotdistill.errors import UsageError
+from cotdistill.providers.connections import UnreachableError
+from cotdistill.providers.http1 import LostError
 from cotdistill.providers.types import Failure, Request
 from cotdistill.records import Usage
 from cotdistill.students import on_disk
@@ -99,7 +101,8 @@ class Teacher(LocalTeacher):
         return Answer(text, reply.usage.output_tokens or 0, reply.stop_reason != "length")
 
     def classify(self, error: Exception) -> Failure:
-        if hasattr(error, "status_code") or type(error).__module__.partition(".")[0] == "openai":
+        wire = isinstance(error, LostError | UnreachableError) or type(error).__module__.partition(".")[0] == "openai"
+        if wire or hasattr(error, "status_code"):
             return self._wire.classify(error)
         return super().classify(error)
 

@@ -19,6 +19,9 @@ from cotdistill.providers.usage import billed, messages_usage
 
 HOSTED = "https://api.anthropic.com"
 
+API_VERSION = "2026-10-21"
+"""Of the Messages API, as the SDK sends it; what is read and sent here is of this version."""
+
 MOST_UNSTREAMED = 21_333
 """Output tokens: for more, the API wants a stream, lest the connection be idle for more than ten minutes."""
 
@@ -47,6 +50,10 @@ class Teacher(SdkTeacher):
         elif _BUDGETED.match(name):
             self._budgeted = True
 
+    def headers(self) -> dict[str, str] | None:
+        known = super().headers()
+        return None if known is None else {**known, "anthropic-version": API_VERSION}
+
     def claude(self) -> str:
         """The model by Anthropic's own name."""
         return self.model
@@ -54,7 +61,7 @@ class Teacher(SdkTeacher):
     def body(self, request: Request) -> dict[str, Any]:
         if request.temperature is not None:
             raise UsageError(
-                "--temperature: the Anthropic API takes no sampling parameters (version 2026-10-21). Leave it out; "
+                f"--temperature: the Anthropic API takes no sampling parameters (version {API_VERSION}). Leave it out; "
                 "repeated samples of one prompt differ by themselves"
             )
         system = "\n\n".join(turn.content for turn in request.messages if turn.role == "system")

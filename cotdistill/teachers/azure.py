@@ -10,6 +10,8 @@ from typing import Any, ClassVar
 
 from cotdistill.errors import UsageError
 from cotdistill.providers.chat_completions import ChatTeacher
+from cotdistill.providers.types import Request
+from cotdistill.teachers.openai import without_effort_none
 
 API_VERSION = "2025-04-01-preview"
 """Of the classic dialect, where OPENAI_API_VERSION does not say."""
@@ -33,6 +35,14 @@ class Teacher(ChatTeacher):
             raise UsageError(
                 "azure: expected --base-url https://RESOURCE.openai.azure.com, or the same in AZURE_OPENAI_ENDPOINT"
             )
+
+    def headers(self) -> dict[str, str] | None:
+        """Those of the classic dialect the SDK knows."""
+        return super().headers() if self.base_url.endswith("/v1") else None
+
+    def why_no_logprobs(self, request: Request) -> str:
+        """A deployment's name need not say which model it is, so the server decides."""
+        return without_effort_none(self.model, request)
 
     def client(self, **common: Any) -> Any:
         if self.base_url.endswith("/v1"):

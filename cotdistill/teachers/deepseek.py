@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from cotdistill.providers.chat_completions import ChatTeacher
+from cotdistill.providers.types import Request
 
 
 @dataclass
@@ -20,3 +21,6 @@ class Teacher(ChatTeacher):
         if effort == "none":
             return {"thinking": {"type": "disabled"}}
         return {"thinking": {"type": "enabled"}, **super().reasoning(effort)}
+
+    def why_no_logprobs(self, request: Request) -> str:
+        return "" if request.effort == "none" else "gives none while it thinks, but with --effort none"

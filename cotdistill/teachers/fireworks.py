@@ -4,6 +4,10 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from cotdistill.providers.chat_completions import ChatTeacher
+from cotdistill.providers.types import Request
+
+MOST = 5
+"""Alternatives of a token that it gives."""
 
 
 @dataclass
@@ -14,3 +18,6 @@ class Teacher(ChatTeacher):
 
     provider: ClassVar[str] = "fireworks"
     key: ClassVar[str] = "FIREWORKS_API_KEY"
+
+    def why_no_logprobs(self, request: Request) -> str:
+        return "" if (request.logprobs or 0) <= MOST else f"Fireworks gives up to {MOST} alternatives"

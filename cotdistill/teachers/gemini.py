@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 
 from cotdistill.errors import UsageError
 from cotdistill.providers.chat_completions import ChatTeacher
+from cotdistill.providers.types import Request
 
 _BUDGETS = {"none": 0, "minimal": 512, "low": 1_024, "medium": 8_192, "high": 24_576}
 """Thinking tokens of Gemini 2.5 by effort, which later models take as a level."""
@@ -38,3 +39,6 @@ class Teacher(ChatTeacher):
         elif effort is not None:
             config["thinking_level"] = effort
         return {"extra_body": {"google": {"thinking_config": config}}}
+
+    def why_no_logprobs(self, request: Request) -> str:
+        return "Gemini 3 gives none" if "gemini-3" in self.model else ""

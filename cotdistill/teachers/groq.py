@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from cotdistill.providers.chat_completions import ChatTeacher
+from cotdistill.providers.types import Request
 
 
 @dataclass
@@ -19,3 +20,6 @@ class Teacher(ChatTeacher):
 
     provider: ClassVar[str] = "groq"
     key: ClassVar[str] = "GROQ_API_KEY"
+
+    def why_no_logprobs(self, request: Request) -> str:
+        return "Groq gives none for any model"

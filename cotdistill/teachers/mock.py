@@ -10,6 +10,7 @@ from typing import Any, Self
 
 from cotdistill.artifacts import sha256
 from cotdistill.mock.sources import SCRIPTED, SIMULATED
+from cotdistill.providers.logprobs import TokenLogprobs
 from cotdistill.providers.types import MOST_IN_FLIGHT, Failure, Reply, Request
 from cotdistill.reasoning.marks import Tags
 from cotdistill.teachers.openai import Teacher as OpenAITeacher
@@ -64,6 +65,12 @@ class Teacher:
         if reply.text.startswith(SIMULATED):
             return replace(reply, reasoning_kind="none", stop_reason="other", stop_detail=reply.text)
         return reply
+
+    def why_no_logprobs(self, request: Request) -> str:
+        return "" if self.model == SCRIPTED else "a recording says nothing of them"
+
+    def token_logprobs(self, raw: bytes) -> TokenLogprobs | None:
+        return self._wire.token_logprobs(raw)
 
     @cached_property
     def _content(self) -> str | None:

@@ -3,13 +3,16 @@
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
+from cotdistill.providers import logprobs
 from cotdistill.providers.assembled import Body, assembled
 from cotdistill.providers.endings import BROKEN
 from cotdistill.providers.lenient import document, error_in, excerpt, items, mapping, word
+from cotdistill.providers.logprobs import TokenLogprobs
 from cotdistill.providers.sdk_teacher import SdkTeacher
 from cotdistill.providers.thoughts import parts, thoughts
 from cotdistill.providers.types import BadReplyError, Reply, Request
 from cotdistill.providers.usage import billed, chat_usage
+from cotdistill.teachers.openai import without_effort_none
 
 HOSTED = "https://api.openai.com/v1"
 
@@ -25,6 +28,7 @@ class Teacher(SdkTeacher):
     path: str = field(default="/responses", init=False, repr=False)
 
     def body(self, request: Request) -> dict[str, Any]:
+        asked = {"include": ["message.output_text.logprobs"], "top_logprobs": request.logprobs}
         body = {
             "model": self.model,
             "input": [{"role": turn.role, "content": turn.content} for turn in request.messages],
@@ -32,8 +36,16 @@ class Teacher(SdkTeacher):
             "reasoning": {"summary": "auto", **({"effort": request.effort} if request.effort else {})},
             "store": False,  # the default keeps prompt and answer at the provider for 30 days
             "temperature": request.temperature,
+            **(asked if request.logprobs else {}),
         }
         return {name: value for name, value in body.items() if value is not None}
+
+    def why_no_logprobs(self, request: Request) -> str:
+        return without_effort_none(self.model, request)
+
+    def token_logprobs(self, raw: bytes) -> TokenLogprobs | None:
+        output = items(document(raw, "response").get("output"))
+        return logprobs.read(logprobs.in_output(_answering(output)))
 
     def extract(self, raw: bytes) -> Reply:
         response = document(raw, "response")
@@ -55,6 +67,7 @@ class Teacher(SdkTeacher):
             usage=chat_usage(counts, empty=not output),
             cost_usd=billed(counts),
             answers=bool(output),
+            logprobs=logprobs.written(logprobs.in_output(_answering(output))),
         )
         return assembled(raw, found, self.think_tags)
 

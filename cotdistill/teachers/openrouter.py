@@ -21,3 +21,7 @@ class Teacher(ChatTeacher):
     def wire(self, body: dict[str, Any]) -> dict[str, Any]:
         """Asks for the cost too: https://openrouter.ai/docs/use-cases/usage-accounting"""
         return {**super().wire(body), "usage": {"include": True}}
+
+    def ask_logprobs(self, alternatives: int) -> dict[str, Any]:
+        """Of providers that have them alone: others are asked without, and say nothing of it."""
+        return {**super().ask_logprobs(alternatives), "provider": {"require_parameters": True}}

@@ -1,7 +1,7 @@
 """Together AI: open-weight models. https://docs.together.ai/docs/openai-api-compatibility"""
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from cotdistill.providers.chat_completions import ChatTeacher
 
@@ -14,3 +14,7 @@ class Teacher(ChatTeacher):
 
     provider: ClassVar[str] = "together"
     key: ClassVar[str] = "TOGETHER_API_KEY"
+
+    def ask_logprobs(self, alternatives: int) -> dict[str, Any]:
+        """A number here. Its alternatives come by their strings alone, so of these nothing is kept."""
+        return {"logprobs": alternatives}

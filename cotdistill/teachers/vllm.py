@@ -29,3 +29,8 @@ class Teacher(ChatTeacher):
         from cotdistill.teachers._vllm_scorer import VllmScorer
 
         return VllmScorer(self.model, self.base_url, self.concurrency, self.timeout_s)
+
+    def wire(self, body: dict[str, Any]) -> dict[str, Any]:
+        """With log-probabilities, tokens by their ids: strings are no names."""
+        ids = {"return_tokens_as_token_ids": True} if "logprobs" in body else {}
+        return {**super().wire(body), **ids}

@@ -25,7 +25,7 @@ Entry: TypeAlias = dict[str, float]
 
 def entry(logged: Entry) -> Entry:
     """The part of a log entry that is the same in every run with these rows and options."""
-    wanted = ("step", "loss", "eval_loss", "learning_rate", "tokens")
+    wanted = ("step", "loss", "eval_loss", "learning_rate", "tokens", "answer_tokens", "clipped_share")
     return {name: logged[name] for name in wanted if name in logged}
 
 
@@ -77,7 +77,7 @@ class Watch(TrainerCallback):  # type: ignore[misc]
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, logs: Entry, **_: Any
     ) -> None:
         if "loss" in logs:
-            self._loss = f"loss {logs['loss']:.3f}"
+            self._loss = self._trainer.in_words(logs)
         if "eval_loss" in logs:
             self._eval_loss = f"  eval {logs['eval_loss']:.3f}"
         if state.is_world_process_zero and ("loss" in logs or "eval_loss" in logs):

@@ -73,16 +73,12 @@ class TokenRows:
     def labels(self, row: int) -> Numbers:
         """(tokens,), IGNORED on the prompt."""
         labels = self.ids(row)
-        labels[: self.n_prompt(row)] = IGNORED
+        labels[: self._n_prompts[row]] = IGNORED
         return labels
 
     def prompt(self, row: int) -> list[int]:
         """What the student reads of one row."""
-        return [int(token) for token in self.ids(row)[: self.n_prompt(row)]]
-
-    def n_prompt(self, row: int) -> int:
-        """How many tokens that is."""
-        return int(self._n_prompts[row])
+        return [int(token) for token in self.ids(row)[: self._n_prompts[row]]]
 
     def weight(self, row: int) -> float:
         return float(self._weights[row])
@@ -115,9 +111,12 @@ class TokenRows:
         rows.end_tokens = set(msgspec.json.decode((directory / _LAST).read_bytes(), type=list[int]))
         return rows
 
-    def order(self, total: int, batch_size: int, seed: int) -> Numbers:
+    def order(self, total: int, batch_size: int, seed: int, *, shuffled: bool = True) -> Numbers:
         """Row numbers for `total` rows of training: each pass over the data in a new order, rows of like length in
-        one batch. Known beforehand, so a resumed run continues at the very row where it was killed."""
+        one batch; or, not `shuffled`, each pass as the rows stand. Known beforehand, so a resumed run continues at the
+        very row where it was killed."""
+        if not shuffled:
+            return np.arange(total) % len(self)
         random = np.random.default_rng(seed)
         passes = -(-total // len(self))
         order = np.concatenate([random.permutation(len(self)) for _ in range(passes)])[:total]

@@ -98,7 +98,7 @@ class Verifier:
                     found[at, place] = verdict
                 else:
                     wanted[at, place] = response
-        found |= self._ask(wanted)
+        found |= self._ask(_surest_first(wanted, prompts))
         return [[found[at, place] for place in range(len(responses))] for at, responses in enumerate(prompts)]
 
     def known(self, response: Response) -> Verdict | None:
@@ -194,6 +194,19 @@ class Verifier:
         if found is None:
             return verdict("error", f"the judge ended without a verdict ({reply.stop_reason})")
         return verdict("correct" if found[1].upper() == "CORRECT" else "incorrect", " ".join(reasons).strip()[:300])
+
+
+Place = tuple[int, int]
+"""A prompt and a sample of it."""
+
+
+def _surest_first(wanted: dict[Place, Response], prompts: Sequence[Sequence[Response]]) -> dict[Place, Response]:
+    """The prompts first whose answers their teacher was surest of, where log-probabilities say so: of what a cap on the
+    cost leaves to be judged, most is right there. Samples of one prompt keep their order, for among these the surest is
+    not the best."""
+    known = [[one.confidence.mean_logprob for one in samples if one.confidence] for samples in prompts]
+    means = [sum(one) / len(one) if one else float("-inf") for one in known]
+    return dict(sorted(wanted.items(), key=lambda item: -means[item[0][0]]))
 
 
 def question(prompt: Prompt, answer: str, rubric: string.Template | None = None) -> str:

@@ -11,6 +11,9 @@ the server gave, else by its bytes; never by its string, which several tokens ma
 no E frame, and what a crash left half-written at its end is cut off. `LogprobsReader` reads both.
 """
 
+from cotdistill.artifacts.logprobs.carried import Carrier as Carrier
+from cotdistill.artifacts.logprobs.carried import carrying as carrying
+from cotdistill.artifacts.logprobs.carried import joining as joining
 from cotdistill.artifacts.logprobs.columns import NEVER as NEVER
 from cotdistill.artifacts.logprobs.columns import NO_TOKEN as NO_TOKEN
 from cotdistill.artifacts.logprobs.columns import Logprobs as Logprobs

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from cotdistill.artifacts.json_lines import open_input
 from cotdistill.errors import CotDistillError
 from cotdistill.inputs.documents import html, markdown, pdf, plain
 from cotdistill.inputs.documents.sections import Passage, Section, passages_of
@@ -29,6 +30,11 @@ _READERS: dict[str, Callable[[Path, int], list[Section]]] = {
 _SHOWN = 10
 
 
+def is_document(path: Path) -> bool:
+    """By its name; .txt may be a list of prompts too."""
+    return path.is_dir() or (format_of(path) in _READERS and format_of(path) != ".txt")
+
+
 @dataclass
 class Documents:
     """One file, or all of a folder. Of a folder hidden files, links and other kinds of files are passed over; `letters`
@@ -41,7 +47,14 @@ class Documents:
     """Files that were passed over, and why."""
 
     def passages(self) -> Iterator[Passage]:
-        """Raises CotDistillError for a single document that cannot be read."""
+        """Each text once, wherever it stands. Raises CotDistillError for a single document that cannot be read."""
+        seen: set[int] = set()
+        for passage in self._all():
+            if (identity := hash(passage.text)) not in seen:
+                seen.add(identity)
+                yield passage
+
+    def _all(self) -> Iterator[Passage]:
         if not self.path.is_dir():
             yield from self._of(self.path, self.path.name)
             return
@@ -66,9 +79,9 @@ class Documents:
         return shown + (more if len(self.skipped) > _SHOWN else [])
 
     def _of(self, file: Path, name: str) -> list[Passage]:
-        read = _READERS.get(format_of(file))
-        if read is None:
-            raise CotDistillError(f"{file}: expected a name ending in {', '.join(_READERS)}")
+        open_input(file).close()
+        if (read := _READERS.get(format_of(file))) is None:
+            raise CotDistillError(f"{file}: expected a document, with a name ending in {', '.join(_READERS)}")
         found = passages_of(name, read(file, MOST_BYTES), self.letters)
         if not found:
             raise CotDistillError(f"{file}: holds no text, or only some words of it")
@@ -76,13 +89,13 @@ class Documents:
         return found
 
     def _files(self) -> Iterator[Path]:
-        for folder, folders, names in os.walk(self.path):
+        for folder, folders, names in os.walk(self.path, followlinks=False):
             folders[:] = sorted(one for one in folders if not one.startswith("."))
-            for name in sorted(names):
+            for name in sorted([*names, *folders]):
                 file = Path(folder) / name
                 if name.startswith("."):
                     continue
                 if file.is_symlink():
                     self.skipped[file.relative_to(self.path).as_posix()] = "a symbolic link"
-                    continue
-                yield file
+                elif name in names:
+                    yield file

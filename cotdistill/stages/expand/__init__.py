@@ -21,12 +21,13 @@ from cotdistill.dispatch.budget import Budget, Tariff
 from cotdistill.errors import CotDistillError, UsageError
 from cotdistill.expanders import Expander
 from cotdistill.inputs import hub, templates
-from cotdistill.inputs.documents import Documents
+from cotdistill.inputs.documents import Documents, is_document
 from cotdistill.progress import Progress
 from cotdistill.providers.batch_apis import open_batches
 from cotdistill.providers.types import Request
 from cotdistill.records import Message, Prompt, Response, money
 from cotdistill.stages.expand import sources as of
+from cotdistill.stages.expand.answerable import Answerable
 from cotdistill.stages.expand.asking import Asker, as_generate, for_answers
 from cotdistill.stages.expand.estimate import estimate
 from cotdistill.stages.expand.majority import Majority
@@ -34,6 +35,7 @@ from cotdistill.stages.expand.plan import Plan
 from cotdistill.stages.expand.rounds import Rounds
 from cotdistill.stages.expand.sieve import Sieve
 from cotdistill.stages.expand.sources import Source
+from cotdistill.stages.expand.trust import measure
 from cotdistill.stages.generate import prices_of, stores
 from cotdistill.students import recorded_files
 
@@ -55,7 +57,7 @@ def run(
     check(config)
     seeds = hub.fetch(seeds, progress.note)
     expanders = _expanders(config)
-    reads_documents = any(getattr(one, "reads_documents", False) for one in expanders.values())
+    reads_documents = _reads_documents(expanders)
     writing = as_generate(config)
     budget = Budget(Decimal(str(config.max_cost)), parent=month) if config.max_cost is not None else month
     work = output.with_name(f"{output.name}.partial.work")
@@ -75,11 +77,7 @@ def run(
         ExitStack() as held,
         BadLines(bad_path) as bad,
     ):
-        if reads_documents:
-            sources = _passages(seeds, config, expanders, current, progress)
-        else:
-            current.read(seeds, allow_modified=config.allow_modified)
-            sources = of.of_prompts(seeds, config, bad, progress)
+        sources = _sources(seeds, config, expanders, current, bad, progress)
         for option, path in _read_besides(config):
             current.read(path, allow_modified=config.allow_modified, option=option)
         samples = _samples(config, sources, reads_documents, current)
@@ -94,15 +92,20 @@ def run(
         if solving is not None:
             solver = Asker("answer them", solving, folder, progress, budget, stored_only=config.dry_run)
         surveys = _survey(expanders, sources, writer)
+        answerable = None
+        if solver is not None:
+            majority = Majority(samples, config.agreement)
+            trust = measure(sources, config.seed, solver, majority)
+            answerable = Answerable(majority, trust, config.min_accuracy, config.weight)
         rounds = Rounds(
             Plan(sources, expanders, config.seed),
             Sieve.build(config, sources, expanders),
             writer,
             solver,
-            Majority(samples, config.agreement, config.weight) if samples else None,
+            answerable,
             config.count,
             progress.note,
-            pilot=not config.batch,
+            config.batch,
         )
         for name, answers in surveys.items():
             rounds.figures.methods[name].cost.add(answers)
@@ -126,15 +129,16 @@ def _publish(
     figures, kept = rounds.figures, len(rounds.kept)
     askers = [asker for asker in (rounds.writer, rounds.solver) if asker is not None]
     current.notes += dict.fromkeys(note for asker in askers for note in asker.notes)
+    current.notes += rounds.said
     if kept < rounds.count and not rounds.exhausted:
+        why = "no method is left" if rounds.said else "every seed was asked about in every way"
         current.notes.append(
-            f"{kept:,} of {rounds.count:,} prompts: the plan is at its end. More seeds, other --method or a smaller "
-            f"--count would finish it"
+            f"{kept:,} of {rounds.count:,} prompts, for {why}: more seeds, another --method or a smaller --count"
         )
-    if rounds.majority is not None and kept:
+    if rounds.answerable is not None and kept:
         current.notes.append(
-            f"the references are what most of {rounds.majority.samples} answers say, which nobody has verified: they "
-            f"carry the tag reference_by=majority, and their rows will weigh {rounds.majority.weight:g}"
+            f"the references are what most of {rounds.answerable.samples} answers say, which nobody has verified: they "
+            f"carry the tag reference_by=majority, and their rows weigh less"
         )
     spent = [asker.spent for asker in askers]
     return current.publish(
@@ -150,6 +154,7 @@ def _publish(
         stopped_by="budget" if rounds.exhausted and kept < rounds.count else None,
         results={
             **figures.results(rounds.kept, len(sources)),
+            **_of_trust(rounds.answerable),
             **(
                 {}
                 if None in spent
@@ -160,9 +165,33 @@ def _publish(
     )
 
 
+def _of_trust(answerable: Answerable | None) -> dict[str, object]:
+    return {} if answerable is None else {"majority_on_seeds": answerable.trust.results(answerable.samples)}
+
+
 def _expanders(config: ExpandConfig) -> dict[str, Expander]:
     """Each method by its name. Raises UsageError for one that there is not."""
     return {name_of_method(spec): plugins.build("expanders", spec) for spec in split_methods(config.method)}
+
+
+def _reads_documents(expanders: dict[str, Expander]) -> bool:
+    return any(getattr(one, "reads_documents", False) for one in expanders.values())
+
+
+def _sources(
+    seeds: Path,
+    config: ExpandConfig,
+    expanders: dict[str, Expander],
+    current: artifacts.Run,
+    bad: BadLines,
+    progress: Progress,
+) -> list[Source]:
+    if _reads_documents(expanders):
+        return _passages(seeds, config, expanders, current, progress)
+    if is_document(seeds):
+        raise UsageError(f"{seeds}: expected a file of prompts; for questions about documents --method document")
+    current.read(seeds, allow_modified=config.allow_modified)
+    return of.of_prompts(seeds, config, bad, progress)
 
 
 def _passages(

@@ -16,6 +16,7 @@ from cotdistill.records import Prompt, Usage
 from cotdistill.stages.expand.asking import Asker, estimated_tokens
 from cotdistill.stages.expand.rounds import Rounds
 from cotdistill.stages.expand.sources import Source
+from cotdistill.stages.expand.trust import asked_about
 from cotdistill.stages.generate import prices_of
 
 SAMPLED = 200
@@ -69,15 +70,15 @@ def _bills(rounds: Rounds, sources: Sequence[Source]) -> Iterator[Bill]:
     tries = figures.decided + ceil((rounds.count - len(rounds.kept)) / figures.share_kept(plan.expanders))
     lines = [plan.request(line) for line in plan.take(SAMPLED)]
     yield _bill(writer, writer, max(0, tries - writer.known), lines, "")
-    if solver is None or rounds.majority is None:
+    if solver is None or rounds.answerable is None:
         return
-    candidates = ceil(tries * figures.share_candidates)
+    candidates, asked = ceil(tries * figures.share_candidates), len(asked_about(sources, plan.seed))
     measured = solver
     if not solver.known:  # earlier answers to the seeds, by generate, say how long such answers are
         measured = replace(solver, stored_only=True, notes=[], known=0, totals=[0, 0, 0])
         measured.ask([source.prompt for source in sources[:SAMPLED]])
     template = templates.load(solver.config.template).template if solver.config.template else ""
-    missing = max(0, candidates * rounds.majority.samples - solver.known)
+    missing = max(0, (candidates + asked) * rounds.answerable.samples - solver.known)
     yield _bill(solver, measured, missing, [source.prompt for source in sources[:SAMPLED]], template)
 
 

@@ -32,8 +32,8 @@ class Line:
 
     @property
     def id(self) -> str:
-        """The new prompt's id: the same in every run."""
-        parts = (self.method, self.facet, self.source.id, str(self.turn))
+        """The new prompt's id: the same in every run on the same seeds."""
+        parts = (self.method, self.facet, self.source.id, self.source.text, str(self.turn))
         return "new-" + hashlib.sha256("\x00".join(parts).encode("utf-8", "replace")).hexdigest()[:16]
 
     @property

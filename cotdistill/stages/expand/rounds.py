@@ -4,15 +4,17 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from math import ceil
 
-from cotdistill.records import Prompt
+from cotdistill.records import DroppedPrompt, Prompt
+from cotdistill.stages.expand.answerable import Answerable
 from cotdistill.stages.expand.asking import Asker
 from cotdistill.stages.expand.figures import Figures, OfMethod
-from cotdistill.stages.expand.majority import Majority
 from cotdistill.stages.expand.plan import Line, Plan
-from cotdistill.stages.expand.sieve import Candidate, Left, Sieve
+from cotdistill.stages.expand.sieve import Candidate, Sieve
 
 FIRST_TRIES = 30
 """Of each method, before more is asked: enough to see what it yields."""
+
+MORE_IN_A_BATCH = 1.1
 
 
 @dataclass
@@ -24,12 +26,15 @@ class Rounds:
     sieve: Sieve
     writer: Asker
     solver: Asker | None
-    majority: Majority | None
+    answerable: Answerable | None
     count: int
     note: Callable[[str], None]
-    pilot: bool = True
+    batch: bool = False
+    """Each round takes up to a day: so there is none to try the methods first, and the others ask for a little more."""
     kept: list[Prompt] = field(default_factory=list)
-    left: list[Left] = field(default_factory=list)
+    left: list[DroppedPrompt] = field(default_factory=list)
+    said: list[str] = field(default_factory=list)
+    """Which methods were stopped, and why."""
     not_asked: int = 0
 
     def __post_init__(self) -> None:
@@ -51,7 +56,9 @@ class Rounds:
     def next_tries(self) -> int:
         active = self.plan.active
         wanted = ceil((self.count - len(self.kept)) / self.figures.share_kept(active))
-        return min(wanted, FIRST_TRIES * len(active)) if self.pilot and not self.figures.tries else wanted
+        if self.batch:
+            return ceil(wanted * MORE_IN_A_BATCH)
+        return wanted if self.figures.tries else min(wanted, FIRST_TRIES * len(active))
 
     def _one(self, lines: list[Line]) -> None:
         round = self.writer.ask([self.plan.request(line) for line in lines])
@@ -64,7 +71,7 @@ class Rounds:
                 method.cost.add(answers)
                 found = self.sieve.look(line, answers[0])
             elif line.id in round.failed:
-                found = Left(id=line.id, filter="failed", reason=round.failed[line.id], tags=line.tags)
+                found = DroppedPrompt(id=line.id, filter="failed", reason=round.failed[line.id], tags=line.tags)
             else:
                 continue
             method.tries += 1
@@ -76,7 +83,7 @@ class Rounds:
         self._answer(candidates)
 
     def _answer(self, candidates: list[Candidate]) -> None:
-        if self.solver is None or self.majority is None:
+        if self.solver is None or self.answerable is None:
             for one in candidates:
                 self._keep(one, one.prompt)
             return
@@ -86,11 +93,11 @@ class Rounds:
             answers = round.answers.get(one.prompt.id, [])
             method = self.figures.methods[one.line.method]
             method.cost.add(answers)
-            if len(answers) < self.majority.samples and (round.missing or self.exhausted):
+            if len(answers) < self.answerable.samples and (round.missing or self.exhausted):
                 method.undecided += 1
                 continue
-            found = self.majority.look(one, answers)
-            if isinstance(found, Left):
+            found = self.answerable.look(one, answers)
+            if isinstance(found, DroppedPrompt):
                 self._leave(found)
             else:
                 self._keep(one, found)
@@ -98,7 +105,7 @@ class Rounds:
     def _keep(self, candidate: Candidate, prompt: Prompt) -> None:
         if len(self.kept) == self.count:
             self._leave(
-                Left(
+                DroppedPrompt(
                     id=prompt.id,
                     filter="count",
                     reason="more than --count",
@@ -111,7 +118,7 @@ class Rounds:
         self.figures.methods[candidate.line.method].kept += 1
         self.figures.covered.add(candidate.line.source.id)
 
-    def _leave(self, left: Left) -> None:
+    def _leave(self, left: DroppedPrompt) -> None:
         self.left.append(left)
         self.figures.drop(left.filter, left.reason)
 
@@ -120,4 +127,5 @@ class Rounds:
             own = self.figures.methods[method]
             if own.yields_little:
                 self.plan.stopped.add(method)
-                self.note(f"{method} is stopped: it gave {own.kept} prompts of {own.tries} requests")
+                self.said.append(f"method {method} is stopped: {own.kept} of its {own.tries} requests gave a prompt")
+                self.note(self.said[-1])

@@ -16,7 +16,7 @@ from cotdistill import plugins
 from cotdistill.config import ExpandConfig
 from cotdistill.expanders import Expander
 from cotdistill.filters import Filter
-from cotdistill.records import Judged, Prompt, Record, Response, TeacherInfo, Usage, Verdict
+from cotdistill.records import DroppedPrompt, Judged, Prompt, Response, TeacherInfo, Usage, Verdict
 from cotdistill.stages.expand.plan import Line
 from cotdistill.stages.expand.reading import new_prompt
 from cotdistill.stages.expand.sources import Source
@@ -25,16 +25,6 @@ from cotdistill.stages.filter.screen import ask
 LEAST_LETTERS, TIMES_LONGER = 8, 4
 """A new prompt is no shorter than this and half the shortest seed, and at most so many times as long as the longest of
 nine in ten seeds."""
-
-
-class Left(Record, frozen=True, kw_only=True):
-    """A line of the plan that gave no prompt, and why."""
-
-    id: str
-    filter: str
-    reason: str
-    tags: dict[str, str]
-    text: str | None = None
 
 
 class Candidate(NamedTuple):
@@ -55,7 +45,8 @@ class Sieve:
     against: Filter | None
     copies: Sequence[tuple[str, Filter]]
     expanders: dict[str, Expander]
-    reads_documents: bool = field(default=False)
+    reads_documents: bool = False
+    _of_passages: dict[str, Sequence[tuple[str, Filter]]] = field(default_factory=dict, repr=False)
 
     @classmethod
     def build(cls, config: ExpandConfig, sources: Sequence[Source], expanders: dict[str, Expander]) -> "Sieve":
@@ -66,7 +57,7 @@ class Sieve:
             length=plugins.build("filters", "length:" + ("" if reads else _lengths(sources))),
             language=plugins.build("filters", "language"),
             against=plugins.build("filters", f"contamination:against={against}") if against else None,
-            copies=[(name, plugins.build("filters", name)) for name in ("exact_duplicate", "near_duplicate")],
+            copies=_copies(),
             expanders=expanders,
             reads_documents=reads,
         )
@@ -75,7 +66,7 @@ class Sieve:
                 ask(name, one, _unanswered(source.prompt))
         return sieve
 
-    def look(self, line: Line, response: Response) -> Candidate | Left:
+    def look(self, line: Line, response: Response) -> Candidate | DroppedPrompt:
         if response.stop_reason != "stop" or not response.text.strip():
             return self._left(line, "stop_reason", response.stop_detail or response.stop_reason, response.text)
         text = new_prompt(response.text)
@@ -88,9 +79,13 @@ class Sieve:
             if reason := ask(name, one, judged):
                 return self._left(line, name, reason.replace("answer", "prompt"), text)
         prompt = self._prompt(line, text)
-        asked = _unanswered(prompt)
-        others = [("contamination", self.against)] if self.against else []
-        for name, one in (*others, *self.copies):
+        if self.against and (reason := ask("contamination", self.against, _unanswered(prompt))):
+            return self._left(line, "contamination", reason, text)
+        copies, asked = self.copies, _unanswered(prompt)
+        if self.reads_documents:  # the passage would make all questions about it alike, and none about another one
+            copies = self._of_passages.setdefault(line.source.id, _copies())
+            asked = _unanswered(line.source.written(line.id, text, line.tags))
+        for name, one in copies:
             if reason := ask(name, one, asked):
                 return self._left(line, name, reason, text)
         return Candidate(line, prompt, response)
@@ -100,8 +95,12 @@ class Sieve:
         whole = expander.prompt(line.source.text, text) if self.reads_documents else text  # type: ignore[attr-defined]
         return line.source.written(line.id, whole, line.tags)
 
-    def _left(self, line: Line, filter: str, reason: str, text: str) -> Left:
-        return Left(id=line.id, filter=filter, reason=reason, tags=line.tags, text=text or None)
+    def _left(self, line: Line, filter: str, reason: str, text: str) -> DroppedPrompt:
+        return DroppedPrompt(id=line.id, filter=filter, reason=reason, tags=line.tags, text=text or None)
+
+
+def _copies() -> list[tuple[str, Filter]]:
+    return [(name, plugins.build("filters", name)) for name in ("exact_duplicate", "near_duplicate")]
 
 
 def _lengths(sources: Sequence[Source]) -> str:
@@ -114,8 +113,12 @@ def _lengths(sources: Sequence[Source]) -> str:
 
 def _as_answer(response: Response) -> Judged:
     """Without its reasoning, which no student will see."""
-    alone = msgspec.structs.replace(response, reasoning=None)
-    return Judged(response=alone, verdict=Verdict(status="unverified", method="none"))
+    return unverified(msgspec.structs.replace(response, reasoning=None))
+
+
+def unverified(response: Response) -> Judged:
+    """As filters look at it."""
+    return Judged(response=response, verdict=Verdict(status="unverified", method="none"))
 
 
 def _unanswered(prompt: Prompt) -> Judged:
@@ -130,4 +133,4 @@ def _unanswered(prompt: Prompt) -> Judged:
         usage=Usage(),
         request_key="",
     )
-    return Judged(response=response, verdict=Verdict(status="unverified", method="none"))
+    return unverified(response)

@@ -9,6 +9,7 @@ from cotdistill import artifacts, plugins
 from cotdistill.artifacts import ArtifactWriter, Manifest, manifest_path, outputs, remote
 from cotdistill.artifacts.files import is_remote
 from cotdistill.artifacts.json_lines import BadLines
+from cotdistill.artifacts.logprobs import carrying, logprobs_path
 from cotdistill.artifacts.outputs import Place
 from cotdistill.artifacts.together import OfResponse, together, working_path
 from cotdistill.config import FilterConfig, check
@@ -24,6 +25,7 @@ from cotdistill.stages.filter.chunks import Chunk, Range, chunks, ranges
 from cotdistill.stages.filter.funnel import Funnel
 from cotdistill.stages.filter.look_ahead import look_ahead
 from cotdistill.stages.filter.screen import Result, Screen, Screened, ask, named_filters, remembers
+from cotdistill.stages.filter.suspects import Suspects
 from cotdistill.stages.verification import NOTHING, check_some_decided
 from cotdistill.store.location import store_path
 
@@ -58,7 +60,7 @@ def run(
 
 def _siblings(kept: Path, config: FilterConfig) -> list[Path]:
     endings = ("dropped.jsonl", "suspects.jsonl", *(("bad.jsonl",) if config.skip_bad else ()))
-    return [artifacts.sibling(kept, ending) for ending in endings]
+    return [*(artifacts.sibling(kept, ending) for ending in endings), logprobs_path(kept)]
 
 
 def _run(responses: Path, kept: Path, config: FilterConfig, progress: Progress, month: Budget | None) -> Manifest:
@@ -91,7 +93,8 @@ def _run(responses: Path, kept: Path, config: FilterConfig, progress: Progress, 
             BadLines(artifacts.sibling(kept, "bad.jsonl") if config.skip_bad else None) as bad,
             ArtifactWriter(kept) as keeping,
             ArtifactWriter(artifacts.sibling(kept, "dropped.jsonl")) as dropping,
-            ArtifactWriter(artifacts.sibling(kept, "suspects.jsonl")) as suspecting,
+            Suspects(artifacts.sibling(kept, "suspects.jsonl")) as suspecting,
+            carrying(current, responses, kept, allow_modified=config.allow_modified) as (logprobs,),
         ):
 
             def screened() -> Iterator[list[list[Screened]]]:
@@ -108,21 +111,25 @@ def _run(responses: Path, kept: Path, config: FilterConfig, progress: Progress, 
             for prompts in look_ahead(screened(), sieve.filters, kept.parent, progress):
                 for samples in prompts:
                     if suspect := sieve.funnel.suspect([one.judged for one in samples]):
-                        suspecting.write(suspect)
+                        suspecting.add(suspect)
                     for outcome in sieve.sift(samples):
-                        (keeping if isinstance(outcome, Judged) else dropping).write(outcome)
+                        if isinstance(outcome, Judged):
+                            keeping.write(outcome)
+                            logprobs.take(outcome.response)
+                        else:
+                            dropping.write(outcome)
                 progress.update(keeping.records + dropping.records, f"{keeping.records} kept")
             _record(current, config, _chosen_by_prompts(config, sieve.funnel.used))
             check_some_decided(sieve.funnel.statuses, sieve.funnel.first_error, str(responses))
             current.notes += [*ordered.notes(), *sieve.funnel.notes(), *said]
             current.notes += bad.notes()
-            if suspecting.records:
+            if len(suspecting):
                 current.notes.append(
-                    f"{suspecting.records} references are suspect: nearly all samples agree on another answer; "
+                    f"{len(suspecting)} references are suspect: nearly all samples agree on another answer; "
                     f"see {suspecting.path}"
                 )
             return current.publish(
-                [keeping, dropping, *([suspecting] if suspecting.records else []), *bad.writers()],
+                [keeping, dropping, *logprobs.writers(), *suspecting.writers(), *bad.writers()],
                 counts=sieve.funnel.counts(),
                 results=sieve.funnel.results(),
             )

@@ -1,5 +1,6 @@
 """What a filter run did: the funnel by reason, the teacher's accuracy, pass rates, cost, suspect references."""
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -30,6 +31,8 @@ class Suspect(Record, frozen=True, kw_only=True):
     answer: str
     votes: int
     samples: int
+    confidence: float | None = None
+    """The geometric mean of the probabilities of all its samples' tokens."""
 
 
 @dataclass
@@ -157,6 +160,7 @@ class Funnel:
             answer=wrong[most[0]],
             votes=len(most),
             samples=len(samples),
+            confidence=round(math.exp(known.mean_logprob), 6) if (known := first.confidence) else None,
         )
 
 

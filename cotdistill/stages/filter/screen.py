@@ -16,7 +16,7 @@ from cotdistill.artifacts.json_lines import decode_lines, open_input
 from cotdistill.config import FilterConfig
 from cotdistill.errors import CotDistillError
 from cotdistill.filters import ChoosingFilter, Filter
-from cotdistill.records import UNDECIDED, Judged, Response, Verdict, is_right, trust
+from cotdistill.records import UNDECIDED, Confidence, Judged, Response, Verdict, is_right, trust
 from cotdistill.stages.filter.chunks import Chunk, Range, chunks
 from cotdistill.stages.verification import NOTHING, Judge
 
@@ -101,6 +101,7 @@ class Screen:
         decided = sum(verdict.status not in UNDECIDED for verdict in verdicts)
         pass_rate = round(correct / decided, 4) if decided else None
         votes = vote_share(responses, verdicts) if len(verdicts) > 1 else None
+        confidence = confidence_of_all([one.confidence for one in responses if one.confidence])
         judged = [
             Judged(
                 response=response,
@@ -109,6 +110,7 @@ class Screen:
                 correct=correct if decided else None,
                 pass_rate=pass_rate,
                 vote_share=votes,
+                confidence=confidence,
                 weight=_trusted(self._weight(verdict, pass_rate), response),
             )
             for response, verdict in zip(responses, verdicts, strict=True)
@@ -182,6 +184,18 @@ def _place(judged: Judged) -> str:
 
 def remembers(one: Filter) -> bool:
     return bool(getattr(one, "remembers", False))
+
+
+def confidence_of_all(samples: Sequence[Confidence]) -> Confidence | None:
+    """Of a prompt, by its samples: the mean over all their tokens, and the mean of their worst ones."""
+    tokens = sum(one.tokens for one in samples)
+    if not tokens:
+        return None
+    return Confidence(
+        tokens=tokens,
+        mean_logprob=round(sum(one.mean_logprob * one.tokens for one in samples) / tokens, 6),
+        worst_logprob=round(sum(one.worst_logprob for one in samples) / len(samples), 6),
+    )
 
 
 def vote_share(responses: Sequence[Response], verdicts: Sequence[Verdict]) -> float:

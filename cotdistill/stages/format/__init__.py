@@ -12,6 +12,7 @@ import msgspec
 from cotdistill import artifacts, exports, students
 from cotdistill.artifacts import ArtifactWriter, Manifest, outputs
 from cotdistill.artifacts.json_lines import BadLines
+from cotdistill.artifacts.logprobs import carrying, logprobs_path
 from cotdistill.artifacts.outputs import Place
 from cotdistill.artifacts.together import OfJudged, together, working_path
 from cotdistill.chat import proof
@@ -21,6 +22,7 @@ from cotdistill.progress import Progress
 from cotdistill.publishing import data_set_card
 from cotdistill.records import Judged, Prompt
 from cotdistill.stages.format.features import Features
+from cotdistill.stages.format.order import Ordered
 from cotdistill.stages.format.rows import Rows
 from cotdistill.store.location import store_path
 
@@ -39,7 +41,8 @@ def run(kept: Path, train: Path, config: FormatConfig, progress: Progress, *, ca
     proof = _proof(config, progress)
     maker, features = Rows(config, proof), Features()
     paths = [train, *(artifacts.sibling(train, ending) for ending in ("holdout.jsonl", "holdout.prompts.jsonl"))]
-    siblings = [*paths[1:], *([artifacts.sibling(train, "bad.jsonl")] if config.skip_bad else [])]
+    bad_lines = [artifacts.sibling(train, "bad.jsonl")] if config.skip_bad else []
+    siblings = [*paths[1:], *map(logprobs_path, paths[:2]), *bad_lines]
     work = working_path(train)
     places = [
         *(place for one in trainers for place in one.places(train, holdout=bool(config.holdout))),
@@ -62,19 +65,25 @@ def run(kept: Path, train: Path, config: FormatConfig, progress: Progress, *, ca
             current.read(path, allow_modified=config.allow_modified, option="student")
         bad = stack.enter_context(BadLines(artifacts.sibling(train, "bad.jsonl") if config.skip_bad else None))
         rows, held, prompts = (stack.enter_context(ArtifactWriter(path)) for path in paths)
-        seen = 0
+        logprobs, held_logprobs = stack.enter_context(
+            carrying(current, kept, train, held.path, allow_modified=config.allow_modified)
+        )
+        seen, in_order = 0, Ordered(rows, config.order)
         progress.begin("format", None)
         ordered = stack.enter_context(together(kept, OfJudged, work))
         for _, samples in groupby(ordered.records(Judged, bad), key=lambda one: one.response.prompt.id):
             group = list(samples)
             prompt = group[0].response.prompt
             side, seen = (held if is_held_out(prompt, config.holdout) else rows), seen + 1
-            for row in maker.of(group):
-                side.write(row)
+            for row, answer in maker.of(group):
                 features.see(row)
+                held.write(row) if side is held else in_order.write(row, group[0])
+                if answer is not None:
+                    (held_logprobs if side is held else logprobs).take(answer.response, row["id"])
             if side is held:
                 prompts.write(prompt)
-            progress.update(rows.records + held.records)
+            progress.update(in_order.records + held.records)
+        current.notes += in_order.end()
         written = {"rows": rows.records, "holdout_rows": held.records, "holdout_prompts": prompts.records}
         current.notes += [*ordered.notes(), *bad.notes(), *_notes(maker, config)]
         if not rows.records and not held.records:
@@ -87,7 +96,12 @@ def run(kept: Path, train: Path, config: FormatConfig, progress: Progress, *, ca
         if settings and "weight" in features.columns:
             current.notes.append("the weights stand in the rows, but only cotdistill's finetune heeds them")
         manifest = current.publish(
-            [*([rows, held, prompts] if config.holdout else [rows]), *bad.writers()],
+            [
+                *([rows, held, prompts] if config.holdout else [rows]),
+                *logprobs.writers(),
+                *held_logprobs.writers(),
+                *bad.writers(),
+            ],
             beside=settings,
             counts=written | _counts(maker),
             results={**(proof.results() if proof else {}), "features": features.declared()},

@@ -28,8 +28,9 @@ class Rows:
         self._layout: Any = plugins.build("formats", self.config.format)
         self._shares = [MixShare.parse(spec) for spec in self.config.mix]
 
-    def of(self, samples: Sequence[Judged]) -> Iterator[dict[str, Any]]:
-        """Rows of one prompt, with ids. Raises CotDistillError for one that cannot be proven for the student."""
+    def of(self, samples: Sequence[Judged]) -> Iterator[tuple[dict[str, Any], Judged | None]]:
+        """Rows of one prompt, with ids, each with the answer that it holds whole: None for a pair, and for one that was
+        cut. Raises CotDistillError for one that cannot be proven for the student."""
         prompt = samples[0].response.prompt
         for judged, ending, row in self._laid_out(samples):
             row = {"id": f"{prompt.id}/{ending}", **row}
@@ -38,10 +39,11 @@ class Rows:
             fitting = self._fitting(row, judged)
             if fitting is None:
                 continue
+            whole = judged if fitting is row and not hasattr(self._layout, "rows") else None
             times = _times(self._shares, prompt, row["id"])
             self.counts["mixed_out"] += not times
             for number in range(times):
-                yield fitting if number == 0 else {**fitting, "id": f"{row['id']}+{number}"}
+                yield (fitting if number == 0 else {**fitting, "id": f"{row['id']}+{number}"}), whole
 
     def _laid_out(self, samples: Sequence[Judged]) -> Iterator[tuple[Judged, str, dict[str, Any]]]:
         if hasattr(self._layout, "rows"):

@@ -13,6 +13,7 @@ from cotdistill import artifacts, plugins, teachers
 from cotdistill.artifacts import Manifest
 from cotdistill.artifacts.files import try_room
 from cotdistill.artifacts.json_lines import BadLines
+from cotdistill.artifacts.logprobs import logprobs_path
 from cotdistill.config import GenerateConfig, check
 from cotdistill.dispatch.asking import Asked, Job, Limits
 from cotdistill.dispatch.budget import Budget, Tariff
@@ -25,7 +26,8 @@ from cotdistill.inputs.prompt_files import PromptFile
 from cotdistill.pricing import Prices
 from cotdistill.progress import Progress
 from cotdistill.providers.batch_apis import open_batches
-from cotdistill.providers.types import MOST_IN_FLIGHT, Teacher
+from cotdistill.providers.logprobs import check_logprobs
+from cotdistill.providers.types import MOST_IN_FLIGHT, Request, Teacher
 from cotdistill.reasoning.marks import own_tags
 from cotdistill.stages.generate import stores
 from cotdistill.stages.generate.batch import ask_in_batches
@@ -66,6 +68,7 @@ def run(
     teacher = teachers.build(
         config.teacher, config.base_url, config.concurrency, config.timeout_s, tags, columns, config.engine
     )
+    check_logprobs(teacher, Request((), config.max_output_tokens, None, config.effort, config.logprobs))
     if config.batch:
         open_batches(teacher)  # raises for a teacher without a Batch API, also in a dry run
     prices = prices_of(teacher, config)
@@ -161,7 +164,8 @@ def _ask(plan: Plan, session: Session, survey: Survey, progress: Progress) -> As
         known=survey.wanted > survey.missing,
     )
     progress.begin("generate", survey.open if plan.judge else survey.missing)
-    spending = Spending(survey.prices, survey.missing, plan.to_learn, wants_traces(plan))
+    traces, logprobs = wants_traces(plan), config.logprobs is not None
+    spending = Spending(survey.prices, survey.missing, plan.to_learn, traces, logprobs)
     with session.opened(plan.teacher, terms) as stored:
         if config.batch:
             return session.run(ask_in_batches(plan, stored, spending, progress))
@@ -255,4 +259,5 @@ def _read_besides(config: GenerateConfig) -> Iterator[tuple[str, Path]]:
 
 def _siblings(config: GenerateConfig, output: Path) -> list[Path]:
     bad = [artifacts.sibling(output, "bad.jsonl")] if config.skip_bad else []
-    return [artifacts.sibling(output, "failed.jsonl"), *bad]
+    logprobs = [logprobs_path(output)] if config.logprobs else []
+    return [artifacts.sibling(output, "failed.jsonl"), *logprobs, *bad]

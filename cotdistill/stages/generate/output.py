@@ -9,7 +9,11 @@ from typing import Self
 
 from cotdistill import artifacts
 from cotdistill.artifacts import ArtifactWriter
+from cotdistill.artifacts.files import Publishable
+from cotdistill.artifacts.logprobs import LogprobsWriter, logprobs_path
+from cotdistill.providers.logprobs import GivesLogprobs
 from cotdistill.providers.types import Failure
+from cotdistill.records import Response
 from cotdistill.stages.generate.plan import Answers, Plan
 from cotdistill.stages.generate.totals import Tally
 
@@ -30,6 +34,7 @@ class Output:
 
     def __enter__(self) -> Self:
         self.responses = self._open.enter_context(ArtifactWriter(self.path))
+        self.logprobs = self._open_logprobs()
         self.failed = self._open.enter_context(ArtifactWriter(artifacts.sibling(self.path, "failed.jsonl")))
         return self
 
@@ -47,13 +52,31 @@ class Output:
         self.prompts += 1
         for job, answer in answers:
             if answer is not None:
-                self.responses.write(self.tally.add(job, answer, self.plan.teacher, self.plan.config.license))
+                response = self.tally.add(job, answer, self.plan.teacher, self.plan.config.license)
+                self.responses.write(response)
+                if self.logprobs is not None and response.confidence is not None:
+                    self._write_logprobs(self.logprobs, response, answer.reply.raw)
                 continue
             failure = (failures or {}).get((job.key, job.sample))
             self.not_asked += failure is None
             reason = failure.message if failure else NOT_ASKED
             self.failed.write({"id": job.prompt.id, "sample": job.sample, "reason": reason})
 
-    def writers(self) -> list[ArtifactWriter]:
+    def writers(self) -> list[Publishable]:
         """Those with something in them."""
-        return [self.responses, self.failed] if self.failed.records else [self.responses]
+        found: list[Publishable] = [self.responses]
+        if self.logprobs is not None and self.logprobs.records:
+            found.append(self.logprobs)
+        return [*found, self.failed] if self.failed.records else found
+
+    def _open_logprobs(self) -> LogprobsWriter | None:
+        wanted = self.plan.config.logprobs is not None
+        return self._open.enter_context(LogprobsWriter(logprobs_path(self.path))) if wanted else None
+
+    def _write_logprobs(self, writer: LogprobsWriter, response: Response, raw: bytes) -> None:
+        """The same question under two ids is one request: its tokens are read and written once."""
+        teacher = self.plan.teacher
+        if not isinstance(teacher, GivesLogprobs) or writer.has(response.request_key, response.sample):
+            return
+        if found := teacher.token_logprobs(raw):
+            writer.add(response.request_key, response.sample, found.positions, found.reasoning)

@@ -49,6 +49,7 @@ class Plan:
                 max_output_tokens=self.config.max_output_tokens,
                 temperature=self.config.temperature,
                 effort=self.config.effort,
+                logprobs=self.config.logprobs,
             )
             yield self.samples(prompt, key_of(self.teacher, request), request)
 

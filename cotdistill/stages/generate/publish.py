@@ -70,6 +70,7 @@ def _notes(current: artifacts.Run, plan: Plan, tally: Tally, session: Session) -
     if plan.unverified:
         notes.append(f"{len(plan.unverified)} prompts have no reference: their first answers were taken unverified")
     notes += _of_reasoning(plan, tally)
+    notes += _of_logprobs(plan, tally)
     if tally.without_usage:
         notes.append(
             f"{tally.without_usage} answers came without the number of their tokens: what they cost is not known, "
@@ -92,6 +93,14 @@ def _of_reasoning(plan: Plan, tally: Tally) -> Iterator[str]:
         )
     elif responses and tally.reasoning_kinds["none"] == responses and wants_traces(plan):
         yield "no answer came with reasoning: a student would learn bare answers"
+
+
+def _of_logprobs(plan: Plan, tally: Tally) -> Iterator[str]:
+    if plan.config.logprobs and (without := tally.without_logprobs):
+        yield (
+            f"{without} of {tally.stop_reasons.total()} answers came without log-probabilities: the server sent none; "
+            f"they are kept like the others"
+        )
 
 
 def wants_traces(plan: Plan) -> bool:

@@ -25,16 +25,20 @@ class Spending:
     """Whether these are answers to learn from; what else is asked needs no warning."""
     traces: bool = True
     """Whether reasoning is wanted."""
+    logprobs: bool = False
+    """Whether log-probabilities are wanted."""
     answered: int = 0
     cost: Decimal | None = Decimal(0)
+    without_logprobs: int = 0
     kinds: Counter[str] = field(default_factory=Counter)
     unanswered: str | None = None
     """What a simulated teacher said first that had no answer."""
-    _told: bool = field(default=False, init=False, repr=False)
+    _warned: set[str] = field(default_factory=set, init=False, repr=False)
 
     def add(self, reply: Reply, *, batch: bool = False) -> None:
         self.answered += 1
         self.kinds[reply.reasoning_kind] += 1
+        self.without_logprobs += self.logprobs and reply.confidence is None
         if self.prices.provider == "mock" and reply.stop_reason == "other":
             self.unanswered = self.unanswered or reply.stop_detail
         cost = self.prices.charge(reply, batch=batch)
@@ -46,11 +50,16 @@ class Spending:
         return f"{self.cost:.2f} USD, {self.cost / self.answered * max(self.wanted, self.answered):.2f} in all"
 
     def warning(self) -> str | None:
-        """Each once: at the first question that a simulated teacher cannot answer, and after the first few answers."""
+        """Each once: at the first question that a simulated teacher cannot answer, at the first answer without
+        log-probabilities that were asked for, and after the first few answers."""
+        if self.without_logprobs and self._is_news("logprobs"):
+            return (
+                "WARNING: an answer came without the log-probabilities that --logprobs asks for; the answer is kept. "
+                "Ctrl-C stops here; see whether this model or server gives any"
+            )
         if not self.to_learn:
             return None
-        if self.unanswered and not self._told:
-            self._told = True
+        if self.unanswered and self._is_news("unanswered"):
             return f"WARNING: mock:{self.prices.model} has no answer to some of these questions: {self.unanswered!r}"
         if self.answered != FIRST_ANSWERS:
             return None
@@ -67,6 +76,12 @@ class Spending:
             )
         return None
 
+    def _is_news(self, what: str) -> bool:
+        if what in self._warned:
+            return False
+        self._warned.add(what)
+        return True
+
 
 @dataclass
 class Tally:
@@ -79,6 +94,7 @@ class Tally:
     input_tokens: int = 0
     output_tokens: int = 0
     reasoning_tokens: int = 0
+    without_logprobs: int = 0
     without_usage: int = 0
     """Answers whose server did not say how many tokens they took; the sums are of the others."""
     cost: Decimal | None = Decimal(0)
@@ -89,6 +105,7 @@ class Tally:
         self.cost = None if cost is None or self.cost is None else self.cost + cost
         self.stop_reasons[reply.stop_reason] += 1
         self.reasoning_kinds[reply.reasoning_kind] += 1
+        self.without_logprobs += reply.confidence is None
         self.without_usage += None in (reply.usage.input_tokens, reply.usage.output_tokens)
         self.input_tokens += reply.usage.input_tokens or 0
         self.output_tokens += reply.usage.output_tokens or 0

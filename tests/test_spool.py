@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from cotdistill.artifacts import spool as spooling
+from cotdistill.artifacts.spool import Spool
 from cotdistill.errors import CotDistillError
-from cotdistill.filters import _spool
-from cotdistill.filters._spool import Spool
 from cotdistill.plugins import build
 from tests.conftest import make_judged, make_prompt
 
@@ -18,8 +18,8 @@ from tests.conftest import make_judged, make_prompt
 def test_items_come_back_by_key_in_the_order_they_came_however_many_are_held(
     run_bytes: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_spool, "_MOST_RUNS", 5)
-    monkeypatch.setattr(_spool, "_FRAME_BYTES", 100)
+    monkeypatch.setattr(spooling, "_MOST_RUNS", 5)
+    monkeypatch.setattr(spooling, "_FRAME_BYTES", 100)
     lots = random.Random(0)
     given = [(str(lots.randrange(40)).encode(), str(number).encode()) for number in range(300)]
     spool = Spool(run_bytes)

@@ -1,0 +1,80 @@
+"""Log-probabilities that go on with their answers, from the file beside an input to the one beside an output."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import msgspec
+
+from cotdistill.artifacts.files import is_remote
+from cotdistill.artifacts.logprobs.columns import logprobs_path
+from cotdistill.artifacts.logprobs.reader import LogprobsReader
+from cotdistill.artifacts.logprobs.writer import LogprobsWriter
+from cotdistill.artifacts.manifest import input_info
+from cotdistill.artifacts.run import Run
+from cotdistill.records import Response
+
+
+class Carrier:
+    """Writes those of one output; nothing where its input has none."""
+
+    def __init__(self, reader: LogprobsReader | None, writer: LogprobsWriter | None) -> None:
+        self._reader, self._writer = reader, writer
+
+    def take(self, response: Response, row: str | None = None, *, sample: int | None = None) -> None:
+        """Those of an answer that goes on: `row` is the id of the training row that it became, `sample` the number that
+        it has from here on, where that is another one."""
+        if self._reader is None or self._writer is None or response.confidence is None:
+            return
+        if one := self._reader.of(response.request_key, response.sample):
+            number = one.sample if sample is None else sample
+            self._writer.copy(msgspec.structs.replace(one, sample=number), self._reader, row)
+
+    def take_row(self, row: str) -> None:
+        """Those of a training row that goes on."""
+        if self._reader is not None and self._writer is not None and (one := self._reader.of_row(row)):
+            self._writer.copy(one, self._reader, row)
+
+    def writers(self) -> list[LogprobsWriter]:
+        """For the run to publish; none where nothing was taken."""
+        return [self._writer] if self._writer is not None and self._writer.records else []
+
+
+def source_of(artifact: Path) -> Path | None:
+    """The file beside an artifact; None where there is none."""
+    beside = logprobs_path(artifact)
+    return beside if not is_remote(artifact) and beside.exists() else None
+
+
+@contextmanager
+def carrying(current: Run, source: Path, *targets: Path, allow_modified: bool = False) -> Iterator[list[Carrier]]:
+    """One carrier for each of the outputs `targets`. What stands beside `source` becomes an input of the run."""
+    beside = source_of(source)
+    if beside is None:
+        yield [Carrier(None, None) for _ in targets]
+        return
+    _record(current, beside, allow_modified)
+    with ExitStack() as stack:
+        reader = stack.enter_context(LogprobsReader(beside))
+        yield [Carrier(reader, stack.enter_context(LogprobsWriter(logprobs_path(target)))) for target in targets]
+
+
+@contextmanager
+def joining(current: Run, sources: Sequence[Path], target: Path) -> Iterator[list[Carrier]]:
+    """One carrier for each of several sources; all write to the same file, which is published once."""
+    with ExitStack() as stack:
+        writer: LogprobsWriter | None = None
+        carriers = []
+        for beside in map(source_of, sources):
+            if beside is None:
+                carriers.append(Carrier(None, None))
+                continue
+            _record(current, beside, False)
+            writer = writer or stack.enter_context(LogprobsWriter(logprobs_path(target)))
+            carriers.append(Carrier(stack.enter_context(LogprobsReader(beside)), writer))
+        yield carriers
+
+
+def _record(current: Run, beside: Path, allow_modified: bool) -> None:
+    current.check_inputs([beside])
+    current.inputs.append(input_info(beside, allow_modified=allow_modified, option="logprobs"))

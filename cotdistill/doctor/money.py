@@ -1,0 +1,49 @@
+"""Keys, by name alone, and the store of paid answers."""
+
+import os
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+from cotdistill import plugins
+from cotdistill.doctor.finding import Finding
+from cotdistill.errors import CotDistillError
+from cotdistill.store.database import SCHEMA_VERSION, Database
+
+_NEED_NONE = ("local", "mock", "ollama", "sglang", "vllm")
+"""Teachers of one's own: a key is for servers that ask for one."""
+
+
+def keys() -> Iterator[Finding]:
+    """Whether the variable of each teacher is set; never what it holds."""
+    teachers: dict[str, list[str]] = {}
+    for name in plugins.names("teachers"):
+        if name not in _NEED_NONE and (variable := getattr(plugins.load("teachers", name), "key", "")):
+            teachers.setdefault(variable, []).append(name)
+    for variable, names in teachers.items():
+        for_whom = f"for teacher {' and '.join(names)}"
+        if os.environ.get(variable, "").strip():
+            yield Finding("keys", variable, "ok", f"set, {for_whom}")
+        else:
+            yield Finding("keys", variable, "missing", f"not set; {for_whom}", "export it, or put it into .env")
+
+
+def store(path: Path) -> Iterator[Finding]:
+    """Where it is, how large, and whether SQLite finds it whole; `cache check` reads each answer too."""
+    if not path.exists():
+        yield Finding("store", "answers", "ok", f"{path}: none yet; the first answer makes it")
+        return
+    try:
+        with closing(Database(path, create=False)) as database:
+            ((answers,),) = database.read("SELECT count(*) FROM answers")
+            problems = database.problems()
+    except CotDistillError as error:
+        yield Finding("store", "answers", "broken", str(error), "cotdistill cache check")
+        return
+    size = sum(one.stat().st_size for one in path.parent.glob(f"{path.name}*"))
+    says = f"{path}: {answers:,} answers, {size / 2**20:.1f} MB, tables of version {SCHEMA_VERSION}"
+    if problems:
+        advice = "cotdistill cache export --skip-bad -o answers.jsonl saves what can be read"
+        yield Finding("store", "answers", "broken", f"{says}; damaged: {problems[0]}", advice)
+    else:
+        yield Finding("store", "answers", "ok", f"{says}, whole")

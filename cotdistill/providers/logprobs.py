@@ -1,0 +1,130 @@
+"""Log-probabilities in a reply: read from each server's shape of them, and asked for where a server has them.
+
+Chat Completions as OpenAI made it has a list of tokens; vLLM writes an id in the place of a token's string, llama.cpp
+and Fireworks beside it; Cerebras and DeepSeek have a list of the trace's tokens apart; Together has one list a field.
+"""
+
+import math
+import re
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple, Protocol, runtime_checkable
+
+from cotdistill.artifacts.logprobs import Position, Token
+from cotdistill.errors import UsageError
+from cotdistill.providers.lenient import items, mapping
+from cotdistill.providers.types import Request
+from cotdistill.records import Confidence
+
+WHO_HAS_THEM = (
+    "those that do: vllm, sglang, ollama, together, cerebras, fireworks (up to 5), openrouter where the provider "
+    "behind it does, deepseek and openai with --effort none, openai --base-url URL for llama.cpp and other compatible "
+    "servers, local, mock"
+)
+
+_ID_AS_TOKEN = re.compile(r"token_id:(\d+)")
+_REPLACED = "\ufffd".encode()
+"""What servers that make bytes of a string leave of a token that is no whole character."""
+
+
+class TokenLogprobs(NamedTuple):
+    """An answer's tokens. The first `reasoning` of them are the trace, where the server has it apart."""
+
+    positions: list[Position]
+    reasoning: int = 0
+
+
+@runtime_checkable
+class GivesLogprobs(Protocol):
+    """A teacher that can say how likely its tokens were."""
+
+    def why_no_logprobs(self, request: Request) -> str:
+        """Why this model, or this server, gives none for such a request; empty where it does."""
+
+    def token_logprobs(self, raw: bytes) -> TokenLogprobs | None:
+        """Of a stored reply; None where the server sent none."""
+
+
+def check_logprobs(teacher: Any, request: Request) -> None:
+    """Raises UsageError, with who can, for a teacher that gives no log-probabilities or not so many alternatives."""
+    if request.logprobs is None:
+        return
+    why = teacher.why_no_logprobs(request) if isinstance(teacher, GivesLogprobs) else "this teacher gives none"
+    if why:
+        raise UsageError(f"--logprobs {request.logprobs}: {teacher.provider}:{teacher.model}: {why}; {WHO_HAS_THEM}")
+
+
+def confidence_of(logprobs: Sequence[float]) -> Confidence | None:
+    """What is said of an answer by the log-probabilities of its tokens; None without any."""
+    known = [one for one in logprobs if one == one]
+    if not known:
+        return None
+    worst = min(known)
+    return Confidence(
+        tokens=len(known),
+        mean_logprob=round(max(math.fsum(known) / len(known), -9999.0), 6),
+        worst_logprob=round(max(worst, -9999.0), 6),
+    )
+
+
+def written(lists: "Lists") -> list[float]:
+    """The log-probability of each token, without looking at which one it was."""
+    return [_number(one.get("logprob")) for part in lists for one in part]
+
+
+class Lists(NamedTuple):
+    """A server's entries, one a token: those of the trace where it has them apart, and all others."""
+
+    reasoning: list[dict[str, Any]]
+    content: list[dict[str, Any]]
+
+
+def in_choice(choice: dict[str, Any]) -> Lists:
+    """Of a chat completion's choice."""
+    said = mapping(choice.get("logprobs"))
+    apart = mapping(choice.get("reasoning_logprobs")) or {"content": said.get("reasoning_content")}
+    content = said.get("content")
+    return Lists(items(apart.get("content")), items(content) if content is not None else list(_columns(said)))
+
+
+def in_output(output: Sequence[dict[str, Any]]) -> Lists:
+    """Of the messages of OpenAI's Responses, which know nothing of the trace."""
+    parts = [part for item in output for part in items(item.get("content"))]
+    return Lists([], [one for part in parts for one in items(part.get("logprobs"))])
+
+
+def read(lists: Lists) -> TokenLogprobs | None:
+    positions = [_position(one) for part in lists for one in part]
+    return TokenLogprobs(positions, len(lists.reasoning)) if positions else None
+
+
+def _columns(said: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Legacy completions: a list a field. The alternatives have no name but their string there, so they are left."""
+    values, ids = said.get("token_logprobs"), said.get("token_ids")
+    if not isinstance(values, list):
+        return
+    known = ids if isinstance(ids, list) and len(ids) == len(values) else [None] * len(values)
+    for value, id in zip(values, known, strict=True):
+        yield {"logprob": value, "token_id": id}
+
+
+def _position(entry: dict[str, Any]) -> Position:
+    top = tuple((_token(one), _number(one.get("logprob"))) for one in items(entry.get("top_logprobs")))
+    return Position(_token(entry), _number(entry.get("logprob")), top)
+
+
+def _token(entry: dict[str, Any]) -> Token | None:
+    """By its id, else by its bytes; None where the server gives neither: a string is no name."""
+    found = _ID_AS_TOKEN.fullmatch(entry["token"]) if isinstance(entry.get("token"), str) else None
+    for id in (found and int(found[1]), entry.get("token_id"), entry.get("id")):
+        if type(id) is int and 0 <= id < 2**32 - 1:
+            return Token(id=id)
+    try:
+        raw = bytes(entry["bytes"])
+    except (KeyError, TypeError, ValueError):
+        return None
+    return None if not raw or _REPLACED in raw else Token(raw=raw)
+
+
+def _number(value: Any) -> float:
+    """NaN for what is none, such as the first token's null in legacy completions."""
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else math.nan

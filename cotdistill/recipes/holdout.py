@@ -1,0 +1,57 @@
+"""Prompts that one step holds out must not be trained on by another: a score on them would say nothing."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from cotdistill.recipes.problems import Problems
+from cotdistill.recipes.references import Reference
+from cotdistill.recipes.steps import Step
+
+
+def check(steps: Sequence[Step], problems: Problems) -> None:
+    """A prompt's side depends on its text alone, so format steps that hold out the same share, or more, agree."""
+    by_name = {step.name: step for step in steps}
+    for scoring in (step for step in steps if step.stage == "evaluate"):
+        held = [by_name[one.step] for one in scoring.references() if one.what == "held-out prompts"]
+        for holder in held[:1]:
+            for student, rows in _trained(scoring, by_name):
+                if rows is holder or not _roots(rows, by_name) & _roots(holder, by_name):
+                    continue
+                if rows.stage == "format" and rows.options.holdout >= holder.options.holdout:
+                    continue
+                what = f"{holder.label} holds out for {scoring.label}"
+                if rows.stage == "format":
+                    share = holder.options.holdout
+                    problems.add(
+                        f"{rows.label}.holdout", f"expected {share} or more, or {student.label} learns what {what}"
+                    )
+                else:
+                    problems.add(f"{student.label}.input", f"{rows.label} has what {what}; put a format step between")
+
+
+def _trained(scoring: Step, by_name: Mapping[str, Step]) -> Iterator[tuple[Step, Step]]:
+    """Each training that a scored student went through, with what it read."""
+    waiting = [one.step for one in scoring.references() if one.what == "student"]
+    seen: set[str] = set()
+    while waiting:
+        name = waiting.pop()
+        if name in seen or name not in by_name:
+            continue
+        seen.add(name)
+        student = by_name[name]
+        for one in student.references():
+            if one.what == "student":
+                waiting.append(one.step)
+            elif one.what in ("rows", "kept responses") and one.step in by_name:
+                yield student, by_name[one.step]
+
+
+def _roots(step: Step, by_name: Mapping[str, Step]) -> set[Path]:
+    """The files of prompts that it goes back to."""
+    found: set[Path] = set()
+    for one in step.inputs:
+        if isinstance(one, Reference):
+            found |= _roots(by_name[one.step], by_name) if one.step in by_name else set()
+        else:
+            found.add(one)
+    return found

@@ -1,0 +1,31 @@
+"""What is wrong with a recipe, all of it at once."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from cotdistill.errors import AccountError, CotDistillError
+
+
+@dataclass
+class Problems:
+    """What is wrong, each with its place. `accounts` counts the keys that are not set."""
+
+    found: list[str] = field(default_factory=list)
+    accounts: int = 0
+
+    def add(self, place: str, why: str) -> None:
+        if (line := f"{place}: {why}") not in self.found:
+            self.found.append(line)
+
+    @contextmanager
+    def collected(self, place: str) -> Iterator[None]:
+        """What is raised inside becomes a problem at `place`."""
+        try:
+            yield
+        except CotDistillError as error:
+            self.accounts += isinstance(error, AccountError)
+            self.add(place, str(error))
+
+    def only_accounts(self) -> bool:
+        return self.accounts == len(self.found)

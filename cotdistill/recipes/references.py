@@ -1,0 +1,111 @@
+"""What a step makes that a later one may read, and how a recipe names it.
+
+`rows` is what the step of that name makes; `rows.holdout` what it held out of it, `scores.weak` the prompts that the
+student of an evaluation got wrong.
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+MAKES: dict[str, dict[str, str]] = {
+    "expand": {"prompts": ".jsonl"},
+    "generate": {"responses": ".jsonl"},
+    "filter": {"kept responses": ".jsonl"},
+    "format": {
+        "rows": ".jsonl",
+        "held-out rows": ".holdout.jsonl",
+        "held-out prompts": ".holdout.prompts.jsonl",
+    },
+    "finetune": {"student": ""},
+    "evaluate": {"scores": ".json", "weak prompts": ".weak.jsonl"},
+}
+"""By stage, each thing that it makes, and how its file's name ends."""
+
+PROMPTS = ("prompts", "held-out prompts", "weak prompts", "responses", "kept responses")
+"""What is read as prompts; responses for the prompts in them."""
+
+READS: dict[str, tuple[str, tuple[str, ...]]] = {
+    "expand": ("prompts", PROMPTS),
+    "generate": ("prompts", PROMPTS),
+    "filter": ("input", ("responses",)),
+    "format": ("input", ("kept responses",)),
+    "finetune": ("input", ("rows", "kept responses")),
+    "evaluate": ("prompts", PROMPTS),
+}
+"""By stage, the key of a recipe that says what it reads, and what that may be."""
+
+BY_OPTION: dict[str, tuple[str, ...]] = {
+    "student": ("student",),
+    "any_student": ("student",),
+    "teacher": ("student",),
+    "rows": ("rows", "held-out rows"),
+    "prompts": PROMPTS,
+    "scored_prompts": PROMPTS,
+}
+"""What an option may name of an earlier step, by what its text stands for (`config.options.option`)."""
+
+_PARTS = {"held-out": "holdout", "weak": "weak"}
+_WORDS = re.compile(r"(?:local:)?the ([a-z -]+) of step ([\w-]+)\Z")
+
+
+@dataclass(frozen=True)
+class Reference:
+    """One thing that a step makes."""
+
+    step: str
+    what: str
+
+    @property
+    def words(self) -> str:
+        """What stands in a stage's options until the step has run; no path and no hub id reads like this."""
+        return f"the {self.what} of step {self.step}"
+
+
+def parse(text: object) -> Reference | None:
+    """`words` back; None for any other text."""
+    found = _WORDS.match(text) if isinstance(text, str) else None
+    return Reference(found[2], found[1]) if found else None
+
+
+@dataclass(frozen=True)
+class Maker:
+    """A step that stands above: `name` is its own, `short` the one that a repeat gives to each of its rounds."""
+
+    name: str
+    short: str
+    stage: str
+
+
+def resolve(text: str, accepted: Sequence[str], above: Sequence[Maker]) -> Reference | None:
+    """What `text` names among the steps above, the newest of its name; None where it names no step. Raises ValueError
+    where that step makes nothing that is accepted."""
+    name, part = name_in(text), text.partition(".")[2]
+    maker = next((one for one in reversed(above) if name in (one.name, one.short)), None)
+    if maker is None:
+        return None
+    makes = MAKES[maker.stage]
+    for what in accepted:
+        if what in makes and _part(what) == part:
+            return Reference(maker.name, what)
+    made = ", ".join(f"{name}.{_part(what)}".rstrip(".") + f" ({what})" for what in makes)
+    raise ValueError(f"expected {' or '.join(accepted)}; step {name} makes {made}")
+
+
+def name_in(text: str) -> str | None:
+    """The name of a step that a text may be about: not `rows.jsonl`, which is a file."""
+    name, dot, part = text.partition(".")
+    return None if dot and part not in _PARTS.values() else name
+
+
+def newest(accepted: Iterable[str], above: Sequence[Maker]) -> Reference | None:
+    """The nearest step above that makes any of this."""
+    accepted = list(accepted)
+    for maker in reversed(above):
+        if found := next((what for what in accepted if what in MAKES[maker.stage]), None):
+            return Reference(maker.name, found)
+    return None
+
+
+def _part(what: str) -> str:
+    return _PARTS.get(what.split()[0], "")

@@ -1,0 +1,65 @@
+"""How often what several answers agree on is right: measured on seeds, whose references are known.
+
+A teacher with a habit agrees with itself on a wrong answer, so agreement alone says little. The same solver is asked
+as often about seeds; the share of them on which so many votes were right is what a reference with as many votes is
+worth.
+"""
+
+import random
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from cotdistill.stages.expand.asking import Asker
+from cotdistill.stages.expand.majority import Majority
+from cotdistill.stages.expand.sources import Source
+from cotdistill.stages.verification import Judge
+
+MOST_SEEDS = 100
+"""Asked about, drawn once; a store that has generate's answers to them has these already."""
+
+
+@dataclass
+class Trust:
+    """Seeds by the number of votes for their most frequent answer, and those of them on which it was right."""
+
+    seeds: Counter[int] = field(default_factory=Counter)
+    right: Counter[int] = field(default_factory=Counter)
+
+    def accuracy(self, votes: int) -> float | None:
+        """Of references with so many votes, estimated; None where no seed says anything. One seed with the accuracy of
+        all is added to each number of votes, so that one or two seeds do not make it 0 or 1."""
+        if not self.seeds.total():
+            return None
+        overall = self.right.total() / self.seeds.total()
+        return (self.right[votes] + overall) / (self.seeds[votes] + 1)
+
+    def results(self, samples: int) -> dict[str, Any]:
+        return {
+            f"{votes} of {samples}": {"seeds": self.seeds[votes], "right": self.right[votes]}
+            for votes in sorted(self.seeds, reverse=True)
+        }
+
+
+def measure(sources: Sequence[Source], seed: int, solver: Asker, majority: Majority) -> Trust:
+    """Ask about up to `MOST_SEEDS` of the seeds that have references."""
+    known = asked_about(sources, seed)
+    answers = solver.ask([one.prompt for one in known]).answers
+    trust, judge = Trust(), Judge()
+    for source in known:
+        vote = majority.vote(source.prompt, answers.get(source.prompt.id, []))
+        if vote is None:
+            continue
+        verdict = judge.judge(msgspec.structs.replace(vote.response, prompt=source.prompt))
+        if verdict.status in ("correct", "incorrect"):
+            trust.seeds[vote.votes] += 1
+            trust.right[vote.votes] += verdict.status == "correct"
+    return trust
+
+
+def asked_about(sources: Sequence[Source], seed: int) -> list[Source]:
+    known = [one for one in sources if one.prompt.reference is not None]
+    return random.Random(f"{seed}/trust").sample(known, min(MOST_SEEDS, len(known)))

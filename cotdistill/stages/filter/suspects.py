@@ -1,0 +1,56 @@
+"""Prompts whose samples agree against the reference: the surest teacher first, for there the reference is wrong most
+likely. In the file's order where nothing is known of that."""
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import msgspec
+
+from cotdistill.artifacts import ArtifactWriter
+from cotdistill.stages.filter.funnel import Suspect
+
+
+class Suspects:
+    """Takes them as they come; `writers` puts them into their order. 100 bytes of memory each."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._places: list[tuple[float, int, int]] = []
+        self._end = 0
+
+    def __enter__(self) -> Self:
+        with ExitStack() as stack:
+            self._writer = stack.enter_context(ArtifactWriter(self.path))
+            self._spool = stack.enter_context(tempfile.TemporaryFile(dir=self.path.parent))
+            self._open = stack.pop_all()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._open.close()
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def add(self, suspect: Suspect) -> None:
+        line = msgspec.json.encode(suspect)
+        self._spool.write(line)
+        unsure = 1.0 if suspect.confidence is None else -suspect.confidence
+        self._places.append((unsure, self._end, len(line)))
+        self._end += len(line)
+
+    def writers(self) -> list[ArtifactWriter]:
+        """For the run to publish; none where there is no suspect."""
+        for line in self._ordered():
+            self._writer.write(line)
+        return [self._writer] if self._places else []
+
+    def _ordered(self) -> Iterator[msgspec.Raw]:
+        for _, at, size in sorted(self._places):
+            self._spool.seek(at)
+            yield msgspec.Raw(self._spool.read(size))

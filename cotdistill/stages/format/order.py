@@ -1,0 +1,49 @@
+"""A curriculum: rows in the order of their difficulty, easy ones first (Bengio et al. 2009, Curriculum learning)."""
+
+import struct
+from typing import Any, Literal
+
+import msgspec
+
+from cotdistill.artifacts import ArtifactWriter
+from cotdistill.artifacts.spool import Spool
+from cotdistill.records import Judged
+
+
+class Ordered:
+    """Writes rows as they come, or at the end in order; rows that are alike stay as they came. They are sorted on disk
+    where they are many."""
+
+    def __init__(self, writer: ArtifactWriter, order: Literal["input", "easy", "short"]) -> None:
+        self.writer, self.order = writer, order
+        self._without_rate = 0
+        self._spool = Spool()
+        self.records = 0
+
+    def write(self, row: dict[str, Any], prompt: Judged) -> None:
+        """`prompt` is any of the judged responses to the row's prompt: its pass rate is that of all of them."""
+        self.records += 1
+        if self.order == "input":
+            self.writer.write(row)
+            return
+        line = msgspec.json.encode(row)
+        self._spool.add(struct.pack(">d", self._difficulty(line, prompt.pass_rate)), line)
+
+    def end(self) -> list[str]:
+        """All rows are written. Returns what a person should know of their order."""
+        if self.order == "input":
+            return []
+        for alike in self._spool.by_key():
+            for line in alike:
+                self.writer.write(msgspec.Raw(line))
+        notes = [f"the rows stand in their order, {self.order} ones first: `finetune --order file` keeps it"]
+        if self._without_rate:
+            notes.append(f"{self._without_rate} rows have no pass rate, which filter counts; they stand last")
+        return notes
+
+    def _difficulty(self, line: bytes, pass_rate: float | None) -> float:
+        """From 0 up: the bytes of such numbers sort as the numbers do."""
+        if self.order == "short":
+            return len(line)
+        self._without_rate += pass_rate is None
+        return 2.0 if pass_rate is None else 1.0 - pass_rate

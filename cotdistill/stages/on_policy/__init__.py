@@ -1,0 +1,164 @@
+"""Prompts -> a student that has learnt from its own answers: what finetune does with --on-policy."""
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cotdistill import artifacts, students
+from cotdistill.artifacts import Manifest, lineage
+from cotdistill.artifacts.json_lines import BadLines
+from cotdistill.config import FinetuneConfig
+from cotdistill.config.conditions import TEACHES_ALONE
+from cotdistill.dispatch.budget import Budget, Tariff
+from cotdistill.dispatch.session import Session
+from cotdistill.errors import UsageError
+from cotdistill.inputs import hub
+from cotdistill.progress import Progress
+from cotdistill.stages.on_policy import cold_start, questions
+from cotdistill.stages.on_policy.cold_start import ColdStart
+from cotdistill.store.location import store_path
+
+if TYPE_CHECKING:
+    from cotdistill.stages.on_policy.served import ServedTeacher
+    from cotdistill.training.job import Job
+
+PACKAGES = ("torch", "transformers", "trl", "peft", "accelerate", "tokenizers", "torch-optimi")
+
+
+def run(
+    source: Path, student_dir: Path, config: FinetuneConfig, progress: Progress, *, month: Budget | None = None
+) -> Manifest:
+    """Train `config.student` on its own answers to the prompts of `source`, and write it to `student_dir`.
+
+    Work in progress, `resume` and what is raised are those of `finetune.run`; scores of a teacher on a server are in
+    the store, so a resumed run pays for none twice. `month` is what a recipe's month has left."""
+    from cotdistill.stages.on_policy import prompts, served
+    from cotdistill.stages.on_policy.served import ServedTeacher
+    from cotdistill.students import load
+    from cotdistill.training import distributed, job, student_directory
+    from cotdistill.training.on_policy import job as on_policy
+    from cotdistill.training.on_policy.distance import Distance
+
+    if distributed.count() > 1:
+        raise UsageError("--on-policy: trains in one process. Start it without accelerate launch")
+    source = hub.fetch(source, progress.note)
+    scorer = served.scorer_of(config)
+    bad = BadLines(artifacts.sibling(student_dir, "bad.jsonl") if config.skip_bad else None)
+    store = store_path(config.cache)
+    if scorer is not None and (config.max_cost is not None or month is not None):
+        Tariff(served.prices_of(scorer, config), _PRICE)  # raises for a price that is not known
+    with (
+        artifacts.run(
+            "finetune",
+            student_dir,
+            dataclasses.asdict(config),
+            PACKAGES,
+            directory=True,
+            also=student_directory.places(student_dir, bad.path),
+            stores=[store],
+            inputs=[source],
+        ) as current,
+        bad,
+        Session.on(store if scorer else None, config.max_cost, month, progress, "finetune") as session,
+    ):
+        current.read(source, allow_modified=config.allow_modified)
+        for option, name in (("student", config.student), ("teacher", config.teacher or "")):
+            for path in students.recorded_files(name):
+                current.read(path, allow_modified=config.allow_modified, option=option)
+        if not (config.dry_run or config.resume) and (made := student_directory.same(current)):
+            return made
+        tokenizer = load.tokenizer(config.student)
+        asked, how = questions.read(source, config, bad)
+        progress.note(f"{source}: {how}")
+        material = prompts.material(asked, tokenizer, config, source, bad)
+        current.notes += [*bad.notes(), *material.notes]
+        start = None
+        if not (config.resume and _has_begun(student_dir)):
+            start = cold_start.look([one.prompt for one in material.asked], config, session, progress)
+            progress.note(start.describe())
+            start.check(config.student)
+        teacher = None
+        if scorer is not None:
+            teacher = ServedTeacher(scorer, config, session, [one.prompt for one in material.asked], tokenizer)
+        prepared = on_policy.prepare(tokenizer, material.read, material.shown, Distance(), config, teacher)
+        counts = {"prompts": len(material.asked), **material.left_out, "steps": prepared.schedule.steps}
+        found = {} if start is None else start.results()
+        if config.dry_run:
+            return current.summary(counts, results={**found, **_rehearse(prepared, start, teacher, config, progress)})
+        work = job.work_directory(current.output, current.inputs, config, progress)
+        for writer in bad.writers():
+            writer.commit()
+        with student_directory.full_disk_explained(work):
+            trained, results = job.run(prepared, work, progress)
+            results |= found | _of_answers(trained.history) | (teacher.results() if teacher else {})
+            current.notes += session.notes()
+            counts |= {"steps": trained.steps, "trained_tokens": trained.trained_tokens}
+            _write_card(current, work, config, results, counts)
+            return student_directory.publish(current, work, counts, results)
+
+
+_PRICE = "--max-cost: the price of {model!r} is not known; give --price-in"
+
+
+def _has_begun(student_dir: Path) -> bool:
+    from cotdistill.training import checkpoints, student_directory
+
+    return checkpoints.newest(student_directory.work_directory(student_dir) / "checkpoints")[0] is not None
+
+
+def _rehearse(
+    prepared: "Job",
+    start: ColdStart | None,
+    teacher: "ServedTeacher | None",
+    config: FinetuneConfig,
+    progress: Progress,
+) -> dict[str, Any]:
+    """What the whole run would take: seconds and memory where the teacher is on this machine, tokens and money where it
+    is on a server, which is not asked."""
+    from cotdistill.training import job
+
+    for choice in prepared.choices:
+        progress.note(f"{choice.option} {choice.value:g}: {choice.reason}")
+    answers = len(prepared.schedule.examples)
+    mean = start.answer_tokens if start else float(config.max_output_tokens)
+    tokens = {"answers": answers, "answer_tokens": round(answers * mean)}
+    return tokens | (teacher.estimate(prepared.schedule.tokens, answers, mean) if teacher else job.rehearse(prepared))
+
+
+def _of_answers(history: Sequence[dict[str, float]]) -> dict[str, float]:
+    """Mean length and share of cut answers, in the first and in the last log entry: where they drift apart, the student
+    learns to write longer or shorter than it should."""
+    logged = [entry for entry in history if "answer_tokens" in entry]
+    if not logged:
+        return {}
+    return {
+        "answer_tokens_at_first": logged[0]["answer_tokens"],
+        "answer_tokens_at_last": logged[-1]["answer_tokens"],
+        "clipped_share_at_last": logged[-1]["clipped_share"],
+    }
+
+
+def _write_card(
+    current: artifacts.Run, work: Path, config: FinetuneConfig, results: dict[str, object], counts: dict[str, int]
+) -> None:
+    from cotdistill.publishing import model_card
+
+    teacher = "itself, shown the teacher's traces" if config.teacher == TEACHES_ALONE else f"`{_public(config)}`"
+    model_card.write(
+        work,
+        name=current.output.name,
+        student=config.student,
+        options=dataclasses.asdict(config),
+        results=results,
+        counts=counts,
+        sources=list(lineage.manifests(Path(current.inputs[0].path))),
+        lesson=f"trained for {counts['steps']:,} steps on its own answers to {counts['prompts']:,} prompts, whose "
+        f"tokens were scored by {teacher}",
+    )
+
+
+def _public(config: FinetuneConfig) -> str:
+    """The teacher without the path of its directory."""
+    provider, _, model = (config.teacher or "").partition(":")
+    return f"{provider}:{Path(model).name if Path(model).exists() else model}"

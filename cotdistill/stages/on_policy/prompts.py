@@ -1,0 +1,92 @@
+"""Questions -> the tokens that the student reads, and those that its teacher reads where these are others."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from cotdistill.artifacts.json_lines import BadLines
+from cotdistill.chat.template import Row, encode, generation_prompt, opens_think, render
+from cotdistill.config import FinetuneConfig
+from cotdistill.config.conditions import TEACHES_ALONE
+from cotdistill.errors import CotDistillError, UsageError
+from cotdistill.stages.on_policy import questions
+from cotdistill.stages.on_policy.questions import Question
+from cotdistill.students.prompts import Prompt
+
+
+@dataclass
+class Material:
+    """Prompts that can be asked, each with what the student reads; `shown` is what it reads as its own teacher, None
+    with another one. `left_out` counts the others by reason."""
+
+    asked: list[Question] = field(default_factory=list)
+    read: list[Prompt] = field(default_factory=list)
+    shown: list[Sequence[int]] | None = None
+    left_out: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def notes(self) -> list[str]:
+        return [f"{count} {_REASONS[reason]} and are left out" for reason, count in self.left_out.items()]
+
+
+_REASONS = {
+    "prompts_too_long": "prompts leave no room for an answer of --max-output-tokens within --max-length",
+    "prompts_without_trace": "prompts have no trace to show",
+}
+
+
+def material(asked: Sequence[Question], tokenizer: Any, config: FinetuneConfig, path: Path, bad: BadLines) -> Material:
+    """Raises CotDistillError for a prompt that the student's template refuses, unless bad ones are set aside, and where
+    none is left."""
+    found = Material(shown=[] if config.teacher == TEACHES_ALONE else None)
+    most = min(config.max_length, tokenizer.model_max_length) - config.max_output_tokens
+    for number, one in enumerate(asked, 1):
+        if found.shown is not None and one.solved is None:
+            _count(found, "prompts_without_trace")
+            continue
+        try:
+            read, shown = _read(one, tokenizer), _shown(one, tokenizer) if found.shown is not None else []
+        except (CotDistillError, ValueError) as error:
+            bad.add(path, number, one.prompt.id, f"prompt {one.prompt.id!r}: {error}")
+            continue
+        if max(len(read.ids), len(shown)) > most:
+            _count(found, "prompts_too_long")
+            continue
+        found.asked.append(one)
+        found.read.append(read)
+        if found.shown is not None:
+            found.shown.append(shown)
+    if not found.asked:
+        _refuse(found, path, most)
+    return found
+
+
+def _read(question: Question, tokenizer: Any) -> Prompt:
+    text = generation_prompt(
+        tokenizer, [{"role": turn.role, "content": turn.content} for turn in question.prompt.messages]
+    )
+    return Prompt(encode(tokenizer, text), opens_think(text))
+
+
+def _shown(question: Question, tokenizer: Any) -> list[int]:
+    """As a row, so that text which spells a control token is refused."""
+    assert question.solved is not None
+    row = Row(question.prompt.id, tuple(questions.shown(question)), (question.solved,))
+    rendered = render(tokenizer, row)
+    return rendered.input_ids[: rendered.n_prompt]
+
+
+def _count(found: Material, reason: str) -> None:
+    found.left_out[reason] = found.left_out.get(reason, 0) + 1
+
+
+def _refuse(found: Material, path: Path, most: int) -> None:
+    if found.left_out.get("prompts_without_trace"):
+        raise UsageError(
+            f"--teacher {TEACHES_ALONE}: {path} holds no traces. The student scores its answers while it sees the "
+            "teacher's: give what filter kept, or the rows that format wrote"
+        )
+    raise CotDistillError(
+        f"{path}: no prompt of at most {most} tokens, which --max-length and --max-output-tokens leave room for"
+    )

@@ -1,0 +1,117 @@
+"""The trainer whose batches are made as it goes: answers that the student writes, with what a teacher says of them."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+import torch
+
+from cotdistill.errors import CotDistillError
+from cotdistill.training.callbacks import Entry
+from cotdistill.training.collator import Batch
+from cotdistill.training.loss import mean
+from cotdistill.training.on_policy.rollout import Rollout, Written
+from cotdistill.training.on_policy.teaching import LISTED, READ_BY_TEACHER, Teaching, as_batch
+from cotdistill.training.trainer import OF_THE_LOSS, Trainer, is_compact
+
+_NOT_READ = (*OF_THE_LOSS, *LISTED, READ_BY_TEACHER)
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """What an on-policy run does in place of reading rows."""
+
+    rollout: Rollout
+    teaching: Teaching
+    pad_token_id: int
+
+    def trainer(self, **settings: Any) -> "OnPolicyTrainer":
+        return OnPolicyTrainer(lesson=self, **settings)
+
+    def collate(self, examples: Sequence[Mapping[str, Any]]) -> Batch:
+        """Numbers of prompts; the rest is made when their step comes."""
+        return {"prompts": torch.tensor([number for example in examples for number in example["rows"]])}
+
+
+@dataclass
+class _Since:
+    """What was written since the last log entry."""
+
+    answers: int = 0
+    tokens: int = 0
+    clipped: int = 0
+
+    def add(self, written: Sequence[Written]) -> None:
+        self.answers += len(written)
+        self.tokens += sum(len(one.answer) for one in written)
+        self.clipped += sum(not one.ended for one in written)
+
+    def entry(self) -> Entry:
+        return {
+            "answer_tokens": round(self.tokens / self.answers, 2),
+            "clipped_share": round(self.clipped / self.answers, 4),
+        }
+
+
+class OnPolicyTrainer(Trainer):
+    def __init__(self, *, lesson: Lesson, **settings: Any) -> None:
+        super().__init__(**settings)
+        self.lesson, self._since = lesson, _Since()
+        self._compact = is_compact(self.accelerator.unwrap_model(self.model))
+
+    def get_batch_samples(
+        self, epoch_iterator: Iterator[Batch], num_batches: int, device: torch.device
+    ) -> tuple[list[Batch], torch.Tensor | float | None]:
+        """A step's answers, written and scored, and the number of their tokens."""
+        parts = [batch["prompts"].tolist() for batch in islice(epoch_iterator, num_batches)]
+        if not parts:
+            return [], None
+        numbers = [number for part in parts for number in part]
+        step = self.state.global_step
+        answers = iter(self.lesson.rollout.write(self.model, self.processing_class, numbers, step))
+        written = [list(islice(answers, len(part))) for part in parts]
+        batches = [
+            as_batch(
+                [(one.ids[: one.n_prompt], one.answer) for one in part], self.lesson.pad_token_id, compact=self._compact
+            )
+            for part in written
+        ]
+        try:
+            self.lesson.teaching.add(batches, written)
+        except CotDistillError:
+            self._keep()
+            raise
+        self._since.add([one for part in written for one in part])
+        return batches, float(sum(batch["trained_tokens"] for batch in batches))
+
+    def compute_loss(
+        self,
+        model: torch.nn.Module,
+        inputs: Batch,
+        return_outputs: bool = False,
+        num_items_in_batch: torch.Tensor | float | None = None,
+    ) -> torch.Tensor:
+        """In nats a token of the answers."""
+        self.read_tokens += inputs["read_tokens"]
+        self.trained_tokens += inputs["trained_tokens"]
+        read = {name: value for name, value in inputs.items() if name not in _NOT_READ}
+        logits = model(**read, use_cache=False).logits.flatten(0, 1)
+        losses = self.lesson.teaching.losses(logits[inputs["kept"]] if "kept" in inputs else logits, inputs)
+        return mean(losses, None, num_items_in_batch, self.accelerator.num_processes)
+
+    def log(self, logs: Entry, start_time: float | None = None) -> None:
+        if "loss" in logs and self._since.answers:
+            logs |= self._since.entry()
+            self._since = _Since()
+        super().log(logs, start_time)
+
+    def in_words(self, logs: Mapping[str, float]) -> str:
+        answers = f"{logs['answer_tokens']:.0f} tokens an answer, {logs['clipped_share']:.0%} cut"
+        return f"KL {logs['loss']:.3f}  {answers}"
+
+    def _keep(self) -> None:
+        """A checkpoint of the last step: the scores of this one did not come."""
+        if self.state.global_step:
+            self._save_checkpoint(self.model, None)
+            self.callback_handler.on_save(self.args, self.state, self.control)

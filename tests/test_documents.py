@@ -1,0 +1,152 @@
+"""A person's documents as passages: what is read of each kind, and what becomes of files that cannot be read."""
+
+import gzip
+import os
+from pathlib import Path
+
+import pytest
+
+from cotdistill.artifacts.json_lines import read_records
+from cotdistill.config import ExpandConfig
+from cotdistill.errors import CotDistillError, UsageError
+from cotdistill.inputs import documents
+from cotdistill.inputs.documents import Documents
+from cotdistill.inputs.documents.sections import Passage, Section, passages_of
+from cotdistill.progress import Silent
+from cotdistill.records import Prompt
+from cotdistill.stages import expand
+
+MILL = (
+    "The mill stands on the river and grinds grain for nine villages. Its wheel was built in 1821 and turns twelve "
+    "times a minute. In winter the river freezes, so the miller works from March to November."
+)
+
+
+def pdf(*pages: str) -> bytes:
+    """A PDF file of plain text: one line of it a line of the page."""
+    objects = [b"<< /Type /Catalog /Pages 2 0 R >>", b"", b"<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>"]
+    kids = []
+    for text in pages:
+        shown = b"".join(b"(%s) Tj 0 -14 Td " % line.encode() for line in text.split("\n"))
+        content = b"BT /F1 12 Tf 50 750 Td " + shown + b"ET"
+        objects.append(b"<< /Length %d >>\nstream\n%s\nendstream" % (len(content), content))
+        fonts = b"<< /Font << /F1 3 0 R >> >>"
+        objects.append(
+            b"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 612 792] /Contents %d 0 R /Resources %s >>"
+            % (len(objects), fonts)
+        )
+        kids.append(b"%d 0 R" % len(objects))
+    objects[1] = b"<< /Type /Pages /Kids [%s] /Count %d >>" % (b" ".join(kids), len(kids))
+    found, places = b"%PDF-1.4\n", []
+    for number, one in enumerate(objects, 1):
+        places.append(len(found))
+        found += b"%d 0 obj\n%s\nendobj\n" % (number, one)
+    table = b"".join(b"%010d 00000 n \n" % place for place in places)
+    head = b"xref\n0 %d\n0000000000 65535 f \n" % (len(objects) + 1)
+    end = b"trailer << /Size %d /Root 1 0 R >>\nstartxref\n%d\n%%%%EOF\n" % (len(objects) + 1, len(found))
+    return found + head + table + end
+
+
+def read(path: Path, letters: int = 2_000) -> list[Passage]:
+    return list(Documents(path, letters).passages())
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "places"),
+    [
+        ("a.md", f"---\nt: 1\n---\n# Mills\n\n{MILL}\n\n## Wind\n\n{MILL}!", ["Mills", "Mills > Wind"]),
+        ("b.md", f"Wind *mills*\n---\n\n{MILL}\n\n```\n# no heading\n```\n", ["Wind mills"]),
+        ("c.html", f"<nav>{MILL}</nav><h1>A &amp; B</h1><p>{MILL}</p><script>x({{}})</script>", ["A & B"]),
+        ("d.html", f"{'<div>' * 50_000}{MILL}", ["text"]),
+        ("e.txt", MILL, ["text"]),
+        ("f.txt", f"\ufeff{MILL}".encode("utf-16"), ["text"]),
+        ("g.txt", f"{MILL} Müller mahlen Körner.".encode("cp1252"), ["text"]),
+        ("h.txt.gz", gzip.compress(MILL.encode()), ["text"]),
+        ("i.pdf", pdf(MILL.replace(". ", ".\n"), "Page two. " + MILL.replace(". ", ".\n")), ["page 1", "page 2"]),
+    ],
+)
+def test_a_document_is_read_as_passages_with_their_places(
+    tmp_path: Path, name: str, content: str | bytes, places: list[str]
+) -> None:
+    (tmp_path / name).write_bytes(content if isinstance(content, bytes) else content.encode())
+    found = read(tmp_path / name)
+    assert [one.place for one in found] == places
+    for one in found:
+        assert "grinds grain for nine villages" in one.text and "<" not in one.text and "t: 1" not in one.text
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "problem"),
+    [
+        ("a.pdf", b"%PDF-1.4 garbage", "not a PDF file that can be read: Stream has ended unexpectedly"),
+        ("b.pdf", pdf(MILL)[:300], "not a PDF file that can be read"),
+        ("c.txt", bytes(range(256)) * 10, "expected a text file, found other bytes"),
+        ("d.txt", b"", "holds no text, or only some words of it"),
+        ("e.png", b"\x89PNG", "expected a document, with a name ending in .txt"),
+        ("f.txt.gz", b"\x1f\x8b\x08\x00cut", "cannot be uncompressed"),
+        ("g.md", b"x" * 2_000_001, "holds more than 2 MB; cut it into smaller documents"),
+        ("h.txt.gz", gzip.compress(b"a b " * 1_000_000), "holds more than 2 MB"),
+    ],
+)
+def test_what_cannot_be_read_is_one_clear_error_and_among_others_passed_over_by_name(
+    tmp_path: Path, name: str, content: bytes, problem: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(documents, "MOST_BYTES", 2_000_000)
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(CotDistillError, match=rf"{name}: {problem}"):
+        read(tmp_path / name)
+    (tmp_path / "good.txt").write_text(MILL)
+    folder = Documents(tmp_path, 2_000)
+    assert [one.file for one in folder.passages()] == ["good.txt"]
+    assert list(folder.skipped) == [name] and problem in folder.skipped[name]
+    assert folder.notes()[0].startswith(f"{name}: passed over: ")
+
+
+def test_links_pipes_and_hidden_files_of_a_folder_are_not_read(tmp_path: Path) -> None:
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub" / "good.txt").write_text(MILL)
+    (tmp_path / ".hidden.txt").write_text(f"{MILL} hidden")
+    (tmp_path / "link.txt").symlink_to("/etc/passwd")
+    (tmp_path / "circle").symlink_to(tmp_path)
+    (tmp_path / "nowhere.md").symlink_to("nothing")
+    os.mkfifo(tmp_path / "pipe.txt")
+    (tmp_path / "copy.txt").write_text(MILL)
+    folder = Documents(tmp_path, 2_000)
+    assert [one.file for one in folder.passages()] == ["copy.txt"], "a text that stands in two files is one passage"
+    assert folder.skipped["pipe.txt"].startswith("expected a file, found a pipe")
+    assert {name for name, why in folder.skipped.items() if why == "a symbolic link"} == {
+        "circle",
+        "link.txt",
+        "nowhere.md",
+    }
+
+
+def test_a_long_text_is_cut_between_paragraphs_then_sentences_and_nothing_is_lost() -> None:
+    text = "\n\n".join(f"{MILL} Number {number}." for number in range(20))
+    found = passages_of("x", [Section("text", text)], 700)
+    assert all(len(one.text) <= 700 for one in found)
+    assert "\n\n".join(one.text for one in found) == text
+    whole = passages_of("x", [Section("text", text.replace("\n\n", " "))], 300)
+    assert all(len(one.text) <= 300 for one in whole)
+    assert " ".join(one.text for one in whole) == text.replace("\n\n", " ")
+
+
+def test_questions_come_with_their_passage_file_and_place(tmp_path: Path) -> None:
+    (tmp_path / "mill.md").write_text(f"# Mills\n\n{MILL}")
+    config = ExpandConfig(teacher="mock", count=3, method=("document",), cache=str(tmp_path / "store.sqlite"))
+    manifest = expand.run(tmp_path / "mill.md", tmp_path / "q.jsonl", config, Silent())
+    found = list(read_records(tmp_path / "q.jsonl", Prompt))
+    assert manifest.counts["new_prompts"] == len(found) == 3
+    for one in found:
+        passage, question = one.messages[0].content.split("\n\n")
+        assert passage == MILL and question.endswith("?") and one.reference is None
+        assert one.tags and (one.tags["file"], one.tags["place"]) == ("mill.md", "Mills")
+    with pytest.raises(UsageError, match="questions about documents have no short answer"):
+        expand.run(
+            tmp_path / "mill.md",
+            tmp_path / "r.jsonl",
+            ExpandConfig(teacher="mock", method=("document",), samples=3),
+            Silent(),
+        )
+    with pytest.raises(UsageError, match=r"mill.md: expected a file of prompts; .* --method document"):
+        expand.run(tmp_path / "mill.md", tmp_path / "r.jsonl", ExpandConfig(teacher="mock"), Silent())
