@@ -23,6 +23,13 @@ def init(
         str | None,
         typer.Option(help="maths, choice, classification, extraction, chat, code or judge.", metavar="NAME"),
     ] = None,
+    recipe: Annotated[
+        str | None,
+        typer.Option(
+            help="Instead of a task, a chain of steps: born-again, big-to-small, curriculum or weak-spots.",
+            metavar="NAME",
+        ),
+    ] = None,
     teacher: Annotated[
         str | None,
         typer.Option(
@@ -46,6 +53,11 @@ def init(
     """Write a commented recipe, a .env and, if you have no prompts yet, sample prompts with recorded answers."""
     from cotdistill.recipes import starter, tasks
 
+    if recipe is not None:
+        if any((task, teacher, student, prompts, prompt_field, reference_field)):
+            raise UsageError("--recipe is complete as it is: give it alone, then edit what it wrote")
+        log.say("\n".join(starter.write_ready(directory, recipe)))
+        return
     ask = _Questions(yes)
     task = ask.until(task, f"Kind of task ({', '.join(tasks.TASKS)})", next(iter(tasks.TASKS)), tasks.find)
     question = f"Teacher that answers (PROVIDER:MODEL, or {starter.SIMULATED})"

@@ -4,8 +4,9 @@ from collections.abc import Iterator
 
 from cotdistill import plugins
 from cotdistill.inputs import templates
+from cotdistill.recipes import ready
 
-KINDS = (*plugins.FOLDERS, "students", "templates")
+KINDS = (*plugins.FOLDERS, "students", "templates", "recipes")
 
 
 def lines(kind: str) -> Iterator[str]:
@@ -17,6 +18,8 @@ def lines(kind: str) -> Iterator[str]:
 def _entries(kind: str) -> Iterator[tuple[str, str, list[str]]]:
     if kind == "students":
         yield from ((name, summary, []) for name, summary in _students().items())
+    elif kind == "recipes":
+        yield from ((name, ready.summary(name), []) for name in ready.names())
     elif kind == "templates":
         for name in templates.names():
             text = (templates.FOLDER / f"{name}.md").read_text(encoding="utf-8")

@@ -78,12 +78,13 @@ class Maker:
 
 
 def resolve(text: str, accepted: Sequence[str], above: Sequence[Maker]) -> Reference | None:
-    """What `text` names among the steps above, the newest of its name; None where it names no step. Raises ValueError
-    where that step makes nothing that is accepted."""
-    name, part = name_in(text), text.partition(".")[2]
-    maker = next((one for one in reversed(above) if name in (one.name, one.short)), None)
+    """What `text` names among the steps above, the newest of its name, or of its names: `first|student`. None where it
+    names no step. Raises ValueError where that step makes nothing that is accepted."""
+    names, part = names_in(text), text.partition(".")[2]
+    maker = next((one for one in reversed(above) if one.name in names or one.short in names), None)
     if maker is None:
         return None
+    name = maker.short
     makes = MAKES[maker.stage]
     for what in accepted:
         if what in makes and _part(what) == part:
@@ -92,10 +93,10 @@ def resolve(text: str, accepted: Sequence[str], above: Sequence[Maker]) -> Refer
     raise ValueError(f"expected {' or '.join(accepted)}; step {name} makes {made}")
 
 
-def name_in(text: str) -> str | None:
-    """The name of a step that a text may be about: not `rows.jsonl`, which is a file."""
+def names_in(text: str) -> list[str]:
+    """The names of steps that a text may be about: two of `first|student`, none of `rows.jsonl`, which is a file."""
     name, dot, part = text.partition(".")
-    return None if dot and part not in _PARTS.values() else name
+    return [] if dot and part not in _PARTS.values() else name.split("|")
 
 
 def newest(accepted: Iterable[str], above: Sequence[Maker]) -> Reference | None:

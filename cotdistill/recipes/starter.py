@@ -12,7 +12,7 @@ from cotdistill.artifacts.outputs import Place
 from cotdistill.errors import UsageError
 from cotdistill.inputs import recordings
 from cotdistill.mock import sources
-from cotdistill.recipes import tasks
+from cotdistill.recipes import ready, tasks
 from cotdistill.recipes.own_prompts import OwnPrompts
 from cotdistill.recipes.tasks import JUDGE, LABELS, Task
 
@@ -117,17 +117,37 @@ def write(directory: Path, task: str, teacher: str, student: str, prompts: OwnPr
     said = [f"{recipe}: {chosen.about}", *_write_samples(directory, task, teacher, fresh, prompts)]
     named = _teacher(chosen, teacher, directory, prompts)
     write_whole(recipe, _recipe(directory, chosen, named, student, prompts).encode())
-    env = directory / ".env"
-    if not env.exists():
-        env.touch(mode=0o600)
-        shutil.copyfile(_ENV, env)
-        said.append(f"{env}: for keys, readable by you alone; never commit it")
+    said += _write_env(directory)
     if mock.is_simulated(named):
         said.append("The teacher is simulated, for a rehearsal: name a real one in the recipe when you are ready.")
     elif chosen.verify and JUDGE in chosen.verify:
         said.append(f"{named} judges its own answers: name another model in filter.verify for a stricter judge.")
     said += [chosen.remark] if chosen.remark else []
     return [*said, "Next:", f"  cotdistill run {recipe} --plan", f"  cotdistill run {recipe}"]
+
+
+def write_ready(directory: Path, name: str) -> list[str]:
+    """Write a recipe of `ready/`, sample prompts for it and a .env. Returns lines for the person. Raises UsageError for
+    a name there is not, and where a recipe stands already."""
+    recipe, content = directory / "recipe.toml", ready.text(name)
+    if recipe.exists():
+        raise UsageError(f"{recipe}: exists; give another directory, or delete it")
+    fresh = [path for name in ("recipe.toml", PROMPTS, ".env") if not (path := directory / name).exists()]
+    outputs.check([place for path in fresh for place in outputs.replaced(Place(path, outputs.never, "init"))])
+    directory.mkdir(parents=True, exist_ok=True)
+    write_whole(recipe, content.encode())
+    samples = _write_samples(directory, "maths", SIMULATED, fresh, None)
+    said = [f"{recipe}: {ready.summary(name)}", *samples, *_write_env(directory)]
+    return [*said, "Next:", f"  cotdistill run {recipe} --plan", f"  cotdistill run {recipe}"]
+
+
+def _write_env(directory: Path) -> list[str]:
+    env = directory / ".env"
+    if env.exists():
+        return []
+    env.touch(mode=0o600)
+    shutil.copyfile(_ENV, env)
+    return [f"{env}: for keys, readable by you alone; never commit it"]
 
 
 def _write_samples(

@@ -11,7 +11,9 @@
     repeat = 2
     [[steps.each]]
     stage = "generate"
-    teacher = "student"         # the newest step of that name above: in round 2 that of round 1
+    teacher = "student"         # the newest step of that name above: in round 2 the one of round 1
+
+The second round's step is called round2-generate, and so are its files. `a|b` is the newer of two.
 
 A table such as [finetune] then holds what all steps of the stage have in common.
 """

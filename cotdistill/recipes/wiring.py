@@ -85,7 +85,7 @@ class Wiring:
             self._say(key, str(error))
             return Reference(NOWHERE, accepted[0])
         if found is None:
-            if any(references.name_in(text) in (one.name, one.short) for one in self.below):
+            if any({one.name, one.short} & set(references.names_in(text)) for one in self.below):
                 self._say(key, f"{text!r} is made further down; a step reads what stands above it")
                 return Reference(NOWHERE, accepted[0])
             return None
