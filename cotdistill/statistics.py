@@ -1,7 +1,9 @@
 """Confidence intervals, pass@k, and the test of a paired difference."""
 
+from collections import Counter, defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
-from math import comb, sqrt
+from math import comb, erfc, sqrt
 
 Z_95 = 1.959964
 
@@ -63,3 +65,31 @@ def mcnemar(one: int, other: int) -> float:
     """The two-sided exact p-value: pairs that differ are as likely to differ either way."""
     n, few = one + other, min(one, other)
     return min(1.0, 2 * sum(comb(n, k) for k in range(few + 1)) / 2**n) if n else 1.0
+
+
+MOST_EXACT = 2_000
+"""Differences of several sizes; above, the exact sum of signs takes seconds, and the normal one is as good."""
+
+
+def sign_flip(differences: Sequence[int]) -> float:
+    """The two-sided p-value of paired differences (Fisher 1935): under chance each is as likely with the other sign.
+
+    Of -1, 0 and 1 it is McNemar's exact test; of whole numbers, such as how many of several students are right on a
+    prompt, exact as long as there are few, else by the normal distribution of the sum."""
+    sizes = Counter(abs(one) for one in differences if one)
+    if len(sizes) == 1:
+        (count,) = sizes.values()
+        return mcnemar(above := sum(one > 0 for one in differences), count - above)
+    total, several = abs(sum(differences)), sum(sizes.values())
+    if several > MOST_EXACT:
+        continuous = max(0, total - min(sizes))  # half of the smallest step that the sum can take
+        return erfc(continuous / sqrt(2 * sum(count * size * size for size, count in sizes.items())))
+    chances = {0: 1.0}
+    for size, count in sizes.items():
+        flips = [(size * (2 * plus - count), comb(count, plus) / 2**count) for plus in range(count + 1)]
+        reached: dict[int, float] = defaultdict(float)
+        for below, chance in chances.items():
+            for step, more in flips:
+                reached[below + step] += chance * more
+        chances = reached
+    return min(1.0, sum(chance for where, chance in chances.items() if abs(where) >= total))

@@ -21,6 +21,7 @@ COMMANDS = [
     "status",
     "init",
     "report",
+    "compare",
     "demo",
     "mock-teacher",
     "list",

@@ -13,10 +13,11 @@ from cotdistill import report
 from cotdistill.config import FilterConfig, FormatConfig
 from cotdistill.errors import UsageError
 from cotdistill.progress import Silent
-from cotdistill.records import Response
+from cotdistill.records import Message, Prompt, Response
 from cotdistill.stages import filter as filtering
 from cotdistill.stages import format as formatting
 from tests.conftest import cotdistill, make_prompt, make_response
+from tests.scored_runs import scored, trained
 
 CHROMIUM = next(
     (found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), None
@@ -51,7 +52,7 @@ def test_the_same_files_give_the_same_page_and_it_names_every_step(tmp_path: Pat
     first = report.write(folder, tmp_path / "a.html")
     assert first.sha256 == report.write(folder, tmp_path / "b.html").sha256
     page = (tmp_path / "a.html").read_text()
-    for words in ("From prompts to trained tokens", "Why answers were dropped", "Teacher&#x27;s accuracy", "pass rate"):
+    for words in ("From prompts to a student", "Why answers were rejected", "The teacher", "how many of their samples"):
         assert words in page, words
 
 
@@ -63,11 +64,12 @@ def test_what_a_model_wrote_stands_in_the_page_as_data_only(tmp_path: Path) -> N
     assert "http" not in re.sub(r'<script type="application/json".*?</script>', "", page, flags=re.DOTALL).replace(
         "http-equiv", ""
     ).replace(HOSTILE, "").replace("src=&#x27;http://127.0.0.1:9/", "")
-    block = re.search(r'<script type="application/json" id="traces">(.*?)</script>', page, re.DOTALL)
+    block = re.search(r'<script type="application/json" id="data">(.*?)</script>', page, re.DOTALL)
     assert block
     assert not set("<>&\u2028") & set(block[1])
     shown = json.loads(block[1])
-    assert shown[0]["samples"][0]["reasoning"] == HOSTILE, "and whole"
+    prompt = shown["traces"][0]["prompts"][0]
+    assert prompt["samples"][0]["reasoning"] == HOSTILE, "and whole"
 
 
 @pytest.mark.slow
@@ -84,8 +86,8 @@ def test_no_script_of_a_model_runs_in_a_browser_and_the_traces_are_shown(tmp_pat
         f"file://{tmp_path}/page.html",
     ]
     done = subprocess.run(command, capture_output=True, text=True, timeout=100)
-    assert "<title>run: cotdistill</title>" in done.stdout, done.stderr[-500:]
-    assert "3 prompts" in done.stdout, "the page's own script ran"
+    assert "<title>run · cotdistill</title>" in done.stdout, done.stderr[-500:]
+    assert "3 prompts of the 3 of kept.jsonl" in done.stdout, "the page's own script ran"
     assert done.stdout.count("<details>") == 3
 
 
@@ -102,7 +104,57 @@ def test_a_great_run_makes_a_small_page_in_which_every_reason_is_found(tmp_path:
     report.write(run_directory(tmp_path, responses), tmp_path / "page.html")
     page = (tmp_path / "page.html").read_text()
     assert len(page) < 5_000_000
-    assert "of 10,000 prompts" in page and "verify: incorrect" in page
+    assert '"total":10000' in page and "wrong answer" in page
+
+
+def test_the_page_opens_on_the_result_and_on_the_traces_that_the_best_student_learnt_from(tmp_path: Path) -> None:
+    """Two runs of filter on the same answers: the first by name kept everything, the best student saw the other one."""
+    folder = tmp_path / "run"
+    folder.mkdir()
+    source = folder / "responses.jsonl"
+    prompts = [make_prompt(f"p{n}", f"2+{n}?", str(2 + n)) for n in range(4)]
+    given = [make_response(f"#### {2 + n + s}", one, sample=s) for n, one in enumerate(prompts) for s in (1, 0)]
+    source.write_bytes(b"".join(msgspec.json.encode(one) + b"\n" for one in given))
+    for name, keep in (("all", True), ("verified", False)):
+        config = FilterConfig(verify="math", keep_incorrect=keep, select="first:k=1")
+        filtering.run(source, folder / f"{name}.jsonl", config, Silent())
+        formatting.run(folder / f"{name}.jsonl", folder / f"{name}.train.jsonl", FormatConfig(), Silent())
+        trained(folder / f"student-{name}", folder / f"{name}.train.jsonl")
+    right = {"student-verified": [True] * 4, "student-all": [True, False, False, False], "tiny": [False] * 4}
+    scored(folder / "scores.json", {name if name == "tiny" else str(folder / name): of for name, of in right.items()})
+    report.write(folder, tmp_path / "page.html")
+    page = (tmp_path / "page.html").read_text()
+    headline = re.search(r'<p class="headline">(.*?)</p>', page)
+    assert headline
+    assert headline[1] == (
+        "student-verified gets 100.0% of 4 held-out prompts right, 75.0 points more than student-all (25.0%), "
+        "which may be chance (p = 0.25); tiny (untrained), from which it was trained, 0.0%."
+    )
+    assert page.index("headline") < page.index("<nav>") < page.index("<section")
+    data = json.loads(page.partition('id="data">')[2].partition("</script>")[0])
+    assert [one["name"] for one in data["traces"]] == ["verified.jsonl", "all.jsonl"]
+    first = data["traces"][0]["prompts"][0]["samples"]
+    assert [(one["status"], one["decision"]) for one in first] == [("right", "kept"), ("wrong", "wrong answer")]
+    beside = data["answers"]
+    assert beside["names"] == ["student-verified", "student-all", "tiny (untrained)"]
+    assert {tuple(one["mark"] for one in prompt["answers"]) for prompt in beside["prompts"]} == {
+        ("right", "right", "wrong"), ("right", "wrong", "wrong"),
+    }  # fmt: skip
+
+
+def test_the_whole_conversation_and_the_teacher_s_answer_to_a_held_out_prompt_are_shown(tmp_path: Path) -> None:
+    turns = (("system", "Be brief."), ("user", "Hello"), ("assistant", "Hi"), ("user", "2+2?"))
+    messages = tuple(Message(role=role, content=words) for role, words in turns)  # type: ignore[arg-type]
+    prompt = Prompt(id="chat", messages=messages, reference="4")
+    folder = run_directory(tmp_path, [make_response("#### 5", prompt), make_response("#### 4", prompt, sample=1)])
+    trained(folder / "student", folder / "train.jsonl")
+    scored(folder / "scores.json", {str(folder / "student"): [True]}, [prompt])
+    report.write(folder, tmp_path / "page.html")
+    data = json.loads((tmp_path / "page.html").read_text().partition('id="data">')[2].partition("</script>")[0])
+    (shown,) = data["answers"]["prompts"]
+    assert [(turn["role"], turn["content"]) for turn in shown["turns"]] == list(turns)
+    assert data["answers"]["names"] == ["student", "teacher"]
+    assert [one["text"] for one in shown["answers"]] == ["Answer: 4", "#### 5"]
 
 
 def test_a_directory_without_a_run_is_one_clear_line(tmp_path: Path) -> None:

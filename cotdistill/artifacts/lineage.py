@@ -32,6 +32,11 @@ def within(directory: Path) -> Iterator[Found]:
 
 
 def manifests(path: Path) -> Iterator[Manifest]:
+    """Of the file itself first, then its inputs'."""
+    return (found.manifest for found in chain(path))
+
+
+def chain(path: Path) -> Iterator[Found]:
     """The file's own manifest first, then its inputs'. It ends where a file has none, is gone, or was moved."""
     seen: set[Path] = set()
     waiting = [path]
@@ -45,7 +50,7 @@ def manifests(path: Path) -> Iterator[Manifest]:
         except CotDistillError:
             continue
         if manifest is not None:
-            yield manifest
+            yield Found(manifest, place)
             waiting += [Path(info.path) for info in manifest.inputs]
 
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn
 import typer
 
 from cotdistill import __version__, config, plugins
-from cotdistill.cli import ask, doctor, listing, log, mock_teacher, recipes
+from cotdistill.cli import ask, compare, doctor, listing, log, mock_teacher, recipes
 from cotdistill.cli.cache import cache
 from cotdistill.cli.help import GroupedCommand, WholeSentences, example
 from cotdistill.cli.options import options_of
@@ -235,12 +235,17 @@ def export(
 recipes.register(app)
 
 
+command(epilog=example("cotdistill compare runs --csv runs.csv --html runs.html"))(compare.compare)
+
+
 @command(epilog=example("cotdistill report runs/latest -o report.html"))
 def report(
-    run_dir: Annotated[Path, _argument("A directory with a run's files, such as runs/latest or demo.", "RUN_DIR")],
+    run_dir: Annotated[
+        Path, _argument("A run's directory, such as runs/latest or demo, or a folder of runs.", "RUN_DIR")
+    ],
     output: Output,
 ) -> None:
-    """Write one self-contained page: result, funnel, cost, plots and traces."""
+    """Write one self-contained page: result, answers side by side, funnel, cost, plots, traces; or runs over time."""
     from rich.filesize import decimal
 
     from cotdistill import report as page

@@ -1,26 +1,70 @@
-"""One self-contained HTML page about a run's directory, for a colleague who was not there."""
+"""Self-contained HTML pages, for a colleague who was not there: of one run, of several side by side, of one recipe over
+time; and the comparison behind them."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from cotdistill import artifacts
 from cotdistill.artifacts import FileInfo, outputs
 from cotdistill.artifacts.outputs import Place
 from cotdistill.errors import UsageError
-from cotdistill.report import gather, page
+from cotdistill.report import compare_page, comparison, html, run_page, series, sources, table, traces
+from cotdistill.report.comparison import Comparison
 from cotdistill.store.location import store_path
-
-_MARK = '<meta name="generator" content="cotdistill report">'
-"""By which a page of ours is known: only such a file is replaced."""
 
 
 def write(directory: Path, output: Path) -> FileInfo:
-    """Read what stages left in `directory`, told by their manifests, and write the page. The same files give the same
-    bytes. Raises UsageError where no stage has left anything."""
+    """Read what stages left in `directory`, by their manifests, and write the page: of that run, or of all the runs in
+    it. The same files give the same bytes. Raises UsageError where no stage has left anything."""
     if not directory.is_dir():
         raise UsageError(f"{directory}: no such directory; give the one that holds a run's files")
-    found = gather.manifests(directory)
-    if not found:
-        raise UsageError(f"{directory}: no manifest of a stage in it; give the directory that holds a run's files")
-    outputs.check(outputs.replaced(Place(output, outputs.marked(_MARK.encode()), f"-o {output}")), [store_path()])
-    html = page.html(directory, found).replace("<head>", f"<head>{_MARK}", 1)
-    return artifacts.write_whole(output, html.encode("utf-8", "replace"))
+    if not (directory / sources.GRID).is_file() and traces.manifests(directory):
+        return _written(run_page.write(directory), output)
+    if series.of_one_recipe(nights := series.nights(directory)):
+        return _written(_series(nights, directory), output)
+    if (directory / sources.GRID).is_file() or sources.runs_in(directory):
+        return write_comparison(compared([directory]), output)
+    raise UsageError(f"{directory}: no manifest of a stage in it; give the directory that holds a run's files, or runs")
+
+
+@dataclass(frozen=True)
+class Compared:
+    """A comparison and the paths that a person named for it."""
+
+    comparison: Comparison
+    paths: tuple[Path, ...]
+
+
+def compared(paths: Sequence[Path], *, in_common: bool = False) -> Compared:
+    """Raises UsageError for a path without scores, and where the students were asked different prompts."""
+    rows = sources.rows(sources.find(paths))
+    return Compared(comparison.compare(rows, in_common=in_common), tuple(paths))
+
+
+def write_comparison(found: Compared, output: Path) -> FileInfo:
+    title = found.paths[0].resolve().name if len(found.paths) == 1 else "Comparison"
+    return _written(compare_page.write(found.comparison, title), output)
+
+
+def write_csv(found: Compared, output: Path) -> FileInfo:
+    mark = table.COLUMNS[0].encode() + b","
+    outputs.check(
+        outputs.replaced(Place(output, outputs.marked(mark, within=len(mark)), f"--csv {output}")), [store_path()]
+    )
+    return artifacts.write_whole(output, table.as_csv(found.comparison).encode())
+
+
+def _series(nights: Sequence[series.Night], folder: Path) -> str:
+    """With the last two runs that have scores tested against each other, on the prompts of both."""
+    last = [one.directory for one in nights if one.student][-2:]
+    try:
+        found = compared(last, in_common=True).comparison if len(last) == 2 else None
+    except UsageError as error:
+        return compare_page.write_series(nights, folder, None, f"The last two runs are not tested: {error}")
+    return compare_page.write_series(nights, folder, found)
+
+
+def _written(page: str, output: Path) -> FileInfo:
+    outputs.check(outputs.replaced(Place(output, outputs.marked(html.MARK.encode()), f"-o {output}")), [store_path()])
+    return artifacts.write_whole(output, page.encode("utf-8", "replace"))

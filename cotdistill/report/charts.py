@@ -1,78 +1,168 @@
-"""Charts as inline SVG, in the page's own colours. Every text is escaped.
+"""Charts in the page's own colours, each with a scale. Every text is escaped.
 
-Places along the x axis are per cent, so that a narrow screen shortens the bars and leaves the letters as they are.
+Bars are HTML, so that a narrow screen shortens them and leaves the letters as they are; curves are SVG whose lines
+stretch and whose letters do not.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from html import escape
+from math import floor, log10
 
-ROW, BAR = 38, 12
-"""Pixels: a name with its bar below, and the bar alone."""
+Label = Callable[[float], str]
+"""A number of a scale in words."""
 
-_ACROSS = 78.0
-"""Per cent of the width for the longest bar; the number behind it needs the rest."""
-
-
-def bars(values: Mapping[str, float], shown: Mapping[str, str] | None = None) -> str:
-    """One bar a name, as long as its value."""
-    most = max(values.values(), default=0) or 1
-    words = {name: (shown or {}).get(name) or f"{value:,.0f}" for name, value in values.items()}
-    rows = (_row(place, name, value / most, words[name]) for place, (name, value) in enumerate(values.items()))
-    return _svg("".join(rows), len(values) * ROW)
+Scale = Callable[[float], float]
+"""A value's place, from 0 to 100."""
 
 
-def intervals(values: Mapping[str, tuple[float, float, float]]) -> str:
-    """A share with its interval, (share, low, high), on a scale from 0 to 100 %."""
-    return _svg("".join(_interval_rows(values)), len(values) * ROW)
+@dataclass(frozen=True)
+class Bar:
+    """`value` on the chart's scale, `shown` behind the bar; `whisker` is an interval; `mark` makes it stand out."""
+
+    name: str
+    value: float
+    shown: str
+    whisker: tuple[float, float] | None = None
+    mark: bool = False
+    note: str = ""
 
 
-def _interval_rows(values: Mapping[str, tuple[float, float, float]]) -> Iterator[str]:
-    for place, (name, (share, low, high)) in enumerate(values.items()):
-        y, left, right = place * ROW + 19, _percent(low), _percent(high)
-        yield f'<rect class="rail" x="0" y="{y}" width="{_percent(1)}" height="{BAR}"/>'
-        yield _row(place, name, share, f"{share:.1%}", value_at=1)
-        middle = y + BAR // 2
-        yield f'<line class="whisker" x1="{left}" x2="{right}" y1="{middle}" y2="{middle}"/>'
-        for x in (left, right):
-            yield f'<line class="whisker" x1="{x}" x2="{x}" y1="{y}" y2="{y + BAR}"/>'
+def shares(bars: Sequence[Bar]) -> str:
+    """Bars from 0 to 100 %."""
+    return _bars(bars, 1.0, [0, 0.25, 0.5, 0.75, 1.0], lambda tick: f"{tick:.0%}")
 
 
-def _row(place: int, name: str, share: float, words: str, value_at: float | None = None) -> str:
-    y = place * ROW
+def counts(bars: Sequence[Bar]) -> str:
+    """Bars from 0 to the most of them."""
+    most = max((bar.value for bar in bars), default=0) or 1
+    marks = ticks(0, most)
+    return _bars(bars, max(most, marks[-1]), marks, short)
+
+
+def _bars(bars: Sequence[Bar], most: float, marks: Sequence[float], label: Label) -> str:
+    if not bars:
+        return ""
+    scale = "".join(f'<i style="left:{100 * tick / most:.2f}%"><b>{escape(label(tick))}</b></i>' for tick in marks)
+    rows = "".join(_bar(bar, most) for bar in bars)
+    axis = (
+        f'<div class="row scale" aria-hidden="true"><span class="name"></span><span class="track">{scale}</span></div>'
+    )
+    return f'<div class="bars" style="--ticks:{len(marks) - 1}">{rows}{axis}</div>'
+
+
+def _bar(bar: Bar, most: float) -> str:
+    whisker = ""
+    if bar.whisker:
+        low, high = (100 * bound / most for bound in bar.whisker)
+        whisker = f'<i class="whisker" style="left:{low:.2f}%;width:{high - low:.2f}%"></i>'
+    note = f" <small>{escape(bar.note)}</small>" if bar.note else ""
     return (
-        f'<text x="0" y="{y + 14}">{escape(name)}</text>'
-        f'<rect class="bar" x="0" y="{y + 19}" width="{_percent(share)}" height="{BAR}"/>'
-        f'<text x="{_percent(share if value_at is None else value_at)}" dx="6" y="{y + 30}">{escape(words)}</text>'
+        f'<div class="row{" mark" if bar.mark else ""}"><span class="name">{escape(bar.name)}{note}</span>'
+        f'<span class="track"><i class="fill" style="width:{100 * bar.value / most:.2f}%"></i>{whisker}</span>'
+        f'<span class="value">{escape(bar.shown)}</span></div>'
     )
 
 
-def curves(lines_by_name: Mapping[str, Sequence[tuple[float, float]]], height: int = 220) -> str:
-    """Several lines over one axis, each in a colour of its own and named above the chart."""
-    points = [point for line in lines_by_name.values() for point in line]
+@dataclass(frozen=True)
+class Line:
+    """Points (x, y); `band` has the interval of each point, `dots` draws each point too."""
+
+    name: str
+    points: Sequence[tuple[float, float]]
+    band: Sequence[tuple[float, float]] = ()
+    dots: bool = False
+
+
+def curves(
+    lines: Sequence[Line],
+    *,
+    x: str,
+    y: str,
+    y_most: float | None = None,
+    y_label: Label | None = None,
+    x_names: Sequence[str] = (),
+    height: int = 240,
+) -> str:
+    """Lines over one pair of axes; `x` and `y` name them. `x_names` stand in the place of the numbers 0, 1, 2 …"""
+    points = [point for line in lines for point in line.points]
     if not points:
         return ""
-    right, top = max(x for x, _ in points) or 1, max(y for _, y in points) or 1
-    head = 18 * len(lines_by_name) + 8
-    names, drawn = [], []
-    for number, (name, line) in enumerate(lines_by_name.items()):
-        step = max(1, len(line) // 400)
-        place = " ".join(f"{100 * x / right:.2f},{100 * (1 - y / top):.2f}" for x, y in line[::step])
-        names.append(f'<text class="t{number % 6}" x="48" y="{14 + 18 * number}">{escape(name)}</text>')
-        drawn.append(f'<polyline class="c{number % 6}" points="{place}"/>')
-    return _svg(
-        f"{''.join(names)}"
-        f'<text x="40" y="{head + 10}" text-anchor="end">{top:.2f}</text>'
-        f'<text x="40" y="{head + height}" text-anchor="end">0</text>'
-        f'<text x="100%" y="{head + height + 18}" text-anchor="end">step {right:,.0f}</text>'
-        f'<svg class="plot" x="48" y="{head}" height="{height}" viewBox="0 0 100 100" preserveAspectRatio="none">'
-        f'<path class="axis" d="M0 0V100H100"/>{"".join(drawn)}</svg>',
-        head + height + 24,
+    left, right = min(at for at, _ in points), max(at for at, _ in points)
+    left = 0.0 if not x_names and left < 0.2 * right else left
+    marks = ticks(0, y_most or max(value for _, value in points) or 1)
+    top = y_most or marks[-1]
+
+    def across(at: float) -> float:
+        return 100 * (at - left) / (right - left) if right > left else 50.0
+
+    def up(value: float) -> float:
+        return 100 * (1 - value / top)
+
+    grid = "".join(f'<path class="grid" d="M0 {up(mark):.2f}H100"/>' for mark in marks)
+    drawn = "".join(_line(number, line, across, up) for number, line in enumerate(lines))
+    label = y_label or short
+    heights = [(14 + height * up(mark) / 100, label(mark)) for mark in marks]
+    y_texts = "".join(f'<text x="-8" y="{at:.0f}" text-anchor="end">{escape(words)}</text>' for at, words in heights)
+    x_texts = "".join(
+        f'<text x="{across(at):.2f}%" y="{height + 28}" text-anchor="{anchor}">{escape(words)}</text>'
+        for at, words, anchor in _x_marks(left, right, x_names)
+    )
+    legend = "".join(
+        f'<li class="t{number % 6}">{escape(line.name)}</li>' for number, line in enumerate(lines) if line.name
+    )
+    return (
+        f'<figure><figcaption>{escape(y)}</figcaption><ul class="legend">{legend}</ul>'
+        f'<svg class="curve" height="{height + 36}" role="img" aria-label="{escape(y)} by {escape(x)}">{y_texts}'
+        f'<svg class="plot" y="10" height="{height}" viewBox="0 0 100 100" preserveAspectRatio="none">'
+        f"{grid}{drawn}</svg>{x_texts}</svg>"
+        f'<figcaption class="x">{escape(x)}</figcaption></figure>'
     )
 
 
-def _percent(share: float) -> str:
-    return f"{max(_ACROSS * share, 0.2):.2f}%"
+def _line(number: int, line: Line, across: Scale, up: Scale) -> str:
+    step = max(1, len(line.points) // 400)
+    shown = [*line.points[::step], *(line.points[-1:] if (len(line.points) - 1) % step else [])]
+    places = [(across(at), up(value)) for at, value in shown]
+    colour = f"c{number % 6}"
+    band = ""
+    if line.band:
+        xs = [across(at) for at, _ in line.points]
+        over = [f"{at:.2f},{up(high):.2f}" for at, (_, high) in zip(xs, line.band, strict=True)]
+        under = [f"{at:.2f},{up(low):.2f}" for at, (low, _) in zip(xs, line.band, strict=True)]
+        band = f'<polygon class="band {colour}" points="{" ".join([*over, *reversed(under)])}"/>'
+    dots = "".join(f'<path class="dot {colour}" d="M{at:.2f} {value:.2f}h0"/>' for at, value in places if line.dots)
+    path = " ".join(f"{at:.2f},{value:.2f}" for at, value in places)
+    return f'{band}<polyline class="{colour}" points="{path}"/>{dots}'
 
 
-def _svg(content: str, height: int) -> str:
-    return f'<svg height="{max(height, 1)}" role="img">{content}</svg>'
+def _x_marks(left: float, right: float, names: Sequence[str]) -> Iterator[tuple[float, str, str]]:
+    if names:
+        last, step = len(names) - 1, max(1, -(-len(names) // 4))
+        places = [place for place in range(0, last, step) if place == 0 or place + step / 2 < last]
+        marks = [(float(place), names[place]) for place in dict.fromkeys([*places, last])]
+    else:
+        marks = [(mark, short(mark)) for mark in ticks(left, right) if left <= mark <= right]
+    for at, words in marks:
+        yield at, words, "start" if at == marks[0][0] else "end" if at >= right else "middle"
+
+
+def ticks(low: float, high: float, wanted: int = 4) -> list[float]:
+    """Round numbers from `low` (or below) to `high` (or above)."""
+    span = (high - low) or 1
+    rough = span / wanted
+    power = 10 ** floor(log10(rough))
+    step = next(size * power for size in (1, 2, 2.5, 5, 10) if size * power >= rough * 0.999)
+    first = floor(low / step)
+    found = [first * step]
+    while found[-1] < high - 1e-9 * span:
+        found.append((first + len(found)) * step)
+    return [round(mark, 12) for mark in found]
+
+
+def short(value: float) -> str:
+    """1,200 as 1,200, 34,500 as 34.5k, 0.25 as 0.25."""
+    for unit, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if abs(value) >= max(unit, 10_000):
+            return f"{value / unit:g}{letter}"
+    return f"{value:,.0f}" if value == round(value) else f"{value:g}"

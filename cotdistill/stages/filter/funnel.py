@@ -99,6 +99,7 @@ class Funnel:
         }
         if self.accuracy.trials:
             results["accuracy"], results["accuracy_interval"] = _share(self.accuracy)
+            results["right"] = self.accuracy.successes
             results["accuracy_by_tag"] = {
                 tag: {"accuracy": _share(one)[0], "interval": _share(one)[1], "responses": one.trials}
                 for tag, one in sorted(self.by_tag.items())

@@ -1,4 +1,4 @@
-"""What the page shows, out of a run's files: streamed, and sampled where there is too much of it."""
+"""What the page shows of a run of filter: streamed, and sampled where there is too much of it."""
 
 import hashlib
 import heapq
@@ -13,15 +13,18 @@ import msgspec
 from cotdistill.artifacts import lineage, sibling
 from cotdistill.artifacts.json_lines import read_records
 from cotdistill.artifacts.lineage import Found
-from cotdistill.records import Dropped, Judged
+from cotdistill.records import UNDECIDED, Dropped, Judged, Prompt, is_right, question_of
+from cotdistill.report.words import STATUS, reason
+
+KEPT = "kept"
 
 PROMPTS_SHOWN = 400
 PER_REASON = 8
 """Prompts that are shown for each reason of a drop, whatever the lot says."""
 
 LONGEST_TEXT = 6_000
-TRACE_BYTES = 3_000_000
-"""Of the traces in the page, which stays below 5 MB."""
+TRACE_BYTES = 2_500_000
+"""Of the traces in the page, which stays below 5 MB with the answers."""
 
 ROWS_SHOWN = 50
 
@@ -70,7 +73,7 @@ class Traces:
     shown: list[dict[str, Any]]
 
 
-def traces(kept: Path) -> Traces:
+def traces(kept: Path, most_bytes: int = TRACE_BYTES) -> Traces:
     """Goes through both files of a filter run twice: which prompts, then their samples. Memory does not grow with them,
     but for one number a prompt."""
     lots: dict[int, str] = {}
@@ -87,61 +90,65 @@ def traces(kept: Path) -> Traces:
             of.append(name)
     wanted = [lots[lot] for lot in heapq.nsmallest(PROMPTS_SHOWN, lots)]
     wanted = list(dict.fromkeys([*(name for of in by_reason.values() for name in of), *wanted]))
-    return Traces(len(names), _within_budget(kept, wanted))
+    return Traces(len(names), _within_budget(kept, wanted, most_bytes))
 
 
-def _within_budget(kept: Path, wanted: list[str]) -> list[dict[str, Any]]:
+def _within_budget(kept: Path, wanted: list[str], most_bytes: int) -> list[dict[str, Any]]:
     order = {name: place for place, name in enumerate(wanted)}
     found: dict[str, dict[str, Any]] = {}
     for judged, decision in _decided(kept):
         prompt = judged.response.prompt
         if prompt.id not in order:
             continue
-        entry = found.setdefault(
-            prompt.id,
-            {
-                "id": prompt.id,
-                "question": _short(prompt.messages[-1].content),
-                "reference": prompt.reference,
-                "samples": [],
-            },
-        )
-        entry["samples"].append(_sample(judged, decision))
+        entry = found.setdefault(prompt.id, asked(prompt) | {"samples": []})
+        sample = answer(judged)
+        entry["samples"].append({"name": f"sample {judged.response.sample}", "decision": decision} | sample)
     shown, size = [], 0
     for name in sorted(found, key=order.__getitem__):
         entry = found[name]
-        entry["samples"].sort(key=lambda sample: sample["sample"])
+        entry["samples"].sort(key=lambda sample: int(sample["name"].removeprefix("sample ")))
         size += len(msgspec.json.encode(entry))
-        if size > TRACE_BYTES:
+        if size > most_bytes:
             break
         shown.append(entry)
     return shown
 
 
-def _sample(judged: Judged, decision: str) -> dict[str, Any]:
+def asked(prompt: Prompt) -> dict[str, Any]:
+    """The whole conversation, and the right answer."""
+    turns = [{"role": turn.role, "content": shortened(turn.content)} for turn in prompt.messages]
+    return {"id": prompt.id, "turns": turns, "question": question_of(prompt)[:200], "reference": prompt.reference}
+
+
+def answer(judged: Judged) -> dict[str, Any]:
+    """One answer as the page shows it; `mark` is its colour."""
     response, verdict = judged.response, judged.verdict
+    right = is_right(response, verdict)
+    cut = "" if response.stop_reason == "stop" else f", {_ENDED.get(response.stop_reason, response.stop_reason)}"
+    status = STATUS[verdict.status] if right or verdict.status != "correct" else "wrong"
     return {
-        "sample": response.sample,
-        "status": verdict.status,
-        "decision": decision,
-        "answer": None if verdict.answer is None else _short(verdict.answer),
-        "reasoning": None if response.reasoning is None else _short(response.reasoning),
-        "text": _short(response.text),
-        "stop": response.stop_reason,
+        "mark": "right" if right else "open" if verdict.status in UNDECIDED else "wrong",
+        "status": status + cut,
+        "answer": None if verdict.answer is None else shortened(verdict.answer),
+        "reasoning": None if response.reasoning is None else shortened(response.reasoning),
+        "text": shortened(response.text),
     }
+
+
+_ENDED = {"length": "cut off at the token cap", "refusal": "refused", "content_filter": "stopped by a content filter"}
 
 
 def _decided(kept: Path) -> Iterator[tuple[Judged, str]]:
     for judged in read_records(kept, Judged):
-        yield judged, "kept"
+        yield judged, KEPT
     path = sibling(kept, "dropped.jsonl")
     for dropped in read_records(path, Dropped) if path.is_file() else ():
-        yield dropped.judged, f"{dropped.filter}: {dropped.reason.partition(' | ')[0]}"
+        yield dropped.judged, reason(dropped.filter, dropped.reason)
 
 
 def _lot(name: str) -> int:
     return int.from_bytes(hashlib.sha256(name.encode("utf-8", "replace")).digest()[:8])
 
 
-def _short(text: str) -> str:
+def shortened(text: str) -> str:
     return text if len(text) <= LONGEST_TEXT else f"{text[:LONGEST_TEXT]} […]"

@@ -1,0 +1,163 @@
+"""Students side by side: one row each, those that differ only in their seed as one, and paired tests between rows."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from functools import cached_property
+from statistics import mean, stdev
+from typing import Any
+
+from cotdistill.errors import UsageError
+from cotdistill.report.scored import Scored
+from cotdistill.stages.evaluate.scores import p_in_words
+from cotdistill.statistics import sign_flip, wilson
+
+
+@dataclass(frozen=True)
+class Row:
+    """One student, or several that differ only in their seed. `settings` are what tells it from the other rows."""
+
+    name: str
+    students: tuple[Scored, ...]
+    settings: Mapping[str, str]
+    prompts: tuple[str, ...]
+    """Ids of those that every student of the comparison was asked."""
+
+    @cached_property
+    def shares(self) -> list[float]:
+        """The share of prompts that each seed has right."""
+        judged = [[one.right[name] for name in self.prompts if name in one.right] for one in self.students]
+        return [sum(right) / len(right) if right else 0.0 for right in judged]
+
+    @property
+    def accuracy(self) -> float:
+        return mean(self.shares)
+
+    @property
+    def spread(self) -> float | None:
+        """The standard deviation over seeds; None for one seed."""
+        return stdev(self.shares) if len(self.shares) > 1 else None
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """For one seed Wilson's of 95 %; for several the lowest and the highest of them."""
+        if len(self.shares) > 1:
+            return min(self.shares), max(self.shares)
+        return wilson(self.shares[0] * len(self.prompts), len(self.prompts))
+
+    def count(self, stage: str, name: str) -> int | None:
+        """Of the first student's run of a stage, such as what filter kept."""
+        made = self.students[0].made_by(stage)
+        return made.manifest.counts.get(name) if made else None
+
+    @property
+    def cost_usd(self) -> Decimal | None:
+        """What all of the teacher's answers are worth; None where a price is unknown."""
+        made = self.students[0].made_by("generate")
+        return Decimal(made.manifest.cost_usd) if made and made.manifest.cost_usd is not None else None
+
+
+@dataclass(frozen=True)
+class Test:
+    """`row` against `other`, on the `n` prompts of both: on `better` of them `row` has more right, on `worse` fewer
+    (with several seeds, as many of each seed as there are pairs)."""
+
+    n: int
+    better: int
+    worse: int
+    difference: float
+    p_value: float
+
+    def in_words(self) -> str:
+        return f"{self.difference * 100:+.1f} points, {p_in_words(self.p_value)}"
+
+
+def test(row: Row, other: Row) -> Test:
+    """The exact paired test on the same prompts: McNemar's for two students, and its generalisation by the signs of the
+    differences where a row has several seeds."""
+    differences = []
+    for name in row.prompts:
+        ours = [one.right[name] for one in row.students if name in one.right]
+        theirs = [one.right[name] for one in other.students if name in one.right]
+        if ours and theirs:
+            differences.append(sum(ours) * len(theirs) - sum(theirs) * len(ours))
+    pairs = len(row.students) * len(other.students)
+    return Test(
+        n=len(differences),
+        better=sum(one > 0 for one in differences),
+        worse=sum(one < 0 for one in differences),
+        difference=sum(differences) / pairs / len(differences) if differences else 0.0,
+        p_value=sign_flip(differences),
+    )
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """`best` is the row that the others are tested against: the most accurate of those that were trained here."""
+
+    rows: tuple[Row, ...]
+    prompts: tuple[str, ...]
+
+    @property
+    def best(self) -> Row:
+        students = [row for row in self.rows if any(one.origin or not one.baseline for one in row.students)]
+        return max(students, key=lambda row: row.accuracy)
+
+    def tests(self) -> dict[str, Test]:
+        """Of every other row, whether the best one is better."""
+        return {row.name: test(self.best, row) for row in self.rows if row is not self.best}
+
+
+def compare(
+    scored: Sequence[tuple[str, Mapping[str, str], Scored]], *, in_common: bool = False, seeds_apart: bool = False
+) -> Comparison:
+    """Rows out of students, each with a name and settings. `in_common` compares on the prompts that all were asked.
+
+    Raises UsageError where they were asked different prompts, and where a prompt reads otherwise for two of them."""
+    prompts = _prompts([(name, one) for name, _, one in scored], in_common)
+    groups: dict[tuple[Any, ...], list[tuple[str, Mapping[str, str], Scored]]] = defaultdict(list)
+    for place, (called, settings, one) in enumerate(scored):
+        without = {key: value for key, value in settings.items() if not is_seed(key)}
+        alone = seeds_apart or len(without) == len(settings)
+        key = (place,) if alone else (tuple(without.items()), one.student if one.baseline else "")
+        groups[key].append((called, settings if alone else without, one))
+    rows: list[Row] = []
+    for members in groups.values():
+        name, settings, _ = members[0]
+        if len(members) > 1 and not settings:
+            name = f"{len(members)} seeds"
+        elif len(members) > 1:
+            name = ", ".join(f"{key.rpartition('.')[2]}={value}" for key, value in settings.items())
+        taken = sum(row.name == name or row.name.startswith(f"{name} (") for row in rows)
+        name = f"{name} ({taken + 1})" if any(row.name == name for row in rows) else name
+        rows.append(Row(name, tuple(one for *_, one in members), settings, prompts))
+    return Comparison(tuple(rows), prompts)
+
+
+def is_seed(setting: str) -> bool:
+    return setting.rpartition(".")[2] == "seed"
+
+
+def _prompts(scored: Sequence[tuple[str, Scored]], in_common: bool) -> tuple[str, ...]:
+    first_name, first = scored[0]
+    shared = [name for name in first.asked if all(name in one.asked for _, one in scored)]
+    for _, one in scored[1:]:
+        other = next((id for id in shared if one.asked[id] != first.asked[id]), None)
+        if other is not None:
+            raise UsageError(
+                f"prompt {other!r} reads otherwise in {one.scores} than in {first.scores}: expected the same question "
+                f"and reference under one id. Score both on the same file of prompts"
+            )
+        if len(one.asked) == len(first.asked) == len(shared) or in_common:
+            continue
+        lone = next((id for id in (*first.asked, *one.asked) if (id in first.asked) != (id in one.asked)), "")
+        where = one if lone in one.asked else first
+        raise UsageError(
+            f"{first.scores} scores {len(first.asked)} prompts and {one.scores} {len(one.asked)}; {len(shared)} are in "
+            f"all, and {lone!r} is only in {where.scores}. Score all on the same file of prompts, or compare on those "
+            f"in all of them with --in-common"
+        )
+    if not shared:
+        raise UsageError(f"{first_name} and {scored[-1][0]} have no prompt in common; score all on the same prompts")
+    return tuple(shared)

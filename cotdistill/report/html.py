@@ -1,0 +1,112 @@
+"""The shell of every page: static HTML, one style, and one script that lets a reader look through texts.
+
+What a model wrote is in a JSON block, out of which the script makes text nodes only. The content security policy allows
+this one script, by its hash, and no request at all.
+"""
+
+import base64
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from html import escape as escape
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+_HERE = Path(__file__).parent
+
+MARK = '<meta name="generator" content="cotdistill report">'
+"""By which a page of ours is known: only such a file is replaced."""
+
+FOLDED_FROM = 12
+"""Rows; a longer table opens on a click."""
+
+
+@dataclass(frozen=True)
+class Section:
+    """Left out where it has no body."""
+
+    title: str
+    body: str
+    intro: str = ""
+
+    @property
+    def anchor(self) -> str:
+        return "".join(letter if letter.isalnum() else "-" for letter in self.title.lower())
+
+
+def page(title: str, lead: str, head: str, sections: Iterable[Section], data: dict[str, Any]) -> str:
+    """`head` is what a reader must see first; `data` is what the script lets them look through."""
+    script = (_HERE / "page.js").read_text(encoding="utf-8")
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    policy = f"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{digest}'; base-uri 'none'"
+    shown = [section for section in sections if section.body]
+    links = "".join(f'<a href="#{escape(one.anchor)}">{escape(one.title)}</a>' for one in shown)
+    bodies = "".join(
+        f'<section id="{escape(one.anchor)}"><h2>{escape(one.title)}</h2>{paragraph(one.intro)}{one.body}</section>'
+        for one in shown
+    )
+    return (
+        f'<!doctype html><html lang="en"><head>{MARK}<meta charset="utf-8"><title>{escape(title)} · cotdistill</title>'
+        f'<meta http-equiv="Content-Security-Policy" content="{escape(policy)}">'
+        f'<meta name="viewport" content="width=device-width,initial-scale=1">'
+        f"<style>{(_HERE / 'page.css').read_text(encoding='utf-8')}</style></head><body><main>"
+        f"<header><h1>{escape(title)}</h1>{paragraph(lead)}</header>{head}<nav>{links}</nav>{bodies}</main>"
+        f'<script type="application/json" id="data">{safe_json(data)}</script><script>{script}</script>'
+        f"</body></html>\n"
+    )
+
+
+def paragraph(text: str) -> str:
+    return f"<p>{escape(text)}</p>" if text else ""
+
+
+def table(names: Sequence[str], rows: Sequence[Sequence[object]], *, numbers: Iterable[int] = ()) -> str:
+    """`numbers` are the places of columns that are set to the right. A long table is folded."""
+    right = set(numbers)
+
+    def cells(tag: str, row: Sequence[object]) -> str:
+        return "".join(
+            f"<{tag}{' class=n' if place in right else ''}>{escape(str(cell))}</{tag}>"
+            for place, cell in enumerate(row)
+        )
+
+    if not rows:
+        return ""
+    head = f"<thead><tr>{cells('th', names)}</tr></thead>" if any(names) else ""
+    body = "".join(f"<tr>{cells('td', row)}</tr>" for row in rows)
+    whole = f'<div class="wide"><table>{head}<tbody>{body}</tbody></table></div>'
+    return f"<details><summary>{len(rows)} rows</summary>{whole}</details>" if len(rows) > FOLDED_FROM else whole
+
+
+def telling(tags: Iterable[str]) -> list[str]:
+    """Of `name=value`, those whose name has several values: a tag that all prompts share says nothing."""
+    tags = list(tags)
+    names = [tag.partition("=")[0] for tag in tags]
+    return [tag for tag, name in zip(tags, names, strict=True) if names.count(name) > 1]
+
+
+def under(title: str, body: str) -> str:
+    """A part of a section; nothing where it has no body."""
+    return f"<h3>{escape(title)}</h3>{body}" if body else ""
+
+
+def tiles(figures: Sequence[tuple[str, str]]) -> str:
+    """Large figures, each with its name below."""
+    each = "".join(f"<div><b>{escape(value)}</b><span>{escape(name)}</span></div>" for name, value in figures)
+    return f'<div class="tiles">{each}</div>' if figures else ""
+
+
+def one_line(value: object, most: int = 200) -> str:
+    text = value if isinstance(value, str) else msgspec.json.encode(value).decode()
+    text = " ".join(text.split())
+    return text if len(text) <= most else f"{text[: most - 1]}…"
+
+
+def safe_json(value: object) -> str:
+    """JSON that cannot end its script element, nor open a comment in it."""
+    text = msgspec.json.encode(value).decode()
+    for letter in "<>&\u2028\u2029":
+        text = text.replace(letter, f"\\u{ord(letter):04x}")
+    return text

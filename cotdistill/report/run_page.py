@@ -1,0 +1,254 @@
+"""The page of one run: what the student can do, its answers, what it was made of, and how."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cotdistill import mock
+from cotdistill.artifacts.lineage import Found
+from cotdistill.errors import CotDistillError
+from cotdistill.recipes import record
+from cotdistill.report import answers, charts, comparison, filter_page, html, result, scored, traces
+from cotdistill.report.charts import Line
+from cotdistill.report.comparison import Comparison
+from cotdistill.report.html import Section
+from cotdistill.report.scored import Scored
+from cotdistill.report.words import cost, share
+
+
+@dataclass(frozen=True)
+class Run:
+    """A directory and what stages left in it; `compared` are the students of its newest scores, where there are any."""
+
+    directory: Path
+    found: dict[str, list[Found]]
+    compared: Comparison | None
+    warnings: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, directory: Path) -> "Run":
+        found = traces.manifests(directory)
+        evaluated = [one for one in found.get("evaluate", []) if one.path.is_file()]
+        if not evaluated:
+            return cls(directory, found, None)
+        newest = max(evaluated, key=lambda one: one.manifest.ended_at)
+        warnings = [note.removeprefix("WARNING: ") for note in newest.manifest.notes if note.startswith("WARNING: ")]
+        warnings += [failed] if (failed := newest.manifest.guard_failed) else []
+        try:
+            students = scored.read(newest.path)
+        except CotDistillError as error:  # the answers are gone; the scores alone are still worth a page
+            return cls(directory, found, None, (*warnings, str(error)))
+        names = names_of(students)
+        rows = comparison.compare(
+            [(name, {}, one) for name, one in zip(names, students, strict=True)], seeds_apart=True
+        )
+        return cls(directory, found, rows, tuple(warnings))
+
+    def stage(self, name: str) -> list[Found]:
+        return self.found.get(name, [])
+
+    @property
+    def best(self) -> Scored | None:
+        return self.compared.best.students[0] if self.compared else None
+
+    def filters(self) -> list[Found]:
+        """With their files; first the one whose responses the best student was trained on."""
+        there = [one for one in self.stage("filter") if one.path.is_file()]
+        trained = self.best.made_by("filter") if self.best else None
+        return sorted(there, key=lambda one: trained is None or one.path.resolve() != trained.path.resolve())
+
+
+def names_of(students: Sequence[Scored]) -> list[str]:
+    """As a stranger reads them: the end of a path, and of an untrained model that it is one."""
+    bases = {str(one.origin[0].manifest.options.get("student")) for one in students if one.origin}
+    short = scored.short_names([one.student for one in students])
+    return [
+        f"{name} (untrained)" if one.student in bases else f"{name} (recorded)" if name.endswith(".jsonl") else name
+        for name, one in zip(short, students, strict=True)
+    ]
+
+
+def write(directory: Path) -> str:
+    run = Run.of(directory)
+    known = record.of(directory)
+    filters = run.filters()
+    each = traces.TRACE_BYTES // max(1, len(filters))
+    sets = [(one, traces.traces(one.path, each)) for one in filters]
+    beside = answers.side_by_side(_columns(run.compared)) if run.compared else None
+    data = {
+        "answers": beside,
+        "traces": [{"name": one.path.name, "total": of.prompts, "prompts": of.shown} for one, of in sets],
+    }
+    head = ""
+    if run.compared:
+        head = result.block(_headline(run.compared), run.compared, run.warnings)
+    elif run.warnings:
+        head = "".join(f'<p class="alert">{html.escape(words)}</p>' for words in run.warnings)
+    return html.page(title(directory, known), _lead(directory, run, known), head, _sections(run, known, data), data)
+
+
+def title(directory: Path, known: record.RunRecord | None) -> str:
+    """The recipe's name, and its directory's where it is called recipe.toml; else that of the directory itself."""
+    here = directory.resolve()
+    if known is None:
+        return here.name
+    recipe = here.parent.parent / known.recipe
+    return recipe.resolve().parent.name if recipe.stem == "recipe" else recipe.stem
+
+
+def _lead(directory: Path, run: Run, known: record.RunRecord | None) -> str:
+    newest = max((one.manifest for of in run.found.values() for one in of), key=lambda manifest: manifest.ended_at)
+    teachers = sorted({str(one.manifest.options.get("teacher")) for one in run.stage("generate")})
+    bases = sorted({str(one.manifest.options.get("student")) for one in run.stage("finetune")})
+    simulated = " (simulated)" if any(map(mock.is_simulated, teachers)) else ""
+    parts = [f"Run {directory.resolve().name}" if known else "", f"ended {newest.ended_at[:16].replace('T', ' ')} UTC"]
+    parts += [f"teacher {', '.join(teachers)}{simulated}"] * bool(teachers) + [f"student {', '.join(bases)}"] * bool(
+        bases
+    )
+    words = ", ".join(filter(None, [*parts, f"cotdistill {newest.version}"]))
+    return f"{words[0].upper()}{words[1:]}."
+
+
+def _columns(compared: Comparison) -> list[tuple[str, Scored]]:
+    """The best student first."""
+    rows = [compared.best, *(row for row in compared.rows if row is not compared.best)]
+    return [(row.name, row.students[0]) for row in rows]
+
+
+def _headline(compared: Comparison) -> str:
+    untrained = next((row.name for row in compared.rows if row.name.endswith(" (untrained)")), None)
+    return result.headline(compared, untrained)
+
+
+def _sections(run: Run, known: record.RunRecord | None, data: dict[str, Any]) -> Iterator[Section]:
+    if data["answers"]:
+        yield Section(
+            "Answers side by side",
+            '<div data-view="answers"></div>',
+            "The same held-out prompts, and what each student answered, with its reasoning.",
+        )
+    yield Section(
+        "From prompts to a student", _made_of(run) + filter_page.rejected(run.filters() or run.stage("filter"))
+    )
+    yield from filter_page.sections(run.filters() or run.stage("filter"))
+    best = run.best.made_by("finetune") if run.best else None
+    trained = sorted(run.stage("finetune"), key=lambda one: best is None or one.path.resolve() != best.path.resolve())
+    curves = [Line(one.path.name, traces.curve(one.path)) for one in trained]
+    drawn = charts.curves([line for line in curves if line.points], x="training step", y="training loss")
+    yield Section("Training loss", drawn)
+    yield Section("Money", _money(run))
+    yield Section("Scores in detail", _details(run))
+    if data["traces"]:
+        yield Section(
+            "What the teacher wrote",
+            '<div data-view="traces"></div>',
+            "Prompts with all their samples; every reason for a rejection is among them. Marked: what was kept.",
+        )
+    yield Section("This run", _stages(known) + _changes(known))
+
+
+def _made_of(run: Run) -> str:
+    """The best student's own way, from prompts to trained tokens; then what the others were trained on."""
+    one = run.best
+    asked, kept, rows, trained = (
+        (one.made_by(stage) if one else None) or next(iter(run.stage(stage)), None)
+        for stage in ("generate", "filter", "format", "finetune")
+    )
+    figures = []
+    bars = []
+    if asked:
+        figures.append(("prompts", f"{asked.manifest.counts.get('prompts', 0):,}"))
+        bars.append(filter_page.bar("answers of the teacher", asked.manifest.counts.get("responses", 0)))
+        bars.append(filter_page.bar("that finished", asked.manifest.counts.get("stop", 0)))
+    if kept:
+        bars.append(filter_page.bar("that are right", kept.manifest.results.get("right", 0)))
+        bars.append(filter_page.bar("kept", kept.manifest.counts.get("kept", 0), mark=True))
+        figures.append(("prompts with one kept", f"{kept.manifest.counts.get('prompts_kept', 0):,}"))
+    for found, name, label in (
+        (rows, "rows", "training rows"),
+        (rows, "holdout_prompts", "prompts held out"),
+        (trained, "trained_tokens", "tokens trained on"),
+    ):
+        if found and (count := found.manifest.counts.get(name)):
+            figures.append((label, f"{count:,}"))
+    return html.tiles(figures) + charts.counts([bar for bar in bars if bar.value]) + _students(run)
+
+
+def _students(run: Run) -> str:
+    """Where several were trained, what each saw."""
+    trained = [row for row in run.compared.rows if row.students[0].origin] if run.compared else []
+    if len(trained) < 2:
+        return ""
+    rows = []
+    for row in trained:
+        kept, made = row.students[0].made_by("filter"), row.students[0].made_by("format")
+        layout = str(made.manifest.options.get("format", "")) if made else ""
+        figures = [row.count("format", "rows"), row.count("finetune", "trained_tokens")]
+        shown = ["" if figure is None else f"{figure:,}" for figure in figures]
+        rows.append((row.name, kept.path.name if kept else "", layout, *shown, share(row.accuracy)))
+    names = ["student", "learnt from", "format", "rows", "tokens", "right"]
+    return html.table(names, rows, numbers=range(3, 6))
+
+
+def _money(run: Run) -> str:
+    rows = []
+    for one in run.stage("generate"):
+        manifest, of = one.manifest, f", {one.path.name}" if len(run.stage("generate")) > 1 else ""
+        rows.append((f"all answers are worth{of}", cost(one)))
+        if spent := manifest.results.get("spent_usd"):
+            rows.append((f"spent in this run{of}", f"{spent} USD"))
+        rows.append((f"answers asked for in this run{of}", f"{manifest.counts.get('bought', 0):,}"))
+        rows.append((f"answers from the store{of}", f"{manifest.counts.get('from_store', 0):,}"))
+    for one in run.stage("filter"):
+        each = one.manifest.results.get("cost_usd_per_kept")
+        if each and float(each):
+            rows.append((f"for each kept trace, {one.path.name}", f"{each} USD"))
+    return html.table([], rows)
+
+
+def _details(run: Run) -> str:
+    """What evaluate knows beyond the accuracy: sampled answers, tags, the guard."""
+    found = []
+    for one in run.stage("evaluate"):
+        entries = one.manifest.results.get("students", [])
+        names = scored.short_names([str(entry["student"]) for entry in entries])
+        rows = []
+        for name, entry in zip(names, entries, strict=True):
+            passes = ", ".join(f"pass@{k} {share(value)}" for k, value in entry.get("pass_at", {}).items())
+            majority = f"{share(entry['majority']['accuracy'])}" if "majority" in entry else ""
+            tags = [tag for tag in entry.get("weakest", []) if tag in html.telling(entry["by_tag"])]
+            weakest = ", ".join(f"{tag} {share(entry['by_tag'][tag]['accuracy'])}" for tag in tags)
+            tokens = entry.get("mean_output_tokens")
+            tokens = "" if tokens is None else f"{tokens:,.0f}"
+            rows.append((name, entry["n"], share(entry["stopped"]), tokens, passes, majority, weakest))
+        columns = ["", "prompts", "finished", "tokens an answer", "sampled", "majority", "weakest tags"]
+        wanted = [place for place in range(len(columns)) if place == 0 or any(row[place] for row in rows)]
+        name = f"<h3>{html.escape(one.path.name)}</h3>" if len(run.stage("evaluate")) > 1 else ""
+        found.append(name + html.table([columns[n] for n in wanted], [[row[n] for n in wanted] for row in rows]))
+        if says := one.manifest.results.get("guard", {}).get("says"):
+            found.append(html.paragraph(str(says)))
+    return "".join(found)
+
+
+def _stages(known: record.RunRecord | None) -> str:
+    if known is None:
+        return ""
+    rows = [(name, stage.did, stage.why, f"{stage.seconds:,.0f} s") for name, stage in known.stages.items()]
+    return html.under("Why each stage ran", html.table(["stage", "did", "why", "took"], rows, numbers=[3]))
+
+
+def _changes(known: record.RunRecord | None) -> str:
+    rows = []
+    for name, change in known.changes.items() if known else ():
+        now, before = (change["now"], change.get("before")) if isinstance(change, dict) else (change, None)
+        rows.append((name.replace("_", " "), _figure(name, now), _figure(name, before)))
+    return html.under("Against the last run", html.table(["", "now", "last run"], rows, numbers=[1, 2]))
+
+
+def _figure(name: str, value: Any) -> str:
+    if value is None:
+        return ""
+    if name.endswith("accuracy"):
+        return share(value)
+    return f"{value:,}" if isinstance(value, int) else f"{value} USD" if name == "cost_usd" else str(value)

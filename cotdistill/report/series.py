@@ -1,0 +1,80 @@
+"""The runs of one recipe over time: what each made, cost and reached."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cotdistill.artifacts.lineage import Found
+from cotdistill.recipes import record
+from cotdistill.recipes.record import RunRecord
+from cotdistill.report import sources, traces
+
+
+@dataclass(frozen=True)
+class Night:
+    """One complete run. `student` are the newest scores of its student, None where nothing was evaluated. A run that
+    repeats a stage counts all its answers. `made` is the share of the teacher's answers that was kept."""
+
+    directory: Path
+    record: RunRecord
+    student: dict[str, Any] | None
+    responses: int | None
+    kept: int | None
+    spent_usd: float | None
+
+    @property
+    def name(self) -> str:
+        """Its day, and the time where the directory's name has no other."""
+        return self.directory.name[:10]
+
+    @property
+    def made(self) -> float | None:
+        return self.kept / self.responses if self.kept is not None and self.responses else None
+
+
+def nights(folder: Path) -> list[Night]:
+    """The oldest first; empty where the folder holds no runs of a recipe."""
+    return [_night(one, known) for one in sources.runs_in(folder) if (known := record.of(one))]
+
+
+def of_one_recipe(found: Sequence[Night]) -> bool:
+    return len(found) > 1 and len({one.record.recipe for one in found}) == 1
+
+
+def _night(directory: Path, known: RunRecord) -> Night:
+    found = traces.manifests(directory)
+    scored = max(found.get("evaluate", []), key=lambda one: one.manifest.ended_at, default=None)
+    spent = [stage.spent_usd for stage in known.stages.values() if stage.did == "ran"]
+    return Night(
+        directory=directory,
+        record=known,
+        student=scored.manifest.results["students"][0] if scored else None,
+        responses=_all(found.get("generate", []), "responses"),
+        kept=_all(found.get("filter", []), "kept"),
+        spent_usd=sum(float(one) for one in spent if one is not None),
+    )
+
+
+def _all(made: Sequence[Found], count: str) -> int | None:
+    """Of all steps of one stage."""
+    return sum(one.manifest.counts.get(count, 0) for one in made) if made else None
+
+
+def table(found: Sequence[Night]) -> Iterator[tuple[str, ...]]:
+    for one in found:
+        student = one.student
+        interval = f"{student['interval'][0]:.1%} to {student['interval'][1]:.1%}" if student else ""
+        yield (
+            one.directory.name,
+            f"{student['accuracy']:.1%}" if student else "",
+            interval,
+            f"{student['n']:,}" if student else "",
+            "" if one.responses is None else f"{one.responses:,}",
+            "" if one.kept is None else f"{one.kept:,}",
+            "" if not one.spent_usd else f"{one.spent_usd:.4f}",
+            "worse than its guard allows" if one.record.guard_failed else "",
+        )
+
+
+COLUMNS = ("run", "right", "95% interval", "prompts", "answers", "kept", "spent, USD", "")

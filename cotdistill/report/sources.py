@@ -1,0 +1,135 @@
+"""What a person names to see side by side: files of scores, directories of runs, folders of them, and grids."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from cotdistill.artifacts import lineage
+from cotdistill.errors import UsageError
+from cotdistill.recipes import record
+from cotdistill.report import scored
+from cotdistill.report.scored import Scored
+
+GRID = "grid.json"
+"""Written by `run --grid`: the axes, and a directory for each combination."""
+
+_NO_SETTINGS = {"cache", "student", "baseline", "guard_against", "seed_of"}
+"""Options that name files and tell nothing to a reader; the student's base is one."""
+
+
+class _Cell(msgspec.Struct):
+    directory: str
+    settings: dict[str, Any] = msgspec.field(default_factory=dict)
+
+
+class _Grid(msgspec.Struct):
+    cells: list[_Cell]
+    axes: dict[str, list[Any]] = msgspec.field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Source:
+    """One file of scores, what it is called, and the settings of its cell in a grid."""
+
+    scores: Path
+    name: str
+    settings: Mapping[str, str] = field(default_factory=dict)
+
+
+def find(paths: Sequence[Path]) -> list[Source]:
+    """The scores behind the paths, in their order. Raises UsageError for a path that leads to none."""
+    found: list[Source] = []
+    for path in paths:
+        here = list(_behind(path))
+        if not here:
+            raise UsageError(
+                f"{path}: no scores in it; expected a file that `cotdistill evaluate` wrote, a run's directory with "
+                f"one, a folder of runs, or a grid of `cotdistill run --grid`"
+            )
+        found += here
+    unique = {one.scores.resolve(): one for one in found}
+    return list(unique.values())
+
+
+def _behind(path: Path) -> Iterator[Source]:
+    if path.is_file():
+        yield Source(path, path.name if path.parent == Path() else str(path))
+    elif (path / GRID).is_file():
+        yield from _of_grid(path)
+    elif path.is_dir():
+        own = _scores_in(path)
+        yield from own
+        if not own:
+            for inner in runs_in(path):
+                yield from _scores_in(inner)
+    else:
+        raise UsageError(f"{path}: no such file or directory")
+
+
+def runs_in(folder: Path) -> list[Path]:
+    """Directories of runs, the oldest first; links to one of them, such as `latest`, are left out."""
+    inside = [one for one in sorted(folder.iterdir()) if one.is_dir() and not one.is_symlink()]
+    known = [(record.of(one), one) for one in inside]
+    ours = [(run.number, one) for run, one in known if run is not None and run.complete]
+    if ours:
+        return [one for _, one in sorted(ours, key=lambda both: (both[0], both[1].name))]
+    return [one for _, one in known if any(True for _ in lineage.within(one))]
+
+
+def _scores_in(directory: Path) -> list[Source]:
+    made = [one for one in lineage.within(directory) if one.manifest.stage == "evaluate" and one.path.is_file()]
+    several = len(made) > 1
+    return [Source(one.path, str(one.path) if several else str(directory)) for one in made]
+
+
+def _of_grid(path: Path) -> Iterator[Source]:
+    """Cells without scores failed, which `run --grid` has said; the others are compared."""
+    file = path / GRID
+    try:
+        grid = msgspec.json.decode(file.read_bytes(), type=_Grid)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise UsageError(f"{file}: expected what `cotdistill run --grid` writes: {error}") from None
+    for cell in grid.cells:
+        place = next((one for one in (path / cell.directory, Path(cell.directory)) if one.is_dir()), None)
+        settings = {name: _shown(value) for name, value in cell.settings.items()}
+        name = ", ".join(f"{key.rpartition('.')[2]}={value}" for key, value in settings.items())
+        for one in _scores_in(place) if place else ():
+            yield Source(one.scores, name or one.name, settings)
+
+
+def rows(sources: Sequence[Source]) -> list[tuple[str, Mapping[str, str], Scored]]:
+    """Name, settings and scores of each student. A baseline that several files scored alike is there once."""
+    read = [(source, one) for source in sources for one in scored.read(source.scores)]
+    ours = [(source, one) for source, one in read if not one.baseline]
+    settings: Sequence[Mapping[str, str]] = [source.settings or {} for source, _ in ours]
+    if len(ours) > 1 and not any(settings):
+        settings = differing([_options(one) for _, one in ours])
+    names = [source.name for source, _ in ours] if len(sources) > 1 else scored.short_names([ours[0][1].student])
+    found = [(name, own, one) for name, own, (_, one) in zip(scored.short_names(names), settings, ours, strict=True)]
+    others = {(one.student, tuple(one.right.items())): one for _, one in read if one.baseline}
+    labels = scored.short_names([one.student for one in others.values()])
+    return found + [(label, {}, one) for label, one in zip(labels, others.values(), strict=True)]
+
+
+def differing(options: Sequence[Mapping[str, str]]) -> list[dict[str, str]]:
+    """Of each, the options in which it differs from another."""
+    names = dict.fromkeys(name for one in options for name in one)
+    differ = [name for name in names if len({one.get(name) for one in options}) > 1]
+    return [{name: one.get(name, "") for name in differ} for one in options]
+
+
+def _options(one: Scored) -> dict[str, str]:
+    """Of every stage that the student goes back to, as `stage.option`."""
+    return {
+        f"{made.manifest.stage}.{name}": _shown(value)
+        for made in one.origin
+        for name, value in made.manifest.options.items()
+        if name not in _NO_SETTINGS
+    } | ({"finetune.student": str(one.origin[0].manifest.options.get("student"))} if one.origin else {})
+
+
+def _shown(value: Any) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)

@@ -1,0 +1,163 @@
+"""Students and runs side by side: what the tests say, who is one row, and what cannot be compared."""
+
+import csv
+import itertools
+import json
+import random
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from cotdistill import report
+from cotdistill.errors import UsageError
+from cotdistill.recipes import record
+from cotdistill.recipes.record import RunRecord, StageRecord
+from cotdistill.report import series, sources, table
+from cotdistill.statistics import mcnemar, sign_flip
+from tests.conftest import cotdistill, make_prompt
+from tests.scored_runs import scored
+
+GOOD, FAIR, POOR = [True] * 18 + [False] * 2, [True] * 9 + [False] * 11, [False] * 20
+
+
+@pytest.mark.parametrize(("better", "worse"), [(0, 0), (5, 1), (3, 3), (10, 0), (140, 3)])
+def test_the_sign_test_of_single_prompts_is_mcnemar_s(better: int, worse: int) -> None:
+    assert sign_flip([1] * better + [-1] * worse + [0] * 7) == mcnemar(better, worse)
+
+
+def test_the_sign_test_of_several_seeds_counts_every_way_the_signs_can_fall() -> None:
+    lots = random.Random(0)
+    for _ in range(20):
+        differences = [lots.randint(-3, 3) for _ in range(9)]
+        total, flips = abs(sum(differences)), list(itertools.product((1, -1), repeat=len(differences)))
+        reached = [abs(sum(sign * one for sign, one in zip(signs, differences, strict=True))) for signs in flips]
+        assert sign_flip(differences) == pytest.approx(sum(one >= total for one in reached) / len(flips))
+
+
+def test_the_normal_end_of_the_sign_test_joins_the_exact_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    differences = [2] * 260 + [-2] * 200 + [1] * 300 + [-1] * 280
+    exact = sign_flip(differences)
+    monkeypatch.setattr("cotdistill.statistics.MOST_EXACT", 100)
+    assert sign_flip(differences) == pytest.approx(exact, rel=0.03)
+
+
+def test_a_table_of_80_columns_csv_json_and_a_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name, right in (("good", GOOD), ("fair", FAIR), ("a-name-longer-than-the-column-that-it-has", POOR)):
+        scored(Path(name) / "scores.json", {f"{name}/student": right, "tiny": POOR})
+    names = sorted(path.name for path in tmp_path.iterdir())
+    done = cotdistill("compare", *names, "--csv", "runs.csv", "--html", "runs.html")
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert max(map(len, lines)) <= 80
+    assert [line.split()[0] for line in lines[1:5]] == ["…he-column-that-it-has", "fair", "good", "tiny"]
+    fair = next(line for line in lines if line.startswith("fair"))
+    assert fair.split() == ["fair", "45.0%", "25.8", "to", "65.8", "-45.0", "0.0039", "0:9"]
+    assert sum("tiny" in line for line in lines) == 1, "a baseline that all were held against is there once"
+    rows = {row["student"]: row for row in csv.DictReader(Path("runs.csv").read_text().splitlines())}
+    assert (rows["good"]["accuracy"], rows["fair"]["worse"], rows["fair"]["p_value"]) == ("0.9", "9", "0.00390625")
+    assert "good gets 90.0% of 20 held-out prompts right" in Path("runs.html").read_text()
+    as_json = json.loads(cotdistill("compare", *names, "--json").stdout)
+    assert (as_json["best"], len(as_json["rows"])) == ("good", 4)
+    Path("mine.csv").write_text("a,b\n1,2\n")
+    refused = cotdistill("compare", *names, "--csv", "mine.csv")
+    assert (refused.returncode, Path("mine.csv").read_text()) == (2, "a,b\n1,2\n"), refused.stderr
+
+
+def test_students_that_were_asked_other_prompts_are_not_compared(tmp_path: Path) -> None:
+    one = scored(tmp_path / "a" / "scores.json", {"a": GOOD})
+    fewer = scored(tmp_path / "b" / "scores.json", {"b": GOOD[:15]})
+    with pytest.raises(
+        UsageError, match=r"a/scores.json scores 20 prompts and .*b/scores.json 15; 15 are in all, and 'h15'"
+    ):
+        report.compared([one, fewer])
+    found = report.compared([one, fewer], in_common=True).comparison
+    assert (len(found.prompts), [row.accuracy for row in found.rows]) == (15, [1.0, 1.0])
+    changed = [make_prompt(f"h{n}", f"held out {n}?", "5" if n == 3 else "4") for n in range(20)]
+    other = scored(tmp_path / "c" / "scores.json", {"c": GOOD}, changed)
+    with pytest.raises(UsageError, match=r"prompt 'h3' reads otherwise in .*c/scores.json than in .*a/scores.json"):
+        report.compared([one, other])
+
+
+def test_what_holds_no_scores_is_one_clear_line(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "notes.json").write_text("{}")
+    for path, words in (
+        (tmp_path / "empty", "no scores in it; expected a file that `cotdistill evaluate` wrote"),
+        (tmp_path / "none", "no such file or directory"),
+        (tmp_path / "notes.json", "expected scores that `cotdistill evaluate` wrote"),
+    ):
+        with pytest.raises(UsageError, match=words):
+            report.compared([path])
+    path = scored(tmp_path / "a" / "scores.json", {"a": GOOD})
+    (tmp_path / "a" / "scores.answers.jsonl").unlink()
+    done = cotdistill("compare", path)
+    assert (done.returncode, "Traceback" in done.stderr) == (1, False)
+    assert "scores.answers.jsonl: missing; it holds the answers" in done.stderr
+
+
+def grid(folder: Path) -> Path:
+    cells = []
+    for select, base in (("first", 12), ("shortest", 5)):
+        for seed in (0, 1, 2):
+            name = f"{select}-{seed}"
+            scored(folder / name / "scores.json", {f"{name}/student": [n < base + seed for n in range(20)]})
+            cells.append({"directory": name, "settings": {"filter.select": select, "finetune.seed": seed}})
+    axes = {"filter.select": ["first", "shortest"], "finetune.seed": [0, 1, 2]}
+    (folder / sources.GRID).write_bytes(msgspec.json.encode({"axes": axes, "cells": cells}))
+    return folder
+
+
+def test_cells_of_a_grid_that_differ_in_their_seed_are_one_row_with_mean_and_spread(tmp_path: Path) -> None:
+    found = report.compared([grid(tmp_path / "grid")]).comparison
+    first, shortest = found.rows
+    assert [row.name for row in found.rows] == ["select=first", "select=shortest"]
+    assert first.shares == [0.6, 0.65, 0.7]
+    assert first.accuracy == pytest.approx(0.65)
+    assert first.interval == (0.6, 0.7)
+    assert first.spread == pytest.approx(0.05)
+    test = found.tests()[shortest.name]
+    assert (test.n, test.better, test.worse) == (20, 9, 0)
+    assert test.difference == pytest.approx(0.35)
+    assert test.p_value == pytest.approx(2 / 2**9), "nine prompts differ, all to one side"
+    shown = table.text(found)
+    assert "select=first    *  65.0%  ± 5.0 (3)" in shown
+    report.write(tmp_path / "grid", tmp_path / "grid.html")
+    assert (
+        "select=first gets 65.0% of 20 held-out prompts right (mean of 3 seeds)" in (tmp_path / "grid.html").read_text()
+    )
+
+
+def nights(folder: Path, accuracies: list[int]) -> Path:
+    for number, right in enumerate(accuracies, 1):
+        here = folder / f"2026-11-{number:02}T020000Z"
+        scored(here / "scores.json", {f"{here}/student": [n < right for n in range(20)]})
+        stage = StageRecord(did="ran", why="first run", version="0", options={}, files={}, spent_usd="0.25")
+        if right < accuracies[0]:
+            stage.guard_failed = "guard: student is worse than base"
+        known = RunRecord(recipe="sums/recipe.toml", directory=here.name, number=number, started_at="", complete=True)
+        known.stages["evaluate"] = stage
+        record.save(here, known)
+    (folder / "latest").symlink_to(here.name)
+    return folder
+
+
+def test_a_folder_of_nights_becomes_one_page_over_time(tmp_path: Path) -> None:
+    folder = nights(tmp_path / "runs", [10, 12, 18, 4])
+    found = series.nights(folder)
+    assert [one.name for one in found] == ["2026-11-01", "2026-11-02", "2026-11-03", "2026-11-04"], "latest is no fifth"
+    report.write(folder, tmp_path / "runs.html")
+    page = (tmp_path / "runs.html").read_text()
+    assert "The newest student gets 20.0% of 20 held-out prompts right; the first one got 50.0%." in page
+    assert "Against the run before: -70.0 points on 20 prompts, p = 0.00012." in page
+    assert "2026-11-04T020000Z: its student is worse than its guard allows" in page
+    assert page.count('class="dot c0"') == 8, "a point a night, of accuracy and of cost"
+
+
+def test_no_name_of_a_student_acts_in_the_page(tmp_path: Path) -> None:
+    path = scored(tmp_path / "s.json", {"<img src=x onerror=alert(1)>": GOOD, "</script><b>": POOR})
+    found = report.compared([path])
+    report.write_comparison(found, tmp_path / "page.html")
+    page = (tmp_path / "page.html").read_text()
+    assert "<img" not in page and page.count("</script>") == 2
