@@ -120,6 +120,12 @@ TEACHES_ALONE = "self"
 """The teacher that is the student itself."""
 
 
+def scores_over_api(config: FinetuneConfig) -> bool:
+    """Whether a teacher on a server scores what the student writes, which may cost money."""
+    provider = (config.teacher or "local").partition(":")[0]
+    return config.on_policy is not None and provider not in ("local", TEACHES_ALONE)
+
+
 def _on_policy(config: FinetuneConfig) -> Problems:
     usual = {one.name: one.default for one in fields(FinetuneConfig)}
     if config.on_policy is None:

@@ -65,7 +65,7 @@ class FinetuneConfig:
         "Who scores: local:DIR, {scorers}, or self (the student, shown the traces of the input).",
         "PROVIDER:MODEL",
         panel="On-policy",
-        names="scorer",
+        names="teacher",
     )
     base_url: Url | None = option(None, "Server of the teacher: http://host/v1.", "URL", panel="On-policy")
     max_output_tokens: Count = option(

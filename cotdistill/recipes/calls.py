@@ -7,6 +7,7 @@ from typing import Any
 
 from cotdistill import artifacts
 from cotdistill.artifacts import ArtifactWriter, Manifest
+from cotdistill.config.conditions import scores_over_api
 from cotdistill.dispatch.budget import Budget
 from cotdistill.errors import UsageError
 from cotdistill.inputs import hub
@@ -75,7 +76,7 @@ def call(
     if step.stage == "format":
         return format.run(source, output, options, progress)
     if step.stage == "finetune":
-        return _finetune(source, output, options, progress, resumed)
+        return _finetune(source, output, options, progress, resumed, month)
     return evaluate.run(source, output, options, progress, month=month)
 
 
@@ -100,21 +101,25 @@ def _no_answers(source: Path, output: Path, options: Any) -> Manifest:
         )
 
 
-def _finetune(rows: Path, student: Path, options: Any, progress: Progress, resumed: bool) -> Manifest:
+def _finetune(
+    rows: Path, student: Path, options: Any, progress: Progress, resumed: bool, month: Budget | None
+) -> Manifest:
     """A killed training goes on from its last checkpoint, unless rows or options are others now."""
     from cotdistill.stages import finetune
 
     if resumed:
         try:
-            return finetune.run(rows, student, replace(options, resume=True), progress)
+            return finetune.run(rows, student, replace(options, resume=True), progress, month=month)
         except UsageError as error:
             progress.note(f"starting afresh: {error}")
-    return finetune.run(rows, student, options, progress)
+    return finetune.run(rows, student, options, progress, month=month)
 
 
 def in_store_of(options: Any, stage: str, asking: Mapping[str, Any]) -> Any:
-    """With the recipe's one store, for what a judge or an evaluation asks too. `asking` are generate's steps."""
+    """With the one store of the recipe, for what a judge, an evaluation or a training asks too. `asking` are the steps
+    of generate."""
     first = next(iter(asking.values()), None)
-    if stage not in ("expand", "filter", "evaluate") or options.cache or first is None or first.no_cache:
+    asks = stage in ("expand", "filter", "evaluate") or (stage == "finetune" and scores_over_api(options))
+    if not asks or options.cache or first is None or first.no_cache:
         return options
     return replace(options, cache=first.cache)

@@ -15,6 +15,7 @@ from typing import Any, Protocol
 import msgspec
 
 from cotdistill import artifacts
+from cotdistill.config.conditions import scores_over_api
 from cotdistill.dispatch.budget import Budget
 from cotdistill.dispatch.session import RECIPE
 from cotdistill.errors import BudgetError, CotDistillError
@@ -214,7 +215,8 @@ class Chain:
         """What the month's budget leaves, for this step and those after it. Raises BudgetError when nothing is left
         and the teacher is to be asked."""
         limit, asking = self.recipe.max_cost_per_month, self._asking()
-        if limit is None or not asking or step.stage in ("format", "finetune"):
+        free = step.stage == "format" or (step.stage == "finetune" and not scores_over_api(step.options))
+        if limit is None or not asking or free:
             return None
         if self.budget is None:
             left = Decimal(str(limit)) - spent_this_month(self.recipe.path, list(asking.values()))

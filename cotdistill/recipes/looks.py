@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from cotdistill import config, exports, plugins, teachers
+from cotdistill.config.conditions import TEACHES_ALONE, scores_over_api
 from cotdistill.config.expand import split_methods
 from cotdistill.errors import CotDistillError
 from cotdistill.inputs import templates
@@ -44,8 +45,8 @@ def _of_stage(chosen: Any) -> Iterator[tuple[str, Callable[[], object]]]:
         yield "engine", partial(lookups.package, "ray", "ray")
     if isinstance(chosen, config.FormatConfig):
         yield "export", partial(exports.of_rows, chosen.export, chosen.format)
-    if isinstance(chosen, config.FinetuneConfig) and chosen.method == "qlora":
-        yield "method", lookups.four_bits
+    if isinstance(chosen, config.FinetuneConfig):
+        yield from _finetune(chosen)
     if isinstance(chosen, config.EvaluateConfig):
         yield from _evaluate(chosen)
     if getattr(chosen, "engine", "local") in plugins.names("servers"):
@@ -85,6 +86,15 @@ def _expand(chosen: config.ExpandConfig) -> Iterator[tuple[str, Callable[[], obj
         yield "solver", partial(lookups.teacher, chosen.solver, chosen.solver_base_url)
 
 
+def _finetune(chosen: config.FinetuneConfig) -> Iterator[tuple[str, Callable[[], object]]]:
+    if chosen.method == "qlora":
+        yield "method", lookups.four_bits
+    if chosen.teacher and chosen.teacher != TEACHES_ALONE and not references.parse(chosen.teacher):
+        yield "teacher", partial(lookups.teacher, chosen.teacher, chosen.base_url)
+    if chosen.max_cost is not None:
+        yield from (("max_cost", look) for _, look in priced(chosen))
+
+
 def _evaluate(chosen: config.EvaluateConfig) -> Iterator[tuple[str, Callable[[], object]]]:
     if chosen.export:
         yield "export", partial(exports.build, chosen.export, "prompts", "--export")
@@ -116,6 +126,9 @@ def priced(chosen: Any) -> Iterator[tuple[str, Callable[[], object]]]:
     asks = isinstance(chosen, config.GenerateConfig | config.ExpandConfig)
     if asks and chosen.teacher and not references.parse(chosen.teacher):
         yield "teacher", partial(lookups.priced, chosen.teacher, chosen.base_url, chosen.price_in, chosen.price_out)
+    if isinstance(chosen, config.FinetuneConfig) and scores_over_api(chosen):
+        price = chosen.price_in
+        yield "teacher", partial(lookups.priced, chosen.teacher or "", chosen.base_url, price, price)
     if isinstance(chosen, config.EvaluateConfig):
         for name in filter(costs, (chosen.student, *chosen.baseline, chosen.guard_against or "")):
             given = (chosen.price_in, chosen.price_out) if name == chosen.student else (None, None)

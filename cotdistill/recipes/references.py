@@ -5,7 +5,7 @@ student of an evaluation got wrong.
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 MAKES: dict[str, dict[str, str]] = {
@@ -34,6 +34,13 @@ READS: dict[str, tuple[str, tuple[str, ...]]] = {
     "evaluate": ("prompts", PROMPTS),
 }
 """By stage, the key of a recipe that says what it reads, and what that may be."""
+
+
+def reads(stage: str, table: Mapping[str, object]) -> tuple[str, tuple[str, ...]]:
+    """The same for one step: training on a student's own answers reads prompts, and rows for the prompts in them."""
+    key, accepted = READS[stage]
+    return (key, (*accepted, *PROMPTS)) if "on_policy" in table else (key, accepted)
+
 
 BY_OPTION: dict[str, tuple[str, ...]] = {
     "student": ("student",),

@@ -170,7 +170,7 @@ def _read(
     for number, one in enumerate(written):
         maker, key = one.maker, READS[one.maker.stage][0]
         above, below = ([other.maker for other in part] for part in (written[:number], written[number:]))
-        wiring = Wiring(maker, above, below, holding_out, problems)
+        wiring = Wiring(maker, above, below, holding_out, problems, references.reads(maker.stage, one.table))
         given = one.table.get(key)
         if with_inputs:
             inputs = wiring.inputs(given, prompts)

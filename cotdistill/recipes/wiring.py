@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 
 from cotdistill.recipes import references, tables
 from cotdistill.recipes.problems import Problems
-from cotdistill.recipes.references import MAKES, READS, Maker, Reference
+from cotdistill.recipes.references import MAKES, Maker, Reference
 
 Input: TypeAlias = Path | Reference
 
@@ -24,6 +24,8 @@ class Wiring:
     below: Sequence[Maker]
     holding_out: Mapping[str, float]
     problems: Problems
+    reads: tuple[str, tuple[str, ...]]
+    """As `references.reads` has it."""
 
     def option(self, key: str, names: str, value: Any) -> Any:
         """An option's value, with `Reference.words` for each text that names what a step makes. `names` is what the
@@ -41,7 +43,7 @@ class Wiring:
     def inputs(self, given: Any, prompts: Path) -> tuple[Input, ...]:
         """What the stage reads: as given, or what the nearest step above makes. Expand reads the recipe's prompts, and
         generate too where no expand stands above."""
-        key, accepted = READS[self.maker.stage]
+        key, accepted = self.reads
         if given is None:
             return self._nearest(key, prompts)
         texts = given if isinstance(given, list) else [given]
@@ -70,7 +72,7 @@ class Wiring:
             if not held:
                 self._say(key, "missing; name a file of held-out prompts, or set format.holdout")
             return tuple(Reference(name, "held-out prompts") for name in held[-1:])
-        accepted = READS[stage][1]
+        _, accepted = self.reads
         found = references.newest(accepted, self.above)
         if found is None:
             makers = " or ".join(one for one, makes in MAKES.items() if set(accepted) & set(makes))

@@ -60,7 +60,9 @@ def run(
             inputs=[source],
         ) as current,
         bad,
-        Session.on(store if scorer else None, config.max_cost, month, progress, "finetune") as session,
+        Session.on(
+            store if scorer and not config.dry_run else None, config.max_cost, month, progress, "finetune"
+        ) as session,
     ):
         current.read(source, allow_modified=config.allow_modified)
         for option, name in (("student", config.student), ("teacher", config.teacher or "")):

@@ -7,6 +7,7 @@ from typing import Any
 
 from cotdistill import teachers
 from cotdistill.config import FinetuneConfig
+from cotdistill.config.conditions import scores_over_api
 from cotdistill.dispatch.asking import Job, Limits
 from cotdistill.dispatch.lookup import Answer
 from cotdistill.dispatch.session import Session
@@ -20,8 +21,7 @@ from cotdistill.training.on_policy.rollout import Written
 
 def scorer_of(config: FinetuneConfig) -> SdkScorer | None:
     """The teacher where it is on a server, not yet opened."""
-    provider = (config.teacher or "").partition(":")[0]
-    if provider in ("local", "self"):
+    if not scores_over_api(config):
         return None
     teacher: Any = teachers.build(config.teacher or "", config.base_url, config.concurrency)
     scorer: SdkScorer = teacher.scorer()

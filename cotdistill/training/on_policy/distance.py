@@ -10,12 +10,13 @@ from cotdistill.training.losses.divergence import Kind, divergence, divergence_t
 
 @dataclass(frozen=True)
 class Distance:
-    """Forward KL over the teacher's `TOP` likeliest tokens and a tail that holds all others: what a server can give.
+    """Forward KL over the teacher's `top` likeliest tokens and a tail that holds all others: what a server can give.
     Another kind, or a temperature, needs all scores of a local teacher."""
 
     kind: Kind = "forward"
     temperature: float = 1.0
     skew: float = 0.1
+    top: int = TOP
 
     @property
     def needs_all_scores(self) -> bool:
@@ -26,9 +27,9 @@ class Distance:
         tokens, as rows are added to round up a matrix, those that both have are compared."""
         both = min(student.shape[-1], teacher.shape[-1])
         student, teacher = student[:, :both], teacher[:, :both]
-        if self.needs_all_scores:
+        if self.needs_all_scores or self.top >= both:
             return divergence(student, teacher, self.kind, temperature=self.temperature, skew=self.skew)
-        listed = torch.log_softmax(teacher.float(), dim=-1).topk(min(TOP, both), dim=-1)
+        listed = torch.log_softmax(teacher.float(), dim=-1).topk(min(self.top, both), dim=-1)
         return divergence_top_k(student, listed.indices, listed.values)
 
     def from_listed(self, student: torch.Tensor, ids: torch.Tensor, logprobs: torch.Tensor) -> torch.Tensor:
