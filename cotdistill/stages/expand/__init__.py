@@ -205,7 +205,7 @@ def _passages(
         found.append(Source(prompt.id, passage.text, prompt, {"file": passage.file, "place": passage.place}))
     for file in documents.read:
         current.read(file, allow_modified=config.allow_modified)
-    progress.note(f"{path}: {documents.describe()}, {len(found):,} passages")
+    progress.note(f"{path}: {documents.describe()}, {len(found):,} {'passage' if len(found) == 1 else 'passages'}")
     current.notes += documents.notes()
     if not found:
         raise CotDistillError(

@@ -1,0 +1,232 @@
+"""What `cotdistill expand` yields, costs and teaches, on the embedded teacher with its habit of forgetting to borrow.
+
+python -m tests.benchmarks.expand yield   [--seeds N] [--count N]    cost beside the dry run, wrong references
+python -m tests.benchmarks.expand kill    [--kills N] [--count N]    killed at random moments and begun again
+python -m tests.benchmarks.expand student [--rounds N] [--steps N]   200 seeds and 800 new prompts, or 1,000 seeds
+"""
+
+import argparse
+import asyncio
+import os
+import random
+import signal
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from cotdistill import plugins
+from cotdistill.artifacts import Manifest
+from cotdistill.artifacts.json_lines import read_records
+from cotdistill.config import (
+    EvaluateConfig,
+    ExpandConfig,
+    FilterConfig,
+    FinetuneConfig,
+    FormatConfig,
+    GenerateConfig,
+)
+from cotdistill.mock import problems
+from cotdistill.progress import Silent
+from cotdistill.records import Prompt, question_of
+from cotdistill.stages import evaluate, expand, filter, finetune, format, generate
+from cotdistill.stages.expand.sieve import _unanswered as unanswered
+from cotdistill.stages.filter.screen import ask
+from tests.conftest import ROOT
+from tests.faulty_teacher import rehearsing
+
+TEACHER, EXAM = "mock:digit-chains", 300
+PRICES: dict[str, Any] = {"price_in": 1.0, "price_out": 3.0}
+
+
+def write(path: Path, prompts: Iterable[Prompt]) -> Path:
+    path.write_bytes(b"".join(msgspec.json.encode(one) + b"\n" for one in prompts))
+    return path
+
+
+def chains(count: int, seed: int, exclude: frozenset[str] = frozenset(), name: str = "p") -> list[Prompt]:
+    chosen = problems.generate(count, seed=seed, exclude=exclude)
+    return [one.as_prompt(f"{name}{number}") for number, one in enumerate(chosen)]
+
+
+def read(path: Path) -> list[Prompt]:
+    return list(read_records(path, Prompt))
+
+
+def wrong(prompts: Sequence[Prompt]) -> int:
+    """References that are not the answer."""
+    found = [(problems.parse(question_of(one)), one.reference) for one in prompts]
+    return sum(chain is None or chain.answer != reference for chain, reference in found)
+
+
+def copies(seeds: Sequence[Prompt], new: Sequence[Prompt]) -> dict[str, int]:
+    """New prompts that the filters find among seeds and new prompts, asked afresh."""
+    found = {}
+    for name in ("exact_duplicate", "near_duplicate"):
+        one = plugins.build("filters", name)
+        for prompt in seeds:
+            ask(name, one, unanswered(prompt))
+        found[name] = sum(ask(name, one, unanswered(prompt)) is not None for prompt in new)
+    return found
+
+
+def yields(folder: Path, seed_count: int, count: int) -> None:
+    exam = write(folder / "exam.jsonl", chains(EXAM, seed=1_000_003, name="exam"))
+    seeds = write(folder / "seeds.jsonl", chains(seed_count, seed=1))
+    config = ExpandConfig(
+        teacher=TEACHER,
+        count=count // 10,
+        method=("vary,evolve,persona,topic",),
+        against=(str(exam),),
+        cache=str(folder / "store.sqlite"),
+        **PRICES,
+    )
+
+    def run(**more: Any) -> Manifest:
+        return expand.run(seeds, folder / "new.jsonl", replace(config, **more), Silent())
+
+    first = run()
+    planned = run(count=count, dry_run=True)
+    whole = run(count=count)
+    paid, bought = float(first.results["spent_usd"]), float(whole.results["spent_usd"])
+    new = read(folder / "new.jsonl")
+    against = plugins.build("filters", f"contamination:against={exam}")
+    overlaps = sum(ask("contamination", against, unanswered(one)) is not None for one in new)
+    print(f"{seed_count} seeds, {len(new)} kept of {whole.counts['written']} written")
+    for name, one in whole.results["methods"].items():
+        each = one["cost_usd_per_kept"]
+        print(f"  {name:<8} {one['kept']:>5} of {one['asked']:>5}  {one['yield']:6.1%}  {each} USD each")
+    print(f"dropped: {whole.results['dropped']}")
+    print(
+        f"seeds covered {whole.results['seeds_covered_share']:.1%}, distinct-2 {whole.results['distinct_2_share']:.1%}"
+    )
+    print(f"copies by our own filters {copies(read(seeds), new)}, evaluation overlaps {overlaps}")
+    guess = float(planned.results["cost_usd"])
+    print(
+        f"a first {count // 10} cost {paid:.4f} USD; then the dry run said {guess:.4f} for the rest, paid {bought:.4f}"
+    )
+    print(f"  {(paid + guess) / (paid + bought) - 1:+.1%} in all, {guess / bought - 1:+.1%} of the rest")
+    print(f"on the seeds: {whole.results['majority_on_seeds']}")
+    by_votes = Counter((one.tags or {})["votes"] for one in new)
+    print(f"votes {dict(by_votes)}; wrong references {wrong(new)} of {len(new)}, {wrong(new) / len(new):.1%}")
+
+
+async def kills(folder: Path, count: int, times: int, seed: int) -> None:
+    seeds = write(folder / "seeds.jsonl", chains(50, seed=1))
+    moments = random.Random(seed)
+    async with rehearsing(folder, latency_s=0.02, latency_tail=1.0) as here:
+
+        async def start(name: str, store: str) -> asyncio.subprocess.Process:
+            words = ["expand", str(seeds), "-o", str(folder / f"{name}.jsonl"), "--count", str(count), "--cache", store]
+            return await asyncio.create_subprocess_exec(
+                *(sys.executable, "-m", "cotdistill", *words, "--method", "vary,evolve", "--concurrency", "16"),
+                *(*here.words(), "--quiet"),
+                env={**os.environ, "PYTHONPATH": str(ROOT)},
+            )
+
+        store = os.environ["COTDISTILL_CACHE"]
+        flying = 0
+        for number in range(1, times + 1):
+            process, aim = await start("killed", store), here.answers + moments.randint(1, 7 * count // times)
+            while here.answers < aim and process.returncode is None:
+                await asyncio.sleep(0.002)
+            if process.returncode is not None:
+                break
+            process.send_signal(signal.SIGKILL)
+            await process.wait()
+            await asyncio.sleep(0.5)  # requests that were sent, and not read yet
+            lost = len({headers["idempotency-key"] for headers in here.headers} - here.stored())
+            flying += lost
+            print(
+                f"kill {number}: {here.answers} answers billed, {len(here.stored())} in the store, {lost} in flight",
+                flush=True,
+            )
+        last = await start("killed", store)
+        code = await last.wait()
+        bought = Counter(bill["idempotency_key"] for bill in here.bills())
+        print(f"exit {code}; bought again {bought.total() - len(bought)}, in flight at the kills {flying}")
+        print(f"ledger equals store: {set(bought) == here.stored()}")
+        await (await start("undisturbed", str(folder / "other.sqlite"))).wait()
+        same = (folder / "killed.jsonl").read_bytes() == (folder / "undisturbed.jsonl").read_bytes()
+        print(f"prompts identical to an undisturbed run's: {same}")
+
+
+ARMS: dict[str, dict[str, Any] | None] = {
+    "1,000 written": None,
+    "200 + 800, as it comes": {},
+    "200 + 800, 8 samples, 0.9": {"samples": 8, "min_accuracy": 0.9},
+    "200 + 800, all, weight 1": {"min_accuracy": 0.0, "weight": 1.0},
+    "200 written": {"count": 0},
+}
+"""What each student learns from; the options are those of expand."""
+
+
+def student(folder: Path, arm: str, seed: int, steps: int) -> tuple[float, int, int, int]:
+    """Accuracy on the exam, prompts, rows, and wrong references among the new prompts."""
+    folder.mkdir(parents=True, exist_ok=True)
+    store, options = str(folder.parent / "store.sqlite"), ARMS[arm]
+    written = chains(1_000, seed=seed)
+    exam = chains(EXAM, seed=seed + 1_000_003, exclude=frozenset(map(question_of, written)), name="exam")
+    write(folder / "exam.jsonl", exam)
+    new: list[Prompt] = []
+    if options is not None:
+        written = written[:200]
+        if options.get("count") != 0:
+            seeds = write(folder / "seeds.jsonl", written)
+            config = ExpandConfig(
+                teacher=TEACHER, count=800, seed=seed, against=(str(folder / "exam.jsonl"),), cache=store, **options
+            )
+            expand.run(seeds, folder / "new.jsonl", config, Silent())
+            new = read(folder / "new.jsonl")
+    asked = write(folder / "prompts.jsonl", [*written, *new])
+    at = {name: folder / f"{name}.jsonl" for name in ("responses", "kept", "train")}
+    generate.run(asked, at["responses"], GenerateConfig(teacher=TEACHER, samples=4, cache=store), Silent())
+    filter.run(at["responses"], at["kept"], FilterConfig(select="first:k=1", workers=1), Silent())
+    format.run(at["kept"], at["train"], FormatConfig(), Silent())
+    trained = FinetuneConfig(student="tiny", max_steps=steps, batch_size=16, seed=seed, threads=1)
+    finetune.run(at["train"], folder / "student", trained, Silent())
+    scored = EvaluateConfig(student=str(folder / "student"), max_output_tokens=128, batch_size=100, threads=1)
+    scores = evaluate.run(folder / "exam.jsonl", folder / "scores.json", scored, Silent())
+    accuracy: float = scores.results["students"][0]["accuracy"]
+    return accuracy, len(written) + len(new), sum(1 for _ in at["train"].open()), wrong(new)
+
+
+def students(folder: Path, rounds: int, steps: int, arms: Sequence[str]) -> None:
+    print(
+        f"{'seed':<5} {'learns from':<28} {'accuracy':>9} {'prompts':>8} {'rows':>6} {'wrong references':>17}",
+        flush=True,
+    )
+    for seed in range(rounds):
+        for number, arm in enumerate(arms):
+            accuracy, prompts, rows, mistaken = student(folder / f"seed{seed}" / f"arm{number}", arm, seed, steps)
+            print(f"{seed:<5} {arm:<28} {accuracy:>9.1%} {prompts:>8} {rows:>6} {mistaken:>17}", flush=True)
+
+
+def main() -> None:
+    options = argparse.ArgumentParser()
+    options.add_argument("what", choices=("yield", "kill", "student"))
+    options.add_argument("--seeds", type=int, default=200)
+    options.add_argument("--count", type=int, default=None)
+    options.add_argument("--kills", type=int, default=8)
+    options.add_argument("--rounds", type=int, default=3)
+    options.add_argument("--steps", type=int, default=900)
+    options.add_argument("--arms", type=int, nargs="*", default=range(len(ARMS)))
+    chosen = options.parse_args()
+    with tempfile.TemporaryDirectory() as directory:
+        os.environ["COTDISTILL_CACHE"] = f"{directory}/store.sqlite"
+        folder = Path(directory)
+        if chosen.what == "yield":
+            yields(folder, chosen.seeds, chosen.count or 1_000)
+        elif chosen.what == "kill":
+            asyncio.run(kills(folder, chosen.count or 100, chosen.kills, seed=0))
+        else:
+            students(folder, chosen.rounds, chosen.steps, [list(ARMS)[number] for number in chosen.arms])
+
+
+if __name__ == "__main__":
+    main()
