@@ -1,8 +1,9 @@
-"""Confidence intervals, pass@k, and the test of a paired difference."""
+"""Confidence intervals, pass@k, the test of a paired difference, and the area under a ROC curve."""
 
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from math import comb, erfc, sqrt
 
 Z_95 = 1.959964
@@ -93,3 +94,26 @@ def sign_flip(differences: Sequence[int]) -> float:
                 reached[below + step] += chance * more
         chances = reached
     return min(1.0, sum(chance for where, chance in chances.items() if abs(where) >= total))
+
+
+def auc(scores: Sequence[float], positive: Sequence[int]) -> float | None:
+    """The probability that a positive one has the higher score than a negative one, ties counted half: the area under
+    the ROC curve (Hanley and McNeil 1982). None where there are no pairs."""
+    order = sorted(range(len(scores)), key=lambda place: scores[place])
+    ones = sum(map(bool, positive))
+    pairs = ones * (len(order) - ones)
+    if not pairs:
+        return None
+    ranks = 0.0
+    for _, group in groupby(enumerate(order, 1), key=lambda ranked: scores[ranked[1]]):
+        tied = list(group)
+        ranks += sum(rank for rank, _ in tied) / len(tied) * sum(bool(positive[place]) for _, place in tied)
+    return (ranks - ones * (ones + 1) / 2) / pairs
+
+
+def auc_interval(area: float, positive: int, negative: int, z: float = Z_95) -> tuple[float, float]:
+    """Of so many independent positive and negative ones, by the same authors' standard error."""
+    above, below = area / (2 - area), 2 * area**2 / (1 + area)
+    variance = area * (1 - area) + (positive - 1) * (above - area**2) + (negative - 1) * (below - area**2)
+    half = z * sqrt(max(0.0, variance) / (positive * negative))
+    return max(0.0, area - half), min(1.0, area + half)

@@ -155,6 +155,19 @@ def _by_class(found: dict[str, Any], indent: str = "  ") -> list[str]:
     return lines + (more if len(classes) > TAGS_SHOWN else [])
 
 
+def _in_one_line(found: dict[str, Any]) -> list[str]:
+    return [f"  confidence: {_confidence(found)}"]
+
+
+def _confidence(found: dict[str, Any]) -> str:
+    """How well log-probabilities tell right answers from wrong ones."""
+    words = [f"calibration error {found['sequence']['ece']:.1%} over {found['n']:,} answers"]
+    for name, of in (("sequence", "of a right and a wrong answer the surer one is right"), ("prompt", "by prompt")):
+        if (area := found.get(name, {}).get("auc")) is not None:
+            words.append(f"{of} in {area:.0%} of pairs (AUC)")
+    return "; ".join(words)
+
+
 def scores_table(students: list[dict[str, Any]]) -> list[str]:
     """One line a student: accuracy, interval, how often it stopped by itself."""
     width = max(len(entry["student"]) for entry in students)
@@ -168,6 +181,8 @@ def scores_table(students: list[dict[str, Any]]) -> list[str]:
             f"  {entry['student']:<{width}}  {entry['accuracy']:6.1%}  [{low:.1%}, {high:.1%}]  n={entry['n']}  "
             f"finished {entry['stopped']:.0%}  {passes}".rstrip()
         )
+        if confidence := entry.get("confidence"):
+            lines.append(f"  {'':<{width}}  confidence: {_confidence(confidence)}")
         tags = ", ".join(f"{tag} {entry['by_tag'][tag]['accuracy']:.0%}" for tag in entry.get("weakest", []))
         if by_class := entry.get("by_class"):
             lines += _by_class(by_class, indent=f"  {'':<{width}}  ")
@@ -178,6 +193,7 @@ def scores_table(students: list[dict[str, Any]]) -> list[str]:
 _TABLES: dict[str, Callable[[Any], list[str]]] = {
     "accuracy_by_tag": _by_tag,
     "by_class": _by_class,
+    "confidence": _in_one_line,
     "majority_on_seeds": _by_votes,
     "methods": _by_method,
     "students": scores_table,

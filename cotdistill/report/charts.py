@@ -4,7 +4,7 @@ Bars are HTML, so that a narrow screen shortens them and leaves the letters as t
 stretch and whose letters do not.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from math import floor, log10
@@ -134,6 +134,17 @@ def _line(number: int, line: Line, across: Scale, up: Scale) -> str:
     dots = "".join(f'<path class="dot {colour}" d="M{at:.2f} {value:.2f}h0"/>' for at, value in places if line.dots)
     path = " ".join(f"{at:.2f},{value:.2f}" for at, value in places)
     return f'{band}<polyline class="{colour}" points="{path}"/>{dots}'
+
+
+def reliability_chart(curves_by_name: Mapping[str, Sequence[tuple[float, float]]]) -> str:
+    """Points of (confidence, accuracy), both from 0 to 1, beside the diagonal of perfect calibration; one line a name.
+    Empty without any."""
+    lines = [Line(name, sorted(points), dots=True) for name, points in curves_by_name.items() if points]
+    if not lines:
+        return ""
+    lines.append(Line("as right as sure", [(0.0, 0.0), (1.0, 1.0)]))
+    probability, right = "probability that the model gave its answer", "answers that are right"
+    return curves(lines, x=probability, y=right, y_most=1.0, y_label=lambda value: f"{value:.0%}")
 
 
 def _x_marks(left: float, right: float, names: Sequence[str]) -> Iterator[tuple[float, str, str]]:

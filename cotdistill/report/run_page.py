@@ -121,6 +121,18 @@ def _headline(compared: Comparison) -> str:
     return result.headline(compared, untrained)
 
 
+def _reliability(run: Run) -> dict[str, list[tuple[float, float]]]:
+    """Of each student whose answers have log-probabilities, the points of its reliability curve."""
+    students = (
+        [(row.name, row.students[0].entry.get("confidence")) for row in run.compared.rows] if run.compared else []
+    )
+    return {
+        name: [(one["confidence"], one["accuracy"]) for one in known["sequence"]["bins"]]
+        for name, known in students
+        if known
+    }
+
+
 def _sections(run: Run, known: record.RunRecord | None, data: dict[str, Any]) -> Iterator[Section]:
     if data["answers"]:
         yield Section(
@@ -137,6 +149,7 @@ def _sections(run: Run, known: record.RunRecord | None, data: dict[str, Any]) ->
     curves = [Line(one.path.name, traces.curve(one.path)) for one in trained]
     drawn = charts.curves([line for line in curves if line.points], x="training step", y="training loss")
     yield Section("Training loss", drawn)
+    yield Section("How sure, and how right", charts.reliability_chart(_reliability(run)))
     yield Section("Money", _money(run))
     yield Section("Scores in detail", _details(run))
     if data["traces"]:

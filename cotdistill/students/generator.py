@@ -11,6 +11,7 @@ from transformers import GenerationConfig
 from cotdistill.chat.template import read_back
 from cotdistill.students import load, memory
 from cotdistill.students.device import has_bfloat16
+from cotdistill.students.next_tokens import Scored, scored
 from cotdistill.students.prompts import Prompt, Prompter
 from cotdistill.students.sampling import Sampler
 
@@ -107,6 +108,11 @@ class Generator:
                 left = batch.take_out(done, longest)
             for row, ids in left.items():
                 yield row, self._answer(ids)
+
+    def scored(self, prompt: Prompt, answer: Answer, top: int = 0) -> Scored:
+        """How likely each token of an answer was, its end token among them, and the `top` likeliest ones there. By
+        itself, so that nothing beside it in a batch moves a digit; without temperature."""
+        return scored(self._model, [*prompt.ids, *answer.ids], len(prompt.ids), top)
 
     def most_rows(self, tokens: int) -> int:
         """How many rows of so many tokens, prompt included, the free memory of the GPU holds: keys and values of each

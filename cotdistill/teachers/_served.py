@@ -100,6 +100,9 @@ class Teacher(LocalTeacher):
         text = self._prompter.answer(_text(reply.raw))
         return Answer(text, reply.usage.output_tokens or 0, reply.stop_reason != "length")
 
+    def why_no_logprobs(self, request: Request) -> str:
+        return f"--engine {self.engine} passes none on; --engine local does"
+
     def classify(self, error: Exception) -> Failure:
         wire = isinstance(error, LostError | UnreachableError) or type(error).__module__.partition(".")[0] == "openai"
         if wire or hasattr(error, "status_code"):

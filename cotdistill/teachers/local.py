@@ -13,7 +13,9 @@ from typing import Any, Literal, NamedTuple, Self
 import msgspec
 
 from cotdistill import students
+from cotdistill.artifacts.logprobs import Position, Token
 from cotdistill.errors import UsageError
+from cotdistill.providers.logprobs import TokenLogprobs, confidence_of
 from cotdistill.providers.types import BadReplyError, Failure, Reply, Request, kind_of_visible
 from cotdistill.reasoning import split
 from cotdistill.reasoning.marks import Tags
@@ -57,6 +59,8 @@ class Teacher:
     threads: int | None = None
     seed: int = 0
     think_tags: Tags = ()
+    confident: bool = False
+    """Each answer says how likely it was, also where no log-probabilities are asked for."""
     provider: str = field(default="local", init=False)
     written_tokens: int = field(default=0, init=False)
     """Of all answers so far, those under way among them."""
@@ -95,6 +99,8 @@ class Teacher:
             "messages": [{"role": turn.role, "content": turn.content} for turn in request.messages],
             "max_tokens": request.max_output_tokens,
         }
+        if request.logprobs:
+            body["logprobs"] = request.logprobs
         return {**body, "temperature": request.temperature, "seed": self.seed} if request.temperature else body
 
     async def ask(self, request: Request, idempotency_key: str) -> Reply:
@@ -108,8 +114,16 @@ class Teacher:
             stop_reason="stop" if answer.ended else "length",
             input_tokens=len(prompt.ids),
             output_tokens=answer.tokens,
+            scored=await self._scored(prompt, answer, request.logprobs),
         )
         return self.read(msgspec.json.encode(stored))
+
+    async def _scored(self, prompt: Prompt, answer: Answer, top: int | None) -> "_Scored | None":
+        if not (top or self.confident):
+            return None
+        found = await self._in_thread(lambda: self._generator.scored(prompt, answer, top or 0))
+        tops = [list(zip(*both, strict=True)) for both in zip(found.top, found.top_logprobs, strict=True)]
+        return _Scored(ids=list(answer.ids), logprobs=found.own, top=tops if top else [])
 
     async def answer(self, prompt: Prompt, request: Request, seed: int) -> Answer:
         """The next batch with room for it has this answer too. `seed` has 56 bits."""
@@ -140,6 +154,23 @@ class Teacher:
             stop_reason=stored.stop_reason,
             served_model=stored.model,
             usage=Usage(input_tokens=stored.input_tokens, output_tokens=stored.output_tokens),
+            confidence=confidence_of(stored.scored.logprobs) if stored.scored else None,
+        )
+
+    def why_no_logprobs(self, request: Request) -> str:
+        return ""
+
+    def token_logprobs(self, raw: bytes) -> TokenLogprobs | None:
+        """Tokens by the model's own ids, the end token among them."""
+        found = msgspec.json.decode(raw, type=_Stored).scored
+        if found is None:
+            return None
+        tops = found.top or [[]] * len(found.ids)
+        return TokenLogprobs(
+            [
+                Position(Token(id=id), logprob, tuple((Token(id=one), other) for one, other in top))
+                for id, logprob, top in zip(found.ids, found.logprobs, tops, strict=True)
+            ]
         )
 
     def classify(self, error: Exception) -> Failure:
@@ -233,3 +264,12 @@ class _Stored(msgspec.Struct):
     stop_reason: Literal["stop", "length"]
     input_tokens: int
     output_tokens: int
+    scored: "_Scored | None" = None
+
+
+class _Scored(msgspec.Struct):
+    """The tokens of an answer, their log-probabilities, and the likeliest ones in the place of each."""
+
+    ids: list[int]
+    logprobs: list[float]
+    top: list[list[tuple[int, float]]]

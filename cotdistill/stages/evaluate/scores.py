@@ -9,6 +9,7 @@ from cotdistill import records
 from cotdistill.answers.classes import classes
 from cotdistill.answers.confusion import class_scores, confusion_of
 from cotdistill.records import Judged
+from cotdistill.stages.calibration import Calibration
 from cotdistill.statistics import mcnemar, pass_at_k, wilson
 
 WEAK_TAGS = 3
@@ -42,11 +43,22 @@ def score(student: str, judged: Sequence[Judged]) -> dict[str, Any]:
         entry["weakest"] = [tag for tag, found in tags.items() if found["n"] >= FEWEST_OF_A_TAG][:WEAK_TAGS]
     if by_class := class_scores(confusion_of(greedy)):
         entry["by_class"] = by_class
+    if confidence := _confidence(greedy):
+        entry["confidence"] = confidence
     sampled: dict[str, list[Judged]] = defaultdict(list)
     for one in judged:
         if one.response.sample:
             sampled[one.response.prompt.id].append(one)
     return entry | _of_samples(list(sampled.values())) if sampled else entry
+
+
+def _confidence(greedy: Sequence[Judged]) -> dict[str, Any] | None:
+    """Whether the student's probabilities say when it is right; None where they are not known."""
+    calibration = Calibration()
+    for one in greedy:
+        if one.response.confidence is not None:
+            calibration.add(one.response.confidence, is_right(one))
+    return calibration.result()
 
 
 def _mean_output_tokens(greedy: Sequence[Judged]) -> float | None:

@@ -10,6 +10,7 @@ from typing import Any
 from cotdistill.answers.classes import classes
 from cotdistill.answers.confusion import Confusion, class_scores
 from cotdistill.records import UNDECIDED, Judged, Record, is_by_majority, is_right, money
+from cotdistill.stages.calibration import Calibration
 from cotdistill.stages.verification import NOTHING, verified_with
 from cotdistill.statistics import Clustered
 
@@ -37,7 +38,7 @@ class Suspect(Record, frozen=True, kw_only=True):
 
 @dataclass
 class Funnel:
-    """Fed prompt by prompt; memory grows with the reasons and tags only."""
+    """Fed prompt by prompt; memory grows with the reasons and tags, and by 34 bytes an answer with its confidence."""
 
     statuses: Counter[str] = field(default_factory=Counter)
     dropped: Counter[str] = field(default_factory=Counter)
@@ -48,6 +49,8 @@ class Funnel:
     by_tag: dict[str, Clustered] = field(default_factory=dict)
     cost: Decimal | None = Decimal(0)
     confusion: Confusion = field(default_factory=Confusion)
+    confidence: Calibration = field(default_factory=Calibration)
+    confidence_of_prompts: Calibration = field(default_factory=Calibration)
     first_error: str = ""
 
     def judged(self, samples: Sequence[Judged]) -> None:
@@ -68,6 +71,9 @@ class Funnel:
             self.pass_rates[_bin(correct / decided)] += 1
         for one in samples:
             self.confusion.add(one)
+            if one.confidence and one.response.confidence and one.verdict.status not in UNDECIDED:
+                self.confidence.add(one.response.confidence, is_right(one.response, one.verdict))
+                self.confidence_of_prompts.add(one.confidence, is_right(one.response, one.verdict))
             cost = one.response.cost_usd
             self.cost = None if cost is None or self.cost is None else self.cost + Decimal(cost)
 
@@ -107,6 +113,9 @@ class Funnel:
             results["prompts_by_pass_rate"] = {name: self.pass_rates[name] for name in BINS}
         if by_class := class_scores(self.confusion):
             results["by_class"] = by_class
+        if confidence := self.confidence.result(independent=False):
+            of_prompts = self.confidence_of_prompts.result(independent=False) or {}
+            results["confidence"] = {**confidence, "prompt": of_prompts["mean"]}
         if self.tally["suspects"]:
             results["suspect_references"] = self.tally["suspects"]
         if self.cost is not None and self.tally["kept"]:
