@@ -10,7 +10,8 @@ from typing import Any, Self
 from cotdistill.dispatch.asking import Asked, Job, Limits
 from cotdistill.dispatch.lookup import Answer
 from cotdistill.dispatch.session import Session
-from cotdistill.dispatch.stored import Got, StoredTeacher, Terms
+from cotdistill.dispatch.stored import StoredTeacher, Terms
+from cotdistill.dispatch.walk import Got
 from cotdistill.pricing import Prices
 from cotdistill.providers.types import Failure, Quota, RateLimits, Reply, Request
 from cotdistill.records import Message, Usage
@@ -125,7 +126,7 @@ def ask(server: Server, prompts: int = 300, seed: int = 0, **limits: Any) -> Ser
         for number in range(prompts):
             content = "x" * 4 * lots.randint(TOKENS // 2, TOKENS * 3 // 2)
             request = Request((Message(role="user", content=content),), 8192)
-            yield Job(make_prompt(str(number)), 0, str(number), request)
+            yield Job(make_prompt(str(number)), 0, str(number), "", request)
 
     async def got(job: Job, answer: Answer, bought: bool) -> None: ...
 
@@ -179,7 +180,8 @@ def ask_slow(server: SlowServer, prompts: int, timeout_s: float, seed: int = 0) 
 
     def jobs() -> Iterator[Job]:
         for number in range(prompts):
-            yield Job(make_prompt(str(number)), 0, str(number), Request((Message(role="user", content="x"),), 10))
+            request = Request((Message(role="user", content="x"),), 10)
+            yield Job(make_prompt(str(number)), 0, str(number), "", request)
 
     async def got(job: Job, answer: Answer, bought: bool) -> None: ...
 

@@ -14,7 +14,7 @@ from cotdistill import teachers
 from cotdistill.artifacts import Manifest
 from cotdistill.config import GenerateConfig
 from cotdistill.dispatch.claims import Claims
-from cotdistill.dispatch.lookup import key_of
+from cotdistill.dispatch.lookup import keys_of
 from cotdistill.dispatch.waits import Waits
 from cotdistill.progress import Silent
 from cotdistill.providers.types import Request
@@ -149,7 +149,7 @@ def test_claims_of_a_run_that_hangs_delay_only_their_own_prompts(tmp_path: Path)
             with Claims(default_path()) as claims:
                 async with AsyncExitStack() as held:
                     for question in claimed:
-                        key = key_of(teacher, Request((Message(role="user", content=question),), cap))
+                        key = keys_of(teacher, Request((Message(role="user", content=question),), cap)).key
                         await held.enter_async_context(claims.of(key, 0, asyncio.Event()))
                     run = asyncio.to_thread(generate.run, tmp_path / "p.jsonl", tmp_path / "r.jsonl", config, Notes())
                     running = asyncio.create_task(run)

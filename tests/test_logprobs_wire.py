@@ -10,7 +10,7 @@ import pytest
 
 from cotdistill.artifacts.logprobs import LogprobsReader, Position, Token
 from cotdistill.config import GenerateConfig
-from cotdistill.dispatch.lookup import key_of
+from cotdistill.dispatch.lookup import keys_of
 from cotdistill.errors import UsageError
 from cotdistill.mock.server import running
 from cotdistill.mock.sources import open_source
@@ -186,7 +186,7 @@ def test_each_server_is_asked_in_its_own_words(provider: str, sent: dict[str, An
 
 def test_request_keys_hold_k_and_stay_as_they_were_without_it() -> None:
     one = teacher("openai")
-    keys = [key_of(one, Request(ASKED, 100, logprobs=k)) for k in (None, 1, 2)]
+    keys = [keys_of(one, Request(ASKED, 100, logprobs=k)).key for k in (None, 1, 2)]
     assert len(set(keys)) == 3
     assert keys[0] == "s1:185b274f622becefe05a713e7b7e6c8ef0d9376d31bc2a011b77a292b97eadf4", (
         "the key that versions without --logprobs gave"

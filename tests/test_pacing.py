@@ -93,7 +93,8 @@ def test_no_more_are_taken_from_the_stream_than_fly_and_wait_at_the_door() -> No
         nonlocal taken
         for number in range(2000):
             taken += 1
-            yield Job(make_prompt(str(number)), 0, str(number), Request((Message(role="user", content="x" * 40),), 10))
+            request = Request((Message(role="user", content="x" * 40),), 10)
+            yield Job(make_prompt(str(number)), 0, str(number), "", request)
 
     kept, ahead = 0, 0
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from cotdistill.dispatch.errors import NotAskedError
+from cotdistill.dispatch.errors import FailedRequestError, NotAskedError
 from cotdistill.dispatch.limiter import Limiter
 from cotdistill.dispatch.pool import Turn, work_through
-from cotdistill.dispatch.retry import FailedRequestError, Retrier
+from cotdistill.dispatch.retry import Retrier
 from cotdistill.errors import AccountError
 from cotdistill.providers.types import Failure, Reply, Request
 from cotdistill.records import Message, Usage

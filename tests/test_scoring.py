@@ -15,7 +15,7 @@ import torch
 
 from cotdistill import plugins, teachers
 from cotdistill.dispatch.budget import Worst
-from cotdistill.dispatch.lookup import key_of
+from cotdistill.dispatch.lookup import keys_of
 from cotdistill.mock.server import running
 from cotdistill.mock.sources import open_source
 from cotdistill.mock.teacher import ServerConfig
@@ -66,9 +66,9 @@ def test_the_store_keeps_an_eighth_of_what_the_server_sends() -> None:
 def test_the_key_is_that_of_model_and_tokens_whatever_prompt_they_answer() -> None:
     teacher = scorer("vllm", "http://127.0.0.1:1")
     other_prompt = ScoreRequest((Message(role="user", content="other"),), 1, ids=IDS, start=START, top=5)
-    assert key_of(teacher, request()) == key_of(teacher, other_prompt)
-    assert key_of(teacher, request()) != key_of(teacher, request(ids=(*IDS, 1)))
-    assert key_of(teacher, request()) != key_of(teacher, request(top=6))
+    assert keys_of(teacher, request()) == keys_of(teacher, other_prompt)
+    assert keys_of(teacher, request()) != keys_of(teacher, request(ids=(*IDS, 1)))
+    assert keys_of(teacher, request()) != keys_of(teacher, request(top=6))
 
 
 def test_scored_tokens_are_reserved_as_input_tokens() -> None:

@@ -18,7 +18,7 @@ pytest.importorskip("transformers", reason="the train extra is not installed")
 from cotdistill import plugins, servers, teachers
 from cotdistill.config import EvaluateConfig, GenerateConfig, check
 from cotdistill.config.options import Engine
-from cotdistill.dispatch.lookup import key_of
+from cotdistill.dispatch.lookup import keys_of
 from cotdistill.errors import CotDistillError, UsageError
 from cotdistill.providers.types import Request
 from cotdistill.recipes import lookups
@@ -90,7 +90,7 @@ def test_a_request_says_all_that_decides_its_answer(engine: str, temperature: fl
 
 def test_the_request_key_follows_student_and_engine_and_no_port(tiny_folder: Path) -> None:
     def key(engine: str) -> str:
-        return key_of(teachers.build(f"local:{tiny_folder}", engine=engine), ask())
+        return keys_of(teachers.build(f"local:{tiny_folder}", engine=engine), ask()).key
 
     before = key("vllm")
     assert before == key("vllm") and len({before, key("sglang"), key("local")}) == 3

@@ -96,7 +96,7 @@ def test_a_store_of_the_first_version_opens_and_its_answers_are_in_the_ledger(tm
         store.executemany("INSERT INTO answers VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
 
     with closing(Store(default_path())) as store_now:
-        assert all(store_now.has(row[0], row[1]) for row in rows)
+        assert all(store_now.get(row[0], row[1]) for row in rows)
     (share,) = this_month()
     assert (share.attempts, share.unpriced) == (COUNT, COUNT)
 

@@ -47,13 +47,13 @@ def _stage(
 
 def _run(name: str, source: str, output: Path, chosen: Any) -> Manifest:
     """The stage with its keys, its packages and its progress, as the command line runs it."""
-    from cotdistill.recipes import preflight
+    from cotdistill.recipes.packages import check_packages
 
     if getattr(chosen, "explain", None):
         raise UsageError("explain: an option of the command line; here ask the result: filter(…).explain(ID)")
     stage = import_module(f"cotdistill.stages.{name}")
     load_env()
-    preflight.check_packages(chosen)
+    check_packages(chosen)
     shown = reporter()
     with explained(), progress.about(stage=name):
         try:

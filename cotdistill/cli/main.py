@@ -62,9 +62,9 @@ def _stage(stage: str, console: Console, settings: Any, call: Callable[[Any], "M
     """Run one stage with the right progress, print its summary, exit with its code."""
     from cotdistill import progress
     from cotdistill.artifacts import summary
-    from cotdistill.recipes import preflight
+    from cotdistill.recipes.packages import check_packages
 
-    preflight.check_packages(settings)
+    check_packages(settings)
     reporter = progress.for_stderr(quiet=console.quiet, log_format=console.log_format)
     if console.verbose:
         _log_everything(reporter.note)

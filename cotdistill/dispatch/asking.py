@@ -15,6 +15,8 @@ class Job(NamedTuple):
     prompt: Prompt
     sample: int
     key: str
+    family: str
+    """The key without the output cap: of requests that differ in nothing else."""
     request: Request
 
 

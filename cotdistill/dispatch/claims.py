@@ -3,8 +3,8 @@
 import asyncio
 import os
 import threading
-from collections.abc import AsyncIterator
-from contextlib import AbstractContextManager, asynccontextmanager, nullcontext, suppress
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from pathlib import Path
@@ -33,32 +33,48 @@ class Claims:
     ) -> None:
         self._file.close()
 
-    @asynccontextmanager
-    async def of(
+    def of(
         self,
         key: str,
         sample: int,
         stop: asyncio.Event,
-        waiting: AbstractContextManager[None] | None = None,
-    ) -> AsyncIterator[None]:
-        """Hold the claim, once no other run and no other request of this run does; `waiting` is entered for as long as
-        that takes. Raises NotAskedError when `stop` is set meanwhile."""
-        place = int.from_bytes(blake2b(f"{key} {sample}".encode(), digest_size=7).digest())
-        if not self._file.take(place):
-            with waiting or nullcontext():
-                while not self._file.take(place):
-                    if stop.is_set():
-                        raise NotAskedError
-                    with suppress(TimeoutError):
-                        await asyncio.wait_for(stop.wait(), POLL_S)
-        try:
-            yield
-        finally:
-            self._file.release(place)
+        waiting: Callable[[], AbstractContextManager[None]] = nullcontext,
+    ) -> "_Claim":
+        """Hold the claim in an `async with`, once no other run and no other request of this run does; `waiting()` is
+        entered for as long as that takes. Raises NotAskedError when `stop` is set meanwhile."""
+        return _Claim(self._file, key, sample, stop, waiting)
 
 
 def claims_path(store: Path) -> Path:
     return store.with_name(f".{store.name}.claims")
+
+
+class _Claim:
+    def __init__(
+        self,
+        file: "_ClaimsFile",
+        key: str,
+        sample: int,
+        stop: asyncio.Event,
+        waiting: Callable[[], AbstractContextManager[None]],
+    ) -> None:
+        self._file, self._stop, self._waiting = file, stop, waiting
+        self._place = int.from_bytes(blake2b(f"{key} {sample}".encode(), digest_size=7).digest())
+
+    async def __aenter__(self) -> None:
+        if self._file.take(self._place):
+            return
+        with self._waiting():
+            while not self._file.take(self._place):
+                if self._stop.is_set():
+                    raise NotAskedError
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._stop.wait(), POLL_S)
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._file.release(self._place)
 
 
 @dataclass

@@ -1,4 +1,6 @@
-"""What ends a request before it was sent."""
+"""How the way of a request through dispatch ends without an answer."""
+
+from cotdistill.providers.types import Failure
 
 
 class NotAskedError(Exception):
@@ -7,3 +9,11 @@ class NotAskedError(Exception):
 
 class EnoughError(NotAskedError):
     """No further request is needed, or can be paid for: what is in flight is finished, nothing new is begun."""
+
+
+class FailedRequestError(Exception):
+    """This request gets no answer; the run goes on. Carries the last Failure."""
+
+    def __init__(self, failure: Failure) -> None:
+        super().__init__(failure.message)
+        self.failure = failure

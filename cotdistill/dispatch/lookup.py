@@ -17,37 +17,34 @@ class Answer(NamedTuple):
     reply: Reply
 
 
-def key_of(teacher: Teacher, request: Request) -> str:
-    return request_key(teacher.base_url, teacher.body(request))
+class Keys(NamedTuple):
+    """Of one request; `family` is the same key without the output cap: of requests that differ in nothing else."""
+
+    key: str
+    family: str
 
 
-def family_of(teacher: Teacher, job: Job) -> str:
-    """The key without the output cap: of answers that differ in nothing else."""
-    return key_of(teacher, replace(job.request, max_output_tokens=0))
+def keys_of(teacher: Teacher, request: Request) -> Keys:
+    return Keys(
+        request_key(teacher.base_url, teacher.body(request)),
+        request_key(teacher.base_url, teacher.body(replace(request, max_output_tokens=0))),
+    )
 
 
 def find(store: Store, teacher: Teacher, job: Job, *, retry_truncated: bool = False) -> Answer | None:
     """The answer to this request, or to the same one with another output cap: what ended by itself within this cap
     needs no other answer. One that was cut counts only where none is complete, and with `retry_truncated` only under
     this very cap."""
-    raw = store.get(job.key, job.sample)
-    known = None if raw is None else read(teacher, raw)
-    exact = None if known is None else Answer(job.key, known)
-    if exact and exact.reply.stop_reason != "length":
-        return exact
-    cut = [exact] if exact else []
-    for key, raw in store.relatives(family_of(teacher, job), job.sample):
-        if key == job.key:
+    cut: Answer | None = None
+    for key, raw in store.find(job.key, job.family, job.sample):
+        reply, exact = read(teacher, raw), key == job.key
+        if reply is None or not (exact or _within(reply, job.request.max_output_tokens)):
             continue
-        reply = read(teacher, raw)
-        if reply is None or not _within(reply, job.request.max_output_tokens):
-            continue
-        relative = Answer(key, reply)
-        if relative.reply.stop_reason != "length":
-            return relative
-        if not retry_truncated:
-            cut.append(relative)
-    return cut[0] if cut else None
+        if reply.stop_reason != "length":
+            return Answer(key, reply)
+        if cut is None and (exact or not retry_truncated):
+            cut = Answer(key, reply)
+    return cut
 
 
 def read(teacher: Teacher, raw: bytes) -> Reply | None:

@@ -1,66 +1,31 @@
 """The one retry loop. The SDKs' own is off, so no request is multiplied and every wait is seen here."""
 
 import asyncio
-import contextlib
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
-from decimal import Decimal
-from typing import NamedTuple
+from functools import cached_property
+from typing import TYPE_CHECKING, NamedTuple
 
-import tenacity
-
+from cotdistill.dispatch.errors import FailedRequestError
 from cotdistill.dispatch.limiter import Limiter, Ticket
+from cotdistill.dispatch.meter import Meter, Unanswered, billed_for
 from cotdistill.dispatch.refusals import MAX_WAIT_S, Refusals, spelled_out
 from cotdistill.errors import CotDistillError
 from cotdistill.pricing import Billed
 from cotdistill.providers.errors import clean
-from cotdistill.providers.types import BadReplyError, Failure, Reply, Request, Teacher
-from cotdistill.records import Usage
+from cotdistill.providers.types import Failure, Reply, Request, Teacher
+
+if TYPE_CHECKING:
+    from cotdistill.dispatch.repetition import Repetition
 
 log = logging.getLogger(__name__)
-
-LONG_WAIT_S = 120.0
-"""A wait that a person should hear about."""
-
-UNREACHABLE_ATTEMPTS = 4
-"""Tries, over about ten seconds, before a server that never answered is called unreachable."""
-
 
 AT_WORK_S = 60.0
 """A request that has been out for longer is being answered, not refused."""
 
-PUSHED_BACK = 10
-"""Times as many tries for a request that the server has no room for just now, while it answers others."""
-
-
-class FailedRequestError(Exception):
-    """This request gets no answer; the run goes on. Carries the last Failure."""
-
-    def __init__(self, failure: Failure) -> None:
-        super().__init__(failure.message)
-        self.failure = failure
-
 
 async def _kept(reply: Reply) -> None: ...
-
-
-class Meter:
-    """Pays for attempts; this one takes any. `admit` raises NotAskedError when the money does not suffice for another
-    attempt. Each admitted one is settled: with what it was billed for, which may be an attempt without an answer, or
-    with None, when it cannot have been billed. An attempt that may have been billed and does not say for what has a
-    usage of which nothing is known."""
-
-    async def admit(self) -> None: ...
-
-    def settle(self, billed: Billed | None) -> None: ...
-
-
-class Unanswered(NamedTuple):
-    """What an attempt without an answer may be billed for."""
-
-    usage: Usage = Usage()
-    cost_usd: Decimal | None = None
 
 
 class _Order(NamedTuple):
@@ -88,10 +53,8 @@ class Retrier:
     note: Callable[[str], None]
     stop: asyncio.Event
     max_wait_s: float = MAX_WAIT_S
-    retries: int = 0
     answered: int = 0
     refusals: Refusals = field(init=False, repr=False)
-    _noted: bool = field(default=False, repr=False)
     _flying: dict[int, float] = field(default_factory=dict, init=False, repr=False)
     """When each attempt under way was sent, by its number."""
     _progress_at: float = field(default=-1.0, init=False, repr=False)
@@ -99,6 +62,16 @@ class Retrier:
 
     def __post_init__(self) -> None:
         self.refusals = Refusals(self.max_wait_s)
+
+    @cached_property
+    def _again(self) -> "Repetition":
+        from cotdistill.dispatch.repetition import Repetition
+
+        return Repetition(self.max_attempts, self.note, self.stop, lambda: self.answered > 0)
+
+    @property
+    def retries(self) -> int:
+        return self._again.retries if "_again" in vars(self) else 0
 
     async def ask(
         self,
@@ -114,28 +87,8 @@ class Retrier:
         try:
             reply = await self._once(order)
         except FailedRequestError as error:
-            reply = await self._again(order, error)
+            reply = await self._again.after(error, lambda: self._once(order))
         self.answered += 1
-        return reply
-
-    async def _again(self, order: _Order, failed: FailedRequestError) -> Reply:
-        """After the first attempt, which is made without tenacity's bookkeeping: most need no other."""
-        first: list[FailedRequestError] = [failed]
-
-        async def attempt() -> Reply:
-            if first:
-                raise first.pop()
-            return await self._once(order)
-
-        attempts = tenacity.AsyncRetrying(
-            retry=tenacity.retry_if_exception(_may_retry),
-            stop=self._give_up,
-            wait=self._wait,
-            before_sleep=self._before_sleep,
-            sleep=self._sleep,
-            reraise=True,
-        )
-        reply: Reply = await attempts(attempt)
         return reply
 
     def describe(self) -> str:
@@ -188,7 +141,7 @@ class Retrier:
             return None, Failure("retry", f"no answer within {self.timeout_s:g} s", push_back="lost"), Unanswered()
         except Exception as error:
             failure = self._classified(error)
-            return None, failure, _billed(error, failure)
+            return None, failure, billed_for(error, failure)
 
     def _classified(self, error: Exception) -> Failure:
         """The teacher knows its SDK's errors, and re-raises what is a bug. One reply that lays it bare must not end a
@@ -213,53 +166,3 @@ class Retrier:
             return failure
         words = f"nothing was answered for {spelled_out(idle_s)} (--max-wait): {failure.message}"
         return replace(failure, kind="account", message=words)
-
-    async def _sleep(self, seconds: float) -> None:
-        """Until the time is over or the run stops."""
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self.stop.wait(), seconds)
-
-    def _give_up(self, state: tenacity.RetryCallState) -> bool:
-        """A push-back costs nothing and says nothing of the request, so it may be tried more often."""
-        failure, most = _failure(state), self.max_attempts
-        if failure.kind == "unreachable" and not self.answered:
-            most = min(UNREACHABLE_ATTEMPTS, most)
-        free = failure.push_back in ("quota", "capacity") and self.answered
-        return state.attempt_number >= (most * PUSHED_BACK if free else most)
-
-    def _wait(self, state: tenacity.RetryCallState) -> float:
-        failure = _failure(state)
-        if failure.wait_s is not None:
-            return failure.wait_s
-        if failure.push_back == "quota":
-            return 0.0  # when anybody may send is the limiter's to find
-        return tenacity.wait_random_exponential(multiplier=1, min=0.5, max=60)(state)
-
-    def _before_sleep(self, state: tenacity.RetryCallState) -> None:
-        failure = _failure(state)
-        self.retries += 1
-        log.debug("attempt %d failed and is repeated: %s", state.attempt_number, failure.message)
-        if failure.wait_s is not None and failure.wait_s >= LONG_WAIT_S and not self._noted:
-            self._noted = True
-            self.note(
-                f"the server asks to wait {failure.wait_s:.0f} s ({failure.message}); Ctrl-C is safe, nothing is lost"
-            )
-
-
-def _billed(error: Exception, failure: Failure) -> Billed | None:
-    """What an attempt without an answer may cost. A refusal with a status is free with every provider, and so is a
-    request that reached no server; an answer that came and could not be used, or broke off, is not."""
-    if isinstance(error, BadReplyError):
-        if error.usage.output_tokens is not None or error.cost_usd is not None:
-            return error
-        return None if error.problem is not None else Unanswered()
-    return None if failure.kind == "unreachable" or hasattr(error, "status_code") else Unanswered()
-
-
-def _may_retry(error: BaseException) -> bool:
-    return isinstance(error, FailedRequestError) and error.failure.kind != "row"
-
-
-def _failure(state: tenacity.RetryCallState) -> Failure:
-    error = state.outcome.exception() if state.outcome else None
-    return error.failure if isinstance(error, FailedRequestError) else Failure("retry", str(error))

@@ -5,21 +5,20 @@ disk before anything else happens with it.
 """
 
 import asyncio
-import gc
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import AbstractAsyncContextManager, contextmanager, nullcontext
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from decimal import Decimal
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from cotdistill.dispatch.asking import Asked, Job, Limits, stop_if_hopeless
+from cotdistill.dispatch import walk
+from cotdistill.dispatch.asking import Asked, Job, Limits
 from cotdistill.dispatch.budget import Budget, Tariff, Worst
-from cotdistill.dispatch.errors import EnoughError, NotAskedError
-from cotdistill.dispatch.lookup import Answer, as_response, family_of, find, key_of, read
-from cotdistill.dispatch.pool import Turn, work_through
+from cotdistill.dispatch.errors import NotAskedError
+from cotdistill.dispatch.lookup import Answer, as_response, find, keys_of, read
+from cotdistill.dispatch.meter import Meter
 from cotdistill.dispatch.refusals import MAX_WAIT_S
-from cotdistill.dispatch.retry import FailedRequestError, Meter, Retrier
+from cotdistill.dispatch.retry import Retrier
 from cotdistill.errors import StoppedError
 from cotdistill.pricing import Billed, Prices
 from cotdistill.providers.types import Reply, Request, Teacher
@@ -28,12 +27,6 @@ from cotdistill.store.spending import Paid
 
 if TYPE_CHECKING:
     from cotdistill.dispatch.session import Session
-
-
-BY_ANOTHER_RUN = (
-    "an answer that another run on this store is asking for: it comes when that run has it, and is asked here once "
-    "that run ends"
-)
 
 
 @dataclass(frozen=True)
@@ -48,10 +41,6 @@ class Terms:
     known: bool = False
     """Earlier runs have answers of this teacher in the store."""
     budget: Budget | None = None
-
-
-Got = Callable[[Job, Answer, bool], Awaitable[None]]
-"""Gets each answer once it is safe, and whether this run has bought it just now."""
 
 
 class StoredTeacher:
@@ -108,7 +97,7 @@ class StoredTeacher:
         await self.teacher.__aexit__(kind, error, trace)
 
     def job(self, prompt: Prompt, sample: int, request: Request) -> Job:
-        return Job(prompt, sample, key_of(self.teacher, request), request)
+        return Job(prompt, sample, *keys_of(self.teacher, request), request)
 
     def holds(self, key: str, sample: int) -> bool:
         """Whether the store has an answer under this key."""
@@ -123,25 +112,9 @@ class StoredTeacher:
         cost = self.terms.prices.charge(answer.reply)
         return as_response(job, answer, self.teacher, cost=cost, license=license)
 
-    async def ask_all(self, jobs: Iterator[Job], got: Got, report: Callable[[Asked], None] | None = None) -> Asked:
-        """Get every job's answer from the store, or buy it, and hand it to `got`, which may take its time and add
-        jobs. `report` hears after each job. A budget that is exhausted ends the asking like an end of jobs, and so
-        does an EnoughError of `got`.
-
-        Raises AccountError, StoppedError after a signal, NotAskedError when something else in the session ended it,
-        and CotDistillError when the server cannot be reached or refuses everything; requests in flight are finished
-        and kept first.
-        """
-        enough = asyncio.Event()
-        asking = _Asking(self, got, enough, report)
-        with self.session.stopping(enough), _without_looking_through_imports():
-            # Twice as many tasks: those that wait for a retry have given their turn back.
-            await work_through(jobs, asking.work, most=2 * self.limiter.most, stop=enough)
-        if self.session.interrupted:
-            raise StoppedError(f"stopped; {asking.asked.answered} new answers are kept, the same command continues")
-        if self.session.stop.is_set():
-            raise NotAskedError
-        return asking.asked
+    async def ask_all(self, jobs: Iterator[Job], got: walk.Got, report: Callable[[Asked], None] | None = None) -> Asked:
+        """See `walk.ask_all`."""
+        return await walk.ask_all(self, jobs, got, report)
 
     async def buy(
         self,
@@ -156,12 +129,12 @@ class StoredTeacher:
         None where that is not known.
 
         Raises FailedRequestError, AccountError, NotAskedError."""
-        family, worst = family_of(self.teacher, job), Worst.of(job.request)
+        worst = Worst.of(job.request)
         return await self.retrier.ask(
             job.request,
             f"{job.key}-{job.sample}",
             begun,
-            lambda reply: self.keep(job.key, job.sample, family, reply, worst, instead),
+            lambda reply: self.keep(job.key, job.sample, job.family, reply, worst, instead),
             _Metered(self, worst, enough or asyncio.Event()),
         )
 
@@ -222,68 +195,6 @@ class StoredTeacher:
     def worst_usd(self, worst: Worst) -> Decimal | None:
         """What one attempt costs at most, as far as is known by now."""
         return self.tariff.usd(worst) if self.tariff else self.terms.prices.cost(Usage(**worst._asdict()))
-
-
-@contextmanager
-def _without_looking_through_imports() -> Iterator[None]:
-    """The garbage collector does not go through what is there already: the half million objects of an SDK and its
-    types, again and again, cost a fifth of a run's CPU time."""
-    gc.freeze()
-    try:
-        yield
-    finally:
-        gc.unfreeze()
-
-
-@dataclass
-class _Asking:
-    """One call of `ask_all`."""
-
-    stored: StoredTeacher
-    got: Got
-    enough: asyncio.Event
-    report: Callable[[Asked], None] | None
-    asked: Asked = field(default_factory=Asked)
-
-    async def work(self, job: Job, turn: Turn) -> None:
-        try:
-            await self._work(job, turn)
-        except EnoughError:
-            self.enough.set()
-            return
-        except (NotAskedError, StoppedError):  # of this job, or of what `got` asked: the session is ending
-            return
-        except Exception:
-            self.stored.session.stop_all()
-            raise
-        if self.report:
-            self.report(self.asked)
-
-    async def _work(self, job: Job, turn: Turn) -> None:
-        store = self.stored.store
-        try:
-            async with self._claim(job, turn):
-                raw = None if store is None else store.get(job.key, job.sample)
-                known = None if raw is None else read(self.stored.teacher, raw)
-                reply = known or await self.stored.buy(job, turn.begun, self.enough, instead=raw is not None)
-        except FailedRequestError as error:
-            self.asked.failures[job.key, job.sample] = error.failure
-            stop_if_hopeless(self.asked, error.failure)
-            return
-        self.asked.answered += known is None
-        self.asked.found += known is not None
-        await self.got(job, Answer(job.key, reply), known is None)
-
-    def _claim(self, job: Job, turn: Turn) -> AbstractAsyncContextManager[None]:
-        claims, session = self.stored.session.claims, self.stored.session
-        if claims is None or self.stored.store is None:
-            return nullcontext()
-        return claims.of(job.key, job.sample, session.stop, self._aside(turn))
-
-    @contextmanager
-    def _aside(self, turn: Turn) -> Iterator[None]:
-        with turn.aside(), self.stored.session.waits.on(BY_ANOTHER_RUN):
-            yield
 
 
 @dataclass(eq=False)

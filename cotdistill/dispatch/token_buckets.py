@@ -1,6 +1,7 @@
 """What may be sent a minute: buckets that refill all the time, as the providers' own do."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from cotdistill.providers.types import Quota, RateLimits
 from cotdistill.records import Usage
@@ -55,8 +56,7 @@ class Bucket:
         self.at = now
 
 
-@dataclass(frozen=True)
-class Amount:
+class Amount(NamedTuple):
     """What one request takes from each axis, in requests or tokens."""
 
     requests: float = 0

@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from cotdistill.answers.extract import cut_reference, final_answer
 from cotdistill.inputs.choices import options_of, right_letter
 from cotdistill.inputs.conversations import chat, turns_of
 from cotdistill.inputs.programs import Tests, as_list, tests_of
@@ -195,12 +194,16 @@ def _take_reference(fields: Fields, reading: Reading, column: str) -> None:
     if is_missing(text):
         return
     reading.answer, reading.reference_from = text, repr(column)
+    from cotdistill.answers.extract import cut_reference  # its patterns take long to build, and most need none
+
     reading.reference = cut_reference(text)
     reading.verifier = None
 
 
 def _final(text: str) -> str | None:
     """The final answer of a written answer: what it announces, or all of it where it is short."""
+    from cotdistill.answers.extract import cut_reference, final_answer
+
     visible = split(text).answer.strip()
     cut = cut_reference(visible)
     if cut != visible:

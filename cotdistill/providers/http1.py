@@ -12,7 +12,7 @@ RawHeaders = tuple[tuple[bytes, bytes], ...]
 
 
 class Answered(NamedTuple):
-    """A reply that came whole, as it came."""
+    """A reply that came whole, as it came; names of headers in lower case."""
 
     status: int
     reason: str
@@ -20,8 +20,11 @@ class Answered(NamedTuple):
     content: bytes
 
     def header(self, name: bytes) -> str:
-        """The first of this name, which is given in lower case; empty where there is none."""
-        return next((value.decode("latin-1") for one, value in self.headers if one.lower() == name), "")
+        """The first of this name; empty where there is none."""
+        for one, value in self.headers:
+            if one == name:
+                return value.decode("latin-1")
+        return ""
 
 
 class LostError(Exception):
@@ -79,12 +82,11 @@ class Connection(asyncio.Protocol):
         self._reason += reason
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        self._headers.append((name, value))
+        self._headers.append((name.lower(), value))
 
     def on_headers_complete(self) -> None:
         self._headers_whole = True
-        names = {name.lower() for name, _ in self._headers}
-        self._until_closed = not names & {b"content-length", b"transfer-encoding"}
+        self._until_closed = not any(name in (b"content-length", b"transfer-encoding") for name, _ in self._headers)
 
     def on_body(self, body: bytes) -> None:
         self._body.append(body)

@@ -74,7 +74,7 @@ class Sender:
             if received is not None:
                 return received
         response = await self.stream(content, idempotency_key, stream=False)
-        return Received(response.content, response.headers.get("content-type", ""), tuple(response.headers.raw))
+        return Received(response.content, response.headers.get("content-type", ""), _raw(response))
 
     async def stream(self, content: bytes, idempotency_key: str, *, stream: bool = True) -> Any:
         """The SDK's response, still to be read. Raises StatusError and the SDK's errors."""
@@ -90,7 +90,7 @@ class Sender:
             await response.aread()
         except Exception as error:  # as the SDK does: whatever happens on the way is a lost connection
             raise LostError(str(error)) from error
-        raise StatusError(response.status_code, response.reason_phrase, tuple(response.headers.raw), response.content)
+        raise StatusError(response.status_code, response.reason_phrase, _raw(response), response.content)
 
     async def _make(self, content: bytes, idempotency_key: str, *, stream: bool) -> Any:
         import httpx2
@@ -149,6 +149,11 @@ def _received(answered: Answered) -> Received | None:
     if content is None:
         raise LostError(f"the reply is compressed as {answered.header(b'content-encoding')!r}, which was not asked for")
     return Received(content, answered.header(b"content-type"), headers)
+
+
+def _raw(response: Any) -> RawHeaders:
+    """Of an SDK's response."""
+    return tuple((name.lower(), value) for name, value in response.headers.raw)
 
 
 _NEW_EACH_TIME = ("idempotency-key", "content-length", "host")

@@ -7,11 +7,11 @@ from cotdistill.providers.http1 import RawHeaders
 
 
 class Headers:
-    """Headers by name in lower case; `raw` as they came."""
+    """Headers by name, in lower case as in `raw`."""
 
     def __init__(self, raw: RawHeaders) -> None:
         self.raw = raw
-        self._values = {name.lower().decode("latin-1"): value.decode("latin-1") for name, value in raw}
+        self._values = {name.decode("latin-1"): value.decode("latin-1") for name, value in raw}
 
     def get(self, name: str, default: str | None = None) -> str | None:
         return self._values.get(name, default)

@@ -5,17 +5,15 @@ A recipe asks for all its stages at once, a command of the command line for its 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import fields
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from cotdistill import config, plugins, students, teachers
+from cotdistill import config
 from cotdistill.config.expand import name_of_method, split_methods
 from cotdistill.errors import CotDistillError, UsageError
 from cotdistill.recipes import looks, lookups, references
 from cotdistill.recipes.problems import Problems
-from cotdistill.stages.evaluate.answers import is_recorded
 from cotdistill.stages.expand.asking import as_generate
 
 if TYPE_CHECKING:
@@ -50,27 +48,6 @@ def _look_at_input(step: Step, path: Path) -> None:
             lookups.prompts(path, as_generate(options), lenient=options.skip_bad)
     else:
         lookups.rows(str(path))
-
-
-def check_packages(chosen: Any) -> None:
-    """The packages that one command needs, asked before it begins. Raises CotDistillError that says how to install."""
-    for name in _local_students(chosen):
-        students.need_packages(name)
-    if getattr(chosen, "engine", "local") in plugins.names("servers"):
-        lookups.engine(chosen.engine)
-
-
-def _local_students(chosen: Any) -> Iterator[str]:
-    """The students that a command loads into its own process."""
-    for one in fields(chosen):
-        value, names = getattr(chosen, one.name), one.metadata["names"]
-        for text in value if isinstance(value, tuple) else (value,) if value else ():
-            given = plugins.parse(text)[1] if names in plugins.FOLDERS else {names: text}
-            for kind in ("student", "any_student", "tokenizer"):
-                if (name := given.get(kind)) and not teachers.is_teacher(name) and not is_recorded(name):
-                    yield name.removeprefix("local:")
-            if (name := given.get("teacher", "")).startswith("local:"):
-                yield name.removeprefix("local:")
 
 
 def _check_runs(recipe: Recipe, problems: Problems) -> None:

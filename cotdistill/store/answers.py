@@ -9,9 +9,10 @@ import queue
 import threading
 import time
 from asyncio import AbstractEventLoop, Future, get_running_loop
+from collections.abc import Collection, Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import msgspec
 
@@ -53,6 +54,19 @@ class Stored(NamedTuple):
     raw: bytes
 
 
+class Known(NamedTuple):
+    """Keys and families with their samples."""
+
+    exact: set[tuple[str, int]]
+    relatives: set[tuple[str, int]]
+
+    def has(self, key: str, family: str, sample: int) -> Literal["", "this", "another cap"]:
+        """Whether an answer is there: to this request, or to one that differs in the output cap alone."""
+        if (key, sample) in self.exact:
+            return "this"
+        return "another cap" if (family, sample) in self.relatives else ""
+
+
 class _Write(NamedTuple):
     row: Entry | None
     paid: Paid | None
@@ -76,15 +90,24 @@ class Store:
         rows = self._database.read("SELECT raw FROM answers WHERE key = ? AND sample = ?", key, sample)
         return unpacked(rows[0][0], f"{self.path}: {key} {sample}") if rows else None
 
-    def has(self, key: str, sample: int) -> bool:
-        return bool(self._database.read("SELECT 1 FROM answers WHERE key = ? AND sample = ?", key, sample))
-
-    def relatives(self, family: str, sample: int) -> list[Stored]:
-        """Answers that were asked with other output caps, the newest first."""
+    def find(self, key: str, family: str, sample: int) -> Iterator[Stored]:
+        """The answer under this key, then those that were asked with other output caps, the newest first; each is
+        unpacked when it is its turn."""
         rows = self._database.read(
-            "SELECT key, raw FROM answers WHERE family = ? AND sample = ? ORDER BY stored_at DESC", family, sample
+            "SELECT key, raw FROM answers WHERE key = ? AND sample = ? UNION ALL SELECT key, raw FROM (SELECT key, raw "
+            "FROM answers WHERE family = ? AND sample = ? AND key != ? ORDER BY stored_at DESC)",
+            *(key, sample, family, sample, key),
         )
-        return [Stored(key, unpacked(raw, f"{self.path}: {key} {sample}")) for key, raw in rows]
+        for found, raw in rows:
+            yield Stored(found, unpacked(raw, f"{self.path}: {found} {sample}"))
+
+    def known(self, keys: Collection[str], families: Collection[str]) -> Known:
+        """Which of many requests it has something of, in two queries."""
+        exact = self._database.read(f"SELECT key, sample FROM answers WHERE key IN ({_marks(keys)})", *keys)
+        relatives = self._database.read(
+            f"SELECT family, sample FROM answers WHERE family IN ({_marks(families)})", *families
+        )
+        return Known(set(exact), set(relatives))
 
     async def put(
         self,
@@ -172,6 +195,10 @@ class Store:
         for loop, dones in waiting.items():
             with suppress(RuntimeError):  # the loop is closed: after a second Ctrl-C no one waits for the answers
                 loop.call_soon_threadsafe(_settle, dones, problem)
+
+
+def _marks(values: Collection[str]) -> str:
+    return ", ".join("?" * len(values))
 
 
 def _settle(dones: "list[Future[None]]", problem: Exception | None) -> None:

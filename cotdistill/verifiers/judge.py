@@ -15,7 +15,7 @@ from typing import ClassVar, Literal
 from cotdistill import plugins, teachers
 from cotdistill.dispatch.asking import Asked, Job, Limits
 from cotdistill.dispatch.budget import Budget, Tariff, Worst
-from cotdistill.dispatch.lookup import Answer, find, key_of
+from cotdistill.dispatch.lookup import Answer, find, keys_of
 from cotdistill.dispatch.session import Session
 from cotdistill.dispatch.stored import StoredTeacher, Terms
 from cotdistill.errors import CotDistillError, UsageError
@@ -172,7 +172,7 @@ class Verifier:
 
     def _job(self, response: Response) -> Job:
         request = self._request(response.prompt, response.text[-LONGEST_ANSWER:])
-        return Job(response.prompt, 0, key_of(self._teacher, request), request)
+        return Job(response.prompt, 0, *keys_of(self._teacher, request), request)
 
     def _request(self, prompt: Prompt, answer: str) -> Request:
         text = question(prompt, answer, self._template)

@@ -4,10 +4,12 @@ import asyncio
 import dataclasses
 from collections.abc import Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import closing
 from decimal import Decimal
 from functools import partial
 from itertools import islice
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cotdistill import artifacts, plugins, teachers
 from cotdistill.artifacts import Manifest
@@ -25,20 +27,22 @@ from cotdistill.inputs import hub, templates
 from cotdistill.inputs.prompt_files import PromptFile
 from cotdistill.pricing import Prices
 from cotdistill.progress import Progress
-from cotdistill.providers.batch_apis import open_batches
 from cotdistill.providers.logprobs import check_logprobs
 from cotdistill.providers.types import MOST_IN_FLIGHT, Request, Teacher
 from cotdistill.reasoning.marks import own_tags
 from cotdistill.stages.generate import stores
-from cotdistill.stages.generate.batch import ask_in_batches
+from cotdistill.stages.generate.arrivals import Arrivals
 from cotdistill.stages.generate.estimate import Survey
 from cotdistill.stages.generate.output import Output
 from cotdistill.stages.generate.plan import Answers, Missing, Plan
 from cotdistill.stages.generate.publish import publish, wants_traces
+from cotdistill.stages.generate.spool import Spool
 from cotdistill.stages.generate.totals import Spending, Tally
-from cotdistill.stages.verification import Judge
 from cotdistill.store.batches import BatchState, Endpoint
 from cotdistill.students import recorded_files
+
+if TYPE_CHECKING:
+    from cotdistill.stages.verification import Judge
 
 SHOWN_EVERY_S = 0.1
 """A progress line costs more than to keep an answer."""
@@ -70,13 +74,15 @@ def run(
     )
     check_logprobs(teacher, Request((), config.max_output_tokens, None, config.effort, config.logprobs))
     if config.batch:
+        from cotdistill.providers.batch_apis import open_batches
+
         open_batches(teacher)  # raises for a teacher without a Batch API, also in a dry run
     prices = prices_of(teacher, config)
     budget = month
     if config.max_cost is not None:
         budget = Budget(Decimal(str(config.max_cost)), parent=month)
     tariff = Tariff(prices) if budget else None  # raises for a price that is not known
-    judge = Judge(config.verify) if config.until_accepted else None
+    judge = _judge(config) if config.until_accepted else None
     with (
         artifacts.run(
             "generate",
@@ -89,6 +95,7 @@ def run(
             inputs=[prompts],
         ) as current,
         stores.opened(config, output) as store,
+        closing(Spool()) as spool,
         BadLines(artifacts.sibling(output, "bad.jsonl") if config.skip_bad else None) as bad,
         Session(store, budget=budget, progress=progress, stage=asked_by) as session,
     ):
@@ -99,7 +106,7 @@ def run(
             current.read(path, allow_modified=config.allow_modified, option=option)
         taken = templates.fields(templates.load(config.template)) if config.template else frozenset()
         file = PromptFile.chosen(prompts, config, fields=taken, bad=bad)
-        plan = Plan(teacher, config, file, store, judge, to_learn=asked_by == "generate")
+        plan = Plan(teacher, config, file, store, judge, spool, to_learn=asked_by == "generate")
         if config.dry_run:
             return _dry_run(current, plan, prices, bad, progress)
         with BatchState(store.path) as batches, Output(output, plan, Tally(prices, batches.bought)) as written:
@@ -114,19 +121,25 @@ def run(
             if budget and tariff and survey.first:
                 budget.check(tariff, survey.first.request)
                 _check_judge(budget, judge, survey.first)
-            asked = Asked()
+            asked, first = Asked(), written.prompts
             if survey.open and not config.reextract:
                 _warn_of_batches(plan, progress)
                 try_room(output)
                 store.try_room()
-                asked = _ask(plan, session, survey, progress)
+                asked = _ask(written, session, survey, progress)
             if survey.open:
-                _write_rest(written, plan, asked, survey.wanted, progress)
+                _write_rest(written, asked, first, survey.wanted, progress)
             current.notes += bad.notes()
             return publish(current, written, bad, asked, session)
 
 
-def _check_judge(budget: Budget, judge: Judge | None, first: Job) -> None:
+def _judge(config: GenerateConfig) -> "Judge":
+    from cotdistill.stages.verification import Judge
+
+    return Judge(config.verify)
+
+
+def _check_judge(budget: Budget, judge: "Judge | None", first: Job) -> None:
     """Answers that the cap leaves no verdict for would be bought for nothing."""
     most = judge.most_usd(first.prompt, 0) if judge is not None and judge.asks else None
     if most is not None:
@@ -145,9 +158,9 @@ def _dry_run(current: artifacts.Run, plan: Plan, prices: Prices, bad: BadLines, 
     return current.summary(survey.counts(), results=results)
 
 
-def _ask(plan: Plan, session: Session, survey: Survey, progress: Progress) -> Asked:
+def _ask(written: Output, session: Session, survey: Survey, progress: Progress) -> Asked:
     """Buy what is missing, one by one or in batches."""
-    config = plan.config
+    plan, config = written.plan, written.plan.config
     limits = Limits(
         plan.teacher.concurrency,
         config.rpm,
@@ -168,19 +181,22 @@ def _ask(plan: Plan, session: Session, survey: Survey, progress: Progress) -> As
     spending = Spending(survey.prices, survey.missing, plan.to_learn, traces, logprobs)
     with session.opened(plan.teacher, terms) as stored:
         if config.batch:
+            from cotdistill.stages.generate.batch import ask_in_batches
+
             return session.run(ask_in_batches(plan, stored, spending, progress))
         # Threads of their own: a judge's thread waits for an answer, which waits for the loop's default threads.
         threads = ThreadPoolExecutor(MOST_IN_FLIGHT if plan.judge and plan.judge.asks else None, "verify")
         try:
-            return session.run(_ask_missing(plan, stored, spending, progress, threads))
+            return session.run(_ask_missing(written, stored, spending, progress, threads))
         finally:
             threads.shutdown(wait=False, cancel_futures=True)  # after a second Ctrl-C a verdict may still be on its way
 
 
 async def _ask_missing(
-    plan: Plan, stored: StoredTeacher, spending: Spending, progress: Progress, threads: Executor
+    written: Output, stored: StoredTeacher, spending: Spending, progress: Progress, threads: Executor
 ) -> Asked:
-    missing, loop = Missing(plan), asyncio.get_running_loop()
+    plan, arrivals, loop = written.plan, Arrivals(written), asyncio.get_running_loop()
+    missing = Missing(plan, arrivals.expect)
 
     async def got(job: Job, answer: Answer, bought: bool) -> None:
         if bought:
@@ -192,12 +208,15 @@ async def _ask_missing(
             accepted = await loop.run_in_executor(threads, accepts)  # a verdict may take seconds
             if accepted is None:
                 raise EnoughError
+        else:
+            arrivals.came(job, answer)
         missing.follow(job)
 
     show_at = 0.0
 
     def report(asked: Asked) -> None:
         nonlocal show_at
+        arrivals.write(asked.failures)
         if loop.time() >= show_at:
             show_at = loop.time() + SHOWN_EVERY_S
             show(asked)
@@ -215,11 +234,11 @@ def _say_columns(file: PromptFile, progress: Progress) -> None:
     progress.note(f"{file.path}: {file.describe()}")
 
 
-def _write_rest(written: Output, plan: Plan, asked: Asked, wanted: int, progress: Progress) -> None:
-    """From the first prompt on that lacked an answer when the run began."""
+def _write_rest(written: Output, asked: Asked, first: int, wanted: int, progress: Progress) -> None:
+    """What was not written while it was asked for; `first` prompts stood before the first one that was."""
     progress.begin("write", wanted)
-    for jobs in islice(plan.prompts(), written.prompts, None):
-        written.add(list(plan.answered(jobs)), asked.failures)
+    for jobs in islice(written.plan.rest(), written.prompts - first, None):
+        written.add(list(written.plan.answered(jobs)), asked.failures)
         progress.update(written.records)
 
 

@@ -3,14 +3,21 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any
+from itertools import islice
+from typing import TYPE_CHECKING, Any
 
 from cotdistill.dispatch.asking import Job
 from cotdistill.dispatch.budget import Worst
 from cotdistill.pricing import BATCHED, FREE, Prices
 from cotdistill.records import Usage
 from cotdistill.stages.generate.plan import Answers, Plan
-from cotdistill.stages.verification import Judge
+from cotdistill.store.answers import Known
+
+if TYPE_CHECKING:
+    from cotdistill.stages.verification import Judge
+
+LOOKED_UP = 64
+"""Prompts that the store is asked about at once."""
 
 SAMPLED = 100
 """Stored answers that the guess of the output's length is taken from."""
@@ -47,21 +54,43 @@ class Survey:
 
     @classmethod
     def of(cls, plan: Plan, prices: Prices, complete: Callable[[Answers], None] | None = None) -> "Survey":
-        """`complete` gets each prompt's answers from the store, up to the first prompt that lacks one: a run that has
-        all of them need not go through the file again."""
-        survey = cls(prices)
-        for jobs in plan.prompts():
-            survey.prompts += 1
-            if survey.open and plan.judge is None and len(survey.stored_tokens) >= SAMPLED:
-                missing = [job for job in jobs if not plan.store.has(job.key, job.sample) and plan.stored(job) is None]
-                survey.open += bool(missing)
-                survey._count(jobs, missing, missing)
-                continue
-            answers = list(plan.answered(jobs))
-            survey._add(jobs, answers, plan)
-            if complete and not survey.open:
-                complete(answers)
+        """`complete` gets each prompt's answers from the store, up to the first prompt that lacks one; from there on
+        the plan remembers them. So nobody need go through the file again."""
+        survey, prompts = cls(prices), plan.prompts()
+        while some := list(islice(prompts, LOOKED_UP)):
+            known = plan.store.known([jobs[0].key for jobs in some], [jobs[0].family for jobs in some])
+            for jobs in some:
+                answers, missing = survey._look_up(jobs, known, plan)
+                if complete is None:
+                    continue
+                if survey.open:
+                    plan.remember(jobs, missing)
+                else:
+                    complete(answers)
         return survey
+
+    def _look_up(self, jobs: list[Job], known: Known, plan: Plan) -> tuple[Answers, list[Job]]:
+        """Counts one prompt. Returns what the store has for it, and what is missing; once there are enough answers to
+        guess by and one prompt lacks its own, no more are read."""
+        self.prompts += 1
+        if plan.judge is None:
+            there = [known.has(job.key, job.family, job.sample) for job in jobs]
+            if self.open and len(self.stored_tokens) >= SAMPLED:
+                missing = [
+                    job
+                    for job, has in zip(jobs, there, strict=True)
+                    if not has or (has == "another cap" and plan.stored(job) is None)
+                ]
+                self.open += bool(missing)
+                self._count(jobs, missing, missing)
+                return [], missing
+            if not any(there):
+                self.open += 1
+                self._count(jobs, jobs, jobs)
+                return [], jobs
+        answers = list(plan.answered(jobs))
+        self._add(jobs, answers, plan)
+        return answers, [job for job, answer in answers if answer is None]
 
     def _add(self, jobs: list[Job], answers: Answers, plan: Plan) -> None:
         missing = [job for job, answer in answers if answer is None]
@@ -95,7 +124,7 @@ class Survey:
             self.most_input_tokens += worst.input_tokens
             self.most_output_tokens += worst.output_tokens
 
-    def _count_verdicts(self, judge: Judge, *jobs: list[Job]) -> None:
+    def _count_verdicts(self, judge: "Judge", *jobs: list[Job]) -> None:
         for job in (one for some in jobs for one in some):
             cost = judge.most_usd(job.prompt, job.request.max_output_tokens * BYTES_A_TOKEN)
             self.judge_usd = None if cost is None or self.judge_usd is None else self.judge_usd + cost

@@ -1,19 +1,24 @@
 """Prompts times samples: which requests a run consists of, and which of them the store has answered already."""
 
 from collections import defaultdict, deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
+
+import msgspec
 
 from cotdistill.config import GenerateConfig
 from cotdistill.dispatch.asking import Job
-from cotdistill.dispatch.lookup import Answer, as_response, find, key_of
+from cotdistill.dispatch.lookup import Answer, as_response, find, keys_of
 from cotdistill.inputs import templates
 from cotdistill.inputs.prompt_files import PromptFile
 from cotdistill.providers.types import Request, Teacher
-from cotdistill.records import Prompt, Verdict
-from cotdistill.stages.verification import Judge
+from cotdistill.records import Message, Prompt, Verdict
+from cotdistill.stages.generate.spool import Question, Spool
 from cotdistill.store.answers import Store
+
+if TYPE_CHECKING:
+    from cotdistill.stages.verification import Judge
 
 Answers: TypeAlias = Sequence[tuple[Job, Answer | None]]
 """What the store has for one prompt."""
@@ -27,7 +32,9 @@ class Plan:
     config: GenerateConfig
     file: PromptFile
     store: Store
-    judge: Judge | None = None
+    judge: "Judge | None" = None
+    spool: Spool = field(default_factory=Spool, repr=False)
+    """For `rest`."""
     to_learn: bool = True
     """Whether the answers are what a student learns from, and not another stage's questions."""
     unverified: set[str] = field(default_factory=set)
@@ -44,17 +51,34 @@ class Plan:
         """One list a prompt: its samples."""
         for entry in self.file.entries():
             prompt, values = entry.prompt, entry.filling(self._fields)
-            request = Request(
-                messages=templates.dress(prompt.messages, self.template, self.config.system, self.examples, values),
-                max_output_tokens=self.config.max_output_tokens,
-                temperature=self.config.temperature,
-                effort=self.config.effort,
-                logprobs=self.config.logprobs,
-            )
-            yield self.samples(prompt, key_of(self.teacher, request), request)
+            messages = templates.dress(prompt.messages, self.template, self.config.system, self.examples, values)
+            request = self._request(messages)
+            yield self.samples(Job(prompt, 0, *keys_of(self.teacher, request), request))
 
-    def samples(self, prompt: Prompt, key: str, request: Request) -> list[Job]:
-        return [Job(prompt, sample, key, request) for sample in range(self.config.samples)]
+    def samples(self, first: Job) -> list[Job]:
+        """All of one prompt, of which this is one."""
+        prompt, _, key, family, request = first
+        return [Job(prompt, sample, key, family, request) for sample in range(self.config.samples)]
+
+    def remember(self, jobs: list[Job], missing: Sequence[Job]) -> None:
+        """One prompt for `rest`; `missing` are those of its jobs that the store had nothing for."""
+        prompt, _, key, family, request = jobs[0]
+        messages = None if request.messages is prompt.messages else request.messages
+        self.spool.add(Question(prompt, messages, key, family, tuple(job.sample for job in missing)))
+
+    def rest(self) -> Iterator[list[Job]]:
+        """The prompts from the first one on that lacked an answer when the run began."""
+        return (jobs for jobs, _ in self.remembered())
+
+    def remembered(self) -> Iterator[tuple[list[Job], tuple[int, ...]]]:
+        """The same with the samples that were missing."""
+        for prompt, messages, key, family, missing in map(msgspec.structs.astuple, self.spool):
+            request = self._request(messages or prompt.messages)
+            yield self.samples(Job(prompt, 0, key, family, request)), missing
+
+    def _request(self, messages: tuple[Message, ...]) -> Request:
+        config = self.config
+        return Request(messages, config.max_output_tokens, config.temperature, config.effort, config.logprobs)
 
     def answered(self, jobs: list[Job]) -> Iterator[tuple[Job, Answer | None]]:
         """What the store has for one prompt's samples: with `until_accepted`, up to the sample that suffices, is
@@ -105,10 +129,12 @@ class Missing:
     The same question under two ids is asked once. With `until_accepted` a prompt's next sample comes only after
     its last one was judged (`follow`), so an easy prompt costs one request. An answer that the store has, and that
     only a paid judge can decide on, comes as a job too: it is found in the store and followed.
+
+    Without, `expect` gets each prompt and the samples that are missing, before they are given.
     """
 
-    def __init__(self, plan: Plan) -> None:
-        self._plan = plan
+    def __init__(self, plan: Plan, expect: Callable[[list[Job], tuple[int, ...]], None]) -> None:
+        self._plan, self._expect = plan, expect
         self._given: set[tuple[str, int]] = set()
         self._next: deque[Job] = deque()
         self._alike: defaultdict[str, list[Prompt]] = defaultdict(list)
@@ -129,22 +155,28 @@ class Missing:
         if self._plan.judge is None:
             return
         for prompt in (job.prompt, *self._alike.pop(job.key, ())):
-            wanted = list(self._wanted(self._plan.samples(prompt, job.key, job.request)))
+            wanted = list(self._wanted(self._plan.samples(job._replace(prompt=prompt))))
             self._next.extend(wanted)
             self.settled += not wanted
 
     def _from_file(self) -> Iterator[Job]:
-        for jobs in self._plan.prompts():
-            yield from self._wanted(jobs)
+        for jobs, missing in self._plan.remembered():
+            if self._plan.judge is not None:
+                yield from self._wanted(jobs)
+                continue
+            self._expect(jobs, missing)
+            for sample in missing:
+                pair = (jobs[sample].key, sample)
+                if pair not in self._given:
+                    self._given.add(pair)
+                    yield jobs[sample]
 
     def _wanted(self, jobs: list[Job]) -> Iterator[Job]:
         for job, answer in self._plan.answered(jobs):
-            open_ = answer is None or (self._plan.judge is not None and self._plan.accepts(job, answer) is None)
-            if not open_:
+            if answer is not None and self._plan.accepts(job, answer) is not None:
                 continue
             if (job.key, job.sample) in self._given:
-                if self._plan.judge is not None:
-                    self._alike[job.key].append(job.prompt)
+                self._alike[job.key].append(job.prompt)
             else:
                 self._given.add((job.key, job.sample))
                 yield job

@@ -8,9 +8,9 @@ from typing import TypeVar
 
 import tenacity
 
-from cotdistill.dispatch.errors import NotAskedError
+from cotdistill.dispatch.errors import FailedRequestError, NotAskedError
 from cotdistill.dispatch.refusals import MAX_WAIT_S, unless_too_long
-from cotdistill.dispatch.retry import UNREACHABLE_ATTEMPTS, FailedRequestError
+from cotdistill.dispatch.repetition import UNREACHABLE_ATTEMPTS
 from cotdistill.errors import CotDistillError
 from cotdistill.providers.types import Teacher
 

@@ -9,9 +9,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from cotdistill.dispatch.asking import Job
-from cotdistill.dispatch.errors import NotAskedError
-from cotdistill.dispatch.lookup import family_of
-from cotdistill.dispatch.retry import FailedRequestError
+from cotdistill.dispatch.errors import FailedRequestError, NotAskedError
 from cotdistill.errors import CotDistillError, UsageError
 from cotdistill.providers.batch_api import FoundBatch
 from cotdistill.providers.types import Failure
@@ -86,7 +84,7 @@ class Submitter:
     async def _missing(self) -> AsyncIterator[Job]:
         """Every request without an answer that is in no batch; those that are make their shards `waiting`."""
         work, seen = self.work, 0
-        for jobs in work.plan.prompts():
+        for jobs in work.plan.rest():
             for job, stored in work.plan.answered(jobs):
                 seen += 1
                 if seen % BREATHE_EVERY == 0:
@@ -192,7 +190,7 @@ class Submitter:
         return await look()
 
     def _claim(self, job: Job) -> Claim:
-        return Claim(job.key, job.sample, family_of(self.work.plan.teacher, job))
+        return Claim(job.key, job.sample, job.family)
 
     @asynccontextmanager
     async def _alone(self) -> AsyncIterator[None]:
