@@ -16,6 +16,9 @@ EXAMPLE_WIDTH = 70
 class WholeSentences(TyperGroup):
     """Says of each command its whole first sentence, over two lines where it must: cut ones say nothing."""
 
+    def get_params(self, ctx: Any) -> Any:
+        return _with_plain_flags(super().get_params(ctx))
+
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         named = ((name, self.get_command(ctx, name)) for name in self.list_commands(ctx))
         rows = [(name, " ".join((one.help or "").split("\n\n")[0].split())) for name, one in named if one]
@@ -25,6 +28,9 @@ class WholeSentences(TyperGroup):
 
 class GroupedCommand(TyperCommand):
     """A command whose options stand under their `rich_help_panel`, in the order in which the panels first appear."""
+
+    def get_params(self, ctx: Any) -> Any:
+        return _with_plain_flags(super().get_params(ctx))
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:
         """Without the braces around a required argument, which read as a set."""
@@ -44,6 +50,15 @@ class GroupedCommand(TyperCommand):
         for panel, entries in groups.items():
             with formatter.section(panel):
                 formatter.write_dl(entries)
+
+
+def _with_plain_flags(parameters: list[Any]) -> list[Any]:
+    """Typer's own flags, such as --help, are None where they are not given, and to find out that None is no flag typer
+    loads pydantic, which takes longer than all the rest of --help."""
+    for one in parameters:
+        if getattr(one, "is_flag", False) and one.default is None:
+            one.default = False
+    return parameters
 
 
 def example(command: str) -> str:

@@ -15,6 +15,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn
 
 import typer
+from typer.main import get_command_name
 
 from cotdistill import __version__, config, plugins
 from cotdistill.cli import ask, compare, doctor, listing, log, mock_teacher, recipes
@@ -319,6 +320,14 @@ def _check_words(words: Sequence[str]) -> None:
             raise UsageError(f"{word!a}: expected UTF-8 on the command line") from None
 
 
+def _leave_out_all_but(word: str) -> None:
+    """Typer builds the options of every command before it looks which one is meant."""
+    for one in app.registered_commands:
+        if word == one.name or (one.callback and word == get_command_name(one.callback.__name__)):
+            app.registered_commands, app.registered_groups = [one], []
+            return
+
+
 def main() -> NoReturn:
     """Run the command line; every explained failure is one line on stderr and its exit code. SIGTERM, which a service
     manager sends, ends a command as Ctrl-C does."""
@@ -328,6 +337,7 @@ def main() -> NoReturn:
         signal.signal(signal.SIGTERM, _interrupt)
     try:
         _check_words(sys.argv[1:])
+        _leave_out_all_but(next(iter(sys.argv[1:]), ""))
         code = app(standalone_mode=not as_json)
     except CotDistillError as error:
         log.fail(str(error), error.exit_code, as_json=as_json)

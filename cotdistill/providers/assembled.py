@@ -1,7 +1,6 @@
 """A reply out of what was found in a body, by the rules that hold for every wire format."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import NamedTuple
 
@@ -16,8 +15,7 @@ from cotdistill.reasoning.marks import Tags
 from cotdistill.records import ReasoningKind, Usage
 
 
-@dataclass(frozen=True)
-class Body:
+class Body(NamedTuple):
     """What a provider's JSON says: the visible text and a refusal; the trace outside that text and the `rule` that
     found it; the server's word for the end and what it adds to it."""
 

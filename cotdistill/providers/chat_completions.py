@@ -169,9 +169,11 @@ def _trace(message: dict[str, Any], in_content: list[Any]) -> tuple[Thoughts, st
     if in_content:
         found["thinking part"] = thoughts(in_content, "\n\n")
     for name in _NESTED:
-        if nested := mapping(message.get(name)):
+        if nested := name in message and mapping(message[name]):
             inside, rule = _trace(nested, [])
             found[f"{name}.{rule}"] = inside
+    if not found:
+        return Thoughts(sealed=bool(message.get("reasoning_opaque"))), None
     rule = next((name for name, one in found.items() if one.text), None)
     whole = Thoughts(
         text=found[rule].text if rule else "",

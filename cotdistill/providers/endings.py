@@ -1,6 +1,7 @@
 """How an answer ended, in the words of every server: one meaning each."""
 
 import re
+from functools import lru_cache
 
 from cotdistill.records import StopReason
 
@@ -54,6 +55,7 @@ def broke_off(given: str | None) -> bool:
     return _plain(given) in BROKEN
 
 
+@lru_cache(1024)
 def _plain(given: str | None) -> str:
     """In lower case, without the prefixes of enumerations, such as Gemini's FINISH_REASON_."""
     word = (given or "").strip().lower().replace("-", "_").replace(" ", "_")

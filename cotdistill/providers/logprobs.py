@@ -80,6 +80,8 @@ class Lists(NamedTuple):
 
 def in_choice(choice: dict[str, Any]) -> Lists:
     """Of a chat completion's choice."""
+    if not (choice.get("logprobs") or choice.get("reasoning_logprobs")):
+        return Lists([], [])
     said = mapping(choice.get("logprobs"))
     apart = mapping(choice.get("reasoning_logprobs")) or {"content": said.get("reasoning_content")}
     content = said.get("content")

@@ -108,7 +108,7 @@ class SdkScorer(SdkTeacher):
                 final=True,
                 usage=reply.usage,
             )
-        return replace(reply, raw=_packed(places, request.top, reply))
+        return msgspec.structs.replace(reply, raw=_packed(places, request.top, reply))
 
     def extract(self, raw: bytes) -> Reply:
         """Of what the server sends, and of what the store keeps of that."""

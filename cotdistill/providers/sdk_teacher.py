@@ -6,7 +6,7 @@ A teacher's file says where it differs: the SDK, the server, the variable with i
 import importlib
 import sys
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from types import ModuleType, TracebackType
 from typing import Any, ClassVar, Literal, Self
 
@@ -146,7 +146,7 @@ class SdkTeacher:
             if _STREAM in content_type:
                 raw = await self.collect(_whole(raw))
         reply, limits = self.read(masked_bytes(raw)), rate_limits(headers)
-        return reply if limits is None else replace(reply, limits=limits)
+        return reply if limits is None else msgspec.structs.replace(reply, limits=limits)
 
     async def collect(self, chunks: AsyncIterator[bytes]) -> bytes:
         """A streamed answer in the JSON that the same answer has unstreamed."""

@@ -3,7 +3,11 @@
 import json
 from typing import Any
 
+from cotdistill.masking import masked_message
 from cotdistill.providers.http1 import RawHeaders
+
+SHOWN = 300
+"""Of what a server says, where the error is shown as it is."""
 
 
 class Headers:
@@ -21,9 +25,12 @@ class StatusError(Exception):
     """Has what the SDKs' APIStatusError has of a reply, without their client."""
 
     def __init__(self, status: int, reason: str, headers: RawHeaders, content: bytes) -> None:
-        super().__init__(f"{status} {reason}".strip())
+        super().__init__(status, reason)
         self.status_code, self.message = status, reason
         self.headers, self.content = Headers(headers), content
+
+    def __str__(self) -> str:
+        return masked_message(f"{self.status_code} {self.message}: {self.content.decode('utf-8', 'replace')}")[:SHOWN]
 
     @property
     def body(self) -> Any:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -42,6 +43,7 @@ class Parts(NamedTuple):
     refusal: str = ""
 
 
+@lru_cache(1024)
 def summarised(model: str | None) -> bool:
     return bool(model and _CLOSED.search(model))
 

@@ -5,6 +5,8 @@ from decimal import Decimal
 from types import TracebackType
 from typing import Any, Literal, Protocol, Self
 
+import msgspec
+
 from cotdistill.errors import AccountError, CotDistillError
 from cotdistill.providers.error_body import Problem
 from cotdistill.records import Confidence, Message, ReasoningKind, StopReason, Usage
@@ -52,8 +54,7 @@ class RateLimits:
     output_tokens: Quota | None = None
 
 
-@dataclass(frozen=True)
-class Reply:
+class Reply(msgspec.Struct, frozen=True):
     """One answer. `raw` is the provider's JSON, byte for byte: it is what the store keeps, so that a better
     extraction later costs nothing. `limits` come with the headers, so a stored reply has none."""
 

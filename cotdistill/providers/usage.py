@@ -94,15 +94,17 @@ def _usage(prompt: int | None, output: int | None, reasoning: int | None, cached
 def _first(counts: dict[str, Any], *names: str) -> int | None:
     """The first of these that holds a number."""
     for name in names:
-        if (found := count(counts.get(name))) is not None:
+        value = counts.get(name)
+        if value is not None and (found := count(value)) is not None:
             return found
     return None
 
 
 def _details(usage: dict[str, Any], *names: str) -> dict[str, Any]:
     for name in names:
-        if found := mapping(usage.get(name)):
-            return found
+        value = usage.get(name)
+        if value and isinstance(value, dict):
+            return value
     return {}
 
 

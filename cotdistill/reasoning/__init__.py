@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from html import unescape
 from typing import NamedTuple
 
-from cotdistill.reasoning.marks import INTERCHANGEABLE, Mark, Tags, families, marks, pattern
+from cotdistill.reasoning.marks import HEADS, INTERCHANGEABLE, Mark, Tags, families, marks, pattern
 
 _LEAD = re.compile(
     r"(?:\s|\ufeff|\u200b|<s>|<bos>|<\|im_start\|>assistant|<\|start\|>assistant|<\|START_OF_TURN_TOKEN\|>)*"
@@ -51,6 +51,8 @@ def split(text: str, own: Tags = ()) -> Split:
     """Trace and answer of a text. The opening mark is optional, for many templates write that into the prompt; one that
     is never closed leaves a trace without an answer. `own` are marks that no model here is known by."""
     text = _with_marks(text)
+    if not own and not any(head in text for head in HEADS):
+        return Split(None, text, "no tag", True)
     found = list(_without_pairs_in_prose(text, marks(text, own)))
     begun = _begin(text, found, own)
     if begun is None:

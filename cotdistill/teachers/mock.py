@@ -2,11 +2,13 @@
 OpenAI SDK like any other."""
 
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
+
+import msgspec
 
 from cotdistill.artifacts import sha256
 from cotdistill.mock.sources import SCRIPTED, SIMULATED
@@ -57,13 +59,13 @@ class Teacher:
 
     async def ask(self, request: Request, idempotency_key: str) -> Reply:
         reply = await self._wire.ask(request, idempotency_key)
-        return replace(self.read(reply.raw), limits=reply.limits)
+        return msgspec.structs.replace(self.read(reply.raw), limits=reply.limits)
 
     def read(self, raw: bytes) -> Reply:
         """Where it had no answer, its saying so is none: the answer did not end as one."""
         reply = self._wire.read(raw)
         if reply.text.startswith(SIMULATED):
-            return replace(reply, reasoning_kind="none", stop_reason="other", stop_detail=reply.text)
+            return msgspec.structs.replace(reply, reasoning_kind="none", stop_reason="other", stop_detail=reply.text)
         return reply
 
     def why_no_logprobs(self, request: Request) -> str:
