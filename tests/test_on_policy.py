@@ -152,7 +152,7 @@ def test_answers_of_a_step_depend_on_seed_and_step_alone(models: Path) -> None:
     assert write(3)[0].answer != write(3)[2].answer, "two answers to one prompt are two draws"
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def batch(models: Path) -> tuple[Any, Any, Any, Any]:
     """Student, teacher, tokenizer, and a batch of answers of different lengths."""
     student, tokenizer = load.student(str(models / "student"))
