@@ -12,7 +12,6 @@ on its rows. `--kill` kills one run with SIGKILL after half its steps, resumes i
 import argparse
 import json
 import os
-import resource
 import signal
 import subprocess
 import sys
@@ -25,8 +24,12 @@ from typing import Any
 
 import msgspec
 
+from cotdistill.config import EvaluateConfig, FinetuneConfig
 from cotdistill.mock import problems
 from cotdistill.mock.problems import Problem
+from cotdistill.progress import Silent
+from cotdistill.stages import evaluate
+from cotdistill.stages import finetune as stage
 from cotdistill.statistics import wilson
 
 ROWS = (240, 260, 220, 280, 200)
@@ -61,22 +64,17 @@ def write_prompts(path: Path, chosen: list[Problem]) -> None:
     path.write_bytes(b"".join(lines))
 
 
-def cotdistill(*words: str | Path) -> float:
-    """CPU seconds of the command."""
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    subprocess.run([sys.executable, "-m", "cotdistill", *map(str, words), "--quiet"], check=True)
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-
-
-def finetune(source: Path, output: Path, student: str | Path, *more: str | Path) -> float:
-    words = ("--student", student, "--method", "full", "--batch-size", str(BATCH_SIZE), "--threads", "1")
-    return cotdistill("finetune", source, "-o", output, *words, *more)
+def finetune(source: Path, output: Path, student: str | Path, **more: Any) -> float:
+    """CPU seconds of the run. All runs but the killed one share this process: to import torch costs more than most."""
+    config = FinetuneConfig(student=str(student), method="full", batch_size=BATCH_SIZE, threads=1, **more)
+    began = time.process_time()
+    stage.run(source, output, config, Silent())
+    return time.process_time() - began
 
 
 def right(folder: Path, student: Path) -> int:
     scores = folder / f"{student.name}.scores.json"
-    cotdistill("evaluate", folder / "held.jsonl", "-o", scores, "--student", student, "--threads", "1")
+    evaluate.run(folder / "held.jsonl", scores, EvaluateConfig(student=str(student), threads=1), Silent())
     return int(json.loads(scores.read_text())["students"][0]["correct"])
 
 
@@ -86,7 +84,7 @@ def half_right(folder: Path, train: list[Problem], seed: int) -> tuple[Path, Pat
     for count in ROWS:
         rows, student = folder / f"rows{count}.jsonl", folder / f"sft{count}"
         write_rows(rows, train[:count])
-        finetune(rows, student, "tiny", "--max-steps", str(SFT_STEPS), "--seed", str(seed))
+        finetune(rows, student, "tiny", max_steps=SFT_STEPS, seed=seed)
         correct = right(folder, student)
         share = correct / HELD_OUT
         found.append((abs(share - sum(HALF_RIGHT) / 2), rows, student, correct))
@@ -96,17 +94,17 @@ def half_right(folder: Path, train: list[Problem], seed: int) -> tuple[Path, Pat
 
 
 @contextmanager
-def teacher_of(kind: str, teacher: Path) -> Iterator[list[str]]:
+def teacher_of(kind: str, teacher: Path) -> Iterator[dict[str, str]]:
     """The options that name it, with a server that stands in for vLLM or SGLang where one is wanted."""
     if kind == "local":
-        yield ["--teacher", f"local:{teacher}"]
+        yield {"teacher": f"local:{teacher}"}
         return
     words = [sys.executable, "-m", "cotdistill", "mock-teacher", "--port", "0", "--scorer", str(teacher)]
     with subprocess.Popen(words, stderr=subprocess.PIPE, text=True) as server:
         assert server.stderr
         url = server.stderr.readline().rpartition(" ")[2].strip()
         try:
-            yield ["--teacher", f"{kind}:simulated", "--base-url", f"{url}/v1"]
+            yield {"teacher": f"{kind}:simulated", "base_url": f"{url}/v1"}
         finally:
             server.terminate()
 
@@ -119,14 +117,12 @@ def one_seed(folder: Path, seed: int, steps: int, teacher: Path, kind: str) -> d
     rows, student, start = half_right(folder, drawn, seed)
     found: dict[str, Any] = {"seed": seed, "rows": int(rows.stem.removeprefix("rows")), "start": start}
     with teacher_of(kind, teacher) as options:
-        on_policy = ["--on-policy", str(steps), "--max-output-tokens", str(MOST_TOKENS), "--seed", str(seed)]
-        prompts = folder / "prompts.jsonl"
-        found["cpu_s"] = finetune(prompts, folder / "own", student, *on_policy, *options)
+        own = {"on_policy": steps, "max_output_tokens": MOST_TOKENS, "seed": seed, **options}
+        found["cpu_s"] = finetune(folder / "prompts.jsonl", folder / "own", student, **own)
     manifest = json.loads((folder / "own" / "manifest.json").read_text())
     found["tokens"] = manifest["counts"]["trained_tokens"]
     found["own"] = right(folder, folder / "own")
-    more = ["--max-steps", str(steps), "--seed", str(seed + 100)]
-    found["more_cpu_s"] = finetune(rows, folder / "more", student, *more)
+    found["more_cpu_s"] = finetune(rows, folder / "more", student, max_steps=steps, seed=seed + 100)
     found["more"] = right(folder, folder / "more")
     return found
 
@@ -146,23 +142,24 @@ def show(found: dict[str, Any]) -> None:
 
 def same_after_a_kill(folder: Path, student: Path, steps: int, teacher: Path) -> bool:
     """Kills a run after half its steps, resumes it, and compares all bytes of the weights with an undisturbed run's."""
-    prompts, weights = folder / "prompts.jsonl", []
-    common = ["--on-policy", str(steps), "--max-output-tokens", str(MOST_TOKENS), "--teacher", f"local:{teacher}"]
-    finetune(prompts, folder / "whole", student, *common)
-    words = ["--student", student, "--method", "full", "--batch-size", str(BATCH_SIZE), "--threads", "1", *common]
-    killed = folder / "killed"
-    often = ["--checkpoint-minutes", "0"]
-    command = [sys.executable, "-m", "cotdistill", "finetune", prompts, "-o", killed, *words, *often, "--quiet"]
-    with subprocess.Popen(list(map(str, command))) as process:
-        while (
-            process.poll() is None
-            and not (killed.parent / f"killed.partial/checkpoints/checkpoint-{steps // 2}" / "finished").exists()
-        ):
+    options = {
+        "on_policy": steps,
+        "max_output_tokens": MOST_TOKENS,
+        "teacher": f"local:{teacher}",
+        "checkpoint_minutes": 0,
+    }
+    finetune(folder / "prompts.jsonl", folder / "whole", student, **options)
+    words = [f"--{name.replace('_', '-')}={value}" for name, value in options.items()]
+    words += [f"--student={student}", "--method=full", f"--batch-size={BATCH_SIZE}", "--threads=1", "--quiet"]
+    command = ["-m", "cotdistill", "finetune", folder / "prompts.jsonl", "-o", folder / "killed", *words]
+    half = folder / f"killed.partial/checkpoints/checkpoint-{steps // 2}/finished"
+    with subprocess.Popen([sys.executable, *map(str, command)]) as process:
+        while process.poll() is None and not half.exists():
             time.sleep(0.5)
         os.kill(process.pid, signal.SIGKILL)
-    finetune(prompts, killed, student, *common, *often, "--resume")
-    weights = [(folder / name / "model.safetensors").read_bytes() for name in ("whole", "killed")]
-    return weights[0] == weights[1]
+    finetune(folder / "prompts.jsonl", folder / "killed", student, **options, resume=True)
+    one, other = ((folder / name / "model.safetensors").read_bytes() for name in ("whole", "killed"))
+    return one == other
 
 
 def run(seeds: int, steps: int, directory: Path, kind: str, *, kill: bool) -> None:
@@ -170,7 +167,7 @@ def run(seeds: int, steps: int, directory: Path, kind: str, *, kill: bool) -> No
     teacher = directory / "teacher"
     if not teacher.exists():
         write_rows(directory / "teacher.jsonl", problems.generate(PROBLEMS, 1_000_000))
-        finetune(directory / "teacher.jsonl", teacher, "tiny", "--max-steps", str(TEACHER_STEPS))
+        finetune(directory / "teacher.jsonl", teacher, "tiny", max_steps=TEACHER_STEPS)
     print(f"teacher: {kind}; {steps} steps of {BATCH_SIZE}, {HELD_OUT} held-out problems, Wilson intervals of 95 %")
     print(
         f"{'seed':<5}{'rows':>5}  {'start':<24}{'own answers':<24}{'more of the rows':<24}{'tokens':>10}"
