@@ -128,7 +128,7 @@ def test_the_page_opens_on_the_result_and_on_the_traces_that_the_best_student_le
     assert headline
     assert headline[1] == (
         "student-verified gets 100.0% of 4 held-out prompts right, 75.0 points more than student-all (25.0%), "
-        "which may be chance (p = 0.25); tiny (untrained), from which it was trained, 0.0%."
+        "which may be chance (p = 0.25); untrained tiny, from which it was trained, 0.0%."
     )
     assert page.index("headline") < page.index("<nav>") < page.index("<section")
     data = json.loads(page.partition('id="data">')[2].partition("</script>")[0])
@@ -136,7 +136,7 @@ def test_the_page_opens_on_the_result_and_on_the_traces_that_the_best_student_le
     first = data["traces"][0]["prompts"][0]["samples"]
     assert [(one["status"], one["decision"]) for one in first] == [("right", "kept"), ("wrong", "wrong answer")]
     beside = data["answers"]
-    assert beside["names"] == ["student-verified", "student-all", "tiny (untrained)"]
+    assert beside["names"] == ["student-verified", "student-all", "untrained tiny"]
     assert {tuple(one["mark"] for one in prompt["answers"]) for prompt in beside["prompts"]} == {
         ("right", "right", "wrong"), ("right", "wrong", "wrong"),
     }  # fmt: skip

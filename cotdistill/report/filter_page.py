@@ -52,7 +52,8 @@ def sections(filters: Sequence[Found]) -> Iterator[Section]:
         + html.under("Length of the kept traces, in characters", lengths),
     )
     if there:
-        yield Section("Suspect references", *_suspects(traces.suspects(first.path)))
+        count = first.manifest.results.get("suspect_references", 0)
+        yield Section("Suspect references", *_suspects(traces.suspects(first.path), count))
         yield Section("Contamination", _contamination(first.path))
 
 
@@ -86,12 +87,14 @@ def _histogram(lengths: list[int]) -> str:
     return charts.counts(bars)
 
 
-def _suspects(found: list[dict[str, Any]]) -> tuple[str, str]:
+def _suspects(found: list[dict[str, Any]], count: int) -> tuple[str, str]:
     if not found:
         return "", ""
     names = list(found[0])[:6]
     rows = [tuple(html.one_line(item.get(name)) for name in names) for item in found]
-    return html.table(names, rows), "Nearly all samples of these prompts agree on another answer than the reference."
+    shown = f" The first {len(found)} are shown." if count > len(found) else ""
+    intro = f"Nearly all samples of {count:,} prompts agree on another answer than the reference.{shown}"
+    return html.table(names, rows), intro
 
 
 def _contamination(kept: Path) -> str:

@@ -27,7 +27,8 @@ const answerBox = (name, answer, note, chosen) => {
     box.append(element("div", "was not asked", "small"));
     return box;
   }
-  box.append(element("div", answer.status + (answer.answer === null ? "" : ": " + answer.answer), "verdict"));
+  const said = answer.answer === null ? "" : ": " + answer.answer.slice(0, 80) + (answer.answer.length > 80 ? "…" : "");
+  box.append(element("div", answer.status + said, "verdict"));
   if (note) box.append(element("div", note, "small"));
   if (answer.reasoning) box.append(element("pre", answer.reasoning, "trace"));
   box.append(element("pre", answer.text));

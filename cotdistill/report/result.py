@@ -66,10 +66,10 @@ def tests_table(comparison: Comparison) -> str:
     """Whether the difference to the best could be chance."""
     best = comparison.best.name
     rows = [
-        (name, f"{-test.difference * 100:+.1f}", f"{test.better:,}", f"{test.worse:,}", f"{test.n:,}", _p(test))
+        (name, f"{-test.difference * 100:+.1f}", f"{test.worse:,}", f"{test.better:,}", f"{test.n:,}", _p(test))
         for name, test in comparison.tests().items()
     ]
-    names = [f"against {best}", "points", f"only {best} right", "only this one right", "prompts", "p"]
+    names = [f"against {best}", "points", "better on", "worse on", "of prompts", "p"]
     return html.table(names, rows, numbers=range(1, 6))
 
 

@@ -59,12 +59,15 @@ class Run:
         return sorted(there, key=lambda one: trained is None or one.path.resolve() != trained.path.resolve())
 
 
+UNTRAINED = "untrained "
+
+
 def names_of(students: Sequence[Scored]) -> list[str]:
     """As a stranger reads them: the end of a path, and of an untrained model that it is one."""
     bases = {str(one.origin[0].manifest.options.get("student")) for one in students if one.origin}
     short = scored.short_names([one.student for one in students])
     return [
-        f"{name} (untrained)" if one.student in bases else f"{name} (recorded)" if name.endswith(".jsonl") else name
+        f"{UNTRAINED}{name}" if one.student in bases else f"{name} (recorded)" if name.endswith(".jsonl") else name
         for name, one in zip(short, students, strict=True)
     ]
 
@@ -117,7 +120,7 @@ def _columns(compared: Comparison) -> list[tuple[str, Scored]]:
 
 
 def _headline(compared: Comparison) -> str:
-    untrained = next((row.name for row in compared.rows if row.name.endswith(" (untrained)")), None)
+    untrained = next((row.name for row in compared.rows if row.name.startswith(UNTRAINED)), None)
     return result.headline(compared, untrained)
 
 
