@@ -106,13 +106,13 @@ def test_a_run_whose_student_is_worse_does_not_become_the_latest(here: Path) -> 
     good = run.run(read(Path("a.toml")), Silent())
     worse = run.run(read(Path("a.toml"), ["format.holdout=0.2"]), Silent())
     assert worse.record is not None and good.record is not None
-    assert (outcome.exit_code(good), outcome.exit_code(worse)) == (DONE, DONE)
+    assert (good.exit_code, worse.exit_code) == (DONE, DONE)
     worse.record.stages["format"].guard_failed = "guard: s is worse than b"
     record.save(worse.directory, worse.record)
     again = run.run(read(Path("a.toml"), ["format.holdout=0.2"]), Silent())
     assert again.record is None, "what is judged worse is complete: nothing runs again"
     assert Path("runs/latest").resolve() == good.directory.resolve()
-    assert outcome.exit_code(worse) == SOME_FAILED
+    assert worse.exit_code == SOME_FAILED
     assert outcome.in_words(worse, "d")[-1] == "WARNING: guard: s is worse than b; `latest` does not move to this run"
 
 

@@ -2,17 +2,8 @@
 
 from typing import TYPE_CHECKING, Any
 
-from cotdistill.errors import BUDGET, DONE, SOME_FAILED
-
 if TYPE_CHECKING:
     from cotdistill.recipes.run import Outcome
-
-
-def exit_code(outcome: "Outcome") -> int:
-    if outcome.stopped_by:
-        return BUDGET
-    stages = outcome.record.stages.values() if outcome.record else ()
-    return DONE if all(stage.complete and not stage.guard_failed for stage in stages) else SOME_FAILED
 
 
 def as_json_text(outcome: "Outcome", directory: str) -> str:

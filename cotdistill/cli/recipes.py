@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from cotdistill.cli import grid as in_grid
 from cotdistill.cli import init, log
 from cotdistill.cli.help import GroupedCommand, example
-from cotdistill.cli.outcome import as_json_text, exit_code, in_words
+from cotdistill.cli.outcome import as_json_text, in_words
 from cotdistill.errors import CotDistillError, StoppedError, UsageError
 from cotdistill.providers.environment import load_env
 
@@ -35,6 +36,17 @@ def run(
             "--set", help="Set one key to another value, for this run. Repeatable.", metavar="STAGE.KEY=VALUE"
         ),
     ] = None,
+    axes: Annotated[
+        list[str] | None, typer.Argument(help="Further axes of --grid.", metavar="[AXIS ...]", show_default=False)
+    ] = None,
+    grid: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--grid",
+            help="Run every combination of these values, each in a directory of its own. Repeatable.",
+            metavar="STAGE.KEY=V,V…",
+        ),
+    ] = None,
     plan: Annotated[
         bool, typer.Option("--plan", help="Say what would run, why and at what cost; run nothing.")
     ] = False,
@@ -52,10 +64,26 @@ def run(
     from cotdistill.recipes import run
     from cotdistill.recipes.seen import Seen
 
+    if axes and not grid:
+        raise UsageError(f"{axes[0]}: one recipe at a time; values to be varied go with --grid")
+    if grid and keep:
+        raise UsageError("--keep counts runs of a recipe, and those of a --grid all stay. Leave one of them out")
     changes = [*(change or []), *([f"keep={keep}"] if keep else [])]
     with _opened(recipe, changes) as (chosen, words):
         reporter = Seen(progress.for_stderr(quiet=quiet, log_format=log_format), words)
         try:
+            if grid:
+                code = in_grid.run(
+                    chosen,
+                    changes,
+                    [*grid, *(axes or [])],
+                    reporter,
+                    words,
+                    plan=plan,
+                    as_json=as_json,
+                    quiet=quiet,
+                )
+                raise typer.Exit(code)
             if plan:
                 lines = run.plan(chosen, reporter)
                 width = max(9, *(len(name) for name, _ in lines))
@@ -70,7 +98,7 @@ def run(
         elif not quiet:
             for line in in_words(outcome, words(str(outcome.directory))):
                 reporter.note(line)
-    raise typer.Exit(exit_code(outcome))
+    raise typer.Exit(outcome.exit_code)
 
 
 @contextmanager

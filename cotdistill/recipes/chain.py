@@ -18,7 +18,7 @@ from cotdistill import artifacts
 from cotdistill.config.conditions import scores_over_api
 from cotdistill.dispatch.budget import Budget
 from cotdistill.dispatch.session import RECIPE
-from cotdistill.errors import BudgetError, CotDistillError
+from cotdistill.errors import BUDGET, DONE, SOME_FAILED, BudgetError, CotDistillError
 from cotdistill.progress import Progress, about
 from cotdistill.publishing import data_set_card
 from cotdistill.recipes import calls, empty, record
@@ -38,7 +38,9 @@ class Place(Protocol):
     """Where one run stands, among those that it may link from."""
 
     sources: Sequence[Path]
-    """Complete runs, the one that counts most last: `changes` are against it."""
+    """Runs to link from, the one that counts most last."""
+    last: Path | None
+    """The complete run before this one, which `changes` are against."""
     unfinished: Run | None
 
     def begin(self) -> Run:
@@ -71,6 +73,13 @@ class Outcome:
     directory: Path
     record: RunRecord | None
     stopped_by: str | None = None
+
+    @property
+    def exit_code(self) -> int:
+        if self.stopped_by:
+            return BUDGET
+        stages = self.record.stages.values() if self.record else ()
+        return DONE if all(stage.complete and not stage.guard_failed for stage in stages) else SOME_FAILED
 
 
 class Chain:
@@ -228,11 +237,12 @@ class Chain:
         return self.budget
 
     def _end(self, stopped_by: str | None) -> Outcome:
-        if self.run_ is None:
+        last = self.place.last
+        if self.run_ is None and last is not None and all(look.source == last for look in self._waiting):
             self.place.nothing_new()
-            return Outcome(self.place.sources[-1], None)
-        run = self.run_
-        run.record.changes = record.changes(self.recipe.steps, run.path, next(reversed(self.place.sources), None))
+            return Outcome(last, None)
+        run = self._begin()
+        run.record.changes = record.changes(self.recipe.steps, run.path, None if last == run.path else last)
         run.record.ended_at = artifacts.now()
         if stopped_by is not None:
             record.save(run.path, run.record)

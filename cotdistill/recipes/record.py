@@ -107,7 +107,9 @@ def difference(now: StageRecord, before: StageRecord) -> str | None:
 
 
 def link(step: Step, source: Path, target: Path) -> None:
-    """A step's files of another run, without copying where the file system can."""
+    """A step's files of another run, without copying where the file system can; in place of those that it has there."""
+    for name in _outputs(step, target):
+        (target / name).unlink(missing_ok=True)
     for path in source.glob(f"{step.stem}*"):
         if path.name.split(".")[0] != step.stem:
             continue
@@ -164,7 +166,7 @@ def changes(steps: Sequence[Step], here: Path, last: Path | None) -> dict[str, A
         ids, before = _prompt_ids(asking, here), _prompt_ids(asking, last)
         if ids is not None and before is not None:
             found["prompts_added"], found["prompts_removed"] = len(ids - before), len(before - ids)
-    now, then = _figures(steps, here), _figures(steps, last)
+    now, then = figures(steps, here), figures(steps, last)
     for name, value in now.items():
         found[name] = {"now": value, "before": then[name]} if name in then else {"now": value}
     return found
@@ -173,9 +175,9 @@ def changes(steps: Sequence[Step], here: Path, last: Path | None) -> dict[str, A
 _COUNTS = {"expand": ("new_prompts",), "generate": ("responses",), "filter": ("kept", "dropped"), "format": ("rows",)}
 
 
-def _figures(steps: Sequence[Step], directory: Path | None) -> dict[str, Any]:
+def figures(steps: Sequence[Step], directory: Path | None) -> dict[str, Any]:
     """By name; behind the name of a step, but for the steps of tables, whose stages say it."""
-    figures: dict[str, Any] = {}
+    every: dict[str, Any] = {}
     for step in steps:
         if (manifest := manifest_of(directory, step)) is None:
             continue
@@ -189,8 +191,8 @@ def _figures(steps: Sequence[Step], directory: Path | None) -> dict[str, Any]:
         if step.stage == "evaluate":
             found["student_accuracy"] = manifest.results["students"][0]["accuracy"]
         own = "" if step.stem != step.name else f"{step.name}: "
-        figures |= {f"{own}{name}": value for name, value in found.items()}
-    return figures
+        every |= {f"{own}{name}": value for name, value in found.items()}
+    return every
 
 
 def manifest_of(directory: Path | None, step: Step) -> artifacts.Manifest | None:

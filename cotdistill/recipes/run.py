@@ -47,8 +47,8 @@ class _Dated:
         self.recipe, self.progress = recipe, progress
         self.directories = Directories(recipe.runs, recipe.path)
         found = self.directories.runs()
-        last = next((run.path for run in reversed(found) if run.record.complete), None)
-        self.sources: Sequence[Path] = [last] if last else []
+        self.last = next((run.path for run in reversed(found) if run.record.complete), None)
+        self.sources: Sequence[Path] = [self.last] if self.last else []
         newest = found[-1] if found else None
         self.unfinished = newest if newest and not newest.record.complete else None
 

@@ -1,0 +1,67 @@
+"""`cotdistill run --grid`: what it prints."""
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from cotdistill.cli import log
+from cotdistill.errors import DONE
+
+if TYPE_CHECKING:
+    from cotdistill.progress import Progress
+    from cotdistill.recipes.grid import CellRecord, GridRecord
+    from cotdistill.recipes.recipe import Recipe
+
+
+def run(
+    recipe: "Recipe",
+    changes: Sequence[str],
+    specs: Sequence[str],
+    progress: "Progress",
+    words: Callable[[str], str],
+    *,
+    plan: bool,
+    as_json: bool,
+    quiet: bool,
+) -> int:
+    """Run every combination, after saying how many there are and what they cost. Returns the exit code: the worst of
+    theirs. `words` turns the recipe's paths into the person's."""
+    import msgspec
+
+    from cotdistill.recipes import grid, grid_plan
+
+    chosen = grid.read(recipe, changes, specs)
+    say = log.say if plan else progress.note
+    if plan or not quiet:
+        for line in grid_plan.lines(chosen, progress):
+            say(words(line))
+    if plan:
+        return DONE
+    found = grid.run(chosen, progress)
+    if as_json:
+        log.say(msgspec.json.encode(found).decode())
+    elif not quiet:
+        for line in in_words(found, words(str(chosen.directory))):
+            progress.note(line)
+    return found.exit_code
+
+
+def in_words(found: "GridRecord", directory: str) -> list[str]:
+    """A line a run, and how to see them side by side."""
+    width = max(len(cell.directory) for cell in found.cells)
+    lines = [f"grid: {len(found.cells)} runs -> {directory}"]
+    lines += [f"  {cell.directory:<{width}}  {_ended(cell)}" for cell in found.cells]
+    return [*lines, f"compare them: cotdistill compare {directory}"]
+
+
+def _ended(cell: "CellRecord") -> str:
+    if cell.error is not None:
+        return f"exit {cell.exit_code}: {cell.error}"
+    scores = [f"{name.replace('_', ' ')} {_share(value)}" for name, value in cell.figures.items() if "accuracy" in name]
+    said = ", ".join(scores) or "done"
+    if cell.exit_code != DONE:
+        said = f"exit {cell.exit_code}: {said}"
+    return said if cell.new else f"{said} (nothing new)"
+
+
+def _share(value: Any) -> str:
+    return f"{value:.1%}" if isinstance(value, float) else str(value)

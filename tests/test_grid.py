@@ -1,0 +1,128 @@
+"""`run --grid`: what combinations share runs once, one that fails leaves the others alone, and it goes on."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cotdistill.errors import DONE, ERROR, UsageError
+from cotdistill.progress import Silent
+from cotdistill.recipes import axes, grid, grid_plan, run
+from cotdistill.recipes.grid import GridRecord
+from cotdistill.recipes.recipe import read
+from tests.conftest import cotdistill
+
+RECIPE = """
+prompts = "prompts.jsonl"
+[generate]
+teacher = "mock:digit-chains"
+cache = "store.sqlite"
+[filter]
+[format]
+"""
+PLACE = Path("runs/grid-generate.samples-filter.select")
+AXES = ["generate.samples=1,2", "filter.select=first,shortest"]
+
+
+@pytest.fixture(autouse=True)
+def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    prompts = [{"id": f"p{n}", "question": f"a={n} b=a+{n % 5} b?", "answer": str(n + n % 5)} for n in range(5)]
+    Path("prompts.jsonl").write_text("\n".join(map(json.dumps, prompts)))
+    Path("recipe.toml").write_text(RECIPE)
+
+
+def made(*specs: str) -> GridRecord:
+    return grid.run(grid.read(read(Path("recipe.toml")), [], specs), Silent())
+
+
+def did(name: str) -> dict[str, str]:
+    found: dict[str, Any] = json.loads((PLACE / name / "run.json").read_text())["stages"]
+    return {stage: entry["did"] for stage, entry in found.items()}
+
+
+def test_what_combinations_have_in_common_runs_once_and_latest_stays() -> None:
+    before = run.run(read(Path("recipe.toml")), Silent()).directory
+    plan = grid_plan.lines(grid.read(read(Path("recipe.toml")), [], AXES), Silent())
+    assert plan[0].startswith(f"grid: 4 runs in {PLACE}: generate.samples = 1, 2; filter.select = first, shortest")
+    assert plan[1].split() == ["generate", "runs", "once,", "1", "there", "already"], "one sample is the run before"
+    assert plan[2].split() == ["filter", "runs", "4", "times"]
+    assert "to ask: 5 requests at most" in plan[4]
+    assert not PLACE.exists(), "a plan writes nothing"
+    found = made(*AXES)
+    assert found.exit_code == DONE
+    assert did("samples-1_select-first") == {"generate": "reused", "filter": "ran", "format": "reused"}, (
+        "it kept the very same"
+    )
+    assert did("samples-2_select-first")["generate"] == "ran"
+    assert did("samples-2_select-shortest")["generate"] == "reused"
+    assert Path("runs/latest").resolve() == before.resolve()
+    assert [cell.settings for cell in found.cells][1] == {"generate.samples": 1, "filter.select": "shortest"}
+    written = json.loads((PLACE / "grid.json").read_text())
+    assert written["axes"] == {"generate.samples": [1, 2], "filter.select": ["first", "shortest"]}
+    assert [PLACE / cell["directory"] for cell in written["cells"]] == sorted(PLACE.glob("*_*"))
+
+
+def test_the_same_grid_again_does_nothing_and_a_lost_or_added_run_is_all_that_runs() -> None:
+    made(*AXES)
+    assert [cell.new for cell in made(*AXES).cells] == [False] * 4
+    shutil.rmtree(PLACE / "samples-2_select-first")
+    again = made("generate.samples=1,2,3", AXES[1])
+    assert [cell.new for cell in again.cells] == [False, False, True, False, True, True]
+    assert did("samples-2_select-first")["generate"] == "reused", "from the other one with two samples"
+
+
+def test_a_run_that_fails_leaves_the_others_alone_and_the_exit_code_is_the_worst() -> None:
+    found = made('filter.filter=["length:min_answer=500","none"]')
+    assert [cell.exit_code for cell in found.cells] == [ERROR, DONE]
+    assert found.exit_code == ERROR
+    assert (found.cells[0].error or "").startswith("filter: nothing was kept of 5 responses")
+    done = cotdistill("run", "recipe.toml", "--grid", 'filter.filter=["length:min_answer=500","none"]', "--json")
+    assert done.returncode == ERROR
+    assert [cell["exit_code"] for cell in json.loads(done.stdout)["cells"]] == [ERROR, DONE]
+
+
+def test_a_run_that_was_changed_since_is_brought_up_to_date_in_its_place() -> None:
+    made(*AXES)
+    with Path("prompts.jsonl").open("a") as file:
+        file.write('\n{"id": "new", "question": "a=9 b=a+0 b?", "answer": "9"}\n')
+    assert [cell.new for cell in made(*AXES).cells] == [True] * 4
+    lines = [len((path / "train.jsonl").read_text().splitlines()) for path in sorted(PLACE.glob("*_*"))]
+    assert lines == [6] * 4
+    assert made(*AXES).exit_code == DONE
+
+
+@pytest.mark.parametrize(
+    ("specs", "words"),
+    [
+        (["filter.select"], "expected STAGE.OPTION=VALUE,VALUE"),
+        (["select=first"], "expected STAGE.OPTION=VALUE,VALUE"),
+        (["filter.select=first,first"], "'first' is given twice"),
+        (["filter.select=first,"], "a value is empty"),
+        (["filter.select=first", "filter.select=longest"], "filter.select: is given twice"),
+        (['filter.filter=["a'], "not a list as TOML writes it"),
+        (["generate.samples=1,0", "filter.select=frist,first"], "the grid has 2 problems, nothing was sent"),
+        (["generate.samples=" + ",".join(map(str, range(1, 1002)))], "1,001 combinations; expected at most 1,000"),
+    ],
+)
+def test_a_wrong_axis_is_refused_before_anything_is_sent(specs: list[str], words: str) -> None:
+    with pytest.raises(UsageError) as error:
+        made(*specs)
+    assert words in str(error.value)
+    assert not Path("store.sqlite").exists()
+
+
+def test_names_of_directories_tell_every_combination_apart() -> None:
+    chosen = axes.combinations(axes.parse(['filter.filter=[["a:b=1,c=2", "d"], ["a:b=1/c=2", "d"]]', "x.y=true"]))
+    assert [one.name for one in chosen] == ["001_filter-a-b-1-c-2+d_y-True", "002_filter-a-b-1-c-2+d_y-True"]
+    assert chosen[0].changes() == ['filter.filter=["a:b=1,c=2", "d"]', "x.y=true"]
+    alike = axes.combinations(axes.parse(["format.student=a", "finetune.student=b"]))
+    assert alike[0].name == "format.student-a_finetune.student-b"
+
+
+def test_a_word_that_belongs_to_no_grid_and_keep_beside_one_are_refused() -> None:
+    assert "a=1: one recipe at a time" in cotdistill("run", "recipe.toml", "a=1").stderr
+    done = cotdistill("run", "recipe.toml", "--keep", "2", "--grid", "generate.samples=1", "filter.select=first")
+    assert "--keep counts runs of a recipe" in done.stderr
