@@ -1,6 +1,6 @@
 """What a student learns from its own answers, beside as many further steps on the rows that it knows.
 
-    python -m tests.benchmarks.on_policy [--seeds N] [--steps N] [--teacher local|vllm|sglang] [--kill]
+    python -m tests.benchmarks.on_policy [--seeds N] [--first-seed N] [--steps N] [--teacher local|vllm|sglang] [--kill]
 
 The embedded task: chains of last-digit operations, a teacher of the embedded student's size trained on 2,000 right
 traces, and students that have seen a few hundred of them. How many a student needs to be half right differs from seed
@@ -162,7 +162,7 @@ def same_after_a_kill(folder: Path, student: Path, steps: int, teacher: Path) ->
     return one == other
 
 
-def run(seeds: int, steps: int, directory: Path, kind: str, *, kill: bool) -> None:
+def run(seeds: range, steps: int, directory: Path, kind: str, *, kill: bool) -> None:
     directory.mkdir(parents=True, exist_ok=True)
     teacher = directory / "teacher"
     if not teacher.exists():
@@ -174,7 +174,7 @@ def run(seeds: int, steps: int, directory: Path, kind: str, *, kill: bool) -> No
         f"{'CPU s':>8}{'more':>8}"
     )
     table = []
-    for seed in range(seeds):
+    for seed in seeds:
         table.append(one_seed(directory / f"seed{seed}", seed, steps, teacher, kind))
         show(table[-1])
     total = HELD_OUT * len(table)
@@ -182,7 +182,7 @@ def run(seeds: int, steps: int, directory: Path, kind: str, *, kill: bool) -> No
     if table:
         print("all   " + " " * 6 + "".join(f"{share(sums[name], total):<24}" for name in sums))
     if kill:
-        first = directory / "seed0"
+        first = directory / f"seed{seeds[0]}"
         student = first / f"sft{table[0]['rows']}"
         print("weights after SIGKILL and --resume:", end=" ", flush=True)
         print("the same" if same_after_a_kill(first, student, steps, teacher) else "OTHERS")
@@ -191,9 +191,11 @@ def run(seeds: int, steps: int, directory: Path, kind: str, *, kill: bool) -> No
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--first-seed", type=int, default=0)
     parser.add_argument("--steps", type=int, default=200)
     parser.add_argument("--teacher", choices=("local", "vllm", "sglang"), default="local")
     parser.add_argument("--directory", type=Path, default=None)
     parser.add_argument("--kill", action="store_true")
     given = parser.parse_args()
-    run(given.seeds, given.steps, given.directory or Path(tempfile.mkdtemp()), given.teacher, kill=given.kill)
+    seeds = range(given.first_seed, given.first_seed + given.seeds)
+    run(seeds, given.steps, given.directory or Path(tempfile.mkdtemp()), given.teacher, kill=given.kill)
