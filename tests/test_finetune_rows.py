@@ -21,8 +21,9 @@ from cotdistill.students import load, tiny
 from cotdistill.training import loss, loss_curve, packing, varlen
 from cotdistill.training.callbacks import is_stuck
 from cotdistill.training.collator import Collator
+from cotdistill.training.loss import is_compact
 from cotdistill.training.token_rows import IGNORED, TokenRows, examples
-from cotdistill.training.trainer import Trainer, is_compact
+from cotdistill.training.trainer import Trainer
 from tests.conftest import ROOT
 from tests.test_finetune import chain_rows, losses, tiny_config, write
 

@@ -11,6 +11,7 @@ from cotdistill.config.filter import FilterConfig
 from cotdistill.config.finetune import FinetuneConfig
 from cotdistill.config.format import FormatConfig
 from cotdistill.config.generate import GenerateConfig
+from cotdistill.config.loss import of_loss
 
 Problems = Iterator[tuple[str, str]]
 
@@ -105,13 +106,14 @@ def _finetune(config: FinetuneConfig) -> Problems:
         yield "patience", "needs --eval-data, the rows whose loss decides when to stop"
     if config.order == "file" and config.packing == "bfd":
         yield "order", "file keeps the rows in their order, and --packing bfd puts them where they fit. Leave one out"
+    yield from of_loss(config)
     if config.method == "qlora" and (config.student == "tiny" or config.student.endswith(".gguf")):
         yield "method", f"qlora needs a hub id or a model directory, got student {config.student!r}; take lora"
     yield from _on_policy(config)
 
 
 _OF_ON_POLICY = (
-    "teacher", "base_url", "max_output_tokens", "temperature", "verify", "prompt_field", "reference_field",
+    "base_url", "max_output_tokens", "temperature", "verify", "prompt_field", "reference_field",
     "concurrency", "cache", "max_cost", "price_in",
 )  # fmt: skip
 _OF_ROWS = ("epochs", "max_steps", "eval_data", "packing", "order")

@@ -33,6 +33,13 @@ class FinetuneConfig:
         panel="Rows",
         rare=True,
     )
+    loss: Text = option(
+        "nll",
+        "What is trained: {losses}. nll: the next token. soft: the teacher's probabilities too.",
+        "SPEC",
+        panel="Teacher",
+        names="losses",
+    )
     epochs: Positive | None = option(
         None, "Passes over the rows (default: 3, more for few rows).", "N", panel="Training"
     )
@@ -62,9 +69,10 @@ class FinetuneConfig:
     )
     teacher: Text | None = option(
         None,
-        "Who scores: local:DIR, {scorers}, or self (the student, shown the traces of the input).",
+        "Whom --loss asks: local:DIR (default: the log-probabilities beside the rows). Who scores for --on-policy: "
+        "also {scorers}, or self (the student, shown the traces of the input).",
         "PROVIDER:MODEL",
-        panel="On-policy",
+        panel="Teacher",
         names="teacher",
     )
     base_url: Url | None = option(None, "Server of the teacher: http://host/v1.", "URL", panel="On-policy")

@@ -28,7 +28,7 @@ from cotdistill.plugins.options import Files as Files
 from cotdistill.plugins.options import Share as Share
 from cotdistill.plugins.options import convert, separator_of
 
-FOLDERS = ("teachers", "verifiers", "filters", "selectors", "formats", "exports", "servers", "expanders")
+FOLDERS = ("teachers", "verifiers", "filters", "selectors", "formats", "exports", "servers", "expanders", "losses")
 METHODS = {
     "teachers": ("body", "ask", "read", "classify"),
     "verifiers": ("judge",),
@@ -38,10 +38,14 @@ METHODS = {
     "exports": ("student|rows|prompts",),
     "servers": ("command", "options", "body"),
     "expanders": ("facets", "instruction"),
+    "losses": ("token_losses",),
 }
 """What a plug-in's class must have, or one of; the Protocols in each folder say more."""
 
 _PACKAGE = Path(__file__).parent.parent
+
+_ROOMS = {"losses": "training/losses"}
+"""Of a registry that lies within a room. Other files may stand in it: a plug-in is one that has the class."""
 
 loaded: dict[str, str] = {}
 """The plug-in files that were loaded by path, with their hashes, for the manifest: their content decides too."""
@@ -49,20 +53,27 @@ loaded: dict[str, str] = {}
 
 def names(folder: str, method: str = "") -> list[str]:
     """With a `method` those whose class has it. Parses files, never runs them."""
-    files = (_PACKAGE / folder).glob("*.py")
-    found = sorted(file.stem for file in files if not file.stem.startswith("_"))
+    files = (file for file in _place(folder).glob("*.py") if not file.stem.startswith("_"))
+    if folder in _ROOMS:
+        head = f"class {_class_name(folder)}:"
+        files = (file for file in files if head in file.read_text(encoding="utf-8"))
+    found = sorted(file.stem for file in files)
     return [name for name in found if not method or method in _methods(folder, name)]
 
 
+def _place(folder: str) -> Path:
+    return _PACKAGE / _ROOMS.get(folder, folder)
+
+
 def _methods(folder: str, name: str) -> list[str]:
-    tree = ast.parse((_PACKAGE / folder / f"{name}.py").read_text(encoding="utf-8"))
+    tree = ast.parse((_place(folder) / f"{name}.py").read_text(encoding="utf-8"))
     kinds = [node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == _class_name(folder)]
     return [one.name for kind in kinds for one in kind.body if isinstance(one, ast.FunctionDef)]
 
 
 def describe(folder: str, name: str) -> tuple[str, list[str]]:
     """First line of a plug-in's docstring, and its options as `name=default`. Parses the file, never runs it."""
-    tree = ast.parse((_PACKAGE / folder / f"{name}.py").read_text(encoding="utf-8"))
+    tree = ast.parse((_place(folder) / f"{name}.py").read_text(encoding="utf-8"))
     for node in tree.body:
         if isinstance(node, ast.ClassDef) and node.name == _class_name(folder):
             summary = (ast.get_docstring(node) or ast.get_docstring(tree) or "").partition("\n")[0]
@@ -126,7 +137,8 @@ def load(folder: str, name: str) -> Any:
     if name.endswith(".py"):
         module = _load_file(Path(name))
     elif name.replace("-", "_") in names(folder):
-        module = _import(f"cotdistill.{folder}.{name.replace('-', '_')}", name)
+        room = _ROOMS.get(folder, folder).replace("/", ".")
+        module = _import(f"cotdistill.{room}.{name.replace('-', '_')}", name)
     else:
         singular = _class_name(folder).lower()
         raise UsageError(f"no {singular} named {name!r}; {_there_are('there are', names(folder), name)}")
@@ -184,7 +196,7 @@ def _there_are(lead: str, known: Iterable[str], wrong: str) -> str:
 
 
 def _class_name(folder: str) -> str:
-    return folder.removesuffix("s").capitalize()
+    return "Loss" if folder == "losses" else folder.removesuffix("s").capitalize()
 
 
 def _option(folder: str, name: str, node: ast.stmt) -> str:

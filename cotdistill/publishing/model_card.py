@@ -6,11 +6,12 @@ from typing import Any
 
 from cotdistill import artifacts, students
 from cotdistill.artifacts import Manifest
+from cotdistill.config import FinetuneConfig
 from cotdistill.publishing import cards
 
 _SHOWN_OPTIONS = (
-    "method", "epochs", "max_steps", "batch_size", "learning_rate", "warmup", "weight_decay", "lora_rank",
-    "lora_alpha", "max_length", "seed",
+    "method", "loss", "teacher", "epochs", "max_steps", "batch_size", "learning_rate", "warmup", "weight_decay",
+    "lora_rank", "lora_alpha", "max_length", "seed",
 )  # fmt: skip
 
 
@@ -40,7 +41,7 @@ def write(
             *cards.table("Result", {**results, **counts}),
             *cards.table("Training options", _shown(options)),
             *cards.origin(sources),
-            *cards.rights(sources, _settle(base)),
+            *cards.rights(sources, _settle(base, options.get("teacher"))),
             *_loading(name),
         ]
     )
@@ -56,6 +57,10 @@ def _learnt(sources: Sequence[Manifest], counts: Mapping[str, int], lesson: str)
 def _shown(options: Mapping[str, Any]) -> dict[str, Any]:
     is_lora = options["method"] != "full" and options["student"] != "tiny"
     shown = {key: options[key] for key in _SHOWN_OPTIONS if options[key] is not None}
+    if shown["loss"] == FinetuneConfig.loss:
+        del shown["loss"]
+    if "teacher" in shown:
+        shown["teacher"] = _name(shown["teacher"])
     return {key: value for key, value in shown.items() if is_lora or not key.startswith(("lora", "method"))}
 
 
@@ -64,7 +69,12 @@ def _base(student: str) -> str:
     found = students.resolve(student)
     if found.kind == "tiny":
         return "random weights (cotdistill's embedded `tiny` model)"
-    return f"`{Path(student).name if Path(student).exists() else students.public_name(student)}`"
+    return f"`{_name(student)}`"
+
+
+def _name(model: str) -> str:
+    model = model.removeprefix("local:")
+    return Path(model).name if Path(model).exists() else students.public_name(model)
 
 
 def _front_matter(student: str) -> list[str]:
@@ -74,8 +84,12 @@ def _front_matter(student: str) -> list[str]:
     return [*lines, *([f"base_model: {public}"] if is_public else []), "---", ""]
 
 
-def _settle(base: str) -> str:
-    return f"The licence of the starting point, {base}, goes on to hold. Settle both before you publish these weights."
+def _settle(base: str, teacher: str | None) -> str:
+    """`teacher` is the model whose probabilities the loss asked, besides the one that wrote the rows."""
+    settle = "Settle both before you publish these weights."
+    if teacher is None:
+        return f"The licence of the starting point, {base}, goes on to hold. {settle}"
+    return f"The licences of the starting point, {base}, and of `{_name(teacher)}` go on to hold. {settle}"
 
 
 def _loading(name: str) -> list[str]:

@@ -28,7 +28,7 @@ def of(chosen: Any) -> Iterator[tuple[str, Callable[[], object]]]:
         for text in value if isinstance(value, tuple) else (value,) if value else ():
             if references.parse(text):
                 continue
-            if names in plugins.FOLDERS and text != "none":
+            if names in plugins.FOLDERS and text not in ("none", one.default):  # a default is there, and slow to load
                 yield one.name, partial(lookups.plug_in, names, text)
             elif names in _LOOKS:
                 yield one.name, partial(_LOOKS[names], text)

@@ -22,6 +22,8 @@ def states(options: Any) -> dict[str, str]:
         value, names = getattr(options, field.name), field.metadata["names"]
         if names in ("", "store"):  # a store grows with each run, and decides nothing
             continue
+        if names in plugins.FOLDERS and value == field.default:  # names no file, and is slow to load
+            continue
         for text in value if isinstance(value, tuple) else (value,) if value else ():
             if references.parse(text):  # known by what the step made
                 continue

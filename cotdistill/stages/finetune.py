@@ -6,7 +6,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cotdistill import artifacts, students
+from cotdistill import artifacts, plugins, students
 from cotdistill.artifacts import Manifest, lineage
 from cotdistill.artifacts.json_lines import BadLines
 from cotdistill.config import FinetuneConfig, check
@@ -64,29 +64,37 @@ def run(
         ):
             if config.method == "qlora":
                 quantized.check()
-            current.read(rows, allow_modified=config.allow_modified, written_by="format")
-            if config.eval_data:
-                current.read(Path(config.eval_data), allow_modified=config.allow_modified, option="eval_data")
-            for path in students.recorded_files(config.student):
-                current.read(path, allow_modified=config.allow_modified, option="student")
+            _read_inputs(current, rows, config)
             if not (config.dry_run or config.resume) and (made := student_directory.same(current)):
                 return made
             reader, training, held_out, tokenizer = job.read(rows, config, bad, progress)
             prepared = job.prepare(tokenizer, training, held_out, config)
             counts = _counts(prepared, reader, bad, progress)
+            sureness = job.ask_teacher(prepared, progress)
             if config.dry_run:
                 job.show_first_batch(prepared, progress)
                 tokens = {"tokens": training.tokens, "trained_tokens": training.trained_tokens}
-                return current.summary({**counts, **tokens}, results=job.rehearse(prepared))
+                return current.summary({**counts, **tokens}, results={**sureness, **job.rehearse(prepared)})
             work = job.work_directory(current.output, current.inputs, config, progress)
             for writer in bad.writers():
                 writer.commit()
             with student_directory.full_disk_explained(work):
                 job.share_rows(prepared, work)
                 trained, results = job.run(prepared, work, progress)
+                results |= sureness
                 counts = {**counts, "steps": trained.steps, "trained_tokens": trained.trained_tokens}
                 _write_card(current, work, config, results, counts)
                 return student_directory.publish(current, work, counts, results)
+
+
+def _read_inputs(current: artifacts.Run, rows: Path, config: FinetuneConfig) -> None:
+    current.read(rows, allow_modified=config.allow_modified, written_by="format")
+    others = [("eval_data", Path(config.eval_data))] if config.eval_data else []
+    others += [("student", path) for path in students.recorded_files(config.student)]
+    others += [("teacher", path) for path in students.recorded_files(config.teacher or "")]
+    others += [("loss", path) for path in plugins.files("losses", config.loss)]
+    for option, path in others:
+        current.read(path, allow_modified=config.allow_modified, option=option)
 
 
 def is_helper() -> bool:

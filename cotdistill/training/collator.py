@@ -13,7 +13,8 @@ from cotdistill.training.token_rows import IGNORED, TokenRows
 Batch: TypeAlias = dict[str, Any]
 """What the model reads, and besides: `targets` (N,) the trained tokens, `kept` (N,) their places among the
 scores that the model is asked for (absent where these are all of them), `weights` (N,) of each in the loss (absent
-where all count 1), `read_tokens` and `trained_tokens`, numbers."""
+where all count 1), `spans`, where each row stands (tuples as `scored.Span`), `read_tokens` and `trained_tokens`,
+numbers."""
 
 
 @dataclass
@@ -40,8 +41,16 @@ class Collator:
         else:
             label, weight = pad_sequence(labels, batch_first=True, padding_value=IGNORED), _stacked(weights)
         batch["read_tokens"] = sum(map(len, ids))
+        batch["spans"] = self._spans([len(one) for one in ids], [rows.n_prompt(row) for row in numbers])
         self._add_targets(batch, label, weight if rows.weighted else None)
         return batch
+
+    def _spans(self, lengths: Sequence[int], n_prompts: Sequence[int]) -> list[tuple[int, int, int, int]]:
+        spans, start = [], 0
+        for number, (length, n_prompt) in enumerate(zip(lengths, n_prompts, strict=True)):
+            spans.append((0 if self.packed else number, start, start + max(n_prompt, 1) - 1, start + length))
+            start += length if self.packed else 0
+        return spans
 
     def _add_targets(self, batch: Batch, labels: torch.Tensor, weights: torch.Tensor | None) -> None:
         labels = labels[:, 1:]  # (B, L-1): the scores at a position are of the next token

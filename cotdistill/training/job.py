@@ -18,14 +18,15 @@ from cotdistill.config import FinetuneConfig
 from cotdistill.errors import CotDistillError, UsageError
 from cotdistill.progress import Progress, Silent
 from cotdistill.students import load, memory, quantized
-from cotdistill.training import checkpoints, distributed, packing, precision, save, student_directory
+from cotdistill.training import checkpoints, distributed, packing, precision, save, student_directory, sureness
 from cotdistill.training.defaults import Choice, choose
 from cotdistill.training.habits import habits
 from cotdistill.training.loss_curve import svg
+from cotdistill.training.objective import Objective
 from cotdistill.training.row_reader import SHOWN, Reader, marked
 from cotdistill.training.sft_config import set_threads
 from cotdistill.training.token_rows import TokenRows
-from cotdistill.training.train import Lesson, Schedule, Trained, estimate, schedule, train
+from cotdistill.training.train import Lesson, Schedule, Trained, estimate, padding, schedule, train
 
 _TRAINING, _HELD_OUT = Path("tokens/training"), Path("tokens/held_out")
 """In the work directory, for the other processes."""
@@ -47,6 +48,7 @@ class Job:
     rows: TokenRows
     held_out: TokenRows
     schedule: Schedule
+    objective: Objective | None = None
     lesson: Lesson | None = None
 
     @property
@@ -75,8 +77,10 @@ def prepare(tokenizer: PreTrainedTokenizerBase, rows: TokenRows, held_out: Token
         )
     model, stored = load_student(tokenizer, config)
     chosen, choices = choose(config, len(rows), model.config.get_text_config().hidden_size)
-    planned = schedule(rows, chosen, packed=config.order == "shuffled" and packing.chosen(config.packing, model))
-    return Job(chosen, choices, tokenizer, model, stored, rows, held_out, planned)
+    objective = Objective.of(config, tokenizer, rows.longest)
+    packed = packing.chosen(config.packing, model) and (config.packing != "auto" or objective.packs())
+    planned = schedule(rows, chosen, packed=config.order == "shuffled" and packed)
+    return Job(chosen, choices, tokenizer, model, stored, rows, held_out, planned, objective)
 
 
 def load_student(tokenizer: PreTrainedTokenizerBase, config: FinetuneConfig) -> tuple[PreTrainedModel, Any]:
@@ -107,11 +111,26 @@ def show_first_batch(job: Job, progress: Progress) -> None:
         progress.note(f"{words}:\n{marked(job.tokenizer, ids, labels)}")
 
 
+def ask_teacher(job: Job, progress: Progress) -> dict[str, float]:
+    """How sure the teacher is of the rows, said before the first step; nothing where the loss does not ask that."""
+    objective = job.objective
+    if objective is None or objective.needs != "probabilities" or objective.teacher is None:
+        return {}
+    temperature = float(getattr(objective.loss, "temperature", 1.0))
+    found = sureness.of_teacher(objective.teacher, job.rows, padding(job.tokenizer), temperature)
+    progress.note(found.words())
+    return found.results()
+
+
 def rehearse(job: Job) -> dict[str, float]:
     """A few real steps, kept nowhere: seconds, memory and checkpoint size of the whole run, and its padding."""
     with tempfile.TemporaryDirectory() as work:
-        estimated = estimate(job.model, job.tokenizer, job.schedule, job.config, Path(work), job.lesson)
-    return {"padding_share": round(job.schedule.padding_share, 4), **estimated}
+        estimated = estimate(
+            job.model, job.tokenizer, job.schedule, job.config, Path(work), objective=job.objective, lesson=job.lesson
+        )
+    teacher = job.objective.teacher if job.objective else None
+    its = {"teacher_gb": round(teacher.get_memory_footprint() / 1e9, 2)} if teacher is not None else {}
+    return {"padding_share": round(job.schedule.padding_share, 4), **estimated, **its}
 
 
 def share_rows(job: Job, work: Path) -> None:
@@ -134,7 +153,7 @@ def help_first(student_dir: Path, config: FinetuneConfig) -> bool:
         held_out = _shared(work / _HELD_OUT) if config.eval_data else TokenRows()
         tokenizer = load.tokenizer(config.student)
         job = prepare(tokenizer, _shared(work / _TRAINING), held_out, config)
-        train(job.model, job.tokenizer, job.schedule, job.held_out, job.config, work, Silent())
+        _train(job, work, Silent())
         distributed.leave()
     return True
 
@@ -156,9 +175,7 @@ def run(job: Job, work: Path, progress: Progress) -> tuple[Trained, dict[str, An
     """Train, and write the student's files to `work`; what was trained, and the manifest's results."""
     parameters = job.parameters
     with distributed.together():
-        trained = train(
-            job.model, job.tokenizer, job.schedule, job.held_out, job.config, work, progress, lesson=job.lesson
-        )
+        trained = _train(job, work, progress)
         distributed.leave()
     ends = job.rows.end_tokens
     save.save(trained.model, job.tokenizer, work, student=job.config.student, stored=job.stored, end_tokens=ends)
@@ -172,6 +189,20 @@ def run(job: Job, work: Path, progress: Progress) -> tuple[Trained, dict[str, An
     if job.held_out:
         results |= habits(work, job.held_out, job.config.threads)
     return trained, results
+
+
+def _train(job: Job, work: Path, progress: Progress) -> Trained:
+    return train(
+        job.model,
+        job.tokenizer,
+        job.schedule,
+        job.held_out,
+        job.config,
+        work,
+        progress,
+        objective=job.objective,
+        lesson=job.lesson,
+    )
 
 
 def _results(trained: Trained, parameters: int, job: Job) -> dict[str, Any]:

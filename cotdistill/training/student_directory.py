@@ -73,10 +73,13 @@ def _before(output: Path) -> Path:
 
 def same(current: artifacts.Run) -> Manifest | None:
     """The student that stands there, where it was made of the same inputs with the same options: training it again
-    would give the same one. None where it was not, or where its base is a directory that no manifest tells apart."""
+    would give the same one. None where it was not, or where its base or its teacher is a directory that no manifest
+    tells apart."""
     place = current.output / "manifest.json"
-    base = Path(str(current.options["student"]))
-    if not place.is_file() or (base.is_dir() and not (base / "manifest.json").is_file()):
+    named = (current.options[name] for name in ("student", "teacher"))
+    models = [Path(str(name).removeprefix("local:")) for name in named if name is not None]
+    unknown = any(model.is_dir() and not (model / "manifest.json").is_file() for model in models)
+    if not place.is_file() or unknown:
         return None
     known = artifacts.read_manifest(place)
     now = current.summary({})

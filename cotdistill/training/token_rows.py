@@ -73,12 +73,16 @@ class TokenRows:
     def labels(self, row: int) -> Numbers:
         """(tokens,), IGNORED on the prompt."""
         labels = self.ids(row)
-        labels[: self._n_prompts[row]] = IGNORED
+        labels[: self.n_prompt(row)] = IGNORED
         return labels
 
     def prompt(self, row: int) -> list[int]:
         """What the student reads of one row."""
-        return [int(token) for token in self.ids(row)[: self._n_prompts[row]]]
+        return [int(token) for token in self.ids(row)[: self.n_prompt(row)]]
+
+    def n_prompt(self, row: int) -> int:
+        """How many tokens that is."""
+        return int(self._n_prompts[row])
 
     def weight(self, row: int) -> float:
         return float(self._weights[row])

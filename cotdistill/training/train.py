@@ -21,9 +21,11 @@ from cotdistill.training import checkpoints, distributed, fused, packing, precis
 from cotdistill.training.callbacks import Entry, Watch, history_of
 from cotdistill.training.collator import Collator
 from cotdistill.training.defaults import is_lora
+from cotdistill.training.loss import is_compact
+from cotdistill.training.objective import Objective
 from cotdistill.training.sft_config import arguments, lora, rows_at_once
 from cotdistill.training.token_rows import Numbers, TokenRows, examples
-from cotdistill.training.trainer import Trainer, is_compact, stopping
+from cotdistill.training.trainer import Trainer, stopping
 
 _REMEDY = "--rows-at-once (fewer rows in memory, the same result), --batch-size or --max-length"
 
@@ -111,18 +113,21 @@ def train(
     work: Path,
     progress: Progress,
     *,
+    objective: Objective | None = None,
     trial: bool = False,
     lesson: Lesson | None = None,
 ) -> Trained:
     """Train `model` in place; `work` gets metrics.jsonl and `checkpoints/`, whose last finished one is continued from.
-    A `trial` makes a few steps and leaves no checkpoint.
+    Without an `objective` the loss is the cross-entropy. A `trial` makes a few steps and leaves no checkpoint.
 
     Raises StoppedError after a signal, CotDistillError when memory runs out or the loss is no number.
     """
     steps = min(TRIAL_STEPS, planned.steps) if trial else planned.steps
     started = None if trial else checkpoints.newest(work / "checkpoints")[0]
     checkpointing = _needs_checkpointing(model, planned, config)
-    if planned.packed and (attention := packing.attention(model)):
+    if objective is not None:
+        objective.prepare(model, packed=planned.packed)
+    elif planned.packed and (attention := packing.attention(model)):
         model.set_attn_implementation(attention)
     is_fused = fused.fuse_layers(model)
     compact = is_compact(model)
@@ -139,6 +144,8 @@ def train(
     if is_lora(config):
         torch.manual_seed(config.seed)  # of the adapter's random half
         model = get_peft_model(model, lora(config), autocast_adapter_dtype=not precision.is_half(config))
+    if objective is not None:
+        objective.attach(model, config)
     collator = Collator(planned.rows, padding(tokenizer), planned.packed, compact, held_out)
     trainer = (lesson.trainer if lesson else Trainer)(
         model=model,
@@ -149,6 +156,7 @@ def train(
         processing_class=tokenizer,
         optimizer_cls_and_kwargs=precision.optimizer(config),
     )
+    trainer.objective = None if objective is None or objective.is_plain() else objective
     chosen_by_loss = settings.load_best_model_at_end
     watch = Watch(
         progress,
@@ -170,6 +178,8 @@ def train(
     if any(not math.isfinite(entry.get("loss", 0.0)) for entry in history):
         raise CotDistillError("the loss is no number any more; give a smaller --learning-rate")
     best = trainer.state.best_model_checkpoint
+    if objective is not None:
+        objective.detach(model)
     return Trained(
         model=_whole(trainer, config),
         history=history,
@@ -190,6 +200,8 @@ def estimate(
     planned: Schedule,
     config: FinetuneConfig,
     work: Path,
+    *,
+    objective: Objective | None = None,
     lesson: Lesson | None = None,
 ) -> dict[str, float]:
     """What the whole run would take, from a few real steps; the first one is on the longest rows, for the memory."""
@@ -197,7 +209,18 @@ def estimate(
     saved = checkpoint_bytes(model, config)
     trial = _longest_first(planned, config.batch_size or 1)
     with memory.peak_bytes() as peak:
-        trained = train(model, tokenizer, trial, TokenRows(), config, work, Silent(), trial=True, lesson=lesson)
+        trained = train(
+            model,
+            tokenizer,
+            trial,
+            TokenRows(),
+            config,
+            work,
+            Silent(),
+            objective=objective,
+            trial=True,
+            lesson=lesson,
+        )
         measured = peak()
     return {
         "estimated_seconds": round(planned.tokens / trained.tokens_per_s, 1),
@@ -250,8 +273,9 @@ def _needs_checkpointing(model: PreTrainedModel, planned: Schedule, config: Fine
 
 
 def padding(tokenizer: PreTrainedTokenizerBase) -> int:
+    """The token that fills up shorter rows: never read, and without a label."""
     pad = tokenizer.pad_token_id
-    return int(tokenizer.eos_token_id if pad is None else pad)  # never read, and has no label
+    return int(tokenizer.eos_token_id if pad is None else pad)
 
 
 def _examples_of(rows: TokenRows) -> Any:

@@ -1,30 +1,26 @@
 """What training adds to TRL's SFTTrainer: a loss that knows weights and scores trained positions alone, counted
 tokens, and a clean stop."""
 
-import inspect
 import signal
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from itertools import islice
+from pathlib import Path
 from types import FrameType
 from typing import Any, Protocol
 
 import torch
-from transformers import PreTrainedModel, TrainerState
+from transformers import TrainerState
 from trl import SFTTrainer
 
 from cotdistill.training.collator import Batch
 from cotdistill.training.loss import mean, token_losses
+from cotdistill.training.objective import Objective
 
 COUNTED = ("read_tokens", "trained_tokens")
-OF_THE_LOSS = ("targets", "kept", "weights", *COUNTED)
+OF_THE_LOSS = ("targets", "kept", "weights", "spans", "listed", *COUNTED)
 """What a batch holds besides what the model reads."""
-
-
-def is_compact(model: PreTrainedModel) -> bool:
-    """Whether the model can be asked for the scores of some positions alone."""
-    return "logits_to_keep" in inspect.signature(type(model).forward).parameters
 
 
 class Trainer(SFTTrainer):  # type: ignore[misc]
@@ -34,6 +30,8 @@ class Trainer(SFTTrainer):  # type: ignore[misc]
     """Of this process, prompts included, padding not."""
     all_trained_tokens = 0
     """Of all processes, up to the last log entry, also of the run that this one resumed."""
+    objective: Objective | None = None
+    """None for the cross-entropy of the rows' tokens; the loss on held-out rows is always that."""
     _counted = 0
 
     def compute_loss(
@@ -48,10 +46,14 @@ class Trainer(SFTTrainer):  # type: ignore[misc]
             self.read_tokens += inputs["read_tokens"]
             self.trained_tokens += inputs["trained_tokens"]
         read = {name: value for name, value in inputs.items() if name not in OF_THE_LOSS}
-        if self.aux_loss_enabled:
-            read["output_router_logits"] = True
-        outputs = model(**read, use_cache=False)
-        losses = token_losses(outputs.logits, inputs.get("kept"), inputs["targets"])
+        own = {**read, "output_router_logits": True} if self.aux_loss_enabled else read
+        if self.objective is None or not self.model.training:
+            outputs = model(**own, use_cache=False)
+            losses = token_losses(outputs.logits, inputs.get("kept"), inputs["targets"])
+        else:
+            student = self.objective.outputs(model, own)
+            outputs = student.outputs
+            losses = self.objective.token_losses(student, inputs, read)
         loss = mean(losses, inputs.get("weights"), num_items_in_batch, self.accelerator.num_processes)
         if self.aux_loss_enabled:  # a mixture of experts: keep the load even
             parts = self.current_gradient_accumulation_steps if num_items_in_batch is not None else 1
@@ -72,6 +74,16 @@ class Trainer(SFTTrainer):  # type: ignore[misc]
         else:
             share = torch.tensor(float(sum(batch["trained_tokens"] for batch in batches)), device=device)
         return batches, self.accelerator.gather(share).sum()
+
+    def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
+        super()._save(output_dir, state_dict=state_dict)
+        if self.objective is not None:
+            self.objective.save(Path(output_dir or self.args.output_dir))
+
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: torch.nn.Module | None = None) -> None:
+        super()._load_from_checkpoint(resume_from_checkpoint, model)
+        if self.objective is not None:
+            self.objective.load(Path(resume_from_checkpoint))
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
         if "loss" in logs:

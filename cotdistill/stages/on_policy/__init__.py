@@ -83,7 +83,9 @@ def run(
         teacher = None
         if scorer is not None:
             teacher = ServedTeacher(scorer, config, session, [one.prompt for one in material.asked], tokenizer)
-        prepared = on_policy.prepare(tokenizer, material.read, material.shown, Distance(), config, teacher)
+        prepared = on_policy.prepare(
+            tokenizer, material.read, material.shown, Distance.of(config.loss), config, teacher
+        )
         counts = {"prompts": len(material.asked), **material.left_out, "steps": prepared.schedule.steps}
         found = {} if start is None else start.results()
         if config.dry_run:

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 import torch
 
+from cotdistill import plugins
+from cotdistill.config import FinetuneConfig
 from cotdistill.providers.scoring import TOP
 from cotdistill.training.losses.divergence import Kind, divergence, divergence_top_k
 
@@ -17,6 +19,14 @@ class Distance:
     temperature: float = 1.0
     skew: float = 0.1
     top: int = TOP
+
+    @classmethod
+    def of(cls, loss: str) -> "Distance":
+        """As `--loss soft:divergence=reverse` says; what nll says is this class's own."""
+        if loss == FinetuneConfig.loss:
+            return cls()
+        soft = plugins.build("losses", loss)
+        return cls(soft.divergence, soft.temperature, soft.skew)
 
     @property
     def needs_all_scores(self) -> bool:

@@ -17,6 +17,7 @@ from cotdistill.training import job
 from cotdistill.training.defaults import Choice, learning_rate
 from cotdistill.training.job import Job
 from cotdistill.training.local_teacher import load_teacher
+from cotdistill.training.loss import is_compact
 from cotdistill.training.on_policy.distance import Distance
 from cotdistill.training.on_policy.rollout import Rollout, Written
 from cotdistill.training.on_policy.teaching import Local, Served, Teaching
@@ -24,7 +25,6 @@ from cotdistill.training.on_policy.trainer import Lesson
 from cotdistill.training.sft_config import rows_at_once
 from cotdistill.training.token_rows import TokenRows, examples
 from cotdistill.training.train import Schedule, padding
-from cotdistill.training.trainer import is_compact
 
 BATCH_SIZE = 16
 """Prompts a step: TRL's and the published runs' are larger, and teach no more a token here (see RESULTS.md)."""

@@ -10,10 +10,10 @@ import torch
 from cotdistill.errors import CotDistillError
 from cotdistill.training.callbacks import Entry
 from cotdistill.training.collator import Batch
-from cotdistill.training.loss import mean
+from cotdistill.training.loss import is_compact, mean
 from cotdistill.training.on_policy.rollout import Rollout, Written
 from cotdistill.training.on_policy.teaching import LISTED, READ_BY_TEACHER, Teaching, as_batch
-from cotdistill.training.trainer import OF_THE_LOSS, Trainer, is_compact
+from cotdistill.training.trainer import OF_THE_LOSS, Trainer
 
 _NOT_READ = (*OF_THE_LOSS, *LISTED, READ_BY_TEACHER)
 
