@@ -18,7 +18,7 @@ from cotdistill.config import ExpandConfig, FilterConfig, GenerateConfig
 from cotdistill.errors import CotDistillError, UsageError
 from cotdistill.mock import problems
 from cotdistill.progress import Silent
-from cotdistill.records import DroppedPrompt, Judged, Prompt, question_of
+from cotdistill.records import DroppedPrompt, Judged, Message, Prompt, question_of
 from cotdistill.stages import expand, generate
 from cotdistill.stages import filter as filtering
 from cotdistill.stages.expand.answerable import Answerable
@@ -28,6 +28,7 @@ from cotdistill.stages.expand.reading import new_prompt
 from cotdistill.stages.expand.sieve import Candidate, Sieve
 from cotdistill.stages.expand.sources import Source
 from cotdistill.stages.expand.trust import Trust
+from cotdistill.stages.format import is_held_out
 from cotdistill.stages.generate import batch
 from cotdistill.stages.generate.batch.calls import Pace
 from tests.batch_world import QUICK, world
@@ -177,6 +178,29 @@ def test_seeds_with_long_references_are_open_and_get_no_reference(tmp_path: Path
     manifest = run(tmp_path, replace(MOCK, count=5), seeds=open_ones)
     assert {one.reference for one in prompts(tmp_path / "new.jsonl")} == {None}
     assert any("their questions are open" in note for note in manifest.notes)
+
+
+def test_of_mixed_seeds_only_those_with_short_references_are_answered_and_the_system_prompt_stays(
+    tmp_path: Path,
+) -> None:
+    system = Message(role="system", content="Answer with one digit, or with an essay, as you are asked to.")
+    chosen = [
+        msgspec.structs.replace(
+            one,
+            reference="It depends on many things. " * 5 if number < 2 else one.reference,
+            messages=(system, *one.messages),
+        )
+        for number, one in enumerate(prompts(write_seeds(tmp_path / "seeds.jsonl", 6)))
+    ]
+    mixed = tmp_path / "mixed.jsonl"
+    mixed.write_bytes(b"".join(msgspec.json.encode(one) + b"\n" for one in chosen))
+    run(tmp_path, replace(MOCK, count=20, method=("vary",)), seeds=mixed)
+    found = prompts(tmp_path / "new.jsonl")
+    seeds_of = [
+        {(one.tags or {})["seed"] for one in found if (one.reference is None) is is_open} for is_open in (True, False)
+    ]
+    assert seeds_of[0] == {"p0", "p1"} and seeds_of[1] and not seeds_of[1] & {"p0", "p1"}
+    assert all(one.messages[0] == system and len(one.messages) == 2 for one in found)
 
 
 @pytest.mark.parametrize(
@@ -356,3 +380,21 @@ def test_batches_give_the_same_prompts_at_half_the_price(
             assert each[0] < 0.7 * each[1], "half, and some requests more, as a round takes a day"
 
     asyncio.run(scene())
+
+
+def test_seeds_that_format_will_hold_out_are_left_alone_and_nothing_like_them_is_written(tmp_path: Path) -> None:
+    config = replace(MOCK, count=20, method=("vary",), holdout=0.4, include_seeds=True)
+    manifest = run(tmp_path, config)
+    seeds, found = prompts(tmp_path / "seeds.jsonl"), prompts(tmp_path / "new.jsonl")
+    held_out = {one.id for one in seeds if is_held_out(one, 0.4)}
+    assert manifest.counts["seeds"] == SEEDS - len(held_out) and held_out
+    assert [one.id for one in found[:SEEDS]] == [one.id for one in seeds], "all seeds, for format to hold out its share"
+    assert not held_out & {(one.tags or {})["seed"] for one in found[SEEDS:]}
+    left = [one for one in read_records(tmp_path / "new.dropped.jsonl", DroppedPrompt) if one.filter == "contamination"]
+    assert all("hold-out.jsonl p" in one.reason for one in left)
+    assert not any(is_held_out(one, 0.999) for one in found[SEEDS:]), "what nobody verified is no exam"
+
+
+def test_references_by_majority_say_nothing_of_a_solver(done: Path) -> None:
+    again = run(done, replace(MOCK, count=2, method=("vary",)), "third.jsonl", seeds=done / "new.jsonl")
+    assert again.results["majority_on_seeds"] == {}

@@ -6,7 +6,19 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from cotdistill.config.generate import GenerateConfig
-from cotdistill.config.options import REQUIRED, Amount, Count, Engine, Number, Positive, Share, Text, Url, option
+from cotdistill.config.options import (
+    REQUIRED,
+    Amount,
+    Count,
+    Engine,
+    Number,
+    Positive,
+    Share,
+    ShareBelowOne,
+    Text,
+    Url,
+    option,
+)
 
 _OF_GENERATE = {one.name: one for one in fields(GenerateConfig)}
 
@@ -39,6 +51,12 @@ class ExpandConfig:
         "EVAL",
         panel="New prompts",
         names="prompts",
+    )
+    holdout: ShareBelowOne = option(
+        0.0,
+        "Leave alone the seeds that format --holdout FRACTION will hold out, and write nothing like them.",
+        "FRACTION",
+        panel="New prompts",
     )
     samples: Number | None = option(
         None,
@@ -87,6 +105,7 @@ class ExpandConfig:
     temperature: Amount | None = option(
         None, "Sampling temperature of the teacher that writes (default: the provider's).", "T", panel="Sampling"
     )
+    retry_truncated: bool = _as_generate("retry_truncated")
     concurrency: Count | None = _as_generate("concurrency")
     rpm: Count | None = _as_generate("rpm")
     input_tpm: Count | None = _as_generate("input_tpm")

@@ -64,6 +64,12 @@ def wrong(prompts: Sequence[Prompt]) -> int:
     return sum(chain is None or chain.answer != reference for chain, reference in found)
 
 
+def verified(prompt: Prompt) -> Prompt:
+    chain = problems.parse(question_of(prompt))
+    assert chain, "what has no answer was left out"
+    return chain.as_prompt(prompt.id)
+
+
 def copies(seeds: Sequence[Prompt], new: Sequence[Prompt]) -> dict[str, int]:
     """New prompts that the filters find among seeds and new prompts, asked afresh."""
     found = {}
@@ -160,10 +166,12 @@ ARMS: dict[str, dict[str, Any] | None] = {
     "1,000 written": None,
     "200 + 800, as it comes": {},
     "200 + 800, 8 samples, 0.9": {"samples": 8, "min_accuracy": 0.9},
+    "200 + 800, verified": {"min_accuracy": 0.0},
     "200 + 800, all, weight 1": {"min_accuracy": 0.0, "weight": 1.0},
     "200 written": {"count": 0},
 }
-"""What each student learns from; the options are those of expand."""
+"""What each student learns from; the options are those of expand. "verified" has right references in the place of those
+by majority, as a program gives that can verify an answer."""
 
 
 def student(folder: Path, arm: str, seed: int, steps: int) -> tuple[float, int, int, int]:
@@ -183,6 +191,8 @@ def student(folder: Path, arm: str, seed: int, steps: int) -> tuple[float, int, 
             )
             expand.run(seeds, folder / "new.jsonl", config, Silent())
             new = read(folder / "new.jsonl")
+            if arm.endswith("verified"):
+                new = [verified(one) for one in new]
     asked = write(folder / "prompts.jsonl", [*written, *new])
     at = {name: folder / f"{name}.jsonl" for name in ("responses", "kept", "train")}
     generate.run(asked, at["responses"], GenerateConfig(teacher=TEACHER, samples=4, cache=store), Silent())

@@ -4,43 +4,37 @@ One request is one line of a seeded plan, and goes through generate: what is pai
 killed, or that asks for more, pays for what is missing only.
 """
 
-import dataclasses
-import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import asdict, replace
 from decimal import Decimal
 from pathlib import Path
 
-from cotdistill import artifacts, plugins, teachers
+from cotdistill import artifacts, plugins
 from cotdistill.artifacts import ArtifactWriter, Manifest, outputs
 from cotdistill.artifacts.json_lines import BadLines
 from cotdistill.artifacts.outputs import Place
-from cotdistill.config import ExpandConfig, GenerateConfig, check
+from cotdistill.config import ExpandConfig, check
 from cotdistill.config.expand import name_of_method, split_methods
-from cotdistill.dispatch.budget import Budget, Tariff
-from cotdistill.errors import CotDistillError, UsageError
+from cotdistill.dispatch.budget import Budget
 from cotdistill.expanders import Expander
 from cotdistill.inputs import hub, templates
-from cotdistill.inputs.documents import Documents, is_document
 from cotdistill.progress import Progress
-from cotdistill.providers.batch_apis import open_batches
-from cotdistill.providers.types import Request
-from cotdistill.records import Message, Prompt, Response, money
+from cotdistill.records import Record, money
 from cotdistill.stages.expand import sources as of
 from cotdistill.stages.expand.answerable import Answerable
-from cotdistill.stages.expand.asking import Asker, as_generate, for_answers
+from cotdistill.stages.expand.asking import Asker, as_generate, check_teacher, for_answers, work_folder
 from cotdistill.stages.expand.estimate import estimate
 from cotdistill.stages.expand.majority import Majority
 from cotdistill.stages.expand.plan import Plan
 from cotdistill.stages.expand.rounds import Rounds
 from cotdistill.stages.expand.sieve import Sieve
 from cotdistill.stages.expand.sources import Source
+from cotdistill.stages.expand.survey import ask_first
 from cotdistill.stages.expand.trust import measure
-from cotdistill.stages.generate import prices_of, stores
+from cotdistill.stages.format import is_held_out
+from cotdistill.stages.generate import stores
 from cotdistill.students import recorded_files
-
-SAMPLES = 4
-"""Answers to each new prompt, where the seeds have short references and nothing else is said."""
 
 PACKAGES = ("anthropic", "openai", "aiohttp", "genai-prices", "msgspec", "rensa", "math-verify", "pypdf")
 
@@ -57,7 +51,7 @@ def run(
     check(config)
     seeds = hub.fetch(seeds, progress.note)
     expanders = _expanders(config)
-    reads_documents = _reads_documents(expanders)
+    reads_documents = of.reads_documents(expanders)
     writing = as_generate(config)
     budget = Budget(Decimal(str(config.max_cost)), parent=month) if config.max_cost is not None else month
     work = output.with_name(f"{output.name}.partial.work")
@@ -77,21 +71,21 @@ def run(
         ExitStack() as held,
         BadLines(bad_path) as bad,
     ):
-        sources = _sources(seeds, config, expanders, current, bad, progress)
+        read = of.read(seeds, config, expanders, current, bad, progress)
+        held_out = [one for one in read if is_held_out(one.prompt, config.holdout)]
+        sources = [one for one in read if one not in held_out]
         for option, path in _read_besides(config):
             current.read(path, allow_modified=config.allow_modified, option=option)
-        samples = _samples(config, sources, reads_documents, current)
-        store = held.enter_context(stores.opened(dataclasses.replace(writing, no_cache=config.no_cache), output))
-        writing = dataclasses.replace(writing, cache=str(store.path), no_cache=False)
+        samples = of.samples(config, sources, reads_documents, current)
+        store = held.enter_context(stores.opened(replace(writing, no_cache=config.no_cache), output))
+        writing = replace(writing, cache=str(store.path), no_cache=False)
         solving = for_answers(config, writing, samples) if samples else None
         for asked in filter(None, (writing, solving)):
-            _check_teacher(asked, budget)
-        folder = held.enter_context(_work(work, config.dry_run))
+            check_teacher(asked, budget)
+        folder = held.enter_context(work_folder(work, config.dry_run))
         writer = Asker("write prompts", writing, folder, progress, budget, stored_only=config.dry_run)
-        solver = None
-        if solving is not None:
-            solver = Asker("answer them", solving, folder, progress, budget, stored_only=config.dry_run)
-        surveys = _survey(expanders, sources, writer)
+        solver = None if solving is None else writer.for_another("answer them", solving)
+        surveys = ask_first(expanders, sources, writer)
         answerable = None
         if solver is not None:
             majority = Majority(samples, config.agreement)
@@ -99,7 +93,7 @@ def run(
             answerable = Answerable(majority, trust, config.min_accuracy, config.weight)
         rounds = Rounds(
             Plan(sources, expanders, config.seed),
-            Sieve.build(config, sources, expanders),
+            Sieve.build(config, sources, expanders, held_out),
             writer,
             solver,
             answerable,
@@ -113,14 +107,20 @@ def run(
         current.notes += bad.notes()
         if config.dry_run:
             return estimate(current, rounds, sources)
+        if held_out:
+            current.notes.append(
+                f"{len(held_out):,} seeds are left alone, for format --holdout {config.holdout} will hold them out"
+            )
+        first = [one.prompt for one in read] if config.include_seeds and not reads_documents else []
         with ArtifactWriter(output) as keeping, ArtifactWriter(dropped) as dropping:
-            for source in sources if config.include_seeds and not reads_documents else ():
-                keeping.write(source.prompt)
-            for prompt in rounds.kept:
-                keeping.write(prompt)
-            for left in rounds.left:
-                dropping.write(left)
+            _write(keeping, [*first, *rounds.kept])
+            _write(dropping, rounds.left)
             return _publish(current, rounds, sources, [keeping, dropping, *bad.writers()])
+
+
+def _write(writer: ArtifactWriter, records: Iterable[Record]) -> None:
+    for record in records:
+        writer.write(record)
 
 
 def _publish(
@@ -174,117 +174,10 @@ def _expanders(config: ExpandConfig) -> dict[str, Expander]:
     return {name_of_method(spec): plugins.build("expanders", spec) for spec in split_methods(config.method)}
 
 
-def _reads_documents(expanders: dict[str, Expander]) -> bool:
-    return any(getattr(one, "reads_documents", False) for one in expanders.values())
-
-
-def _sources(
-    seeds: Path,
-    config: ExpandConfig,
-    expanders: dict[str, Expander],
-    current: artifacts.Run,
-    bad: BadLines,
-    progress: Progress,
-) -> list[Source]:
-    if _reads_documents(expanders):
-        return _passages(seeds, config, expanders, current, progress)
-    if is_document(seeds):
-        raise UsageError(f"{seeds}: expected a file of prompts; for questions about documents --method document")
-    current.read(seeds, allow_modified=config.allow_modified)
-    return of.of_prompts(seeds, config, bad, progress)
-
-
-def _passages(
-    path: Path, config: ExpandConfig, expanders: dict[str, Expander], current: artifacts.Run, progress: Progress
-) -> list[Source]:
-    letters = next(getattr(one, "letters", 2_000) for one in expanders.values())
-    documents = Documents(path, letters)
-    found = []
-    for passage in documents.passages():
-        prompt = Prompt(id=f"{passage.file}#{passage.number}", messages=(Message(role="user", content=passage.text),))
-        found.append(Source(prompt.id, passage.text, prompt, {"file": passage.file, "place": passage.place}))
-    for file in documents.read:
-        current.read(file, allow_modified=config.allow_modified)
-    progress.note(f"{path}: {documents.describe()}, {len(found):,} {'passage' if len(found) == 1 else 'passages'}")
-    current.notes += documents.notes()
-    if not found:
-        raise CotDistillError(
-            f"{path}: expected a document with some sentences of text, found none; {documents.describe()}"
-        )
-    return found[: config.limit]
-
-
-def _samples(config: ExpandConfig, sources: Sequence[Source], reads_documents: bool, current: artifacts.Run) -> int:
-    """How often each new prompt is answered. Raises UsageError where that could not tell anything."""
-    is_open = True if reads_documents else of.are_open(sources)
-    if config.samples and is_open:
-        what = "questions about documents have" if reads_documents else "most seeds have long references, so they have"
-        raise UsageError(
-            f"--samples {config.samples}: {what} no short answer that several samples could agree on; leave it out and "
-            f"verify the answers later (filter --verify judge:…)"
-        )
-    if config.samples is not None:
-        return config.samples
-    if is_open is False:
-        return SAMPLES
-    current.notes.append(
-        "the new prompts have no reference: "
-        + (
-            "their questions are open"
-            if is_open
-            else "no seed has one to say what an answer looks like; --samples 4 asks"
-        )
-    )
-    return 0
-
-
-def _check_teacher(asked: GenerateConfig, budget: Budget | None) -> None:
-    """Raises for a teacher that there is not, without a Batch API where one is wanted, or with no known price where a
-    cap is set, before the first is asked."""
-    teacher = teachers.build(asked.teacher, asked.base_url, asked.concurrency, asked.timeout_s, engine=asked.engine)
-    if asked.batch:
-        open_batches(teacher)
-    if budget is not None:
-        nothing = Request(messages=(), max_output_tokens=asked.max_output_tokens)
-        budget.check(Tariff(prices_of(teacher, asked)), nothing)
-
-
-def _survey(expanders: dict[str, Expander], sources: Sequence[Source], writer: Asker) -> dict[str, list[Response]]:
-    """Requests that come before the plan, for methods that have to look at the seeds first; gives the answers. Raises
-    CotDistillError for a method that has nothing to ask about then."""
-    found = {}
-    for name, expander in expanders.items():
-        if survey := getattr(expander, "survey", None):
-            requests: list[str] = survey([source.text for source in sources])
-            prompts = [
-                Prompt(id=f"survey-{name}-{number}", messages=(Message(role="user", content=text),))
-                for number, text in enumerate(requests)
-            ]
-            answers = writer.ask(prompts).answers
-            found[name] = [answers[one.id][0] for one in prompts if one.id in answers]
-            if requests:
-                expander.learn([one.text for one in found[name]])  # type: ignore[attr-defined]
-        if not expander.facets() and not writer.stored_only:
-            raise CotDistillError(
-                f"method {name}: the teacher named nothing to write about; give a list of your own ({name}:topics=FILE)"
-            )
-    return found
-
-
-@contextmanager
-def _work(beside: Path, dry_run: bool) -> Iterator[Path]:
-    """Where generate's files of one round stand; a dry run leaves the output's folder alone."""
-    if not dry_run:
-        yield beside
-        return
-    with tempfile.TemporaryDirectory() as folder:
-        yield Path(folder) / "work"
-
-
 def _options(config: ExpandConfig) -> dict[str, object]:
     template = templates.load(config.template) if config.template else None
     hashed = {} if template is None else {"template_sha256": templates.fingerprint(template)}
-    return {**dataclasses.asdict(config), **hashed}
+    return {**asdict(config), **hashed}
 
 
 def _read_besides(config: ExpandConfig) -> Iterator[tuple[str, Path]]:

@@ -2,19 +2,24 @@
 of requests becomes generate's input, and its answers come back."""
 
 import shutil
+import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields, replace
 from decimal import Decimal
 from pathlib import Path
 
+from cotdistill import teachers
 from cotdistill.artifacts import ArtifactWriter, Manifest, sibling
 from cotdistill.artifacts.json_lines import read_records
 from cotdistill.config import ExpandConfig, GenerateConfig
-from cotdistill.dispatch.budget import Budget
+from cotdistill.dispatch.budget import Budget, Tariff
 from cotdistill.progress import Progress
+from cotdistill.providers.batch_apis import open_batches
+from cotdistill.providers.types import Request
 from cotdistill.records import Prompt, Record, Response
 from cotdistill.stages import generate
+from cotdistill.stages.generate import prices_of
 from cotdistill.stages.generate.estimate import CHAT_TOKENS
 from cotdistill.stages.generate.output import NOT_ASKED
 
@@ -56,6 +61,10 @@ class Asker:
     known: int = 0
     """Answers that came back, and their tokens: input as estimated here, input and output as billed."""
     totals: list[int] = field(default_factory=lambda: [0, 0, 0])
+
+    def for_another(self, label: str, config: GenerateConfig) -> "Asker":
+        """One that asks another model, or the same in another way, within the same budget."""
+        return Asker(label, config, self.work, self.progress, self.budget, self.stored_only)
 
     def ask(self, prompts: Sequence[Prompt]) -> Round:
         """Raises what generate raises; then all that was paid for is in the store."""
@@ -131,6 +140,27 @@ def for_answers(config: ExpandConfig, writing: GenerateConfig, samples: int) -> 
         price_in=config.solver_price_in,
         price_out=config.solver_price_out,
     )
+
+
+def check_teacher(asked: GenerateConfig, budget: Budget | None) -> None:
+    """Raises for a teacher that there is not, without a Batch API where one is wanted, or with no known price where a
+    cap is set, before the first is asked."""
+    teacher = teachers.build(asked.teacher, asked.base_url, asked.concurrency, asked.timeout_s, engine=asked.engine)
+    if asked.batch:
+        open_batches(teacher)
+    if budget is not None:
+        nothing = Request(messages=(), max_output_tokens=asked.max_output_tokens)
+        budget.check(Tariff(prices_of(teacher, asked)), nothing)
+
+
+@contextmanager
+def work_folder(beside: Path, dry_run: bool) -> Iterator[Path]:
+    """Where generate's files of one round stand; a dry run leaves the output's folder alone."""
+    if not dry_run:
+        yield beside
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        yield Path(folder) / "work"
 
 
 @contextmanager

@@ -2,7 +2,7 @@
 are kept."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from decimal import Decimal
 from math import ceil
 from typing import Any
@@ -75,7 +75,7 @@ def _bills(rounds: Rounds, sources: Sequence[Source]) -> Iterator[Bill]:
     candidates, asked = ceil(tries * figures.share_candidates), len(asked_about(sources, plan.seed))
     measured = solver
     if not solver.known:  # earlier answers to the seeds, by generate, say how long such answers are
-        measured = replace(solver, stored_only=True, notes=[], known=0, totals=[0, 0, 0])
+        measured = solver.for_another(solver.label, solver.config)
         measured.ask([source.prompt for source in sources[:SAMPLED]])
     template = templates.load(solver.config.template).template if solver.config.template else ""
     missing = max(0, (candidates + asked) * rounds.answerable.samples - solver.known)

@@ -19,6 +19,10 @@ MOST_TURNS = 10
 
 _AGAIN = "\n\nThis is request number {} of its kind: write one that you would not write at first."
 
+_SYSTEM = (
+    "\n\nIt will be asked with this system prompt, like the one above; do not repeat it:\n<context>\n{}\n</context>"
+)
+
 
 @dataclass(frozen=True)
 class Line:
@@ -42,6 +46,8 @@ class Line:
 
     def request(self, expander: Expander) -> Prompt:
         text = expander.instruction(self.source.text, self.wish)
+        if self.source.system:
+            text += _SYSTEM.format(self.source.system)
         asked = text if self.turn == 1 else text + _AGAIN.format(self.turn)
         return Prompt(id=self.id, messages=(Message(role="user", content=asked),))
 

@@ -6,7 +6,7 @@ from math import ceil
 
 from cotdistill.records import DroppedPrompt, Prompt
 from cotdistill.stages.expand.answerable import Answerable
-from cotdistill.stages.expand.asking import Asker
+from cotdistill.stages.expand.asking import Asker, Round
 from cotdistill.stages.expand.figures import Figures, OfMethod
 from cotdistill.stages.expand.plan import Line, Plan
 from cotdistill.stages.expand.sieve import Candidate, Sieve
@@ -83,13 +83,14 @@ class Rounds:
         self._answer(candidates)
 
     def _answer(self, candidates: list[Candidate]) -> None:
-        if self.solver is None or self.answerable is None:
-            for one in candidates:
-                self._keep(one, one.prompt)
-            return
-        round = self.solver.ask([one.prompt for one in candidates])
-        self.not_asked += round.missing
+        round = Round({}, {}, 0)
+        if self.solver is not None:
+            round = self.solver.ask([one.prompt for one in candidates if not one.line.source.is_open])
+            self.not_asked += round.missing
         for one in candidates:
+            if self.answerable is None or one.line.source.is_open:
+                self._keep(one, one.prompt)
+                continue
             answers = round.answers.get(one.prompt.id, [])
             method = self.figures.methods[one.line.method]
             method.cost.add(answers)

@@ -5,8 +5,10 @@ its request (leak), as an answer to its seed (language, length), or as a prompt 
 evaluation sets).
 """
 
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from statistics import quantiles
 from typing import NamedTuple
 
@@ -16,10 +18,10 @@ from cotdistill import plugins
 from cotdistill.config import ExpandConfig
 from cotdistill.expanders import Expander
 from cotdistill.filters import Filter
-from cotdistill.records import DroppedPrompt, Judged, Prompt, Response, TeacherInfo, Usage, Verdict
+from cotdistill.records import DroppedPrompt, Judged, Message, Prompt, Response, TeacherInfo, Usage, Verdict
 from cotdistill.stages.expand.plan import Line
 from cotdistill.stages.expand.reading import new_prompt
-from cotdistill.stages.expand.sources import Source
+from cotdistill.stages.expand.sources import Source, reads_documents
 from cotdistill.stages.filter.screen import ask
 
 LEAST_LETTERS, TIMES_LONGER = 8, 4
@@ -49,14 +51,19 @@ class Sieve:
     _of_passages: dict[str, Sequence[tuple[str, Filter]]] = field(default_factory=dict, repr=False)
 
     @classmethod
-    def build(cls, config: ExpandConfig, sources: Sequence[Source], expanders: dict[str, Expander]) -> "Sieve":
-        reads = any(getattr(one, "reads_documents", False) for one in expanders.values())
-        against = "|".join(config.against).replace(",", "\\,")
+    def build(
+        cls,
+        config: ExpandConfig,
+        sources: Sequence[Source],
+        expanders: dict[str, Expander],
+        held_out: Sequence[Source] = (),
+    ) -> "Sieve":
+        reads = reads_documents(expanders)
         sieve = cls(
             leak=plugins.build("filters", "instruction_leak"),
             length=plugins.build("filters", "length:" + ("" if reads else _lengths(sources))),
             language=plugins.build("filters", "language"),
-            against=plugins.build("filters", f"contamination:against={against}") if against else None,
+            against=_against(config.against, held_out),
             copies=_copies(),
             expanders=expanders,
             reads_documents=reads,
@@ -97,6 +104,24 @@ class Sieve:
 
     def _left(self, line: Line, filter: str, reason: str, text: str) -> DroppedPrompt:
         return DroppedPrompt(id=line.id, filter=filter, reason=reason, tags=line.tags, text=text or None)
+
+
+def _against(files: Sequence[str], held_out: Sequence[Source]) -> Filter | None:
+    """Evaluation sets, and seeds that will be held out, as one more of them."""
+    if not files and not held_out:
+        return None
+    with tempfile.TemporaryDirectory() as folder:
+        own = []
+        if held_out:
+            own = [f"{folder}/hold-out.jsonl"]
+            Path(own[0]).write_bytes(b"".join(msgspec.json.encode(one.prompt) + b"\n" for one in held_out))
+        paths = "|".join([*files, *own]).replace(",", "\\,")
+        found: Filter = plugins.build("filters", f"contamination:against={paths}")
+        ask("contamination", found, _unanswered(_NOTHING))  # which makes it read its files now
+        return found
+
+
+_NOTHING = Prompt(id="nothing", messages=(Message(role="user", content="?"),))
 
 
 def _copies() -> list[tuple[str, Filter]]:

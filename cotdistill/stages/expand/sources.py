@@ -4,16 +4,22 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from cotdistill import artifacts
 from cotdistill.answers.extract import cut_reference
 from cotdistill.artifacts.json_lines import BadLines
 from cotdistill.config import ExpandConfig
-from cotdistill.errors import CotDistillError
+from cotdistill.errors import CotDistillError, UsageError
+from cotdistill.expanders import Expander
+from cotdistill.inputs.documents import Documents, is_document
 from cotdistill.inputs.prompt_files import PromptFile
 from cotdistill.progress import Progress
-from cotdistill.records import Message, Prompt, question_of
+from cotdistill.records import Message, Prompt, is_by_majority, question_of
 
 _OPEN_VERIFIERS = ("code", "judge", "json_schema", "regex")
 """Of tasks whose right answers are many: they cannot be counted as votes."""
+
+SAMPLES = 4
+"""Answers to each new prompt, where the seeds have short references and nothing else is said."""
 
 _SHORT_LETTERS = 60
 """A longer reference is an essay, not something that several answers say alike."""
@@ -29,13 +35,69 @@ class Source:
     prompt: Prompt
     tags: dict[str, str] = field(default_factory=dict)
 
+    @property
+    def is_open(self) -> bool:
+        """Whether its reference says that right answers are many: then several of them cannot be compared."""
+        return self.prompt.reference is not None and _is_open(self.prompt)
+
+    @property
+    def has_known_answer(self) -> bool:
+        """A short reference, and not one of an earlier expand, which nobody has verified."""
+        return self.prompt.reference is not None and not self.is_open and not is_by_majority(self.prompt)
+
+    @property
+    def system(self) -> str:
+        """What stands before the question, and stays."""
+        return "\n\n".join(turn.content for turn in self.prompt.messages if turn.role == "system")
+
     def written(self, id: str, text: str, tags: dict[str, str]) -> Prompt:
         """The seed with `text` in the place of its question."""
         turns = (*self.prompt.messages[:-1], Message(role="user", content=text))
         return Prompt(id=id, messages=turns, verifier=self.prompt.verifier, tags={**tags, **self.tags})
 
 
-def of_prompts(path: Path, config: ExpandConfig, bad: BadLines, progress: Progress) -> list[Source]:
+def reads_documents(expanders: dict[str, Expander]) -> bool:
+    return any(getattr(one, "reads_documents", False) for one in expanders.values())
+
+
+def read(
+    seeds: Path,
+    config: ExpandConfig,
+    expanders: dict[str, Expander],
+    current: artifacts.Run,
+    bad: BadLines,
+    progress: Progress,
+) -> list[Source]:
+    """The seeds, or the passages of the documents, in their order; recorded as inputs of this run."""
+    if reads_documents(expanders):
+        return _of_documents(seeds, config, expanders, current, progress)
+    if is_document(seeds):
+        raise UsageError(f"{seeds}: expected a file of prompts; for questions about documents --method document")
+    current.read(seeds, allow_modified=config.allow_modified)
+    return _of_prompts(seeds, config, bad, progress)
+
+
+def _of_documents(
+    path: Path, config: ExpandConfig, expanders: dict[str, Expander], current: artifacts.Run, progress: Progress
+) -> list[Source]:
+    letters = next(getattr(one, "letters", 2_000) for one in expanders.values())
+    documents = Documents(path, letters)
+    found = []
+    for passage in documents.passages():
+        prompt = Prompt(id=f"{passage.file}#{passage.number}", messages=(Message(role="user", content=passage.text),))
+        found.append(Source(prompt.id, passage.text, prompt, {"file": passage.file, "place": passage.place}))
+    for file in documents.read:
+        current.read(file, allow_modified=config.allow_modified)
+    progress.note(f"{path}: {documents.describe()}, {len(found):,} {'passage' if len(found) == 1 else 'passages'}")
+    current.notes += documents.notes()
+    if not found:
+        raise CotDistillError(
+            f"{path}: expected a document with some sentences of text, found none; {documents.describe()}"
+        )
+    return found[: config.limit]
+
+
+def _of_prompts(path: Path, config: ExpandConfig, bad: BadLines, progress: Progress) -> list[Source]:
     """The seeds, in file order. One whose question stands on earlier turns is left out, and counted: without them it
     could not be understood. Raises CotDistillError where none is left."""
     file = PromptFile(
@@ -58,13 +120,37 @@ def of_prompts(path: Path, config: ExpandConfig, bad: BadLines, progress: Progre
     return [Source(one.id, question_of(one), one) for one in alone]
 
 
-def are_open(sources: Sequence[Source]) -> bool | None:
+def samples(config: ExpandConfig, sources: Sequence[Source], reads_documents: bool, current: artifacts.Run) -> int:
+    """How often each new prompt is answered. Raises UsageError where that could not tell anything."""
+    is_open = True if reads_documents else _are_open(sources)
+    if config.samples and is_open:
+        what = "questions about documents have" if reads_documents else "most seeds have long references, so they have"
+        raise UsageError(
+            f"--samples {config.samples}: {what} no short answer that several samples could agree on; leave it out and "
+            f"verify the answers later (filter --verify judge:…)"
+        )
+    if config.samples is not None:
+        return config.samples
+    if is_open is False:
+        return SAMPLES
+    current.notes.append(
+        "the new prompts have no reference: "
+        + (
+            "their questions are open"
+            if is_open
+            else "no seed has one to say what an answer looks like; --samples 4 asks"
+        )
+    )
+    return 0
+
+
+def _are_open(sources: Sequence[Source]) -> bool | None:
     """Whether most questions have no short answer that several samples could agree on; None where no seed says so by
     its reference."""
-    known = [one.prompt for one in sources if one.prompt.reference is not None]
+    known = [one for one in sources if one.prompt.reference is not None]
     if not known:
         return None
-    return sum(map(_is_open, known)) > len(known) / 2
+    return sum(one.is_open for one in known) > len(known) / 2
 
 
 def _is_open(prompt: Prompt) -> bool:

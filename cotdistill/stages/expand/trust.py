@@ -61,5 +61,5 @@ def measure(sources: Sequence[Source], seed: int, solver: Asker, majority: Major
 
 
 def asked_about(sources: Sequence[Source], seed: int) -> list[Source]:
-    known = [one for one in sources if one.prompt.reference is not None]
+    known = [one for one in sources if one.has_known_answer]
     return random.Random(f"{seed}/trust").sample(known, min(MOST_SEEDS, len(known)))

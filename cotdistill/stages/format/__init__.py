@@ -20,7 +20,7 @@ from cotdistill.chat.proof import Proof
 from cotdistill.config import FormatConfig, check
 from cotdistill.progress import Progress
 from cotdistill.publishing import data_set_card
-from cotdistill.records import Judged, Prompt
+from cotdistill.records import Judged, Prompt, is_by_majority
 from cotdistill.stages.format.features import Features
 from cotdistill.stages.format.order import Ordered
 from cotdistill.stages.format.rows import Rows
@@ -74,7 +74,8 @@ def run(kept: Path, train: Path, config: FormatConfig, progress: Progress, *, ca
         for _, samples in groupby(ordered.records(Judged, bad), key=lambda one: one.response.prompt.id):
             group = list(samples)
             prompt = group[0].response.prompt
-            side, seen = (held if is_held_out(prompt, config.holdout) else rows), seen + 1
+            side = held if is_held_out(prompt, config.holdout) else rows
+            seen += not is_by_majority(prompt)
             for row, answer in maker.of(group):
                 features.see(row)
                 held.write(row) if side is held else in_order.write(row, group[0])
@@ -151,6 +152,8 @@ def _holdout_note(prompts: int, held: int, share: float) -> list[str]:
     """Where chance made it another share than was asked for; and an empty holdout leaves nothing to evaluate."""
     if held and abs(held / prompts - share) <= share / 3:
         return []
+    if not prompts:
+        return ["nothing is held out: no prompt has a reference that somebody verified (expand took them by majority)"]
     return [
         f"held out {held} of {prompts} prompts, where {share:.0%} was asked for: a prompt's side depends on its text "
         f"alone, so few prompts come out uneven"
@@ -158,5 +161,8 @@ def _holdout_note(prompts: int, held: int, share: float) -> list[str]:
 
 
 def is_held_out(prompt: Prompt, share: float) -> bool:
+    """By its text alone. Never one whose reference nobody has verified: it would be no exam."""
+    if is_by_majority(prompt):
+        return False
     digest = hashlib.sha256(msgspec.json.encode(prompt.messages)).digest()
     return int.from_bytes(digest[:8]) < share * 2**64
