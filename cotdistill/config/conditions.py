@@ -178,6 +178,9 @@ def _evaluate(config: EvaluateConfig) -> Problems:
         yield "guard_against", "goes with --guard, the prompts on which the student must not be worse"
     if config.guard_against == config.student:
         yield "guard_against", "is the student itself; name another, such as the one in use now"
+    for name in (config.student, config.draft_for) if config.draft_for else ():
+        if (provider := name.partition(":")[0]) not in (name, "local"):
+            yield "draft_for", f"compares models of this machine and recorded answers; {provider}: answers over an API"
     if config.engine != "local" and config.batch_size is not None:
         yield "batch_size", f"goes with --engine local; {config.engine} makes its own batches of --concurrency requests"
 

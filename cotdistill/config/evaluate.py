@@ -43,6 +43,13 @@ class EvaluateConfig:
     verify: Text | None = option(
         None, "Verifier: {verifiers} (default: by the references).", "SPEC", panel="Scores", names="verifiers"
     )
+    draft_for: Text | None = option(
+        None,
+        "Say how much this teacher, or its responses with logprobs, would accept of the student as its draft.",
+        "DIR|ID|FILE",
+        panel="Scores",
+        names="any_student",
+    )
     limit: Count | None = option(None, "Only the first N prompts.", "N", panel="Scores")
     prompt_field: Text | None = option(None, "Column that holds the question.", "NAME", panel="Scores", rare=True)
     reference_field: Text | None = option(

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from cotdistill.mock.problems import Step
 from cotdistill.mock.solver import FORGETS
+from cotdistill.students.byte_letters import byte_letters
 
 SURE = 0.9995
 """Of a token that nothing speaks against; the others share the rest."""
@@ -73,13 +74,5 @@ def _named(byte: int, logprob: float, by_id: bool) -> dict[str, Any]:
     return {"token": string, "logprob": logprob, "bytes": [byte]}
 
 
-def _letters() -> dict[int, str]:
-    """The letter that stands for each byte in byte-level vocabularies since GPT-2: itself where it can be seen, else
-    one of those from 256 on."""
-    seen = [*range(ord("!"), ord("~") + 1), *range(ord("¡"), ord("¬") + 1), *range(ord("®"), ord("ÿ") + 1)]
-    unseen = [byte for byte in range(256) if byte not in seen]
-    return {byte: chr(byte) for byte in seen} | {byte: chr(256 + place) for place, byte in enumerate(unseen)}
-
-
-IDS = {byte: place for place, (byte, _) in enumerate(sorted(_letters().items(), key=lambda pair: pair[1]))}
+IDS = {byte: place for place, (_, byte) in enumerate(sorted(byte_letters().items()))}
 """The embedded student's token of each byte: the alphabet in its order."""

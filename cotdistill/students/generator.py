@@ -11,7 +11,7 @@ from transformers import GenerationConfig
 from cotdistill.chat.template import read_back
 from cotdistill.students import load, memory
 from cotdistill.students.device import has_bfloat16
-from cotdistill.students.next_tokens import Scored, scored
+from cotdistill.students.next_tokens import Scored, distributions, scored
 from cotdistill.students.prompts import Prompt, Prompter
 from cotdistill.students.sampling import Sampler
 
@@ -113,6 +113,10 @@ class Generator:
         """How likely each token of an answer was, its end token among them, and the `top` likeliest ones there. By
         itself, so that nothing beside it in a batch moves a digit; without temperature."""
         return scored(self._model, [*prompt.ids, *answer.ids], len(prompt.ids), top)
+
+    def distributions(self, ids: Sequence[int], start: int) -> Iterator[torch.Tensor]:
+        """As `next_tokens.distributions`."""
+        return distributions(self._model, ids, start)
 
     def most_rows(self, tokens: int) -> int:
         """How many rows of so many tokens, prompt included, the free memory of the GPU holds: keys and values of each

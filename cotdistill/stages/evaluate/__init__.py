@@ -21,7 +21,7 @@ from cotdistill.inputs import hub
 from cotdistill.inputs.prompt_files import PromptFile
 from cotdistill.progress import Progress
 from cotdistill.records import Judged, Prompt, Response, money
-from cotdistill.stages.evaluate import answers, guard, overlap
+from cotdistill.stages.evaluate import answers, draft, guard, overlap
 from cotdistill.stages.evaluate.scores import compare, in_words, is_not_judged, is_right, score
 from cotdistill.stages.verification import Judge
 from cotdistill.store.location import store_path
@@ -80,6 +80,9 @@ def run(
             entries = [score(student, found) for student, found in judged.items()]
             against = {name: compare(judged[config.student], judged[name]) for name in list(judged)[1:]}
             scored: dict[str, Any] = {"prompts": len(asked), "students": entries, "against": against}
+            if config.draft_for:
+                scored["draft"] = draft.result(config, asked, progress)
+                current.notes.append(scored["draft"]["says"])
             if held_against:
                 both = {student: judged_by(student, guards) for student in (config.student, held_against)}
                 written.append(stack.enter_context(_written(files[1], both)))
@@ -96,6 +99,8 @@ def run(
             if held_against:
                 results["guard"] = scored["guard"]
                 current.notes.append(scored["guard"]["says"])
+            if "draft" in scored:
+                results["draft"] = scored["draft"]
             if paid and session.spent:
                 results["spent_usd"] = money(session.spent)
             return current.publish([writer, *written], counts=counts, beside=extras, results=results)
@@ -110,6 +115,7 @@ def _files_of(
     named = [("student", config.student), *(("baseline", one) for one in config.baseline)]
     for option, student in [*named, *([("guard_against", held_against)] if held_against else [])]:
         yield from ((option, path) for path in recorded_files(student))
+    yield from (("draft_for", path) for path in draft.files(config.draft_for or "") if config.draft_for)
     yield from (("verify", path) for path in judge.files())
 
 
