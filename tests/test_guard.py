@@ -71,7 +71,8 @@ def test_a_difference_that_may_be_chance_passes_and_so_does_a_better_student(her
         config = EvaluateConfig(student=name, guard="old.jsonl", guard_against=against)
         manifest = stage.run(Path("sums.jsonl"), Path("scores.json"), config, Silent())
         assert manifest.guard_failed is None
-        assert f"{name} is not shown to be worse than {against}" in manifest.notes[-1]
+        outcome = "is not shown to be worse than" if name == "near.jsonl" else "is better than"
+        assert f"{name} {outcome} {against}" in manifest.notes[-1]
     stage.run(Path("sums.jsonl"), Path("scores.json"), EvaluateConfig(student="near.jsonl"), Silent())
     assert not Path("scores.guard.answers.jsonl").exists(), "answers of an earlier run do not stay beside new scores"
 

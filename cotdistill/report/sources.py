@@ -80,7 +80,9 @@ def runs_in(folder: Path) -> list[Path]:
 
 
 def _scores_in(directory: Path) -> list[Source]:
+    """`scores.json`, as a recipe's tables and the docs call it; else all that stands there."""
     made = [one for one in lineage.within(directory) if one.manifest.stage == "evaluate" and one.path.is_file()]
+    made = [one for one in made if one.path.name == "scores.json"] or made
     several = len(made) > 1
     return [Source(one.path, str(one.path) if several else str(directory)) for one in made]
 

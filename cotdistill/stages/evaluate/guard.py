@@ -36,14 +36,15 @@ def result(student: str, against: str, judged: Mapping[str, Sequence[Judged]]) -
     ours, theirs = (score(name, judged[name]) for name in (student, against))
     found = compare(judged[student], judged[against])
     worse = found["difference"] < 0 and found["p_value"] < LEVEL
-    outcome = f"{student} is worse than {against}" if worse else f"{student} is not shown to be worse than {against}"
+    better = found["difference"] > 0 and found["p_value"] < LEVEL
+    outcome = "is worse than" if worse else "is better than" if better else "is not shown to be worse than"
     return {
         "students": [ours, theirs],
         "against": {against: found},
         "worse": worse,
         "says": (
-            f"guard: {outcome}: {ours['accuracy']:.1%} against {theirs['accuracy']:.1%} right on {found['n']} prompts, "
-            f"{found['only_student']} that only it has right, {found['only_baseline']} that only {against} has right; "
-            f"{p_in_words(found['p_value'])}"
+            f"guard: {student} {outcome} {against}: {ours['accuracy']:.1%} against {theirs['accuracy']:.1%} right on "
+            f"{found['n']} prompts, {found['only_student']} that only it has right, {found['only_baseline']} that only "
+            f"{against} has right; {p_in_words(found['p_value'])}"
         ),
     }
