@@ -4,12 +4,14 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from cotdistill.records import Judged, Message, Prompt, Response, TeacherInfo, Usage, Verdict
+from tests.command_server import CommandServer
 
 ROOT = Path(__file__).parent.parent
 SHARED = Path(os.environ.get("COTDISTILL_SHARED", ROOT.parent / "shared"))
@@ -49,12 +51,21 @@ def make_judged(text: str = "Answer: 4", status: Any = "correct", **more: Any) -
     return Judged(response=make_response(text, **more), verdict=Verdict(status=status, method="test", answer="4"))
 
 
+@cache
+def command_server() -> CommandServer:
+    """One for all tests of this process, started by the first command."""
+    return CommandServer()
+
+
 def cotdistill(*words: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run the command line in a process of its own."""
+    whole = {**os.environ, "PYTHONPATH": str(ROOT), **environment}
+    if command_server().serves(whole):
+        return command_server().run([str(word) for word in words], whole, 120)
     return subprocess.run(
         [sys.executable, "-m", "cotdistill", *map(str, words)],
         capture_output=True,
         text=True,
-        env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
+        env=whole,
         timeout=120,
     )
