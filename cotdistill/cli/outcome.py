@@ -15,13 +15,12 @@ def as_json_text(outcome: "Outcome", directory: str) -> str:
 
 
 def in_words(outcome: "Outcome", directory: str) -> list[str]:
-    """What ran, where it lies, and what changed against the last run."""
+    """What ran, where it lies, what changed against the last run, and last, for whoever reads the end of a log, what a
+    person should know."""
     if outcome.record is None:
         return [f"run: nothing new since {directory}; nothing was sent"]
     did = ", ".join(f"{name} {stage.did}" for name, stage in outcome.record.stages.items())
     lines = [f"run: {did} -> {directory}"]
-    if outcome.stopped_by:
-        lines[0] = f"run: stopped by its {outcome.stopped_by}; the same command continues. {did} -> {directory}"
     for name, change in outcome.record.changes.items():
         label = name.replace("_", " ")
         if not isinstance(change, dict):
@@ -32,6 +31,8 @@ def in_words(outcome: "Outcome", directory: str) -> list[str]:
     for stage in outcome.record.stages.values():
         if stage.guard_failed:
             lines.append(f"WARNING: {stage.guard_failed}; `latest` does not move to this run")
+    if outcome.stopped_by:
+        lines.append(f"WARNING: stopped by its {outcome.stopped_by}; the same command continues")
     return lines
 
 

@@ -40,7 +40,7 @@ DISK_MB = 160
 RECIPE = """\
 prompts = "prompts.jsonl"
 keep = 5
-max_cost_per_month = 0.25
+max_cost_per_month = 0.1
 [generate]
 teacher = "openai:simulated"
 base_url = "{url}/v1"
@@ -68,17 +68,9 @@ max_output_tokens = 24
 """
 )
 
-MAILED = {
-    40: "server down",
-    100: "server down",
-    150: "key",
-    200: "slip",
-    60: "disk",
-    250: "disk",
-    155: "budget",
-    302: "refused prompts",
-}
-"""The nights on which a person is needed: the first of each trouble, and the third on which prompts fail."""
+MAILED = {60: "disk", 102: "server down", 150: "key", 177: "budget", 200: "slip", 250: "disk", 302: "refused prompts"}
+"""The nights on which a person is needed: the first of each trouble, and the third on which prompts fail. An outage of
+one night heals itself."""
 
 
 @dataclass
