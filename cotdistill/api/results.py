@@ -28,7 +28,7 @@ class Result(Generic[R]):
 
     @property
     def counts(self) -> dict[str, int]:
-        """Records by outcome, such as `{"responses": 80, "bought": 80, …}`."""
+        """Records by outcome, such as `responses` and `bought` of generate."""
         return self.manifest.counts
 
     @property

@@ -5,11 +5,12 @@ and `help(cotdistill.generate)` shows them with what --help says of them.
 """
 
 import inspect
+import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import Any, Concatenate, ParamSpec, TypeVar, get_type_hints
 
 from cotdistill import config, plugins, progress
 from cotdistill.api.progress import reporter
@@ -41,6 +42,7 @@ def _stage(
 
     call.__name__ = call.__qualname__ = name
     call.__doc__ = _described(does, reads, config_class)
+    call.__annotations__ = {"return": result}
     call.__signature__ = _signature(reads, config_class, result)  # type: ignore[attr-defined]
     return call
 
@@ -108,17 +110,24 @@ def _described(does: str, reads: str, kind: type[Any]) -> str:
 
 
 def _signature(reads: str, kind: type[Any], result: Any) -> inspect.Signature:
-    options = inspect.signature(kind, eval_str=False).parameters.values()
-    empty = inspect.Parameter.empty
+    empty, hints = inspect.Parameter.empty, get_type_hints(kind)  # without the limits, which the help line says
     plain = [
-        one.replace(default=empty if one.name in required(kind) else one.default, annotation=_words(one.annotation))
-        for one in options
+        one.replace(
+            default=empty if one.name in required(kind) else one.default,
+            annotation=_words(_in_words(hints[one.name])),
+        )
+        for one in inspect.signature(kind).parameters.values()
     ]
     places = [
         inspect.Parameter(reads, inspect.Parameter.POSITIONAL_ONLY, annotation=_words("str | Path | Result")),
         inspect.Parameter("output", inspect.Parameter.POSITIONAL_ONLY, annotation=_words("str | Path")),
     ]
     return inspect.Signature([*places, *plain], return_annotation=_words(result.__name__))
+
+
+def _in_words(hint: Any) -> str:
+    """A type as people write it: `str | None`."""
+    return re.sub(r"Optional\[(.*)\]$", r"\1 | None", inspect.formatannotation(hint).replace("typing.", ""))
 
 
 class _words(str):
