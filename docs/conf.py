@@ -1,5 +1,7 @@
 """The documentation as a site: `make docs`. Its pages are the Markdown files beside this one."""
 
+import re
+
 import cotdistill
 
 project = "cotdistill"
@@ -25,3 +27,13 @@ html_title = "cotdistill"
 html_show_sphinx = False
 html_copy_source = False
 html_theme_options = {"light_css_variables": {"color-brand-primary": "#1f5fa8", "color-brand-content": "#1f5fa8"}}
+
+
+def setup(app):  # type: ignore[no-untyped-def]
+    app.connect("source-read", _links_to_the_repository)
+
+
+def _links_to_the_repository(app, page, source):  # type: ignore[no-untyped-def]
+    """A page links to files above docs/; on the site the measurements are a page, the others a name."""
+    text = re.sub(r"\]\((?:\.\./)+tests/benchmarks/RESULTS\.md", "](/measured.md", source[0])
+    source[0] = re.sub(r"\[([^\]\n]+)\]\((?:\.\./)+(?!\w+\.md)[^)]+\)", r"`\1`", text) if "/" not in page else text

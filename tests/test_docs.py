@@ -22,7 +22,8 @@ from tests.conftest import ROOT, command_server
 from tests.faulty_teacher import rehearsing
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
-SHORT = " --set generate.limit=24 --set finetune.max_steps=3 --set evaluate.limit=4 --set evaluate.max_output_tokens=24"
+SHORT = " --set generate.limit=10 --set format.holdout=0.4 --set finetune.max_steps=3"
+SHORT += " --set evaluate.limit=4 --set evaluate.max_output_tokens=24"
 
 
 def name_of(page: Path) -> str:

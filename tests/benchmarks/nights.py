@@ -68,7 +68,16 @@ max_output_tokens = 24
 """
 )
 
-MAILED = {60: "disk", 102: "server down", 150: "key", 177: "budget", 200: "slip", 250: "disk", 302: "refused prompts"}
+MAILED = {
+    60: "disk",
+    102: "server down",
+    150: "key",
+    177: "budget",
+    179: "budget, the recipe that trains",
+    200: "slip",
+    250: "disk",
+    302: "refused prompts",
+}
 """The nights on which a person is needed: the first of each trouble, and the third on which prompts fail. An outage of
 one night heals itself."""
 
