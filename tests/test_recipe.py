@@ -62,7 +62,7 @@ MORE = [
     ("prompts.x=1", "--set prompts.x=1: prompts is no table"),
     ('runs="prompts.jsonl"', "runs: prompts.jsonl: is a file; expected a directory"),
     ('runs="old"', "runs: old/latest is no link"),
-    ('generate.teacher="mock"', "generate.teacher: teacher 'mock': expected PROVIDER:MODEL"),
+    ('generate.teacher="openai"', "generate.teacher: teacher 'openai': expected PROVIDER:MODEL"),
     ('generate.teacher="mock:none.jsonl"', "generate.teacher: no simulated teacher named 'none.jsonl'"),
     ('generate.teacher="opnai:x"', "generate.teacher: no teacher named 'opnai'"),
     ('generate.base_url="localhost:80"', "generate.base_url: expected a URL that begins with http:// or https://"),
@@ -178,6 +178,8 @@ MORE = [
     ("expand.samples=1", "expand.samples: one answer agrees with itself"),
     ("expand.agreement=2", "expand.agreement: expected 0 to 1, got 2"),
     ("expand.weight=2", "expand.weight: expected 0 to 1, got 2"),
+    ("expand.min_accuracy=2", "expand.min_accuracy: expected 0 to 1, got 2"),
+    ("expand.holdout=1.0", "expand.holdout: expected 0 up to, not including, 1"),
     ('expand.solver="openai:gpt"', "expand.solver: OPENAI_API_KEY is not set"),
     ('expand.solver_base_url="http://localhost/v1"', "expand.solver_base_url: goes with --solver"),
     ("expand.solver_price_in=1", "expand.solver_price_in: goes with --solver"),
@@ -343,3 +345,12 @@ def test_a_command_without_its_packages_says_so_before_it_begins(words: list[str
 
 
 FILES = {"recipe.toml", "prompts.jsonl", "empty.jsonl", "wrong_shots.jsonl", "no_reference.jsonl", "folder", "old"}
+
+
+def test_seeds_that_are_held_out_are_no_seeds_and_what_nobody_verified_is_no_exam() -> None:
+    teacher = 'expand.teacher="mock"'
+    told = problems(teacher)
+    assert "expand.include_seeds: set it: the references of new prompts are by majority, so format would hold" in told
+    told = problems(teacher, "expand.include_seeds=true", "expand.holdout=0.1")
+    assert "expand.holdout: expected 0.2 or more, as format has" in told
+    assert read(Path("recipe.toml"), [teacher, "expand.include_seeds=true", "expand.holdout=0.2"]).stages["expand"]

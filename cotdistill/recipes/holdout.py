@@ -14,6 +14,7 @@ def check(steps: Sequence[Step], problems: Problems) -> None:
     for scoring in (step for step in steps if step.stage == "evaluate"):
         held = [by_name[one.step] for one in scoring.references() if one.what == "held-out prompts"]
         for holder in held[:1]:
+            _check_expanded(holder, scoring, by_name, problems)
             for student, rows in _trained(scoring, by_name):
                 if rows is holder or not _roots(rows, by_name) & _roots(holder, by_name):
                     continue
@@ -27,6 +28,47 @@ def check(steps: Sequence[Step], problems: Problems) -> None:
                     )
                 else:
                     problems.add(f"{student.label}.input", f"{rows.label} has what {what}; put a format step between")
+
+
+def _check_expanded(holder: Step, scoring: Step, by_name: Mapping[str, Step], problems: Problems) -> None:
+    """What is held out must not be a seed of what is trained on, and must have references that somebody verified."""
+    for name in sorted(_expanding(holder, by_name)):
+        expanding, share = by_name[name], holder.options.holdout
+        if expanding.options.holdout < share and expanding.options.include_seeds:
+            problems.add(
+                f"{expanding.label}.holdout",
+                f"expected {share} or more, as {holder.label} has: new prompts would be written after seeds that it "
+                f"holds out for {scoring.label}",
+            )
+    if not _verified_roots(holder, by_name):
+        expanding = by_name[min(_expanding(holder, by_name))]
+        problems.add(
+            f"{expanding.label}.include_seeds",
+            f"set it: the references of new prompts are by majority, so {holder.label} would hold nothing out for "
+            f"{scoring.label}. Or name a file of prompts for {scoring.label}",
+        )
+
+
+def _expanding(step: Step, by_name: Mapping[str, Step]) -> set[str]:
+    """The expand steps that it goes back to."""
+    found = {step.name} if step.stage == "expand" else set()
+    for one in step.inputs:
+        if isinstance(one, Reference) and one.step in by_name:
+            found |= _expanding(by_name[one.step], by_name)
+    return found
+
+
+def _verified_roots(step: Step, by_name: Mapping[str, Step]) -> set[Path]:
+    """The files of prompts that it goes back to, but for those that only new prompts come from."""
+    if step.stage == "expand" and not step.options.include_seeds:
+        return set()
+    found: set[Path] = set()
+    for one in step.inputs:
+        if isinstance(one, Path):
+            found.add(one)
+        elif one.step in by_name:
+            found |= _verified_roots(by_name[one.step], by_name)
+    return found
 
 
 def _trained(scoring: Step, by_name: Mapping[str, Step]) -> Iterator[tuple[Step, Step]]:

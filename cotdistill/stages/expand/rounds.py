@@ -16,6 +16,10 @@ FIRST_TRIES = 30
 
 MORE_IN_A_BATCH = 1.1
 
+AT_ONCE, LAST_TRIES = 0.8, 20
+"""Of what seems to be missing, so much is asked in one round, and all once it is little: what is kept beyond --count
+was paid for too early."""
+
 
 @dataclass
 class Rounds:
@@ -58,7 +62,9 @@ class Rounds:
         wanted = ceil((self.count - len(self.kept)) / self.figures.share_kept(active))
         if self.batch:
             return ceil(wanted * MORE_IN_A_BATCH)
-        return wanted if self.figures.tries else min(wanted, FIRST_TRIES * len(active))
+        if not self.figures.tries:
+            return min(wanted, FIRST_TRIES * len(active))
+        return wanted if wanted <= LAST_TRIES else ceil(wanted * AT_ONCE)
 
     def _one(self, lines: list[Line]) -> None:
         round = self.writer.ask([self.plan.request(line) for line in lines])
