@@ -190,7 +190,35 @@ def scores_table(students: list[dict[str, Any]]) -> list[str]:
     return lines
 
 
+def _by_teacher(teachers: dict[str, dict[str, Any]]) -> list[str]:
+    """One line a teacher of a cascade: what it was asked, what it had right, what that cost."""
+    width = max(map(len, teachers), default=0)
+    lines = []
+    for name, one in teachers.items():
+        share = f" ({one['prompts_right'] / one['prompts']:.1%})" if one["prompts"] else ""
+        cost = f", {one['cost_usd']} USD" if "cost_usd" in one else ""
+        each = f", {one['cost_usd_per_prompt_right']} USD each" if "cost_usd_per_prompt_right" in one else ""
+        right = f"right on {one['prompts_right']:,}{share}"
+        lines.append(f"    {name:<{width}}  asked {one['prompts']:,} prompts, {right}{cost}{each}")
+    return ["  teachers:", *lines]
+
+
+def _by_teacher_asked(teachers: dict[str, dict[str, Any]]) -> list[str]:
+    """The same of a dry run."""
+    width = max(map(len, teachers), default=0)
+    lines = []
+    for name, one in teachers.items():
+        most = f"at most {one['requests_at_most']:,} requests"
+        most += f", {one['cost_usd_at_most']} USD" if "cost_usd_at_most" in one else ""
+        guess = f"; expected {one['requests']:,}" if "requests" in one else ""
+        guess += f", {one['cost_usd']} USD" if guess and "cost_usd" in one else ""
+        lines.append(f"    {name:<{width}}  {most}{guess}")
+    return ["  teachers:", *lines]
+
+
 _TABLES: dict[str, Callable[[Any], list[str]]] = {
+    "teachers": _by_teacher,
+    "teachers_asked": _by_teacher_asked,
     "accuracy_by_tag": _by_tag,
     "by_class": _by_class,
     "confidence": _in_one_line,

@@ -60,8 +60,9 @@ def _generate(config: GenerateConfig) -> Problems:
     yield from _prices(config)
     if config.batch and config.until_accepted:
         yield "until_accepted", "asks on as answers come in; in a --batch each round takes a day. Leave one of them out"
-    if config.verify and not config.until_accepted:
-        yield "verify", "here it goes with --until-accepted; otherwise it is an option of filter"
+    if config.verify and not config.until_accepted and not config.then:
+        yield "verify", "here it goes with --until-accepted or --then; otherwise it is an option of filter"
+    yield from _then(config)
     if config.until_accepted and config.until_accepted > config.samples:
         yield (
             "until_accepted",
@@ -71,6 +72,26 @@ def _generate(config: GenerateConfig) -> Problems:
         yield "engine", f"{config.engine} answers for --teacher local:DIR; got {config.teacher!r}"
     if config.reextract and config.retry_truncated:
         yield "reextract", "asks nothing, and --retry-truncated asks again. Leave one of them out"
+
+
+_OF_THEN = ("base_url", "samples", "effort", "license", "price_in", "price_out")
+
+
+def _then(config: GenerateConfig) -> Problems:
+    """The second teacher."""
+    given = {name: getattr(config, f"then_{name}") for name in _OF_THEN}
+    if not config.then:
+        yield from ((f"then_{name}", "goes with --then") for name, value in given.items() if value is not None)
+        return
+    if not config.verify:
+        yield "then", "needs --verify, which says whether the first teacher has a right answer; such as --verify math"
+    if (config.then, config.then_base_url, config.then_effort) == (config.teacher, config.base_url, config.effort):
+        yield "then", "is --teacher itself; more answers of one teacher are --samples"
+    if config.until_accepted and config.then_samples and config.until_accepted > config.then_samples:
+        yield "then_samples", f"{config.until_accepted} correct answers need as many, got {config.then_samples}"
+    if (given["price_in"] is None) != (given["price_out"] is None):
+        named, other = ("in", "out") if given["price_out"] is None else ("out", "in")
+        yield f"then_price_{named}", f"goes with --then-price-{other}: input and output are billed apart"
 
 
 @broken_conditions.register

@@ -29,6 +29,23 @@ class GenerateConfig:
         panel="Teacher",
         rare=True,
     )
+    then: Text | None = option(
+        None,
+        "Second teacher, asked only where the first has no right answer, by --verify.",
+        "PROVIDER:MODEL",
+        panel="Teacher",
+        names="teacher",
+    )
+    then_base_url: Url | None = option(None, "Server of the second teacher.", "URL", panel="Teacher", rare=True)
+    then_samples: Count | None = option(
+        None, "Answers of the second teacher (default: --samples).", "N", panel="Teacher", rare=True
+    )
+    then_effort: Text | None = option(
+        None, "Reasoning effort of the second teacher.", "LEVEL", panel="Teacher", rare=True
+    )
+    then_license: Text | None = option(
+        None, "Licence of the second teacher's answers.", "NAME", panel="Teacher", rare=True
+    )
     template: Text | None = option(
         None,
         "Wrap each question: a name ({templates}) or a file with $question and columns.",
@@ -56,7 +73,7 @@ class GenerateConfig:
         None, "Ask a prompt no further once K answers are correct.", "K", panel="Sampling"
     )
     verify: Text | None = option(
-        None, "Verifier for --until-accepted: {verifiers}.", "SPEC", panel="Sampling", names="verifiers"
+        None, "Verifier for --until-accepted and --then: {verifiers}.", "SPEC", panel="Sampling", names="verifiers"
     )
     max_output_tokens: Count = option(8192, "Cap for one answer in tokens, reasoning included.", "N", panel="Sampling")
     temperature: Amount | None = option(None, "Sampling temperature (default: the provider's).", "T", panel="Sampling")
@@ -89,6 +106,10 @@ class GenerateConfig:
         None, "USD per million input tokens, where the price is unknown.", "USD", panel="Money"
     )
     price_out: Amount | None = option(None, "USD per million output tokens.", "USD", panel="Money")
+    then_price_in: Amount | None = option(None, "The same of the second teacher.", "USD", panel="Money", rare=True)
+    then_price_out: Amount | None = option(
+        None, "USD per million output tokens of the second teacher.", "USD", panel="Money", rare=True
+    )
     cache: Text | None = option(
         None, "Store of paid answers (default: $COTDISTILL_CACHE).", "PATH", panel="Money", names="store"
     )

@@ -19,6 +19,7 @@ from cotdistill.records import Message
 from cotdistill.stages.evaluate import guard
 from cotdistill.stages.evaluate.answers import costs, is_recorded
 from cotdistill.stages.expand.asking import as_generate
+from cotdistill.stages.generate.cascade.configs import pair
 
 
 def of(chosen: Any) -> Iterator[tuple[str, Callable[[], object]]]:
@@ -38,9 +39,14 @@ def of(chosen: Any) -> Iterator[tuple[str, Callable[[], object]]]:
 def _of_stage(chosen: Any) -> Iterator[tuple[str, Callable[[], object]]]:
     """What only one stage has."""
     if isinstance(chosen, config.GenerateConfig) and chosen.teacher:
-        yield from _generate(chosen)
+        first, second = pair(chosen)
+        yield from _generate(first)
+        if chosen.then:
+            yield from (("then_effort" if name == "effort" else "then", look) for name, look in _generate(second))
     if isinstance(chosen, config.ExpandConfig):
         yield from _expand(chosen)
+    if isinstance(chosen, config.GenerateConfig | config.ExpandConfig) and chosen.max_cost is not None:
+        yield from (("max_cost", look) for _, look in priced(chosen))
     if isinstance(chosen, config.FilterConfig) and chosen.engine == "ray":
         yield "engine", partial(lookups.package, "ray", "ray")
     if isinstance(chosen, config.FormatConfig):
@@ -73,8 +79,6 @@ def _generate(chosen: config.GenerateConfig) -> Iterator[tuple[str, Callable[[],
     yield "logprobs", partial(check_logprobs, teacher, Request(asked, cap, None, chosen.effort, chosen.logprobs))
     if chosen.batch:
         yield "batch", partial(open_batches, teacher)
-    if chosen.max_cost is not None:
-        yield from (("max_cost", look) for _, look in priced(chosen))
 
 
 def _expand(chosen: config.ExpandConfig) -> Iterator[tuple[str, Callable[[], object]]]:
@@ -124,6 +128,9 @@ def _option_of(student: str, chosen: config.EvaluateConfig) -> str:
 def priced(chosen: Any) -> Iterator[tuple[str, Callable[[], object]]]:
     """Looks at the price of each model that a stage pays for: teacher, judge, students over an API."""
     asks = isinstance(chosen, config.GenerateConfig | config.ExpandConfig)
+    if isinstance(chosen, config.GenerateConfig) and chosen.then and not references.parse(chosen.then):
+        given = chosen.then_price_in, chosen.then_price_out
+        yield "then", partial(lookups.priced, chosen.then, chosen.then_base_url, *given)
     if asks and chosen.teacher and not references.parse(chosen.teacher):
         yield "teacher", partial(lookups.priced, chosen.teacher, chosen.base_url, chosen.price_in, chosen.price_out)
     if isinstance(chosen, config.FinetuneConfig) and scores_over_api(chosen):

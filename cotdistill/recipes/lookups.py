@@ -9,7 +9,6 @@ from cotdistill.artifacts.json_lines import open_input
 from cotdistill.errors import CotDistillError, UsageError
 from cotdistill.inputs import recordings
 from cotdistill.inputs.prompt_files import PromptFile
-from cotdistill.providers.sdk_teacher import SdkTeacher
 from cotdistill.records import Usage
 from cotdistill.stages.evaluate.answers import is_recorded
 from cotdistill.students import hub
@@ -24,13 +23,7 @@ def teacher(spec: str, base_url: str | None, columns: recordings.Columns = recor
     if provider == "local" and model:
         student(model)
         return
-    built = teachers.build(spec, base_url)
-    if provider == "mock":
-        from cotdistill.mock.sources import open_source
-
-        open_source(built.model, columns=columns)
-    elif isinstance(built, SdkTeacher):
-        built.api_key()
+    teachers.check_ready(teachers.build(spec, base_url), columns)
 
 
 def student(name: str) -> None:

@@ -60,6 +60,19 @@ def build(
     return teacher
 
 
+def check_ready(teacher: Teacher, columns: tuple[str | None, str | None] = (None, None)) -> None:
+    """What is known before the first request. Raises AccountError for a key that is not set, UsageError for a recording
+    that there is not; `columns` are those of a recording."""
+    from cotdistill.providers.sdk_teacher import SdkTeacher
+
+    if teacher.provider == "mock":
+        from cotdistill.mock.sources import open_source
+
+        open_source(teacher.model, columns=columns)
+    elif isinstance(teacher, SdkTeacher):
+        teacher.api_key()
+
+
 def on_this_machine(model: str, *, engine: str = "local", **settings: Any) -> "LocalTeacher":
     """A model on this machine, not yet opened, in this process or behind a server of its own. `settings` are fields of
     `local.Teacher`. Raises UsageError for a model or an engine that there is not."""

@@ -30,6 +30,7 @@ class Failed(Record, frozen=True, kw_only=True):
     id: str
     sample: int
     reason: str
+    final: bool = False
 
 
 @dataclass

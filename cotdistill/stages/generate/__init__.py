@@ -1,8 +1,7 @@
 """Prompts -> responses: ask the teacher for what the store does not hold yet, then write all in prompt order."""
 
 import asyncio
-import dataclasses
-from collections.abc import Iterator
+from collections.abc import Container
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import closing
 from decimal import Decimal
@@ -11,11 +10,10 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cotdistill import artifacts, plugins, teachers
+from cotdistill import artifacts
 from cotdistill.artifacts import Manifest
 from cotdistill.artifacts.files import try_room
 from cotdistill.artifacts.json_lines import BadLines
-from cotdistill.artifacts.logprobs import logprobs_path
 from cotdistill.config import GenerateConfig, check
 from cotdistill.dispatch.asking import Asked, Job, Limits
 from cotdistill.dispatch.budget import Budget, Tariff
@@ -27,27 +25,24 @@ from cotdistill.inputs import hub, templates
 from cotdistill.inputs.prompt_files import PromptFile
 from cotdistill.pricing import Prices
 from cotdistill.progress import Progress
-from cotdistill.providers.logprobs import check_logprobs
-from cotdistill.providers.types import MOST_IN_FLIGHT, Request, Teacher
-from cotdistill.reasoning.marks import own_tags
+from cotdistill.providers.types import MOST_IN_FLIGHT
 from cotdistill.stages.generate import stores
 from cotdistill.stages.generate.arrivals import Arrivals
 from cotdistill.stages.generate.estimate import Survey
 from cotdistill.stages.generate.output import Output
 from cotdistill.stages.generate.plan import Answers, Missing, Plan
 from cotdistill.stages.generate.publish import publish, wants_traces
+from cotdistill.stages.generate.settings import PACKAGES, options_of, read_besides, siblings, teacher_of
+from cotdistill.stages.generate.settings import prices_of as prices_of
 from cotdistill.stages.generate.spool import Spool
 from cotdistill.stages.generate.totals import Spending, Tally
 from cotdistill.store.batches import BatchState, Endpoint
-from cotdistill.students import recorded_files
 
 if TYPE_CHECKING:
     from cotdistill.stages.verification import Judge
 
 SHOWN_EVERY_S = 0.1
 """A progress line costs more than to keep an answer."""
-
-PACKAGES = ("anthropic", "openai", "aiohttp", "genai-prices", "msgspec")
 
 
 def run(
@@ -67,16 +62,27 @@ def run(
     StoppedError after a signal. In each case what was answered is in the store.
     """
     check(config)
-    prompts = hub.fetch(prompts, progress.note)
-    tags, columns = own_tags(config.think_tags), (config.prompt_field, config.reference_field)
-    teacher = teachers.build(
-        config.teacher, config.base_url, config.concurrency, config.timeout_s, tags, columns, config.engine
-    )
-    check_logprobs(teacher, Request((), config.max_output_tokens, None, config.effort, config.logprobs))
-    if config.batch:
-        from cotdistill.providers.batch_apis import open_batches
+    if config.then:
+        from cotdistill.stages.generate import cascade
 
-        open_batches(teacher)  # raises for a teacher without a Batch API, also in a dry run
+        return cascade.run(_run, prompts, output, config, progress, month=month, asked_by=asked_by)
+    return _run(prompts, output, config, progress, month=month, asked_by=asked_by)
+
+
+def _run(
+    prompts: Path,
+    output: Path,
+    config: GenerateConfig,
+    progress: Progress,
+    *,
+    month: Budget | None,
+    asked_by: str,
+    only: Container[str] | None = None,
+) -> Manifest:
+    """One teacher; `only` are the ids of the prompts that it is asked, where not all of them are."""
+    check(config)
+    prompts = hub.fetch(prompts, progress.note)
+    teacher = teacher_of(config)
     prices = prices_of(teacher, config)
     budget = month
     if config.max_cost is not None:
@@ -87,9 +93,9 @@ def run(
         artifacts.run(
             "generate",
             output,
-            _options(config),
+            options_of(config),
             PACKAGES,
-            siblings=_siblings(config, output),
+            siblings=siblings(config, output),
             also=stores.work_places(config, output),
             stores=[] if config.no_cache else [stores.path_of(config)],
             inputs=[prompts],
@@ -102,11 +108,11 @@ def run(
         if judge is not None:
             judge.join(session)
         current.read(prompts, allow_modified=config.allow_modified)
-        for option, path in _read_besides(config):
+        for option, path in read_besides(config):
             current.read(path, allow_modified=config.allow_modified, option=option)
         taken = templates.fields(templates.load(config.template)) if config.template else frozenset()
         file = PromptFile.chosen(prompts, config, fields=taken, bad=bad)
-        plan = Plan(teacher, config, file, store, judge, spool, to_learn=asked_by == "generate")
+        plan = Plan(teacher, config, file, store, judge, spool, to_learn=asked_by == "generate", only=only)
         if config.dry_run:
             return _dry_run(current, plan, prices, bad, progress)
         with BatchState(store.path) as batches, Output(output, plan, Tally(prices, batches.bought)) as written:
@@ -251,32 +257,3 @@ def _warn_of_batches(plan: Plan, progress: Progress) -> None:
             f"WARNING: {under_way} requests to this teacher are under way in batches. --batch collects them; "
             f"without it, those of this run are bought again"
         )
-
-
-def _options(config: GenerateConfig) -> dict[str, object]:
-    """The config as the manifest keeps it, with the template's content told by its hash."""
-    template = templates.load(config.template) if config.template else None
-    hashed = {} if template is None else {"template_sha256": templates.fingerprint(template)}
-    return {**dataclasses.asdict(config), **hashed}
-
-
-def prices_of(teacher: Teacher, config: GenerateConfig) -> Prices:
-    given = [None if price is None else Decimal(str(price)) for price in (config.price_in, config.price_out)]
-    return Prices(teacher.provider, teacher.model, *given)
-
-
-def _read_besides(config: GenerateConfig) -> Iterator[tuple[str, Path]]:
-    """Files that options name, and what --until-accepted judges by."""
-    yield from (("teacher", path) for path in recorded_files(config.teacher))
-    if config.template:
-        yield "template", templates.path_of(config.template)
-    if config.few_shot:
-        yield "few_shot", Path(config.few_shot)
-    if config.until_accepted and config.verify:
-        yield from (("verify", path) for path in plugins.files("verifiers", config.verify))
-
-
-def _siblings(config: GenerateConfig, output: Path) -> list[Path]:
-    bad = [artifacts.sibling(output, "bad.jsonl")] if config.skip_bad else []
-    logprobs = [logprobs_path(output)] if config.logprobs else []
-    return [artifacts.sibling(output, "failed.jsonl"), *logprobs, *bad]

@@ -60,7 +60,8 @@ class Output:
             failure = (failures or {}).get((job.key, job.sample))
             self.not_asked += failure is None
             reason = failure.message if failure else NOT_ASKED
-            self.failed.write({"id": job.prompt.id, "sample": job.sample, "reason": reason})
+            final = {"final": True} if failure and failure.kind == "row" else {}
+            self.failed.write({"id": job.prompt.id, "sample": job.sample, "reason": reason, **final})
 
     def writers(self) -> list[Publishable]:
         """Those with something in them."""

@@ -1,7 +1,7 @@
 """Prompts times samples: which requests a run consists of, and which of them the store has answered already."""
 
 from collections import defaultdict, deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -37,6 +37,8 @@ class Plan:
     """For `rest`."""
     to_learn: bool = True
     """Whether the answers are what a student learns from, and not another stage's questions."""
+    only: Container[str] | None = None
+    """The ids of the prompts that are asked, where not all of the file are."""
     unverified: set[str] = field(default_factory=set)
     """Prompts without a reference, for which `until_accepted` takes the first answers there are."""
 
@@ -51,6 +53,8 @@ class Plan:
         """One list a prompt: its samples."""
         for entry in self.file.entries():
             prompt, values = entry.prompt, entry.filling(self._fields)
+            if self.only is not None and prompt.id not in self.only:
+                continue
             messages = templates.dress(prompt.messages, self.template, self.config.system, self.examples, values)
             request = self._request(messages)
             yield self.samples(Job(prompt, 0, *keys_of(self.teacher, request), request))
