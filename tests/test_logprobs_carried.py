@@ -34,7 +34,7 @@ def response(id: str, sample: int, text: str, mean: float | None = -0.1, **more:
 def written(path: Path, *responses: Response) -> Path:
     """A file of responses as generate leaves it, with a token of one answer for each letter."""
     with (
-        artifacts.run("generate", path, {}, siblings=[logprobs_path(path)]) as current,
+        artifacts.run("generate", path, {"teacher": "mock:m"}, siblings=[logprobs_path(path)]) as current,
         ArtifactWriter(path) as writer,
         LogprobsWriter(logprobs_path(path)) as logprobs,
     ):
@@ -69,7 +69,8 @@ def test_what_is_kept_and_what_becomes_a_row_takes_its_tokens_along(tmp_path: Pa
     assert [one.option for one in manifest.inputs] == [None, "logprobs"]
     assert (tmp_path / "kept.logprobs").name in [Path(one.path).name for one in manifest.outputs]
 
-    format.run(kept, rows, FormatConfig(mix=("family=x:2",)), Silent(), card=False)
+    format.run(kept, rows, FormatConfig(), Silent())
+    assert "rows.logprobs" not in (tmp_path / "README.md").read_text(), "a data set's splits are rows"
     with LogprobsReader(tmp_path / "rows.logprobs") as reader:
         found = {row["id"]: reader.of_row(row["id"]) for row in map(json.loads, rows.read_text().splitlines())}
         assert {id: one and text_of(reader, one) for id, one in found.items()} == {

@@ -59,10 +59,13 @@ def parts(directory: Path) -> list[Part]:
 
 
 def _part(name: str, one: Found) -> Part:
+    """By the names of the outputs: other files than rows may stand among them."""
     files, rows = {}, {}
-    for split, output in zip(("train", "test"), one.manifest.outputs, strict=False):
-        if output.records:
-            files[split], rows[split] = Path(output.path).name, output.records
+    written = {Path(output.path).name: output for output in one.manifest.outputs}
+    first = Path(one.manifest.outputs[0].path)
+    for split, name_of_file in (("train", first.name), ("test", artifacts.sibling(first, "holdout.jsonl").name)):
+        if (output := written.get(name_of_file)) and output.records:
+            files[split], rows[split] = name_of_file, output.records
     return Part(name, files, rows, one)
 
 
