@@ -6,8 +6,17 @@ from pathlib import Path
 import pytest
 
 from cotdistill.mock.problems import EXAMPLE
+from cotdistill.progress import Silent
 from cotdistill.recipes import demo
 from tests.conftest import cotdistill
+
+
+class Notes(Silent):
+    def __init__(self) -> None:
+        self.notes: list[str] = []
+
+    def note(self, message: str) -> None:
+        self.notes.append(message)
 
 
 def test_each_step_is_run_from_the_options_its_command_shows() -> None:
@@ -29,26 +38,29 @@ def test_all_students_have_the_same_model_seed_and_steps_but_the_one_that_says_s
 @pytest.mark.timeout(200)
 def test_the_demo_runs_offline_and_its_commands_do_the_same_by_hand(tmp_path: Path) -> None:
     pytest.importorskip("trl", reason="the train extra is not installed")
-    done = cotdistill("demo", "-o", tmp_path / "demo", "--problems", "80", "--steps", "6")
-    assert done.returncode == 0, done.stderr
-    assert "The teacher is simulated" in done.stderr
+    said = Notes()
+    closing = demo.run(demo.Demo(tmp_path / "demo", problems=80, held_out=40, steps=6), said)
+    assert "The teacher is simulated" in said.notes[0]
+    assert [note.split()[0] for note in said.notes[1:]] == ["generate", "filter", "format", "finetune", "evaluate"]
     for name in ("verified traces", "all traces", "answers only", "answers only, 2x", "chance"):
-        assert re.search(rf"^  {name} +\d+\.\d%", done.stdout, re.MULTILINE), done.stdout
-    assert done.stdout.splitlines()[-1] == f'  cotdistill ask {tmp_path}/demo/student-verified "{EXAMPLE}"'
-    assert len(done.stdout.splitlines()) + 9 <= 24, "with the lines before it, it fits on the smallest terminal"
+        assert re.search(rf"^  {name} +\d+\.\d%", closing, re.MULTILINE), closing
+    assert closing.splitlines()[-1] == f'  cotdistill ask {tmp_path}/demo/student-verified "{EXAMPLE}"'
+    shown = [*"\n".join(said.notes).splitlines(), *closing.splitlines()]
+    assert len(shown) < 24, "with the next prompt it fits on the smallest terminal"
+    assert max(map(len, shown[:-1])) < 80 + len(str(tmp_path))
 
     def problems(file: str) -> set[str]:
         lines = (tmp_path / "demo" / file).read_text().splitlines()
         return {json.loads(line)["messages"][0]["content"] for line in lines}
 
     assert len(problems("prompts.jsonl")) == 80
-    assert len(problems("heldout.jsonl")) == 300
+    assert len(problems("heldout.jsonl")) == 40
     assert problems("prompts.jsonl") & problems("heldout.jsonl") == set(), "no problem is in both"
 
     readme = (tmp_path / "demo" / "README.md").read_text()
     commands = [line for line in readme.splitlines() if line.startswith("cotdistill ")]
     assert len(commands) == 15, "eleven steps, then ask, the report and two ways to a first recipe"
-    for command in commands[:6]:
+    for command in (commands[0], commands[2], commands[5]):
         words = shlex.split(command)[1:]
         output = Path(words[words.index("-o") + 1])
         before = output.read_bytes()
@@ -62,7 +74,6 @@ def test_a_student_that_fails_fails_the_demo_with_its_reason(tmp_path: Path) -> 
     pytest.importorskip("trl", reason="the train extra is not installed")
     from cotdistill.config import FinetuneConfig
     from cotdistill.errors import CotDistillError
-    from cotdistill.progress import Silent
     from cotdistill.recipes.demo.steps import Step
     from cotdistill.recipes.demo.training import train
 

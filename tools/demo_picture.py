@@ -24,7 +24,7 @@ from pathlib import Path
 
 import pyte
 
-COLUMNS, ROWS = 80, 29
+COLUMNS, ROWS = 80, 27
 LASTS_S, HOLD_S = 14.0, 8.0
 """Seconds of the animation, and of its end."""
 
@@ -139,18 +139,14 @@ def draw(found: Sequence[Piece]) -> str:
     for number, piece in enumerate(sorted(found, key=lambda one: (one.begins, one.row, one.column))):
         x, y = MARGIN + piece.column * CHARACTER, MARGIN + 34 + piece.row * LINE
         stays = piece.ends >= 1.0
-        length = f'textLength="{len(piece.text) * CHARACTER:.1f}" lengthAdjust="spacingAndGlyphs"'
-        texts.append(
-            f'<text id="p{number}" class="{piece.style}{"" if stays else " gone"}" x="{x:.1f}" y="{y}" {length}>'
-            f"{escape(piece.text)}</text>"
-        )
+        texts.append(_drawn(piece, f'id="p{number}" class="{piece.style}{"" if stays else " gone"}"', x, y))
         if piece.begins > 0 or not stays:
             begins, ends = 100 * piece.begins, 100 * piece.ends
             before = "0%{opacity:0}" if begins else ""
             after = "" if stays else f"{ends:.2f}%{{opacity:0}}"
             moves.append(f"@keyframes k{number}{{{before}{begins:.2f}%{{opacity:1}}{after}}}")
             moves.append(f"#p{number}{{animation-name:k{number}}}")
-    still = "@media (prefers-reduced-motion:reduce){text{animation:none!important}}"
+    still = "@media (prefers-reduced-motion:reduce){text,rect{animation:none!important}}"
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:.0f} {height}" role="img" '
         f'aria-label="A terminal runs cotdistill demo, which ends with a table of what four students learnt">'
@@ -161,13 +157,28 @@ def draw(found: Sequence[Piece]) -> str:
     )
 
 
+def _drawn(piece: Piece, names: str, x: float, y: float) -> str:
+    """Text; of a bar's letters, which fonts draw with seams, their shape."""
+    if piece.style in THICK:
+        long = sum(EIGHTHS.get(letter, 8) for letter in piece.text) / 8 * CHARACTER
+        thick = THICK[piece.style]
+        return f'<rect {names} x="{x:.1f}" y="{y - 5 - thick / 2}" width="{long:.1f}" height="{thick}"/>'
+    length = f'textLength="{len(piece.text) * CHARACTER:.1f}" lengthAdjust="spacingAndGlyphs"'
+    return f'<text {names} x="{x:.1f}" y="{y}" {length}>{escape(piece.text)}</text>'
+
+
+THICK = {"bar": 13, "done": 3, "rest": 3}
+"""Pixels of a bar's letters by their style."""
+
+EIGHTHS = dict(zip("▏▎▍▌▋▊▉", range(1, 8), strict=True))
+
 _STYLE = """
 svg{--back:#fbfbfc;--edge:#d4d8de;--text:#24292f;--dots:#d0d5dc;--bar:#2f62c8;--rest:#d8dce2}
 @media (prefers-color-scheme:dark){
 svg{--back:#14171c;--edge:#343a42;--text:#dfe3e8;--dots:#3a4048;--bar:#7aa5f7;--rest:#333941}}
 .window{fill:var(--back);stroke:var(--edge)}circle{fill:var(--dots)}
-text{font:14px ui-monospace,SFMono-Regular,Menlo,Consolas,'DejaVu Sans Mono',monospace;fill:var(--text);white-space:pre;
-animation-duration:LASTS;animation-timing-function:step-end;animation-iteration-count:infinite}
+text,rect{animation-duration:LASTS;animation-timing-function:step-end;animation-iteration-count:infinite}
+text{font:14px ui-monospace,SFMono-Regular,Menlo,Consolas,'DejaVu Sans Mono',monospace;fill:var(--text);white-space:pre}
 .strong{font-weight:700}.bar,.done{fill:var(--bar)}.rest{fill:var(--rest)}.gone{opacity:0}
 """
 

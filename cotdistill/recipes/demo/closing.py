@@ -85,7 +85,7 @@ def words(result: Result, example: str) -> str:
             "",
             *table(result.scores),
             "",
-            f"Same model, same steps; only what they learn from differs. Seed {result.seed}, {result.seconds:.0f} s.",
+            "Same model, same steps; only what they learn from differs.",
             f"Every command, and how to go on with your own prompts: {result.directory}/README.md",
             "",
             "Ask the first one:",
@@ -134,6 +134,8 @@ seen:
 ```
 {chr(10).join(table(result.scores))}
 ```
+
+Seed {result.seed}; all of it took {result.seconds:.0f} s.
 
 ## The same by hand
 
