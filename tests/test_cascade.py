@@ -8,14 +8,16 @@ from typing import Any
 
 import pytest
 
+from cotdistill import report
 from cotdistill.artifacts import Manifest, summary
 from cotdistill.artifacts.json_lines import read_records
-from cotdistill.config import GenerateConfig, problems
+from cotdistill.config import FilterConfig, FormatConfig, GenerateConfig, problems
 from cotdistill.dispatch.budget import Budget
 from cotdistill.errors import CotDistillError, StoppedError, UsageError
 from cotdistill.progress import Silent
 from cotdistill.records import Response
 from cotdistill.stages import filter as filtering
+from cotdistill.stages import format as formatting
 from cotdistill.stages import generate as stage
 from tests.scripted_server import Scripted, completion, serving
 
@@ -176,12 +178,16 @@ def test_a_run_that_is_stopped_between_the_two_goes_on_with_the_second(
     assert [model for model, number in case.asked if number != 1] == ["good"] * 5
 
 
-def test_filter_keeps_what_either_has_right(case: Case) -> None:
-    from cotdistill.config import FilterConfig
-
-    case.run({})
+def test_filter_keeps_what_either_has_right_and_card_and_report_name_both(case: Case) -> None:
+    case.run({"license": "MIT", "then_license": "Apache-2.0"})
     kept = filtering.run(case.folder / "r.jsonl", case.folder / "kept.jsonl", FilterConfig(), Silent())
     assert kept.counts["kept"] == 8
+    formatting.run(case.folder / "kept.jsonl", case.folder / "train.jsonl", FormatConfig(), Silent())
+    card = (case.folder / "README.md").read_text()
+    assert "Answers of `openai:cheap` and `openai:good`" in card
+    assert "Licences of the teachers' answers: `openai:cheap` MIT; `openai:good` Apache-2.0." in card
+    page = report.write(case.folder, case.folder / "report.html").path
+    assert "asked 6 prompts, right on 5, 0.6" in Path(page).read_text()
 
 
 @pytest.mark.parametrize(

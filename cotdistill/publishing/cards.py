@@ -12,12 +12,25 @@ def made_by(stage: str, sources: Sequence[Manifest]) -> Manifest | None:
     return next((one for one in sources if one.stage == stage), None)
 
 
+def teachers(sources: Sequence[Manifest]) -> dict[str, str | None]:
+    """Each teacher whose answers these are, with the licence that was given for them: two of a cascade, or those of
+    several steps. A student on this machine goes by its name, without its path."""
+    found: dict[str, str | None] = {}
+    for made in (one for one in sources if one.stage == "generate" and "teacher" in one.options):
+        found.setdefault(_public(str(made.options["teacher"])), made.options.get("license"))
+        if len(made.results.get("teachers", {})) > 1:
+            found.setdefault(_public(str(made.options["then"])), made.options.get("then_license"))
+    return found
+
+
+def _public(spec: str) -> str:
+    provider, _, model = spec.partition(":")
+    return f"{provider}:{Path(model).name}" if provider == "local" else spec
+
+
 def teacher(sources: Sequence[Manifest]) -> str:
-    generate = made_by("generate", sources)
-    if generate is None:
-        return "a teacher that its data does not name"
-    name = str(generate.options["teacher"])
-    return f"`{name}`, a simulated teacher" if mock.is_simulated(name) else f"`{name}`"
+    names = [f"`{name}`" + ", a simulated teacher" * mock.is_simulated(name) for name in teachers(sources)]
+    return " and ".join(names) or "a teacher that its data does not name"
 
 
 def table(title: str, values: Mapping[str, Any]) -> list[str]:
@@ -45,16 +58,15 @@ def origin(sources: Sequence[Manifest]) -> list[str]:
 
 
 def license_of(sources: Sequence[Manifest]) -> str | None:
-    """As `generate --license` was told."""
-    generate = made_by("generate", sources)
-    return generate.options.get("license") if generate else None
+    """As `generate --license` was told; None where several teachers have several."""
+    known = set(teachers(sources).values())
+    return known.pop() if len(known) == 1 else None
 
 
 def rights(sources: Sequence[Manifest], more: str) -> list[str]:
-    return [
-        "## Rights",
-        "",
-        f"Licence of the teacher's answers: {license_of(sources) or 'not recorded'}. The terms of the teacher's "
-        f"provider may restrict training on them. {more}",
-        "",
-    ]
+    known, common = teachers(sources), license_of(sources)
+    said = f"Licence of the teacher's answers: {common or 'not recorded'}. The terms of the teacher's provider"
+    if len(known) > 1:
+        each = "; ".join(f"`{name}` {one or 'not recorded'}" for name, one in known.items())
+        said = f"Licences of the teachers' answers: {each}. The terms of each teacher's provider"
+    return ["## Rights", "", f"{said} may restrict training on them. {more}", ""]

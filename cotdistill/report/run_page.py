@@ -1,6 +1,6 @@
 """The page of one run: what the student can do, its answers, what it was made of, and how."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -102,7 +102,8 @@ def title(directory: Path, known: record.RunRecord | None) -> str:
 
 def _lead(directory: Path, run: Run, known: record.RunRecord | None) -> str:
     newest = max((one.manifest for of in run.found.values() for one in of), key=lambda manifest: manifest.ended_at)
-    teachers = sorted({str(one.manifest.options.get("teacher")) for one in run.stage("generate")})
+    made = [one.manifest for one in run.stage("generate")]
+    teachers = sorted({name for one in made for name in one.results.get("teachers", [str(one.options.get("teacher"))])})
     bases = sorted({str(one.manifest.options.get("student")) for one in run.stage("finetune")})
     simulated = " (simulated)" if any(map(mock.is_simulated, teachers)) else ""
     parts = [f"Run {directory.resolve().name}" if known else "", f"ended {newest.ended_at[:16].replace('T', ' ')} UTC"]
@@ -216,11 +217,19 @@ def _money(run: Run) -> str:
             rows.append((f"spent in this run{of}", f"{spent} USD"))
         rows.append((f"answers asked for in this run{of}", f"{manifest.counts.get('bought', 0):,}"))
         rows.append((f"answers from the store{of}", f"{manifest.counts.get('from_store', 0):,}"))
+        rows += [(f"{name}{of}", _yield(asked)) for name, asked in manifest.results.get("teachers", {}).items()]
     for one in run.stage("filter"):
         each = one.manifest.results.get("cost_usd_per_kept")
         if each and float(each):
             rows.append((f"for each kept trace, {one.path.name}", f"{each} USD"))
     return html.table([], rows)
+
+
+def _yield(asked: Mapping[str, Any]) -> str:
+    """Of one teacher of two: how often it was asked and right, and what that cost."""
+    said = [f"asked {asked['prompts']:,} prompts", f"right on {asked['prompts_right']:,}"]
+    said += [f"{asked['cost_usd']} USD"] * ("cost_usd" in asked)
+    return ", ".join(said)
 
 
 def _details(run: Run) -> str:
