@@ -1,11 +1,11 @@
 """What a teacher's log-probabilities say of its answers, and what they take on disk.
 
-    python -m tests.benchmarks.confidence [PROBLEMS] [--student DIR|ID …]
+    python -m tests.benchmarks.confidence [PROBLEMS] [--sets N] [--student DIR|ID …]
 
-For the simulated teacher over three sets of problems, and for each local model given, as a teacher that samples four
-answers to each: whether the surer of a right and a wrong answer is the right one (AUC, by answers and by prompts, 95 %
-by bootstrap over prompts), how much is right among the most confident prompts, whether the most confident of a prompt's
-four answers is better than its first, and bytes a token of X.logprobs with 20 alternatives.
+For the simulated teacher over three sets of problems (`--sets`), and for each local model given, as a teacher that
+samples four answers to each: whether the surer of a right and a wrong answer is the right one (AUC, by answers and by
+prompts, 95 % by bootstrap over prompts), how much is right among the most confident prompts, whether the most confident
+of a prompt's four answers is better than its first, and bytes a token of X.logprobs with 20 alternatives.
 """
 
 import argparse
@@ -45,13 +45,13 @@ class Sample(NamedTuple):
 Prompts = list[list[Sample]]
 
 
-def run(count: int, students: Sequence[str], folder: Path) -> None:
+def run(count: int, sets: int, students: Sequence[str], folder: Path) -> None:
     print(f"{count} problems, {SAMPLES} samples each, 20 alternatives\n")
     print(
         f"{'teacher':<22}{'right':>7}{'AUC answers':>22}{'AUC worst':>11}{'AUC prompts':>22}{'bytes/token':>13}"
         f"{'CPU s':>7}"
     )
-    for seed in SEEDS:
+    for seed in SEEDS[:sets]:
         _row(f"digit-chains, set {seed}", "mock:digit-chains", count, seed, folder / f"mock{seed}")
     for number, student in enumerate(students):
         _row(student[-20:], f"local:{student}", count, SEEDS[0], folder / f"local{number}")
@@ -146,7 +146,8 @@ def _cpu_s() -> float:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("problems", type=int, nargs="?", default=300)
+    parser.add_argument("--sets", type=int, default=len(SEEDS))
     parser.add_argument("--student", action="append", default=[])
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as directory:
-        run(given.problems, given.student, Path(directory))
+        run(given.problems, given.sets, given.student, Path(directory))
