@@ -11,9 +11,10 @@ import pytest
 
 from cotdistill import report
 from cotdistill.errors import UsageError
+from cotdistill.recipes import grid as grid_of
 from cotdistill.recipes import record
 from cotdistill.recipes.record import RunRecord, StageRecord
-from cotdistill.report import series, sources, table
+from cotdistill.report import series, table
 from cotdistill.statistics import mcnemar, sign_flip
 from tests.conftest import cotdistill, make_prompt
 from tests.scored_runs import scored
@@ -105,7 +106,8 @@ def grid(folder: Path) -> Path:
             scored(folder / name / "scores.json", {f"{name}/student": [n < base + seed for n in range(20)]})
             cells.append({"directory": name, "settings": {"filter.select": select, "finetune.seed": seed}})
     axes = {"filter.select": ["first", "shortest"], "finetune.seed": [0, 1, 2]}
-    (folder / sources.GRID).write_bytes(msgspec.json.encode({"axes": axes, "cells": cells}))
+    known = {"recipe": "sums/recipe.toml", "axes": axes, "cells": cells}
+    (folder / grid_of.NAME).write_bytes(msgspec.json.encode(known))
     return folder
 
 
@@ -127,6 +129,18 @@ def test_cells_of_a_grid_that_differ_in_their_seed_are_one_row_with_mean_and_spr
     assert (
         "select=first gets 65.0% of 20 held-out prompts right (mean of 3 seeds)" in (tmp_path / "grid.html").read_text()
     )
+
+
+def test_a_cell_that_failed_is_named_and_the_others_are_compared(tmp_path: Path) -> None:
+    folder = grid(tmp_path / "grid")
+    known = json.loads((folder / grid_of.NAME).read_text())
+    known["cells"][0] |= {"directory": "gone", "exit_code": 1, "error": "disk full"}
+    (folder / grid_of.NAME).write_text(json.dumps(known))
+    done = cotdistill("compare", folder)
+    assert (done.returncode, "± 3.5 (2)" in done.stdout) == (0, True), done.stderr
+    assert f"without scores, so not compared: {folder}/gone: disk full" in done.stderr
+    report.write(folder, tmp_path / "grid.html")
+    assert "Without scores, so not compared" in (tmp_path / "grid.html").read_text()
 
 
 def nights(folder: Path, accuracies: list[int]) -> Path:

@@ -36,6 +36,8 @@ def compare(
     written = report.write_csv(found, csv) if csv else None
     page = report.write_comparison(found, html) if html else None
     log.say(table.as_json(found.comparison) if as_json else table.text(found.comparison))
+    for one in found.without:
+        log.say(f"without scores, so not compared: {one}", err=True)
     for info in (written, page):
         if info:
             log.say(f"-> {info.path}", err=True)

@@ -9,6 +9,7 @@ from cotdistill import artifacts
 from cotdistill.artifacts import FileInfo, outputs
 from cotdistill.artifacts.outputs import Place
 from cotdistill.errors import UsageError
+from cotdistill.recipes import grid
 from cotdistill.report import compare_page, comparison, html, run_page, series, sources, table, traces
 from cotdistill.report.comparison import Comparison
 from cotdistill.store.location import store_path
@@ -19,32 +20,34 @@ def write(directory: Path, output: Path) -> FileInfo:
     it. The same files give the same bytes. Raises UsageError where no stage has left anything."""
     if not directory.is_dir():
         raise UsageError(f"{directory}: no such directory; give the one that holds a run's files")
-    if not (directory / sources.GRID).is_file() and traces.manifests(directory):
+    if not (directory / grid.NAME).is_file() and traces.manifests(directory):
         return _written(run_page.write(directory), output)
     if series.of_one_recipe(nights := series.nights(directory)):
         return _written(_series(nights, directory), output)
-    if (directory / sources.GRID).is_file() or sources.runs_in(directory):
+    if (directory / grid.NAME).is_file() or sources.runs_in(directory):
         return write_comparison(compared([directory]), output)
     raise UsageError(f"{directory}: no manifest of a stage in it; give the directory that holds a run's files, or runs")
 
 
 @dataclass(frozen=True)
 class Compared:
-    """A comparison and the paths that a person named for it."""
+    """A comparison and the paths that a person named for it; `without` names what has no scores to be compared."""
 
     comparison: Comparison
     paths: tuple[Path, ...]
+    without: tuple[str, ...] = ()
 
 
 def compared(paths: Sequence[Path], *, in_common: bool = False) -> Compared:
     """Raises UsageError for a path without scores, and where the students were asked different prompts."""
-    rows = sources.rows(sources.find(paths))
-    return Compared(comparison.compare(rows, in_common=in_common), tuple(paths))
+    found = sources.find(paths)
+    rows = sources.rows(found.found)
+    return Compared(comparison.compare(rows, in_common=in_common), tuple(paths), tuple(found.without))
 
 
 def write_comparison(found: Compared, output: Path) -> FileInfo:
     title = found.paths[0].resolve().name if len(found.paths) == 1 else "Comparison"
-    return _written(compare_page.write(found.comparison, title), output)
+    return _written(compare_page.write(found.comparison, title, found.without), output)
 
 
 def write_csv(found: Compared, output: Path) -> FileInfo:

@@ -14,8 +14,8 @@ MOST_DOTS = 60
 """Points of a curve that are drawn as dots too."""
 
 
-def write(comparison: Comparison, title: str) -> str:
-    """Students side by side."""
+def write(comparison: Comparison, title: str, without: Sequence[str] = ()) -> str:
+    """Students side by side; `without` names runs that have no scores."""
     best = comparison.best
     rows = [best, *(row for row in comparison.rows if row is not best)]
     data: dict[str, Any] = {
@@ -23,7 +23,8 @@ def write(comparison: Comparison, title: str) -> str:
         "traces": [],
     }
     lead = f"{len(comparison.rows)} students on the same {len(comparison.prompts):,} prompts."
-    head = result.block(result.headline(comparison), comparison)
+    warnings = [f"Without scores, so not compared: {one}" for one in without]
+    head = result.block(result.headline(comparison), comparison, warnings)
     return html.page(title, lead, head, _sections(comparison, bool(data["answers"])), data)
 
 

@@ -66,7 +66,7 @@ def tests_table(comparison: Comparison) -> str:
     """Whether the difference to the best could be chance."""
     best = comparison.best.name
     rows = [
-        (name, f"{-test.difference * 100:+.1f}", f"{test.worse:,}", f"{test.better:,}", f"{test.n:,}", _p(test))
+        (name, f"{0.0 - test.difference * 100:+.1f}", f"{test.worse:,}", f"{test.better:,}", f"{test.n:,}", _p(test))
         for name, test in comparison.tests().items()
     ]
     names = [f"against {best}", "points", "better on", "worse on", "of prompts", "p"]

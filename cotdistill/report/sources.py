@@ -9,25 +9,12 @@ import msgspec
 
 from cotdistill.artifacts import lineage
 from cotdistill.errors import UsageError
-from cotdistill.recipes import record
+from cotdistill.recipes import grid, record
 from cotdistill.report import scored
 from cotdistill.report.scored import Scored
 
-GRID = "grid.json"
-"""Written by `run --grid`: the axes, and a directory for each combination."""
-
 _NO_SETTINGS = {"cache", "student", "baseline", "guard_against", "seed_of"}
 """Options that name files and tell nothing to a reader; the student's base is one."""
-
-
-class _Cell(msgspec.Struct):
-    directory: str
-    settings: dict[str, Any] = msgspec.field(default_factory=dict)
-
-
-class _Grid(msgspec.Struct):
-    cells: list[_Cell]
-    axes: dict[str, list[Any]] = msgspec.field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -39,32 +26,48 @@ class Source:
     settings: Mapping[str, str] = field(default_factory=dict)
 
 
-def find(paths: Sequence[Path]) -> list[Source]:
+@dataclass(frozen=True)
+class Sources:
+    """`without` names what was to have scores and has none, with the reason where one is known."""
+
+    found: list[Source]
+    without: list[str]
+
+
+def find(paths: Sequence[Path]) -> Sources:
     """The scores behind the paths, in their order. Raises UsageError for a path that leads to none."""
-    found: list[Source] = []
+    found: dict[Path, Source] = {}
+    without: list[str] = []
     for path in paths:
-        here = list(_behind(path))
-        if not here:
+        led = False
+        for one in _behind(path):
+            if isinstance(one, str):
+                without.append(one)
+            else:
+                led = True
+                found.setdefault(one.scores.resolve(), one)
+        if not led:
             raise UsageError(
                 f"{path}: no scores in it; expected a file that `cotdistill evaluate` wrote, a run's directory with "
                 f"one, a folder of runs, or a grid of `cotdistill run --grid`"
             )
-        found += here
-    unique = {one.scores.resolve(): one for one in found}
-    return list(unique.values())
+    return Sources(list(found.values()), without)
 
 
-def _behind(path: Path) -> Iterator[Source]:
+def _behind(path: Path) -> Iterator[Source | str]:
+    """Scores, or what has none."""
     if path.is_file():
         yield Source(path, path.name if path.parent == Path() else str(path))
-    elif (path / GRID).is_file():
+    elif (path / grid.NAME).is_file():
         yield from _of_grid(path)
     elif path.is_dir():
         own = _scores_in(path)
         yield from own
-        if not own:
-            for inner in runs_in(path):
-                yield from _scores_in(inner)
+        for inner in [] if own else runs_in(path):
+            found = _scores_in(inner)
+            yield from found
+            if not found:
+                yield f"{inner}: nothing in it was evaluated"
     else:
         raise UsageError(f"{path}: no such file or directory")
 
@@ -87,18 +90,19 @@ def _scores_in(directory: Path) -> list[Source]:
     return [Source(one.path, str(one.path) if several else str(directory)) for one in made]
 
 
-def _of_grid(path: Path) -> Iterator[Source]:
-    """Cells without scores failed, which `run --grid` has said; the others are compared."""
-    file = path / GRID
+def _of_grid(path: Path) -> Iterator[Source | str]:
+    file = path / grid.NAME
     try:
-        grid = msgspec.json.decode(file.read_bytes(), type=_Grid)
+        known = msgspec.json.decode(file.read_bytes(), type=grid.GridRecord)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise UsageError(f"{file}: expected what `cotdistill run --grid` writes: {error}") from None
-    for cell in grid.cells:
-        place = next((one for one in (path / cell.directory, Path(cell.directory)) if one.is_dir()), None)
+    for cell in known.cells:
         settings = {name: _shown(value) for name, value in cell.settings.items()}
         name = ", ".join(f"{key.rpartition('.')[2]}={value}" for key, value in settings.items())
-        for one in _scores_in(place) if place else ():
+        scores = _scores_in(path / cell.directory)
+        if not scores:
+            yield f"{path / cell.directory}: {cell.error or 'it has not run yet'}"
+        for one in scores:
             yield Source(one.scores, name or one.name, settings)
 
 

@@ -28,7 +28,7 @@ def text(comparison: Comparison) -> str:
         )
         if found := tests.get(row.name):
             p = p_in_words(found.p_value).removeprefix("p = ").removeprefix("p ")
-            line += f"  {-found.difference * 100:>+6.1f}  {p:<8}  {f'{found.worse}:{found.better}':>12}"
+            line += f"  {0.0 - found.difference * 100:>+6.1f}  {p:<8}  {f'{found.worse}:{found.better}':>12}"
         lines.append(line.rstrip())
     notes = [f"{len(comparison.prompts):,} prompts, the same for all."]
     if tests:
@@ -74,7 +74,7 @@ def records(comparison: Comparison) -> list[dict[str, Any]]:
             "seeds": len(row.students),
             "spread": None if row.spread is None else round(row.spread, 4),
             "prompts": len(comparison.prompts),
-            "difference": round(-against.difference, 4) if against else None,
+            "difference": round(0.0 - against.difference, 4) if against else None,
             "better": against.worse if against else None,
             "worse": against.better if against else None,
             "p_value": float(f"{against.p_value:.6g}") if against else None,
