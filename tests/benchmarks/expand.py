@@ -206,12 +206,12 @@ def student(folder: Path, arm: str, seed: int, steps: int) -> tuple[float, int, 
     return accuracy, len(written) + len(new), sum(1 for _ in at["train"].open()), wrong(new)
 
 
-def students(folder: Path, rounds: int, steps: int, arms: Sequence[str]) -> None:
+def students(folder: Path, seeds: range, steps: int, arms: Sequence[str]) -> None:
     print(
         f"{'seed':<5} {'learns from':<28} {'accuracy':>9} {'prompts':>8} {'rows':>6} {'wrong references':>17}",
         flush=True,
     )
-    for seed in range(rounds):
+    for seed in seeds:
         for number, arm in enumerate(arms):
             accuracy, prompts, rows, mistaken = student(folder / f"seed{seed}" / f"arm{number}", arm, seed, steps)
             print(f"{seed:<5} {arm:<28} {accuracy:>9.1%} {prompts:>8} {rows:>6} {mistaken:>17}", flush=True)
@@ -223,6 +223,7 @@ def main() -> None:
     options.add_argument("--seeds", type=int, default=200)
     options.add_argument("--count", type=int, default=None)
     options.add_argument("--kills", type=int, default=8)
+    options.add_argument("--first", type=int, default=0)
     options.add_argument("--rounds", type=int, default=3)
     options.add_argument("--steps", type=int, default=900)
     options.add_argument("--arms", type=int, nargs="*", default=range(len(ARMS)))
@@ -235,7 +236,8 @@ def main() -> None:
         elif chosen.what == "kill":
             asyncio.run(kills(folder, chosen.count or 100, chosen.kills, seed=0))
         else:
-            students(folder, chosen.rounds, chosen.steps, [list(ARMS)[number] for number in chosen.arms])
+            seeds = range(chosen.first, chosen.first + chosen.rounds)
+            students(folder, seeds, chosen.steps, [list(ARMS)[number] for number in chosen.arms])
 
 
 if __name__ == "__main__":

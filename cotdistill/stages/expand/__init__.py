@@ -99,7 +99,7 @@ def run(
             answerable,
             config.count,
             progress.note,
-            config.batch,
+            config.batch or config.teacher.startswith("local:"),
         )
         for name, answers in surveys.items():
             rounds.figures.methods[name].cost.add(answers)

@@ -14,7 +14,7 @@ from cotdistill.stages.expand.sieve import Candidate, Sieve
 FIRST_TRIES = 30
 """Of each method, before more is asked: enough to see what it yields."""
 
-MORE_IN_A_BATCH = 1.1
+MORE_IN_A_DEAR_ROUND = 1.1
 
 AT_ONCE, LAST_TRIES = 0.8, 20
 """Of what seems to be missing, so much is asked in one round, and all once it is little: what is kept beyond --count
@@ -33,8 +33,9 @@ class Rounds:
     answerable: Answerable | None
     count: int
     note: Callable[[str], None]
-    batch: bool = False
-    """Each round takes up to a day: so there is none to try the methods first, and the others ask for a little more."""
+    dear: bool = False
+    """Each round takes long: up to a day in batches, or a model is loaded again. So there is none to try the methods
+    first, and the others ask for a little more."""
     kept: list[Prompt] = field(default_factory=list)
     left: list[DroppedPrompt] = field(default_factory=list)
     said: list[str] = field(default_factory=list)
@@ -60,8 +61,8 @@ class Rounds:
     def next_tries(self) -> int:
         active = self.plan.active
         wanted = ceil((self.count - len(self.kept)) / self.figures.share_kept(active))
-        if self.batch:
-            return ceil(wanted * MORE_IN_A_BATCH)
+        if self.dear:
+            return ceil(wanted * MORE_IN_A_DEAR_ROUND)
         if not self.figures.tries:
             return min(wanted, FIRST_TRIES * len(active))
         return wanted if wanted <= LAST_TRIES else ceil(wanted * AT_ONCE)
