@@ -13,7 +13,7 @@ def compare(
         list[Path],
         typer.Argument(
             help="Files of scores, run directories, folders of runs, or grids of `run --grid`.",
-            metavar="SCORES|RUN_DIR…",
+            metavar="SCORES|RUN_DIR",
             show_default=False,
         ),
     ],

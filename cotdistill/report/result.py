@@ -66,11 +66,12 @@ def tests_table(comparison: Comparison) -> str:
     """Whether the difference to the best could be chance."""
     best = comparison.best.name
     rows = [
-        (name, f"{0.0 - test.difference * 100:+.1f}", f"{test.worse:,}", f"{test.better:,}", f"{test.n:,}", _p(test))
+        (name, f"{0.0 - test.difference * 100:+.1f}", _p(test), f"{test.worse:,}", f"{test.better:,}", f"{test.n:,}")
         for name, test in comparison.tests().items()
     ]
-    names = [f"against {best}", "points", "better on", "worse on", "of prompts", "p"]
-    return html.table(names, rows, numbers=range(1, 6))
+    return html.table(
+        [f"against {best}", "points", "p", "better on", "worse on", "of prompts"], rows, numbers=range(1, 6)
+    )
 
 
 def _p(test: Test) -> str:
