@@ -70,9 +70,10 @@ class CommandServer:
         atexit.register(self.close)
 
     def close(self) -> None:
-        assert self.process.stdin
+        assert self.process.stdin and self.process.stdout
         self.process.stdin.close()
         self.process.wait()
+        self.process.stdout.close()
         self.folder.cleanup()
 
     def serves(self, environment: Mapping[str, str]) -> bool:

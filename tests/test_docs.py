@@ -1,7 +1,7 @@
 """The README and the pages in docs/: what they show runs, in the order of each page; their links lead somewhere.
 
-All pages share one directory, and a command that ran there already is not run again. A simulated teacher stands in for
-servers, the tiny student for the real one, and trainings and recipes are cut short.
+A simulated teacher stands in for servers, the tiny student for the real one; trainings and recipes are cut short, and a
+command that a page shows twice runs once.
 """
 
 import ast
@@ -65,19 +65,22 @@ def with_stand_ins(block: str, teacher: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def workplace(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workplace]:
-    path = tmp_path_factory.mktemp("reader")
+def teacher(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with in_background(rehearsing(tmp_path_factory.mktemp("teacher"))) as teacher:
+        yield teacher.url
+
+
+@pytest.fixture
+def workplace(tmp_path: Path, teacher: str) -> Workplace:
     chosen = enumerate(problems.generate(20, seed=5))
     lines = [msgspec.json.encode(problem.as_prompt(f"p{number}")) for number, problem in chosen]
-    (path / "prompts.jsonl").write_bytes(b"\n".join(lines) + b"\n")
+    (tmp_path / "prompts.jsonl").write_bytes(b"\n".join(lines) + b"\n")
     others = problems.generate(5, seed=6)
-    (path / "gsm8k_test.jsonl").write_bytes(b"\n".join(msgspec.json.encode(one.as_prompt("")) for one in others))
-    (path / "bin").mkdir()
-    (path / "bin" / "python").symlink_to(sys.executable)
-    command_server().put_command(path / "bin")
-    (path / "teacher").mkdir()
-    with in_background(rehearsing(path / "teacher")) as teacher:
-        yield Workplace(path, teacher.url)
+    (tmp_path / "gsm8k_test.jsonl").write_bytes(b"\n".join(msgspec.json.encode(one.as_prompt("")) for one in others))
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "python").symlink_to(sys.executable)
+    command_server().put_command(tmp_path / "bin")
+    return Workplace(tmp_path, teacher)
 
 
 @pytest.mark.slow
@@ -94,10 +97,9 @@ def test_every_shell_block_of_a_page_runs(page: Path, workplace: Workplace) -> N
 
 @pytest.mark.slow
 def test_the_python_of_the_api_page_runs(
-    workplace: Workplace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    workplace: Workplace, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "prompts.jsonl").write_bytes((workplace.path / "prompts.jsonl").read_bytes())
+    monkeypatch.chdir(workplace.path)
 
     async def cell(code: str) -> None:
         exec(compile(code, "docs/api.md", "exec"), {})

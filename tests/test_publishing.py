@@ -260,8 +260,14 @@ def test_a_refused_token_and_a_missing_one_are_matters_of_the_account(tmp_path: 
 def test_a_dry_run_of_push_says_what_would_go(tmp_path: Path) -> None:
     kept(tmp_path / "kept.jsonl")
     formatted(tmp_path)
+    card = tmp_path / "README.md"
+    card.write_text(card.read_text() + "\nA line of mine.\n")
     done = cotdistill("push", tmp_path, "me/sums", "--dry-run", HF_ENDPOINT="http://127.0.0.1:9")
     assert (done.returncode, "data set, 2 files" in done.stderr) == (0, True), done.stderr
+    assert card.read_text().endswith("A line of mine.\n")  # only a real push writes the card anew
+    card.unlink()
+    done = cotdistill("push", tmp_path, "me/sums", "--dry-run", HF_ENDPOINT="http://127.0.0.1:9")
+    assert (done.returncode, card.exists()) == (0, False), done.stderr
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """A stage's manifest, for the person who ran it and for a pipe."""
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import msgspec
@@ -27,6 +28,11 @@ LABELS = {
     "cost_usd_at_most_batch": "cost in USD at most with --batch",
     "prompts_by_pass_rate": "prompts by share of right samples",
     "tokens_per_s": "tokens a second",
+    "estimated_seconds": "time of the whole training, estimated from these steps",
+    "measured_memory_gb": "memory that these steps took, in GB",
+    "free_memory_gb": "memory that is free, in GB",
+    "checkpoint_gb": "disk that a checkpoint takes, in GB",
+    "teacher_gb": "of it the teacher, in GB",
     "new_prompts": "new prompts",
     "majority_on_seeds": "what most answers to a seed say, by votes",
     "kept_share": "prompts kept of those written",
@@ -120,6 +126,8 @@ def _by_votes(votes: dict[str, dict[str, int]]) -> list[str]:
 
 
 def _figure(name: str, value: Any) -> str:
+    if name == "estimated_seconds":
+        return f"{timedelta(seconds=round(value))} h" if value >= 60 else f"{value:.0f} s"
     if name.endswith("_share") and isinstance(value, float):
         return f"{value:.1%}"
     return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)

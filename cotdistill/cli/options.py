@@ -23,7 +23,7 @@ def options_of(*configs: type[Any]) -> Callable[[Callable[..., None]], Callable[
         own = [parameter for parameter in takes if parameter.annotation not in configs]
         built_for = {parameter.name: parameter.annotation for parameter in takes if parameter.annotation in configs}
         fields = [field for kind in configs for field in _fields(kind)]
-        fields += [_HELP_ALL] * any(field.metadata["rare"] for kind in configs for field in dataclasses.fields(kind))
+        fields.append(_HELP_ALL)  # also where no option is rare: pages speak of it for every command
 
         def command(**given: Any) -> None:
             given.pop(_HELP_ALL.name, None)

@@ -163,7 +163,7 @@ def push(
 
     hub.check_name(repository)
     load_env()
-    upload = hub.prepare(directory, lambda words: log.say(words, err=True))
+    upload = hub.prepare(directory, lambda words: log.say(words, err=True), dry_run=dry_run)
     kind = {"dataset": "data set"}.get(upload.kind, upload.kind)
     log.say(f"{kind}, {len(upload.files)} files, {decimal(upload.size)}:", err=True)
     for file in upload.files:

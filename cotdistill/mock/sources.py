@@ -33,7 +33,11 @@ def open_source(name: str, *, seed: int = 0, columns: recordings.Columns = recor
     """`digit-chains`, or a file of recorded solutions. Raises UsageError for anything else."""
     if name == SCRIPTED:
         return Scripted(seed)
+    if Path(name).is_dir():
+        raise UsageError(f"teacher mock:{name}: is a directory; give a file of recorded solutions in it")
     if not Path(name).is_file():
+        if Path(name).suffix or len(Path(name).parts) > 1:
+            raise UsageError(f"teacher mock:{name}: no such file; give one with recorded solutions, or mock:{SCRIPTED}")
         raise UsageError(f"no simulated teacher named {name!r}; there is {SCRIPTED!r}, or a file of recorded solutions")
     return Replay.load(Path(name), columns)
 

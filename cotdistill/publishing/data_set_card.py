@@ -33,16 +33,26 @@ class Part:
     made: Found
 
 
+NAME = "README.md"
+"""Of the card, as the hub wants it."""
+
+
 def write(directory: Path) -> str | None:
     """Describe every data set that format wrote into `directory`; gives a note where somebody's README stands."""
-    card = directory / "README.md"
+    if problem := why_not(directory):
+        return problem
+    if found := parts(directory):
+        artifacts.write_whole(directory / NAME, _text(directory, found).encode())
+    return None
+
+
+def why_not(directory: Path) -> str | None:
+    """Why no card can be written there; None where one can."""
+    card = directory / NAME
     try:
         outputs.check(outputs.replaced(Place(card, outputs.marked(MARK.encode(), within=1 << 20), "format")))
     except UsageError:
         return f"{card} is not ours and stays: no data set card is written, and load_dataset needs file names"
-    found = parts(directory)
-    if found:
-        artifacts.write_whole(card, _text(directory, found).encode())
     return None
 
 

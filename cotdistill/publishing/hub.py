@@ -25,11 +25,14 @@ class Upload:
 
     @property
     def size(self) -> int:
-        return sum((self.directory / file).stat().st_size for file in self.files)
+        """In bytes, of the files that are there: in a dry run a card may not be yet."""
+        there = [path for file in self.files if (path := self.directory / file).exists()]
+        return sum(path.stat().st_size for path in there)
 
 
-def prepare(directory: Path, note: Callable[[str], None]) -> Upload:
-    """What the manifests of a student or of rows list, and the card; nothing else that lies in the directory.
+def prepare(directory: Path, note: Callable[[str], None], *, dry_run: bool = False) -> Upload:
+    """What the manifests of a student or of rows list, and the card; nothing else that lies in the directory. The
+    card of rows is written anew, but not in a `dry_run`.
 
     Raises UsageError for a directory that is neither, CotDistillError for a file that is not as its manifest says."""
     known = listing(directory / "manifest.json")
@@ -45,9 +48,9 @@ def prepare(directory: Path, note: Callable[[str], None]) -> Upload:
     for name, manifest in rows.items():
         hashes = {Path(one.path).name: one.sha256 for one in manifest.outputs}
         _check(directory, Path(name), hashes[name])
-    if problem := data_set_card.write(directory):
+    if problem := data_set_card.why_not(directory) if dry_run else data_set_card.write(directory):
         raise CotDistillError(problem)
-    return Upload("dataset", directory, ("README.md", *rows))
+    return Upload("dataset", directory, (data_set_card.NAME, *rows))
 
 
 def _student_files(directory: Path, note: Callable[[str], None]) -> Iterator[str]:
