@@ -36,5 +36,7 @@ class FormatConfig:
     export: tuple[Text, ...] = option(
         (), "Write settings for this trainer too: {rows_exports}. Repeatable.", "SPEC", panel="Output"
     )
-    skip_bad: bool = option(False, "Set unreadable lines aside instead of stopping.", panel="Output")
-    allow_modified: bool = option(False, "Accept an input that was edited after its manifest.", panel="Output")
+    skip_bad: bool = option(False, "Set unreadable lines aside instead of stopping.", panel="Output", rare=True)
+    allow_modified: bool = option(
+        False, "Accept an input that was edited after its manifest.", panel="Output", rare=True
+    )
