@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help demo docs test check smollm2 clean
+.PHONY: help demo docs wheel test check smollm2 clean
 
 help:  ## what there is to make
 	@grep -E '^[a-z0-9]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9]+):.*## /  make \1\t/' | expand -t 20
@@ -18,6 +18,9 @@ check: .venv/ready  ## formatting, lint, types
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/python -m tools.structure
+
+wheel: .venv/ready  ## dist/cotdistill-….whl, for pip install
+	$(BIN)/python -m build --wheel --outdir dist
 
 docs: .venv/ready  ## the documentation as a site: site/index.html
 	$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going docs site
