@@ -261,3 +261,13 @@ def test_two_recipes_at_the_same_time_in_one_folder_keep_apart() -> None:
     counts = {one["recipe"]: one["stages"]["generate"]["counts"]["prompts"] for one in known}
     assert counts == {"a.toml": 8, "b.toml": 4}
     assert [go(path).record for path in recipes] == [None, None]
+
+
+def test_a_full_disk_leaves_no_directory_that_no_run_would_know(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("cotdistill.recipes.directories.record.save", full)
+    with pytest.raises(OSError, match="No space left"):
+        go(recipe())
+    assert [path for path in Path("runs").iterdir() if path.is_dir()] == []

@@ -68,7 +68,11 @@ class Directories:
         self.folder.mkdir(parents=True, exist_ok=True)
         path = self._new_directory()
         run = Run(path, RunRecord(recipe=self.owner, directory=path.name, number=number, started_at=artifacts.now()))
-        record.save(path, run.record)
+        try:
+            record.save(path, run.record)
+        except BaseException:
+            path.rmdir()  # without its record no run would know it, and none would delete it
+            raise
         return run
 
     def point_latest(self) -> None:
