@@ -28,6 +28,7 @@ from cotdistill.mock import problems
 from cotdistill.mock.server import running
 from cotdistill.mock.sources import open_source
 from cotdistill.mock.teacher import ServerConfig
+from cotdistill.recipes.recipe import read as read_recipe
 from cotdistill.records import Judged
 from cotdistill.stages import finetune
 from cotdistill.stages.on_policy import cold_start, questions
@@ -199,6 +200,40 @@ def test_the_loss_of_a_batch_is_that_of_trls_distillation_trainer(
     assert abs(float(ours.detach()) - float(theirs.detach())) < 1e-6
 
 
+def test_lora_learns_the_reverse_divergence_from_parts_of_a_step(
+    models: Path, tmp_path: Path, undisturbed: tuple[Path, Any, Notes]
+) -> None:
+    train(models, tmp_path / "s", method="lora", rows_at_once=2, on_policy=2, loss="soft:divergence=reverse")
+    assert (tmp_path / "s" / "adapter").is_dir()
+    first, whole = logged(tmp_path / "s")[0], logged(undisturbed[0])[0]
+    assert first["answer_tokens"] == pytest.approx(whole["answer_tokens"], abs=2.0)
+    assert first["loss"] != whole["loss"], "another divergence"
+
+
+def test_a_recipe_trains_on_own_answers_to_what_a_step_above_asked(models: Path, tmp_path: Path) -> None:
+    (tmp_path / "recipe.toml").write_text(f"""
+prompts = "{models / "references.jsonl"}"
+runs = "{tmp_path / "runs"}"
+[[steps]]
+name = "ask"
+stage = "generate"
+teacher = "mock:digit-chains"
+[[steps]]
+name = "own"
+stage = "finetune"
+input = "ask"
+student = "{models / "student"}"
+on_policy = 2
+teacher = "local:{models / "teacher"}"
+""")
+    own = read_recipe(tmp_path / "recipe.toml").steps[1]
+    assert [one.words for one in own.references()] == ["the responses of step ask"]
+    rows = (tmp_path / "recipe.toml").read_text().replace("on_policy = 2\n", "")
+    (tmp_path / "rows.toml").write_text(rows)
+    with pytest.raises(UsageError, match="expected rows or kept responses; step ask makes ask"):
+        read_recipe(tmp_path / "rows.toml")
+
+
 def test_what_a_padded_matrix_has_beyond_the_vocabulary_belongs_to_the_tail() -> None:
     student = torch.zeros(1, 4)
     ids, logprobs = torch.tensor([[1, 9]]), torch.log(torch.tensor([[0.5, 0.25]]))
@@ -293,6 +328,11 @@ def test_a_server_with_another_vocabulary_is_refused_before_the_first_step(model
         ({"eval_data": "x.jsonl"}, "is about rows"),
         ({"base_url": "http://h/v1"}, "goes with a teacher on a server"),
         ({"on_policy": None}, "goes with --on-policy"),
+        (
+            {"loss": "soft:divergence=reverse", "teacher": "vllm:m"},
+            "needs all probabilities of a teacher on this machine",
+        ),
+        ({"loss": "soft:alpha=0.5"}, "alpha: is about a row's own token"),
     ],
 )
 def test_what_does_not_go_with_training_on_own_answers_is_refused(

@@ -72,7 +72,7 @@ def prepare(
         rows=rows,
         held_out=TokenRows(),
         schedule=_schedule(rows, config),
-        lesson=Lesson(rollout, teaching, pad),
+        lesson=Lesson(rollout, teaching, pad, is_compact(model)),
     )
 
 

@@ -49,8 +49,8 @@ class Served:
 
 @dataclass(frozen=True)
 class Local:
-    """A frozen model. `prompts` are what it reads before each answer, by the prompt's number, where that is not what
-    the student reads."""
+    """A frozen model, `compact` where it can be asked for the scores of some positions alone. `prompts` are what it
+    reads before each answer, by the prompt's number, where that is not what the student reads."""
 
     model: Any
     distance: Distance
@@ -63,14 +63,20 @@ class Local:
             return
         for batch, part in zip(batches, written, strict=True):
             rows = [(self.prompts[one.prompt], one.answer) for one in part]
-            other = as_batch(rows, self.pad_token_id, compact=self.compact)
+            other = as_batch(rows, self.pad_token_id, compact=True)
             batch[READ_BY_TEACHER] = {name: one for name, one in other.items() if isinstance(one, torch.Tensor)}
 
     def losses(self, student: torch.Tensor, batch: Batch) -> torch.Tensor:
         read = batch.get(READ_BY_TEACHER, batch)
-        names = ("input_ids", "attention_mask", *(("logits_to_keep",) if self.compact else ()))
+        places = read.get("logits_to_keep")
+        asked = {} if places is None or not self.compact else {"logits_to_keep": places}
         with torch.no_grad():
-            logits = self.model(**{name: read[name] for name in names}, use_cache=False).logits.flatten(0, 1)
+            logits = self.model(
+                input_ids=read["input_ids"], attention_mask=read["attention_mask"], use_cache=False, **asked
+            ).logits
+        if places is not None and not asked:
+            logits = logits[:, places]
+        logits = logits.flatten(0, 1)
         return self.distance.from_scores(student, logits[read["kept"]] if "kept" in read else logits)
 
 

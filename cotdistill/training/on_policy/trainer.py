@@ -10,7 +10,7 @@ import torch
 from cotdistill.errors import CotDistillError
 from cotdistill.training.callbacks import Entry
 from cotdistill.training.collator import Batch
-from cotdistill.training.loss import is_compact, mean
+from cotdistill.training.loss import mean
 from cotdistill.training.on_policy.rollout import Rollout, Written
 from cotdistill.training.on_policy.teaching import LISTED, READ_BY_TEACHER, Teaching, as_batch
 from cotdistill.training.trainer import OF_THE_LOSS, Trainer
@@ -25,6 +25,8 @@ class Lesson:
     rollout: Rollout
     teaching: Teaching
     pad_token_id: int
+    compact: bool
+    """Whether the student can be asked for the scores of some positions alone."""
 
     def trainer(self, **settings: Any) -> "OnPolicyTrainer":
         return OnPolicyTrainer(lesson=self, **settings)
@@ -58,7 +60,6 @@ class OnPolicyTrainer(Trainer):
     def __init__(self, *, lesson: Lesson, **settings: Any) -> None:
         super().__init__(**settings)
         self.lesson, self._since = lesson, _Since()
-        self._compact = is_compact(self.accelerator.unwrap_model(self.model))
 
     def get_batch_samples(
         self, epoch_iterator: Iterator[Batch], num_batches: int, device: torch.device
@@ -73,7 +74,9 @@ class OnPolicyTrainer(Trainer):
         written = [list(islice(answers, len(part))) for part in parts]
         batches = [
             as_batch(
-                [(one.ids[: one.n_prompt], one.answer) for one in part], self.lesson.pad_token_id, compact=self._compact
+                [(one.ids[: one.n_prompt], one.answer) for one in part],
+                self.lesson.pad_token_id,
+                compact=self.lesson.compact,
             )
             for part in written
         ]
