@@ -155,6 +155,26 @@ def test_a_method_that_yields_little_is_stopped_and_said(tmp_path: Path) -> None
     assert manifest.results["methods"]["vary"]["kept"] == manifest.counts["new_prompts"] == 60
 
 
+@pytest.mark.parametrize(
+    ("facets", "instruction", "problem"),
+    [
+        ("{'a': ''}", "1 / 0", r"mine.py:7: method 'mine' failed on seed 'p\d+': ZeroDivisionError"),
+        ("{'a': ''}", "None", r"method 'mine': expected a text for seed 'p\d+', got None"),
+        ("['a']", "source", r"method 'mine': expected facets as a dict of names and wishes, got \['a'\]"),
+        ("exit(3)", "source", r"mine.py:5: method 'mine' failed on its facets: it calls sys.exit\(3\)"),
+    ],
+)
+def test_what_a_method_of_ones_own_does_wrong_is_one_line(
+    tmp_path: Path, facets: str, instruction: str, problem: str
+) -> None:
+    (tmp_path / "mine.py").write_text(
+        "from dataclasses import dataclass\n@dataclass\nclass Expander:\n    def facets(self):\n"
+        f"        return {facets}\n    def instruction(self, source, wish):\n        return {instruction}\n"
+    )
+    with pytest.raises(CotDistillError, match=problem):
+        run(tmp_path, replace(MOCK, samples=0, method=(str(tmp_path / "mine.py"),)))
+
+
 def test_a_topic_tree_of_the_teachers_own_is_asked_for_first(tmp_path: Path) -> None:
     manifest = run(tmp_path, replace(MOCK, count=20, method=("topic:surveys=1,breadth=2",)))
     facets = {(one.tags or {})["facet"] for one in prompts(tmp_path / "new.jsonl")}

@@ -12,6 +12,7 @@ from itertools import islice
 
 from cotdistill.expanders import Expander
 from cotdistill.records import Message, Prompt
+from cotdistill.stages.expand import calls
 from cotdistill.stages.expand.sources import Source
 
 MOST_TURNS = 10
@@ -45,7 +46,7 @@ class Line:
         return {"method": self.method, "facet": self.facet, "seed": self.source.id}
 
     def request(self, expander: Expander) -> Prompt:
-        text = expander.instruction(self.source.text, self.wish)
+        text = calls.instruction(self.method, expander, self.source.id, self.source.text, self.wish)
         if self.source.system:
             text += _SYSTEM.format(self.source.system)
         asked = text if self.turn == 1 else text + _AGAIN.format(self.turn)
@@ -86,7 +87,7 @@ class Plan:
 
     def _of(self, method: str) -> Iterator[Line]:
         """Each seed once, then each seed again with another facet: so every prefix covers as many seeds as it can."""
-        facets = list(self.expanders[method].facets().items())
+        facets = list(calls.facets(method, self.expanders[method]).items())
         lots = random.Random(f"{self.seed}/{method}")
         orders = [lots.sample(facets, len(facets)) for _ in self.sources]
         for turn in range(1, MOST_TURNS + 1):

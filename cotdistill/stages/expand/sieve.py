@@ -19,6 +19,7 @@ from cotdistill.config import ExpandConfig
 from cotdistill.expanders import Expander
 from cotdistill.filters import Filter
 from cotdistill.records import DroppedPrompt, Judged, Message, Prompt, Response, TeacherInfo, Usage, Verdict
+from cotdistill.stages.expand import calls
 from cotdistill.stages.expand.plan import Line
 from cotdistill.stages.expand.reading import new_prompt
 from cotdistill.stages.expand.sources import Source, reads_documents
@@ -99,7 +100,9 @@ class Sieve:
 
     def _prompt(self, line: Line, text: str) -> Prompt:
         expander = self.expanders[line.method]
-        whole = expander.prompt(line.source.text, text) if self.reads_documents else text  # type: ignore[attr-defined]
+        whole = text
+        if self.reads_documents:
+            whole = calls.prompt(line.method, expander, line.source.id, line.source.text, text)
         return line.source.written(line.id, whole, line.tags)
 
     def _left(self, line: Line, filter: str, reason: str, text: str) -> DroppedPrompt:
