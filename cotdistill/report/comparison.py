@@ -16,7 +16,7 @@ from cotdistill.statistics import sign_flip, wilson
 
 @dataclass(frozen=True)
 class Row:
-    """One student, or several that differ only in their seed. `settings` are what tells it from the other rows."""
+    """One student, or several that differ only in their seed. `settings` are those in which the rows differ."""
 
     name: str
     students: tuple[Scored, ...]

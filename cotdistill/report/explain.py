@@ -15,10 +15,12 @@ SHOWN = 160
 def explain(kept: Path, prompt_id: str) -> str:
     """Read both files of the run that wrote `kept`, or the answers of evaluate. Raises UsageError when it holds no such
     prompt."""
-    told = manifest_path(
-        kept if not kept.name.endswith(".answers.jsonl") else kept.with_suffix("").with_suffix(".json")
-    )
-    if not told.exists():
+    if kept.name.endswith(".answers.jsonl"):
+        scores = kept.name.removesuffix(".answers.jsonl").removesuffix(".guard")
+        manifest = manifest_path(kept.with_name(f"{scores}.json"))
+    else:
+        manifest = manifest_path(kept)
+    if not manifest.exists():
         raise UsageError(f"{kept}: no finished run to explain; run the same command without --explain first")
     found = sorted(_decisions(kept, prompt_id), key=lambda one: one[0].response.sample)
     if not found:
@@ -40,7 +42,7 @@ def explain(kept: Path, prompt_id: str) -> str:
             f"    stopped by {response.stop_reason}; reasoning {len(response.reasoning or ''):,} characters, "
             f"answer {len(response.text):,}: {_short(response.text[-SHOWN:])}",
         ]
-    options = read_manifest(told).options
+    options = read_manifest(manifest).options
     select = f", select {options['select'] or 'all'}" if "select" in options else ""
     lines.append(f"  the run: verify {options['verify'] or 'by prompt'}{select}")
     return "\n".join(lines)

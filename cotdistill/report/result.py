@@ -46,7 +46,7 @@ def against_before(comparison: Comparison, name: str, test: Test) -> str:
 
 
 def block(sentence: str, comparison: Comparison, warnings: Sequence[str] = ()) -> str:
-    """What stands at the top of the page."""
+    """The top of the page."""
     best = comparison.best
     bars = [
         Bar(row.name, row.accuracy, share(row.accuracy), row.interval, mark=row is best, note=_seeds(row))
@@ -83,7 +83,7 @@ def _seeds(row: Row) -> str:
 
 
 def settings_table(comparison: Comparison) -> str:
-    """What tells the rows apart, what each was made of, and what it cost."""
+    """The settings in which the rows differ, what each was made of, and what it cost."""
     names = list(dict.fromkeys(name for row in comparison.rows for name in row.settings))
     figures = [("kept", "filter", "kept"), ("rows", "format", "rows"), ("tokens trained", "finetune", "trained_tokens")]
     known = [one for one in figures if any(row.count(*one[1:]) is not None for row in comparison.rows)]

@@ -1,75 +1,18 @@
 """The page of one run: what the student can do, its answers, what it was made of, and how."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from cotdistill import mock
-from cotdistill.artifacts.lineage import Found
-from cotdistill.errors import CotDistillError
 from cotdistill.recipes import record
-from cotdistill.report import answers, charts, comparison, filter_page, html, result, scored, traces
+from cotdistill.report import answers, charts, filter_page, html, result, scored, traces
 from cotdistill.report.charts import Line
 from cotdistill.report.comparison import Comparison
 from cotdistill.report.html import Section
+from cotdistill.report.run import UNTRAINED, Run
 from cotdistill.report.scored import Scored
 from cotdistill.report.words import cost, share
-
-
-@dataclass(frozen=True)
-class Run:
-    """A directory and what stages left in it; `compared` are the students of its newest scores, where there are any."""
-
-    directory: Path
-    found: dict[str, list[Found]]
-    compared: Comparison | None
-    warnings: tuple[str, ...] = ()
-
-    @classmethod
-    def of(cls, directory: Path) -> "Run":
-        found = traces.manifests(directory)
-        evaluated = [one for one in found.get("evaluate", []) if one.path.is_file()]
-        if not evaluated:
-            return cls(directory, found, None)
-        newest = max(evaluated, key=lambda one: one.manifest.ended_at)
-        warnings = [note.removeprefix("WARNING: ") for note in newest.manifest.notes if note.startswith("WARNING: ")]
-        warnings += [failed] if (failed := newest.manifest.guard_failed) else []
-        try:
-            students = scored.read(newest.path)
-        except CotDistillError as error:  # the answers are gone; the scores alone are still worth a page
-            return cls(directory, found, None, (*warnings, str(error)))
-        names = names_of(students)
-        rows = comparison.compare(
-            [(name, {}, one) for name, one in zip(names, students, strict=True)], seeds_apart=True
-        )
-        return cls(directory, found, rows, tuple(warnings))
-
-    def stage(self, name: str) -> list[Found]:
-        return self.found.get(name, [])
-
-    @property
-    def best(self) -> Scored | None:
-        return self.compared.best.students[0] if self.compared else None
-
-    def filters(self) -> list[Found]:
-        """With their files; first the one whose responses the best student was trained on."""
-        there = [one for one in self.stage("filter") if one.path.is_file()]
-        trained = self.best.made_by("filter") if self.best else None
-        return sorted(there, key=lambda one: trained is None or one.path.resolve() != trained.path.resolve())
-
-
-UNTRAINED = "untrained "
-
-
-def names_of(students: Sequence[Scored]) -> list[str]:
-    """As a stranger reads them: the end of a path, and of an untrained model that it is one."""
-    bases = {str(one.origin[0].manifest.options.get("student")) for one in students if one.origin}
-    short = scored.short_names([one.student for one in students])
-    return [
-        f"{UNTRAINED}{name}" if one.student in bases else f"{name} (recorded)" if name.endswith(".jsonl") else name
-        for name, one in zip(short, students, strict=True)
-    ]
 
 
 def write(directory: Path) -> str:

@@ -19,8 +19,8 @@ from cotdistill.records import Judged, Prompt, is_right
 @dataclass(frozen=True)
 class Scored:
     """`student` is what evaluate was given, `entry` what it says of it. `right` has each judged prompt by its id, from
-    the greedy answers; `asked` tells whether two students saw the same prompts. `origin` are the manifests that the
-    student goes back to, the newest first; none where it was not trained here, or the files are gone."""
+    the greedy answers; `asked` has a digest of each prompt, to compare what two students saw. `origin` are the
+    manifests that the student goes back to, the newest first; none where it was not trained here, or files are gone."""
 
     student: str
     scores: Path
@@ -53,7 +53,7 @@ class _Block:
 
 
 def read(scores: Path) -> list[Scored]:
-    """Student and baselines of one file. Raises CotDistillError where its answers do not stand beside it, or are not
+    """Student and baselines of one file. Raises CotDistillError where its answers are not beside it, or are not
     those of its manifest."""
     manifest = artifacts.manifest_of(scores)
     if manifest is None or manifest.stage != "evaluate":

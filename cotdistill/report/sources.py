@@ -13,8 +13,8 @@ from cotdistill.recipes import grid, record
 from cotdistill.report import scored
 from cotdistill.report.scored import Scored
 
-_NO_SETTINGS = {"cache", "student", "baseline", "guard_against", "seed_of"}
-"""Options that name files and tell nothing to a reader; the student's base is one."""
+_NO_SETTINGS = {"cache", "student", "baseline", "guard_against"}
+"""Options that name files, and say nothing to a reader."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ def runs_in(folder: Path) -> list[Path]:
 
 
 def _scores_in(directory: Path) -> list[Source]:
-    """`scores.json`, as a recipe's tables and the docs call it; else all that stands there."""
+    """`scores.json`, as a recipe's tables and the docs call it; else every one that is there."""
     made = [one for one in lineage.within(directory) if one.manifest.stage == "evaluate" and one.path.is_file()]
     made = [one for one in made if one.path.name == "scores.json"] or made
     several = len(made) > 1

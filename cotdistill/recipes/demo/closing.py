@@ -1,4 +1,4 @@
-"""What the demo says: a line a stage, the result as a table, one next step; the rest stands in its README.md."""
+"""What the demo says: a line a stage, the result as a table, one next step; the rest is in its README.md."""
 
 import shlex
 from collections.abc import Sequence

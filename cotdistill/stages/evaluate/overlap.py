@@ -11,7 +11,7 @@ from cotdistill.records import Message, Prompt
 
 
 def note(student: str, prompts: Sequence[Prompt]) -> str | None:
-    """What to tell; None where there is no overlap, or where the training rows are gone or were changed since."""
+    """A note; None where there is no overlap, or where the training rows are gone or were changed since."""
     try:
         rows = _rows(Path(student))
         if rows is None:

@@ -15,7 +15,7 @@ from cotdistill.stages.verification import NOTHING, verified_with
 from cotdistill.statistics import Clustered
 
 MAX_TAGS = 1_000
-"""Tags beyond so many different ones are not told apart: a tag may be an id."""
+"""Tags beyond so many different ones are not counted: a tag may be an id."""
 
 SUSPECT_SHARE, SUSPECT_SAMPLES = 0.75, 3
 """On GSM8K with seven samples a prompt, an answer with this share of the votes was right 99 times in 100."""
@@ -145,7 +145,7 @@ class Funnel:
         if self.accuracy.trials and self.pass_rates["1"] == self.tally["prompts"] > 20:
             notes.append("every sample of every prompt is right: these prompts may be too easy to teach much")
         if len(self.by_tag) == MAX_TAGS:
-            notes.append(f"accuracy by tag is told for the first {MAX_TAGS} tags only")
+            notes.append(f"accuracy by tag is counted for the first {MAX_TAGS} tags only")
         if self.tally["responses"] and not self.tally["kept"]:
             notes.append("nothing was kept; look at the reasons above, and at the dropped file")
         return notes
