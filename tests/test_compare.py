@@ -10,13 +10,17 @@ import msgspec
 import pytest
 
 from cotdistill import report
-from cotdistill.errors import UsageError
+from cotdistill.config import EvaluateConfig
+from cotdistill.errors import CotDistillError, UsageError
+from cotdistill.mock import problems
+from cotdistill.progress import Silent
 from cotdistill.recipes import grid as grid_of
 from cotdistill.recipes import record
 from cotdistill.recipes.record import RunRecord, StageRecord
 from cotdistill.report import series, table
+from cotdistill.stages import evaluate
 from cotdistill.statistics import mcnemar, sign_flip
-from tests.conftest import cotdistill, make_prompt
+from tests.conftest import cotdistill, make_prompt, make_response
 from tests.scored_runs import scored
 
 GOOD, FAIR, POOR = [True] * 18 + [False] * 2, [True] * 9 + [False] * 11, [False] * 20
@@ -79,6 +83,22 @@ def test_students_that_were_asked_other_prompts_are_not_compared(tmp_path: Path)
     other = scored(tmp_path / "c" / "scores.json", {"c": GOOD}, changed)
     with pytest.raises(UsageError, match=r"prompt 'h3' reads otherwise in .*c/scores.json than in .*a/scores.json"):
         report.compared([one, other])
+
+
+def test_a_recorded_baseline_has_one_answer_a_prompt_where_the_student_has_more(tmp_path: Path) -> None:
+    heldout, recorded = tmp_path / "heldout.jsonl", tmp_path / "recorded.jsonl"
+    chains = enumerate(problems.generate(6, seed=5))
+    asked = [problem.as_prompt(f"h{number}") for number, problem in chains]
+    heldout.write_bytes(b"".join(msgspec.json.encode(one) + b"\n" for one in asked))
+    given = [make_response(f"{one.reference}" if n else "x", one) for n, one in enumerate(asked)]
+    recorded.write_bytes(b"".join(msgspec.json.encode(one) + b"\n" for one in given))
+    config = EvaluateConfig(student="mock:digit-chains", baseline=(str(recorded),), samples=3)
+    evaluate.run(heldout, tmp_path / "scores.json", config, Silent())
+    teacher, baseline = report.compared([tmp_path / "scores.json"]).comparison.rows
+    assert (len(teacher.prompts), baseline.shares) == (6, [5 / 6])
+    (tmp_path / "scores.answers.jsonl").write_bytes(b"")
+    with pytest.raises(CotDistillError, match="not the answers of the 2 students"):
+        report.compared([tmp_path / "scores.json"])
 
 
 def test_what_holds_no_scores_is_one_clear_line(tmp_path: Path) -> None:

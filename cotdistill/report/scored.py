@@ -78,17 +78,24 @@ def read(scores: Path) -> list[Scored]:
 
 
 def answers(scores: Path, manifest: Manifest) -> Iterator[tuple[int, Judged]]:
-    """Every judged answer with the place of its student; each student has as many. `manifest` is that of the scores."""
+    """Every judged answer with the place of its student, one student after the other. `manifest` is that of the scores.
+
+    A student's first prompt comes again where the next one begins; how many answers each has may differ, for recorded
+    ones are one a prompt."""
     path = artifacts.sibling(scores, "answers.jsonl")
     if not path.is_file():
         raise CotDistillError(f"{path}: missing; it holds the answers to {scores}. Run the same `evaluate` again")
-    students = len(manifest.results["students"])
-    listed = next((one for one in manifest.outputs if Path(one.path).name == path.name), None)
-    if listed is None or not listed.records or listed.records % students:
-        raise CotDistillError(f"{path}: not the answers of {scores}, by its manifest. Run the same `evaluate` again")
-    of_one = listed.records // students
-    for place, judged in enumerate(read_records(path, Judged)):
-        yield min(place // of_one, students - 1), judged
+    students, place = len(manifest.results["students"]), -1
+    first: tuple[str, int] | None = None
+    for judged in read_records(path, Judged):
+        name = judged.response.prompt.id, judged.response.sample
+        first = first or name
+        place += name == first
+        if place >= students:
+            break
+        yield place, judged
+    if place != students - 1:
+        raise CotDistillError(f"{path}: not the answers of the {students} students in {scores}. Run `evaluate` again")
 
 
 def _origin(student: str, near: Path, scores: Manifest) -> Iterator[Found]:
