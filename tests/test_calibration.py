@@ -9,12 +9,14 @@ import msgspec
 import pytest
 
 from cotdistill.config import EvaluateConfig, FilterConfig, GenerateConfig
+from cotdistill.errors import UsageError
 from cotdistill.progress import Silent
 from cotdistill.records import Confidence
 from cotdistill.report.charts import reliability_chart
 from cotdistill.stages import evaluate, filter, generate
 from cotdistill.stages.calibration import Calibration
 from cotdistill.statistics import auc, auc_interval
+from cotdistill.students.generator import Generator
 from tests.conftest import make_response
 
 
@@ -83,3 +85,33 @@ def test_the_reliability_curve_stands_beside_its_diagonal_and_a_page_without_any
 def test_answers_without_log_probabilities_have_no_calibration() -> None:
     assert Calibration().result() is None
     assert make_response().confidence is None
+
+
+def test_a_student_behind_an_api_is_asked_for_its_log_probabilities_and_refused_where_it_has_none(
+    tmp_path: Path,
+) -> None:
+    prompts = tmp_path / "prompts.jsonl"
+    prompts.write_text('{"id": "1", "question": "a=8 b=a-7 c=b*3 c?", "answer": "3"}\n')
+    asked = EvaluateConfig(student="mock:digit-chains", calibrate=True)
+    evaluate.run(prompts, tmp_path / "scores.json", asked, Silent())
+    (entry,) = json.loads((tmp_path / "scores.json").read_text())["students"]
+    assert entry["confidence"]["sequence"]["bins"] == [
+        {"n": 1, "confidence": pytest.approx(0.991, abs=0.005), "accuracy": 1.0}
+    ]
+    with pytest.raises(UsageError, match=r"--calibrate: groq:m: Groq gives none for any model; those that do"):
+        evaluate.run(prompts, tmp_path / "other.json", EvaluateConfig(student="groq:m", calibrate=True), Silent())
+
+
+def test_a_local_student_s_confidence_is_that_of_a_pass_over_its_finished_answer(tmp_path: Path) -> None:
+    """Noted while it writes, whatever leaves the batch meanwhile."""
+    generator = Generator("tiny")
+    prompts = [
+        generator.prompt([{"role": "user", "content": text}]) for text in ("a", "a long question, this one", "b=2")
+    ]
+    answers = dict(generator.answers(prompts, max_tokens=30, temperature=None, seeds=[0, 0, 0], sure=True))
+    for number, prompt in enumerate(prompts):
+        again = generator.scored(prompt, answers[number]).own
+        assert answers[number].logprobs == pytest.approx(again, abs=1e-4)
+        assert len(again) == answers[number].tokens
+    plain = dict(generator.answers(prompts, max_tokens=4, temperature=0.7, seeds=[0, 1, 2], sure=True))
+    assert all(not answer.logprobs for answer in plain.values()), "of what is drawn, another probability is meant"

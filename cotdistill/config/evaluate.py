@@ -43,6 +43,12 @@ class EvaluateConfig:
     verify: Text | None = option(
         None, "Verifier: {verifiers} (default: by the references).", "SPEC", panel="Scores", names="verifiers"
     )
+    calibrate: bool = option(
+        False,
+        "Ask students over an API for log-probabilities too: are they right where they are sure?",
+        panel="Scores",
+        rare=True,
+    )
     draft_for: Text | None = option(
         None,
         "Say how much this teacher, or its responses with logprobs, would accept of the student as its draft.",

@@ -44,18 +44,21 @@ class GivesLogprobs(Protocol):
         """Of a stored reply; None where the server sent none."""
 
 
-def check_logprobs(teacher: Any, request: Request) -> None:
-    """Raises UsageError, with who can, for a teacher that gives no log-probabilities or not so many alternatives."""
+def check_logprobs(teacher: Any, request: Request, option: str = "") -> None:
+    """Raises UsageError, with who can, for a teacher that gives no log-probabilities or not so many alternatives.
+    `option` is what asked for them, where that is another than --logprobs."""
     if request.logprobs is None:
         return
     why = teacher.why_no_logprobs(request) if isinstance(teacher, GivesLogprobs) else "this teacher gives none"
     if why:
-        raise UsageError(f"--logprobs {request.logprobs}: {teacher.provider}:{teacher.model}: {why}; {WHO_HAS_THEM}")
+        raise UsageError(
+            f"{option or f'--logprobs {request.logprobs}'}: {teacher.provider}:{teacher.model}: {why}; {WHO_HAS_THEM}"
+        )
 
 
 def confidence_of(logprobs: Sequence[float]) -> Confidence | None:
     """What is said of an answer by the log-probabilities of its tokens; None without any."""
-    known = [one for one in logprobs if one == one]
+    known = [min(one, 0.0) for one in logprobs if one == one]
     if not known:
         return None
     worst = min(known)

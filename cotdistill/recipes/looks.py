@@ -17,7 +17,7 @@ from cotdistill.providers.types import Request
 from cotdistill.recipes import lookups, references
 from cotdistill.records import Message
 from cotdistill.stages.evaluate import guard
-from cotdistill.stages.evaluate.answers import costs, is_recorded
+from cotdistill.stages.evaluate.answers import check_calibrated, costs, is_recorded
 from cotdistill.stages.expand.asking import as_generate
 from cotdistill.stages.generate.cascade.configs import pair
 
@@ -62,8 +62,6 @@ def _of_stage(chosen: Any) -> Iterator[tuple[str, Callable[[], object]]]:
 def _generate(chosen: config.GenerateConfig) -> Iterator[tuple[str, Callable[[], object]]]:
     columns = chosen.prompt_field, chosen.reference_field
     if references.parse(chosen.teacher):
-        if chosen.logprobs:
-            yield "logprobs", partial(lookups.refuse, "a student of this run gives none; a teacher on a server may")
         if chosen.batch:
             yield "batch", partial(lookups.refuse, "asks a provider's Batch API, and this teacher is a student here")
         return
@@ -99,6 +97,10 @@ def _finetune(chosen: config.FinetuneConfig) -> Iterator[tuple[str, Callable[[],
         yield from (("max_cost", look) for _, look in priced(chosen))
 
 
+def _calibrated(student: str, base_url: str | None) -> None:
+    check_calibrated(teachers.build(student, base_url))
+
+
 def _evaluate(chosen: config.EvaluateConfig) -> Iterator[tuple[str, Callable[[], object]]]:
     if chosen.export:
         yield "export", partial(exports.build, chosen.export, "prompts", "--export")
@@ -111,6 +113,8 @@ def _evaluate(chosen: config.EvaluateConfig) -> Iterator[tuple[str, Callable[[],
     over_api = [name for name in asked if teachers.is_teacher(name)]
     for name in over_api:
         yield _option_of(name, chosen), partial(lookups.teacher, name, chosen.base_url)
+        if chosen.calibrate:
+            yield "calibrate", partial(_calibrated, name, chosen.base_url)
     if chosen.max_cost is not None:
         yield from (("max_cost", look) for _, look in priced(chosen))
     if chosen.engine != "local" and all(teachers.is_teacher(name) or is_recorded(name) for name in asked):

@@ -27,12 +27,13 @@ SMALL = 5_000_000
 @dataclass(frozen=True)
 class Answer:
     """`tokens` counts the end token too; `ended` is false where the cap cut it. `ids` are the tokens, where they were
-    written in this process."""
+    written in this process; `logprobs` their log-probabilities, where those were asked for."""
 
     text: str
     tokens: int
     ended: bool
     ids: Sequence[int] = ()
+    logprobs: Sequence[float] = ()
 
 
 class Generator:
@@ -87,12 +88,14 @@ class Generator:
         seeds: Sequence[int],
         wanted: Callable[[], bool] = lambda: True,
         wrote: Callable[[int], None] = lambda tokens: None,
+        sure: bool = False,
     ) -> Iterator[tuple[int, Answer]]:
         """Pairs of a prompt's number and its answer, as they leave the batch.
 
         Up to `max_tokens` for each prompt, fewer where the context ends; ends early once nothing is `wanted`. Greedy
         without a temperature; else each row is drawn with its own seed, whatever stands beside it. After each step
-        `wrote` hears of the tokens that it added to answers."""
+        `wrote` hears of the tokens that it added to answers. With `sure`, greedy answers have their log-probabilities,
+        for the price of a sum over the vocabulary a token."""
         longest = max(len(prompt.ids) for prompt in prompts)
         gaps = [longest - len(prompt.ids) for prompt in prompts]
         padded = [[self._padding] * gap + prompt.ids for gap, prompt in zip(gaps, prompts, strict=True)]
@@ -101,13 +104,14 @@ class Generator:
         batch = _Batch(list(range(len(prompts))), torch.tensor(padded).to(device), torch.tensor(seen).to(device))
         cap = min(max_tokens, self.context - longest)
         draw = Sampler(temperature, seeds, longest) if temperature else None
+        batch.logprobs = batch.mask.new_zeros((len(prompts), 0), dtype=torch.float32) if sure and not draw else None
         while batch.rows:
             with self._without_gradients():
                 batch = self._go_on(batch, longest, cap, draw, wanted, wrote)
                 done = _always if batch.ids.shape[1] - longest >= cap or not wanted() else self._ends_in
                 left = batch.take_out(done, longest)
-            for row, ids in left.items():
-                yield row, self._answer(ids)
+            for row, (ids, logprobs) in left.items():
+                yield row, self._answer(ids, logprobs)
 
     def scored(self, prompt: Prompt, answer: Answer, top: int = 0) -> Scored:
         """How likely each token of an answer was, its end token among them, and the `top` likeliest ones there. By
@@ -147,28 +151,31 @@ class Generator:
             pad_token_id=self._padding,
             return_dict_in_generate=True,
         )
+        noted: list[torch.Tensor] = []
         output = self._model.generate(
             input_ids=batch.ids,
             attention_mask=batch.mask,
             past_key_values=batch.cache,
             generation_config=settings,
-            logits_processor=[draw.processor(batch.rows)] if draw else [],
+            logits_processor=_processors(batch, draw, noted),
             stopping_criteria=[_unless(wanted), _once_thin(self._ends, wrote)],
         )
         added = output.sequences.shape[1] - batch.mask.shape[1]
         mask = torch.cat([batch.mask, batch.mask.new_ones(len(batch.rows), added)], dim=1)
-        return _Batch(batch.rows, output.sequences, mask, output.past_key_values)
+        logprobs = None if batch.logprobs is None else torch.cat([batch.logprobs, torch.stack(noted, dim=1)], dim=1)
+        return _Batch(batch.rows, output.sequences, mask, output.past_key_values, logprobs)
 
     def _ends_in(self, row: Sequence[int]) -> int:
         """The number of tokens up to the first end token, which counts; 0 without one."""
         return next((place for place, token in enumerate(row, 1) if token in self._ends), 0)
 
-    def _answer(self, row: list[int]) -> Answer:
+    def _answer(self, row: list[int], logprobs: list[float]) -> Answer:
         count = self._ends_in(row)
+        written = count or len(row)
         text_ids = row[: count - 1] if count else row
         # Marks that a tokenizer calls special may be the very tags around the trace, so none is skipped.
         text = self._tokenizer.decode(text_ids, skip_special_tokens=False, clean_up_tokenization_spaces=False)
-        return Answer(read_back(self._tokenizer, text), count or len(row), bool(count), row[: count or len(row)])
+        return Answer(read_back(self._tokenizer, text), written, bool(count), row[:written], logprobs[:written])
 
 
 def set_threads(model: Any, threads: int | None) -> None:
@@ -179,30 +186,47 @@ def set_threads(model: Any, threads: int | None) -> None:
 
 @dataclass
 class _Batch:
-    """Rows under way: which prompts, (rows, length) token ids and mask, and what the model remembers of them."""
+    """Rows under way: which prompts, (rows, length) token ids and mask, what the model remembers of them, and, where
+    that is wanted, (rows, written) log-probabilities."""
 
     rows: list[int]
     ids: Any
     mask: Any
     cache: Any = None
+    logprobs: Any = None
 
-    def take_out(self, done: Callable[[list[int]], int], start: int) -> dict[int, list[int]]:
-        """Remove the rows whose tokens from `start` on are `done`; gives those tokens."""
-        taken: dict[int, list[int]] = {}
+    def take_out(self, done: Callable[[list[int]], int], start: int) -> dict[int, tuple[list[int], list[float]]]:
+        """Remove the rows whose tokens from `start` on are `done`; gives those tokens and their log-probabilities."""
+        taken: dict[int, tuple[list[int], list[float]]] = {}
         left = []
         for place, (row, new) in enumerate(zip(self.rows, self.ids[:, start:].tolist(), strict=True)):
             if done(new):
-                taken[row] = new
+                taken[row] = new, [] if self.logprobs is None else self.logprobs[place].tolist()
             else:
                 left.append(place)
         self.rows = [self.rows[place] for place in left]
         if left:
             self.ids, self.mask = self.ids[left], self.mask[left]
+            self.logprobs = None if self.logprobs is None else self.logprobs[left]
             try:
                 self.cache.batch_select_indices(left)
             except (AttributeError, NotImplementedError):
                 self.cache = None  # some caches cannot forget a row: the rest is read again
         return taken
+
+
+def _processors(batch: _Batch, draw: Sampler | None, noted: list[torch.Tensor]) -> list[Callable[..., Any]]:
+    """What looks at the scores before a token is chosen: the noise that draws it, or a note of the likeliest one's
+    log-probability, (rows,) a step."""
+
+    def note(ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
+        exact = scores.float()
+        noted.append(exact.amax(dim=1) - exact.logsumexp(dim=1))
+        return scores
+
+    if draw is not None:
+        return [draw.processor(batch.rows)]
+    return [] if batch.logprobs is None else [note]
 
 
 def _always(row: Sequence[int]) -> int:

@@ -60,7 +60,7 @@ class Teacher:
     seed: int = 0
     think_tags: Tags = ()
     confident: bool = False
-    """Each answer says how likely it was, also where no log-probabilities are asked for."""
+    """Each greedy answer says how likely it was, also where no log-probabilities are asked for."""
     provider: str = field(default="local", init=False)
     written_tokens: int = field(default=0, init=False)
     """Of all answers so far, those under way among them."""
@@ -119,11 +119,12 @@ class Teacher:
         return self.read(msgspec.json.encode(stored))
 
     async def _scored(self, prompt: Prompt, answer: Answer, top: int | None) -> "_Scored | None":
-        if not (top or self.confident):
-            return None
-        found = await self._in_thread(lambda: self._generator.scored(prompt, answer, top or 0))
+        """What was noted while the answer was written, or with `top` a pass over the finished one."""
+        if not top:
+            return _Scored(list(answer.ids), list(answer.logprobs), []) if answer.logprobs else None
+        found = await self._in_thread(lambda: self._generator.scored(prompt, answer, top))
         tops = [list(zip(*both, strict=True)) for both in zip(found.top, found.top_logprobs, strict=True)]
-        return _Scored(ids=list(answer.ids), logprobs=found.own, top=tops if top else [])
+        return _Scored(ids=list(answer.ids), logprobs=found.own, top=tops)
 
     async def answer(self, prompt: Prompt, request: Request, seed: int) -> Answer:
         """The next batch with room for it has this answer too. `seed` has 56 bits."""
@@ -236,6 +237,7 @@ class Teacher:
                 seeds=[asked.seed for asked in batch],
                 wanted=lambda: any(not asked.reply.done() for asked in batch),
                 wrote=self._wrote,
+                sure=self.confident,
             ):
                 loop.call_soon_threadsafe(_settle, batch[row].reply, answer)
 

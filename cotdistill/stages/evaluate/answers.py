@@ -20,10 +20,14 @@ from cotdistill.dispatch.stored import StoredTeacher, Terms
 from cotdistill.errors import BudgetError, CotDistillError, UsageError
 from cotdistill.pricing import Prices
 from cotdistill.progress import Progress
+from cotdistill.providers.logprobs import check_logprobs
 from cotdistill.providers.types import Request, Teacher
 from cotdistill.records import Prompt, Response, Usage
 
 DAY_S = 24 * 3600.0
+
+CALIBRATED = 1
+"""Alternatives that --calibrate asks for: of those nothing is read."""
 
 BETWEEN_REPORTS_S = 1.0
 
@@ -63,6 +67,9 @@ def ask(
         return recorded(Path(student), prompts)
     teacher = _teacher(student, config)
     local = teacher.provider == "local"
+    calibrated = config.calibrate and not local
+    if calibrated:
+        check_calibrated(teacher)
     given = [None, None] if student != config.student else [config.price_in, config.price_out]
     terms = Terms(
         Prices(teacher.provider, teacher.model, *(None if one is None else Decimal(str(one)) for one in given)),
@@ -72,7 +79,7 @@ def ask(
     if local and config.engine != "local":
         progress.note(f"starting {config.engine} for {student}")
     with session.opened(teacher, terms, free=not costs(student)) as stored:
-        asker = Asker(stored, config)
+        asker = Asker(stored, config, calibrated)
         progress.begin(f"evaluate {student}", len(prompts) * len(asker.passes()))
         return asker.responses(prompts, progress)
 
@@ -92,6 +99,11 @@ def _teacher(student: str, config: EvaluateConfig) -> Teacher:
         seed=config.seed,
         **given,
     )
+
+
+def check_calibrated(teacher: Teacher) -> None:
+    """Raises UsageError for one that gives no log-probabilities."""
+    check_logprobs(teacher, Request((), 1, logprobs=CALIBRATED), "--calibrate")
 
 
 class Speed:
@@ -130,6 +142,8 @@ class Asker:
 
     stored: StoredTeacher
     config: EvaluateConfig
+    calibrated: bool = False
+    """Its greedy answers come with log-probabilities, which a model of this process needs not be asked for."""
 
     def passes(self) -> list[float | None]:
         """The temperature of each answer to one prompt: greedy first, then the sampled ones."""
@@ -186,6 +200,6 @@ class Asker:
         """Longest first, so that a batch holds prompts of one length and memory peaks at the start."""
         for sample, temperature in enumerate(self.passes()):
             for prompt in sorted(prompts, key=lambda one: -sum(len(turn.content) for turn in one.messages)):
-                yield self.stored.job(
-                    prompt, sample, Request(prompt.messages, self.config.max_output_tokens, temperature)
-                )
+                logprobs = CALIBRATED if self.calibrated and not sample else None
+                cap = self.config.max_output_tokens
+                yield self.stored.job(prompt, sample, Request(prompt.messages, cap, temperature, None, logprobs))
