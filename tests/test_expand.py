@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 import signal
 import sys
 from collections import Counter
@@ -12,6 +13,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from cotdistill import report
 from cotdistill.artifacts import Manifest
 from cotdistill.artifacts.json_lines import read_records
 from cotdistill.config import ExpandConfig, FilterConfig, GenerateConfig
@@ -418,3 +420,19 @@ def test_seeds_that_format_will_hold_out_are_left_alone_and_nothing_like_them_is
 def test_references_by_majority_say_nothing_of_a_solver(done: Path) -> None:
     again = run(done, replace(MOCK, count=2, method=("vary",)), "third.jsonl", seeds=done / "new.jsonl")
     assert again.results["majority_on_seeds"] == {}
+
+
+def test_the_page_of_a_run_shows_what_each_method_gave_and_what_references_are_worth(
+    done: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "run").mkdir()
+    for name in ("new.jsonl", "new.manifest.json", "new.dropped.jsonl"):
+        (tmp_path / "run" / name).write_bytes((done / name).read_bytes())
+    report.write(tmp_path / "run", tmp_path / "page.html")
+    page = (tmp_path / "page.html").read_text()
+    manifest = msgspec.json.decode((done / "new.manifest.json").read_bytes(), type=Manifest)
+    for method, one in manifest.results["methods"].items():
+        assert re.search(rf"{method}</td>.*?{one['asked']}.*?{one['kept']}.*?{one['yield']:.1%}", page, re.DOTALL)
+    votes = manifest.results["majority_on_seeds"]["4 of 4"]
+    assert f"{votes['right']} right of {votes['seeds']}" in page
+    assert "too few of its answers agree (answerable)" in page

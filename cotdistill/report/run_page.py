@@ -6,7 +6,7 @@ from typing import Any
 
 from cotdistill import mock
 from cotdistill.recipes import record
-from cotdistill.report import answers, charts, filter_page, html, result, scored, traces
+from cotdistill.report import answers, charts, expand_page, filter_page, html, result, scored, traces
 from cotdistill.report.charts import Line
 from cotdistill.report.comparison import Comparison
 from cotdistill.report.html import Section
@@ -87,6 +87,7 @@ def _sections(run: Run, known: record.RunRecord | None, data: dict[str, Any]) ->
             '<div data-view="answers"></div>',
             "The same held-out prompts, and what each student answered, with its reasoning.",
         )
+    yield from expand_page.sections(run.stage("expand"))
     yield Section(
         "From prompts to a student", _made_of(run) + filter_page.rejected(run.filters() or run.stage("filter"))
     )
@@ -152,7 +153,7 @@ def _students(run: Run) -> str:
 
 
 def _money(run: Run) -> str:
-    rows = []
+    rows = list(expand_page.money(run.stage("expand")))
     for one in run.stage("generate"):
         manifest, of = one.manifest, f", {one.path.name}" if len(run.stage("generate")) > 1 else ""
         rows.append((f"all answers are worth{of}", cost(one)))
