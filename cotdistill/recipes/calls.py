@@ -1,6 +1,6 @@
 """One step of a recipe as the call of its stage, with the files of this run for what it names of earlier steps."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any
@@ -115,10 +115,10 @@ def _finetune(
     return finetune.run(rows, student, options, progress, month=month)
 
 
-def in_store_of(options: Any, stage: str, asking: Mapping[str, Any]) -> Any:
-    """With the one store of the recipe, for what a judge, an evaluation or a training asks too. `asking` are the steps
-    of generate."""
-    first = next(iter(asking.values()), None)
+def in_store_of(options: Any, stage: str, asking: Sequence[Any]) -> Any:
+    """With the one store of the recipe, for what a judge, an evaluation or a training asks too. `asking` has the
+    options of the steps of generate."""
+    first = next(iter(asking), None)
     asks = stage in ("expand", "filter", "evaluate") or (stage == "finetune" and scores_over_api(options))
     if not asks or options.cache or first is None or first.no_cache:
         return options

@@ -178,7 +178,7 @@ class Chain:
         self.progress.note(f"{step.name}: runs, {look.why}")
         began = time.monotonic()
         month = self._month(step)
-        options = calls.in_store_of(self.files.options(step, run.path), step.stage, self._asking())
+        options = calls.in_store_of(self.files.options(step, run.path), step.stage, self.recipe.of("generate"))
         source = self.files.input(step, run.path)
         account = RECIPE.set(str(self.recipe.path.resolve()))
         try:
@@ -217,18 +217,15 @@ class Chain:
         run.record.stages[step.name] = stage
         record.save(run.path, run.record)
 
-    def _asking(self) -> dict[str, Any]:
-        return {step.name: step.options for step in self.recipe.steps if step.stage == "generate"}
-
     def _month(self, step: Step) -> Budget | None:
         """What the month's budget leaves, for this step and those after it. Raises BudgetError when nothing is left
         and the teacher is to be asked."""
-        limit, asking = self.recipe.max_cost_per_month, self._asking()
+        limit = self.recipe.max_cost_per_month
         free = step.stage == "format" or (step.stage == "finetune" and not scores_over_api(step.options))
-        if limit is None or not asking or free:
+        if limit is None or free:
             return None
         if self.budget is None:
-            left = Decimal(str(limit)) - spent_this_month(self.recipe.path, list(asking.values()))
+            left = Decimal(str(limit)) - spent_this_month(self.recipe)
             self.progress.note(f"{left:.2f} of {limit} USD are left this month")
             name = f"max_cost_per_month = {limit}; what is left of it:"
             self.budget = Budget(max(left, Decimal(0)), name, too_small=BudgetError)

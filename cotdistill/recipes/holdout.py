@@ -40,7 +40,7 @@ def _check_expanded(holder: Step, scoring: Step, by_name: Mapping[str, Step], pr
                 f"expected {share} or more, as {holder.label} has: new prompts would be written after seeds that it "
                 f"holds out for {scoring.label}",
             )
-    if not _verified_roots(holder, by_name):
+    if _expanding(holder, by_name) and not _verified_roots(holder, by_name):
         expanding = by_name[min(_expanding(holder, by_name))]
         problems.add(
             f"{expanding.label}.include_seeds",

@@ -42,7 +42,7 @@ def join(parts: Sequence[Path], output: Path) -> Path:
                     if (named := names.of(record)) is not None:
                         writer.write(named)
                         _carry(carrier, record, named)
-            counts = {_COUNTED[stage]: writer.records, "twice": names.twice}
+            counts = {_COUNTED[stage]: writer.records, **names.counts(stage)}
             logprobs = next((found for carrier in carriers if (found := carrier.writers())), [])
             current.publish([writer, *logprobs], counts=counts, complete=all(one.complete for one in manifests if one))
     return output
@@ -65,13 +65,20 @@ class _Names:
 
     def __init__(self) -> None:
         self._known: dict[int, int] = {}
+        self._prompts: set[int] = set()
         self.twice = 0
+
+    def counts(self, stage: str) -> dict[str, int]:
+        """As the stage itself counts prompts, and what stood in two parts."""
+        name = {"generate": "prompts", "filter": "prompts_kept"}.get(stage)
+        return {**({name: len(self._prompts)} if name else {}), "twice": self.twice}
 
     def of(self, record: Any) -> Any:
         """The record, under a sample of its own; None where it stands there already."""
         if isinstance(record, dict):
             return self._new((record["id"],), msgspec.json.encode(record)) and record
         response = record.response if isinstance(record, Judged) else record
+        self._prompts.add(hash(response.prompt.id))
         content, sample = (response.request_key, response.sample, response.text), response.sample
         while not self._new((response.prompt.id, sample), content):
             if self._known[hash((response.prompt.id, sample))] == hash(content):

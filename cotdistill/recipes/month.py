@@ -1,15 +1,17 @@
 """What a recipe has cost since the month (UTC) began, by the store's own ledger."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cotdistill import teachers
-from cotdistill.config import GenerateConfig
-from cotdistill.recipes import references
+from cotdistill.config import ExpandConfig, GenerateConfig
+from cotdistill.recipes import calls, references
+from cotdistill.recipes.recipe import Recipe
+from cotdistill.recipes.steps import Step
 from cotdistill.store.location import store_path
 from cotdistill.store.spending import month_of, spent_since
 
@@ -18,18 +20,35 @@ if TYPE_CHECKING:
     from cotdistill.providers.types import Teacher
 
 
-def spent_this_month(recipe: Path, asking: Sequence[GenerateConfig]) -> Decimal:
-    """USD for the teachers of these steps, whichever run asked them, and for all that this recipe asked: its judge and
+def spent_this_month(recipe: Recipe) -> Decimal:
+    """USD for the teachers of its steps, whichever run asked them, and for all that this recipe asked: its judge and
     its evaluations too. Raises CotDistillError when a price is unknown."""
-    from cotdistill.stages.generate.cascade.configs import pair
     from cotdistill.stages.generate.settings import prices_of
 
     begin, _ = month_of(datetime.now(UTC))
     asked: defaultdict[Path, list[tuple[Teacher, Prices]]] = defaultdict(list)
-    for options in asking:
+    for step in recipe.steps:
+        options = calls.in_store_of(step.options, step.stage, recipe.of("generate"))
+        if not hasattr(options, "cache") or getattr(options, "no_cache", False):
+            continue
         by_teacher = asked[store_path(options.cache)]
-        for one in pair(options)[: 1 + bool(options.then)]:
+        for one in _asked_by(step):
             if references.parse(one.teacher) is None:  # a student of this run is free
                 teacher = teachers.build(one.teacher, one.base_url)
                 by_teacher.append((teacher, prices_of(teacher, one)))
-    return sum((spent_since(store, begin, by, str(recipe.resolve())) for store, by in asked.items()), Decimal(0))
+    owner = str(recipe.path.resolve())
+    return sum((spent_since(store, begin, by, owner) for store, by in asked.items()), Decimal(0))
+
+
+def _asked_by(step: Step) -> Iterator[GenerateConfig]:
+    """A step's teachers, each as generate asks it."""
+    from cotdistill.stages.expand.asking import as_generate, for_answers
+    from cotdistill.stages.generate.cascade.configs import pair
+
+    if isinstance(step.options, GenerateConfig):
+        yield from pair(step.options)[: 1 + bool(step.options.then)]
+    elif isinstance(step.options, ExpandConfig):
+        writing = as_generate(step.options)
+        yield writing
+        if step.options.solver:
+            yield for_answers(step.options, writing, 1)

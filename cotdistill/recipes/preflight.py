@@ -59,11 +59,10 @@ def _check_runs(recipe: Recipe, problems: Problems) -> None:
 
 
 def _check_month(recipe: Recipe, problems: Problems) -> None:
-    asking = [step for step in recipe.steps if step.stage == "generate"]
-    if recipe.max_cost_per_month is None or not asking:
+    if recipe.max_cost_per_month is None:
         return
-    for step in asking:
-        if step.options.no_cache:
+    for step in recipe.steps:
+        if getattr(step.options, "no_cache", False):
             problems.add(
                 "max_cost_per_month",
                 f"is counted from the store, and {step.label}.no_cache keeps none. Leave one of them out",

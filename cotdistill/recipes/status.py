@@ -43,7 +43,7 @@ def of(recipe: Recipe, progress: Progress) -> Status:
 
 def _spent(recipe: Recipe) -> str | None:
     try:
-        return f"{spent_this_month(recipe.path, recipe.of('generate')):.4f}"
+        return f"{spent_this_month(recipe):.4f}"
     except CotDistillError:
         return None
 
