@@ -9,6 +9,7 @@ from cotdistill.artifacts.files import open_input
 from cotdistill.errors import UsageError
 
 JUDGED = "judged responses"
+PAIRS = "preference pairs"
 
 _KINDS: tuple[tuple[str, frozenset[str], str], ...] = (
     ("generate", frozenset({"prompt", "sample", "text"}), "responses"),
@@ -16,6 +17,7 @@ _KINDS: tuple[tuple[str, frozenset[str], str], ...] = (
     ("filter", frozenset({"judged", "filter", "reason"}), "dropped responses"),
     ("format", frozenset({"id", "prompt", "completion"}), "training rows"),
     ("format", frozenset({"id", "messages", "weight"}), "training rows"),
+    ("format", frozenset({"prompt", "chosen", "rejected"}), PAIRS),
     ("", frozenset({"messages"}), "prompts"),
     ("", frozenset({"question"}), "prompts"),
     ("", frozenset({"problem"}), "prompts"),

@@ -22,6 +22,8 @@ def of_loss(config: FinetuneConfig) -> Iterator[tuple[str, str]]:
         yield from _on_policy(config, name, given)
         return
     yield from _teacher(config, name)
+    if name == "dpo":
+        yield from _pairs(config)
     if config.teacher is None and name in ("hidden", "attention"):
         yield "loss", f"{name} looks into the teacher; it needs --teacher local:DIR"
     if config.teacher is None and name == "soft" and given.get("temperature", "1") not in ("1", "1.0"):
@@ -32,11 +34,30 @@ def of_loss(config: FinetuneConfig) -> Iterator[tuple[str, str]]:
         )
 
 
+def _pairs(config: FinetuneConfig) -> Iterator[tuple[str, str]]:
+    """Preference pairs are trained by TRL's own trainer."""
+    for name, given in (
+        ("eval_data", config.eval_data is not None),
+        ("packing", config.packing == "bfd"),
+        ("order", config.order == "file"),
+    ):
+        if given:
+            yield name, "is about rows, and --loss dpo trains on pairs of answers. Leave one of them out"
+    if config.student == "tiny":
+        yield (
+            "student",
+            "tiny has random weights, and dpo corrects a student that answers already: train on traces first "
+            "(cotdistill finetune ROWS), then give its directory",
+        )
+
+
 def _teacher(config: FinetuneConfig, loss: str) -> Iterator[tuple[str, str]]:
     if config.teacher is None:
         return
     if loss == FinetuneConfig.loss:
         yield "teacher", "goes with --on-policy, or with a loss that asks one, such as --loss soft"
+    elif loss == "dpo":
+        yield "teacher", "dpo compares two answers that are there already; leave the teacher out"
     elif not config.teacher.startswith("local:") or config.teacher == "local:":
         yield (
             "teacher",

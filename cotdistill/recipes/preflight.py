@@ -86,7 +86,14 @@ def _check_layout(step: Step, steps: Sequence[Step], problems: Problems) -> None
             if rows.options.order != "input" and step.options.order == "shuffled":
                 why = f'{rows.options.order}: {step.label} would shuffle the rows; set {step.label}.order = "file"'
                 problems.add(f"{rows.label}.order", why)
-            if layout in _NOT_TRAINED_HERE:
+            of_pairs = step.options.loss.partition(":")[0] == "dpo"
+            if of_pairs != (layout == "dpo"):
+                problems.add(
+                    f"{step.label}.loss",
+                    f"dpo trains on preference pairs, and {rows.label} writes others: set "
+                    f"{rows.label}.format or {step.label}.loss to dpo, or neither",
+                )
+            elif layout in _NOT_TRAINED_HERE:
                 problems.add(
                     f"{rows.label}.format", f"{step.label} cannot read {layout} rows; {layout} is for other trainers"
                 )
@@ -103,4 +110,4 @@ def _check_layout(step: Step, steps: Sequence[Step], problems: Problems) -> None
             problems.add(f"{kept.label}.select", "leaves no pairs for format dpo; leave it out")
 
 
-_NOT_TRAINED_HERE = ("alpaca", "sharegpt", "dpo")
+_NOT_TRAINED_HERE = ("alpaca", "sharegpt")

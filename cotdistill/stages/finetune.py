@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 from cotdistill import artifacts, plugins, students
 from cotdistill.artifacts import Manifest, lineage
 from cotdistill.artifacts.json_lines import BadLines
+from cotdistill.artifacts.kinds import PAIRS, kind_of
 from cotdistill.config import FinetuneConfig, check
 from cotdistill.dispatch.budget import Budget
+from cotdistill.errors import UsageError
 from cotdistill.progress import Progress
 from cotdistill.stages import on_policy
 from cotdistill.stages.formatted import formatted
@@ -67,6 +69,7 @@ def run(
             _read_inputs(current, rows, config)
             if not (config.dry_run or config.resume) and (made := student_directory.same(current)):
                 return made
+            _check_kind(rows, config)
             reader, training, held_out, tokenizer = job.read(rows, config, bad, progress)
             prepared = job.prepare(tokenizer, training, held_out, config)
             counts = _counts(prepared, reader, bad, progress)
@@ -97,6 +100,18 @@ def _read_inputs(current: artifacts.Run, rows: Path, config: FinetuneConfig) -> 
         current.read(path, allow_modified=config.allow_modified, option=option)
 
 
+def _check_kind(rows: Path, config: FinetuneConfig) -> None:
+    """Raises UsageError for pairs where rows are trained on, and the other way round."""
+    of_pairs, found = config.loss.partition(":")[0] == "dpo", kind_of(rows)
+    if found == PAIRS and not of_pairs:
+        raise UsageError(f"{rows}: holds preference pairs; --loss dpo trains on them")
+    if of_pairs and found not in (PAIRS, None):
+        raise UsageError(
+            f"{rows}: holds {found}; --loss dpo trains on preference pairs, which `format --format dpo` writes from "
+            "what `filter --keep-incorrect` kept"
+        )
+
+
 def is_helper() -> bool:
     """Whether this is one of several processes that `accelerate launch` started, and not the first."""
     return os.environ.get("RANK", "0") != "0"
@@ -117,6 +132,12 @@ def _counts(prepared: "Job", reader: "Reader", bad: BadLines, progress: Progress
         limit = min(prepared.config.max_length, prepared.tokenizer.model_max_length)
         progress.note(f"{reader.too_long} rows have more than {limit} tokens and are left out")
     evaluation = {"eval_rows": len(prepared.held_out)} if prepared.held_out else {}
+    if prepared.pairs:
+        return {
+            "pairs": prepared.pairs,
+            **{name: n for name, n in left_out.items() if n},
+            "steps": prepared.schedule.steps,
+        }
     counts = {"rows": len(prepared.rows), **{name: n for name, n in left_out.items() if n}, **evaluation}
     return {**counts, "steps": prepared.schedule.steps}
 
@@ -134,4 +155,5 @@ def _write_card(
         results=results,
         counts=counts,
         sources=list(lineage.manifests(Path(current.inputs[0].path))),
+        lesson=f"trained on {counts['pairs']:,} pairs of a right and a wrong answer (DPO)" if "pairs" in counts else "",
     )

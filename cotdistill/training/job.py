@@ -10,7 +10,7 @@ from typing import Any
 
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from cotdistill import artifacts
+from cotdistill import artifacts, plugins
 from cotdistill.artifacts import ArtifactWriter
 from cotdistill.artifacts.json_lines import BadLines
 from cotdistill.chat.template import template_kwargs
@@ -18,11 +18,22 @@ from cotdistill.config import FinetuneConfig
 from cotdistill.errors import CotDistillError, UsageError
 from cotdistill.progress import Progress, Silent
 from cotdistill.students import load, memory, quantized
-from cotdistill.training import checkpoints, distributed, packing, precision, save, student_directory, sureness
+from cotdistill.training import (
+    checkpoints,
+    distributed,
+    losses,
+    packing,
+    precision,
+    preference,
+    save,
+    student_directory,
+    sureness,
+)
 from cotdistill.training.defaults import Choice, choose
 from cotdistill.training.habits import habits
 from cotdistill.training.loss_curve import svg
 from cotdistill.training.objective import Objective
+from cotdistill.training.pairs import PairReader
 from cotdistill.training.row_reader import SHOWN, Reader, marked
 from cotdistill.training.sft_config import set_threads
 from cotdistill.training.token_rows import TokenRows
@@ -52,6 +63,11 @@ class Job:
     lesson: Lesson | None = None
 
     @property
+    def pairs(self) -> int:
+        """How many preference pairs the rows are; 0 where they are rows."""
+        return len(self.rows) // 2 if isinstance(self.lesson, preference.Lesson) else 0
+
+    @property
     def parameters(self) -> int:
         return int(self.model.num_parameters())
 
@@ -62,7 +78,8 @@ def read(
     """Tokenise the rows to train on, and those to measure the loss on. Raises CotDistillError for a file without a row
     that this student can be taught."""
     tokenizer = load.tokenizer(config.student)
-    reader = Reader(tokenizer, config.max_length, bad, progress, 0 if config.dry_run else SHOWN)
+    kind = PairReader if losses.is_of_pairs(config.loss) else Reader
+    reader = kind(tokenizer, config.max_length, bad, progress, 0 if config.dry_run else SHOWN)
     training = reader.read(rows)
     held_out = reader.read(Path(config.eval_data)) if config.eval_data else TokenRows()
     return reader, training, held_out, tokenizer
@@ -76,11 +93,26 @@ def prepare(tokenizer: PreTrainedTokenizerBase, rows: TokenRows, held_out: Token
             "launch, with the part of --batch-size that one process has"
         )
     model, stored = load_student(tokenizer, config)
+    if losses.is_of_pairs(config.loss):
+        return _prepare_pairs(tokenizer, model, stored, rows, config)
     chosen, choices = choose(config, len(rows), model.config.get_text_config().hidden_size)
     objective = Objective.of(config, tokenizer, rows.longest)
     packed = packing.chosen(config.packing, model) and (config.packing != "auto" or objective.packs())
     planned = schedule(rows, chosen, packed=config.order == "shuffled" and packed)
     return Job(chosen, choices, tokenizer, model, stored, rows, held_out, planned, objective)
+
+
+def _prepare_pairs(
+    tokenizer: PreTrainedTokenizerBase, model: PreTrainedModel, stored: Any, rows: TokenRows, config: FinetuneConfig
+) -> Job:
+    if distributed.count() > 1:
+        raise UsageError(f"--loss {config.loss}: trains in one process. Start it without accelerate launch")
+    width = model.config.get_text_config().hidden_size
+    chosen, choices = preference.choose_for_pairs(config, len(rows) // 2, width)
+    beta = float(getattr(plugins.build("losses", config.loss), "beta"))  # noqa: B009
+    lesson = preference.Lesson(rows, padding(tokenizer), beta)
+    planned = preference.schedule(rows, chosen)
+    return Job(chosen, choices, tokenizer, model, stored, rows, TokenRows(), planned, lesson=lesson)
 
 
 def load_student(tokenizer: PreTrainedTokenizerBase, config: FinetuneConfig) -> tuple[PreTrainedModel, Any]:

@@ -33,7 +33,7 @@ class Reader:
         self, tokenizer: Any, max_length: int, bad: BadLines, progress: Progress, to_show: int = SHOWN
     ) -> None:
         self._tokenizer, self._bad, self._progress = tokenizer, bad, progress
-        self._limit = min(max_length, tokenizer.model_max_length)
+        self.limit = min(max_length, tokenizer.model_max_length)
         self._to_show = to_show
         self.too_long = 0
         self.ways: Counter[str] = Counter()
@@ -44,32 +44,35 @@ class Reader:
         shortest_left_out = 0
         for number, row in json_lines.read_numbered(path, TrainingRow, self._bad):
             try:
-                rendered = self._render(row)
+                rendered = self._weighed(row)
             except CotDistillError as error:
                 self._bad.add(path, number, msgspec.json.encode(row), str(error))
                 continue
-            if len(rendered.input_ids) > self._limit:
+            if len(rendered.input_ids) > self.limit:
                 self.too_long += 1
                 shortest_left_out = min(shortest_left_out or len(rendered.input_ids), len(rendered.input_ids))
                 continue
             self.ways[rendered.how] += 1
-            self._show(row, rendered)
+            self.show(row, rendered)
             rows.add(rendered, row.weight)
         if rows:
             return rows
         if shortest_left_out:
             raise CotDistillError(
-                f"{path}: every row is longer than {self._limit} tokens, the shortest has {shortest_left_out}. "
+                f"{path}: every row is longer than {self.limit} tokens, the shortest has {shortest_left_out}. "
                 f"Raise --max-length, up to the {self._tokenizer.model_max_length} that this student can read"
             )
         raise CotDistillError(f"{path}: holds no rows; expected one training row a line, as `cotdistill format` writes")
 
-    def _render(self, row: TrainingRow) -> Rendered:
+    def _weighed(self, row: TrainingRow) -> Rendered:
         if not 0 <= row.weight < float("inf"):
             raise CotDistillError(f"row {row.id}: weight: expected 0 or more, got {row.weight}")
+        return self.render(row)
+
+    def render(self, row: Row) -> Rendered:
         return template.render(self._tokenizer, row)
 
-    def _show(self, row: Row, rendered: Rendered) -> None:
+    def show(self, row: Row, rendered: Rendered) -> None:
         if not self._to_show:
             return
         self._to_show -= 1

@@ -23,16 +23,45 @@ OF_THE_LOSS = ("targets", "kept", "weights", "spans", "listed", *COUNTED)
 """What a batch holds besides what the model reads."""
 
 
-class Trainer(SFTTrainer):  # type: ignore[misc]
+class Counting:
+    """What a trainer of TRL counts and says for `callbacks.Watch`; it comes before TRL's class."""
+
     trained_tokens = 0
     """Of this process."""
     read_tokens = 0
     """Of this process, prompts included, padding not."""
     all_trained_tokens = 0
     """Of all processes, up to the last log entry, also of the run that this one resumed."""
+    _counted = 0
+    accelerator: Any
+
+    def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
+        if "loss" in logs:
+            new = self.trained_tokens - self._counted
+            self._counted = self.trained_tokens
+            self.all_trained_tokens += self.over_all(new)
+            logs["tokens"] = self.all_trained_tokens
+        super().log(logs, start_time)  # type: ignore[misc]
+
+    def in_words(self, logs: Mapping[str, float]) -> str:
+        """A log entry in the progress line."""
+        return f"loss {logs['loss']:.3f}"
+
+    def over_all(self, number: int) -> int:
+        """The sum over all processes."""
+        if self.accelerator.num_processes == 1:
+            return number
+        return int(self.accelerator.reduce(torch.tensor(number, device=self.accelerator.device)))
+
+    def count_on_from(self, state: TrainerState) -> None:
+        """Go on counting where the run that is resumed had logged last."""
+        logged = [entry["tokens"] for entry in state.log_history if "tokens" in entry]
+        self.all_trained_tokens = int(logged[-1]) if logged else 0
+
+
+class Trainer(Counting, SFTTrainer):  # type: ignore[misc]
     objective: Objective | None = None
     """None for the cross-entropy of the rows' tokens; the loss on held-out rows is always that."""
-    _counted = 0
 
     def compute_loss(
         self,
@@ -84,29 +113,6 @@ class Trainer(SFTTrainer):  # type: ignore[misc]
         super()._load_from_checkpoint(resume_from_checkpoint, model)
         if self.objective is not None:
             self.objective.load(Path(resume_from_checkpoint))
-
-    def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
-        if "loss" in logs:
-            new = self.trained_tokens - self._counted
-            self._counted = self.trained_tokens
-            self.all_trained_tokens += self.over_all(new)
-            logs["tokens"] = self.all_trained_tokens
-        super().log(logs, start_time)
-
-    def in_words(self, logs: Mapping[str, float]) -> str:
-        """A log entry in the progress line."""
-        return f"loss {logs['loss']:.3f}"
-
-    def over_all(self, number: int) -> int:
-        """The sum over all processes."""
-        if self.accelerator.num_processes == 1:
-            return number
-        return int(self.accelerator.reduce(torch.tensor(number, device=self.accelerator.device)))
-
-    def count_on_from(self, state: TrainerState) -> None:
-        """Go on counting where the run that is resumed had logged last."""
-        logged = [entry["tokens"] for entry in state.log_history if "tokens" in entry]
-        self.all_trained_tokens = int(logged[-1]) if logged else 0
 
 
 class Stoppable(Protocol):
