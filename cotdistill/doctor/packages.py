@@ -18,6 +18,7 @@ FOR = {
     "bedrock": "teacher bedrock with AWS credentials",
     "vertex": "teacher vertex with Google's credentials",
     "pii": "filter pii",
+    "documents": "expand from PDF and other documents",
 }
 """What each extra is for. Those for developing are left out."""
 
