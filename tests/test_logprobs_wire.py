@@ -295,3 +295,22 @@ def test_a_server_that_sends_none_is_told_of_at_the_first_answer_and_the_answers
     assert sum("without the log-probabilities that --logprobs asks for" in one for one in said) == 1
     assert any(note.startswith("2 of 2 answers came without log-probabilities") for note in manifest.notes)
     assert not (tmp_path / "r.logprobs").exists()
+
+
+def test_what_a_server_names_by_strings_alone_is_kept_as_confidence_and_told_of(tmp_path: Path) -> None:
+    entry = {"token": "x", "logprob": -0.25, "top_logprobs": []}
+    reply = completion("#### 4", reasoning_content="2+2")
+    reply["choices"][0]["logprobs"] = {"content": [entry, {**entry, "logprob": 10**400}, {**entry, "bytes": [120]}]}
+
+    async def run() -> Any:
+        async with serving(lambda number, body: Scripted(reply)) as server:
+            config = GenerateConfig(
+                teacher="openai:m", base_url=f"{server.url}/v1", logprobs=5, cache=str(tmp_path / "s.sqlite"), limit=1
+            )
+            return await asyncio.to_thread(generate.run, prompts(tmp_path), tmp_path / "r.jsonl", config, Silent())
+
+    manifest = asyncio.run(run())
+    assert any(note.startswith("2 of 3 tokens with log-probabilities are named by neither") for note in manifest.notes)
+    assert any(note.startswith("1 of 1 answers have the log-probabilities of their own") for note in manifest.notes)
+    (response,) = map(json.loads, (tmp_path / "r.jsonl").read_text().splitlines())
+    assert response["confidence"] == {"tokens": 2, "mean_logprob": -0.25, "worst_logprob": -0.25}

@@ -132,4 +132,7 @@ def _token(entry: dict[str, Any]) -> Token | None:
 
 def _number(value: Any) -> float:
     """NaN for what is none, such as the first token's null in legacy completions."""
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else math.nan
+    try:
+        return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else math.nan
+    except OverflowError:  # a whole number with hundreds of digits
+        return math.nan

@@ -30,6 +30,11 @@ class Output:
     tally: Tally
     prompts: int = 0
     not_asked: int = 0
+    tokens: int = 0
+    unnamed_tokens: int = 0
+    """Of those with log-probabilities, how many the server named by a string alone."""
+    without_alternatives: int = 0
+    """Answers whose log-probabilities are of their own tokens alone."""
     _open: ExitStack = field(default_factory=ExitStack, init=False)
 
     def __enter__(self) -> Self:
@@ -81,3 +86,6 @@ class Output:
             return
         if found := teacher.token_logprobs(raw):
             writer.add(response.request_key, response.sample, found.positions, found.reasoning)
+            self.tokens += len(found.positions)
+            self.unnamed_tokens += sum(one.token is None for one in found.positions)
+            self.without_alternatives += not any(one.top for one in found.positions)

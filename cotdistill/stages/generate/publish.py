@@ -36,6 +36,7 @@ def publish(current: artifacts.Run, written: Output, bad: BadLines, asked: Asked
         counts["not_needed"] = written.prompts * plan.config.samples - responses - failed
     exhausted = _exhausted(session, plan)
     _notes(current, plan, tally, session)
+    current.notes += _of_logprobs(written)
     return current.publish(
         [*written.writers(), *bad.writers()],
         counts=counts,
@@ -70,7 +71,6 @@ def _notes(current: artifacts.Run, plan: Plan, tally: Tally, session: Session) -
     if plan.unverified:
         notes.append(f"{len(plan.unverified)} prompts have no reference: their first answers were taken unverified")
     notes += _of_reasoning(plan, tally)
-    notes += _of_logprobs(plan, tally)
     if tally.without_usage:
         notes.append(
             f"{tally.without_usage} answers came without the number of their tokens: what they cost is not known, "
@@ -95,11 +95,22 @@ def _of_reasoning(plan: Plan, tally: Tally) -> Iterator[str]:
         yield "no answer came with reasoning: a student would learn bare answers"
 
 
-def _of_logprobs(plan: Plan, tally: Tally) -> Iterator[str]:
-    if plan.config.logprobs and (without := tally.without_logprobs):
+def _of_logprobs(written: Output) -> Iterator[str]:
+    answers = written.tally.stop_reasons.total()
+    if written.plan.config.logprobs and (without := written.tally.without_logprobs):
         yield (
-            f"{without} of {tally.stop_reasons.total()} answers came without log-probabilities: the server sent none; "
-            f"they are kept like the others"
+            f"{without} of {answers} answers came without log-probabilities: the server sent none; they are kept like "
+            f"the others"
+        )
+    if unnamed := written.unnamed_tokens:
+        yield (
+            f"{unnamed:,} of {written.tokens:,} tokens with log-probabilities are named by neither id nor bytes: they "
+            f"count in the confidence of an answer, and teach nothing with --loss soft"
+        )
+    if without := written.without_alternatives:
+        yield (
+            f"{without} of {answers} answers have the log-probabilities of their own tokens alone: the server sent no "
+            f"alternatives, or named them by strings"
         )
 
 
