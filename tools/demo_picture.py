@@ -24,7 +24,7 @@ from pathlib import Path
 
 import pyte
 
-COLUMNS, ROWS = 80, 27
+COLUMNS, ROWS = 80, 28
 LASTS_S, HOLD_S = 14.0, 8.0
 """Seconds of the animation, and of its end."""
 
