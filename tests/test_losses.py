@@ -19,13 +19,13 @@ from torch.nn.functional import cross_entropy
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from cotdistill import config, plugins, students
+from cotdistill.artifacts.logprobs.sureness import Sureness
 from cotdistill.chat.template import render
 from cotdistill.config import FinetuneConfig
 from cotdistill.errors import UsageError
 from cotdistill.progress import Silent
 from cotdistill.stages import finetune
 from cotdistill.students import load, tiny
-from cotdistill.training import sureness
 from cotdistill.training.collator import Collator
 from cotdistill.training.losses.divergence import divergence, divergence_top_k
 from cotdistill.training.objective import Objective
@@ -254,8 +254,8 @@ def test_a_dry_run_says_how_sure_the_teacher_is_and_what_it_takes(teacher: Path,
     assert made.results["teacher_disagrees"] == pytest.approx(other / tokens, abs=1e-4)
     assert made.results["teacher_gb"] >= 0
     assert any("its first choice is another one" in note for note in notes.notes)
-    assert "expect what --loss nll gives" in sureness.Sureness(100, 0.0003, 0.0).words()
-    assert "expect" not in sureness.Sureness(100, 0.8, 0.1).words()
+    assert "expect of --loss soft what nll gives" in Sureness(100, 0.03).words()
+    assert "expect" not in Sureness(100, 80.0, 10).words()
 
 
 @pytest.mark.parametrize(

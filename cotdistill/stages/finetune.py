@@ -10,6 +10,7 @@ from cotdistill import artifacts, plugins, students
 from cotdistill.artifacts import Manifest, lineage
 from cotdistill.artifacts.json_lines import BadLines
 from cotdistill.artifacts.kinds import PAIRS, kind_of
+from cotdistill.artifacts.logprobs.carried import source_of
 from cotdistill.config import FinetuneConfig, check
 from cotdistill.dispatch.budget import Budget
 from cotdistill.errors import UsageError
@@ -70,8 +71,8 @@ def run(
             if not (config.dry_run or config.resume) and (made := student_directory.same(current)):
                 return made
             _check_kind(rows, config)
-            reader, training, held_out, tokenizer = job.read(rows, config, bad, progress)
-            prepared = job.prepare(tokenizer, training, held_out, config)
+            reader, training, held_out, tokenizer, recorded = job.read(rows, config, bad, progress, ways)
+            prepared = job.prepare(tokenizer, training, held_out, config, recorded)
             counts = _counts(prepared, reader, bad, progress)
             sureness = job.ask_teacher(prepared, progress)
             if config.dry_run:
@@ -95,6 +96,8 @@ def _read_inputs(current: artifacts.Run, rows: Path, config: FinetuneConfig) -> 
     others = [("eval_data", Path(config.eval_data))] if config.eval_data else []
     others += [("student", path) for path in students.recorded_files(config.student)]
     others += [("teacher", path) for path in students.recorded_files(config.teacher or "")]
+    if config.loss != FinetuneConfig.loss and config.teacher is None and (beside := source_of(rows)):
+        others.append(("logprobs", beside))
     others += [("loss", path) for path in plugins.files("losses", config.loss)]
     for option, path in others:
         current.read(path, allow_modified=config.allow_modified, option=option)

@@ -8,13 +8,15 @@ from typing import Any, TypeAlias
 import torch
 from torch.nn.utils.rnn import pad_sequence
 
+from cotdistill.training.recorded import Recorded
+from cotdistill.training.scored import Listed
 from cotdistill.training.token_rows import IGNORED, TokenRows
 
 Batch: TypeAlias = dict[str, Any]
 """What the model reads, and besides: `targets` (N,) the trained tokens, `kept` (N,) their places among the
 scores that the model is asked for (absent where these are all of them), `weights` (N,) of each in the loss (absent
 where all count 1), `spans`, where each row stands (tuples as `scored.Span`), `read_tokens` and `trained_tokens`,
-numbers."""
+numbers; `listed`, where a teacher's alternatives were recorded, as `scored.Listed`, the columns of all rows."""
 
 
 @dataclass
@@ -26,6 +28,8 @@ class Collator:
     packed: bool
     compact: bool = True
     held_out: TokenRows = field(default_factory=TokenRows)
+    recorded: Recorded | None = None
+    """Where a loss learns from what the teacher said of its tokens; of the rows that are trained on."""
 
     def __call__(self, examples: Sequence[Mapping[str, Any]]) -> Batch:
         rows = self.held_out if examples[0]["held_out"] else self.rows
@@ -43,6 +47,10 @@ class Collator:
         batch["read_tokens"] = sum(map(len, ids))
         batch["spans"] = self._spans([len(one) for one in ids], [rows.n_prompt(row) for row in numbers])
         self._add_targets(batch, label, weight if rows.weighted else None)
+        if self.recorded is not None and rows is self.rows:
+            batch["listed"] = _listed(
+                [self.recorded.of(row) for row in numbers], [rows.n_prompt(row) for row in numbers]
+            )
         return batch
 
     def _spans(self, lengths: Sequence[int], n_prompts: Sequence[int]) -> list[tuple[int, int, int, int]]:
@@ -94,6 +102,17 @@ class Collator:
             # Which row a token is in, for the short convolutions of linear attention.
             "seq_idx": torch.repeat_interleave(torch.arange(len(ids), dtype=torch.int32), lengths)[None],
         }
+
+
+def _listed(rows: Sequence[Listed], n_prompts: Sequence[int]) -> tuple[torch.Tensor, torch.Tensor]:
+    """(N, K) ids and log-probabilities of the trained tokens of all rows, one row after the other."""
+    most = max(row.ids.shape[1] for row in rows)
+    ids, logprobs = [], []
+    for row, n_prompt in zip(rows, n_prompts, strict=True):
+        first, gap = int(n_prompt == 0), (0, most - row.ids.shape[1])  # nothing foretells a row's first token
+        ids.append(torch.nn.functional.pad(row.ids[first:], gap, value=-1))
+        logprobs.append(torch.nn.functional.pad(row.logprobs[first:], gap, value=-torch.inf))
+    return torch.cat(ids), torch.cat(logprobs)
 
 
 def _stacked(weights: Sequence[torch.Tensor]) -> torch.Tensor:

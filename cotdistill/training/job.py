@@ -4,6 +4,7 @@ import dataclasses
 import tempfile
 import time
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,11 +14,14 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from cotdistill import artifacts, plugins
 from cotdistill.artifacts import ArtifactWriter
 from cotdistill.artifacts.json_lines import BadLines
+from cotdistill.artifacts.logprobs import LogprobsReader, logprobs_path
+from cotdistill.artifacts.logprobs.carried import source_of
 from cotdistill.chat.template import template_kwargs
 from cotdistill.config import FinetuneConfig
 from cotdistill.errors import CotDistillError, UsageError
 from cotdistill.progress import Progress, Silent
 from cotdistill.students import load, memory, quantized
+from cotdistill.students.aligned import Aligner
 from cotdistill.training import (
     checkpoints,
     distributed,
@@ -34,12 +38,13 @@ from cotdistill.training.habits import habits
 from cotdistill.training.loss_curve import svg
 from cotdistill.training.objective import Objective
 from cotdistill.training.pairs import PairReader
+from cotdistill.training.recorded import Recorded
 from cotdistill.training.row_reader import SHOWN, Reader, marked
 from cotdistill.training.sft_config import set_threads
 from cotdistill.training.token_rows import TokenRows
 from cotdistill.training.train import Lesson, Schedule, Trained, estimate, padding, schedule, train
 
-_TRAINING, _HELD_OUT = Path("tokens/training"), Path("tokens/held_out")
+_TRAINING, _HELD_OUT, _RECORDED = Path("tokens/training"), Path("tokens/held_out"), Path("tokens/recorded")
 """In the work directory, for the other processes."""
 
 SEEN_WITHIN_S = 60.0
@@ -73,19 +78,48 @@ class Job:
 
 
 def read(
-    rows: Path, config: FinetuneConfig, bad: BadLines, progress: Progress
-) -> tuple[Reader, TokenRows, TokenRows, PreTrainedTokenizerBase]:
-    """Tokenise the rows to train on, and those to measure the loss on. Raises CotDistillError for a file without a row
-    that this student can be taught."""
+    rows: Path, config: FinetuneConfig, bad: BadLines, progress: Progress, ways: ExitStack
+) -> tuple[Reader, TokenRows, TokenRows, PreTrainedTokenizerBase, Recorded | None]:
+    """Tokenise the rows to train on, and those to measure the loss on; `ways` close what stays open. Raises
+    CotDistillError for a file without a row that this student can be taught."""
     tokenizer = load.tokenizer(config.student)
+    if recorded := recorded_beside(rows, config, tokenizer):
+        ways.enter_context(recorded)
     kind = PairReader if losses.is_of_pairs(config.loss) else Reader
     reader = kind(tokenizer, config.max_length, bad, progress, 0 if config.dry_run else SHOWN)
+    reader.recorded = recorded
     training = reader.read(rows)
+    reader.recorded = None
+    if recorded is not None:
+        recorded.check()
     held_out = reader.read(Path(config.eval_data)) if config.eval_data else TokenRows()
-    return reader, training, held_out, tokenizer
+    return reader, training, held_out, tokenizer, recorded
 
 
-def prepare(tokenizer: PreTrainedTokenizerBase, rows: TokenRows, held_out: TokenRows, config: FinetuneConfig) -> Job:
+def recorded_beside(rows: Path, config: FinetuneConfig, tokenizer: PreTrainedTokenizerBase) -> Recorded | None:
+    """What the teacher said of the rows' tokens; None where the loss does not ask, or asks a local teacher.
+
+    Raises UsageError where it asks and there is nothing."""
+    if config.teacher is not None or config.loss == FinetuneConfig.loss:
+        return None
+    if losses.needs(plugins.build("losses", config.loss)) != "probabilities":
+        return None
+    if (beside := source_of(rows)) is None:
+        raise UsageError(
+            f"--loss {config.loss}: needs what the teacher would have written instead. {logprobs_path(rows)} is not "
+            "there: ask with generate --logprobs 20, which goes along through filter and format, or give --teacher "
+            "local:DIR"
+        )
+    return Recorded(LogprobsReader(beside), Aligner(tokenizer))
+
+
+def prepare(
+    tokenizer: PreTrainedTokenizerBase,
+    rows: TokenRows,
+    held_out: TokenRows,
+    config: FinetuneConfig,
+    recorded: Recorded | None = None,
+) -> Job:
     """Load the student, choose what the config leaves open, and put the rows into order."""
     if config.dry_run and distributed.count() > 1:
         raise UsageError(
@@ -96,7 +130,7 @@ def prepare(tokenizer: PreTrainedTokenizerBase, rows: TokenRows, held_out: Token
     if losses.is_of_pairs(config.loss):
         return _prepare_pairs(tokenizer, model, stored, rows, config)
     chosen, choices = choose(config, len(rows), model.config.get_text_config().hidden_size)
-    objective = Objective.of(config, tokenizer, rows.longest)
+    objective = Objective.of(config, tokenizer, rows.longest, recorded)
     packed = packing.chosen(config.packing, model) and (config.packing != "auto" or objective.packs())
     planned = schedule(rows, chosen, packed=config.order == "shuffled" and packed)
     return Job(chosen, choices, tokenizer, model, stored, rows, held_out, planned, objective)
@@ -146,10 +180,17 @@ def show_first_batch(job: Job, progress: Progress) -> None:
 def ask_teacher(job: Job, progress: Progress) -> dict[str, float]:
     """How sure the teacher is of the rows, said before the first step; nothing where the loss does not ask that."""
     objective = job.objective
-    if objective is None or objective.needs != "probabilities" or objective.teacher is None:
+    if objective is None or objective.needs != "probabilities":
         return {}
-    temperature = float(getattr(objective.loss, "temperature", 1.0))
-    found = sureness.of_teacher(objective.teacher, job.rows, padding(job.tokenizer), temperature)
+    if objective.teacher is not None:
+        temperature = float(getattr(objective.loss, "temperature", 1.0))
+        found = sureness.of_teacher(objective.teacher, job.rows, padding(job.tokenizer), temperature)
+    elif objective.recorded is not None:
+        found = objective.recorded.sureness()
+        if found_in := objective.recorded.words():
+            progress.note(found_in)
+    else:
+        return {}
     progress.note(found.words())
     return found.results()
 
@@ -171,6 +212,8 @@ def share_rows(job: Job, work: Path) -> None:
         job.rows.save(work / _TRAINING)
         if job.held_out:
             job.held_out.save(work / _HELD_OUT)
+        if job.objective and job.objective.recorded:
+            job.objective.recorded.save(work / _RECORDED)
         distributed.say("train")
 
 
@@ -180,11 +223,15 @@ def help_first(student_dir: Path, config: FinetuneConfig) -> bool:
     word = distributed.listen()
     if word != "train":
         return word == "nothing"
-    with distributed.together():
+    with distributed.together(), ExitStack() as ways:
         work = student_directory.work_directory(student_dir)
         held_out = _shared(work / _HELD_OUT) if config.eval_data else TokenRows()
         tokenizer = load.tokenizer(config.student)
-        job = prepare(tokenizer, _shared(work / _TRAINING), held_out, config)
+        training = _shared(work / _TRAINING)
+        recorded = None
+        if (work / _RECORDED).is_dir():
+            recorded = ways.enter_context(Recorded.load(work / _RECORDED, Aligner(tokenizer)))
+        job = prepare(tokenizer, training, held_out, config, recorded)
         _train(job, work, Silent())
         distributed.leave()
     return True

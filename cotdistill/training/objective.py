@@ -18,6 +18,7 @@ from cotdistill.training.local_teacher import load_teacher
 from cotdistill.training.loss import is_compact
 from cotdistill.training.losses import Loss
 from cotdistill.training.precision import is_half
+from cotdistill.training.recorded import Recorded
 from cotdistill.training.scored import Listed, Scored, Span, View
 
 PLAIN = "nll"
@@ -35,6 +36,7 @@ class Objective:
     loss: Loss
     spec: str
     teacher: PreTrainedModel | None = None
+    recorded: Recorded | None = None
     projections: Mapping[str, torch.nn.Module] = field(default_factory=dict)
 
     @property
@@ -42,13 +44,15 @@ class Objective:
         return losses.needs(self.loss)
 
     @classmethod
-    def of(cls, config: FinetuneConfig, tokenizer: PreTrainedTokenizerBase, longest: int) -> Self:
+    def of(
+        cls, config: FinetuneConfig, tokenizer: PreTrainedTokenizerBase, longest: int, recorded: Recorded | None = None
+    ) -> Self:
         """Raises UsageError where the teacher's tokens are not the student's, or no teacher is given that is needed."""
         loss: Loss = plugins.build("losses", config.loss)
         teacher = load_teacher(config.teacher, tokenizer, longest) if config.teacher else None
         if teacher is None and losses.needs(loss) in ("hidden states", "attention"):
             raise UsageError(f"--loss {config.loss}: needs the teacher itself; give --teacher local:DIR")
-        return cls(loss, config.loss, teacher)
+        return cls(loss, config.loss, teacher, recorded)
 
     def is_plain(self) -> bool:
         """Whether it is the cross-entropy of the rows' tokens and nothing else."""

@@ -14,6 +14,7 @@ from cotdistill.chat import template
 from cotdistill.chat.template import Rendered, Row
 from cotdistill.errors import CotDistillError
 from cotdistill.progress import Progress
+from cotdistill.training.recorded import Recorded
 from cotdistill.training.token_rows import IGNORED, TokenRows
 
 SHOWN = 3
@@ -35,6 +36,8 @@ class Reader:
         self._tokenizer, self._bad, self._progress = tokenizer, bad, progress
         self.limit = min(max_length, tokenizer.model_max_length)
         self._to_show = to_show
+        self.recorded: Recorded | None = None
+        """Hears of every row that is kept, where a loss asks what the teacher said of its tokens."""
         self.too_long = 0
         self.ways: Counter[str] = Counter()
 
@@ -55,6 +58,8 @@ class Reader:
             self.ways[rendered.how] += 1
             self.show(row, rendered)
             rows.add(rendered, row.weight)
+            if self.recorded is not None:
+                self.recorded.add(row.id, rendered)
         if rows:
             return rows
         if shortest_left_out:

@@ -13,7 +13,7 @@ from peft import get_peft_model
 from transformers import AutoModelForCausalLM, PreTrainedModel, PreTrainedTokenizerBase, PrinterCallback
 
 from cotdistill.config import FinetuneConfig
-from cotdistill.errors import CotDistillError, StoppedError
+from cotdistill.errors import CotDistillError, StoppedError, UsageError
 from cotdistill.progress import Progress, Silent
 from cotdistill.students import memory
 from cotdistill.students.memory import memory_explained
@@ -146,7 +146,8 @@ def train(
         model = get_peft_model(model, lora(config), autocast_adapter_dtype=not precision.is_half(config))
     if objective is not None:
         objective.attach(model, config)
-    collator = Collator(planned.rows, padding(tokenizer), planned.packed, compact, held_out)
+    recorded = objective.recorded if objective else None
+    collator = Collator(planned.rows, padding(tokenizer), planned.packed, compact, held_out, recorded)
     trainer = (lesson.trainer if lesson else Trainer)(
         model=model,
         args=settings,
@@ -157,6 +158,11 @@ def train(
         optimizer_cls_and_kwargs=precision.optimizer(config),
     )
     trainer.objective = None if objective is None or objective.is_plain() else objective
+    if objective is not None and objective.projections and trainer.is_fsdp_enabled:
+        raise UsageError(
+            f"--loss {config.loss}: has layers of its own to learn, for the teacher's width is another, and FSDP would "
+            "cut them up. Take a teacher as wide as the student, --loss soft, or processes without FSDP"
+        )
     chosen_by_loss = settings.load_best_model_at_end
     watch = Watch(
         progress,

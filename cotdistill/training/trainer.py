@@ -106,7 +106,7 @@ class Trainer(Counting, SFTTrainer):  # type: ignore[misc]
 
     def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
         super()._save(output_dir, state_dict=state_dict)
-        if self.objective is not None:
+        if self.objective is not None and self.is_world_process_zero():
             self.objective.save(Path(output_dir or self.args.output_dir))
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: torch.nn.Module | None = None) -> None:

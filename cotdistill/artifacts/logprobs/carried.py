@@ -9,6 +9,7 @@ import msgspec
 from cotdistill.artifacts.files import is_remote
 from cotdistill.artifacts.logprobs.columns import logprobs_path
 from cotdistill.artifacts.logprobs.reader import LogprobsReader
+from cotdistill.artifacts.logprobs.sureness import ENOUGH_TOKENS, Sureness
 from cotdistill.artifacts.logprobs.writer import LogprobsWriter
 from cotdistill.artifacts.manifest import input_info
 from cotdistill.artifacts.run import Run
@@ -20,6 +21,8 @@ class Carrier:
 
     def __init__(self, reader: LogprobsReader | None, writer: LogprobsWriter | None) -> None:
         self._reader, self._writer = reader, writer
+        self.sureness = Sureness()
+        """Of the teacher, over the first answers that went on."""
 
     def take(self, response: Response, row: str | None = None, *, sample: int | None = None) -> None:
         """Those of an answer that goes on: `row` is the id of the training row that it became, `sample` the number that
@@ -29,11 +32,17 @@ class Carrier:
         if one := self._reader.of(response.request_key, response.sample):
             number = one.sample if sample is None else sample
             self._writer.copy(msgspec.structs.replace(one, sample=number), self._reader, row)
+            if self.sureness.tokens < ENOUGH_TOKENS:
+                self.sureness.add(one)
 
     def take_row(self, row: str) -> None:
         """Those of a training row that goes on."""
         if self._reader is not None and self._writer is not None and (one := self._reader.of_row(row)):
             self._writer.copy(one, self._reader, row)
+
+    def notes(self) -> list[str]:
+        """How sure the teacher was of the answers that went on."""
+        return [self.sureness.words()] if self.sureness.tokens else []
 
     def writers(self) -> list[LogprobsWriter]:
         """For the run to publish; none where nothing was taken."""

@@ -1,0 +1,184 @@
+"""What a teacher over an API said of its tokens, beside the rows that were made of its answers."""
+
+import json
+from array import array
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+import torch
+
+from cotdistill import artifacts
+from cotdistill.artifacts.logprobs import NO_TOKEN, LogprobsReader
+from cotdistill.artifacts.logprobs.sureness import ENOUGH_TOKENS, Sureness
+from cotdistill.chat.template import Rendered
+from cotdistill.errors import CotDistillError
+from cotdistill.students.aligned import UNKNOWN, Aligner
+from cotdistill.training.scored import Listed
+from cotdistill.training.token_rows import Numbers
+
+SEAMS, SEAM = 3, 12
+"""Places in a row where the template, not the teacher, decided which tokens stand there (before the trace, between
+trace and answer, at the end), and the most tokens that such a place takes."""
+
+IN_STEP = 3
+"""Tokens in a row that must be the same before both are taken to be in step again."""
+
+PROOF_ROWS, PROVEN = 100, 0.95
+"""The share of the first rows whose tokens must be the teacher's. Not all: a sampled text may be cut in a way in which
+no tokenizer would cut it."""
+
+
+class Recorded:
+    """For each trained token of each row, which token of the teacher's answer it is; read from the file when a batch
+    needs them, since 20 alternatives take thirty times a token's own bytes."""
+
+    def __init__(self, reader: LogprobsReader, aligner: Aligner) -> None:
+        self._reader = reader
+        self._ids = np.array([*aligner.ids(reader.tokens), UNKNOWN], dtype=np.int64)
+        self._names: list[str] = []
+        self._places: array[int] | Numbers = array("i")
+        self._ends: array[int] | Numbers = array("q")
+        self.with_logprobs = self.aligned = self.alternatives = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._reader.__exit__(kind, error, trace)
+
+    def add(self, row: str, rendered: Rendered) -> None:
+        """The next row. Raises CotDistillError once it is clear that the teacher cuts text into other tokens."""
+        assert isinstance(self._places, array) and isinstance(self._ends, array)
+        trained = rendered.input_ids[rendered.n_prompt :]
+        places: list[int] | None = None
+        if one := self._reader.of_row(row):
+            self.with_logprobs += 1
+            self.alternatives = max(self.alternatives, one.k)
+            places = in_step(trained, self._named(one.tokens).tolist())
+            self.aligned += places is not None
+            if self.with_logprobs == PROOF_ROWS:
+                self.check()
+        self._names.append(row)
+        self._places.extend(places or [UNKNOWN] * len(trained))
+        self._ends.append(len(self._places))
+
+    def check(self) -> None:
+        """Raises CotDistillError where there is nothing to learn from."""
+        file = self._reader.path
+        if not self.with_logprobs or not self.alternatives:
+            what = "alternatives to a token" if self.with_logprobs else "of these rows"
+            raise CotDistillError(
+                f"{file}: has no {what}. --loss soft learns from them: ask again with generate --logprobs 20 (what was "
+                f"answered without is asked anew), or give --teacher local:DIR"
+            )
+        if self.aligned < PROVEN * self.with_logprobs:
+            raise CotDistillError(
+                f"{file}: the tokens of {self.with_logprobs - self.aligned:,} of {self.with_logprobs:,} answers are "
+                f"not those that the student's tokenizer cuts the rows into: the teacher has another tokenizer, and "
+                f"its probabilities say nothing about the student's tokens. Train on the text: --loss nll"
+            )
+
+    def of(self, row: int) -> Listed:
+        """(trained tokens, K + 1): the teacher's alternatives, and the token itself where it is not among them."""
+        start = int(self._ends[row - 1]) if row else 0
+        places = np.asarray(self._places[start : self._ends[row]], dtype=np.int64)
+        one = self._reader.of_row(self._names[row]) if (places >= 0).any() else None
+        if one is None:
+            shape = (len(places), 1)
+            return Listed(torch.full(shape, UNKNOWN), torch.full(shape, -torch.inf))
+        own = self._named(one.tokens)[:, None]
+        top = self._named(one.top).reshape(-1, one.k)
+        ids = np.concatenate([top, own], axis=1)
+        logprobs = np.concatenate(
+            [
+                np.frombuffer(one.top_logprobs, "<f2").reshape(-1, one.k),
+                np.frombuffer(one.logprobs, "<f2")[:, None],
+            ],
+            axis=1,
+        ).astype(np.float32)
+        same = ids[:, :, None] == ids[:, None, :]
+        repeated = np.tril(same, -1).any(axis=2)  # the first of each stays
+        unknown = (places < 0)[:, None] | repeated[places] | (ids[places] < 0)
+        return Listed(
+            torch.from_numpy(np.where(unknown, UNKNOWN, ids[places])),
+            torch.from_numpy(np.where(unknown, -np.inf, logprobs[places])),
+        )
+
+    def words(self) -> str:
+        """What part of the rows it is known of, where that is not all."""
+        rows, unlike = len(self._names), self.with_logprobs - self.aligned
+        if self.aligned == rows:
+            return ""
+        cut = f", and {unlike:,} are cut into other tokens" if unlike else ""
+        return (
+            f"the teacher's probabilities are known of {self.aligned:,} of {rows:,} rows{cut}; the others have the "
+            "cross-entropy alone"
+        )
+
+    def sureness(self) -> Sureness:
+        """Of the teacher, over the first rows that have its tokens."""
+        found = Sureness()
+        for name in self._names:
+            if found.tokens >= ENOUGH_TOKENS:
+                break
+            if one := self._reader.of_row(name):
+                found.add(one)
+        return found
+
+    def save(self, directory: Path) -> None:
+        """For the other processes; the file itself stays where it is."""
+        directory.mkdir(parents=True, exist_ok=True)
+        np.save(directory / "places.npy", np.asarray(self._places, dtype=np.int32))
+        np.save(directory / "places_ends.npy", np.asarray(self._ends, dtype=np.int64))
+        kept = {"file": str(self._reader.path.absolute()), "names": self._names}
+        artifacts.write_whole(directory / "recorded.json", json.dumps(kept).encode())
+
+    @classmethod
+    def load(cls, directory: Path, aligner: Aligner) -> Self:
+        kept = json.loads((directory / "recorded.json").read_bytes())
+        found = cls(LogprobsReader(Path(kept["file"])), aligner)
+        found._names = kept["names"]
+        found._places = np.load(directory / "places.npy", mmap_mode="r")
+        found._ends = np.load(directory / "places_ends.npy", mmap_mode="r")
+        return found
+
+    def _named(self, column: bytes) -> Numbers:
+        """The student's ids of a column of the file."""
+        places = np.frombuffer(column, "<u4").astype(np.int64)
+        found: Numbers = self._ids[np.where(places == NO_TOKEN, len(self._ids) - 1, places)]
+        return found
+
+
+def in_step(row: Sequence[int], answer: Sequence[int]) -> list[int] | None:
+    """For each trained token of a row its place among the answer's tokens; UNKNOWN at the seams, and after the end of a
+    trace that was cut. None where the two are out of step anywhere else, as two tokenizers are."""
+    places = [UNKNOWN] * len(row)
+    at, its, seams = 0, 0, 0
+    while at < len(row) and its < len(answer):
+        if row[at] == answer[its]:
+            places[at] = its
+            at, its = at + 1, its + 1
+            continue
+        seams += 1
+        ahead = _ahead(row, answer, at, its)
+        if ahead is None:
+            break
+        at, its = ahead
+    found = sum(place != UNKNOWN for place in places)
+    return places if seams <= SEAMS and 2 * found >= len(row) else None
+
+
+def _ahead(row: Sequence[int], answer: Sequence[int], at: int, its: int) -> tuple[int, int] | None:
+    """The nearest places at which both go on in step."""
+    for skipped in range(1, 2 * SEAM + 1):
+        for ahead in range(max(0, skipped - SEAM), min(skipped, SEAM) + 1):
+            i, j = at + ahead, its + skipped - ahead
+            length = min(IN_STEP, len(row) - i, len(answer) - j)
+            if length > 0 and list(row[i : i + length]) == list(answer[j : j + length]):
+                return i, j
+    return None
