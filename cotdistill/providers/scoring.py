@@ -157,7 +157,13 @@ _OUT_OF_MEMORY = ("out of memory", "outofmemory", "enginedead", "engine core", "
 _TOO_MANY = ("greater than", "at most", "maximum", "max allowed", "exceed", "less than or equal")
 
 
+def empty(what: str, raw: dict[str, Any], usage: Usage) -> BadReplyError:
+    """A reply that holds nothing at all, which a server under load may give once."""
+    return BadReplyError(f"the reply holds no {what}: {excerpt(msgspec.json.encode(raw))}", usage=usage)
+
+
 def missing(what: str, raw: dict[str, Any], usage: Usage) -> BadReplyError:
+    """A reply of a server that does not know what it was asked for."""
     return BadReplyError(
         f"the server answers without {what}: {excerpt(msgspec.json.encode(raw))}. Only a server that scores tokens can "
         "teach on-policy: vLLM and SGLang do; others can with --teacher local:DIR or --teacher self",

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from cotdistill.providers.lenient import count, mapping
-from cotdistill.providers.scoring import Place, ScoreRequest, SdkScorer, finite, missing
+from cotdistill.providers.scoring import Place, ScoreRequest, SdkScorer, empty, finite, missing
 from cotdistill.providers.types import Request
 from cotdistill.records import Usage
 
@@ -39,6 +39,8 @@ class SglangScorer(SdkScorer):
 
     def places(self, reply: dict[str, Any], request: ScoreRequest) -> list[Place]:
         said = mapping(reply.get("meta_info"))
+        if not said:
+            raise empty("meta_info", reply, self.usage(reply))
         own, likeliest = said.get("input_token_logprobs"), said.get("input_top_logprobs")
         scored = len(request.ids) - request.start
         if not (isinstance(own, list) and isinstance(likeliest, list) and scored <= len(own) == len(likeliest)):

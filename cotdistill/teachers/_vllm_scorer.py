@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from cotdistill.providers.lenient import items, mapping
-from cotdistill.providers.scoring import Place, ScoreRequest, SdkScorer, finite, missing
+from cotdistill.providers.scoring import Place, ScoreRequest, SdkScorer, empty, finite, missing
 from cotdistill.providers.types import Request
 from cotdistill.providers.usage import chat_usage
 from cotdistill.records import Usage
@@ -31,6 +31,8 @@ class VllmScorer(SdkScorer):
 
     def places(self, reply: dict[str, Any], request: ScoreRequest) -> list[Place]:
         choice = next(iter(items(reply.get("choices"))), {})
+        if not choice:
+            raise empty("choices", reply, self.usage(reply))
         listed = choice.get("prompt_logprobs") or reply.get("prompt_logprobs")
         if not isinstance(listed, list) or len(listed) != len(request.ids):
             raise missing("prompt_logprobs", reply, self.usage(reply))

@@ -3,11 +3,13 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 import torch
 
 from cotdistill.errors import CotDistillError
+from cotdistill.training import checkpoints
 from cotdistill.training.callbacks import Entry
 from cotdistill.training.collator import Batch
 from cotdistill.training.loss import mean
@@ -115,6 +117,7 @@ class OnPolicyTrainer(Trainer):
 
     def _keep(self) -> None:
         """A checkpoint of the last step: the scores of this one did not come."""
-        if self.state.global_step:
+        last = Path(self.args.output_dir) / f"checkpoint-{self.state.global_step}"
+        if self.state.global_step and not (last / checkpoints.FINISHED).is_file():
             self._save_checkpoint(self.model, None)
             self.callback_handler.on_save(self.args, self.state, self.control)
