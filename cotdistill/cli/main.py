@@ -188,7 +188,9 @@ def format_(
 @command(epilog=example("cotdistill finetune train.jsonl -o student --student tiny --max-steps 900 --batch-size 16"))
 @options_of(config.FinetuneConfig, Console)
 def finetune(
-    train: Annotated[Path, _argument("Rows that format wrote, or what filter kept; prompts with --on-policy.", "TRAIN")],
+    train: Annotated[
+        Path, _argument("Rows that format wrote, or what filter kept; prompts with --on-policy.", "TRAIN")
+    ],
     output: Output,
     settings: config.FinetuneConfig,
     console: Console,

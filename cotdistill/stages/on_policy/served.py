@@ -68,7 +68,11 @@ class ServedTeacher:
 
         outcome = self._stored.session.run(self._stored.ask_all(iter(jobs.values()), got))
         for failure in outcome.failures.values():
-            raise CotDistillError(f"{self._scorer.model}: cannot score an answer of the student: {failure.message}")
+            raise CotDistillError(
+                f"{self._scorer.model}: cannot score an answer of the student: {failure.message}. What was scored is "
+                "kept; --resume goes on once the server can. Where an answer is too long for it, give a smaller "
+                "--max-output-tokens: shorter answers are drawn as before, and their scores are in the store"
+            )
         if len(found) < len(jobs):
             raise BudgetError(
                 f"{self._stored.budget.describe() if self._stored.budget else 'the run stopped'}. What was scored is "
