@@ -5,11 +5,10 @@ and Fireworks beside it; Cerebras and DeepSeek have a list of the trace's tokens
 """
 
 import math
-import re
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
-from cotdistill.artifacts.logprobs import Position, Token
+from cotdistill.artifacts.logprobs import NO_TOKEN, Position, Token
 from cotdistill.errors import UsageError
 from cotdistill.providers.lenient import items, mapping
 from cotdistill.providers.types import Request
@@ -21,7 +20,7 @@ WHO_HAS_THEM = (
     "servers, local, mock"
 )
 
-_ID_AS_TOKEN = re.compile(r"token_id:(\d+)")
+_ID_AS_TOKEN = "token_id:"
 _REPLACED = "\ufffd".encode()
 """What servers that make bytes of a string leave of a token that is no whole character."""
 
@@ -119,20 +118,30 @@ def _position(entry: dict[str, Any]) -> Position:
 
 def _token(entry: dict[str, Any]) -> Token | None:
     """By its id, else by its bytes; None where the server gives neither: a string is no name."""
-    found = _ID_AS_TOKEN.fullmatch(entry["token"]) if isinstance(entry.get("token"), str) else None
-    for id in (found and int(found[1]), entry.get("token_id"), entry.get("id")):
-        if type(id) is int and 0 <= id < 2**32 - 1:
-            return Token(id=id)
+    string = entry.get("token")
+    id = string[len(_ID_AS_TOKEN) :] if type(string) is str and string.startswith(_ID_AS_TOKEN) else None
+    if id is not None and id.isdecimal():
+        return _by_id(int(id))
+    for id in (entry.get("token_id"), entry.get("id")):
+        if type(id) is int:
+            return _by_id(id)
+    raw = entry.get("bytes")
     try:
-        raw = bytes(entry["bytes"])
-    except (KeyError, TypeError, ValueError):
+        known = bytes(raw) if type(raw) is list else b""
+    except (TypeError, ValueError):
         return None
-    return None if not raw or _REPLACED in raw else Token(raw=raw)
+    return Token(None, known) if known and _REPLACED not in known else None
+
+
+def _by_id(id: int) -> Token | None:
+    return Token(id) if 0 <= id < NO_TOKEN else None
 
 
 def _number(value: Any) -> float:
     """NaN for what is none, such as the first token's null in legacy completions."""
+    if type(value) is float:
+        return value
     try:
-        return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else math.nan
+        return float(value) if type(value) is int else math.nan
     except OverflowError:  # a whole number with hundreds of digits
         return math.nan
