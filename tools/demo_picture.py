@@ -99,7 +99,7 @@ def pieces(recording: Sequence[tuple[float, str]]) -> list[Piece]:
         while waiting and (waiting[0][0] <= end * frame / FRAMES or frame == FRAMES):
             stream.feed(waiting.pop(0)[1])
         at = frame / FRAMES * LASTS_S / (LASTS_S + HOLD_S)
-        now = {run for row in range(ROWS) for run in _runs(screen, row)}
+        now = dict.fromkeys(run for row in range(ROWS) for run in _runs(screen, row))
         done += [Piece(*run, began, at) for run, began in shown.items() if run not in now]
         shown = {run: shown.get(run, at if frame > 1 else 0.0) for run in now}
     return done + [Piece(*run, began, 1.0) for run, began in shown.items()]
