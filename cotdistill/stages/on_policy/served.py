@@ -70,8 +70,8 @@ class ServedTeacher:
         for failure in outcome.failures.values():
             raise CotDistillError(
                 f"{self._scorer.model}: cannot score an answer of the student: {failure.message}. What was scored is "
-                "kept; --resume goes on once the server can. Where an answer is too long for it, give a smaller "
-                "--max-output-tokens: shorter answers are drawn as before, and their scores are in the store"
+                "kept; --resume goes on once the server can. Where an answer is too long for it, start again with a "
+                "smaller --max-output-tokens"
             )
         if len(found) < len(jobs):
             raise BudgetError(
