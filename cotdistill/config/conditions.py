@@ -128,9 +128,27 @@ def _finetune(config: FinetuneConfig) -> Problems:
     if config.order == "file" and config.packing == "bfd":
         yield "order", "file keeps the rows in their order, and --packing bfd puts them where they fit. Leave one out"
     yield from of_loss(config)
+    yield from _quant_aware(config)
     if config.method == "qlora" and (config.student == "tiny" or config.student.endswith(".gguf")):
         yield "method", f"qlora needs a hub id or a model directory, got student {config.student!r}; take lora"
     yield from _on_policy(config)
+
+
+def _quant_aware(config: FinetuneConfig) -> Problems:
+    if config.quant_aware is None:
+        if config.quant_aware_share != FinetuneConfig.quant_aware_share:
+            yield "quant_aware_share", "goes with --quant-aware"
+        return
+    if config.method != "full" and config.student != "tiny":
+        yield "quant_aware", f"needs --method full: a file holds whole weights, and {config.method} trains an adapter"
+    if config.on_policy or config.loss.partition(":")[0] == "dpo":
+        yield "quant_aware", "is for training on rows. Train so first, and with --quant-aware on rows last"
+    if config.precision == "bfloat16":
+        yield "precision", "--quant-aware needs weights of 32 bits: bfloat16 would round the rounded ones again"
+    if config.patience is not None:
+        yield "patience", "keeps the best weights, which may be of a step before --quant-aware begins. Leave one out"
+    if config.quant_aware_share == 0:
+        yield "quant_aware_share", "0 steps are none; give a share above 0, or leave --quant-aware out"
 
 
 _OF_ON_POLICY = (

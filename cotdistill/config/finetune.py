@@ -18,6 +18,10 @@ class FinetuneConfig:
     method: Literal["lora", "qlora", "full"] = option(
         "lora", "qlora: 4-bit base, on a GPU. tiny is always trained in full.", panel="Student"
     )
+    quant_aware: Literal["q8_0", "q4_0"] | None = option(
+        None, "Train the last steps on the numbers that export --quantize writes. Needs --method full.", panel="Student"
+    )
+    quant_aware_share: Share = option(0.2, "Share of the steps that these are.", "FRACTION", panel="Student", rare=True)
     lora_rank: Count = option(32, "Rank of the LoRA matrices.", "N", panel="Student")
     lora_alpha: Count = option(64, "LoRA scale.", "N", panel="Student", rare=True)
     eval_data: Text | None = option(

@@ -17,6 +17,7 @@ from cotdistill.errors import CotDistillError, UsageError
 from cotdistill.exports._gguf_vocabulary import Vocabulary
 from cotdistill.exports._weights import LM_HEAD, Weights
 from cotdistill.students.gguf import LLAMA3_ROPE, ROPE_FREQS, rope_factors
+from cotdistill.students.gguf_types import type_of
 
 ARCHITECTURES = {
     "llama": gguf.MODEL_ARCH.LLAMA,
@@ -25,7 +26,6 @@ ARCHITECTURES = {
 }
 """By a config's model_type."""
 
-TYPES = {"f32": Type.F32, "f16": Type.F16, "bf16": Type.BF16, "q8_0": Type.Q8_0, "q4_0": Type.Q4_0}
 _FILE_TYPES = {
     "f32": gguf.LlamaFileType.ALL_F32,
     "f16": gguf.LlamaFileType.MOSTLY_F16,
@@ -74,7 +74,7 @@ def plan(config: Any, weights: Weights, quantize: str) -> list[Tensor]:
         if name is None:
             raise CotDistillError(f"tensor {source}: a {config.model_type} model has none of that name")
         shape = weights.shape(source)
-        found.append(Tensor(name, source, shape, _type(name, shape, quantize), _permuted(config, source)))
+        found.append(Tensor(name, source, shape, type_of(name, shape, quantize), _permuted(config, source)))
     if _rope(config).get("rope_type") == "llama3":
         found.insert(0, Tensor(ROPE_FREQS, "", (_head_dim(config) // 2,), Type.F32))
     return found
@@ -123,17 +123,6 @@ def blocks(numbers: Any, tensor: Tensor) -> Any:
     if tensor.type == Type.F16 and (largest := float(np.abs(numbers).max(initial=0))) > np.finfo(np.float16).max:
         raise CotDistillError(f"tensor {tensor.source}: holds {largest:g}, too large for f16; take --quantize bf16")
     return gguf.quants.quantize(numbers, tensor.type).view(np.uint8)
-
-
-def _type(name: str, shape: tuple[int, ...], quantize: str) -> Type:
-    """Vectors are kept whole, and q4_0 keeps the embeddings in q8_0: they are what 4 bits harm most. Rows that do not
-    consist of whole blocks are kept in f16."""
-    if len(shape) == 1 or name.endswith("_norm.weight"):
-        return Type.F32
-    kind = TYPES[quantize]
-    if kind == Type.Q4_0 and name in ("token_embd.weight", "output.weight"):
-        kind = Type.Q8_0
-    return Type.F16 if shape[-1] % gguf.GGML_QUANT_SIZES[kind][0] else kind
 
 
 def _permuted(config: Any, source: str) -> int:

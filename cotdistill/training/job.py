@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from cotdistill import artifacts, plugins
@@ -157,7 +158,8 @@ def load_student(tokenizer: PreTrainedTokenizerBase, config: FinetuneConfig) -> 
             model = quantized.load(config.student)
         else:
             model = load.model(config.student, tokenizer, seed=config.seed)
-        stored = save.dtype_of(model, config.student)
+        # what is rounded for a file is kept as it is: 16 bits would round it again
+        stored = torch.float32 if config.quant_aware else save.dtype_of(model, config.student)
         precision.prepare(model, config)
     return model, stored
 
@@ -299,6 +301,7 @@ def _results(trained: Trained, parameters: int, job: Job) -> dict[str, Any]:
         **({"warm_up_seconds": round(trained.warm_up_s, 1)} if trained.warm_up_s >= 1 else {}),
         "tokens_per_s": round(trained.tokens_per_s),
         "padding_share": round(job.schedule.padding_share, 4),
+        **({"quant_aware": job.config.quant_aware} if job.config.quant_aware else {}),
         **({"packed": True} if job.schedule.packed else {}),
         **({"fused_layers": True} if trained.fused else {}),
         **({"activations_computed_twice": True} if trained.checkpointing else {}),

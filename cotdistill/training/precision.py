@@ -21,6 +21,8 @@ BETA2_IN_HALVES = 0.99
 
 def is_half(config: FinetuneConfig) -> bool:
     """Whether what is trained is kept in bfloat16."""
+    if config.quant_aware:
+        return False
     if config.precision != "auto":
         return config.precision == "bfloat16"
     return torch.cuda.is_available() and has_bfloat16() and config.student != "tiny" and config.method != "qlora"

@@ -23,6 +23,7 @@ from cotdistill.training.collator import Collator
 from cotdistill.training.defaults import is_lora
 from cotdistill.training.loss import is_compact
 from cotdistill.training.objective import Objective
+from cotdistill.training.quant_aware import Grid
 from cotdistill.training.sft_config import arguments, lora, rows_at_once
 from cotdistill.training.token_rows import Numbers, TokenRows, examples
 from cotdistill.training.trainer import Trainer, stopping
@@ -157,6 +158,7 @@ def train(
         processing_class=tokenizer,
         optimizer_cls_and_kwargs=precision.optimizer(config),
     )
+    trainer.grid = Grid.of(model, config, planned.steps)
     trainer.objective = None if objective is None or objective.is_plain() else objective
     if objective is not None and objective.projections and trainer.is_fsdp_enabled:
         raise UsageError(
@@ -183,6 +185,8 @@ def train(
     history = history_of(trainer.state)
     if any(not math.isfinite(entry.get("loss", 0.0)) for entry in history):
         raise CotDistillError("the loss is no number any more; give a smaller --learning-rate")
+    if trainer.grid is not None:
+        trainer.grid.round()
     best = trainer.state.best_model_checkpoint
     if objective is not None:
         objective.detach(model)

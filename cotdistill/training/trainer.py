@@ -4,7 +4,7 @@ tokens, and a clean stop."""
 import signal
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from itertools import islice
 from pathlib import Path
 from types import FrameType
@@ -17,6 +17,7 @@ from trl import SFTTrainer
 from cotdistill.training.collator import Batch
 from cotdistill.training.loss import mean, token_losses
 from cotdistill.training.objective import Objective
+from cotdistill.training.quant_aware import Grid
 
 COUNTED = ("read_tokens", "trained_tokens")
 OF_THE_LOSS = ("targets", "kept", "weights", "spans", "listed", *COUNTED)
@@ -60,6 +61,8 @@ class Counting:
 
 
 class Trainer(Counting, SFTTrainer):  # type: ignore[misc]
+    grid: Grid | None = None
+    """The rounded weights that the last steps are made with; None where there are no such steps."""
     objective: Objective | None = None
     """None for the cross-entropy of the rows' tokens; the loss on held-out rows is always that."""
 
@@ -88,6 +91,19 @@ class Trainer(Counting, SFTTrainer):  # type: ignore[misc]
             parts = self.current_gradient_accumulation_steps if num_items_in_batch is not None else 1
             loss = loss + self.router_aux_loss_coef * outputs.aux_loss / parts
         return loss
+
+    def training_step(self, *given: Any, **more: Any) -> torch.Tensor:
+        with self.on_grid():
+            loss: torch.Tensor = super().training_step(*given, **more)
+        return loss
+
+    def evaluate(self, *given: Any, **more: Any) -> dict[str, float]:
+        with self.on_grid():
+            measured: dict[str, float] = super().evaluate(*given, **more)
+        return measured
+
+    def on_grid(self) -> AbstractContextManager[None]:
+        return nullcontext() if self.grid is None else self.grid.applied(self.state.global_step)
 
     def get_batch_samples(
         self, epoch_iterator: Iterator[Batch], num_batches: int, device: torch.device

@@ -61,7 +61,7 @@ def run(student: str, output: Path, config: ExportConfig, progress: Progress) ->
                 student, file.partial, target.suffix, questions, config.max_output_tokens, config.threads
             )
             agreed.check(output, lossless=written.lossless)
-            current.notes += [*written.notes, agreed.in_words()]
+            current.notes += [*written.notes, *_other_grid(source, config), agreed.in_words()]
             sides = [artifacts.write_whole(path, text.encode()) for path, text in written.beside.items()]
             return current.publish(
                 [file], counts=written.counts, beside=sides, results={**written.results, **agreed.results()}
@@ -70,6 +70,17 @@ def run(student: str, output: Path, config: ExportConfig, progress: Progress) ->
             file.discard()
             for place in scratch:
                 place.path.unlink(missing_ok=True)
+
+
+def _other_grid(student: Path, config: ExportConfig) -> list[str]:
+    """What to say of a student that was trained for another type than is written."""
+    place = student / "manifest.json"
+    trained = artifacts.read_manifest(place).options.get("quant_aware") if place.is_file() else None
+    if trained is None or trained == config.quantize:
+        return []
+    return [
+        f"WARNING: {student} was trained with --quant-aware {trained}; --quantize {trained} writes it without a loss"
+    ]
 
 
 class _teller:
