@@ -186,6 +186,10 @@ def test_status_says_where_a_recipe_stands_and_sends_and_writes_nothing(sums: Pa
     assert after["last"]["directory"].startswith("sums/runs/") and after["unfinished"] is None
     assert after["last"]["figures"]["responses"] == 1
     assert after["next"] == dict.fromkeys(("generate", "filter", "format"), "nothing new")
+    files = [path for path in (sums / "runs" / "latest").resolve().rglob("*") if path.is_file()]
+    disk = after["disk"]
+    assert (disk["run_directories"], disk["weights"]) == (1, 0)
+    assert disk["data"] == sum(path.stat().st_size for path in files) and disk["store"] > 0 and disk["free"] > 0
     (sums / "prompts.jsonl").write_text(GOOD.replace("a=6", "a=5"))
     (sums / "runs" / "latest" / "kept.jsonl").unlink()
     changed = cotdistill("status", sums / "recipe.toml").stdout

@@ -9,6 +9,8 @@ from cotdistill.errors import CotDistillError
 from cotdistill.progress import Progress
 from cotdistill.recipes import run
 from cotdistill.recipes.directories import Directories, Run
+from cotdistill.recipes.disk import Disk, used
+from cotdistill.recipes.disk import in_words as disk_in_words
 from cotdistill.recipes.month import spent_this_month
 from cotdistill.recipes.recipe import Recipe
 
@@ -22,6 +24,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     spent_this_month_usd: str | None
     """None where a price is not known."""
     max_cost_per_month: float | None
+    disk: Disk
     next: dict[str, str]
 
 
@@ -37,6 +40,7 @@ def of(recipe: Recipe, progress: Progress) -> Status:
         unfinished=_told(newest) if newest else None,
         spent_this_month_usd=_spent(recipe),
         max_cost_per_month=recipe.max_cost_per_month,
+        disk=used(recipe, [one.path for one in found]),
         next={stage: words for stage, words in planned if stage},
     )
 
@@ -92,6 +96,7 @@ def in_words(status: Status) -> list[str]:
     limit = "" if status.max_cost_per_month is None else f" of {status.max_cost_per_month}"
     spent = status.spent_this_month_usd
     lines.append(f"  spent this month: {f'{spent}{limit} USD' if spent else 'unknown, for a price is not known'}")
+    lines.append(f"  disk: {disk_in_words(status.disk)}")
     lines.append("  next run:")
     width = max(9, *map(len, status.next))
     return lines + [f"    {name:<{width}} {words}" for name, words in status.next.items()]

@@ -1,0 +1,63 @@
+"""What a recipe's runs and its store take on the disk, and how much is free."""
+
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+
+import msgspec
+
+from cotdistill.recipes import calls
+from cotdistill.recipes.recipe import Recipe
+from cotdistill.store.location import store_path
+
+WEIGHTS = (".safetensors", ".bin", ".pt", ".gguf")
+
+
+class Disk(msgspec.Struct, frozen=True, kw_only=True):
+    """Bytes. A file that several runs share as hard links counts once."""
+
+    run_directories: int
+    weights: int
+    """Of students and of checkpoints."""
+    data: int
+    """Everything else in the runs."""
+    store: int
+    free: int
+
+
+def used(recipe: Recipe, runs: Iterable[Path]) -> Disk:
+    """Of these run directories, and of the stores that the recipe's steps use."""
+    sizes = {True: 0, False: 0}
+    seen: set[tuple[int, int]] = set()
+    directories = list(runs)
+    for directory in directories:
+        for path in directory.rglob("*"):
+            state = path.lstat()
+            if path.is_dir() or (state.st_dev, state.st_ino) in seen:
+                continue
+            seen.add((state.st_dev, state.st_ino))
+            sizes[path.suffix in WEIGHTS] += state.st_size
+    there = next(one for one in (recipe.runs.absolute(), *recipe.runs.absolute().parents) if one.exists())
+    beside = {file for store in _stores(recipe) for file in store.parent.glob(f"{store.name}*")}
+    return Disk(
+        run_directories=len(directories),
+        weights=sizes[True],
+        data=sizes[False],
+        store=sum(file.stat().st_size for file in beside if file.is_file()),
+        free=shutil.disk_usage(there).free,
+    )
+
+
+def _stores(recipe: Recipe) -> set[Path]:
+    options = [calls.in_store_of(step.options, step.stage, recipe.of("generate")) for step in recipe.steps]
+    return {store_path(one.cache) for one in options if hasattr(one, "cache") and not getattr(one, "no_cache", False)}
+
+
+def in_words(disk: Disk) -> str:
+    from rich.filesize import decimal
+
+    runs = f"{disk.run_directories} run{'s' * (disk.run_directories != 1)}"
+    return (
+        f"{runs}: weights {decimal(disk.weights)}, data {decimal(disk.data)}; store {decimal(disk.store)}; "
+        f"{decimal(disk.free)} free"
+    )
