@@ -68,8 +68,8 @@ def mcnemar(one: int, other: int) -> float:
     return min(1.0, 2 * sum(comb(n, k) for k in range(few + 1)) / 2**n) if n else 1.0
 
 
-MOST_EXACT = 2_000
-"""Differences of several sizes; above, the exact sum of signs takes seconds, and the normal one is as good."""
+MOST_STEPS = 3_000_000
+"""Of the exact sum of signs, about a second; beyond, there are so many differences that the normal one is as good."""
 
 
 def sign_flip(differences: Sequence[int]) -> float:
@@ -82,7 +82,7 @@ def sign_flip(differences: Sequence[int]) -> float:
         (count,) = sizes.values()
         return mcnemar(above := sum(one > 0 for one in differences), count - above)
     total, several = abs(sum(differences)), sum(sizes.values())
-    if several > MOST_EXACT:
+    if several * sum(count * size for size, count in sizes.items()) > MOST_STEPS:
         continuous = max(0, total - min(sizes))  # half of the smallest step that the sum can take
         return erfc(continuous / sqrt(2 * sum(count * size * size for size, count in sizes.items())))
     chances = {0: 1.0}

@@ -43,7 +43,7 @@ def test_the_sign_test_of_several_seeds_counts_every_way_the_signs_can_fall() ->
 def test_the_normal_end_of_the_sign_test_joins_the_exact_one(monkeypatch: pytest.MonkeyPatch) -> None:
     differences = [2] * 260 + [-2] * 200 + [1] * 300 + [-1] * 280
     exact = sign_flip(differences)
-    monkeypatch.setattr("cotdistill.statistics.MOST_EXACT", 100)
+    monkeypatch.setattr("cotdistill.statistics.MOST_STEPS", 100)
     assert sign_flip(differences) == pytest.approx(exact, rel=0.03)
 
 
@@ -99,6 +99,11 @@ def test_a_recorded_baseline_has_one_answer_a_prompt_where_the_student_has_more(
     (tmp_path / "scores.answers.jsonl").write_bytes(b"")
     with pytest.raises(CotDistillError, match="not the answers of the 2 students"):
         report.compared([tmp_path / "scores.json"])
+
+
+def test_students_in_directories_of_one_name_are_called_by_more_of_their_paths(tmp_path: Path) -> None:
+    path = scored(tmp_path / "s.json", {"runs/a/student": GOOD, "runs/b/student": FAIR, "tiny": POOR})
+    assert [row.name for row in report.compared([path]).comparison.rows] == ["a/student", "b/student", "tiny"]
 
 
 def test_what_holds_no_scores_is_one_clear_line(tmp_path: Path) -> None:
@@ -183,6 +188,7 @@ def test_a_folder_of_nights_becomes_one_page_over_time(tmp_path: Path) -> None:
     assert [one.name for one in found] == ["2026-11-01", "2026-11-02", "2026-11-03", "2026-11-04"], "latest is no fifth"
     report.write(folder, tmp_path / "runs.html")
     page = (tmp_path / "runs.html").read_text()
+    assert "<h1>sums: 4 runs</h1>" in page
     assert "The newest student gets 20.0% of 20 held-out prompts right; the first one got 50.0%." in page
     assert "Against the run before: -70.0 points on 20 prompts, p = 0.00012." in page
     assert "2026-11-04T020000Z: its student is worse than its guard allows" in page

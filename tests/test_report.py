@@ -157,6 +157,16 @@ def test_the_whole_conversation_and_the_teacher_s_answer_to_a_held_out_prompt_ar
     assert [one["text"] for one in shown["answers"]] == ["Answer: 4", "#### 5"]
 
 
+def test_scores_whose_answers_are_gone_still_have_their_picture(tmp_path: Path) -> None:
+    folder = run_directory(tmp_path, [make_response("#### 4")])
+    scored(folder / "scores.json", {"student": [True, False]})
+    (folder / "scores.answers.jsonl").unlink()
+    report.write(folder, tmp_path / "page.html")
+    page = (tmp_path / "page.html").read_text()
+    assert "scores.answers.jsonl: missing; it holds the answers" in page
+    assert '<span class="value">50.0%</span>' in page
+
+
 def test_a_directory_without_a_run_is_one_clear_line(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no manifest of a stage in it"):
         report.write(tmp_path, tmp_path / "page.html")

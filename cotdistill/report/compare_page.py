@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from cotdistill.report import answers, charts, html, result, series, traces
+from cotdistill.report import answers, charts, html, result, run_page, series, traces
 from cotdistill.report.charts import Line
 from cotdistill.report.comparison import Comparison
 from cotdistill.report.html import Section
@@ -45,7 +45,7 @@ def _sections(comparison: Comparison, answered: bool) -> Iterator[Section]:
 
 def write_series(nights: Sequence[Night], folder: Path, comparison: Comparison | None, why_not: str = "") -> str:
     """One recipe over time. `comparison` has the last two runs; `why_not` says why there is none."""
-    title = f"{nights[-1].record.recipe}: {len(nights)} runs"
+    title = f"{run_page.title(nights[-1].directory, nights[-1].record)}: {len(nights)} runs"
     lead = f"Runs in {folder}, from {nights[0].name} to {nights[-1].name}."
     head = _newest(nights, comparison)
     return html.page(title, lead, head, _over_time(nights, why_not), {"answers": None, "traces": []})

@@ -27,8 +27,11 @@ class Row:
     @cached_property
     def shares(self) -> list[float]:
         """The share of prompts that each seed has right."""
-        judged = [[one.right[name] for name in self.prompts if name in one.right] for one in self.students]
-        return [sum(right) / len(right) if right else 0.0 for right in judged]
+        return [sum(right) / len(right) if right else 0.0 for right in self._judged]
+
+    @cached_property
+    def _judged(self) -> list[list[bool]]:
+        return [[one.right[name] for name in self.prompts if name in one.right] for one in self.students]
 
     @property
     def accuracy(self) -> float:
@@ -44,7 +47,7 @@ class Row:
         """For one seed Wilson's of 95 %; for several the lowest and the highest of them."""
         if len(self.shares) > 1:
             return min(self.shares), max(self.shares)
-        return wilson(self.shares[0] * len(self.prompts), len(self.prompts))
+        return wilson(sum(self._judged[0]), len(self._judged[0]))
 
     def count(self, stage: str, name: str) -> int | None:
         """Of the first student's run of a stage, such as what filter kept."""

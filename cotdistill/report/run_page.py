@@ -5,9 +5,10 @@ from pathlib import Path
 from typing import Any
 
 from cotdistill import mock
+from cotdistill.artifacts.lineage import Found
 from cotdistill.recipes import record
 from cotdistill.report import answers, charts, expand_page, filter_page, html, result, scored, traces
-from cotdistill.report.charts import Line
+from cotdistill.report.charts import Bar, Line
 from cotdistill.report.comparison import Comparison
 from cotdistill.report.html import Section
 from cotdistill.report.run import UNTRAINED, Run
@@ -26,12 +27,28 @@ def write(directory: Path) -> str:
         "answers": beside,
         "traces": [{"name": one.path.name, "total": of.prompts, "prompts": of.shown} for one, of in sets],
     }
-    head = ""
+    return html.page(
+        title(directory, known), _lead(directory, run, known), _head(run), _sections(run, known, data), data
+    )
+
+
+def _head(run: Run) -> str:
+    """The result; of scores whose answers are gone the shares alone."""
     if run.compared:
-        head = result.block(_headline(run.compared), run.compared, run.warnings)
-    elif run.warnings:
-        head = "".join(f'<p class="alert">{html.escape(words)}</p>' for words in run.warnings)
-    return html.page(title(directory, known), _lead(directory, run, known), head, _sections(run, known, data), data)
+        return result.block(_headline(run.compared), run.compared, run.warnings)
+    alerts = "".join(f'<p class="alert">{html.escape(words)}</p>' for words in run.warnings)
+    bars = [
+        Bar(name, entry["accuracy"], share(entry["accuracy"]), tuple(entry["interval"]))
+        for one in run.stage("evaluate")[-1:]
+        for name, entry in _entries(one)
+    ]
+    return f'<div class="result">{alerts}{charts.shares(bars)}</div>' if bars or alerts else ""
+
+
+def _entries(scores: Found) -> list[tuple[str, dict[str, Any]]]:
+    """What evaluate says of each student, by its short name."""
+    entries: list[dict[str, Any]] = scores.manifest.results.get("students", [])
+    return list(zip(scored.short_names([str(entry["student"]) for entry in entries]), entries, strict=True))
 
 
 def title(directory: Path, known: record.RunRecord | None) -> str:
@@ -180,10 +197,8 @@ def _details(run: Run) -> str:
     """What evaluate knows beyond the accuracy: sampled answers, tags, the guard."""
     found = []
     for one in run.stage("evaluate"):
-        entries = one.manifest.results.get("students", [])
-        names = scored.short_names([str(entry["student"]) for entry in entries])
         rows = []
-        for name, entry in zip(names, entries, strict=True):
+        for name, entry in _entries(one):
             passes = ", ".join(f"pass@{k} {share(value)}" for k, value in entry.get("pass_at", {}).items())
             majority = f"{share(entry['majority']['accuracy'])}" if "majority" in entry else ""
             tags = [tag for tag in entry.get("weakest", []) if tag in html.telling(entry["by_tag"])]

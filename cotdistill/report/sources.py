@@ -113,8 +113,11 @@ def rows(sources: Sequence[Source]) -> list[tuple[str, Mapping[str, str], Scored
     settings: Sequence[Mapping[str, str]] = [source.settings or {} for source, _ in ours]
     if len(ours) > 1 and not any(settings):
         settings = differing([_options(one) for _, one in ours])
-    names = [source.name for source, _ in ours] if len(sources) > 1 else scored.short_names([ours[0][1].student])
-    found = [(name, own, one) for name, own, (_, one) in zip(scored.short_names(names), settings, ours, strict=True)]
+    if len(sources) == 1:
+        names = scored.short_names([one.student for _, one in read])
+        return [(name, {}, one) for name, (_, one) in zip(names, read, strict=True)]
+    names = scored.short_names([source.name for source, _ in ours])
+    found = [(name, own, one) for name, own, (_, one) in zip(names, settings, ours, strict=True)]
     others = {(one.student, tuple(one.right.items())): one for _, one in read if one.baseline}
     labels = scored.short_names([one.student for one in others.values()])
     return found + [(label, {}, one) for label, one in zip(labels, others.values(), strict=True)]
