@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import numpy as np
 import pytest
 
 pytest.importorskip("trl", reason="the train extra is not installed")
@@ -28,14 +29,17 @@ from cotdistill.mock import problems
 from cotdistill.mock.server import running
 from cotdistill.mock.sources import open_source
 from cotdistill.mock.teacher import ServerConfig
+from cotdistill.providers.scoring import Scores
 from cotdistill.recipes.recipe import read as read_recipe
 from cotdistill.records import Judged
 from cotdistill.stages import finetune
 from cotdistill.stages.on_policy import cold_start, questions
 from cotdistill.stages.on_policy.cold_start import ColdStart
+from cotdistill.stages.on_policy.served import ServedTeacher
 from cotdistill.students import load
 from cotdistill.students.next_tokens import NextTokens
 from cotdistill.students.prompts import Prompt
+from cotdistill.teachers._vllm_scorer import VllmScorer
 from cotdistill.training.on_policy.distance import Distance
 from cotdistill.training.on_policy.rollout import Rollout, Written
 from cotdistill.training.on_policy.teaching import Local, as_batch
@@ -304,7 +308,7 @@ def test_a_dry_run_says_steps_tokens_and_money_and_asks_no_server(models: Path, 
     assert not list(tmp_path.glob("s*"))
 
 
-def test_a_server_with_another_vocabulary_is_refused_before_the_first_step(models: Path, tmp_path: Path) -> None:
+def test_a_model_with_another_vocabulary_is_refused_before_the_first_step(models: Path, tmp_path: Path) -> None:
     model, tokenizer = load.student("tiny")
     vocabulary = tokenizer.backend_tokenizer.to_str().replace('"A":', '"swap":').replace('"B":', '"A":')
     other = models / "other"
@@ -316,6 +320,30 @@ def test_a_server_with_another_vocabulary_is_refused_before_the_first_step(model
     config = settings(models, teacher=f"local:{other}")
     with pytest.raises(UsageError, match="another vocabulary than the student"):
         finetune.run(prompts, tmp_path / "s", config, Notes())
+
+
+@pytest.mark.parametrize(
+    ("texts", "said"),
+    [
+        (("A", "<|end|>"), None),
+        (("A", None), None),
+        (("Z", "<|end|>"), "another vocabulary than the student: token 32 is 'Z' there and 'A' here"),
+        ((None, None), "does not say what text its tokens stand for"),
+    ],
+)
+def test_a_server_is_known_by_the_texts_of_its_tokens(
+    models: Path, texts: tuple[str | None, ...], said: str | None
+) -> None:
+    tokenizer = load.tokenizer("tiny")
+    ids = tokenizer("aA<|end|>")["input_ids"]
+    scores = Scores(np.zeros((2, 1), np.int32), np.zeros((2, 1), np.float32), texts)
+    teacher = ServedTeacher(VllmScorer("m", "http://h/v1"), settings(models), None, [], tokenizer)  # type: ignore[arg-type]
+    written = Written(0, tuple(ids), 1, True)
+    if said is None:
+        teacher.check_vocabulary([written], [scores])
+        return
+    with pytest.raises(CotDistillError, match=said):
+        teacher.check_vocabulary([written], [scores])
 
 
 @pytest.mark.parametrize(

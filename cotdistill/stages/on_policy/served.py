@@ -79,32 +79,37 @@ class ServedTeacher:
                 "kept; the same command with --resume and a larger cap goes on"
             )
         scores = [self._scorer.scores(found[job.key]) for job in asked]
-        for one, its in zip(written, scores, strict=True):
-            self._check_vocabulary(one, its)
-        if not self._proven:
-            raise CotDistillError(
-                f"{self._scorer.model}: the server does not say what text its tokens stand for, so its vocabulary "
-                "cannot be compared with the student's. Ask vLLM or SGLang itself, without a gateway between"
-            )
+        self.check_vocabulary(written, scores)
         return scores
 
     def _job(self, one: Written) -> Job:
         prompt = self._prompts[one.prompt]
         return self._stored.job(prompt, 0, ScoreRequest(prompt.messages, 1, ids=one.ids, start=one.n_prompt))
 
-    def _check_vocabulary(self, one: Written, scores: Scores) -> None:
-        """Servers say what text each token stands for: all that can be known of a vocabulary from outside."""
-        for token, its in zip(one.answer, scores.texts, strict=True):
-            own = self._own_text(token)
-            if its is None or not own.strip() or "\ufffd" in own or "\ufffd" in its:
-                continue
-            if own.strip() != its.strip():
-                raise CotDistillError(
-                    f"{self._scorer.model}: has another vocabulary than the student: token {token} is {its!r} there "
-                    f"and {own!r} here. Its scores can be used token by token only: take a teacher of the student's "
-                    "own family, or train on the text of any other"
-                )
-            self._proven = True
+    def check_vocabulary(self, written: Sequence[Written], scores: Sequence[Scores]) -> None:
+        """Servers say what text each token stands for: all that can be known of a vocabulary from outside. Raises
+        CotDistillError where one is another text, and where none is known."""
+        for answer, its in zip(written, scores, strict=True):
+            for token, text in zip(answer.answer, its.texts, strict=True):
+                self._compare(token, text)
+        if not self._proven:
+            raise CotDistillError(
+                f"{self._scorer.model}: the server does not say what text its tokens stand for, so its vocabulary "
+                "cannot be compared with the student's. Ask vLLM or SGLang itself, without a gateway between"
+            )
+
+    def _compare(self, token: int, text: str | None) -> None:
+        """Part of a letter is no text, and a blank alone is written in several ways."""
+        own = self._own_text(token)
+        if text is None or not own.strip() or "\ufffd" in own or "\ufffd" in text:
+            return
+        if own.strip() != text.strip():
+            raise CotDistillError(
+                f"{self._scorer.model}: has another vocabulary than the student: token {token} is {text!r} there and "
+                f"{own!r} here. Its scores can be used token by token only: take a teacher of the student's own "
+                "family, or train on the text of any other"
+            )
+        self._proven = True
 
     def _own_text(self, token: int) -> str:
         if token not in self._texts:
