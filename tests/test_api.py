@@ -163,3 +163,15 @@ def test_notes_are_log_records_and_progress_shows_when_it_is_asked_for(
     finally:
         cotdistill.show_progress(False)
     assert "question from" in capsys.readouterr().err
+
+
+def test_filter_reads_and_writes_in_an_object_store_as_on_the_command_line(tmp_path: Path) -> None:
+    pytest.importorskip("upath", reason="the extra remote is not installed")
+    responses = cotdistill.generate(PROMPTS, tmp_path / "r.jsonl", teacher=f"mock:{PROMPTS}", limit=3)
+    import fsspec  # type: ignore[import-untyped]
+
+    memory = fsspec.filesystem("memory")
+    memory.pipe("/bucket/r.jsonl", responses.path.read_bytes())
+    kept = cotdistill.filter("memory://bucket/r.jsonl", "memory://bucket/k.jsonl")
+    assert memory.exists("/bucket/k.jsonl") and kept.counts["kept"] == 3
+    assert [judged.response.prompt.id for judged in kept.rows()] == [one.prompt.id for one in responses.rows()]

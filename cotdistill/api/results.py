@@ -10,7 +10,6 @@ import msgspec
 
 from cotdistill.artifacts import Manifest, sibling, summary
 from cotdistill.artifacts.json_lines import read_records
-from cotdistill.errors import BUDGET, DONE, SOME_FAILED
 from cotdistill.records import Dropped, DroppedPrompt, Judged, Prompt, Response
 
 R = TypeVar("R")
@@ -58,8 +57,8 @@ class Result(Generic[R]):
 
     @property
     def exit_code(self) -> int:
-        """What the command line would exit with: 0 done, 3 some prompts failed, 4 stopped at the budget."""
-        return BUDGET if self.manifest.stopped_by else DONE if self.complete else SOME_FAILED
+        """What the command line would exit with: 0 done, 3 prompts failed or a guard did, 4 stopped at the budget."""
+        return self.manifest.exit_code
 
     def __str__(self) -> str:
         return summary.as_text(self.manifest)

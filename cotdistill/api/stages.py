@@ -15,7 +15,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar, get_type_hints
 from cotdistill import config, plugins, progress
 from cotdistill.api.progress import reporter
 from cotdistill.api.results import Exported, Kept, NewPrompts, Responses, Result, Rows, Scores, Student
-from cotdistill.artifacts import Manifest
+from cotdistill.artifacts import Manifest, remote
 from cotdistill.config.options import convert, required, types_of
 from cotdistill.errors import CotDistillError, StoppedError, UsageError
 from cotdistill.providers.environment import load_env
@@ -38,7 +38,8 @@ def _stage(
         if args:
             raise UsageError(f"{name}: takes an input and an output; options are given by name, such as limit=20")
         chosen = build(config_class, options)
-        return result(Path(output), _run(name, path_of(source), Path(output), chosen))
+        where = _place(name, str(output))
+        return result(where, _run(name, path_of(source), where, chosen))
 
     call.__name__ = call.__qualname__ = name
     call.__doc__ = _described(does, reads, config_class)
@@ -59,10 +60,15 @@ def _run(name: str, source: str, output: Path, chosen: Any) -> Manifest:
     shown = reporter()
     with explained(), progress.about(stage=name):
         try:
-            made: Manifest = stage.run(source if name == "export" else Path(source), output, chosen, shown)
+            made: Manifest = stage.run(source if name == "export" else _place(name, source), output, chosen, shown)
         finally:
             shown.close()
     return made
+
+
+def _place(name: str, path: str) -> Path:
+    """Of filter also one in an object store (s3://…); elsewhere, for other stages, a copy on this machine is wanted."""
+    return remote.path(path) if name == "filter" else Path(path)
 
 
 @contextmanager

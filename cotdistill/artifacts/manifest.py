@@ -7,7 +7,7 @@ import msgspec
 
 from cotdistill.artifacts.files import FileInfo, open_input, partial, sha256
 from cotdistill.artifacts.json_lines import explain
-from cotdistill.errors import CotDistillError
+from cotdistill.errors import BUDGET, DONE, SOME_FAILED, CotDistillError
 from cotdistill.records import Record, Usage
 
 
@@ -30,6 +30,13 @@ class Manifest(Record, frozen=True, kw_only=True):
     packages: dict[str, str]
     started_at: str
     ended_at: str
+
+    @property
+    def exit_code(self) -> int:
+        """What the command ends with: 0, 3 where prompts failed or a guard did, 4 at the budget."""
+        if self.stopped_by:
+            return BUDGET
+        return DONE if self.complete and not self.guard_failed else SOME_FAILED
 
     @property
     def guard_failed(self) -> str | None:

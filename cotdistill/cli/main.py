@@ -22,7 +22,7 @@ from cotdistill.cli import ask, compare, doctor, listing, log, mock_teacher, rec
 from cotdistill.cli.cache import cache
 from cotdistill.cli.help import GroupedCommand, WholeSentences, example
 from cotdistill.cli.options import options_of
-from cotdistill.errors import BUDGET, DONE, ERROR, SOME_FAILED, CotDistillError, StoppedError, UsageError
+from cotdistill.errors import DONE, ERROR, CotDistillError, StoppedError, UsageError
 from cotdistill.providers.environment import load_env
 
 if TYPE_CHECKING:
@@ -82,8 +82,7 @@ def _stage(stage: str, console: Console, settings: Any, call: Callable[[Any], "M
         log.say(summary.as_json(manifest))
     elif not console.quiet and console.log_format != "json":
         log.say(summary.as_text(manifest), err=True)
-    fine = manifest.complete and not manifest.guard_failed
-    raise typer.Exit(BUDGET if manifest.stopped_by else DONE if fine else SOME_FAILED)
+    raise typer.Exit(manifest.exit_code)
 
 
 def _log_everything(note: Callable[[str], None]) -> None:
