@@ -1,6 +1,7 @@
 """Log-probabilities on their way through filter, format and joined steps, and what filter does by them."""
 
 import json
+import uuid
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,7 @@ import msgspec
 import pytest
 
 from cotdistill import artifacts
-from cotdistill.artifacts import ArtifactWriter
+from cotdistill.artifacts import ArtifactWriter, remote
 from cotdistill.artifacts.json_lines import read_records
 from cotdistill.artifacts.logprobs import LogprobsReader, LogprobsWriter, Position, Token, logprobs_path
 from cotdistill.config import FilterConfig, FormatConfig
@@ -78,6 +79,28 @@ def test_what_is_kept_and_what_becomes_a_row_takes_its_tokens_along(tmp_path: Pa
             "b/0": "It is 4. Answer: 4",
             "c/0": None,
         }
+
+
+def test_they_are_taken_along_from_an_object_store_and_into_it(tmp_path: Path) -> None:
+    pytest.importorskip("upath", reason="the extra remote is not installed")
+    bucket = remote.path(f"memory://{uuid.uuid4().hex}")
+    here = written(tmp_path / "r.jsonl", response("a", 0, "Answer: 4"), response("b", 0, "Answer: 5"))
+    for name in ("r.jsonl", "r.logprobs", "r.manifest.json"):
+        (bucket / name).write_bytes((tmp_path / name).read_bytes())
+    filter.run(bucket / "r.jsonl", bucket / "kept.jsonl", FilterConfig(), Silent())
+    filter.run(here, tmp_path / "kept.jsonl", FilterConfig(), Silent())
+    assert (bucket / "kept.logprobs").read_bytes() == (tmp_path / "kept.logprobs").read_bytes()
+
+
+def test_answers_whose_tokens_are_gone_are_told_of(tmp_path: Path) -> None:
+    source = written(tmp_path / "r.jsonl", response("a", 0, "Answer: 4"))
+    logprobs_path(source).unlink()
+    manifest = filter.run(source, tmp_path / "kept.jsonl", FilterConfig(), Silent())
+    assert any(
+        note.startswith("1 answers have a confidence, and no tokens in") and "r.logprobs" in note
+        for note in manifest.notes
+    )
+    assert not (tmp_path / "kept.logprobs").exists()
 
 
 def test_an_edited_file_of_log_probabilities_is_refused_like_any_input(tmp_path: Path) -> None:

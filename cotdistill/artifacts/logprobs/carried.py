@@ -6,13 +6,14 @@ from pathlib import Path
 
 import msgspec
 
-from cotdistill.artifacts.files import is_remote
+from cotdistill.artifacts.files import is_remote, open_input
 from cotdistill.artifacts.logprobs.columns import logprobs_path
 from cotdistill.artifacts.logprobs.reader import LogprobsReader
 from cotdistill.artifacts.logprobs.sureness import ENOUGH_TOKENS, Sureness
 from cotdistill.artifacts.logprobs.writer import LogprobsWriter
 from cotdistill.artifacts.manifest import input_info
 from cotdistill.artifacts.run import Run
+from cotdistill.errors import CotDistillError
 from cotdistill.records import Response
 
 
@@ -23,17 +24,22 @@ class Carrier:
         self._reader, self._writer = reader, writer
         self.sureness = Sureness()
         """Of the teacher, over the first answers that went on."""
+        self.missing = 0
+        """Answers with a confidence, whose tokens are not in the file."""
 
     def take(self, response: Response, row: str | None = None, *, sample: int | None = None) -> None:
         """Those of an answer that goes on: `row` is the id of the training row that it became, `sample` the number that
         it has from here on, where that is another one."""
-        if self._reader is None or self._writer is None or response.confidence is None:
+        if response.confidence is None:
             return
-        if one := self._reader.of(response.request_key, response.sample):
-            number = one.sample if sample is None else sample
-            self._writer.copy(msgspec.structs.replace(one, sample=number), self._reader, row)
-            if self.sureness.tokens < ENOUGH_TOKENS:
-                self.sureness.add(one)
+        one = self._reader.of(response.request_key, response.sample) if self._reader is not None else None
+        if one is None or self._reader is None or self._writer is None:
+            self.missing += 1
+            return
+        number = one.sample if sample is None else sample
+        self._writer.copy(msgspec.structs.replace(one, sample=number), self._reader, row)
+        if self.sureness.tokens < ENOUGH_TOKENS:
+            self.sureness.add(one)
 
     def take_row(self, row: str) -> None:
         """Those of a training row that goes on."""
@@ -44,6 +50,15 @@ class Carrier:
         """How sure the teacher was of the answers that went on."""
         return [self.sureness.words()] if self.sureness.tokens else []
 
+    def missing_notes(self, source: Path) -> list[str]:
+        """What is not carried, and why."""
+        if not self.missing:
+            return []
+        return [
+            f"{self.missing:,} answers have a confidence, and no tokens in {logprobs_path(source)}: they go on without "
+            f"log-probabilities. Put that file beside {source.name}, or have generate write both again"
+        ]
+
     def writers(self) -> list[LogprobsWriter]:
         """For the run to publish; none where nothing was taken."""
         return [self._writer] if self._writer is not None and self._writer.records else []
@@ -52,7 +67,13 @@ class Carrier:
 def source_of(artifact: Path) -> Path | None:
     """The file beside an artifact; None where there is none."""
     beside = logprobs_path(artifact)
-    return beside if not is_remote(artifact) and beside.exists() else None
+    if not is_remote(artifact):
+        return beside if beside.exists() else None
+    try:
+        open_input(beside).close()
+    except CotDistillError:
+        return None
+    return beside
 
 
 @contextmanager

@@ -122,7 +122,7 @@ def _run(responses: Path, kept: Path, config: FilterConfig, progress: Progress, 
             _record(current, config, _chosen_by_prompts(config, sieve.funnel.used))
             check_some_decided(sieve.funnel.statuses, sieve.funnel.first_error, str(responses))
             current.notes += [*ordered.notes(), *sieve.funnel.notes(), *said]
-            current.notes += bad.notes()
+            current.notes += [*bad.notes(), *logprobs.missing_notes(responses)]
             if len(suspecting):
                 current.notes.append(
                     f"{len(suspecting)} references are suspect: nearly all samples agree on another answer; "

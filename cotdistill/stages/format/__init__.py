@@ -89,7 +89,7 @@ def run(kept: Path, train: Path, config: FormatConfig, progress: Progress, *, ca
         current.notes += [*ordered.notes(), *bad.notes(), *_notes(maker, config)]
         if not rows.records and not held.records:
             current.notes.append(f"{kept} holds nothing to write{_NEEDS_PAIRS if config.format == 'dpo' else ''}")
-        current.notes += logprobs.notes()
+        current.notes += [*logprobs.notes(), *logprobs.missing_notes(kept)]
         if config.holdout:
             current.notes += _holdout_note(seen, prompts.records, config.holdout)
         held_out = held.path if config.holdout else None
