@@ -8,7 +8,8 @@ import gc
 import signal
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from types import FrameType
@@ -321,12 +322,17 @@ def _check_words(words: Sequence[str]) -> None:
             raise UsageError(f"{word!a}: expected UTF-8 on the command line") from None
 
 
-def _leave_out_all_but(word: str) -> None:
-    """Typer builds the options of every command before it looks which one is meant."""
-    for one in app.registered_commands:
+@contextmanager
+def _only(word: str) -> Iterator[None]:
+    """Without the other commands: typer builds the options of every one before it looks which is meant."""
+    commands, groups = app.registered_commands, app.registered_groups
+    for one in commands:
         if word == one.name or (one.callback and word == get_command_name(one.callback.__name__)):
             app.registered_commands, app.registered_groups = [one], []
-            return
+    try:
+        yield
+    finally:
+        app.registered_commands, app.registered_groups = commands, groups
 
 
 def main() -> NoReturn:
@@ -338,8 +344,8 @@ def main() -> NoReturn:
         signal.signal(signal.SIGTERM, _interrupt)
     try:
         _check_words(sys.argv[1:])
-        _leave_out_all_but(next(iter(sys.argv[1:]), ""))
-        code = app(standalone_mode=not as_json)
+        with _only(next(iter(sys.argv[1:]), "")):
+            code = app(standalone_mode=not as_json)
     except CotDistillError as error:
         log.fail(str(error), error.exit_code, as_json=as_json)
     except OSError as error:  # a full disk, a missing permission: the system's words, and which file
