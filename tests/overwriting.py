@@ -23,6 +23,7 @@ from cotdistill.errors import CotDistillError
 from cotdistill.progress import Silent
 from cotdistill.stages import filter as filtering
 from tests.conftest import make_judged, make_prompt, make_response
+from tests.scored_runs import scored
 
 Run = Callable[[list[str]], tuple[int, str]]
 """Words of a command line in, exit code and stderr out."""
@@ -51,6 +52,7 @@ class Outcome(NamedTuple):
 
 _GENERATE = "generate prompts.jsonl --teacher mock:digit-chains"
 _EVALUATE = "evaluate prompts.jsonl --student tiny"
+_GUARD = "--guard-against smollm2-135m --guard"
 _OWN = "a text of my own\n"
 
 
@@ -191,6 +193,17 @@ ATTEMPTS: tuple[Attempt, ...] = (
     Attempt("report over a pipe", "report made -o pipe"),
     Attempt("report over a directory", "report made -o folder"),
     Attempt("report over a device", "report made -o device", root=True),
+    Attempt("compare, a table over a file of one's own", "compare scored --csv notes.txt"),
+    Attempt("compare, a table over its scores", "compare scored/scores.json --csv scored/scores.json"),
+    Attempt("compare, a page over a file of one's own", "compare scored --csv new.csv --html notes.txt"),
+    Attempt("compare, table and page in one file", "compare scored --csv new --html new"),
+    Attempt("compare, a page through a link", "compare scored --html link.jsonl"),
+    Attempt("evaluate over its guard", f"{_EVALUATE} -o x.json {_GUARD} x.json", (("x.json", "=prompts.jsonl"),)),
+    Attempt(
+        "evaluate, answers over its guard",
+        f"{_EVALUATE} -o x.json {_GUARD} x.guard.answers.jsonl",
+        (("x.guard.answers.jsonl", "=prompts.jsonl"),),
+    ),
     Attempt("export over a file of one's own", "export tiny -o x.gguf", _own("x.gguf")),
     Attempt("export over a link", "export tiny -o x.gguf", (("x.gguf", "->notes.txt"),)),
     Attempt("export beside a Modelfile of one's own", "export tiny -o x.gguf", _own("x.Modelfile")),
@@ -205,6 +218,7 @@ ATTEMPTS: tuple[Attempt, ...] = (
     Attempt("init over a recipe", "init r --task maths --yes", _own("r/recipe.toml")),
     Attempt("init through a link", "init r --task maths --yes", (("r/prompts.jsonl", "->../nowhere"),)),
     Attempt("demo over prompts of one's own", "demo -o folder2", _own("folder2/prompts.jsonl")),
+    Attempt("demo over a README of one's own", "demo -o folder2", _own("folder2/README.md")),
     Attempt("demo over a student of one's own", "demo -o folder2", _own("folder2/student-all/weights.bin")),
     Attempt("mock-teacher adds to a file of one's own", "mock-teacher --port 0 --ledger notes.txt"),
     Attempt("mock-teacher adds to a link", "mock-teacher --port 0 --ledger link.jsonl"),
@@ -235,6 +249,7 @@ def prepare(folder: Path) -> None:
     made = folder / "made"
     filtering.run(folder / "responses.jsonl", made / "kept.jsonl", FilterConfig(), Silent())
     (made / "rows.jsonl").write_bytes((folder / "train.jsonl").read_bytes())
+    scored(folder / "scored" / "scores.json", {"student": [True, False]})
     listed = {"stage": "finetune", "outputs": [{"path": "student/model.safetensors"}]}
     _write(folder / "student" / "manifest.json", msgspec.json.encode(listed).decode())
     _write(folder / "student" / "model.safetensors", "weights")

@@ -32,6 +32,7 @@ def compare(
     from cotdistill import report
     from cotdistill.report import table
 
+    report.check_outputs(paths, csv, html)
     found = report.compared(paths, in_common=in_common)
     written = report.write_csv(found, csv) if csv else None
     page = report.write_comparison(found, html) if html else None

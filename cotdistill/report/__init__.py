@@ -45,17 +45,30 @@ def compared(paths: Sequence[Path], *, in_common: bool = False) -> Compared:
     return Compared(comparison.compare(rows, in_common=in_common), tuple(paths), tuple(found.without))
 
 
+def check_outputs(paths: Sequence[Path], csv: Path | None, page: Path | None) -> None:
+    """Raises UsageError, before anything is written, for a table or a page that must not be written where it is to."""
+    places = [*(_table_places(csv) if csv else []), *(_page_places(page, "--html") if page else [])]
+    outputs.check(places, [*(path for path in paths if path.is_file()), store_path()])
+
+
 def write_comparison(found: Compared, output: Path) -> FileInfo:
     title = found.paths[0].resolve().name if len(found.paths) == 1 else "Comparison"
     return _written(compare_page.write(found.comparison, title, found.without), output)
 
 
 def write_csv(found: Compared, output: Path) -> FileInfo:
-    mark = table.COLUMNS[0].encode() + b","
-    outputs.check(
-        outputs.replaced(Place(output, outputs.marked(mark, within=len(mark)), f"--csv {output}")), [store_path()]
-    )
+    outputs.check(_table_places(output), [store_path()])
     return artifacts.write_whole(output, table.as_csv(found.comparison).encode())
+
+
+def _table_places(output: Path) -> list[Place]:
+    """A table of ours is known by its first columns."""
+    head = ",".join(table.COLUMNS).encode()
+    return outputs.replaced(Place(output, outputs.marked(head, within=len(head)), f"--csv {output}"))
+
+
+def _page_places(output: Path, option: str = "-o") -> list[Place]:
+    return outputs.replaced(Place(output, outputs.marked(html.MARK.encode()), f"{option} {output}"))
 
 
 def _series(nights: Sequence[series.Night], folder: Path) -> str:
@@ -69,5 +82,5 @@ def _series(nights: Sequence[series.Night], folder: Path) -> str:
 
 
 def _written(page: str, output: Path) -> FileInfo:
-    outputs.check(outputs.replaced(Place(output, outputs.marked(html.MARK.encode()), f"-o {output}")), [store_path()])
+    outputs.check(_page_places(output), [store_path()])
     return artifacts.write_whole(output, page.encode("utf-8", "replace"))
