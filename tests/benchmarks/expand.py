@@ -1,8 +1,9 @@
 """What `cotdistill expand` yields, costs and teaches, on the embedded teacher with its habit of forgetting to borrow.
 
-python -m tests.benchmarks.expand yield   [--seeds N] [--count N]    cost beside the dry run, wrong references
-python -m tests.benchmarks.expand kill    [--kills N] [--count N]    killed at random moments and begun again
-python -m tests.benchmarks.expand student [--rounds N] [--steps N]   200 seeds and 800 new prompts, or 1,000 seeds
+python -m tests.benchmarks.expand yield      200 seeds -> 1,000 prompts: yield, copies, cost, wrong references
+python -m tests.benchmarks.expand estimate   what a dry run says after a tenth, beside what was paid (--rounds seeds)
+python -m tests.benchmarks.expand kill       killed at random moments and begun again
+python -m tests.benchmarks.expand student    200 seeds and 800 new prompts against 1,000 seeds (--rounds, --arms)
 """
 
 import argparse
@@ -64,6 +65,13 @@ def wrong(prompts: Sequence[Prompt]) -> int:
     return sum(chain is None or chain.answer != reference for chain, reference in found)
 
 
+def wrong_by_votes(prompts: Sequence[Prompt]) -> str:
+    votes = sorted({(one.tags or {})["votes"] for one in prompts}, reverse=True)
+    by_votes = {name: [one for one in prompts if (one.tags or {})["votes"] == name] for name in votes}
+    parts = [f"{name}: {wrong(ones)} of {len(ones)}" for name, ones in by_votes.items()]
+    return f"{wrong(prompts)} of {len(prompts)} ({', '.join(parts)})"
+
+
 def verified(prompt: Prompt) -> Prompt:
     chain = problems.parse(question_of(prompt))
     assert chain, "what has no answer was left out"
@@ -79,6 +87,30 @@ def copies(seeds: Sequence[Prompt], new: Sequence[Prompt]) -> dict[str, int]:
             ask(name, one, unanswered(prompt))
         found[name] = sum(ask(name, one, unanswered(prompt)) is not None for prompt in new)
     return found
+
+
+def estimates(folder: Path, seed_count: int, count: int, rounds: int) -> None:
+    """The dry run after a tenth, and after a fifth, beside what was paid in the end."""
+    for seed in range(rounds):
+        paid, told = estimate(folder / str(seed), seed, seed_count, count)
+        errors = ", ".join(f"{one / paid - 1:+.1%}" for one in told)
+        print(f"seed {seed}: paid {paid:.4f} USD; said after a tenth, and a fifth: {errors}", flush=True)
+
+
+def estimate(folder: Path, seed: int, seed_count: int, count: int) -> tuple[float, list[float]]:
+    folder.mkdir()
+    seeds = write(folder / "seeds.jsonl", chains(seed_count, seed=seed))
+    store, methods = str(folder / "store.sqlite"), ("vary,evolve,persona",)
+    config = ExpandConfig(teacher=TEACHER, count=count, method=methods, seed=seed, cache=store, **PRICES)
+
+    def run(**more: Any) -> Manifest:
+        return expand.run(seeds, folder / "new.jsonl", replace(config, **more), Silent())
+
+    told, paid = [], 0.0
+    for part in (10, 5):
+        paid += float(run(count=count // part).results["spent_usd"])
+        told.append(paid + float(run(dry_run=True).results["cost_usd"]))
+    return paid + float(run().results["spent_usd"]), told
 
 
 def yields(folder: Path, seed_count: int, count: int) -> None:
@@ -118,8 +150,9 @@ def yields(folder: Path, seed_count: int, count: int) -> None:
     )
     print(f"  {(paid + guess) / (paid + bought) - 1:+.1%} in all, {guess / bought - 1:+.1%} of the rest")
     print(f"on the seeds: {whole.results['majority_on_seeds']}")
-    by_votes = Counter((one.tags or {})["votes"] for one in new)
-    print(f"votes {dict(by_votes)}; wrong references {wrong(new)} of {len(new)}, {wrong(new) / len(new):.1%}")
+    print(f"wrong references {wrong_by_votes(new)}")
+    run(count=count, min_accuracy=0.0)
+    print(f"with --min-accuracy 0 {wrong_by_votes(read(folder / 'new.jsonl'))}")
 
 
 async def kills(folder: Path, count: int, times: int, seed: int) -> None:
@@ -219,7 +252,7 @@ def students(folder: Path, seeds: range, steps: int, arms: Sequence[str]) -> Non
 
 def main() -> None:
     options = argparse.ArgumentParser()
-    options.add_argument("what", choices=("yield", "kill", "student"))
+    options.add_argument("what", choices=("yield", "estimate", "kill", "student"))
     options.add_argument("--seeds", type=int, default=200)
     options.add_argument("--count", type=int, default=None)
     options.add_argument("--kills", type=int, default=8)
@@ -233,6 +266,8 @@ def main() -> None:
         folder = Path(directory)
         if chosen.what == "yield":
             yields(folder, chosen.seeds, chosen.count or 1_000)
+        elif chosen.what == "estimate":
+            estimates(folder, chosen.seeds, chosen.count or 1_000, chosen.rounds)
         elif chosen.what == "kill":
             asyncio.run(kills(folder, chosen.count or 100, chosen.kills, seed=0))
         else:

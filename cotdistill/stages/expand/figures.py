@@ -12,8 +12,8 @@ from cotdistill.records import Prompt, Response, money, question_of
 LEAST_YIELD, ENOUGH_TRIES = 0.1, 30
 """A method that keeps less than this share, after so many tries, is stopped."""
 
-PRIOR_KEPT, PRIOR_TRIES = 3, 4
-"""Three of four are kept, as long as nothing is known."""
+PRIOR_KEPT, PRIOR_TRIES = 0.75, 1
+"""Three of four are kept, as long as nothing is known; it counts as one try."""
 
 
 @dataclass
