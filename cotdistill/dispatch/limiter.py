@@ -156,7 +156,7 @@ class Limiter:
             if pause_s := self.pace.refused(ticket.number, ticket.started, now):
                 self.window.limited(now)
                 self._held_until = max(self._held_until, now + pause_s)
-            if self.pace.blind(now) or self.pace.rate is not None:
+            if self.pace.blind(now) or self.pace.in_doubt or self.pace.rate is not None:
                 return  # what the server says then, it says to this request
         elif failure.push_back is not None:
             self.pushed_back += failure.push_back == "capacity"

@@ -27,6 +27,9 @@ LONGEST_PAUSE_S = 60.0
 IN_A_ROW = 3
 """Refusals with nothing accepted in between: the server takes nothing just now."""
 
+IN_DOUBT, MOST_STRAYS = 2, 2
+"""Refusals in a row that say that the bucket is empty: one more for each that was a lone one, up to so many."""
+
 LEAST_GAP_S = 0.005
 """Between two requests while measuring, at least; else as long as a refusal takes to come back."""
 
@@ -122,10 +125,19 @@ class RateProbe:
     _blind_from: int = 0
     _refused_blind: int = 0
     """Of the requests from `_blind_from` on."""
+    _probe_s: float = 0.0
+    """Between two requests while it is not known whether the last refusal was a lone one; 0 where there is no doubt."""
+    _strays: int = 0
+    """Lone refusals so far."""
 
     def blind(self, now: float) -> bool:
         """Refusals have nothing to do with the pace: each concerns one request."""
         return now < self._blind_until
+
+    @property
+    def in_doubt(self) -> bool:
+        """Whether the last refusal may have been a lone one."""
+        return self._probe_s > 0
 
     def wait_s(self, now: float) -> float:
         """Seconds until the next request may start."""
@@ -138,12 +150,16 @@ class RateProbe:
     def sent(self, now: float) -> int:
         """The number of this request in the order of sending."""
         self._began = now if self._began is None else self._began
+        if self._probe_s and self._last_refused < self._sent:  # the one before had the time to be refused
+            self._probe_s, self._strays = 0.0, self._strays + 1
         self._sent += 1
         if self.rate is not None:
             if self._next_at > now - 2 / self.rate:  # it is the pace that holds requests back, so it may be too slow
                 self._grow(self.rate, now)
             self._grown_at = now
             self._next_at = max(self._next_at, now - CATCH_UP_S) + 1 / self.rate
+        elif self._probe_s:
+            self._next_at = now + self._probe_s
         elif self._gap_s:
             self._next_at = now + self._gap_s
             self._widen(now)
@@ -163,6 +179,10 @@ class RateProbe:
             return self._while_blind(number, started, now)
         accepted = number - self._refused
         if self.rate is None and not self._gap_s:
+            if self._in_a_row < IN_DOUBT + min(MOST_STRAYS, self._strays):
+                self._probe_s = max(LEAST_GAP_S, 2 * (now - started))
+                self._next_at = now + LEAST_GAP_S
+                return 0.0
             return self._first(accepted, started, now)
         last = self._empties[-1]
         since, seconds = accepted - last.accepted, max(1e-3, started - last.at)
@@ -176,6 +196,7 @@ class RateProbe:
         return 0.0
 
     def _first(self, accepted: int, started: float, now: float) -> float:
+        self._probe_s = 0.0
         self._before_first = accepted, started - (self._began or started)
         self._gap_s = max(LEAST_GAP_S, now - started)
         self._empty(now)
