@@ -27,8 +27,21 @@ LONGEST_PAUSE_S = 60.0
 IN_A_ROW = 3
 """Refusals with nothing accepted in between: the server takes nothing just now."""
 
-IN_DOUBT, MOST_STRAYS = 2, 2
+IN_DOUBT, MOST_STRAYS = 2, 3
 """Refusals in a row that say that the bucket is empty: one more for each that was a lone one, up to so many."""
+
+BEFORE_DOUBT, LONE = 5, 3
+"""Refusals of a pace after which each further one is tested, twice as many after a test that says that there is a limit;
+so many lone ones in a row say that there is none."""
+
+PROBES = 2
+"""A bucket that is just empty lacks a little of one request."""
+
+AT_ONCE = 0.2
+"""Of the time in which an empty bucket gets what one request takes."""
+
+CLOSE_BY = 2
+"""Requests between two refusals of which the first was no lone one."""
 
 LEAST_GAP_S = 0.005
 """Between two requests while measuring, at least; else as long as a refusal takes to come back."""
@@ -125,10 +138,20 @@ class RateProbe:
     _blind_from: int = 0
     _refused_blind: int = 0
     """Of the requests from `_blind_from` on."""
+    _to_probe: int = 0
+    """Requests still to be sent at once, before their outcome is awaited."""
     _probe_s: float = 0.0
     """Between two requests while it is not known whether the last refusal was a lone one; 0 where there is no doubt."""
     _strays: int = 0
     """Lone refusals so far."""
+    _paced: int = 0
+    """Refusals since a pace was found."""
+    _credit: int = BEFORE_DOUBT
+    """So many of them are taken for the limit's."""
+    _lone: int = 0
+    """How many of the others were lone ones, in a row."""
+    _forgotten: int = 0
+    """What had been accepted when everything before was forgotten."""
 
     def blind(self, now: float) -> bool:
         """Refusals have nothing to do with the pace: each concerns one request."""
@@ -150,16 +173,17 @@ class RateProbe:
     def sent(self, now: float) -> int:
         """The number of this request in the order of sending."""
         self._began = now if self._began is None else self._began
-        if self._probe_s and self._last_refused < self._sent:  # the one before had the time to be refused
-            self._probe_s, self._strays = 0.0, self._strays + 1
+        if self._probe_s and not self._to_probe:
+            self._see_whether_lone(now)
         self._sent += 1
         if self.rate is not None:
             if self._next_at > now - 2 / self.rate:  # it is the pace that holds requests back, so it may be too slow
                 self._grow(self.rate, now)
             self._grown_at = now
             self._next_at = max(self._next_at, now - CATCH_UP_S) + 1 / self.rate
+            self._space_probes(self.rate, now)
         elif self._probe_s:
-            self._next_at = now + self._probe_s
+            self._to_probe, self._next_at = 0, now + self._probe_s
         elif self._gap_s:
             self._next_at = now + self._gap_s
             self._widen(now)
@@ -173,14 +197,18 @@ class RateProbe:
                 one.accepted -= number <= one.number
             self._last_refused = max(self._last_refused, number)
             return 0.0
+        if 1 < number - self._last_refused <= CLOSE_BY and self._strays:
+            self._strays -= 1  # a bucket that lacked little of a request was full enough for the next one
         self._in_a_row = self._in_a_row + 1 if number == self._last_refused + 1 else 1
         self._last_refused = max(self._last_refused, number)
         if self.blind(now):
             return self._while_blind(number, started, now)
+        if self.rate is not None and self._probe_s:
+            return 0.0  # what is being found out: the pace has been corrected already
         accepted = number - self._refused
         if self.rate is None and not self._gap_s:
             if self._in_a_row < IN_DOUBT + min(MOST_STRAYS, self._strays):
-                self._probe_s = max(LEAST_GAP_S, 2 * (now - started))
+                self._probe_s, self._to_probe = max(LEAST_GAP_S, 2 * (now - started)), 1
                 self._next_at = now + LEAST_GAP_S
                 return 0.0
             return self._first(accepted, started, now)
@@ -193,11 +221,40 @@ class RateProbe:
         else:
             self._correct(self.rate, accepted, since, started, now)
         self._empty(now)
+        if self.rate is not None:
+            self._doubt(self.rate, started, now)
         return 0.0
+
+    def _doubt(self, rate: float, started: float, now: float) -> None:
+        """After a few refusals of a pace: the next two requests go out at once. A bucket that is empty refuses one."""
+        self._paced += 1
+        if not self._probe_s and self._paced > self._credit:
+            self._probe_s, self._to_probe = 2 * (now - started), PROBES
+            self._next_at = now + min(LEAST_GAP_S, AT_ONCE / rate)
+
+    def _space_probes(self, rate: float, now: float) -> None:
+        if self._to_probe:
+            self._to_probe -= 1
+            self._next_at = now + min(LEAST_GAP_S, AT_ONCE / rate)
+            if not self._to_probe:
+                self._next_at = now + max(1 / rate, self._probe_s)
+
+    def _see_whether_lone(self, now: float) -> None:
+        """What was sent after the refused one had the time to be refused."""
+        self._probe_s = 0.0
+        if self.rate is None:
+            self._strays += self._last_refused < self._sent
+            return
+        if self._last_refused > self._sent - PROBES:  # it is a limit
+            self._lone, self._paced, self._credit = 0, 0, 2 * self._credit
+            return
+        self._lone += 1
+        if self._lone >= LONE:
+            self._go_blind(now)
 
     def _first(self, accepted: int, started: float, now: float) -> float:
         self._probe_s = 0.0
-        self._before_first = accepted, started - (self._began or started)
+        self._before_first = accepted - self._forgotten, started - (self._began or started)
         self._gap_s = max(LEAST_GAP_S, now - started)
         self._empty(now)
         self._idle_s = self._pause_s
@@ -286,7 +343,8 @@ class RateProbe:
         """Begin anew, as if nothing had been refused."""
         self.rate, self._gap_s, self._next_at, self._guessed = None, 0.0, 0.0, False
         self._contradictions, self._least, self._least_at, self._good, self._bad = 0, 0.0, -math.inf, 0.0, 0.0
-        self._began, self._news_from = None, self._sent + 1
+        self._began, self._news_from, self._forgotten = None, self._sent + 1, self._sent - self._refused
+        self._paced, self._lone, self._credit = 0, 0, BEFORE_DOUBT
         self._empties.clear()
 
     def _widen(self, now: float) -> None:
