@@ -7,8 +7,9 @@ import msgspec
 import pytest
 
 from cotdistill.pricing import Prices
-from cotdistill.providers.types import Reply
-from cotdistill.records import Usage
+from cotdistill.providers.types import Reply, Request
+from cotdistill.providers.usage import with_proven_input
+from cotdistill.records import Message, Usage
 from cotdistill.teachers.anthropic import Teacher as Anthropic
 from cotdistill.teachers.openai import Teacher as OpenAI
 from cotdistill.teachers.openai_responses import Teacher as Responses
@@ -47,6 +48,14 @@ def test_a_count_that_is_far_too_small_for_the_text_is_unknown_and_so_is_the_cos
     assert PRICES.charge(chat(counts(20, 1), content=text)) is None
     assert chat(counts(20, 23), content=text).usage.output_tokens == 23, "four words a token are just possible"
     assert chat(counts(20, 1), content=" " * 500 + "12").usage.output_tokens == 1, "blanks are one token"
+
+
+@pytest.mark.parametrize(("said", "counted"), [(1, 250), (249, 250), (250, 250), (900, 900), (None, None)])
+def test_a_count_of_the_input_is_no_less_than_its_text_proves(said: int | None, counted: int | None) -> None:
+    """No vocabulary joins more than four words in a token; less would make a long prompt cheap."""
+    request = Request((Message(role="system", content="word " * 500), Message(role="user", content="word " * 500)), 10)
+    reply = with_proven_input(chat(counts(said, 5)), request)
+    assert reply.usage.input_tokens == counted
 
 
 def test_an_answer_without_a_word_may_take_no_tokens() -> None:

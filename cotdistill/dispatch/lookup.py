@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from cotdistill.dispatch.asking import Job
 from cotdistill.providers.types import BadReplyError, Reply, Request, Teacher
+from cotdistill.providers.usage import with_proven_input
 from cotdistill.records import Response, TeacherInfo, money
 from cotdistill.store.answers import Store, request_key
 
@@ -37,7 +38,7 @@ def find(store: Store, teacher: Teacher, job: Job, *, retry_truncated: bool = Fa
     this very cap."""
     cut: Answer | None = None
     for key, raw in store.find(job.key, job.family, job.sample):
-        reply, exact = read(teacher, raw), key == job.key
+        reply, exact = read(teacher, raw, job.request), key == job.key
         if reply is None or not (exact or _within(reply, job.request.max_output_tokens)):
             continue
         if reply.stop_reason != "length":
@@ -47,11 +48,12 @@ def find(store: Store, teacher: Teacher, job: Job, *, retry_truncated: bool = Fa
     return cut
 
 
-def read(teacher: Teacher, raw: bytes) -> Reply | None:
-    """None for a stored body that is no answer: one that its server broke off, kept by a version that did not know it
-    as such. It is asked again."""
+def read(teacher: Teacher, raw: bytes, request: Request | None = None) -> Reply | None:
+    """A stored answer, to this request. None for a stored body that is no answer: one that its server broke off, kept
+    by a version that did not know it as such. It is asked again."""
     try:
-        return teacher.read(raw)
+        reply = teacher.read(raw)
+        return reply if request is None else with_proven_input(reply, request)
     except BadReplyError:
         return None
 

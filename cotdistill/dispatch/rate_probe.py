@@ -6,7 +6,8 @@ the rate itself where the bucket did not run over in between.
 
 | state     | known by       | a refusal means                                | then                     |
 |-----------|----------------|------------------------------------------------|--------------------------|
-| free      | no rate or gap | the bucket is empty                            | pause, measure           |
+| free      | no rate or gap | the bucket is empty, if the next one is        | pause, measure           |
+|           |                | refused too (`LoneRefusals`)                   |                          |
 | measuring | `_gap_s`       | empty again: what was accepted since is the    | pace                     |
 |           |                | rate                                           |                          |
 | pacing    | `rate`         | a little too fast; by an unknown factor where  | measure anew; or search  |
@@ -18,8 +19,10 @@ In every state several refusals in a row, none accepted in between, make a pause
 """
 
 import math
-from collections import deque
 from dataclasses import dataclass, field
+
+from cotdistill.dispatch.lone_refusals import AT_ONCE, LoneRefusals
+from cotdistill.dispatch.lower_bound import SOON, LowerBound
 
 PAUSE_S = 0.5
 LONGEST_PAUSE_S = 60.0
@@ -27,39 +30,17 @@ LONGEST_PAUSE_S = 60.0
 IN_A_ROW = 3
 """Refusals with nothing accepted in between: the server takes nothing just now."""
 
-IN_DOUBT, MOST_STRAYS = 2, 3
-"""Refusals in a row that say that the bucket is empty: one more for each that was a lone one, up to so many."""
-
-BEFORE_DOUBT, LONE = 5, 3
-"""Refusals of a pace after which each further one is tested, twice as many after a test that says that there is a limit;
-so many lone ones in a row say that there is none."""
-
-PROBES = 2
-"""A bucket that is just empty lacks a little of one request."""
-
-AT_ONCE = 0.2
-"""Of the time in which an empty bucket gets what one request takes."""
-
-CLOSE_BY = 2
-"""Requests between two refusals of which the first was no lone one."""
-
 LEAST_GAP_S = 0.005
 """Between two requests while measuring, at least; else as long as a refusal takes to come back."""
 
 JUST_UNDER = 0.98
 """Of the rate that was measured."""
 
-REMEMBERED = 4
-"""Times that the bucket was empty."""
-
 CLOSE = 0.95
 """A pace that is so near one at which something was refused is near enough."""
 
 FEW = 4
 """Accepted requests below which nothing was measured."""
-
-SOON = 8
-"""Accepted requests below which a refusal at a measured rate is odd: it may have nothing to do with the pace."""
 
 TEST = 0.75
 """Of the rate that was measured: there, a limit refuses nothing."""
@@ -92,15 +73,6 @@ CATCH_UP_S = 1.0
 
 
 @dataclass
-class _Empty:
-    """The bucket was found empty at `at`, when `number` requests were sent; of these it had `accepted` so many."""
-
-    at: float
-    number: int
-    accepted: int
-
-
-@dataclass
 class RateProbe:
     rate: float | None = None
     _guessed: bool = False
@@ -109,7 +81,7 @@ class RateProbe:
     _began: float | None = None
     _sent: int = 0
     _refused: int = 0
-    _empties: deque[_Empty] = field(default_factory=lambda: deque(maxlen=REMEMBERED), repr=False)
+    _bound: LowerBound = field(default_factory=LowerBound, repr=False)
     _burst: float = 0.0
     """What was accepted before the first refusal, less what came in meanwhile at the rate found later."""
     _before_first: tuple[int, float] = (0, 0.0)
@@ -120,9 +92,6 @@ class RateProbe:
     _idle_s: float = 0.0
     """Nothing was sent for so long since the bucket was empty: it may have run over."""
     _news_from: int = 0
-    _least: float = 0.0
-    """The best lower bound of the rate, at `_least_at`."""
-    _least_at: float = -math.inf
     _settled: bool = False
     """The pace was measured over a time in which the bucket cannot have run over."""
     _good: float = 0.0
@@ -138,18 +107,9 @@ class RateProbe:
     _blind_from: int = 0
     _refused_blind: int = 0
     """Of the requests from `_blind_from` on."""
-    _to_probe: int = 0
-    """Requests still to be sent at once, before their outcome is awaited."""
-    _probe_s: float = 0.0
-    """Between two requests while it is not known whether the last refusal was a lone one; 0 where there is no doubt."""
-    _strays: int = 0
-    """Lone refusals so far."""
-    _paced: int = 0
-    """Refusals since a pace was found."""
-    _credit: int = BEFORE_DOUBT
-    """So many of them are taken for the limit's."""
-    _lone: int = 0
-    """How many of the others were lone ones, in a row."""
+    lone: LoneRefusals = field(default_factory=LoneRefusals)
+    _suspected: tuple[int, float] = (0, 0.0)
+    """Accepted before the first of the last refusals that were close to each other, and when that was sent."""
     _forgotten: int = 0
     """What had been accepted when everything before was forgotten."""
 
@@ -160,7 +120,7 @@ class RateProbe:
     @property
     def in_doubt(self) -> bool:
         """Whether the last refusal may have been a lone one."""
-        return self._probe_s > 0
+        return self.lone.wait_s > 0
 
     def wait_s(self, now: float) -> float:
         """Seconds until the next request may start."""
@@ -173,17 +133,22 @@ class RateProbe:
     def sent(self, now: float) -> int:
         """The number of this request in the order of sending."""
         self._began = now if self._began is None else self._began
-        if self._probe_s and not self._to_probe:
-            self._see_whether_lone(now)
+        tested = self.lone.wait_s > 0 and not self.lone.to_send
+        if tested and self.lone.outcome(self._sent - self._last_refused, pacing=self.rate is not None):
+            self._go_blind(now)
         self._sent += 1
+        self.lone.to_send = max(0, self.lone.to_send - 1)
         if self.rate is not None:
             if self._next_at > now - 2 / self.rate:  # it is the pace that holds requests back, so it may be too slow
                 self._grow(self.rate, now)
             self._grown_at = now
             self._next_at = max(self._next_at, now - CATCH_UP_S) + 1 / self.rate
-            self._space_probes(self.rate, now)
-        elif self._probe_s:
-            self._to_probe, self._next_at = 0, now + self._probe_s
+            if self.lone.to_send:
+                self._next_at = now + min(LEAST_GAP_S, AT_ONCE / self.rate)
+            elif self.lone.wait_s:
+                self._next_at = now + max(1 / self.rate, self.lone.wait_s)
+        elif self.lone.wait_s:
+            self._next_at = now + self.lone.wait_s
         elif self._gap_s:
             self._next_at = now + self._gap_s
             self._widen(now)
@@ -193,26 +158,32 @@ class RateProbe:
         """Request `number`, sent at `started`, met a push-back. Seconds that nothing should start for."""
         self._refused += 1
         if number < self._news_from:  # sent before the last decision: it only corrects the counts
-            for one in self._empties:
-                one.accepted -= number <= one.number
+            self._bound.refused(number)
             self._last_refused = max(self._last_refused, number)
             return 0.0
-        if 1 < number - self._last_refused <= CLOSE_BY and self._strays:
-            self._strays -= 1  # a bucket that lacked little of a request was full enough for the next one
+        if not (self._last_refused and self.lone.near(number - self._last_refused)):
+            self._suspected = number - self._refused, started
         self._in_a_row = self._in_a_row + 1 if number == self._last_refused + 1 else 1
         self._last_refused = max(self._last_refused, number)
         if self.blind(now):
             return self._while_blind(number, started, now)
-        if self.rate is not None and self._probe_s:
-            return 0.0  # what is being found out: the pace has been corrected already
+        if self.rate is not None and self.lone.wait_s:
+            return 0.0  # the pace has been corrected already; the test will say more
         accepted = number - self._refused
         if self.rate is None and not self._gap_s:
-            if self._in_a_row < IN_DOUBT + min(MOST_STRAYS, self._strays):
-                self._probe_s, self._to_probe = max(LEAST_GAP_S, 2 * (now - started)), 1
-                self._next_at = now + LEAST_GAP_S
-                return 0.0
-            return self._first(accepted, started, now)
-        last = self._empties[-1]
+            return self._while_free(started, now)
+        return self._again(accepted, started, now)
+
+    def _while_free(self, started: float, now: float) -> float:
+        if self.lone.say_limit(self._in_a_row):
+            return self._first(started, now)
+        self.lone.test_one(now - started)
+        self._next_at = now + LEAST_GAP_S
+        return 0.0
+
+    def _again(self, accepted: int, started: float, now: float) -> float:
+        """Not the first time that the bucket is empty."""
+        last = self._bound.last
         since, seconds = accepted - last.accepted, max(1e-3, started - last.at)
         if self._in_a_row >= IN_A_ROW or (self.rate is None and since <= 0):
             return self._pause(now)
@@ -221,40 +192,14 @@ class RateProbe:
         else:
             self._correct(self.rate, accepted, since, started, now)
         self._empty(now)
-        if self.rate is not None:
-            self._doubt(self.rate, started, now)
+        if self.rate is not None and self.lone.test_pace(now - started):
+            self._next_at = now + min(LEAST_GAP_S, AT_ONCE / self.rate)
         return 0.0
 
-    def _doubt(self, rate: float, started: float, now: float) -> None:
-        """After a few refusals of a pace: the next two requests go out at once. A bucket that is empty refuses one."""
-        self._paced += 1
-        if not self._probe_s and self._paced > self._credit:
-            self._probe_s, self._to_probe = 2 * (now - started), PROBES
-            self._next_at = now + min(LEAST_GAP_S, AT_ONCE / rate)
-
-    def _space_probes(self, rate: float, now: float) -> None:
-        if self._to_probe:
-            self._to_probe -= 1
-            self._next_at = now + min(LEAST_GAP_S, AT_ONCE / rate)
-            if not self._to_probe:
-                self._next_at = now + max(1 / rate, self._probe_s)
-
-    def _see_whether_lone(self, now: float) -> None:
-        """What was sent after the refused one had the time to be refused."""
-        self._probe_s = 0.0
-        if self.rate is None:
-            self._strays += self._last_refused < self._sent
-            return
-        if self._last_refused > self._sent - PROBES:  # it is a limit
-            self._lone, self._paced, self._credit = 0, 0, 2 * self._credit
-            return
-        self._lone += 1
-        if self._lone >= LONE:
-            self._go_blind(now)
-
-    def _first(self, accepted: int, started: float, now: float) -> float:
-        self._probe_s = 0.0
-        self._before_first = accepted - self._forgotten, started - (self._began or started)
+    def _first(self, started: float, now: float) -> float:
+        self.lone.wait_s = 0.0
+        accepted, emptied = self._suspected
+        self._before_first = accepted - self._forgotten, emptied - (self._began or emptied)
         self._gap_s = max(LEAST_GAP_S, now - started)
         self._empty(now)
         self._idle_s = self._pause_s
@@ -275,18 +220,18 @@ class RateProbe:
         accepted, before_s = self._before_first
         self._burst = accepted - rate * before_s
         self._guessed = rate * self._idle_s > CLEARLY_LESS * self._burst
-        self._know(rate, now)
+        self._bound.know(rate, now)
         self.rate = rate if self._guessed else JUST_UNDER * rate
         self._gap_s, self._pause_s = 0.0, PAUSE_S
 
     def _correct(self, rate: float, accepted: int, since: int, started: float, now: float) -> None:
         """Refused at a pace that was thought to be right."""
-        found = self._found(accepted, started)
+        found = self._bound.found(accepted, started)
         self._odd = self._odd + 1 if since < SOON else 0
         if self._odd >= ODD_IN_A_ROW:
             self._go_blind(now)
             return
-        if rate <= CLEARLY_LESS * self._least and now - self._least_at < BLIND_S:
+        if rate <= CLEARLY_LESS * self._bound.least_at(now):
             self._contradictions += 1
             if self._contradictions >= CONTRADICTIONS:
                 self._go_blind(now)
@@ -296,28 +241,17 @@ class RateProbe:
         elif found and found < CLEARLY_LESS * rate:  # the bucket ran over when the pace was slower
             self._bad = rate if self._burst < SOON else 0.0  # a large bucket hides for long that a pace is too fast
             self.rate = max(JUST_UNDER * found, LARGE_CUT * rate)
-            self._know(found, now)
+            self._bound.know(found, now)
         elif not found:  # too fast, or nothing to do with the pace
             self._bad, self.rate = rate, TEST * rate
         else:
-            self._bad, self.rate = 0.0, JUST_UNDER * self._know(found, now)
+            self._bad, self.rate = 0.0, JUST_UNDER * self._bound.know(found, now)
             self._contradictions = 0
         self._guessed, self._good, self._settled = False, 0.0, since >= SOON
         self._pause_s = PAUSE_S
 
-    def _found(self, accepted: int, started: float) -> float:
-        """The best lower bound of the rate since the bucket was empty, of late; 0 where too little was accepted."""
-        since = ((accepted - one.accepted, started - one.at) for one in self._empties)
-        return max((count / seconds for count, seconds in since if count >= SOON and seconds > 0), default=0.0)
-
-    def _know(self, rate: float, now: float) -> float:
-        """Raise the lower bound; a bound of long ago is none. Returns what was measured."""
-        if rate > self._least or now - self._least_at >= BLIND_S:
-            self._least, self._least_at = rate, now
-        return rate
-
     def _empty(self, now: float) -> None:
-        self._empties.append(_Empty(now, self._sent, self._sent - self._refused))
+        self._bound.empty(now, self._sent, self._sent - self._refused)
         self._news_from, self._clean_since, self._grown_at, self._idle_s = self._sent + 1, now, now, 0.0
         if self.rate is not None:
             self._next_at = now + 1 / self.rate
@@ -334,7 +268,8 @@ class RateProbe:
         sent = self._sent - self._blind_from + 1
         if self._refused_blind >= max(OVERRUN, OVERRUN_SHARE * sent):
             self._blind_until = -math.inf
-            return self._first(self._sent - self._refused, started, now)
+            self._suspected = self._sent - self._refused, started
+            return self._first(started, now)
         if sent >= BLIND_ROUND:
             self._blind_from, self._refused_blind = self._sent + 1, 0
         return 0.0
@@ -342,10 +277,10 @@ class RateProbe:
     def _forget(self) -> None:
         """Begin anew, as if nothing had been refused."""
         self.rate, self._gap_s, self._next_at, self._guessed = None, 0.0, 0.0, False
-        self._contradictions, self._least, self._least_at, self._good, self._bad = 0, 0.0, -math.inf, 0.0, 0.0
+        self._contradictions, self._good, self._bad = 0, 0.0, 0.0
         self._began, self._news_from, self._forgotten = None, self._sent + 1, self._sent - self._refused
-        self._paced, self._lone, self._credit = 0, 0, BEFORE_DOUBT
-        self._empties.clear()
+        self.lone.forget()
+        self._bound = LowerBound()
 
     def _widen(self, now: float) -> None:
         """Nothing was refused for a while: send faster, in the end as fast as before."""
@@ -364,8 +299,8 @@ class RateProbe:
         elif rate < CLOSE * self._bad:  # between the two
             self._good, self.rate = rate, (rate + self._bad) / 2
             self._news_from = self._sent + 1
-        elif self._bad == 0 and rate < JUST_UNDER * self._least:  # the test is passed
-            self.rate = JUST_UNDER * self._least
+        elif self._bad == 0 and rate < JUST_UNDER * self._bound.least:  # the test is passed
+            self.rate = JUST_UNDER * self._bound.least
         elif clean_s > PATIENCE_S or not self._settled:
             growth = GROWTH if self._settled else UNSETTLED_GROWTH
             self.rate = rate * (1 + seconds * growth * (1 + (clean_s / 20) ** 2))

@@ -15,6 +15,7 @@ from cotdistill.errors import CotDistillError
 from cotdistill.pricing import Billed
 from cotdistill.providers.errors import clean
 from cotdistill.providers.types import Failure, Reply, Request, Teacher
+from cotdistill.providers.usage import with_proven_input
 
 if TYPE_CHECKING:
     from cotdistill.dispatch.repetition import Repetition
@@ -136,6 +137,7 @@ class Retrier:
         try:
             async with asyncio.timeout(self.timeout_s):
                 reply = await self.teacher.ask(order.request, order.idempotency_key)
+                reply = with_proven_input(reply, order.request)
                 return reply, None, reply
         except TimeoutError:
             return None, Failure("retry", f"no answer within {self.timeout_s:g} s", push_back="lost"), Unanswered()

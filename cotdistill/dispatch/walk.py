@@ -88,7 +88,7 @@ class _Asking:
         try:
             async with self._claim(job, turn):
                 raw = None if store is None else store.get(job.key, job.sample)
-                known = None if raw is None else read(self.stored.teacher, raw)
+                known = None if raw is None else read(self.stored.teacher, raw, job.request)
                 reply = known or await self.stored.buy(job, turn.begun, self.enough, instead=raw is not None)
         except FailedRequestError as error:
             self.asked.failures[job.key, job.sample] = error.failure

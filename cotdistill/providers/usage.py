@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from cotdistill.providers.lenient import count, mapping
+from cotdistill.providers.types import Reply, Request
 from cotdistill.records import Usage
 
 LEAST_HIDDEN = 16
@@ -25,6 +26,17 @@ def without_understated(usage: Usage, text: str) -> Usage:
     if not said or len(text) < said * WORDS_A_TOKEN or len(text.split()) <= said * WORDS_A_TOKEN:
         return usage
     return msgspec.structs.replace(usage, output_tokens=None)
+
+
+def with_proven_input(reply: Reply, request: Request) -> Reply:
+    """The reply with at least the input tokens that the text of its request must have taken."""
+    said = reply.usage.input_tokens
+    if said is None or sum(len(turn.content) for turn in request.messages) < said * WORDS_A_TOKEN:
+        return reply
+    proven = sum(len(turn.content.split()) for turn in request.messages) // WORDS_A_TOKEN
+    if said >= proven:
+        return reply
+    return msgspec.structs.replace(reply, usage=msgspec.structs.replace(reply.usage, input_tokens=proven))
 
 
 def chat_usage(usage: dict[str, Any], *, empty: bool) -> Usage:
