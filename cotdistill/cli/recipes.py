@@ -37,7 +37,7 @@ def run(
         ),
     ] = None,
     axes: Annotated[
-        list[str] | None, typer.Argument(help="Further axes of --grid.", metavar="[AXIS ...]", show_default=False)
+        list[str] | None, typer.Argument(help="Further axes of --grid.", metavar="AXIS", show_default=False)
     ] = None,
     grid: Annotated[
         list[str] | None,

@@ -63,8 +63,8 @@ def _product(axes: Sequence[Axis]) -> Iterator[tuple[Any, ...]]:
 
 def _axis(spec: str) -> Axis:
     key, equals, text = spec.partition("=")
-    key, text = key.strip().replace("-", "_") if key.count(".") == 0 else key.strip(), text.strip()
-    if not equals or not re.fullmatch(r"[\w-]+\.[\w-]+", key) or not text:
+    key, text = key.strip(), text.strip()
+    if not equals or not re.fullmatch(r"prompts|[\w-]+\.[\w-]+", key) or not text:
         raise UsageError(f"--grid {spec!r}: expected STAGE.OPTION=VALUE,VALUE, such as finetune.seed=0,1,2")
     values = _list(text) if text.startswith("[") else [_value(one.strip()) for one in text.split(",")]
     if twice := next((one for one in values if values.count(one) > 1), None):

@@ -160,7 +160,8 @@ def _notes(asked: Sequence[Part], judge: Judge) -> Iterator[str]:
     unverified = sum(part.verdicts.unverified for part in asked)
     if unverified:
         yield f"{unverified} prompts have no reference: the first teacher's answers were taken unverified"
-    yield from judge.notes()
+    if not asked[0].config.until_accepted:  # else each has said what its verdicts cost
+        yield from judge.notes()
 
 
 def _usage(asked: Sequence[Part]) -> Usage:
