@@ -46,7 +46,7 @@ def run(
             config = dataclasses.replace(config, eval_data=str(eval_data))
 
         from cotdistill.students import quantized
-        from cotdistill.training import distributed, job, student_directory
+        from cotdistill.training import distributed, job, reading, student_directory
 
         bad = BadLines(artifacts.sibling(student_dir, "bad.jsonl") if config.skip_bad else None)
         options = dataclasses.asdict(config)
@@ -71,7 +71,7 @@ def run(
             if not (config.dry_run or config.resume) and (made := student_directory.same(current)):
                 return made
             _check_kind(rows, config)
-            reader, training, held_out, tokenizer, recorded = job.read(rows, config, bad, progress, ways)
+            reader, training, held_out, tokenizer, recorded = reading.read(rows, config, bad, progress, ways)
             prepared = job.prepare(tokenizer, training, held_out, config, recorded)
             counts = _counts(prepared, reader, bad, progress)
             sureness = job.ask_teacher(prepared, progress)

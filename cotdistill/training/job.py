@@ -14,9 +14,6 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from cotdistill import artifacts, plugins
 from cotdistill.artifacts import ArtifactWriter
-from cotdistill.artifacts.json_lines import BadLines
-from cotdistill.artifacts.logprobs import LogprobsReader, logprobs_path
-from cotdistill.artifacts.logprobs.carried import source_of
 from cotdistill.chat.template import template_kwargs
 from cotdistill.config import FinetuneConfig
 from cotdistill.errors import CotDistillError, UsageError
@@ -38,9 +35,8 @@ from cotdistill.training.defaults import Choice, choose
 from cotdistill.training.habits import habits
 from cotdistill.training.loss_curve import svg
 from cotdistill.training.objective import Objective
-from cotdistill.training.pairs import PairReader
 from cotdistill.training.recorded import Recorded
-from cotdistill.training.row_reader import SHOWN, Reader, marked
+from cotdistill.training.row_reader import marked
 from cotdistill.training.sft_config import set_threads
 from cotdistill.training.token_rows import TokenRows
 from cotdistill.training.train import Lesson, Schedule, Trained, estimate, padding, schedule, train
@@ -76,42 +72,6 @@ class Job:
     @property
     def parameters(self) -> int:
         return int(self.model.num_parameters())
-
-
-def read(
-    rows: Path, config: FinetuneConfig, bad: BadLines, progress: Progress, ways: ExitStack
-) -> tuple[Reader, TokenRows, TokenRows, PreTrainedTokenizerBase, Recorded | None]:
-    """Tokenise the rows to train on, and those to measure the loss on; `ways` close what stays open. Raises
-    CotDistillError for a file without a row that this student can be taught."""
-    tokenizer = load.tokenizer(config.student)
-    if recorded := recorded_beside(rows, config, tokenizer):
-        ways.enter_context(recorded)
-    kind = PairReader if losses.is_of_pairs(config.loss) else Reader
-    reader = kind(tokenizer, config.max_length, bad, progress, 0 if config.dry_run else SHOWN)
-    reader.recorded = recorded
-    training = reader.read(rows)
-    reader.recorded = None
-    if recorded is not None:
-        recorded.check()
-    held_out = reader.read(Path(config.eval_data)) if config.eval_data else TokenRows()
-    return reader, training, held_out, tokenizer, recorded
-
-
-def recorded_beside(rows: Path, config: FinetuneConfig, tokenizer: PreTrainedTokenizerBase) -> Recorded | None:
-    """What the teacher said of the rows' tokens; None where the loss does not ask, or asks a local teacher.
-
-    Raises UsageError where it asks and there is nothing."""
-    if config.teacher is not None or config.loss == FinetuneConfig.loss:
-        return None
-    if losses.needs(plugins.build("losses", config.loss)) != "probabilities":
-        return None
-    if (beside := source_of(rows)) is None:
-        raise UsageError(
-            f"--loss {config.loss}: needs what the teacher would have written instead. {logprobs_path(rows)} is not "
-            "there: ask with generate --logprobs 20, which goes along through filter and format, or give --teacher "
-            "local:DIR"
-        )
-    return Recorded(LogprobsReader(beside), Aligner(tokenizer))
 
 
 def prepare(
@@ -168,6 +128,9 @@ def show_first_batch(job: Job, progress: Progress) -> None:
     """The first batch as the student meets it, and why each option that was not given is what it is."""
     for choice in job.choices:
         progress.note(f"{choice.option} {choice.value:g}: {choice.reason}")
+    if job.objective and not job.objective.is_plain():
+        asked = "the log-probabilities beside the rows" if job.config.teacher is None else job.config.teacher
+        progress.note(f"loss {job.config.loss}: {f'asks {asked}' if job.objective.asks() else 'of the rows alone'}")
     count = min(job.config.batch_size or 1, len(job.schedule.examples))
     first = [job.schedule.examples[number]["rows"] for number in range(count)]
     kind = "packs of rows" if job.schedule.packed else "rows"

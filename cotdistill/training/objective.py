@@ -58,9 +58,22 @@ class Objective:
         """Whether it is the cross-entropy of the rows' tokens and nothing else."""
         return self.spec == PLAIN
 
+    def asks(self) -> bool:
+        """Whether it looks at a teacher, present or recorded."""
+        return self.teacher is not None or self.recorded is not None
+
     def packs(self) -> bool:
         """Whether the teacher can read several rows in one sequence."""
         return self.teacher is None or packing.attention(self.teacher) is not None
+
+    def needed_bytes(self, tokens: int) -> int:
+        """Besides what the student needs, with `tokens` in memory at once: the teacher's scores and their softmax, or
+        its hidden states. The teacher itself is loaded already."""
+        if self.teacher is None:
+            return 0
+        config = self.teacher.config.get_text_config()
+        states = config.num_hidden_layers * config.hidden_size * 2 if self.needs == "hidden states" else 0
+        return int(tokens * (2 * 4 * config.vocab_size + states))
 
     def prepare(self, student: PreTrainedModel, *, packed: bool) -> None:
         """Ready both models' attention: for packs of rows, and for a loss that looks into it."""

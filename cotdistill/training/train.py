@@ -22,6 +22,7 @@ from cotdistill.training.callbacks import Entry, Watch, history_of
 from cotdistill.training.collator import Collator
 from cotdistill.training.defaults import is_lora
 from cotdistill.training.loss import is_compact
+from cotdistill.training.need import checkpoint_bytes, needs_checkpointing
 from cotdistill.training.objective import Objective
 from cotdistill.training.quant_aware import Grid
 from cotdistill.training.sft_config import arguments, lora, rows_at_once
@@ -125,7 +126,7 @@ def train(
     """
     steps = min(TRIAL_STEPS, planned.steps) if trial else planned.steps
     started = None if trial else checkpoints.newest(work / "checkpoints")[0]
-    checkpointing = _needs_checkpointing(model, planned, config)
+    checkpointing = needs_checkpointing(model, planned.widest, config, objective)
     if objective is not None:
         objective.prepare(model, packed=planned.packed)
     elif planned.packed and (attention := packing.attention(model)):
@@ -246,40 +247,6 @@ def _longest_first(planned: Schedule, count: int) -> Schedule:
     longest = np.argsort(-planned.lengths, kind="stable")[:count]
     order = np.concatenate([longest, np.arange(len(planned.examples))])
     return replace(planned, examples=planned.examples.select(order), lengths=planned.lengths[order])
-
-
-def checkpoint_bytes(model: PreTrainedModel, config: FinetuneConfig) -> int:
-    """What one checkpoint takes on disk: weights as they are trained, and the optimizer's state. Two are kept."""
-    trained = _trained_weights(model, config)
-    weight = 2 if precision.is_half(config) else 4
-    state = 6 if precision.is_half(config) else 8  # both moments, and what Kahan summation keeps
-    return trained * (weight + state)
-
-
-def _trained_weights(model: PreTrainedModel, config: FinetuneConfig) -> int:
-    if not is_lora(config):
-        return sum(weight.numel() for weight in model.parameters())
-    return sum(config.lora_rank * (layer.in_features + layer.out_features) for layer in _adapted(model))
-
-
-def _needed_bytes(model: PreTrainedModel, planned: Schedule, config: FinetuneConfig) -> int:
-    adapted = sum(layer.in_features for layer in _adapted(model)) if is_lora(config) else 0
-    if precision.is_half(config):
-        adapted = 0  # the adapter reads what the layer reads, in the same format
-    trained = _trained_weights(model, config) * precision.bytes_a_trained_weight(config)
-    return memory.needed_bytes(model, trained, planned.widest, adapted)
-
-
-def _adapted(model: PreTrainedModel) -> list[torch.nn.Linear]:
-    """LoRA puts two thin matrices beside each linear layer but the output's."""
-    head = model.get_output_embeddings()
-    return [layer for layer in model.modules() if isinstance(layer, torch.nn.Linear) and layer is not head]
-
-
-def _needs_checkpointing(model: PreTrainedModel, planned: Schedule, config: FinetuneConfig) -> bool:
-    if config.checkpointing != "auto":
-        return config.checkpointing == "on"
-    return memory.is_short(_needed_bytes(model, planned, config), int(model.get_memory_footprint()))
 
 
 def padding(tokenizer: PreTrainedTokenizerBase) -> int:

@@ -1,24 +1,25 @@
 """What a teacher's probabilities, hidden states and attention teach that its text does not.
 
-    python -m tests.benchmarks.soft_labels gradient               # how wrong top-K is, on SmolLM2-135M
+    python -m tests.benchmarks.soft_labels gradient [--count N]   # how wrong top-K is, on SmolLM2-135M
     python -m tests.benchmarks.soft_labels students [--into FILE] [--seeds N] [--part biased|unbiased] [--arm NAME]…
 
 `gradient`: the error |g - full| / |full| of the gradient on the student's scores, of K listed tokens with a tail
-bucket, beside two cheaper estimates. The teacher reads worded problems with worked solutions; the student is the same
-model without three of its layers.
+bucket, beside two cheaper estimates, at the tokens of recorded solutions to GSM8K's questions (of worded problems made
+here, without $COTDISTILL_SHARED). The student is the same model without three of its layers.
 
 `students`: the embedded task, chains of four last-digit operations, 700 steps of 16 rows whatever the rows. `biased`:
 the teacher has learnt the embedded teacher's habit (it forgets borrows), and the students learn from the traces that
 filter would keep, all right. `unbiased`: the teacher has learnt right traces, and the students have all of these, or
-30 or 10 % of them. Each line that is done goes into FILE, and is not done again.
+30 or 10 % of them. Each line that is done goes into FILE, and is not
+done again; the teachers stay beside it.
 """
 
 import argparse
 import json
 import os
 import random
+import re
 import statistics
-import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -28,6 +29,7 @@ import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from cotdistill import students
+from cotdistill.chat.template import render
 from cotdistill.config import FinetuneConfig
 from cotdistill.mock import problems
 from cotdistill.mock.problems import Problem
@@ -51,6 +53,7 @@ BIASED = {
     "attention": "attention",
 }
 UNBIASED = {"hard labels": "nll", "soft, gated": "soft", "soft, T = 2": "soft:temperature=2"}
+MISSING = (12, 13, 14)
 SHARES = (1.0, 0.3, 0.1)
 
 
@@ -100,6 +103,8 @@ def share_right(student: Path, asked: list[Problem]) -> float:
 
 def teacher(folder: Path, name: str, rows: Path) -> Path:
     """Twice the students' weights."""
+    if (folder / name).is_dir():  # of an earlier call
+        return folder / name
     tokenizer, base = tiny.tokenizer(), folder / f"{name}-untrained"
     torch.manual_seed(1)
     shape = LlamaConfig(
@@ -132,8 +137,9 @@ def run_students(into: Path, part: str, seeds: int, only: list[str]) -> None:
     into.touch()
     done = {(one["part"], one["arm"], one["share"], one["seed"]) for one in map(json.loads, into.open())}
     learn, asked = chains()
-    with tempfile.TemporaryDirectory() as place, students.quiet():
-        folder = Path(place)
+    folder = into.with_suffix(".work")
+    folder.mkdir(exist_ok=True)
+    with students.quiet():
         if part == "biased":
             told = [(one, solve(one, sample)) for one in learn for sample in range(2)]
             kept = [(one, said) for one, said in told if said[1] == one.answer]
@@ -169,24 +175,35 @@ def table(into: Path) -> None:
         print(f"| {part} | {share:.0%} | {arm} | {len(shares)} | {mean} | {each} | {cpu:.0f} |")
 
 
-def run_gradient() -> None:
-    source = random.Random(0)
-    solved = [word_problem(source) for _ in range(8)]
+def solved(count: int) -> list[tuple[str, str]]:
+    """Questions of GSM8K's test set with recorded solutions, where they are there; else worded problems made here."""
+    recorded = Path(os.environ.get("COTDISTILL_SHARED", "../shared")) / "data/gsm8k/example_model_solutions.jsonl"
+    if not recorded.is_file():
+        source = random.Random(0)
+        return [(one["question"], one["answer"]) for one in (word_problem(source) for _ in range(count))]
+    with recorded.open() as lines:
+        rows = [json.loads(next(lines)) for _ in range(count)]
+    print(f"{recorded.name}: {count} solutions")
+    return [(row["question"], re.sub("<<.*?>>", "", row["175b_verification"]["solution"])) for row in rows]
+
+
+def run_gradient(count: int) -> None:
     with students.quiet():
         big, tokenizer = load.student("smollm2-135m", dtype="float32")
         small, _ = load.student("smollm2-135m", dtype="float32")
-    layers = small.model.layers
-    small.model.layers = torch.nn.ModuleList([layer for n, layer in enumerate(layers) if n not in (12, 13, 14)])
+    small.model.layers = torch.nn.ModuleList([layer for n, layer in enumerate(small.model.layers) if n not in MISSING])
     for number, layer in enumerate(small.model.layers):
         layer.self_attn.layer_idx = number
     small.config.num_hidden_layers = len(small.model.layers)
     its, own = [], []
-    for one in solved:
-        chat = [{"role": "user", "content": one["question"]}, {"role": "assistant", "content": one["answer"]}]
-        ids = torch.tensor([tokenizer(tokenizer.apply_chat_template(chat, tokenize=False))["input_ids"]])
+    for number, (question, solution) in enumerate(solved(count)):
+        turn = {"role": "assistant", "content": solution}
+        row = {"id": str(number), "prompt": [{"role": "user", "content": question}], "completion": [turn]}
+        rendered = render(tokenizer, row)
+        ids, trained = torch.tensor([rendered.input_ids]), slice(rendered.n_prompt - 1, -1)
         with torch.no_grad():
-            its.append(big(ids, use_cache=False).logits[0, :-1])
-            own.append(small(ids, use_cache=False).logits[0, :-1])
+            its.append(big(ids, use_cache=False).logits[0, trained])
+            own.append(small(ids, use_cache=False).logits[0, trained])
     teacher_scores, scores = torch.cat(its).float(), torch.cat(own).float().requires_grad_()
     logprobs = teacher_scores.log_softmax(-1)
     entropy = float(-(logprobs.exp() * logprobs).sum(-1).mean())
@@ -220,6 +237,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("what", choices=("gradient", "students", "table"))
     parser.add_argument("--into", type=Path, default=Path("soft_labels.jsonl"))
+    parser.add_argument("--count", type=int, default=12)
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--part", choices=("biased", "unbiased"), default="biased")
     parser.add_argument("--arm", action="append", default=[])
@@ -227,7 +245,7 @@ def main() -> None:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     torch.set_num_threads(1)
     if chosen.what == "gradient":
-        run_gradient()
+        run_gradient(chosen.count)
     elif chosen.what == "students":
         run_students(chosen.into, chosen.part, chosen.seeds, chosen.arm)
     else:
