@@ -74,15 +74,17 @@ def run(
             current.notes += _not_judged(student, found)
             return found
 
+        # First, for it refuses another vocabulary, and answers may cost money.
+        drafted = draft.result(config, asked, progress) if config.draft_for else None
         with ArtifactWriter(scores) as writer, ExitStack() as stack:
             judged = {student: judged_by(student, asked) for student in students}
             written = [stack.enter_context(_written(files[0], judged))]
             entries = [score(student, found) for student, found in judged.items()]
             against = {name: compare(judged[config.student], judged[name]) for name in list(judged)[1:]}
             scored: dict[str, Any] = {"prompts": len(asked), "students": entries, "against": against}
-            if config.draft_for:
-                scored["draft"] = draft.result(config, asked, progress)
-                current.notes.append(scored["draft"]["says"])
+            if drafted:
+                scored["draft"] = drafted
+                current.notes.append(drafted["says"])
             if held_against:
                 both = {student: judged_by(student, guards) for student in (config.student, held_against)}
                 written.append(stack.enter_context(_written(files[1], both)))
@@ -99,8 +101,8 @@ def run(
             if held_against:
                 results["guard"] = scored["guard"]
                 current.notes.append(scored["guard"]["says"])
-            if "draft" in scored:
-                results["draft"] = scored["draft"]
+            if drafted:
+                results["draft"] = drafted
             if paid and session.spent:
                 results["spent_usd"] = money(session.spent)
             return current.publish([writer, *written], counts=counts, beside=extras, results=results)
