@@ -238,6 +238,40 @@ teacher = "local:{models / "teacher"}"
         read_recipe(tmp_path / "rows.toml")
 
 
+def test_a_recipe_does_not_train_on_prompts_that_it_holds_out(models: Path, tmp_path: Path) -> None:
+    steps = f"""
+prompts = "{models / "references.jsonl"}"
+runs = "{tmp_path / "runs"}"
+[[steps]]
+name = "ask"
+stage = "generate"
+teacher = "mock:digit-chains"
+[[steps]]
+name = "kept"
+stage = "filter"
+[[steps]]
+name = "rows"
+stage = "format"
+holdout = 0.2
+[[steps]]
+name = "own"
+stage = "finetune"
+student = "{models / "student"}"
+on_policy = 2
+teacher = "local:{models / "teacher"}"
+[[steps]]
+name = "scores"
+stage = "evaluate"
+"""
+    (tmp_path / "recipe.toml").write_text(steps)
+    own = read_recipe(tmp_path / "recipe.toml").steps[3]
+    assert [one.words for one in own.references()] == ["the rows of step rows"]
+    for name in ("ask", "rows.holdout", str(models / "references.jsonl")):
+        (tmp_path / "leak.toml").write_text(steps.replace("on_policy = 2", f'on_policy = 2\ninput = "{name}"'))
+        with pytest.raises(UsageError, match=r"own\.input: .* has what rows holds out for scores; leave it out"):
+            read_recipe(tmp_path / "leak.toml")
+
+
 def test_what_a_padded_matrix_has_beyond_the_vocabulary_belongs_to_the_tail() -> None:
     student = torch.zeros(1, 4)
     ids, logprobs = torch.tensor([[1, 9]]), torch.log(torch.tensor([[0.5, 0.25]]))

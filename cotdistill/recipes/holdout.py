@@ -6,6 +6,7 @@ from pathlib import Path
 from cotdistill.recipes.problems import Problems
 from cotdistill.recipes.references import Reference
 from cotdistill.recipes.steps import Step
+from cotdistill.recipes.wiring import Input
 
 
 def check(steps: Sequence[Step], problems: Problems) -> None:
@@ -15,19 +16,26 @@ def check(steps: Sequence[Step], problems: Problems) -> None:
         held = [by_name[one.step] for one in scoring.references() if one.what == "held-out prompts"]
         for holder in held[:1]:
             _check_expanded(holder, scoring, by_name, problems)
-            for student, rows in _trained(scoring, by_name):
-                if rows is holder or not _roots(rows, by_name) & _roots(holder, by_name):
-                    continue
-                if rows.stage == "format" and rows.options.holdout >= holder.options.holdout:
-                    continue
-                what = f"{holder.label} holds out for {scoring.label}"
-                if rows.stage == "format":
-                    share = holder.options.holdout
-                    problems.add(
-                        f"{rows.label}.holdout", f"expected {share} or more, or {student.label} learns what {what}"
-                    )
-                else:
-                    problems.add(f"{student.label}.input", f"{rows.label} has what {what}; put a format step between")
+            for student, source in _trained(scoring, by_name):
+                if _origins(source, by_name) & _roots(holder, by_name):
+                    _check_source(student, source, holder, scoring, by_name, problems)
+
+
+def _check_source(
+    student: Step, source: Input, holder: Step, scoring: Step, by_name: Mapping[str, Step], problems: Problems
+) -> None:
+    """One thing that is trained on, and that goes back to the prompts of which some are held out."""
+    what = f"{holder.label} holds out for {scoring.label}"
+    if isinstance(source, Reference) and source.what == "rows":
+        rows, share = by_name[source.step], holder.options.holdout
+        if rows is not holder and rows.options.holdout < share:
+            problems.add(f"{rows.label}.holdout", f"expected {share} or more, or {student.label} learns what {what}")
+    elif isinstance(source, Reference) and source.what == "kept responses":
+        label = by_name[source.step].label
+        problems.add(f"{student.label}.input", f"{label} has what {what}; put a format step between")
+    else:
+        name = str(source) if isinstance(source, Path) else by_name[source.step].label
+        problems.add(f"{student.label}.input", f"{name} has what {what}; leave it out to ask the prompts of the rows")
 
 
 def _check_expanded(holder: Step, scoring: Step, by_name: Mapping[str, Step], problems: Problems) -> None:
@@ -71,8 +79,9 @@ def _verified_roots(step: Step, by_name: Mapping[str, Step]) -> set[Path]:
     return found
 
 
-def _trained(scoring: Step, by_name: Mapping[str, Step]) -> Iterator[tuple[Step, Step]]:
-    """Each training that a scored student went through, with what it read."""
+def _trained(scoring: Step, by_name: Mapping[str, Step]) -> Iterator[tuple[Step, Input]]:
+    """Each training that a scored student went through, with what it read of other steps; also a person's own prompts,
+    which a student answers itself."""
     waiting = [one.step for one in scoring.references() if one.what == "student"]
     seen: set[str] = set()
     while waiting:
@@ -81,11 +90,14 @@ def _trained(scoring: Step, by_name: Mapping[str, Step]) -> Iterator[tuple[Step,
             continue
         seen.add(name)
         student = by_name[name]
-        for one in student.references():
-            if one.what == "student":
-                waiting.append(one.step)
-            elif one.what in ("rows", "kept responses") and one.step in by_name:
-                yield student, by_name[one.step]
+        waiting += [one.step for one in student.references() if one.what == "student"]
+        for one in student.inputs:
+            if one.step in by_name if isinstance(one, Reference) else student.options.on_policy:
+                yield student, one
+
+
+def _origins(source: Input, by_name: Mapping[str, Step]) -> set[Path]:
+    return {source} if isinstance(source, Path) else _roots(by_name[source.step], by_name)
 
 
 def _roots(step: Step, by_name: Mapping[str, Step]) -> set[Path]:

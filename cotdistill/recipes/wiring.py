@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 
 from cotdistill.recipes import references, tables
 from cotdistill.recipes.problems import Problems
-from cotdistill.recipes.references import MAKES, Maker, Reference
+from cotdistill.recipes.references import MAKES, READS, Maker, Reference
 
 Input: TypeAlias = Path | Reference
 
@@ -72,7 +72,7 @@ class Wiring:
             if not held:
                 self._say(key, "missing; name a file of held-out prompts, or set format.holdout")
             return tuple(Reference(name, "held-out prompts") for name in held[-1:])
-        _, accepted = self.reads
+        accepted = READS[stage][1]  # prompts for training on a student's own answers are those of the rows
         found = references.newest(accepted, self.above)
         if found is None:
             makers = " or ".join(one for one, makes in MAKES.items() if set(accepted) & set(makes))
