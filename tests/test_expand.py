@@ -349,6 +349,8 @@ def test_a_reference_is_worth_what_such_references_are_worth_on_the_seeds(done: 
     share = measured["4 of 4"]["right"] / measured["4 of 4"]["seeds"]
     weights = {float((one.tags or {})["weight"]) for one in prompts(tmp_path / "new.jsonl")}
     assert len(weights) == 1 and weights.pop() == pytest.approx(share, abs=0.02)
+    assert manifest.results["wrong_references_expected_share"] == pytest.approx(1 - share, abs=0.02)
+    assert any(note.startswith("WARNING: by the seeds, ") for note in manifest.notes)
     left = list(read_records(tmp_path / "new.dropped.jsonl", DroppedPrompt))
     assert any(one.reason.startswith("so few votes are right too seldom | 3 of 4, right on") for one in left)
 

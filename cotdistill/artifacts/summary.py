@@ -34,6 +34,7 @@ LABELS = {
     "checkpoint_gb": "disk that a checkpoint takes, in GB",
     "teacher_gb": "of it the teacher, in GB",
     "new_prompts": "new prompts",
+    "wrong_references_expected_share": "references expected to be wrong, by the seeds",
     "majority_on_seeds": "what most answers to a seed say, by votes",
     "kept_share": "prompts kept of those written",
     "to_write": "requests for new prompts",

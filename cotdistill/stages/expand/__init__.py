@@ -135,11 +135,8 @@ def _publish(
         current.notes.append(
             f"{kept:,} of {rounds.count:,} prompts, for {why}: more seeds, another --method or a smaller --count"
         )
-    if rounds.answerable is not None and kept:
-        current.notes.append(
-            f"the references are what most of {rounds.answerable.samples} answers say, which nobody has verified: they "
-            f"carry the tag reference_by=majority, and their rows weigh less"
-        )
+    if rounds.answerable is not None:
+        current.notes += rounds.answerable.notes(rounds.kept)
     spent = [asker.spent for asker in askers]
     return current.publish(
         writers,
@@ -154,7 +151,7 @@ def _publish(
         stopped_by="budget" if rounds.exhausted and kept < rounds.count else None,
         results={
             **figures.results(rounds.kept, len(sources)),
-            **_of_trust(rounds.answerable),
+            **_of_trust(rounds),
             **(
                 {}
                 if None in spent
@@ -165,8 +162,12 @@ def _publish(
     )
 
 
-def _of_trust(answerable: Answerable | None) -> dict[str, object]:
-    return {} if answerable is None else {"majority_on_seeds": answerable.trust.results(answerable.samples)}
+def _of_trust(rounds: Rounds) -> dict[str, object]:
+    if (answerable := rounds.answerable) is None:
+        return {}
+    wrong = answerable.wrong_share(rounds.kept)
+    expected = {} if wrong is None else {"wrong_references_expected_share": wrong}
+    return {"majority_on_seeds": answerable.trust.results(answerable.samples), **expected}
 
 
 def _expanders(config: ExpandConfig) -> dict[str, Expander]:
