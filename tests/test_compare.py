@@ -171,7 +171,9 @@ def test_a_cell_that_failed_is_named_and_the_others_are_compared(tmp_path: Path)
 def nights(folder: Path, accuracies: list[int]) -> Path:
     for number, right in enumerate(accuracies, 1):
         here = folder / f"2026-11-{number:02}T020000Z"
-        scored(here / "scores.json", {f"{here}/student": [n < right for n in range(20)]})
+        asked = 20 + (number == 2)  # a prompt was added, and taken away again
+        right_of = {f"{here}/student": [n < right for n in range(asked)], "tiny": [False] * asked}
+        scored(here / "scores.json", right_of)
         stage = StageRecord(did="ran", why="first run", version="0", options={}, files={}, spent_usd="0.25")
         if right < accuracies[0]:
             stage.guard_failed = "guard: student is worse than base"
@@ -193,6 +195,18 @@ def test_a_folder_of_nights_becomes_one_page_over_time(tmp_path: Path) -> None:
     assert "Against the run before: -70.0 points on 20 prompts, p = 0.00012." in page
     assert "2026-11-04T020000Z: its student is worse than its guard allows" in page
     assert page.count('class="dot c0"') == 8, "a point a night, of accuracy and of cost"
+
+
+def test_nights_with_other_prompts_are_compared_on_those_in_common_and_their_baseline_is_there_once(
+    tmp_path: Path,
+) -> None:
+    folder = nights(tmp_path / "runs", [10, 12])
+    with pytest.raises(UsageError, match="compare on those in all of them with --in-common"):
+        report.compared([folder])
+    rows = report.compared([folder], in_common=True).comparison.rows
+    assert [row.name for row in rows] == ["2026-11-01T020000Z", "2026-11-02T020000Z", "tiny"]
+    report.write(folder, tmp_path / "runs.html")
+    assert "Against the run before: +10.0 points on 20 prompts" in (tmp_path / "runs.html").read_text()
 
 
 def test_no_name_of_a_student_acts_in_the_page(tmp_path: Path) -> None:

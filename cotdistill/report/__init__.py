@@ -8,10 +8,11 @@ from pathlib import Path
 from cotdistill import artifacts
 from cotdistill.artifacts import FileInfo, outputs
 from cotdistill.artifacts.outputs import Place
-from cotdistill.errors import UsageError
+from cotdistill.errors import CotDistillError, UsageError
 from cotdistill.recipes import grid
 from cotdistill.report import compare_page, comparison, html, run_page, series, sources, table, traces
 from cotdistill.report.comparison import Comparison
+from cotdistill.report.scored import Scored
 from cotdistill.store.location import store_path
 
 
@@ -73,10 +74,13 @@ def _page_places(output: Path, option: str = "-o") -> list[Place]:
 
 def _series(nights: Sequence[series.Night], folder: Path) -> str:
     """With the last two runs that have scores tested against each other, on the prompts of both."""
-    last = [one.directory for one in nights if one.student][-2:]
     try:
-        found = compared(last, in_common=True).comparison if len(last) == 2 else None
-    except UsageError as error:
+        last: list[tuple[str, dict[str, str], Scored]] = [
+            (one.directory.name, {}, next(of for _, _, of in sources.rows(sources.find([one.directory]).found)))
+            for one in [night for night in nights if night.student][-2:]
+        ]
+        found = comparison.compare(last, in_common=True) if len(last) == 2 else None
+    except CotDistillError as error:
         return compare_page.write_series(nights, folder, None, f"The last two runs are not tested: {error}")
     return compare_page.write_series(nights, folder, found)
 

@@ -1,5 +1,6 @@
 """The runs of one recipe over time: what each made, cost and reached."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,9 +14,11 @@ from cotdistill.report import sources, traces
 
 @dataclass(frozen=True)
 class Night:
-    """One complete run. `student` are the newest scores of its student, None where nothing was evaluated. A run that
-    repeats a stage counts all its answers. `made` is the share of the teacher's answers that was kept."""
+    """One complete run. `name` is its day, with the time where another ran on it. `student` are the newest scores of
+    its student, None where nothing was evaluated. A run that repeats a stage counts all its answers. `made` is the
+    share of the teacher's answers that was kept."""
 
+    name: str
     directory: Path
     record: RunRecord
     student: dict[str, Any] | None
@@ -24,29 +27,32 @@ class Night:
     spent_usd: float | None
 
     @property
-    def name(self) -> str:
-        """Its day, and the time where the directory's name has no other."""
-        return self.directory.name[:10]
-
-    @property
     def made(self) -> float | None:
         return self.kept / self.responses if self.kept is not None and self.responses else None
 
 
 def nights(folder: Path) -> list[Night]:
     """The oldest first; empty where the folder holds no runs of a recipe."""
-    return [_night(one, known) for one in sources.runs_in(folder) if (known := record.of(one))]
+    found = [(one, known) for one in sources.runs_in(folder) if (known := record.of(one))]
+    days = Counter(one.name[:10] for one, _ in found)
+    return [_night(_named(one.name, alone=days[one.name[:10]] == 1), one, known) for one, known in found]
+
+
+def _named(directory: str, *, alone: bool) -> str:
+    """2026-11-26T174513Z: the day, or day and time."""
+    return directory[:10] if alone else f"{directory[:10]} {directory[11:13]}:{directory[13:15]}"
 
 
 def of_one_recipe(found: Sequence[Night]) -> bool:
     return len(found) > 1 and len({one.record.recipe for one in found}) == 1
 
 
-def _night(directory: Path, known: RunRecord) -> Night:
+def _night(name: str, directory: Path, known: RunRecord) -> Night:
     found = traces.manifests(directory)
     scored = max(found.get("evaluate", []), key=lambda one: one.manifest.ended_at, default=None)
     spent = [stage.spent_usd for stage in known.stages.values() if stage.did == "ran"]
     return Night(
+        name=name,
         directory=directory,
         record=known,
         student=scored.manifest.results["students"][0] if scored else None,

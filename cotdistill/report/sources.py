@@ -118,9 +118,17 @@ def rows(sources: Sequence[Source]) -> list[tuple[str, Mapping[str, str], Scored
         return [(name, {}, one) for name, (_, one) in zip(names, read, strict=True)]
     names = scored.short_names([source.name for source, _ in ours])
     found = [(name, own, one) for name, own, (_, one) in zip(names, settings, ours, strict=True)]
-    others = {(one.student, tuple(one.right.items())): one for _, one in read if one.baseline}
-    labels = scored.short_names([one.student for one in others.values()])
-    return found + [(label, {}, one) for label, one in zip(labels, others.values(), strict=True)]
+    others: list[Scored] = []
+    for one in (one for _, one in read if one.baseline):
+        if not any(one.student == other.student and _alike(one, other) for other in others):
+            others.append(one)
+    labels = scored.short_names([one.student for one in others])
+    return found + [(label, {}, one) for label, one in zip(labels, others, strict=True)]
+
+
+def _alike(one: Scored, other: Scored) -> bool:
+    """Whether both got the same prompts right, of those that both were asked."""
+    return all(other.right[name] == right for name, right in one.right.items() if name in other.right)
 
 
 def differing(options: Sequence[Mapping[str, str]]) -> list[dict[str, str]]:
