@@ -148,6 +148,14 @@ def test_with_until_accepted_each_teacher_stops_at_its_first_right_answer(case: 
     assert manifest.complete
 
 
+def test_a_prompt_that_nothing_can_judge_is_not_asked_of_the_second(case: Case) -> None:
+    with (case.folder / "prompts.jsonl").open("a") as file:
+        file.write('\n{"id": "open", "question": "question 9"}\n')
+    (manifest,) = case.run({"samples": 2, "until_accepted": 1})
+    assert [one for one in case.asked if one[1] == 9] == [("cheap", 9)], "nor of the first again"
+    assert any(note.startswith("1 prompts have no reference that --verify can use") for note in manifest.notes)
+
+
 def test_one_cap_is_over_both_and_the_second_is_not_begun_when_the_first_has_used_it_up(case: Case) -> None:
     month = Budget(Decimal("0.30"))
     stopped, rest = case.run({"max_cost": 0.25, "concurrency": 1}, {})
@@ -219,7 +227,7 @@ def test_options_that_do_not_go_together_are_named(options: dict[str, Any], name
         ({"then": "opnai:x"}, "no teacher named 'opnai'"),
         ({"then": "anthropic:claude", "then_base_url": None}, "ANTHROPIC_API_KEY is not set"),
         ({"max_cost": 0.05}, "one request may cost up to"),
-        ({"then": "mock:none.jsonl", "then_base_url": None}, "no simulated teacher named 'none.jsonl'"),
+        ({"then": "mock:none.jsonl", "then_base_url": None}, "mock:none.jsonl: no such file"),
     ],
 )
 def test_what_is_wrong_with_the_second_is_found_before_the_first_is_paid(

@@ -8,7 +8,7 @@ from cotdistill.cli.init import init
 from cotdistill.errors import UsageError
 from cotdistill.progress import Silent
 from cotdistill.recipes import ready, run, starter
-from cotdistill.recipes.chain import Outcome
+from cotdistill.recipes.place import Outcome
 from cotdistill.recipes.recipe import read
 
 FEW = ["finetune.max_steps=2", "finetune.batch_size=4", "evaluate.max_output_tokens=4", "scores.max_output_tokens=4"]

@@ -10,7 +10,7 @@ from cotdistill.artifacts.json_lines import read_records
 from cotdistill.errors import UsageError
 from cotdistill.progress import Silent
 from cotdistill.recipes import joined, run
-from cotdistill.recipes.chain import Outcome
+from cotdistill.recipes.place import Outcome
 from cotdistill.recipes.recipe import read
 from cotdistill.recipes.references import Reference
 from cotdistill.records import Judged

@@ -6,11 +6,10 @@ an earlier run; manifests say so without reading the data. A killed run is conti
 
 import tempfile
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import msgspec
 
@@ -18,68 +17,18 @@ from cotdistill import artifacts
 from cotdistill.config.conditions import scores_over_api
 from cotdistill.dispatch.budget import Budget
 from cotdistill.dispatch.session import RECIPE
-from cotdistill.errors import BUDGET, DONE, SOME_FAILED, BudgetError, CotDistillError
+from cotdistill.errors import BudgetError, CotDistillError
 from cotdistill.progress import Progress, about
 from cotdistill.publishing import data_set_card
 from cotdistill.recipes import calls, empty, record
 from cotdistill.recipes.calls import Files
 from cotdistill.recipes.directories import Run
 from cotdistill.recipes.month import spent_this_month
+from cotdistill.recipes.place import FIRST, Look, Outcome, Place, why_again
 from cotdistill.recipes.recipe import Recipe
-from cotdistill.recipes.record import RunRecord, StageRecord
+from cotdistill.recipes.record import StageRecord
 from cotdistill.recipes.references import Reference
 from cotdistill.recipes.steps import Step
-
-FIRST = "first run"
-"""Why a step runs that no run has yet."""
-
-
-class Place(Protocol):
-    """Where one run stands, among those that it may link from."""
-
-    sources: Sequence[Path]
-    """Runs to link from, the one that counts most last."""
-    last: Path | None
-    """The complete run before this one, which `changes` are against."""
-    unfinished: Run | None
-
-    def begin(self) -> Run:
-        """The directory of this run, with a record."""
-        ...
-
-    def end(self, run: Run) -> None:
-        """All of it is there."""
-        ...
-
-    def nothing_new(self) -> None:
-        """Nothing was to be done."""
-        ...
-
-
-@dataclass(frozen=True)
-class Look:
-    """A step of this run: what decides, why it runs (None where nothing changed), and the run that has its files."""
-
-    step: Step
-    now: StageRecord
-    why: str | None
-    source: Path | None
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """`directory` has the files of the last complete run; `record` is None where nothing was new."""
-
-    directory: Path
-    record: RunRecord | None
-    stopped_by: str | None = None
-
-    @property
-    def exit_code(self) -> int:
-        if self.stopped_by:
-            return BUDGET
-        stages = self.record.stages.values() if self.record else ()
-        return DONE if all(stage.complete and not stage.guard_failed for stage in stages) else SOME_FAILED
 
 
 class Chain:
@@ -111,7 +60,7 @@ class Chain:
         now = record.about(step.options, inputs)
         why, source = "", None
         for place in (*self.place.sources, self.here):  # what this run has already goes before what the last one left
-            reason = _why(step, now, place)
+            reason = why_again(step, now, place)
             if not reason:
                 source = place
             why = reason if reason != FIRST or not why else why
@@ -246,15 +195,6 @@ class Chain:
             return Outcome(run.path, run.record, stopped_by)
         self.place.end(run)
         return Outcome(run.path, run.record)
-
-
-def _why(step: Step, now: StageRecord, place: Path | None) -> str:
-    """Why what a run has of a step does not serve; empty where it does."""
-    known = record.of(place) if place else None
-    before = known.stages.get(step.name) if known else None
-    if place is None or before is None:
-        return FIRST
-    return record.difference(now, before) or record.damage(step, place, before) or ""
 
 
 def _replaced(record: StageRecord, **more: Any) -> StageRecord:

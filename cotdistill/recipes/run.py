@@ -6,10 +6,10 @@ from pathlib import Path
 from cotdistill import artifacts
 from cotdistill.progress import Progress
 from cotdistill.recipes import directories
-from cotdistill.recipes.chain import FIRST as FIRST
 from cotdistill.recipes.chain import Chain
-from cotdistill.recipes.chain import Outcome as Outcome
 from cotdistill.recipes.directories import Directories, Run
+from cotdistill.recipes.place import FIRST as FIRST
+from cotdistill.recipes.place import Outcome as Outcome
 from cotdistill.recipes.recipe import Recipe
 
 

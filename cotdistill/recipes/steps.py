@@ -113,7 +113,7 @@ def of_list(found: Any, shared: Mapping[str, Any], prompts: Path, problems: Prob
                 continue
             written.append(_Written(maker, maker.name, {**shared.get(maker.stage, {}), **table}))
     if len(problems.found) > before:
-        return ()  # which steps there are is to be mended before what they read of each other
+        return ()  # first which steps there are, then what they read of each other
     return tuple(_read(written, prompts, problems))
 
 

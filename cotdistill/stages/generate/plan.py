@@ -40,7 +40,7 @@ class Plan:
     only: Container[str] | None = None
     """The ids of the prompts that are asked, where not all of the file are."""
     unverified: set[str] = field(default_factory=set)
-    """Prompts without a reference, for which `until_accepted` takes the first answers there are."""
+    """Prompts without a reference that the verifier can use, for which `until_accepted` takes the first answers."""
 
     _accepted: dict[tuple[str, int], bool] = field(default_factory=dict, repr=False)
 
@@ -121,7 +121,7 @@ class Plan:
     def _counts(self, job: Job, answer: Answer, verdict: Verdict | None) -> bool | None:
         if answer.reply.stop_reason != "stop":
             return False
-        if verdict is not None and verdict.status == "unverified":
+        if verdict is not None and verdict.status in ("unverified", "bad_reference"):
             self.unverified.add(job.prompt.id)
             return True  # nothing can decide, so no further sample would help
         return None if verdict is None else verdict.status == "correct"

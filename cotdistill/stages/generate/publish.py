@@ -69,7 +69,10 @@ def _notes(current: artifacts.Run, plan: Plan, tally: Tally, session: Session) -
             f"--retry-truncated with a larger cap asks for these only"
         )
     if plan.unverified:
-        notes.append(f"{len(plan.unverified)} prompts have no reference: their first answers were taken unverified")
+        notes.append(
+            f"{len(plan.unverified)} prompts have no reference that --verify can use: their first answers were taken "
+            f"unverified"
+        )
     notes += _of_reasoning(plan, tally)
     if tally.without_usage:
         notes.append(

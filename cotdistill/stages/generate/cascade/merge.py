@@ -156,10 +156,11 @@ def _yield(part: Part) -> dict[str, Any]:
 def _notes(asked: Sequence[Part], judge: Judge) -> Iterator[str]:
     for part in asked:
         if part.manifest:
-            yield from (f"{part.teacher}: {note}" for note in part.manifest.notes)
+            own = str(part.path.parent)  # gone when this is read
+            yield from (f"{part.teacher}: {note}" for note in part.manifest.notes if own not in note)
     unverified = sum(part.verdicts.unverified for part in asked)
     if unverified:
-        yield f"{unverified} prompts have no reference: the first teacher's answers were taken unverified"
+        yield f"{unverified} prompts have no reference that --verify can use: the first answers were taken unverified"
     if not asked[0].config.until_accepted:  # else each has said what its verdicts cost
         yield from judge.notes()
 

@@ -48,7 +48,7 @@ def _add(
     statuses = {one.status if one else "open" for one in whole}
     if "correct" in statuses:
         found.solved += 1
-    elif "unverified" in statuses:
+    elif statuses & {"unverified", "bad_reference"}:  # no further answer would tell
         found.unverified += 1
     elif lacks_one or "open" in statuses or ("error" in statuses and judge.exhausted):
         found.open.add(name)
