@@ -20,11 +20,12 @@ pytest.importorskip("trl", reason="the train extra is not installed")
 
 import torch
 
+from cotdistill import artifacts, students
 from cotdistill import config as options
-from cotdistill import students
 from cotdistill.artifacts.json_lines import BadLines
 from cotdistill.config import FinetuneConfig
 from cotdistill.errors import BudgetError, CotDistillError, UsageError
+from cotdistill.inputs.prompt_files import PromptFile
 from cotdistill.mock import problems
 from cotdistill.mock.server import running
 from cotdistill.mock.sources import open_source
@@ -33,6 +34,7 @@ from cotdistill.providers.scoring import Scores
 from cotdistill.recipes.recipe import read as read_recipe
 from cotdistill.records import Judged
 from cotdistill.stages import finetune
+from cotdistill.stages.evaluate import overlap
 from cotdistill.stages.on_policy import cold_start, questions
 from cotdistill.stages.on_policy.cold_start import ColdStart
 from cotdistill.stages.on_policy.served import ServedTeacher
@@ -116,6 +118,21 @@ def test_the_manifest_names_prompts_student_and_teacher_and_the_card_says_who_sc
     assert manifest.counts["trained_tokens"] == sum(round(4 * entry["answer_tokens"]) for entry in logged(output))
     assert f"trained for {STEPS} steps on its own answers to 12 prompts" in (output / "README.md").read_text()
     assert "scored by `local:teacher`" in (output / "README.md").read_text()
+
+
+def test_prompts_that_a_student_answered_itself_are_no_exam_for_it(
+    models: Path, tmp_path: Path, undisturbed: tuple[Path, Any, Notes]
+) -> None:
+    asked = list(PromptFile(models / "prompts.jsonl"))
+    assert "was trained on 12 of these 12 prompts" in (overlap.note(str(undisturbed[0]), asked) or "")
+    other = [problem.as_prompt(f"p{number}") for number, problem in enumerate(problems.generate(3, 99))]
+    assert overlap.note(str(undisturbed[0]), other) is None
+    (tmp_path / "next").mkdir()
+    manifest = artifacts.read_manifest(undisturbed[0] / "manifest.json")
+    rows = msgspec.structs.replace(manifest.inputs[0], path=str(tmp_path / "gone.jsonl"))
+    later = msgspec.structs.replace(manifest, inputs=(rows,), options={"student": str(undisturbed[0])})
+    (tmp_path / "next" / "manifest.json").write_bytes(msgspec.json.encode(later))
+    assert "12 of these 12 prompts" in (overlap.note(str(tmp_path / "next"), asked) or ""), "nor for the next student"
 
 
 @pytest.mark.slow

@@ -9,14 +9,15 @@ from cotdistill.artifacts.files import open_input
 from cotdistill.errors import UsageError
 
 JUDGED = "judged responses"
+ROWS = "training rows"
 PAIRS = "preference pairs"
 
 _KINDS: tuple[tuple[str, frozenset[str], str], ...] = (
     ("generate", frozenset({"prompt", "sample", "text"}), "responses"),
     ("filter", frozenset({"response", "verdict"}), JUDGED),
     ("filter", frozenset({"judged", "filter", "reason"}), "dropped responses"),
-    ("format", frozenset({"id", "prompt", "completion"}), "training rows"),
-    ("format", frozenset({"id", "messages", "weight"}), "training rows"),
+    ("format", frozenset({"id", "prompt", "completion"}), ROWS),
+    ("format", frozenset({"id", "messages", "weight"}), ROWS),
     ("format", frozenset({"prompt", "chosen", "rejected"}), PAIRS),
     ("", frozenset({"messages"}), "prompts"),
     ("", frozenset({"question"}), "prompts"),

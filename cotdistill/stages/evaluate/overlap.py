@@ -4,21 +4,17 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from cotdistill import artifacts
-from cotdistill.artifacts import json_lines, lineage
+from cotdistill.artifacts import Manifest, json_lines, lineage
+from cotdistill.artifacts.kinds import ROWS, kind_of
 from cotdistill.chat.template import Row, Turn, conversation
 from cotdistill.errors import CotDistillError
+from cotdistill.inputs.prompt_files import PromptFile
 from cotdistill.records import Message, Prompt
 
 
 def note(student: str, prompts: Sequence[Prompt]) -> str | None:
-    """A note; None where there is no overlap, or where the training rows are gone or were changed since."""
-    try:
-        rows = _rows(Path(student))
-        if rows is None:
-            return None
-        trained = {_words(conversation(row)[0]) for row in json_lines.read_records(rows, Row)}
-    except (CotDistillError, ValueError):
-        return None
+    """A note; None where there is no overlap, or where what it was trained on is gone or was changed since."""
+    trained = _trained_on(Path(student), set())
     both = sum(_words(prompt.messages) in trained for prompt in prompts)
     if not both:
         return None
@@ -31,10 +27,26 @@ def _words(turns: Sequence[Message] | Sequence[Turn]) -> tuple[tuple[str, str], 
     return tuple((turn.role, turn.content.strip()) for turn in turns)
 
 
-def _rows(student: Path) -> Path | None:
-    """The file that it was trained on, as it was then."""
-    if not (student / "manifest.json").is_file():
-        return None
-    info = artifacts.read_manifest(student / "manifest.json").inputs[0]
+def _trained_on(student: Path, seen: set[Path]) -> set[tuple[tuple[str, str], ...]]:
+    """The prompts of the student's rows, those that it answered itself, and those of the students before it."""
+    if student in seen or not (student / "manifest.json").is_file():
+        return set()
+    seen.add(student)
+    try:
+        manifest = artifacts.read_manifest(student / "manifest.json")
+        before = Path(str(manifest.options.get("student")))
+        known = _trained_on(before if before.is_dir() else student.parent / before.name, seen)
+        return known | _prompts(manifest, student)
+    except (CotDistillError, ValueError):
+        return set()
+
+
+def _prompts(manifest: Manifest, student: Path) -> set[tuple[tuple[str, str], ...]]:
+    """Those of the file that it was trained on, as it was then."""
+    info = manifest.inputs[0]
     path = lineage.locate(Path(info.path), student.parent)
-    return path if path and artifacts.sha256(path) == info.sha256 else None
+    if path is None or artifacts.sha256(path) != info.sha256:
+        return set()
+    if manifest.options.get("on_policy") and kind_of(path) != ROWS:
+        return {_words(prompt.messages) for prompt in PromptFile.beside(path, questions_only=True)}
+    return {_words(conversation(row)[0]) for row in json_lines.read_records(path, Row)}

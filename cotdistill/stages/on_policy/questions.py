@@ -7,14 +7,12 @@ from pathlib import Path
 from cotdistill.answers.extract import final_answer
 from cotdistill.artifacts import json_lines
 from cotdistill.artifacts.json_lines import BadLines
-from cotdistill.artifacts.kinds import JUDGED, kind_of
+from cotdistill.artifacts.kinds import JUDGED, ROWS, kind_of
 from cotdistill.chat.template import Row, Turn, conversation
 from cotdistill.config import FinetuneConfig
 from cotdistill.errors import CotDistillError
 from cotdistill.inputs.prompt_files import PromptFile
 from cotdistill.records import Judged, Message, Prompt
-
-ROWS = "training rows"
 
 VERIFIED = ("correct", "unverified")
 """Verdicts on an answer that may be shown: right, or without anything to judge it by."""
