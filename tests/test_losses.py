@@ -1,7 +1,6 @@
 """The losses of `finetune --loss`: against the published formulas, in the trainer, and through a kill."""
 
 import dataclasses
-import json
 import math
 import os
 import signal
@@ -29,10 +28,11 @@ from cotdistill.students import load, tiny
 from cotdistill.training.collator import Collator
 from cotdistill.training.losses.divergence import divergence, divergence_top_k
 from cotdistill.training.objective import Objective
+from cotdistill.training.on_policy.distance import Distance
 from cotdistill.training.scored import Attended, Listed, Scored, Span, View
 from cotdistill.training.token_rows import TokenRows, examples
 from cotdistill.training.trainer import Trainer
-from tests.test_finetune import Notes, Pulled, chain_rows, losses, start, tiny_config, wait_for, write
+from tests.test_finetune import Notes, chain_rows, losses, start, tiny_config, wait_for, write
 from tests.test_finetune_rows import uneven_rows
 
 POSITIONS, VOCABULARY, K = 9, 31, 4
@@ -92,6 +92,12 @@ def test_soft_labels_are_hintons_mean_of_both_where_the_teacher_agrees(
     gated = plugins.build("losses", spec).token_losses(batch)
     torch.testing.assert_close(gated[1::2].double(), mixed[1::2], rtol=1e-6, atol=2e-6 * temperature)
     torch.testing.assert_close(gated[::2].double(), hard[::2], rtol=1e-6, atol=1e-6, msg="the row's token alone")
+
+
+def test_on_policy_training_takes_its_divergence_from_the_same_option() -> None:
+    assert Distance.of("nll") == Distance(), "forward, over what a server lists"
+    assert Distance.of("soft:divergence=reverse,temperature=2") == Distance("reverse", 2.0)
+    assert Distance.of("soft:divergence=reverse").needs_all_scores
 
 
 @pytest.mark.parametrize("alpha", [0.0, 0.5, 1.0])
@@ -175,7 +181,7 @@ def test_attention_is_minilms_divergence_of_where_heads_look_and_of_how_values_r
 
 
 def step(
-    teacher: Path, loss: str, rows: TokenRows, *, packed: bool, compact: bool = True
+    teacher: Path, loss: str, rows: TokenRows, *, packed: bool, compact: bool = True, training: bool = True
 ) -> tuple[float, torch.Tensor]:
     """Loss of all rows as one batch, and one of the student's gradients, by the trainer that finetune uses."""
     from cotdistill.training.sft_config import arguments
@@ -192,7 +198,7 @@ def step(
         args = arguments(config, 1, 1, Path("unused"), packed=packed)
         trainer = Trainer(model=model, args=args, train_dataset=data, processing_class=tokenizer, data_collator=collate)
     trainer.objective = objective
-    model.train()
+    model.train(training)
     (batch,), items = trainer.get_batch_samples(iter([collate(list(data))]), 1, trainer.args.device)
     found = trainer.compute_loss(model, batch, num_items_in_batch=items)
     weight = model.model.layers[0].self_attn.v_proj.weight
@@ -210,13 +216,10 @@ def test_padded_rows_packed_rows_and_a_model_that_scores_every_position_have_one
     assert expected != pytest.approx(step(teacher, "nll", rows, packed=False)[0], rel=1e-3)
 
 
-@pytest.mark.parametrize("packing", ["none", "bfd"])
-def test_nothing_of_the_teacher_or_of_the_projections_is_in_the_student(
-    teacher: Path, tmp_path: Path, packing: str
-) -> None:
+def test_nothing_of_the_teacher_or_of_the_projections_is_in_the_student(teacher: Path, tmp_path: Path) -> None:
     rows = write(tmp_path / "rows.jsonl", chain_rows(8))
     notes = Notes()
-    manifest = finetune.run(rows, tmp_path / "student", distilled(teacher, "hidden", packing=packing), notes)
+    manifest = finetune.run(rows, tmp_path / "student", distilled(teacher, "hidden", packing="bfd"), notes)
     weights = load_file(tmp_path / "student/model.safetensors")
     assert weights.keys() == tiny.model(tiny.tokenizer(), 0).state_dict().keys()
     assert manifest.options["loss"] == "hidden" and manifest.options["teacher"] == f"local:{teacher}"
@@ -225,16 +228,10 @@ def test_nothing_of_the_teacher_or_of_the_projections_is_in_the_student(
     assert "| loss | hidden |\n| teacher | big |" in card and "and of `big` go on to hold" in card
 
 
-def test_the_loss_on_held_out_rows_is_of_their_tokens_whatever_is_trained(teacher: Path, tmp_path: Path) -> None:
-    rows, held = write(tmp_path / "rows.jsonl", chain_rows(8)), write(tmp_path / "held.jsonl", chain_rows(4, 9))
-    more = {"eval_data": str(held), "learning_rate": 1e-12}
-    for name, options in (
-        ("soft", distilled(teacher, "soft:gate=no", **more)),
-        ("nll", tiny_config(max_steps=4, batch_size=4, **more)),
-    ):
-        finetune.run(rows, tmp_path / name, options, Silent())
-    logged = [json.loads((tmp_path / name / "metrics.jsonl").read_text().splitlines()[-1]) for name in ("soft", "nll")]
-    assert logged[0]["eval_loss"] == pytest.approx(logged[1]["eval_loss"], rel=1e-6)
+def test_the_loss_on_held_out_rows_is_of_their_tokens_whatever_is_trained(teacher: Path) -> None:
+    rows = uneven_rows((1.0,))
+    held_out = [step(teacher, loss, rows, packed=False, training=False)[0] for loss in ("soft:gate=no", "nll")]
+    assert held_out[0] == held_out[1]
 
 
 def test_a_dry_run_says_how_sure_the_teacher_is_and_what_it_takes(teacher: Path, tmp_path: Path) -> None:
@@ -320,37 +317,27 @@ def test_a_loss_of_ones_own_that_returns_no_loss_a_token_is_one_clear_line(tmp_p
         finetune.run(rows, tmp_path / "student", tiny_config(loss=str(tmp_path / "mine.py"), max_steps=1), Silent())
 
 
-def test_a_lora_run_with_projections_goes_on_as_if_undisturbed(teacher: Path, tmp_path: Path) -> None:
+@pytest.mark.slow
+def test_a_killed_lora_run_with_projections_has_the_weights_of_an_undisturbed_one(
+    teacher: Path, tmp_path: Path
+) -> None:
     """A LoRA checkpoint holds the adapter alone, so the projections have a file of their own."""
     model, tokenizer = load.student("tiny")
     model.save_pretrained(tmp_path / "base")
     tokenizer.save_pretrained(tmp_path / "base")
-    rows = write(tmp_path / "rows.jsonl", chain_rows(16))
-    options = distilled(
-        teacher, "hidden", student=str(tmp_path / "base"), lora_rank=4, max_steps=8, checkpoint_minutes=0
-    )
-    finetune.run(rows, tmp_path / "undisturbed", options, Silent())
-    with pytest.raises(ConnectionResetError):
-        finetune.run(rows, tmp_path / "student", options, Pulled(at=5))
-    finetune.run(rows, tmp_path / "student", dataclasses.replace(options, resume=True), Silent())
-    assert losses(tmp_path / "student") == losses(tmp_path / "undisturbed")
-    one, other = (load_file(tmp_path / name / "model.safetensors") for name in ("student", "undisturbed"))
-    assert all(torch.equal(one[name], other[name]) for name in other)
-
-
-@pytest.mark.slow
-def test_a_killed_run_with_projections_has_the_weights_of_an_undisturbed_one(teacher: Path, tmp_path: Path) -> None:
-    rows = write(tmp_path / "train.jsonl", chain_rows(16))
-    process = start(tmp_path, "--loss", "hidden", "--teacher", f"local:{teacher}", "--max-steps", "60")
+    rows, base = write(tmp_path / "train.jsonl", chain_rows(16)), str(tmp_path / "base")
+    words = ("--loss", "hidden", "--teacher", f"local:{teacher}", "--student", base, "--lora-rank", "4")
+    process = start(tmp_path, *words, "--max-steps", "40")
     wait_for(lambda: list((tmp_path / "student.partial/checkpoints").glob("*/finished")), process)
     os.kill(process.pid, signal.SIGKILL)
     process.communicate(timeout=30)
-    options = distilled(teacher, "hidden", max_steps=60, batch_size=8)
     assert not (tmp_path / "student").exists(), "it was killed in time"
+    options = distilled(teacher, "hidden", student=base, lora_rank=4, max_steps=40, batch_size=8)
     finetune.run(rows, tmp_path / "student", dataclasses.replace(options, resume=True), Silent())
     finetune.run(rows, tmp_path / "undisturbed", options, Silent())
     one, other = (load_file(tmp_path / name / "model.safetensors") for name in ("student", "undisturbed"))
     assert all(torch.equal(one[name], other[name]) for name in other)
+    assert losses(tmp_path / "student") == losses(tmp_path / "undisturbed")
 
 
 def test_the_usual_loss_goes_the_usual_way(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
