@@ -51,6 +51,7 @@ class Outcome(NamedTuple):
 
 
 _GENERATE = "generate prompts.jsonl --teacher mock:digit-chains"
+_EXPAND = "expand prompts.jsonl --teacher mock --count 1"
 _EVALUATE = "evaluate prompts.jsonl --student tiny"
 _GUARD = "--guard-against smollm2-135m --guard"
 _OWN = "a text of my own\n"
@@ -61,6 +62,36 @@ def _own(*names: str) -> tuple[tuple[str, str], ...]:
 
 
 ATTEMPTS: tuple[Attempt, ...] = (
+    Attempt("expand over its seeds", f"{_EXPAND} -o prompts.jsonl"),
+    Attempt(
+        "expand, its seeds named like what it leaves out",
+        "expand x.dropped.jsonl --teacher mock -o x.jsonl",
+        (("x.dropped.jsonl", '{"question":"q"}\n'),),
+    ),
+    Attempt("expand over a file of one's own", f"{_EXPAND} -o notes.txt"),
+    Attempt(
+        "expand over a file of one's own, named like what it leaves out",
+        f"{_EXPAND} -o x.jsonl",
+        _own("x.dropped.jsonl"),
+    ),
+    Attempt("expand over what filter kept", f"{_EXPAND} -o made/kept.jsonl"),
+    Attempt("expand over the store", f"{_EXPAND} -o store.sqlite --cache store.sqlite"),
+    Attempt(
+        "expand over the evaluation set",
+        f"{_EXPAND} -o exam.jsonl --against exam.jsonl",
+        (("exam.jsonl", '{"question":"q"}\n'),),
+    ),
+    Attempt(
+        "expand over its document",
+        "expand mine.md --teacher mock --method document -o mine.md",
+        (("mine.md", "word " * 30),),
+    ),
+    Attempt("expand over a link", f"{_EXPAND} -o link.jsonl"),
+    Attempt(
+        "expand, a file of one's own where it puts things together",
+        f"{_EXPAND} -o x.jsonl",
+        _own("x.jsonl.partial.work"),
+    ),
     Attempt("generate over its prompts", f"{_GENERATE} -o prompts.jsonl"),
     Attempt("generate over its prompts, spelt another way", f"{_GENERATE} -o folder/../prompts.jsonl"),
     Attempt("generate over its prompts, through a linked folder", f"{_GENERATE} -o linked/prompts.jsonl"),
