@@ -1,7 +1,6 @@
 """Servers that answer for a local student: how they start, answer, fail, and end with whoever started them."""
 
 import asyncio
-import dataclasses
 import json
 import shutil
 import signal
@@ -11,6 +10,7 @@ import time
 from pathlib import Path
 from typing import Any, get_args
 
+import msgspec
 import pytest
 
 pytest.importorskip("transformers", reason="the train extra is not installed")
@@ -337,6 +337,8 @@ def test_transformers_serve_answers_what_this_process_answers(tmp_path: Path) ->
 
     greedy, sampled = asyncio.run(served())
     here = asyncio.run(answers(Teacher("tiny"), requests, "abc"))
-    assert [dataclasses.replace(one, raw=b"") for one in greedy] == [dataclasses.replace(one, raw=b"") for one in here]
+    assert [msgspec.structs.replace(one, raw=b"") for one in greedy] == [
+        msgspec.structs.replace(one, raw=b"") for one in here
+    ]
     assert [one.raw for one in greedy] == [one.raw for one in here], "stored in the same form"
     assert len({one.text for one in sampled}) == 2 and sampled[0].text == sampled[2].text
