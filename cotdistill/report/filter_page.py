@@ -37,11 +37,22 @@ def rejected(filters: Sequence[Found]) -> str:
     return "".join(found)
 
 
+def each(filters: Sequence[Found]) -> str:
+    """Where answers were bought in several steps, what became of those of each; one step's may be in the next too."""
+    rows = [
+        (one.path.name, *(f"{count:,}" for count in (counts.get("responses", 0), right, counts.get("kept", 0))))
+        for one in filters
+        if (right := one.manifest.results.get("right")) is not None and (counts := one.manifest.counts)
+    ]
+    return html.under("Step by step", html.table(["", "answers", "right", "kept"], rows, numbers=[1, 2, 3]))
+
+
 def sections(filters: Sequence[Found]) -> Iterator[Section]:
-    """Of the first run of filter: accuracy and pass rates are the teacher's, the same for each run on its answers."""
-    if not filters:
+    """Of the first run of filter that judged: accuracy and pass rates are the teacher's, the same for each run on its
+    answers. One that only joins what others kept judges nothing."""
+    first = next((one for one in filters if "accuracy" in one.manifest.results), next(iter(filters), None))
+    if first is None:
         return
-    first = filters[0]
     rates = html.under("Prompts by how many of their samples are right", _pass_rates(first.manifest.results))
     there = first.path.is_file()
     lengths = _histogram(traces.trace_lengths(first.path)) if there else ""

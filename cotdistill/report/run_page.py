@@ -133,9 +133,10 @@ def _made_of(run: Run) -> str:
         (one.made_by(stage) if one else None) or next(iter(run.stage(stage)), None)
         for stage in ("generate", "filter", "format", "finetune")
     )
+    several = one is not None and sum(made.manifest.stage == "generate" for made in one.origin) > 1
     figures = []
     bars = []
-    if asked:
+    if asked and not several:
         figures.append(("prompts", f"{asked.manifest.counts.get('prompts', 0):,}"))
         bars.append(filter_page.bar("answers of the teacher", asked.manifest.counts.get("responses", 0)))
         bars.append(filter_page.bar("that finished", asked.manifest.counts.get("stop", 0)))
@@ -150,7 +151,8 @@ def _made_of(run: Run) -> str:
     ):
         if found and (count := found.manifest.counts.get(name)):
             figures.append((label, f"{count:,}"))
-    return html.tiles(figures) + charts.counts([bar for bar in bars if bar.value]) + _students(run)
+    drawn = filter_page.each(run.stage("filter")) if several else charts.counts([bar for bar in bars if bar.value])
+    return html.tiles(figures) + drawn + _students(run)
 
 
 def _students(run: Run) -> str:
@@ -166,7 +168,7 @@ def _students(run: Run) -> str:
         shown = ["" if figure is None else f"{figure:,}" for figure in figures]
         rows.append((row.name, kept.path.name if kept else "", layout, *shown, share(row.accuracy)))
     names = ["student", "learnt from", "format", "rows", "tokens", "right"]
-    return html.table(names, rows, numbers=range(3, 6))
+    return html.under("What each student learnt from", html.table(names, rows, numbers=range(3, 6)))
 
 
 def _money(run: Run) -> str:
