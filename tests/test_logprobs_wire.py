@@ -108,6 +108,11 @@ X = Token(raw=b"x")
             TokenLogprobs([Position(None, -1.0)]),
         ),
         ("ollama", choice({"content": [{"token": "x", "logprob": -1.0}]}), TokenLogprobs([Position(None, -1.0)])),
+        (
+            "openai",
+            choice({"content": None, "refusal": [{"token": "x", "bytes": [120], "logprob": -1.0}]}),
+            TokenLogprobs([Position(X, -1.0)]),
+        ),
         ("openai", choice(None), None),
         ("openai", choice({"content": "no list"}), None),
         (

@@ -81,13 +81,13 @@ class Lists(NamedTuple):
 
 
 def in_choice(choice: dict[str, Any]) -> Lists:
-    """Of a chat completion's choice."""
+    """Of a chat completion's choice; a refusal has a list of its own."""
     if not (choice.get("logprobs") or choice.get("reasoning_logprobs")):
         return Lists([], [])
     said = mapping(choice.get("logprobs"))
     apart = mapping(choice.get("reasoning_logprobs")) or {"content": said.get("reasoning_content")}
-    content = said.get("content")
-    return Lists(items(apart.get("content")), items(content) if content is not None else list(_columns(said)))
+    content = items(said.get("content")) or items(said.get("refusal")) or list(_columns(said))
+    return Lists(items(apart.get("content")), content)
 
 
 def in_output(output: Sequence[dict[str, Any]]) -> Lists:
