@@ -53,6 +53,7 @@ def ask(
     [
         ("gemini", "GEMINI_API_KEY", "https://generativelanguage.googleapis.com/v1beta/openai", "max_tokens"),
         ("together", "TOGETHER_API_KEY", "https://api.together.xyz/v1", "max_tokens"),
+        ("cerebras", "CEREBRAS_API_KEY", "https://api.cerebras.ai/v1", "max_completion_tokens"),
         ("fireworks", "FIREWORKS_API_KEY", "https://api.fireworks.ai/inference/v1", "max_tokens"),
         ("groq", "GROQ_API_KEY", "https://api.groq.com/openai/v1", "max_completion_tokens"),
         ("mistral", "MISTRAL_API_KEY", "https://api.mistral.ai/v1", "max_tokens"),
