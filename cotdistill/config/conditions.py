@@ -1,7 +1,7 @@
 """What several options of one stage ask of each other. Each condition is written once, with the option it is about."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import singledispatch
 from typing import Any
 
@@ -12,6 +12,7 @@ from cotdistill.config.finetune import FinetuneConfig
 from cotdistill.config.format import FormatConfig
 from cotdistill.config.generate import GenerateConfig
 from cotdistill.config.loss import of_loss
+from cotdistill.config.on_policy import of_on_policy
 
 Problems = Iterator[tuple[str, str]]
 
@@ -131,7 +132,7 @@ def _finetune(config: FinetuneConfig) -> Problems:
     yield from _quant_aware(config)
     if config.method == "qlora" and (config.student == "tiny" or config.student.endswith(".gguf")):
         yield "method", f"qlora needs a hub id or a model directory, got student {config.student!r}; take lora"
-    yield from _on_policy(config)
+    yield from of_on_policy(config)
 
 
 def _quant_aware(config: FinetuneConfig) -> Problems:
@@ -149,64 +150,6 @@ def _quant_aware(config: FinetuneConfig) -> Problems:
         yield "patience", "keeps the best weights, which may be of a step before --quant-aware begins. Leave one out"
     if config.quant_aware_share == 0:
         yield "quant_aware_share", "0 steps are none; give a share above 0, or leave --quant-aware out"
-
-
-_OF_ON_POLICY = (
-    "base_url", "max_output_tokens", "temperature", "verify", "prompt_field", "reference_field",
-    "concurrency", "cache", "max_cost", "price_in",
-)  # fmt: skip
-_OF_ROWS = ("epochs", "max_steps", "eval_data", "packing", "order")
-
-TEACHES_ALONE = "self"
-"""The teacher that is the student itself."""
-
-
-def scores_over_api(config: FinetuneConfig) -> bool:
-    """Whether a teacher on a server scores what the student writes, which may cost money."""
-    provider = (config.teacher or "local").partition(":")[0]
-    return config.on_policy is not None and provider not in ("local", TEACHES_ALONE)
-
-
-def _on_policy(config: FinetuneConfig) -> Problems:
-    usual = {one.name: one.default for one in fields(FinetuneConfig)}
-    if config.on_policy is None:
-        for name in _OF_ON_POLICY:
-            if getattr(config, name) != usual[name]:
-                yield name, "goes with --on-policy, the number of steps on the student's own answers"
-        return
-    for name in _OF_ROWS:
-        if getattr(config, name) != usual[name]:
-            yield name, "is about rows, and --on-policy trains on the student's own answers. Leave one of them out"
-    if config.student == "tiny":
-        yield (
-            "student",
-            "tiny has random weights, and on-policy training needs one that is right now and then: "
-            + ("train on traces first (cotdistill finetune ROWS), then give its directory"),
-        )
-    yield from _scoring(config)
-
-
-def _scoring(config: FinetuneConfig) -> Problems:
-    from cotdistill import plugins
-
-    provider, _, model = (config.teacher or "").partition(":")
-    served = plugins.names("teachers", "scorer")
-    can = ["local:DIR", *(f"{name}:MODEL" for name in served), f"{TEACHES_ALONE} (with traces as input)"]
-    if config.teacher is None:
-        yield "on_policy", f"needs a --teacher that scores tokens: {', '.join(can)}"
-    elif config.teacher != TEACHES_ALONE and not (model and provider in ("local", *served)):
-        yield (
-            "teacher",
-            f"{config.teacher!r} cannot score tokens that it did not write. Those that can: "
-            + (f"{', '.join(can)}. From a teacher that gives text alone, generate traces and take --teacher self"),
-        )
-    elif provider not in served:
-        for name in ("base_url", "concurrency", "cache", "max_cost", "price_in"):
-            if getattr(config, name) is not None:
-                yield (
-                    name,
-                    f"goes with a teacher on a server, and {config.teacher} is on this machine",
-                )
 
 
 @broken_conditions.register

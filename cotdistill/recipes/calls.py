@@ -7,7 +7,7 @@ from typing import Any
 
 from cotdistill import artifacts
 from cotdistill.artifacts import ArtifactWriter, Manifest
-from cotdistill.config.conditions import scores_over_api
+from cotdistill.config.on_policy import scores_over_api
 from cotdistill.dispatch.budget import Budget
 from cotdistill.errors import UsageError
 from cotdistill.inputs import hub

@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from cotdistill import artifacts
-from cotdistill.config.conditions import scores_over_api
+from cotdistill.config.on_policy import scores_over_api
 from cotdistill.dispatch.budget import Budget
 from cotdistill.dispatch.session import RECIPE
 from cotdistill.errors import BudgetError, CotDistillError

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from cotdistill import config, exports, plugins, teachers
-from cotdistill.config.conditions import TEACHES_ALONE, scores_over_api
 from cotdistill.config.expand import split_methods
+from cotdistill.config.on_policy import TEACHES_ALONE, scores_over_api
 from cotdistill.errors import CotDistillError
 from cotdistill.inputs import templates
 from cotdistill.providers.batch_apis import open_batches

@@ -9,7 +9,7 @@ from cotdistill import artifacts, students
 from cotdistill.artifacts import Manifest, lineage
 from cotdistill.artifacts.json_lines import BadLines
 from cotdistill.config import FinetuneConfig
-from cotdistill.config.conditions import TEACHES_ALONE
+from cotdistill.config.on_policy import TEACHES_ALONE
 from cotdistill.dispatch.budget import Budget, Tariff
 from cotdistill.dispatch.session import Session
 from cotdistill.errors import UsageError

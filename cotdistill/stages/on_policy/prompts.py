@@ -8,7 +8,7 @@ from typing import Any
 from cotdistill.artifacts.json_lines import BadLines
 from cotdistill.chat.template import Row, encode, generation_prompt, opens_think, render
 from cotdistill.config import FinetuneConfig
-from cotdistill.config.conditions import TEACHES_ALONE
+from cotdistill.config.on_policy import TEACHES_ALONE
 from cotdistill.errors import CotDistillError, UsageError
 from cotdistill.stages.on_policy import questions
 from cotdistill.stages.on_policy.questions import Question

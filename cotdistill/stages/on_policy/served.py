@@ -7,7 +7,7 @@ from typing import Any
 
 from cotdistill import teachers
 from cotdistill.config import FinetuneConfig
-from cotdistill.config.conditions import scores_over_api
+from cotdistill.config.on_policy import scores_over_api
 from cotdistill.dispatch.asking import Job, Limits
 from cotdistill.dispatch.lookup import Answer
 from cotdistill.dispatch.session import Session

@@ -8,7 +8,7 @@ from transformers import PreTrainedTokenizerBase
 
 from cotdistill.chat.template import Rendered
 from cotdistill.config import FinetuneConfig
-from cotdistill.config.conditions import TEACHES_ALONE
+from cotdistill.config.on_policy import TEACHES_ALONE
 from cotdistill.errors import CotDistillError
 from cotdistill.providers.scoring import Scores
 from cotdistill.students.generator import set_threads
