@@ -117,6 +117,12 @@ def test_what_holds_no_scores_is_one_clear_line(tmp_path: Path) -> None:
         with pytest.raises(UsageError, match=words):
             report.compared([path])
     path = scored(tmp_path / "a" / "scores.json", {"a": GOOD})
+    manifest = tmp_path / "a" / "scores.manifest.json"
+    whole = manifest.read_text()
+    manifest.write_text(json.dumps({**json.loads(whole), "results": {}}))
+    with pytest.raises(UsageError, match="expected scores that `cotdistill evaluate` wrote"):
+        report.compared([path])
+    manifest.write_text(whole)
     (tmp_path / "a" / "scores.answers.jsonl").unlink()
     done = cotdistill("compare", path)
     assert (done.returncode, "Traceback" in done.stderr) == (1, False)

@@ -56,7 +56,7 @@ def read(scores: Path) -> list[Scored]:
     """Student and baselines of one file. Raises CotDistillError where its answers are not beside it, or are not
     those of its manifest."""
     manifest = artifacts.manifest_of(scores)
-    if manifest is None or manifest.stage != "evaluate":
+    if manifest is None or manifest.stage != "evaluate" or not manifest.results.get("students"):
         raise UsageError(f"{scores}: expected scores that `cotdistill evaluate` wrote, with their manifest beside them")
     entries: list[dict[str, Any]] = manifest.results["students"]
     blocks = [_Block() for _ in entries]

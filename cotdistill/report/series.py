@@ -55,7 +55,7 @@ def _night(name: str, directory: Path, known: RunRecord) -> Night:
         name=name,
         directory=directory,
         record=known,
-        student=scored.manifest.results["students"][0] if scored else None,
+        student=next(iter(scored.manifest.results.get("students", [])), None) if scored else None,
         responses=_all(found.get("generate", []), "responses"),
         kept=_all(found.get("filter", []), "kept"),
         spent_usd=sum(float(one) for one in spent if one is not None),
