@@ -29,8 +29,8 @@ from cotdistill.stages import generate as stage
 from cotdistill.stages.generate import batch
 from cotdistill.stages.generate.batch.calls import Pace
 from cotdistill.stages.generate.batch.work import BUYS
-from cotdistill.store.admin import prune
 from cotdistill.store.location import default_path
+from cotdistill.store.prune import prune
 from tests.batch_world import CREATE, PROVIDERS, QUICK, Handler, World, cut_connection, died, kill, world
 
 PRICED: dict[str, Any] = {"price_in": 1_000_000.0, "price_out": 1_000_000.0, "max_output_tokens": 100}

@@ -10,9 +10,11 @@ import pytest
 
 from cotdistill.errors import BUDGET, BudgetError
 from cotdistill.progress import Silent
+from cotdistill.providers.usage import WORDS_A_TOKEN
 from cotdistill.recipes import run as running
 from cotdistill.recipes.recipe import read
 from cotdistill.store import admin
+from cotdistill.store.prune import prune
 from tests.scripted_server import Scripted, Server, completion, serving
 
 COUNT = 10
@@ -58,10 +60,12 @@ def test_the_month_sees_the_judge_and_survives_a_prune(tmp_path: Path) -> None:
             await asyncio.to_thread(running.run, read(path), Notes())
             assert len(server.requests) == 2 * COUNT
             assert sum(share.answers for share in admin.stats(tmp_path / "own.sqlite")) == 2 * COUNT
-            assert admin.prune(tmp_path / "own.sqlite", older_than_days=0) == 2 * COUNT
+            assert prune(tmp_path / "own.sqlite", older_than_days=0) == 2 * COUNT
             notes = Notes()
             await asyncio.to_thread(running.run, read(path, ['generate.system="Be brief."']), notes)
-            assert left(notes) == 2000 - 12 * 2 * COUNT
+            judged = next(one for one in server.requests if "VERDICT" in one["messages"][-1]["content"])
+            words = sum(len(turn["content"].split()) for turn in judged["messages"])
+            assert left(notes) == 2000 - (12 + words // WORDS_A_TOKEN + 5) * COUNT, "its text proves more than 7 tokens"
 
     asyncio.run(run())
 

@@ -22,6 +22,7 @@ from cotdistill.stages import generate
 from cotdistill.store import admin, spending
 from cotdistill.store.answers import Store
 from cotdistill.store.location import default_path
+from cotdistill.store.prune import prune
 from tests.conftest import ROOT, cotdistill
 from tests.scripted_server import Scripted, Server, completion, serving
 
@@ -77,7 +78,7 @@ def test_pruning_gives_the_answers_away_and_keeps_what_they_cost(tmp_path: Path)
     assert [(share.name, share.attempts, f"{share.cost_usd:f}") for share in before] == [
         ("openai:m", COUNT, "0.000096")
     ]
-    assert admin.prune(default_path(), older_than_days=0) == COUNT
+    assert prune(default_path(), older_than_days=0) == COUNT
     assert this_month() == before
     said = cotdistill("cache", "spent", "--by", "teacher,stage")
     assert (said.returncode, said.stdout.split()[:2]) == (0, ["openai:m", "generate"])
@@ -164,7 +165,7 @@ def test_a_store_with_a_torn_page_is_one_line_for_every_command(tmp_path: Path, 
     default_path().write_bytes(content)
     for call in (
         lambda: admin.stats(default_path()),
-        lambda: admin.prune(default_path(), older_than_days=9),
+        lambda: prune(default_path(), older_than_days=9),
         lambda: list(admin.export(default_path())),
         lambda: list(admin.export(default_path(), lambda problem: None)),
         lambda: admin.check(default_path()),
@@ -290,3 +291,38 @@ def test_a_capped_run_without_a_cache_continues_too(tmp_path: Path) -> None:
 
     first, both = asyncio.run(run())
     assert 0 < first < COUNT == both
+
+
+FULL_DISK = """
+mount -t tmpfs -o size=2m none {folder}
+{python} -c "
+import asyncio, os, pathlib
+from cotdistill.store.answers import Store
+async def fill(store):
+    await asyncio.gather(*(store.put('k%03d' % n, 0, 'f', 'openai', 'm', os.urandom(3000)) for n in range(300)))
+store = Store(pathlib.Path('{folder}/s.sqlite')); asyncio.run(fill(store)); store.close()"
+dd if=/dev/zero of={folder}/fill bs=1k 2>/dev/null
+{python} -m cotdistill cache prune --older-than-days {days} --cache {folder}/s.sqlite || exit 9
+rm -f {folder}/fill
+{python} -m cotdistill cache check --cache {folder}/s.sqlite
+{python} -m cotdistill cache stats --cache {folder}/s.sqlite
+"""
+
+
+def test_a_store_on_a_full_disk_is_pruned_by_way_of_another_disk(tmp_path: Path) -> None:
+    """On a disk of its own, which nothing else sees: a new mount namespace."""
+    if subprocess.run(["unshare", "-m", "true"], capture_output=True, check=False).returncode:
+        pytest.skip("this system lets nobody mount a file system of their own")
+    script = FULL_DISK.format(folder=tmp_path, python=sys.executable, days=0)
+    done = subprocess.run(
+        ["unshare", "-m", "bash", "-c", script],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "TMPDIR": "/tmp"},
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "its disk is full; the pruned store is made at" in done.stderr
+    assert "300 answers deleted" in done.stderr
+    assert "every answer can be read" in done.stdout + done.stderr
+    assert not list(Path("/tmp").glob("cotdistill-pruned-*.sqlite-journal"))

@@ -45,9 +45,12 @@ def cache_prune(
     path: StorePath = None,
 ) -> None:
     """Delete old answers for good; asking for them again costs money again."""
-    from cotdistill.store import admin
+    from cotdistill.store.prune import prune
 
-    count = admin.prune(_store_path(path), older_than_days=older_than_days, model=model, dry_run=dry_run)
+    def note(text: str) -> None:
+        log.say(text, err=True)
+
+    count = prune(_store_path(path), older_than_days=older_than_days, model=model, dry_run=dry_run, note=note)
     log.say(f"{count:,} answers {'would be ' if dry_run else ''}deleted", err=True)
 
 

@@ -9,15 +9,13 @@ its custom_ids begin with the shard's name.
 
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any, ClassVar
 
 import msgspec
 
 from cotdistill.providers.batch_api import (
-    CONNECTIONS,
     BatchLimits,
     BatchStatus,
     FileFraming,
@@ -31,11 +29,10 @@ from cotdistill.providers.batch_api import (
 )
 from cotdistill.providers.error_body import problem_in
 from cotdistill.providers.errors import clean, failure_of
-from cotdistill.providers.http import download, open_client
-from cotdistill.providers.keys import api_key
+from cotdistill.providers.http import download
+from cotdistill.providers.sdk_batches import SdkBatches
 from cotdistill.providers.types import BadReplyError, Failure
 
-TIMEOUT_S = 600.0
 DAY_S = 86_400.0
 CHUNK = 2**20
 
@@ -46,28 +43,12 @@ FRAMING = FileFraming(b'{"requests":[', b",", b"]}")
 
 
 @dataclass
-class AnthropicBatches:
-    base_url: str
+class AnthropicBatches(SdkBatches):
     limits: BatchLimits = LIMITS
     framing: FileFraming = FRAMING
-    _client: Any = field(default=None, init=False, repr=False)
 
-    async def __aenter__(self) -> Self:
-        import anthropic
-
-        self._client = open_client(
-            anthropic,
-            key=api_key("ANTHROPIC_API_KEY", "anthropic", self.base_url),
-            base_url=self.base_url,
-            concurrency=CONNECTIONS,
-            timeout_s=TIMEOUT_S,
-        )
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self._client.close()
+    sdk: ClassVar[str] = "anthropic"
+    key: ClassVar[str] = "ANTHROPIC_API_KEY"
 
     def line(self, custom_id: str, body: dict[str, Any]) -> bytes:
         params = {name: value for name, value in body.items() if name != "stream"}

@@ -4,15 +4,13 @@ https://platform.openai.com/docs/guides/batch
 """
 
 from collections.abc import AsyncGenerator, AsyncIterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any, ClassVar
 
 import msgspec
 
 from cotdistill.providers.batch_api import (
-    CONNECTIONS,
     BatchLimits,
     BatchStatus,
     FileFraming,
@@ -26,11 +24,10 @@ from cotdistill.providers.batch_api import (
 )
 from cotdistill.providers.error_body import problem_in
 from cotdistill.providers.errors import clean, failure_of
-from cotdistill.providers.http import download, open_client
-from cotdistill.providers.keys import api_key
+from cotdistill.providers.http import download
+from cotdistill.providers.sdk_batches import SdkBatches
 from cotdistill.providers.types import BadReplyError, Failure
 
-TIMEOUT_S = 600.0
 DAY_S = 86_400.0
 SHARD = "cotdistill_shard"
 """The metadata field that says whose batch it is."""
@@ -47,31 +44,15 @@ QUEUE_FULL = "token_limit_exceeded"
 
 
 @dataclass
-class OpenAIBatches:
+class OpenAIBatches(SdkBatches):
     """`path` is the endpoint each request goes to."""
 
-    base_url: str
-    path: str
+    path: str = ""
     limits: BatchLimits = LIMITS
     framing: FileFraming = FRAMING
-    _client: Any = field(default=None, init=False, repr=False)
 
-    async def __aenter__(self) -> Self:
-        import openai
-
-        self._client = open_client(
-            openai,
-            key=api_key("OPENAI_API_KEY", "openai", self.base_url),
-            base_url=self.base_url,
-            concurrency=CONNECTIONS,
-            timeout_s=TIMEOUT_S,
-        )
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self._client.close()
+    sdk: ClassVar[str] = "openai"
+    key: ClassVar[str] = "OPENAI_API_KEY"
 
     def line(self, custom_id: str, body: dict[str, Any]) -> bytes:
         whole = {name: value for name, value in body.items() if not name.startswith("stream")}

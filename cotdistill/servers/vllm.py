@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from cotdistill.errors import CotDistillError
-from cotdistill.servers import Sampling, _installed
+from cotdistill.servers import Sampling, _installed, _sampling
 
 
 @dataclass
@@ -27,13 +27,4 @@ class Server:
         return [model, "--host", host, "--port", str(port), "--generation-config", "vllm"]
 
     def body(self, sampling: Sampling) -> dict[str, Any]:
-        kwargs = {"chat_template_kwargs": dict(sampling.template_kwargs)} if sampling.template_kwargs else {}
-        return {
-            "max_tokens": sampling.max_tokens,
-            "temperature": sampling.temperature or 0.0,
-            "seed": sampling.seed,
-            "stop_token_ids": list(sampling.end_tokens),
-            "skip_special_tokens": False,
-            "spaces_between_special_tokens": False,
-            **kwargs,
-        }
+        return {**_sampling.body(sampling), "spaces_between_special_tokens": False}

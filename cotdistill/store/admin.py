@@ -1,6 +1,5 @@
-"""What a person does with the store of answers: look, check, throw old ones away, take them out."""
+"""What a person does with the store of answers: look, check, take them out. `prune` throws old ones away."""
 
-import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
 from pathlib import Path
@@ -8,10 +7,8 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from cotdistill.errors import CotDistillError, UsageError
+from cotdistill.errors import CotDistillError
 from cotdistill.store.database import Database, unpacked
-
-DAY_S = 86_400.0
 
 
 class Share(NamedTuple):
@@ -31,26 +28,6 @@ def stats(path: Path) -> list[Share]:
                FROM answers GROUP BY provider, model ORDER BY count(*) DESC"""
     with closing(Database(path, create=False)) as store:
         return [Share(*row) for row in store.read(query)]
-
-
-def prune(path: Path, *, older_than_days: float, model: str | None = None, dry_run: bool = False) -> int:
-    """Delete answers; returns how many. They were paid for: they would be bought again. What was spent on them stays on
-    record. `model` is MODEL or, as `stats` writes it, PROVIDER:MODEL."""
-    if not older_than_days >= 0:
-        raise UsageError(f"--older-than-days {older_than_days:g}: expected 0 or more")
-    condition = "stored_at < ?"
-    values: list[float | str] = [time.time() - older_than_days * DAY_S]
-    if model is not None:
-        condition += " AND (model = ? OR provider || ':' || model = ?)"
-        values += [model, model]
-    with closing(Database(path, create=False)) as store:
-        ((count,),) = store.read(f"SELECT count(*) FROM answers WHERE {condition}", *values)
-        if dry_run or not count:
-            return int(count)
-        with store.change() as connection:
-            connection.execute(f"DELETE FROM answers WHERE {condition}", values)
-        store.vacuum()
-    return int(count)
 
 
 def export(path: Path, bad: Callable[[str], None] | None = None) -> Iterator[dict[str, Any]]:

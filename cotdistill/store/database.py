@@ -85,6 +85,10 @@ BUSY_S = 60.0
 """How long another process may hold the write lock."""
 
 
+class FullDiskError(CotDistillError):
+    """The store's disk takes no more."""
+
+
 class Database:
     """One connection, for any number of threads, one at a time. Every error of SQLite becomes a CotDistillError of one
     line that names the file."""
@@ -178,9 +182,10 @@ class Database:
                 f"{self.path}: the store of answers is damaged: {error}. `cotdistill cache check` says what is wrong, "
                 "`cache export --skip-bad` saves what can be read"
             )
-        room = ". Make room on its disk; the same command continues"
-        full = "full" in str(error) or "disk I/O" in str(error)
-        return CotDistillError(f"{self.path}: cannot {what} the store of answers: {error}{room if full else ''}")
+        problem = f"{self.path}: cannot {what} the store of answers: {error}"
+        if "full" in str(error) or "disk I/O" in str(error):
+            return FullDiskError(f"{problem}. Make room on its disk; the same command continues")
+        return CotDistillError(problem)
 
     def _write_ahead(self) -> None:
         """Switch to a write-ahead log. Where two runs make one store at once, SQLite says locked without waiting."""
