@@ -118,6 +118,7 @@ WRONG = [
     ('student.epoch="x"', "student.epoch: no such key; did you mean epochs?"),
     ('scores.student="x/y"', "scores.student: student x/y: not on this machine"),
     ("nope.x=1", "nope: no such stage or step"),
+    ("expand.count=3", "[expand]: is for the steps of expand, and there is none"),
     ("steps=3", "steps: expected one or more tables [[steps]]"),
 ]
 

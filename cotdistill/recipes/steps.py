@@ -112,6 +112,8 @@ def of_list(found: Any, shared: Mapping[str, Any], prompts: Path, problems: Prob
                 problems.add(f"steps.{maker.name}", why)
                 continue
             written.append(_Written(maker, maker.name, {**shared.get(maker.stage, {}), **table}))
+    for stage in shared.keys() & STAGES.keys() - {one.maker.stage for one in written}:
+        problems.add(f"[{stage}]", f"is for the steps of {stage}, and there is none; leave it out, or add a step")
     if len(problems.found) > before:
         return ()  # first which steps there are, then what they read of each other
     return tuple(_read(written, prompts, problems))
