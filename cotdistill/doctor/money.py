@@ -8,7 +8,8 @@ from pathlib import Path
 from cotdistill import plugins
 from cotdistill.doctor.finding import Finding
 from cotdistill.errors import CotDistillError
-from cotdistill.store.database import SCHEMA_VERSION, Database
+from cotdistill.store.database import Database
+from cotdistill.store.schema import SCHEMA_VERSION
 
 _NEED_NONE = ("local", "mock", "ollama", "sglang", "vllm")
 """Teachers of one's own: a key is for servers that ask for one."""

@@ -45,9 +45,9 @@ def _by_tokens(axis: str) -> Simulated:
     return Simulated(axis=axis, rate=20.0 * TOKENS, burst=20.0 * TOKENS)
 
 
-def _by_lot(seed: int, retry_after_s: float | None) -> Simulated:
+def _by_lot(seed: int, retry_after_s: float | None, share: float = 0.2) -> Simulated:
     lots = random.Random(seed)
-    return Simulated(axis="none", latency_s=0.5, refuses=0.2, retry_after_s=retry_after_s, _lots=lots)
+    return Simulated(axis="none", latency_s=0.5, refuses=share, retry_after_s=retry_after_s, _lots=lots)
 
 
 PACES = (
@@ -62,6 +62,7 @@ PACES = (
     Pace("4000 input tokens/s", lambda _: _by_tokens("input_tokens"), 300, 14.0, 1.10, 0.05),
     Pace("4000 output tokens/s", lambda _: _by_tokens("output_tokens"), 300, 14.0, 1.10, 0.08),
     Pace("60 a minute, at once", lambda _: Simulated(rate=0, burst=60, window_s=60.0), 180, 120.0, 1.50, 0.25),
+    Pace("5 % of 429 at random", lambda seed: _by_lot(seed, None, 0.05), 1500, 5.84 / 0.95, 2.5, 0.08),
     Pace("20 % of 429 at random", lambda seed: _by_lot(seed, None), 1500, 5.84 / 0.8, 2.5, 0.27),
     Pace("the same, Retry-After 2", lambda seed: _by_lot(seed, 2.0), 1500, 5.84 / 0.8, 4.0, 0.27),
     Pace("20 at once, else overloaded", lambda _: Simulated(axis="none", latency_s=1.0, at_once=20,
