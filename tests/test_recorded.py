@@ -154,6 +154,18 @@ def test_without_log_probabilities_it_says_where_they_come_from(tmp_path: Path) 
         finetune.run(rows, tmp_path / "student", tiny_config(loss="soft"), Silent())
 
 
+def test_one_odd_answer_among_a_few_is_forgiven_and_none_that_fits_is_not(tmp_path: Path) -> None:
+    rows = chain_rows(3)
+    file = record(tmp_path / "rows.logprobs", rows)
+    turn = {"role": "assistant", "content": "something else altogether, which the teacher never wrote"}
+    with recorded(file, [*rows[:2], {**rows[2], "completion": [turn]}]) as (found, _):
+        found.check()
+        assert found.aligned == 2 and "and 1 are cut into other tokens" in found.words()
+    none_fits = recorded(file, [{**row, "completion": [turn]} for row in rows[:1]])
+    with none_fits as (found, _), pytest.raises(CotDistillError, match="of 1 of 1 answers are not those"):
+        found.check()
+
+
 def test_a_teacher_with_another_tokenizer_is_refused(tmp_path: Path) -> None:
     """Two bytes a token, where the student has one."""
     rows = chain_rows(PROOF_ROWS)

@@ -27,8 +27,8 @@ IN_STEP = 3
 """Tokens in a row that must be the same before both are taken to be in step again."""
 
 PROOF_ROWS, PROVEN = 100, 0.95
-"""The share of the first rows whose tokens must be the teacher's. Not all: a sampled text may be cut in a way in which
-no tokenizer would cut it."""
+"""The share of the first rows whose tokens must be the teacher's, but for one. Not all: a sampled text may be cut in a
+way in which no tokenizer would cut it."""
 
 
 class Recorded:
@@ -76,7 +76,7 @@ class Recorded:
                 f"{file}: has no {what}. --loss soft learns from them: ask again with generate --logprobs 20 (what was "
                 f"answered without is asked anew), or give --teacher local:DIR"
             )
-        if self.aligned < PROVEN * self.with_logprobs:
+        if not self.aligned or self.aligned < PROVEN * self.with_logprobs - 1:
             raise CotDistillError(
                 f"{file}: the tokens of {self.with_logprobs - self.aligned:,} of {self.with_logprobs:,} answers are "
                 f"not those that the student's tokenizer cuts the rows into: the teacher has another tokenizer, and "
