@@ -163,6 +163,8 @@ MORE = [
     ("finetune.batch_size=0", "finetune.batch_size: expected at least 1, got 0"),
     ("finetune.rows_at_once=0", "finetune.rows_at_once: expected at least 1, got 0"),
     ("finetune.checkpoint_minutes=-1", "finetune.checkpoint_minutes: expected at least 0, got -1"),
+    ('finetune.quant_aware="q4_k_m"', "finetune.quant_aware: expected q8_0 or q4_0, got 'q4_k_m'"),
+    ("finetune.quant_aware_share=0.5", "finetune.quant_aware_share: goes with --quant-aware"),
     ('finetune.precision="fp8"', "finetune.precision: expected auto, float32 or bfloat16, got 'fp8'"),
     ("finetune.max_steps=0", "finetune.max_steps: expected at least 1, got 0"),
     ("finetune.max_length=0", "finetune.max_length: expected at least 1, got 0"),
@@ -173,6 +175,7 @@ MORE = [
     ('evaluate.student="anthropic:claude"', "evaluate.student: ANTHROPIC_API_KEY is not set"),
     ('evaluate.baseline=["openai:gpt"]', "evaluate.baseline: OPENAI_API_KEY is not set"),
     ('evaluate.guard="none.jsonl"', "evaluate.guard: none.jsonl: "),
+    ('evaluate.draft_for="openai:m"', "evaluate.draft_for: compares models of this machine and recorded answers"),
     ('evaluate.guard_against="tiny"', "evaluate.guard_against: goes with --guard"),
     ('evaluate.baseline=["tiny", "tiny"]', "evaluate.baseline: 'tiny' is given twice"),
     ('evaluate.prompts="none.jsonl"', "evaluate.prompts: none.jsonl: "),
@@ -253,6 +256,7 @@ def test_the_table_has_every_option_that_can_be_wrong() -> None:
         "generate.no_cache", "generate.retry_truncated", "generate.skip_bad", "generate.allow_modified",
         "filter.keep_incorrect", "filter.skip_bad", "filter.allow_modified", "format.skip_bad",
         "format.allow_modified", "finetune.skip_bad", "finetune.allow_modified", "evaluate.allow_modified",
+        "evaluate.calibrate",
     }  # fmt: skip
     columns = {f"evaluate.{name}" for name in ("prompt_field", "reference_field", "id_field", "tag_field", "seed")}
     elsewhere = {f"{stage}.{name}" for stage in STAGES for name in ("dry_run", "show")}
