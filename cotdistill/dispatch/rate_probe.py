@@ -18,9 +18,9 @@ the rate itself where the bucket did not run over in between.
 In every state several refusals in a row, none accepted in between, make a pause, each twice as long as the last.
 """
 
-import math
 from dataclasses import dataclass, field
 
+from cotdistill.dispatch.blindness import Blindness
 from cotdistill.dispatch.lone_refusals import AT_ONCE, LoneRefusals
 from cotdistill.dispatch.lower_bound import SOON, LowerBound
 
@@ -51,11 +51,6 @@ CLEARLY_LESS = 0.85
 
 CONTRADICTIONS = 2
 """Refusals at clearly less than the least rate of the server, after which the pace is blind."""
-
-BLIND_S = 30.0
-
-OVERRUN, OVERRUN_SHARE, BLIND_ROUND = 10, 0.7, 400
-"""So many refused while blind, and such a share of what was sent: it is a limit after all. Counted anew each round."""
 
 LARGE_CUT = 0.7
 """Of a pace that was too fast by an unknown factor."""
@@ -101,12 +96,9 @@ class RateProbe:
     _contradictions: int = 0
     _clean_since: float = 0.0
     _grown_at: float = 0.0
-    _blind_until: float = -math.inf
     _odd: int = 0
     """Refusals in a row with few accepted in between."""
-    _blind_from: int = 0
-    _refused_blind: int = 0
-    """Of the requests from `_blind_from` on."""
+    _blindness: Blindness = field(default_factory=Blindness)
     lone: LoneRefusals = field(default_factory=LoneRefusals)
     _suspected: tuple[int, float] = (0, 0.0)
     """Accepted before the first of the last refusals that were close to each other, and when that was sent."""
@@ -115,7 +107,7 @@ class RateProbe:
 
     def blind(self, now: float) -> bool:
         """Refusals have nothing to do with the pace: each concerns one request."""
-        return now < self._blind_until
+        return now < self._blindness.until
 
     @property
     def in_doubt(self) -> bool:
@@ -166,7 +158,10 @@ class RateProbe:
         self._in_a_row = self._in_a_row + 1 if number == self._last_refused + 1 else 1
         self._last_refused = max(self._last_refused, number)
         if self.blind(now):
-            return self._while_blind(number, started, now)
+            if not self._blindness.ends(number, self._sent):
+                return 0.0
+            self._suspected = self._sent - self._refused, started
+            return self._first(started, now)
         if self.rate is not None and self.lone.wait_s:
             return 0.0  # the pace has been corrected already; the test will say more
         accepted = number - self._refused
@@ -258,21 +253,8 @@ class RateProbe:
 
     def _go_blind(self, now: float) -> None:
         self._forget()
-        self._blind_until = now + BLIND_S
-        self._blind_from, self._refused_blind, self._odd = self._sent + 1, 0, 0
-
-    def _while_blind(self, number: int, started: float, now: float) -> float:
-        if number < self._blind_from:
-            return 0.0
-        self._refused_blind += 1
-        sent = self._sent - self._blind_from + 1
-        if self._refused_blind >= max(OVERRUN, OVERRUN_SHARE * sent):
-            self._blind_until = -math.inf
-            self._suspected = self._sent - self._refused, started
-            return self._first(started, now)
-        if sent >= BLIND_ROUND:
-            self._blind_from, self._refused_blind = self._sent + 1, 0
-        return 0.0
+        self._blindness.begin(self._sent + 1, now)
+        self._odd = 0
 
     def _forget(self) -> None:
         """Begin anew, as if nothing had been refused."""
