@@ -1,9 +1,12 @@
 """Replies as servers really send them, read off a socket: each is whole or lost, and none is taken for another."""
 
 import asyncio
+import shutil
 import ssl
+import subprocess
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import pytest
 
@@ -15,7 +18,9 @@ OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"
 
 
 @asynccontextmanager
-async def replying(*replies: bytes, close: bool = False, piece: int = 10**6) -> AsyncIterator[tuple[str, list[bytes]]]:
+async def replying(
+    *replies: bytes, close: bool = False, piece: int = 10**6, tls: ssl.SSLContext | None = None
+) -> AsyncIterator[tuple[str, list[bytes]]]:
     """A server that sends the replies one a request, in pieces; gives its URL, and each request with the number of its
     connection before it."""
     left, seen, writers = list(replies), list[bytes](), list[asyncio.StreamWriter]()
@@ -40,7 +45,7 @@ async def replying(*replies: bytes, close: bool = False, piece: int = 10**6) -> 
         if close:
             writer.close()
 
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=tls)
     async with server:
         try:
             yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1/ask?a=b", seen
@@ -193,3 +198,33 @@ def test_a_server_that_cannot_be_reached_is_named_with_the_reason(
 
     with pytest.raises((UnreachableError, LostError), match=words):
         asyncio.run(run())
+
+
+CERTIFICATE = [
+    *("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "1"),
+    *("-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost", "-keyout", "key.pem", "-out", "cert.pem"),
+]
+
+
+def test_a_server_is_asked_encrypted_under_its_own_name_alone(tmp_path: Path) -> None:
+    if shutil.which("openssl") is None:
+        pytest.skip("openssl makes the certificate")
+    subprocess.run(["openssl", *CERTIFICATE], cwd=tmp_path, check=True, capture_output=True)
+    its = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    its.load_cert_chain(tmp_path / "cert.pem", tmp_path / "key.pem")
+    trusting = ssl.create_default_context(cafile=str(tmp_path / "cert.pem"))
+
+    async def run() -> tuple[list[bytes], str]:
+        async with replying(OK, OK, OK, tls=its) as (url, seen):
+            encrypted = url.replace("http://127.0.0.1", "https://localhost")
+            pool = Connections(encrypted, trusting)
+            for _ in range(2):
+                assert (await pool.post(b"", b"{}")).content == b"hi"
+            pool.close()
+            with pytest.raises(UnreachableError) as refused:
+                await Connections(encrypted.replace("localhost", "127.0.0.1"), trusting).post(b"", b"{}")
+            return [one[:1] for one in seen], str(refused.value)
+
+    seen, words = asyncio.run(run())
+    assert seen == [b"1", b"1"], "one connection"
+    assert "certificate verify failed" in words.lower() or "certificate_verify_failed" in words.lower()
