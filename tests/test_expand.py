@@ -438,3 +438,14 @@ def test_the_page_of_a_run_shows_what_each_method_gave_and_what_references_are_w
     votes = manifest.results["majority_on_seeds"]["4 of 4"]
     assert f"{votes['right']} right of {votes['seeds']}" in page
     assert "too few of its answers agree (answerable)" in page
+
+
+def test_a_method_that_keeps_nothing_of_its_first_few_is_asked_no_further_than_thirty_times(tmp_path: Path) -> None:
+    poor = tmp_path / "poor.py"
+    poor.write_text(
+        "from dataclasses import dataclass\n@dataclass\nclass Expander:\n    '''Gets no answer.'''\n"
+        "    def facets(self): return {str(n): '' for n in range(90)}\n"
+        "    def instruction(self, source, wish): return f'Say something about {len(source)} {wish}'\n"
+    )
+    manifest = run(tmp_path, replace(MOCK, count=3, method=(str(poor),)))
+    assert manifest.results["methods"]["poor"] == {"asked": 30, "kept": 0, "yield": 0.0}

@@ -131,9 +131,9 @@ def _publish(
     current.notes += dict.fromkeys(note for asker in askers for note in asker.notes)
     current.notes += rounds.said
     if kept < rounds.count and not rounds.exhausted:
-        why = "no method is left" if rounds.said else "every seed was asked about in every way"
+        why = "every method is stopped" if rounds.said else "every seed was asked about in every way"
         current.notes.append(
-            f"{kept:,} of {rounds.count:,} prompts, for {why}: more seeds, another --method or a smaller --count"
+            f"{kept:,} of {rounds.count:,} prompts, for {why}; give more seeds, another --method or a smaller --count"
         )
     if rounds.answerable is not None:
         current.notes += rounds.answerable.notes(rounds.kept)

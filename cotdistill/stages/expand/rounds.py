@@ -7,7 +7,7 @@ from math import ceil
 from cotdistill.records import DroppedPrompt, Prompt
 from cotdistill.stages.expand.answerable import Answerable
 from cotdistill.stages.expand.asking import Asker, Round
-from cotdistill.stages.expand.figures import Figures, OfMethod
+from cotdistill.stages.expand.figures import ENOUGH_TRIES, Figures, OfMethod
 from cotdistill.stages.expand.plan import Line, Plan
 from cotdistill.stages.expand.sieve import Candidate, Sieve
 
@@ -61,11 +61,19 @@ class Rounds:
     def next_tries(self) -> int:
         active = self.plan.active
         wanted = ceil((self.count - len(self.kept)) / self.figures.share_kept(active))
-        if self.dear:
-            return ceil(wanted * MORE_IN_A_DEAR_ROUND)
         if not self.figures.tries:
-            return min(wanted, FIRST_TRIES * len(active))
-        return wanted if wanted <= LAST_TRIES else ceil(wanted * AT_ONCE)
+            return ceil(wanted * MORE_IN_A_DEAR_ROUND) if self.dear else min(wanted, FIRST_TRIES * len(active))
+        if self.dear:
+            wanted = ceil(wanted * MORE_IN_A_DEAR_ROUND)
+        elif wanted > LAST_TRIES:
+            wanted = ceil(wanted * AT_ONCE)
+        return min(wanted, self._until_all_are_known(active) or wanted)
+
+    def _until_all_are_known(self, active: list[str]) -> int:
+        """Tries until it is known of each method whether it is to be stopped: what yields little in a few tries would
+        be asked for very many at once."""
+        known = min((self.figures.methods[name].decided for name in active), default=ENOUGH_TRIES)
+        return max(0, ENOUGH_TRIES - known) * len(active)
 
     def _one(self, lines: list[Line]) -> None:
         round = self.writer.ask([self.plan.request(line) for line in lines])
