@@ -203,6 +203,7 @@ def test_filter_keeps_what_either_has_right_and_card_and_report_name_both(case: 
     [
         ({"then": "openai:b"}, "then", "needs --verify"),
         ({"then": "openai:a", "verify": "math"}, "then", "is --teacher itself"),
+        ({"teacher": "mock", "then": "mock:digit-chains", "verify": "math"}, "then", "is --teacher itself"),
         ({"then_samples": 2}, "then_samples", "goes with --then"),
         ({"then": "openai:b", "verify": "math", "then_price_in": 1.0}, "then_price_in", "goes with --then-price-out"),
         (

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import singledispatch
 from typing import Any
 
+from cotdistill.config.embedded import whole_name
 from cotdistill.config.evaluate import EvaluateConfig
 from cotdistill.config.expand import ExpandConfig, name_of_method, split_methods
 from cotdistill.config.filter import FilterConfig
@@ -86,7 +87,8 @@ def _then(config: GenerateConfig) -> Problems:
         return
     if not config.verify:
         yield "then", "needs --verify, which says whether the first teacher has a right answer; such as --verify math"
-    if (config.then, config.then_base_url, config.then_effort) == (config.teacher, config.base_url, config.effort):
+    first = whole_name(config.teacher), config.base_url, config.effort
+    if (whole_name(config.then), config.then_base_url, config.then_effort) == first:
         yield "then", "is --teacher itself; more answers of one teacher are --samples"
     if config.until_accepted and config.then_samples and config.until_accepted > config.then_samples:
         yield "then_samples", f"{config.until_accepted} correct answers need as many, got {config.then_samples}"

@@ -6,11 +6,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
+from cotdistill.config.embedded import SCRIPTED
 from cotdistill.errors import UsageError
 from cotdistill.inputs import recordings
 from cotdistill.mock import problems, solver, writer
-
-SCRIPTED = "digit-chains"
 
 SIMULATED = "I am a simulated teacher"
 """How it begins to say that it has no answer."""

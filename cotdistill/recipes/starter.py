@@ -9,6 +9,7 @@ from pathlib import Path
 from cotdistill import mock, students, teachers
 from cotdistill.artifacts import outputs, write_whole
 from cotdistill.artifacts.outputs import Place
+from cotdistill.config.embedded import SCRIPTED
 from cotdistill.errors import UsageError
 from cotdistill.inputs import recordings
 from cotdistill.mock import sources
@@ -81,7 +82,7 @@ def check_student(student: str) -> None:
 def check_together(task: str, teacher: str, prompts: OwnPrompts | None) -> None:
     """Raises UsageError where a simulated teacher could not answer, or not judge, so that nothing would be learnt."""
     chosen = tasks.find(task)
-    if teacher == f"mock:{sources.SCRIPTED}" and chosen.sample is not None and prompts is None:
+    if teacher == f"mock:{SCRIPTED}" and chosen.sample is not None and prompts is None:
         raise UsageError(
             f"teacher {teacher}: it solves chains of last-digit operations alone, no samples of {task}; "
             f"give {SIMULATED}, or a teacher of yours"
@@ -174,7 +175,7 @@ def _teacher(task: Task, teacher: str, directory: Path, prompts: OwnPrompts | No
     if teacher == SIMULATED:
         if prompts is not None:
             return f"mock:{_from(directory, prompts.path)}"
-        return f"mock:{sources.SCRIPTED if task.sample is None else TEACHER}"
+        return f"mock:{SCRIPTED if task.sample is None else TEACHER}"
     provider, _, model = teacher.partition(":")
     is_file = provider in ("mock", "local") and Path(model).exists()
     return f"{provider}:{_from(directory, Path(model))}" if is_file else teacher

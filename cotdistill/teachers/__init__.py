@@ -5,9 +5,11 @@ says what an error means (`classify`). It never retries, waits or stores: `dispa
 """
 
 import dataclasses
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cotdistill import plugins
+from cotdistill.config.embedded import EMBEDDED, whole_name
 from cotdistill.errors import UsageError
 from cotdistill.providers.keys import check_base_url
 from cotdistill.providers.types import Teacher
@@ -17,12 +19,10 @@ if TYPE_CHECKING:
     from cotdistill.teachers.local import Teacher as LocalTeacher
 
 
-MOCK, SCRIPTED = "mock", "digit-chains"
-"""The embedded teacher, and the model that it is without another one named."""
-
-
 def is_teacher(name: str) -> bool:
     """Whether a student's name reads as PROVIDER:MODEL, one that is asked over an API; local: is not."""
+    if name == EMBEDDED:
+        return not Path(name).is_dir()
     provider, colon, model = name.partition(":")
     return bool(colon and model) and provider != "local" and provider in plugins.names("teachers")
 
@@ -38,7 +38,7 @@ def build(
 ) -> Teacher:
     """`PROVIDER:MODEL` -> a teacher, not yet opened. `columns` are those of question and reference, for a teacher that
     reads a prompt file itself. `engine` answers for a local model. Raises UsageError for anything else."""
-    provider, colon, model = (spec if spec != MOCK else f"{MOCK}:{SCRIPTED}").partition(":")
+    provider, colon, model = whole_name(spec).partition(":")
     if not colon or not model:
         raise UsageError(f"teacher {spec!r}: expected PROVIDER:MODEL, such as openai:gpt-6-luna or mock:digit-chains")
     kind = plugins.load("teachers", provider)

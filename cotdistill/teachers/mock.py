@@ -11,7 +11,8 @@ from typing import Any, Self
 import msgspec
 
 from cotdistill.artifacts import sha256
-from cotdistill.mock.sources import SCRIPTED, SIMULATED
+from cotdistill.config.embedded import SCRIPTED
+from cotdistill.mock.sources import SIMULATED
 from cotdistill.providers.logprobs import TokenLogprobs
 from cotdistill.providers.types import MOST_IN_FLIGHT, Failure, Reply, Request
 from cotdistill.reasoning.marks import Tags
