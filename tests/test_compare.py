@@ -77,6 +77,11 @@ def test_students_that_were_asked_other_prompts_are_not_compared(tmp_path: Path)
         UsageError, match=r"a/scores.json scores 20 prompts and .*b/scores.json 15; 15 are in all, and 'h15'"
     ):
         report.compared([one, fewer])
+    alike = scored(tmp_path / "c" / "scores.json", {"c": GOOD})
+    with pytest.raises(
+        UsageError, match=r"a/scores.json scores 20 prompts and .*b/scores.json 15; .*not in .*b/scores"
+    ):
+        report.compared([one, alike, fewer])
     found = report.compared([one, fewer], in_common=True).comparison
     assert (len(found.prompts), [row.accuracy for row in found.rows]) == (15, [1.0, 1.0])
     changed = [make_prompt(f"h{n}", f"held out {n}?", "5" if n == 3 else "4") for n in range(20)]

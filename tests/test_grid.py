@@ -105,6 +105,7 @@ def test_a_run_that_was_changed_since_is_brought_up_to_date_in_its_place() -> No
         (["filter.select=first", "filter.select=longest"], "filter.select: is given twice"),
         (['filter.filter=["a'], "not a list as TOML writes it"),
         (["generate.samples=1,0", "filter.select=frist,first"], "the grid has 2 problems, nothing was sent"),
+        (["nope.x=1,2"], "the grid has 1 problem, nothing was sent"),
         (["generate.samples=" + ",".join(map(str, range(1, 1002)))], "1,001 combinations; expected at most 1,000"),
     ],
 )

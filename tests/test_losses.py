@@ -248,7 +248,7 @@ def test_a_dry_run_says_how_sure_the_teacher_is_and_what_it_takes(teacher: Path,
         other += int((distributions.argmax(-1) != trained).sum())
         tokens += len(trained)
     assert made.results["teacher_entropy"] == pytest.approx(entropy / tokens, abs=1e-4)
-    assert made.results["teacher_disagrees"] == pytest.approx(other / tokens, abs=1e-4)
+    assert made.results["teacher_disagrees_share"] == pytest.approx(other / tokens, abs=1e-4)
     assert made.results["teacher_gb"] >= 0
     assert any("its first choice is another one" in note for note in notes.notes)
     assert "expect of --loss soft what nll gives" in Sureness(100, 0.03).words()

@@ -138,7 +138,7 @@ def test_a_run_learns_from_them_and_says_how_sure_the_teacher_was(tmp_path: Path
     notes = Notes()
     made = finetune.run(source, tmp_path / "soft", tiny_config(loss="soft", max_steps=3), notes)
     assert any("known of 11 of 12 rows; the others have the cross-entropy alone" in note for note in notes.notes)
-    assert 0 < made.results["teacher_entropy"] < 0.1 and made.results["teacher_disagrees"] > 0
+    assert 0 < made.results["teacher_entropy"] < 0.1 and made.results["teacher_disagrees_share"] > 0
     assert [one.path for one in made.inputs if one.option == "logprobs"] == [str(beside)]
     finetune.run(source, tmp_path / "hard", tiny_config(max_steps=3), Silent())
     assert (tmp_path / "soft/model.safetensors").read_bytes() != (tmp_path / "hard/model.safetensors").read_bytes()

@@ -21,6 +21,8 @@ LABELS = {
     "stop": "finished",
     "length": "cut at the token cap",
     "padding_share": "padding",
+    "teacher_disagrees_share": "teacher's first choice is another token at",
+    "teacher_entropy": "teacher's entropy in nats a token",
     "output_tokens": "output tokens, guessed from stored answers",
     "cost_usd": "cost in USD, guessed from stored answers",
     "cost_usd_batch": "cost in USD with --batch, guessed from stored answers",

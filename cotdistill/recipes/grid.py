@@ -97,7 +97,7 @@ def read(recipe: Recipe, changes: Sequence[str], specs: Sequence[str]) -> Grid:
             only_accounts &= isinstance(error, AccountError)
             problems |= dict.fromkeys(line.strip() for line in str(error).splitlines()[1:] or [str(error)])
     if problems:
-        lead = f"{recipe.shown}: the grid has {len(problems)} problem{'s' * (len(problems) > 1)}, nothing was sent:"
+        lead = f"the grid has {len(problems)} problem{'s' * (len(problems) > 1)}, nothing was sent:"
         raise (AccountError if only_accounts else UsageError)("\n  ".join([lead, *problems]))
     stem = "" if recipe.path.stem == "recipe" else f"{recipe.path.stem}-"
     name = re.sub(r"[^\w.-]+", "-", f"grid-{stem}{'-'.join(axis.key for axis in axes)}")

@@ -152,14 +152,14 @@ def _prompts(scored: Sequence[tuple[str, Scored]], in_common: bool) -> tuple[str
                 f"prompt {other!r} reads otherwise in {one.scores} than in {first.scores}: expected the same question "
                 f"and reference under one id. Score both on the same file of prompts"
             )
-        if len(one.asked) == len(first.asked) == len(shared) or in_common:
+        if one.asked.keys() == first.asked.keys() or in_common:
             continue
-        lone = next((id for id in (*first.asked, *one.asked) if (id in first.asked) != (id in one.asked)), "")
-        where = one if lone in one.asked else first
+        lone = next(id for id in (*first.asked, *one.asked) if (id in first.asked) != (id in one.asked))
+        here, there = (one, first) if lone in one.asked else (first, one)
         raise UsageError(
             f"{first.scores} scores {len(first.asked)} prompts and {one.scores} {len(one.asked)}; {len(shared)} are in "
-            f"all, and {lone!r} is only in {where.scores}. Score all on the same file of prompts, or compare on those "
-            f"in all of them with --in-common"
+            f"all, and {lone!r} is in {here.scores} and not in {there.scores}. Score all on the same file "
+            f"of prompts, or compare on those in all of them with --in-common"
         )
     if not shared:
         raise UsageError(f"{first_name} and {scored[-1][0]} have no prompt in common; score all on the same prompts")

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from cotdistill.artifacts import manifest_of, sibling
 from cotdistill.artifacts.kinds import JUDGED, kind_of
 from cotdistill.config import FinetuneConfig, FormatConfig
 from cotdistill.errors import CotDistillError
@@ -18,6 +19,8 @@ def formatted(source: Path, student_dir: Path, name: str, config: FinetuneConfig
     proven with the student's chat template. A dry run leaves no such file.
 
     Raises CotDistillError for a row that cannot be proven, and where there is none."""
+    if source.is_file() and source.stat().st_size == 0 and (made := manifest_of(source)) and made.stage == "filter":
+        raise CotDistillError(f"{source}: filter kept nothing; {sibling(source, 'dropped.jsonl')} has the reasons")
     if not source.is_file() or kind_of(source) != JUDGED:
         yield source
         return

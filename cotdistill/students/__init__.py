@@ -57,7 +57,8 @@ def resolve(student: str) -> Student:
         return Student(student, _directory_kind(path), student)
     if path.suffix == ".gguf" and path.is_file():
         return Student(student, "gguf", student)
-    if path.is_absolute() or student.startswith((".", "~")) or path.suffix == ".gguf" or not _HUB_ID.fullmatch(student):
+    is_path = path.is_absolute() or student.startswith((".", "~")) or path.suffix == ".gguf" or path.is_file()
+    if is_path or not _HUB_ID.fullmatch(student):
         raise UsageError(
             f"no student {student!r}: neither a directory nor a .gguf file. "
             f"Give tiny, {SMOLLM2}, a hub id such as {SMOLLM2_HUB_ID}, a directory or a .gguf file"

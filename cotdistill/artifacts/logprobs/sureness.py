@@ -46,7 +46,7 @@ class Sureness:
         self.disagreeing += int((first != np.frombuffer(one.tokens, "<u4")).sum())
 
     def results(self) -> dict[str, float]:
-        return {"teacher_entropy": round(self.entropy, 4), "teacher_disagrees": round(self.disagreement, 4)}
+        return {"teacher_entropy": round(self.entropy, 4), "teacher_disagrees_share": round(self.disagreement, 4)}
 
     def words(self) -> str:
         at = f" at temperature {self.temperature:g}" if self.temperature != 1 else ""

@@ -12,12 +12,14 @@ import msgspec
 
 from cotdistill import teachers
 from cotdistill.artifacts import json_lines
+from cotdistill.artifacts.kinds import check_kind
 from cotdistill.config import EvaluateConfig
 from cotdistill.dispatch.asking import Asked, Job, Limits
 from cotdistill.dispatch.lookup import Answer
 from cotdistill.dispatch.session import Session
 from cotdistill.dispatch.stored import StoredTeacher, Terms
 from cotdistill.errors import BudgetError, CotDistillError, UsageError
+from cotdistill.mock import is_simulated
 from cotdistill.pricing import Prices
 from cotdistill.progress import Progress
 from cotdistill.providers.logprobs import check_logprobs
@@ -39,11 +41,12 @@ def is_recorded(student: str) -> bool:
 
 def costs(student: str) -> bool:
     """Whether its answers are paid for, and so belong into the store."""
-    return teachers.is_teacher(student) and not is_recorded(student) and not student.startswith("mock:")
+    return teachers.is_teacher(student) and not is_recorded(student) and not is_simulated(student)
 
 
 def recorded(path: Path, prompts: Sequence[Prompt]) -> list[list[Response]]:
     """The first answers of a file of responses, such as the teacher's, to the prompts that are asked."""
+    check_kind(path, "evaluate", "generate")
     wanted = {prompt.id: prompt for prompt in prompts}
     found = {
         one.prompt.id: [msgspec.structs.replace(one, prompt=wanted[one.prompt.id])]

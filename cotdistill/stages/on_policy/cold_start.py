@@ -50,8 +50,9 @@ class ColdStart:
         raise CotDistillError(
             f"{student}: is right on {self.right} of {self.asked} prompts ({self.right / self.asked:.0%}), and always "
             f"the same answer would be on {self.chance:.0%}. On-policy training needs a student that is right on "
-            f"{ABOVE_CHANCE:.0%} more than that, for its own answers are all that it learns from: train on traces "
-            f"first (cotdistill finetune ROWS -o DIR --student {student}), then give --student DIR"
+            f"{self.chance + ABOVE_CHANCE:.0%}, {ABOVE_CHANCE * 100:.0f} points more, for its own answers are all that "
+            f"it learns from: train on traces first (cotdistill finetune ROWS -o DIR --student {student}), then give "
+            "--student DIR"
         )
 
 

@@ -70,7 +70,7 @@ def run(
         spent: Decimal | None = Decimal(0)
         for part in parts:
             if only is not None:
-                progress.note(f"{len(only):,} prompts have no right answer of {names[0]}; now {names[1]} is asked")
+                progress.note(f"prompts without a right answer of {names[0]}: {len(only):,}; now {names[1]} is asked")
             part.manifest = ask(prompts, part.path, part.config, progress, month=budget, asked_by=asked_by, only=only)
             part.verdicts, paid = _judged(part, judge, store, budget, progress, asked_by)
             spent = None if spent is None or paid is None else spent + paid
