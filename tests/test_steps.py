@@ -97,6 +97,7 @@ WRONG = [
     ('kept.input="kept"', "kept.input: 'kept' is made further down; a step reads what stands above it"),
     ('kept.input="answrs"', "kept.input: 'answrs' is neither a step above nor a file; did you mean answers?"),
     ('kept.input="none.jsonl"', "kept.input: none.jsonl: cannot read it"),
+    ('own-answers.teacher="local:student"', "own-answers.teacher: 'local:student': student is a step, which is named"),
     ("kept.input=3", "kept.input: expected the name of a step or a file, got 3"),
     ('rows.input="answers"', "rows.input: expected kept responses; step answers makes answers (responses)"),
     ('own-rows.input=["kept","prompts.jsonl"]', "own-rows.input: a list joins what steps make, all of one kind"),

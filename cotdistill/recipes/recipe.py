@@ -70,6 +70,9 @@ def read(path: Path, changes: Sequence[str] = (), shown: str = "") -> Recipe:
     plain = {name: value for name, value in found.items() if name not in given and name != "steps"}
     for name in [name for name in plain if name in STAGES]:
         problems.add(name, f"expected a table, [{name}], found {plain.pop(name)!r}")
+    for name in [name for name in plain if name not in _KEYS and _is_list_of_tables(plain[name])]:
+        problems.add(name, "no such list of tables; the steps of a chain are [[steps]]")
+        del plain[name]
     values = tables.values("", plain, _KEYS, problems)
     for name in given:
         if name not in STAGES:
@@ -98,6 +101,10 @@ def read(path: Path, changes: Sequence[str] = (), shown: str = "") -> Recipe:
         lead = f"{recipe.shown}: {count} problem{'s' * (count > 1)}, nothing was sent:"
         raise error("\n  ".join([lead, *problems.found]))
     return recipe
+
+
+def _is_list_of_tables(value: Any) -> bool:
+    return isinstance(value, list) and bool(value) and all(isinstance(one, dict) for one in value)
 
 
 def _parsed(path: Path, shown: str) -> dict[str, Any]:

@@ -35,7 +35,13 @@ class Wiring:
             return value
         if isinstance(value, list):
             return [self.option(key, names, one) for one in value]
-        found = self._named(key, value, accepted) if isinstance(value, str) else None
+        if not isinstance(value, str):
+            return value
+        bare = value.removeprefix("local:")
+        if bare != value and any(one.name == bare for one in self.above) and not Path(bare).exists():
+            self._say(key, f"{value!r}: {bare} is a step, which is named without local:, as {bare!r}")
+            value = bare
+        found = self._named(key, value, accepted)
         if found is None:
             return value
         return f"local:{found.words}" if names == "teacher" else found.words
