@@ -9,10 +9,11 @@ import pytest
 
 from cotdistill.artifacts import remote
 from cotdistill.artifacts.manifest import read_manifest
-from cotdistill.config import FilterConfig
+from cotdistill.config import FilterConfig, GenerateConfig
 from cotdistill.errors import CotDistillError, UsageError
 from cotdistill.progress import Silent
 from cotdistill.stages import filter as stage
+from cotdistill.stages import generate
 from tests.test_screening import responses, write
 
 pytest.importorskip("upath", reason="the extra remote is not installed")
@@ -97,3 +98,18 @@ def test_what_is_not_there_or_cannot_be_reached_is_said_in_one_line(tmp_path: Pa
     with pytest.raises(UsageError, match="is both input and output"):
         sift(written, written)
     assert remote.path("file:///a/b") == Path("/a/b")
+
+
+def test_an_address_is_no_folder_of_this_machine_where_only_such_are_read_and_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    prompts = tmp_path / "prompts.jsonl"
+    prompts.write_text('{"question": "a=1 b=a+1 b?", "answer": "2"}\n')
+    said = "filter alone reads and writes addresses such as s3://"
+    config = GenerateConfig(teacher="mock", cache="store.sqlite")
+    with pytest.raises(UsageError, match=said):
+        generate.run(prompts, Path("s3://bucket/responses.jsonl"), config, Silent())
+    with pytest.raises(CotDistillError, match=said):
+        generate.run(Path("s3://bucket/prompts.jsonl"), tmp_path / "responses.jsonl", config, Silent())
+    assert not Path("s3:").exists(), "paid answers would lie in a folder that nobody looks for"

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import re
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -41,6 +42,19 @@ def is_remote(path: Path) -> bool:
     return not isinstance(path, Path)
 
 
+_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:")
+"""How `s3://…` begins once it was taken for a path of this machine."""
+
+
+def meant_elsewhere(path: Path) -> str:
+    """What to say of a path that reads as an address where only files of this machine are read and written; "" for
+    any other."""
+    first = path.parts[0] if not is_remote(path) and len(path.parts) > 1 else ""
+    if not _ADDRESS.fullmatch(first) or Path(first).exists():
+        return ""
+    return f"filter alone reads and writes addresses such as {first}//; give a path on this machine"
+
+
 def open_input(path: Path) -> Any:
     """Open a regular file for reading bytes. A pipe is refused: it is read more than once, to hash it and to use it.
 
@@ -54,7 +68,7 @@ def open_input(path: Path) -> Any:
             raise CotDistillError(f"{path}: expected a file, found {_kind(mode)}{advice}")
         return path.open("rb")
     except OSError as error:
-        raise CotDistillError(f"{path}: cannot read it: {error.strerror}") from None
+        raise CotDistillError(f"{path}: cannot read it: {meant_elsewhere(path) or error.strerror}") from None
 
 
 def _open_remote(path: Any) -> Any:

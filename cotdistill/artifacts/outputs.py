@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from cotdistill.artifacts.files import is_remote, obstacle, partial
+from cotdistill.artifacts.files import is_remote, meant_elsewhere, obstacle, partial
 from cotdistill.artifacts.manifest import listing
 from cotdistill.errors import UsageError
 
@@ -105,6 +105,8 @@ def _means(place: Place) -> str:
 def _check_name(place: Place) -> None:
     if not place.path.name or place.path.name == "..":
         raise UsageError(f"{place.because} {place.path}: expected a path with a name of its own")
+    if elsewhere := meant_elsewhere(place.path):
+        raise UsageError(f"{place.because}: {elsewhere}")
     try:
         str(place.path).encode()
     except UnicodeEncodeError:
