@@ -22,6 +22,9 @@ SILENT_S = 30.0
 FIRST_OUTPUT_TOKENS = 2_000
 """What an answer is thought to take before the first one is in, its cap permitting."""
 
+ENOUGH_ANSWERED = 10
+"""Requests, after which a single refusal may be a lone one. Before, what the server says is obeyed by all."""
+
 BYTES_A_TOKEN = 3.0
 """English and code with the usual vocabularies; learnt from the first answers on."""
 
@@ -78,6 +81,7 @@ class Limiter:
     _timer: asyncio.TimerHandle | None = field(default=None, repr=False)
     _held_until: float = field(default=0.0, repr=False)
     _sent_at: float = field(default=0.0, repr=False)
+    _answered: int = field(default=0, repr=False)
 
     def __post_init__(self) -> None:
         self._sent_at = _now()
@@ -116,6 +120,7 @@ class Limiter:
         self.in_flight -= 1
         if reply is not None:
             used = believable(Amount.of(reply.usage, ticket.amount), ticket.amount, reply.limits)
+            self._answered += 1
             self.estimate.learn(ticket.size, used)
             self.buckets.take(used - ticket.amount, now)
             self.window.answered(self.in_flight + 1, ticket.started, now)
@@ -156,7 +161,8 @@ class Limiter:
             if pause_s := self.pace.refused(ticket.number, ticket.started, now):
                 self.window.limited(now)
                 self._held_until = max(self._held_until, now + pause_s)
-            if self.pace.blind(now) or self.pace.in_doubt or self.pace.rate is not None:
+            lone = self.pace.in_doubt and self._answered >= ENOUGH_ANSWERED
+            if self.pace.blind(now) or lone or self.pace.rate is not None:
                 return  # what the server says then, it says to this request
         elif failure.push_back is not None:
             self.pushed_back += failure.push_back == "capacity"

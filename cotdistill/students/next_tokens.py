@@ -24,14 +24,15 @@ def distributions(model: Any, ids: Sequence[int], start: int) -> Iterator[torch.
     written in the place of each token from `start` (1 at least) on, in sight of all tokens before it."""
     cache = None
     whole = torch.tensor([list(ids[:-1])], device=model.device)
-    with torch.inference_mode():
-        for begin in range(0, whole.shape[1], POSITIONS_AT_ONCE):
-            block = whole[:, begin : begin + POSITIONS_AT_ONCE]
+    for begin in range(0, whole.shape[1], POSITIONS_AT_ONCE):
+        block = whole[:, begin : begin + POSITIONS_AT_ONCE]
+        with torch.inference_mode():  # not around the yield: whoever stops reading would be left in it
             output = model(input_ids=block, past_key_values=cache, use_cache=whole.shape[1] > POSITIONS_AT_ONCE)
             cache = output.past_key_values
             wanted = output.logits[0, max(0, start - 1 - begin) :]
-            if wanted.shape[0]:
-                yield torch.log_softmax(wanted.float(), dim=-1)
+            found = torch.log_softmax(wanted.float(), dim=-1)
+        if found.shape[0]:
+            yield found
 
 
 class Scored(NamedTuple):
