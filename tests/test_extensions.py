@@ -112,6 +112,8 @@ def test_a_plug_in_can_be_a_file_of_ones_own(tmp_path: Path) -> None:
             r"'length' has no option 'max_anser'; its options are: .* \(did you mean 'max_answer'\?\)",
         ),
         ("length:max_answer=many", "length:max_answer: expected int, got 'many'"),
+        ("confidence:quantile=2", "confidence:quantile: expected float < 1.0, got '2'"),
+        ("confidence:min=most", "confidence:min: expected float, got 'most'"),
         ("length:max_answer", "expected name:option=value, found 'max_answer'"),
         ("./none.py", "no such plug-in file"),
     ],

@@ -44,6 +44,8 @@ def convert(text: str, hint: Any, where: str) -> Any:
             raise UsageError(f"{where}: expected one of {', '.join(map(str, kinds))}, got {text!r}")
         return text
     kind = kinds[0] if kinds else hint
+    if hasattr(kind, "__metadata__"):  # a limit that stands before `| None`
+        kind, hint = typing.get_args(kind)[0], kind
     try:
         if kind is bool:
             return {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}[text.lower()]
