@@ -208,6 +208,18 @@ def test_a_folder_of_nights_becomes_one_page_over_time(tmp_path: Path) -> None:
     assert page.count('class="dot c0"') == 8, "a point a night, of accuracy and of cost"
 
 
+def test_the_combinations_of_a_grid_are_students_side_by_side_and_no_nights(tmp_path: Path) -> None:
+    folder = nights(tmp_path / "runs", [10, 12, 18])
+    (folder / "latest").unlink()
+    (folder / "2026-11-02T020000Z").rename(tmp_path / "of-other-prompts")
+    for number, one in enumerate(sorted(folder.iterdir())):
+        one.rename(folder / f"select-first_seed-{number}")
+    assert series.nights(folder) == []
+    report.write(folder, tmp_path / "grid.html")
+    page = (tmp_path / "grid.html").read_text()
+    assert "The newest student" not in page and "students on the same 20 prompts" in page
+
+
 def test_nights_with_other_prompts_are_compared_on_those_in_common_and_their_baseline_is_there_once(
     tmp_path: Path,
 ) -> None:

@@ -42,7 +42,7 @@ def against_before(comparison: Comparison, name: str, test: Test) -> str:
     newest = comparison.rows[-1]
     sign = 1 if newest.name != name else -1
     chance = "" if test.p_value < CHANCE_LEVEL else ", which may be chance"
-    return f"{sign * test.difference * 100:+.1f} points on {test.n:,} prompts, {p_in_words(test.p_value)}{chance}"
+    return f"{sign * test.difference * 100 + 0.0:+.1f} points on {test.n:,} prompts, {p_in_words(test.p_value)}{chance}"
 
 
 def block(sentence: str, comparison: Comparison, warnings: Sequence[str] = ()) -> str:

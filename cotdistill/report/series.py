@@ -1,5 +1,6 @@
 """The runs of one recipe over time: what each made, cost and reached."""
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -31,9 +32,14 @@ class Night:
         return self.kept / self.responses if self.kept is not None and self.responses else None
 
 
+_DATED = re.compile(r"\d{4}-\d\d-\d\dT\d{6}Z")
+"""How the directory of a night is called; those of a grid's combinations are called by their settings."""
+
+
 def nights(folder: Path) -> list[Night]:
     """The oldest first; empty where the folder holds no runs of a recipe."""
-    found = [(one, known) for one in sources.runs_in(folder) if (known := record.of(one))]
+    dated = (one for one in sources.runs_in(folder) if _DATED.match(one.name))
+    found = [(one, known) for one in dated if (known := record.of(one))]
     days = Counter(one.name[:10] for one, _ in found)
     return [_night(_named(one.name, alone=days[one.name[:10]] == 1), one, known) for one, known in found]
 
