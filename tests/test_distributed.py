@@ -27,12 +27,16 @@ def machines(tmp_path: Path) -> Iterator[Any]:
     """Starts both processes; each gets its own words, behind those that they share."""
     started: list[Process] = []
 
-    def start(*shared: str, first: tuple[str, ...] = (), second: tuple[str, ...] = ()) -> list[Process]:
+    def start(
+        *shared: str, first: tuple[str, ...] = (), second: tuple[str, ...] = (), before: str = "pass"
+    ) -> list[Process]:
+        """`before` is run in each process before the command."""
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
         for rank, own in enumerate((first, second)):
-            words = [sys.executable, "-m", "cotdistill", "finetune", *shared, *own]
+            code = f"{before}\nfrom cotdistill.cli.main import main\nmain()"
+            words = [sys.executable, "-c", code, "finetune", *shared, *own]
             environment = {
                 "RANK": str(rank),
                 "LOCAL_RANK": "0",
@@ -107,7 +111,10 @@ def test_a_dry_run_is_for_one_process_and_says_so(machines: Any, tmp_path: Path)
 def test_a_machine_that_does_not_see_the_rows_says_so_and_ends(machines: Any, tmp_path: Path) -> None:
     write(tmp_path / "train.jsonl", chain_rows(32))
     words = ("train.jsonl", *OPTIONS, "--max-steps", "8")
-    first, second = machines(*words, first=("-o", "student"), second=("-o", "elsewhere/student"))
+    patient = (
+        "from cotdistill.training import job; job.SEEN_WITHIN_S = 3"  # a minute, for a file system that caches names
+    )
+    first, second = machines(*words, first=("-o", "student"), second=("-o", "elsewhere/student"), before=patient)
     said = second.communicate(timeout=140)[1]
     assert second.returncode == 1
     assert "the rows that the first process wrote are not there. On several machines --output must lie on one" in said
