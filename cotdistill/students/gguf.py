@@ -1,5 +1,6 @@
 """A GGUF file -> a dense model that can be trained and saved, and a tokenizer that agrees with the original's."""
 
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -50,10 +51,22 @@ class Header:
         return sorted({one for one in found if one is not None})
 
 
+def header_of(path: Path) -> Header:
+    """Reading it takes seconds where the vocabulary is large, and a student's file is asked several times. Raises
+    ValueError for a file that is damaged."""
+    state = path.stat()
+    return _header(path.resolve(), state.st_size, state.st_mtime_ns)
+
+
+@lru_cache(2)
+def _header(path: Path, size: int, changed_ns: int) -> Header:
+    return Header(path)
+
+
 def tokenizer(path: Path) -> Any:
     """Built from the file's own fields where they are byte-level BPE; transformers leaves out how some of them cut
     text before the merges, which gives other tokens. Another kind is left to transformers."""
-    header = Header(path)
+    header = header_of(path)
     cuts = pre_tokenizers.by_name(header.get("tokenizer.ggml.pre"))
     if header.get("tokenizer.ggml.model") == "gpt2" and cuts is not None:
         loaded = _byte_level(header, cuts)
@@ -66,7 +79,7 @@ def tokenizer(path: Path) -> Any:
 
 def model(path: Path, dtype: str) -> Any:
     """Without `dequantize` the weights stay in blocks: neither trainable nor savable."""
-    header = Header(path)
+    header = header_of(path)
     config = AutoConfig.from_pretrained(path.parent, gguf_file=path.name)
     for name, value in _left_out(header, config).items():
         setattr(config, name, value)
