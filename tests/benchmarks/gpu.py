@@ -232,6 +232,7 @@ PLAN: list[tuple[str, str, dict[str, Any], dict[str, str], int]] = [
     ("full, TRL's defaults", "trl", {"batch_size": 8}, {}, 45),
     ("LoRA, packed, bfloat16", "ours", {"method": "lora"}, {}, 40),
     ("LoRA, TRL's defaults", "trl", {"method": "lora", "batch_size": 8}, {}, 45),
+    ("full, padded, bfloat16", "ours", {"method": "full", "packing": "none"}, {}, 50),
     ("full, packed, float32", "ours", {"method": "full", "precision": "float32"}, {}, 45),
     ("full, padded, float32", "ours", {"method": "full", "precision": "float32", "packing": "none"}, {}, 50),
     ("full, packed, bfloat16, no Liger", "ours", {"method": "full"}, {"COTDISTILL_LIGER": "0"}, 45),
