@@ -10,6 +10,7 @@ import pytest
 
 import cotdistill
 from cotdistill import config, errors
+from cotdistill.errors import UsageError
 from tests.conftest import ROOT
 
 PROMPTS = ROOT / "data" / "arithmetic.jsonl"
@@ -104,6 +105,8 @@ def test_scores_are_typed(tmp_path: Path) -> None:
     assert (first.n, first.accuracy, second.accuracy) == (20, 1.0, 0.0)
     assert first.interval[0] > 0.8
     assert scores.p_value("mock:digit-chains") < 0.001
+    with pytest.raises(UsageError, match="baseline 'nope': was not scored; those that were: mock:digit-chains"):
+        scores.p_value("nope")
     assert sum(1 for _ in scores.rows()) == 40
 
 

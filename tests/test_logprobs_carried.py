@@ -150,7 +150,10 @@ def test_confidence_decides_on_prompts_by_all_their_samples(tmp_path: Path) -> N
     assert [(one.response.prompt.id, one.response.sample) for one in kept] == [("sure", 0), ("sure", 1)]
     assert kept[0].confidence == Confidence(tokens=20, mean_logprob=-0.155, worst_logprob=-0.155)
     dropped = list(read_records(tmp_path / "kept.dropped.jsonl", Dropped))
-    assert {one.reason for one in dropped} == {"mean confidence under 0.8", "no log-probabilities"}
+    assert {one.reason for one in dropped} == {
+        "mean confidence under 0.8",
+        "no log-probabilities; generate --logprobs asks for them",
+    }
 
 
 def judged(id: str, prompt: float, own: float) -> Judged:

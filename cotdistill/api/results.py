@@ -10,6 +10,7 @@ import msgspec
 
 from cotdistill.artifacts import Manifest, sibling, summary
 from cotdistill.artifacts.json_lines import read_records
+from cotdistill.errors import UsageError
 from cotdistill.records import Dropped, DroppedPrompt, Judged, Prompt, Response
 
 R = TypeVar("R")
@@ -165,9 +166,11 @@ class Scores(Result[Judged]):
     def p_value(self, baseline: str) -> float:
         """Whether the difference to this baseline could be chance: McNemar's exact test on the same prompts (1947).
 
-        Raises KeyError for a baseline that was not scored."""
-        scores = msgspec.json.decode(self.path.read_bytes(), type=dict[str, Any])
-        return float(scores["against"][baseline]["p_value"])
+        Raises UsageError for a baseline that was not scored."""
+        against = msgspec.json.decode(self.path.read_bytes(), type=dict[str, Any])["against"]
+        if baseline not in against:
+            raise UsageError(f"baseline {baseline!r}: was not scored; those that were: {', '.join(against) or 'none'}")
+        return float(against[baseline]["p_value"])
 
 
 class Exported(Result[None]):

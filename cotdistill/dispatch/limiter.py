@@ -22,9 +22,6 @@ SILENT_S = 30.0
 FIRST_OUTPUT_TOKENS = 2_000
 """What an answer is thought to take before the first one is in, its cap permitting."""
 
-ENOUGH_ANSWERED = 10
-"""Requests, after which a single refusal may be a lone one. Before, what the server says is obeyed by all."""
-
 BYTES_A_TOKEN = 3.0
 """English and code with the usual vocabularies; learnt from the first answers on."""
 
@@ -81,7 +78,7 @@ class Limiter:
     _timer: asyncio.TimerHandle | None = field(default=None, repr=False)
     _held_until: float = field(default=0.0, repr=False)
     _sent_at: float = field(default=0.0, repr=False)
-    _answered: int = field(default=0, repr=False)
+    _answered: bool = field(default=False, repr=False)
 
     def __post_init__(self) -> None:
         self._sent_at = _now()
@@ -120,7 +117,7 @@ class Limiter:
         self.in_flight -= 1
         if reply is not None:
             used = believable(Amount.of(reply.usage, ticket.amount), ticket.amount, reply.limits)
-            self._answered += 1
+            self._answered = True
             self.estimate.learn(ticket.size, used)
             self.buckets.take(used - ticket.amount, now)
             self.window.answered(self.in_flight + 1, ticket.started, now)
@@ -161,7 +158,7 @@ class Limiter:
             if pause_s := self.pace.refused(ticket.number, ticket.started, now):
                 self.window.limited(now)
                 self._held_until = max(self._held_until, now + pause_s)
-            lone = self.pace.in_doubt and self._answered >= ENOUGH_ANSWERED
+            lone = self.pace.in_doubt and self._answered  # before the first answer, what the server says is for all
             if self.pace.blind(now) or lone or self.pace.rate is not None:
                 return  # what the server says then, it says to this request
         elif failure.push_back is not None:

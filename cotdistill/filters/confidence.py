@@ -50,7 +50,7 @@ class Filter:
     def reason_to_drop(self, judged: Judged) -> str | None:
         found = self._confidence(judged)
         if found is None:
-            return "no log-probabilities"
+            return "no log-probabilities; generate --logprobs asks for them"
         if self.min is not None:
             return None if found >= self.min else f"{self._what()} under {self.min:g}"
         if self._least is None:
