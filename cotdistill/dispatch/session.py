@@ -82,7 +82,7 @@ class Session:
     ) -> None:
         if self._loop is not None:
             for future in list(self._running):
-                future.cancel()  # after a second Ctrl-C: their results are no longer waited for
+                future.cancel()  # the same for those that other threads wait for
             self._loop.call_soon_threadsafe(self._closing.set)
             self._thread.join()
         self._held.close()
@@ -94,6 +94,9 @@ class Session:
         try:
             with self._signals():
                 return future.result()
+        except BaseException:
+            future.cancel()  # after a second Ctrl-C: nobody waits for it any more
+            raise
         finally:
             self._running.discard(future)
 
