@@ -144,7 +144,7 @@ def _quant_aware(config: FinetuneConfig) -> Problems:
         return
     if config.method != "full" and config.student != "tiny":
         yield "quant_aware", f"needs --method full: a file holds whole weights, and {config.method} trains an adapter"
-    if config.on_policy or config.loss.partition(":")[0] == "dpo":
+    if config.on_policy or config.of_pairs:
         yield "quant_aware", "is for training on rows. Train so first, and with --quant-aware on rows last"
     if config.precision == "bfloat16":
         yield "precision", "--quant-aware needs weights of 32 bits: bfloat16 would round the rounded ones again"

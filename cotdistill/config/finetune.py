@@ -138,3 +138,8 @@ class FinetuneConfig:
     allow_modified: bool = option(
         False, "Accept an input that was edited after its manifest.", panel="Output", rare=True
     )
+
+    @property
+    def of_pairs(self) -> bool:
+        """Whether it trains on preference pairs, not on rows."""
+        return self.loss.partition(":")[0] == "dpo"

@@ -17,14 +17,7 @@ from cotdistill.errors import CotDistillError, UsageError
 from cotdistill.exports._gguf_vocabulary import Vocabulary
 from cotdistill.exports._weights import LM_HEAD, Weights
 from cotdistill.students.gguf import LLAMA3_ROPE, ROPE_FREQS, rope_factors
-from cotdistill.students.gguf_types import type_of
-
-ARCHITECTURES = {
-    "llama": gguf.MODEL_ARCH.LLAMA,
-    "qwen2": gguf.MODEL_ARCH.QWEN2,
-    "qwen3": gguf.MODEL_ARCH.QWEN3,
-}
-"""By a config's model_type."""
+from cotdistill.students.gguf_types import ARCHITECTURES, type_of
 
 _FILE_TYPES = {
     "f32": gguf.LlamaFileType.ALL_F32,

@@ -86,8 +86,7 @@ def _check_layout(step: Step, steps: Sequence[Step], problems: Problems) -> None
             if rows.options.order != "input" and step.options.order == "shuffled":
                 why = f'{rows.options.order}: {step.label} would shuffle the rows; set {step.label}.order = "file"'
                 problems.add(f"{rows.label}.order", why)
-            of_pairs = step.options.loss.partition(":")[0] == "dpo"
-            if of_pairs != (layout == "dpo"):
+            if step.options.of_pairs != (layout == "dpo"):
                 problems.add(
                     f"{step.label}.loss",
                     f"dpo trains on preference pairs, and {rows.label} writes others: set "

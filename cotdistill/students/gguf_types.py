@@ -6,8 +6,11 @@ Types as llama.cpp's convert_hf_to_gguf.py chooses them; blocks as ggml-quants.c
 from collections.abc import Callable
 
 import torch
-from gguf import GGML_QUANT_SIZES
+from gguf import GGML_QUANT_SIZES, MODEL_ARCH
 from gguf import GGMLQuantizationType as Type
+
+ARCHITECTURES = {"llama": MODEL_ARCH.LLAMA, "qwen2": MODEL_ARCH.QWEN2, "qwen3": MODEL_ARCH.QWEN3}
+"""That are written, by a config's model_type."""
 
 TYPES = {"f32": Type.F32, "f16": Type.F16, "bf16": Type.BF16, "q8_0": Type.Q8_0, "q4_0": Type.Q4_0}
 

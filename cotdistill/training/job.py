@@ -23,7 +23,6 @@ from cotdistill.students.aligned import Aligner
 from cotdistill.training import (
     checkpoints,
     distributed,
-    losses,
     packing,
     precision,
     preference,
@@ -88,7 +87,7 @@ def prepare(
             "launch, with the part of --batch-size that one process has"
         )
     model, stored = load_student(tokenizer, config)
-    if losses.is_of_pairs(config.loss):
+    if config.of_pairs:
         return _prepare_pairs(tokenizer, model, stored, rows, config)
     chosen, choices = choose(config, len(rows), model.config.get_text_config().hidden_size)
     objective = Objective.of(config, tokenizer, rows.longest, recorded)

@@ -16,14 +16,7 @@ from transformers import PreTrainedModel
 
 from cotdistill.config import FinetuneConfig
 from cotdistill.errors import UsageError
-from cotdistill.students.gguf_types import rounded, type_of
-
-ARCHITECTURES = {
-    "llama": gguf.MODEL_ARCH.LLAMA,
-    "qwen2": gguf.MODEL_ARCH.QWEN2,
-    "qwen3": gguf.MODEL_ARCH.QWEN3,
-}
-"""Those that `export --to gguf` writes."""
+from cotdistill.students.gguf_types import ARCHITECTURES, rounded, type_of
 
 
 @dataclass(frozen=True)

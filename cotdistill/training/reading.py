@@ -29,7 +29,7 @@ def read(
     tokenizer = load.tokenizer(config.student)
     if recorded := _recorded_beside(rows, config, tokenizer):
         ways.enter_context(recorded)
-    kind = PairReader if losses.is_of_pairs(config.loss) else Reader
+    kind = PairReader if config.of_pairs else Reader
     reader = kind(tokenizer, config.max_length, bad, progress, 0 if config.dry_run else SHOWN)
     reader.recorded = recorded
     training = reader.read(rows)

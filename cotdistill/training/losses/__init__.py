@@ -9,7 +9,6 @@ from typing import Any, ClassVar, Literal, Protocol
 
 import torch
 
-from cotdistill import plugins
 from cotdistill.training.scored import Scored
 
 Needs = Literal["nothing", "probabilities", "hidden states", "attention", "pairs"]
@@ -34,8 +33,3 @@ def projections(loss: Loss, student: Any, teacher: Any) -> Mapping[str, torch.nn
     """What a loss has to learn itself, by name, for these two configurations; nothing of it is part of the student."""
     make = getattr(loss, "projections", None)
     return make(student, teacher) if make else {}
-
-
-def is_of_pairs(spec: str) -> bool:
-    """Whether it is trained on pairs of answers, not on rows."""
-    return needs(plugins.build("losses", spec)) == "pairs"
