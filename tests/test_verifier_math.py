@@ -451,6 +451,11 @@ def test_reads_as_math_is_quick_on_anything() -> None:
     assert time.process_time() - began < 1
 
 
+@pytest.mark.parametrize(("answer", "reference"), [("1.cfry", "(/3,1)"), ("2ono,]", "x+1")])
+def test_an_answer_whose_number_cannot_be_cut_out_is_prose_and_ruled_once(answer: str, reference: str) -> None:
+    assert boxed(HASTY, answer, reference).status == "incorrect"
+
+
 @settings(deadline=None, max_examples=200)
 @given(
     st.text(alphabet="\\boxed{}$#A:=answer is 1,2.3/%\n*()-xy^_[]|<>", max_size=40),

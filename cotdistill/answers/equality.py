@@ -132,8 +132,10 @@ class Equality:
         if reason := reason_to_refuse(given):
             return Ruling("incorrect", "text", f"the answer is {reason}")
         if words_of(given) and not words_of(gold):
-            number = stated(given)
-            return self.rule(gold, number, budget) if number else Ruling("incorrect", "text", "the answer is prose")
+            number = stated(given)  # a part of the answer, or all of it where no number can be read: "1.cfry"
+            if number and number != given:
+                return self.rule(gold, number, budget)
+            return Ruling("incorrect", "text", "the answer is prose")
         return self._rule_by_structure(gold, given, budget) if sides == (gold, given) else self.rule(*sides, budget)
 
     def _rule_by_structure(self, gold: str, given: str, budget: CpuBudget) -> Ruling:
