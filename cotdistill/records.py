@@ -59,7 +59,10 @@ def question_of(prompt: Prompt) -> str:
     return next((turn.content for turn in reversed(prompt.messages) if turn.role == "user"), "")
 
 
-BY_MAJORITY = {"reference_by": "majority"}
+MAJORITY = "majority"
+"""Who decided, where it was the answer of most samples: the method of a verdict."""
+
+BY_MAJORITY = {"reference_by": MAJORITY}
 """The tag of a prompt whose reference nobody has verified: it is what most answers to it say (expand)."""
 
 

@@ -32,6 +32,10 @@ or false; `choice` for an option of the question; `math` for a number, a formula
   confusions, in their manifest and scores (`by_class`).
 * `choice`: a letter, a number or the text of an option; a letter that is denied is not named.
 * `numeric`: within a tolerance, in the reference's unit.
+* `judge`: another model says whether an answer is right, by a rubric; it needs no reference
+  ([free answers](tutorials/judge.md)).
+* `majority`: right is what most samples of a prompt say. `regex`, `json_schema` and `code` ([programs](code.md)) are
+  given a pattern, a schema or tests, and then need no reference either.
 """
 
 

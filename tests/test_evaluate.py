@@ -45,6 +45,18 @@ def test_prompts_without_references_cannot_be_scored(tmp_path: Path) -> None:
     assert "1 of 2 prompts have no reference to score against, the first is 'b'" in done.stderr
 
 
+def test_prompts_without_references_are_scored_by_a_verifier_that_needs_none(tmp_path: Path) -> None:
+    (tmp_path / "p.jsonl").write_text('{"id": "a", "question": "q", "answer": "1"}\n{"id": "b", "question": "r"}\n')
+    words = ("evaluate", tmp_path / "p.jsonl", "-o", tmp_path / "s.json", "--student", "mock:digit-chains")
+    done = cotdistill(*words, "--verify", "regex:pattern=simulated,on=text")
+    assert done.returncode == 0, done.stderr
+    assert json.loads((tmp_path / "s.json").read_text())["students"][0]["n"] == 2
+    refused = cotdistill(*words, "--verify", "regex")
+    assert refused.returncode == 1 and "1 of 2 prompts have no reference" in refused.stderr, (
+        "its reference is the pattern"
+    )
+
+
 def test_a_student_that_is_not_there_is_one_clear_line(tmp_path: Path) -> None:
     prompts = chains(tmp_path, 2)
     done = cotdistill("evaluate", prompts, "-o", tmp_path / "s.json", "--student", tmp_path / "nowhere")

@@ -11,9 +11,9 @@ from cotdistill.config import FormatConfig
 from cotdistill.errors import CotDistillError, UsageError
 from cotdistill.inputs.prompt_files import PromptFile
 from cotdistill.progress import Silent
-from cotdistill.records import Judged, Message, Prompt, Verdict
+from cotdistill.records import Judged, Message, Prompt, Status, Verdict
 from cotdistill.stages import format as stage
-from tests.conftest import make_judged, make_prompt
+from tests.conftest import make_judged, make_prompt, make_response
 
 
 def rows(path: Path) -> list[dict[str, Any]]:
@@ -91,6 +91,18 @@ def test_the_side_of_a_problem_depends_on_its_text_alone(tmp_path: Path) -> None
         for n, one in enumerate(reversed(many()[::3]))
     ]
     assert {row["prompt"][0]["content"] for row in write(tmp_path, *renamed, holdout=0.25)} == first
+
+
+def test_only_a_prompt_that_can_be_judged_again_is_held_out(tmp_path: Path) -> None:
+    def one(n: int, method: str, status: Status) -> Judged:
+        prompt = make_prompt(f"{method}-{n}", f"question {n}?", reference=None)
+        return Judged(response=make_response(prompt=prompt), verdict=Verdict(status=status, method=method))
+
+    judged = [one(n, "judge/m", "correct") for n in range(40)]
+    others = [one(n, "none", "unverified") for n in range(40)] + [one(n, "majority", "correct") for n in range(40)]
+    write(tmp_path, *judged, *others, holdout=0.5)
+    held = {row["id"].split("-")[0] for row in rows(tmp_path / "train.holdout.jsonl")}
+    assert held == {"judge/m"}, "the others have nothing to examine a student by"
 
 
 def test_a_run_without_holdout_removes_the_last_ones_files(tmp_path: Path) -> None:

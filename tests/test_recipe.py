@@ -244,6 +244,17 @@ def test_a_wrong_setting_is_named_with_its_place_and_what_was_expected(change: s
     assert f"\n  {words}" in told, told
 
 
+def test_what_filter_judges_without_a_reference_evaluate_must_be_able_to_judge_too() -> None:
+    judge = "judge:teacher=mock:digit-chains"
+    told = problems('prompts="no_reference.jsonl"', f'filter.verify="{judge}"')
+    assert "evaluate.verify: needs a reference, and prompt 'n1' has none, which filter.verify can judge" in told, told
+    assert f"set evaluate.verify = '{judge}' too" in told
+    read(
+        Path("recipe.toml"), ['prompts="no_reference.jsonl"', f'filter.verify="{judge}"', f'evaluate.verify="{judge}"']
+    )
+    read(Path("recipe.toml"), [f'filter.verify="{judge}"'])
+
+
 def test_the_table_has_every_option_that_can_be_wrong() -> None:
     any_text = {
         "generate.license",

@@ -57,6 +57,38 @@ def test_without_questions_an_unknown_column_is_an_error_that_names_the_option(m
     assert "found Nr, Frage, Antwort" in done.stderr and "--prompt-field" in done.stderr
 
 
+DIRTY = "question,answer\nIs ice cold?,yes\n,no\nIs fire cold?,n/a\n"
+
+
+def test_init_says_of_records_that_are_no_prompts_and_has_runs_set_them_aside(tmp_path: Path) -> None:
+    (tmp_path / "mine.csv").write_text(DIRTY)
+    words = ("init", tmp_path / "first", "--yes", "--prompts", tmp_path / "mine.csv")
+    refused = cotdistill(*words)
+    assert refused.returncode == USAGE and "1 of 3 records is no prompt; the first: " in refused.stderr
+    assert "mine.csv:3: question: expected a question, got nothing" in refused.stderr
+    assert "--skip-bad" in refused.stderr.splitlines()[-1] and not (tmp_path / "first").exists()
+    done = cotdistill(*words, "--skip-bad")
+    assert done.returncode == 0, done.stderr
+    assert "1 reference is 'n/a', taken as an answer: leave it blank" in done.stdout
+    assert "\nskip_bad = true " in (tmp_path / "first/recipe.toml").read_text()
+
+
+def test_init_that_nobody_answers_says_which_option_to_give(tmp_path: Path) -> None:
+    asked = [sys.executable, "-m", "cotdistill", "init", str(tmp_path / "x")]
+    done = subprocess.run(asked, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    assert done.returncode == USAGE and "its input has no answer; --yes takes the defaults" in done.stderr
+
+
+def test_a_server_given_to_init_is_the_teachers_and_the_judges(mine: Path) -> None:
+    own = OwnPrompts(mine, "Frage", "Antwort")
+    starter.write(Path("x"), "judge", "openai:m", "tiny", own, "http://localhost:1/v1")
+    recipe = read(Path("x/recipe.toml"))
+    assert recipe.stages["generate"].base_url == "http://localhost:1/v1"
+    assert recipe.stages["filter"].verify == "judge:teacher=openai:m,base_url=http://localhost:1/v1"
+    with pytest.raises(UsageError, match="--base-url goes with a teacher on a server, and simulated needs none"):
+        starter.check_together("maths", "simulated", own, "http://localhost:1/v1")
+
+
 def test_a_simulated_teacher_that_could_teach_nothing_is_refused(mine: Path) -> None:
     own = OwnPrompts(mine, "Frage", "Antwort")
     with pytest.raises(UsageError, match="cannot judge answers to prompts of yours"):

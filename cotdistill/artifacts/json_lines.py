@@ -61,6 +61,18 @@ class BadLines:
             self._writer.__exit__(kind, error, trace)
 
 
+class CountedLines(BadLines):
+    """Bad lines are counted, and nothing is written: for a look at a file. `first` says what the first one is."""
+
+    def __init__(self) -> None:
+        super().__init__(None)
+        self.first: str | None = None
+
+    def add(self, path: Path, number: int, line: str | bytes, problem: str) -> None:
+        self._known.add((path, number))
+        self.first = self.first or f"{path}:{number}: {problem}"
+
+
 def read_records(path: Path, kind: type[T], bad: BadLines | None = None) -> Iterator[T]:
     """Stream the records of a JSONL file; a bad line names file, line and field."""
     for _, record in read_numbered(path, kind, bad or BadLines(None)):

@@ -1,5 +1,6 @@
 """`cotdistill init`: a first recipe, by questions or by options."""
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -36,6 +37,9 @@ def init(
             help="Model that answers, such as vllm:Qwen/Qwen3-8B (default: simulated).", metavar="PROVIDER:MODEL"
         ),
     ] = None,
+    base_url: Annotated[
+        str | None, typer.Option(help="The teacher's server, such as http://localhost:8000/v1.", metavar="URL")
+    ] = None,
     student: Annotated[
         str | None, typer.Option(help="Model that is trained: tiny, smollm2-135m, a hub id, a directory.", metavar="ID")
     ] = None,
@@ -48,13 +52,16 @@ def init(
     reference_field: Annotated[
         str | None, typer.Option(help="Column of your prompts that holds the reference answer.", metavar="NAME")
     ] = None,
+    skip_bad: Annotated[
+        bool, typer.Option("--skip-bad", help="Have runs set records aside that are no prompts.")
+    ] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Ask nothing; take the defaults.")] = False,
 ) -> None:
     """Write a commented recipe, a .env and, if you have no prompts yet, sample prompts with recorded answers."""
     from cotdistill.recipes import starter, tasks
 
     if recipe is not None:
-        if any((task, teacher, student, prompts, prompt_field, reference_field)):
+        if any((task, teacher, base_url, student, prompts, prompt_field, reference_field, skip_bad)):
             raise UsageError("--recipe is complete as it is: give it alone, then edit what it wrote")
         log.say("\n".join(starter.write_ready(directory, recipe)))
         return
@@ -67,10 +74,13 @@ def init(
     own = _own_prompts(prompts, prompt_field, reference_field, ask)
     if own is not None:
         log.say("\n".join(["The first of your prompts, as they are read:", *own.first_rows()]))
+        _set_aside(own, skip_bad, ask)
+    elif skip_bad:
+        raise UsageError("--skip-bad goes with --prompts")
 
     def fits(one: str) -> None:
         starter.check_teacher(one)
-        starter.check_together(task, one, own)
+        starter.check_together(task, one, own, base_url)
 
     try:
         fits(chosen_teacher)
@@ -79,7 +89,7 @@ def init(
             raise
         log.say(str(error), err=True)
         chosen_teacher = ask.until(None, question, "", fits)
-    for line in starter.write(directory, task, chosen_teacher, student, own):
+    for line in starter.write(directory, task, chosen_teacher, student, own, base_url):
         log.say(line)
 
 
@@ -114,6 +124,15 @@ def _own_prompts(
     return own
 
 
+def _set_aside(own: "OwnPrompts", skip: bool, ask: "_Questions") -> None:
+    """Asks what is to be done about records that are no prompts. Raises UsageError where they are to stay."""
+    if not own.bad.count:
+        return
+    log.say(own.bad_in_words(), err=True)
+    if not skip and (ask.nothing or not ask.agrees("Set such records aside in every run")):
+        raise UsageError(f"{own.path}: fix these records, or have runs set them aside with --skip-bad")
+
+
 class _Questions:
     """Asks a person; with `nothing` takes the defaults."""
 
@@ -124,7 +143,7 @@ class _Questions:
         """An option's value, or an answer; asks again after one that `check` refuses. Raises UsageError for an option
         that it refuses."""
         while True:
-            answer = given or (default if self.nothing else str(typer.prompt(question, default=default or None)))
+            answer = given or (default if self.nothing else str(_asked(typer.prompt, question, default or None)))
             try:
                 check(answer)
                 return answer
@@ -132,6 +151,9 @@ class _Questions:
                 if given or self.nothing:
                     raise
                 log.say(str(error), err=True)
+
+    def agrees(self, question: str) -> bool:
+        return bool(_asked(typer.confirm, question, True))
 
     def column(self, path: Path, question: str, default: str) -> str:
         from cotdistill.recipes.own_prompts import check_column, column_names
@@ -144,3 +166,17 @@ class _Questions:
 
         shown = f"{question} ({', '.join(columns)}{f'; or {default}' if default else ''})"
         return self.until(None, shown, default, known)
+
+
+def _asked(how: Callable[..., object], question: str, default: object) -> object:
+    """Raises UsageError where nobody is there to answer."""
+    try:
+        return how(question, default=default)
+    except typer.Abort:
+        if sys.stdin.isatty():
+            raise  # Ctrl-C
+        log.say("")  # ends the line of the question
+        raise UsageError(
+            f"init asks ({question}), and its input has no answer; --yes takes the defaults, and each question has an "
+            f"option: cotdistill init --help"
+        ) from None

@@ -61,11 +61,11 @@ class Export:
         return [folder / f"{_name(folder)}.yaml", folder / "data.jsonl", folder / "README.md"]
 
     def prompts(self, scores: Path, prompts: Sequence[Prompt], student: str, cap: int) -> list[FileInfo]:
-        """Only the last user turn of a prompt is asked."""
+        """Only the last user turn of a prompt is asked, and only where there is a reference to compare with."""
         folder = _folder(scores)
         name = _name(folder)
         task, data, readme = self.files(scores)
-        lines = [{"question": prompt.messages[-1].content, "answer": prompt.reference} for prompt in prompts]
+        lines = [{"question": one.messages[-1].content, "answer": one.reference} for one in prompts if one.reference]
         return [
             write_whole(task, _TASK.format(name=name, data=data.resolve(), cap=cap).encode()),
             write_whole(data, b"".join(msgspec.json.encode(line) + b"\n" for line in lines)),

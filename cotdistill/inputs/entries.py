@@ -10,6 +10,9 @@ from cotdistill.records import Prompt
 MOST_NAMES = 30
 """Columns not used that are named; beyond it they are counted."""
 
+PLACEHOLDERS = frozenset(("n/a", "n.a.", "#n/a", "na", "nan", "null", "nil", "tbd", "todo", "-", "--", "?"))
+"""What tables say in cells with nothing in them. It may also be a class, so it is read as it stands, and said."""
+
 
 @dataclass(frozen=True)
 class Entry:
@@ -55,6 +58,7 @@ class Columns:
     questions: Counter[str] = field(default_factory=Counter)
     references: Counter[str] = field(default_factory=Counter)
     remarks: Counter[str] = field(default_factory=Counter)
+    placeholders: Counter[str] = field(default_factory=Counter)
     repeated: int = 0
     found: dict[str, bool] = field(default_factory=dict)
     """Every column, and whether a record's was used."""
@@ -64,6 +68,8 @@ class Columns:
         self.questions[reading.question_from] += 1
         if reading.reference is not None and reading.reference_from:
             self.references[reading.reference_from] += 1
+            if reading.reference.strip().casefold() in PLACEHOLDERS:
+                self.placeholders[reading.reference.strip()] += 1
         self.remarks.update(reading.remarks)
         for name in (*fields.raw, *reading.unused):
             if len(self.found) < 10 * MOST_NAMES or name in self.found:
@@ -84,6 +90,9 @@ class Columns:
         remarks = [
             text if count == self.prompts else f"{text} ({count:,} prompts)" for text, count in self.remarks.items()
         ]
+        for text, count in self.placeholders.items():
+            these = "1 reference is" if count == 1 else f"{count:,} references are"
+            remarks.append(f"{these} {text!r}, taken as an answer: leave it blank where there is none")
         if self.repeated:
             records = "record is" if self.repeated == 1 else "records are"
             remarks.append(f"{self.repeated:,} repeated {records} asked once")

@@ -51,8 +51,8 @@ def _nothing_held_out(manifest: Manifest, maker: Step, directory: Path) -> str |
         return None
     return (
         f"{maker.name}: no prompt was held out for evaluate ({maker.label}.holdout = "
-        f"{manifest.options.get('holdout')}, and chance decides); add prompts, raise {maker.label}.holdout, or name a "
-        f"file as evaluate.prompts"
+        f"{manifest.options.get('holdout')}, and chance decides among those that can be judged "
+        f"again); add prompts with references, raise {maker.label}.holdout, or name a file as evaluate.prompts"
     )
 
 

@@ -2,16 +2,21 @@
 
 import importlib.util
 import os
+from itertools import islice
 from pathlib import Path
 
 from cotdistill import config, plugins, pricing, servers, students, teachers
-from cotdistill.artifacts.json_lines import open_input
+from cotdistill.artifacts.json_lines import CountedLines, open_input
 from cotdistill.errors import CotDistillError, UsageError
 from cotdistill.inputs import recordings
 from cotdistill.inputs.prompt_files import PromptFile
 from cotdistill.records import Usage
 from cotdistill.stages.evaluate.answers import is_recorded
+from cotdistill.stages.verification import Judge
 from cotdistill.students import hub
+
+LOOKED_AT = 1000
+"""Prompts of a file whose size is not known, for a first look."""
 
 _SQLITE = b"SQLite format 3\x00"
 
@@ -60,22 +65,42 @@ def prompts(
     scored: bool = False,
     lenient: bool = False,
 ) -> None:
-    """A file of prompts: its first one is read, and all of those that are `scored`, which need references."""
+    """A file of prompts: its first one is read, and all of those that are `scored`, which need references unless their
+    verifier needs none."""
     if str(path).startswith("hf:"):
         package("datasets", "train")
         return
     open_input(path).close()
     if lenient:
         return
-    count = 0
+    count, judge = 0, _judge(options) if scored else None
     for prompt in PromptFile.chosen(path, options) if options else PromptFile(path):
         count += 1
-        if not scored:
+        if judge is None:
             return
-        if prompt.reference is None:
+        if prompt.reference is None and judge.needs_reference(prompt):
             raise UsageError(f"{path}: prompt {prompt.id!r} has no reference to score against")
     if not count:
         raise UsageError(f"{path}: no prompts in it")
+
+
+def unscored(path: Path, options: config.GenerateConfig, by_filter: Judge, by_evaluate: Judge) -> str | None:
+    """The id of a prompt among the first ones that has no reference, which the one verifier needs and the other does
+    not; None where there is none, and for a set of the hub, which a look would fetch."""
+    if str(path).startswith("hf:") or not path.is_file():
+        return None
+    for prompt in islice(PromptFile.chosen(path, options, bad=CountedLines()), LOOKED_AT):
+        if prompt.reference is None and by_evaluate.needs_reference(prompt) and not by_filter.needs_reference(prompt):
+            return prompt.id
+    return None
+
+
+def _judge(options: config.GenerateConfig | config.EvaluateConfig | None) -> Judge:
+    """Of the stage; where its `verify` is wrong, which is said of that option, the one that fits each prompt."""
+    try:
+        return Judge(getattr(options, "verify", None))
+    except CotDistillError:
+        return Judge()
 
 
 def rows(path: str) -> None:

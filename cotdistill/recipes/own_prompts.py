@@ -4,16 +4,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from cotdistill import plugins
-from cotdistill.artifacts.json_lines import BadLines
+from cotdistill.artifacts.json_lines import BadLines, CountedLines
 from cotdistill.errors import CotDistillError, UsageError
 from cotdistill.inputs.entries import Entry, named
 from cotdistill.inputs.prompt_files import PromptFile
 from cotdistill.inputs.readers import Source
 from cotdistill.inputs.values import shown, simple
+from cotdistill.recipes.lookups import LOOKED_AT
 from cotdistill.records import question_of
-
-LOOKED_AT = 1000
-"""Prompts, to say which columns hold what."""
 
 SHOWN = 3
 MOST_LABELS = 20
@@ -24,17 +22,18 @@ WIDTH = 90
 
 class OwnPrompts:
     """A file, looked at. `question` and `reference` are columns that a person named; None where the usual names do.
+    `bad` counts the records that are no prompts.
 
     Raises UsageError for a file without a prompt in it, and where no column is known to hold the question."""
 
     def __init__(self, path: Path, question: str | None = None, reference: str | None = None) -> None:
-        self.path, self.named = path, (question, reference)
+        self.path, self.named, self.bad = path, (question, reference), CountedLines()
         _check_is_a_file(path)
-        file = PromptFile(path, prompt_field=question, reference_field=reference, limit=LOOKED_AT)
+        file = PromptFile(path, prompt_field=question, reference_field=reference, limit=LOOKED_AT, bad=self.bad)
         try:
             self.entries = list(file.entries())
         except CotDistillError as error:
-            raise UsageError(str(error)) from None
+            raise UsageError(self.bad.first or str(error)) from None
         self._described = file.describe()
         assert file.columns is not None, "it was read"
         self.ignored = file.columns.ignored
@@ -54,8 +53,14 @@ class OwnPrompts:
             yield f"  question   {_conversation(entry)}"
             yield f"  reference  {reference}"
 
+    def bad_in_words(self) -> str:
+        """Of records that are no prompts, how many there are and what the first is."""
+        count, read = self.bad.count, len(self.entries)
+        of = f"the first {count + read:,} records" if read == LOOKED_AT else f"{count + read:,} records"
+        return f"{count:,} of {of} {'is no prompt' if count == 1 else 'are no prompts'}; the first: {self.bad.first}"
+
     def columns(self) -> Iterator[tuple[str, str]]:
-        """Options of generate, by name, for the columns that a person named."""
+        """Options of generate, by name, for the columns that a person named, with their values."""
         for name, value in zip(("prompt_field", "reference_field"), self.named, strict=True):
             if value is not None:
                 yield name, value

@@ -15,6 +15,7 @@ from cotdistill.errors import CotDistillError, UsageError
 from cotdistill.recipes import looks, lookups, references
 from cotdistill.recipes.problems import Problems
 from cotdistill.stages.expand.asking import as_generate
+from cotdistill.stages.verification import Judge
 
 if TYPE_CHECKING:
     from cotdistill.recipes.recipe import Recipe
@@ -35,6 +36,7 @@ def check(recipe: Recipe, problems: Problems) -> None:
             with problems.collected(f"{step.label}.{name}"):
                 look()
         _check_layout(step, recipe.steps, problems)
+        _check_references(step, recipe, problems)
 
 
 def _look_at_input(step: Step, path: Path) -> None:
@@ -107,6 +109,26 @@ def _check_layout(step: Step, steps: Sequence[Step], problems: Problems) -> None
             )
         if kept.options.select:
             problems.add(f"{kept.label}.select", "leaves no pairs for format dpo; leave it out")
+
+
+def _check_references(step: Step, recipe: Recipe, problems: Problems) -> None:
+    """What filter accepts without a reference may be held out; then evaluate must be able to judge it too."""
+    if step.stage != "evaluate" or not any(one.what == "held-out prompts" for one in step.references()):
+        return
+    filters = [one.options.verify for one in recipe.steps if one.stage == "filter"]
+    asked = [one.options for one in recipe.steps if one.stage == "generate"]
+    if len(filters) != 1 or len(asked) != 1 or not filters[0] or filters[0] == step.options.verify:
+        return
+    try:
+        missing = lookups.unscored(recipe.prompts, asked[0], Judge(filters[0]), Judge(step.options.verify))
+    except CotDistillError:
+        return  # said of the prompts, or of a verifier, already
+    if missing:
+        problems.add(
+            f"{step.label}.verify",
+            f"needs a reference, and prompt {missing!r} has none, which filter.verify can judge without: set "
+            f"{step.label}.verify = {filters[0]!r} too",
+        )
 
 
 _NOT_TRAINED_HERE = ("alpaca", "sharegpt")

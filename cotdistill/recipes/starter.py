@@ -42,7 +42,7 @@ keep = 10                         # older ones go
 
 [generate]
 teacher = {teacher}  # vllm:Qwen/Qwen3-8B, anthropic:..., openai_responses:...; mock: is simulated
-# base_url = "http://localhost:8000/v1"
+{server}
 {columns}cache = "store.sqlite"            # every answer that was paid for; keep it
 {template}samples = {answers}                       # answers to each prompt, to choose the right ones from
 # max_cost = 5.0                  # USD, in one run
@@ -79,9 +79,11 @@ def check_student(student: str) -> None:
     students.resolve(student)
 
 
-def check_together(task: str, teacher: str, prompts: OwnPrompts | None) -> None:
+def check_together(task: str, teacher: str, prompts: OwnPrompts | None, base_url: str | None = None) -> None:
     """Raises UsageError where a simulated teacher could not answer, or not judge, so that nothing would be learnt."""
     chosen = tasks.find(task)
+    if base_url and (teacher == SIMULATED or mock.is_simulated(teacher)):
+        raise UsageError(f"--base-url goes with a teacher on a server, and {teacher} needs none")
     if teacher == f"mock:{SCRIPTED}" and chosen.sample is not None and prompts is None:
         raise UsageError(
             f"teacher {teacher}: it solves chains of last-digit operations alone, no samples of {task}; "
@@ -103,13 +105,20 @@ def check_together(task: str, teacher: str, prompts: OwnPrompts | None) -> None:
         )
 
 
-def write(directory: Path, task: str, teacher: str, student: str, prompts: OwnPrompts | None = None) -> list[str]:
+def write(
+    directory: Path,
+    task: str,
+    teacher: str,
+    student: str,
+    prompts: OwnPrompts | None = None,
+    base_url: str | None = None,
+) -> list[str]:
     """Write what is not there yet: the recipe, a .env and, unless there are `prompts`, samples with a simulated
     teacher's answers. Returns lines for the person.
 
     Raises UsageError where a recipe stands already, and what `check_together` raises."""
     chosen, recipe = tasks.find(task), directory / "recipe.toml"
-    check_together(task, teacher, prompts)
+    check_together(task, teacher, prompts, base_url)
     if recipe.exists():
         raise UsageError(f"{recipe}: exists; give another directory, or delete it")
     fresh = [path for name in _FILES if not (path := directory / name).exists()]
@@ -117,7 +126,7 @@ def write(directory: Path, task: str, teacher: str, student: str, prompts: OwnPr
     directory.mkdir(parents=True, exist_ok=True)
     said = [f"{recipe}: {chosen.about}", *_write_samples(directory, task, teacher, fresh, prompts)]
     named = _teacher(chosen, teacher, directory, prompts)
-    write_whole(recipe, _recipe(directory, chosen, named, student, prompts).encode())
+    write_whole(recipe, _recipe(directory, chosen, named, student, prompts, base_url).encode())
     said += _write_env(directory)
     if mock.is_simulated(named):
         said.append("The teacher is simulated, for a rehearsal: name a real one in the recipe when you are ready.")
@@ -185,10 +194,13 @@ def _from(directory: Path, path: Path) -> str:
     return os.path.relpath(path, directory)
 
 
-def _recipe(directory: Path, task: Task, teacher: str, student: str, prompts: OwnPrompts | None) -> str:
+def _recipe(
+    directory: Path, task: Task, teacher: str, student: str, prompts: OwnPrompts | None, base_url: str | None
+) -> str:
     verify = task.verify
     if verify and JUDGE in verify:
-        verify = verify.replace(JUDGE, f"mock:{VERDICTS}" if mock.is_simulated(teacher) else teacher)
+        at = f",base_url={base_url}" if base_url else ""
+        verify = verify.replace(JUDGE, f"mock:{VERDICTS}" if mock.is_simulated(teacher) else f"{teacher}{at}")
     if verify and LABELS in verify:
         labels = prompts.labels() if prompts else tasks.labels(task)
         verify = verify.replace(LABELS, "|".join(labels)) if labels else "exact"
@@ -200,11 +212,19 @@ def _recipe(directory: Path, task: Task, teacher: str, student: str, prompts: Ow
         prompts=_quoted(PROMPTS if prompts is None else _from(directory, prompts.path)),
         teacher=_quoted(teacher),
         student=_quoted(named),
-        columns="".join(f"{name} = {_quoted(value)}\n" for name, value in (prompts.columns() if prompts else ())),
+        server=f"base_url = {_quoted(base_url)}" if base_url else '# base_url = "http://localhost:8000/v1"',
+        columns=_columns(prompts) if prompts else "",
         template=f"template = {_quoted(task.template)}\n" if task.template else "",
         answers=task.answers,
         verify=f"verify = {_quoted(verify)}\n" if verify else "",
     )
+
+
+def _columns(prompts: OwnPrompts) -> str:
+    """What the recipe says of the reading of a person's prompts."""
+    lines = [f"{name} = {_quoted(value)}\n" for name, value in prompts.columns()]
+    aside = "skip_bad = true                   # records that are no prompts, to responses.bad.jsonl in each run\n"
+    return "".join([*lines, *([aside] if prompts.bad.count else [])])
 
 
 def _quoted(text: str) -> str:

@@ -89,6 +89,11 @@ class Judge:
         verdict: Verdict | None = known(response)
         return verdict
 
+    def needs_reference(self, prompt: Prompt) -> bool:
+        """Whether an answer to it can be judged only where it has a reference."""
+        spec = self.spec or _default(prompt)
+        return spec == NOTHING or bool(getattr(self._verifier(spec), "needs_reference", True))
+
     def join(self, session: object) -> None:
         """Verifiers that ask a teacher do so within this `dispatch.session.Session`."""
         for verifier in self._built.values():

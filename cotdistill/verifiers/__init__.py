@@ -10,8 +10,9 @@ class Verifier(Protocol):
 
     A verifier may also have `judge_prompt(responses) -> list[Verdict]`, which gets all samples of one prompt and may
     compare them, or `judge_many(prompts) -> list[list[Verdict]]`, which gets many prompts and may ask a server about
-    all at once. One that must not be asked from several processes has a true class attribute `alone`, and may have
-    `notes() -> list[str]` for the end of the run.
+    all at once. One that judges answers to prompts without a reference too says `needs_reference = False`, and
+    `evaluate` then takes such prompts. One that must not be asked from several processes has a true class attribute
+    `alone`, and may have `notes() -> list[str]` for the end of the run.
 
     One that asks a teacher has `join(session)`: the run's `dispatch.session.Session`, in which it opens that teacher,
     so that store, claims and budget are the run's. It may be asked from several threads at once. Its

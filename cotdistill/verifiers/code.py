@@ -69,6 +69,10 @@ class Verifier:
                 raise ValueError(f"{self.tests} cannot be read: {error}") from None
         self._isolation = isolations.find(self.isolation)
 
+    @property
+    def needs_reference(self) -> bool:
+        return self.tests is None
+
     def judge(self, response: Response) -> Verdict:
         tests = self._given if self._given is not None else response.prompt.reference
         if not tests or not tests.strip():

@@ -41,6 +41,10 @@ class Verifier:
         except ValueError as error:
             raise ValueError(f"{self.schema} is no JSON Schema: {error}") from None
 
+    @property
+    def needs_reference(self) -> bool:
+        return self.schema is None
+
     def judge(self, response: Response) -> Verdict:
         reference = response.prompt.reference
         try:

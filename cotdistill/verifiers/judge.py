@@ -1,9 +1,6 @@
 """A language model decides, by a rubric (Zheng et al., arXiv 2306.05685), through the same teachers, store and limits
 as `generate`: an answer that was judged once is not paid for again."""
 
-import hashlib
-import re
-import string
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
@@ -18,17 +15,14 @@ from cotdistill.dispatch.budget import Budget, Tariff, Worst
 from cotdistill.dispatch.lookup import Answer, find, keys_of
 from cotdistill.dispatch.session import Session
 from cotdistill.dispatch.stored import StoredTeacher, Terms
-from cotdistill.errors import CotDistillError, UsageError
-from cotdistill.inputs import templates
 from cotdistill.plugins import Count, File
 from cotdistill.pricing import Prices
 from cotdistill.providers.types import Reply, Request, Teacher
 from cotdistill.records import Message, Prompt, Response, Usage, Verdict
 from cotdistill.store.answers import Store
 from cotdistill.store.location import default_path
-
-RUBRICS = templates.FOLDER / "rubrics"
-FIELDS = {"question", "reference", "answer", "fence"}
+from cotdistill.verifiers import _rubric
+from cotdistill.verifiers._rubric import question as question
 
 UNPRICED = (
     "judge: what it costs is capped, and the price of {model!r} is not known; give it as judge:…,price_in=X,price_out=Y"
@@ -37,23 +31,21 @@ UNPRICED = (
 LONGEST_ANSWER = 20_000
 """Characters of an answer, from its end, that the judge is shown."""
 
-_VERDICT = re.compile(r"\W{0,4}VERDICT\W{1,6}(CORRECT|INCORRECT)\W{0,4}", re.IGNORECASE)
-
 
 @dataclass
 class Verifier:
     """A language model judges each answer: judge:teacher=PROVIDER:MODEL; on=disagreement asks it second.
 
     With `on=disagreement` the verifier `after` goes first, and the judge sees only what it did not find correct.
-    `rubric` is a file with the fields $question, $reference, $answer and $fence. `max_cost` is a cap in USD for one
-    run; what it leaves unjudged has the status `error`.
+    `rubric` is a text file with $question, $answer and, where there may be one, $reference. `max_cost` is a cap in USD
+    for one run; what it leaves unjudged has the status `error`.
     """
 
     teacher: str
     base_url: str | None = None
     on: Literal["always", "disagreement"] = "always"
     after: str = "math"
-    rubric: File = str(RUBRICS / "answer.md")
+    rubric: File = str(_rubric.DEFAULT)
     max_output_tokens: Count = 2048
     effort: str | None = None
     concurrency: int | None = None
@@ -62,6 +54,7 @@ class Verifier:
     price_in: float | None = None
     price_out: float | None = None
     alone: ClassVar[bool] = True
+    needs_reference: ClassVar[bool] = False
 
     _session: Session | None = field(default=None, init=False, repr=False)
     _stored: StoredTeacher | None = field(default=None, init=False, repr=False)
@@ -69,7 +62,7 @@ class Verifier:
 
     def __post_init__(self) -> None:
         self._teacher: Teacher = teachers.build(self.teacher, self.base_url, self.concurrency, self.timeout_s)
-        self._template = _rubric(Path(self.rubric))
+        self._template = _rubric.load(Path(self.rubric))
         given = [None if price is None else Decimal(str(price)) for price in (self.price_in, self.price_out)]
         self._prices = Prices(self._teacher.provider, self._teacher.model, *given)
         self._budget = None if self.max_cost is None else Budget(Decimal(str(self.max_cost)), "judge:max_cost")
@@ -175,7 +168,7 @@ class Verifier:
         return Job(response.prompt, 0, *keys_of(self._teacher, request), request)
 
     def _request(self, prompt: Prompt, answer: str) -> Request:
-        text = question(prompt, answer, self._template)
+        text = _rubric.question(prompt, answer, self._template)
         return Request((Message(role="user", content=text),), self.max_output_tokens, effort=self.effort)
 
     def _verdict(self, response: Response, reply: Reply | None, problem: str) -> Verdict:
@@ -190,7 +183,7 @@ class Verifier:
         if reply is None:
             return verdict("error", problem or "not judged: the cap on the judge's cost is reached")
         *reasons, last = reply.text.strip().splitlines() or [""]
-        found = _VERDICT.fullmatch(last.strip())
+        found = _rubric.VERDICT.fullmatch(last.strip())
         if found is None:
             return verdict("error", f"the judge ended without a verdict ({reply.stop_reason})")
         return verdict("correct" if found[1].upper() == "CORRECT" else "incorrect", " ".join(reasons).strip()[:300])
@@ -207,25 +200,3 @@ def _surest_first(wanted: dict[Place, Response], prompts: Sequence[Sequence[Resp
     known = [[one.confidence.mean_logprob for one in samples if one.confidence] for samples in prompts]
     means = [sum(one) / len(one) if one else float("-inf") for one in known]
     return dict(sorted(wanted.items(), key=lambda item: -means[item[0][0]]))
-
-
-def question(prompt: Prompt, answer: str, rubric: string.Template | None = None) -> str:
-    """What a judge is asked of one answer, by default with the rubric that is used where none is named."""
-    return (rubric or _rubric(RUBRICS / "answer.md")).substitute(
-        question="\n\n".join(turn.content for turn in prompt.messages if turn.role == "user"),
-        reference=prompt.reference or "(there is none)",
-        answer=answer,
-        # No text can be written that holds its own hash, so no answer can close its fence.
-        fence=hashlib.sha256(answer.encode("utf-8", "backslashreplace")).hexdigest()[:16],
-    )
-
-
-def _rubric(path: Path) -> string.Template:
-    try:
-        template = string.Template(path.read_text(encoding="utf-8").strip())
-    except OSError as error:
-        raise UsageError(f"{path}: cannot read the rubric: {error.strerror}") from None
-    if not template.is_valid() or set(template.get_identifiers()) != FIELDS:
-        wanted = ", ".join(f"${name}" for name in sorted(FIELDS))
-        raise CotDistillError(f"{path}: expected a rubric with exactly the fields {wanted}")
-    return template

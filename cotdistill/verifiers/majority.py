@@ -9,9 +9,7 @@ from cotdistill.answers.equality import CpuBudget, Equality
 from cotdistill.answers.extract import final_answer
 from cotdistill.plugins import Count, Share
 from cotdistill.reasoning import split
-from cotdistill.records import Response, Status, Verdict
-
-_METHOD = "majority"
+from cotdistill.records import MAJORITY, Response, Status, Verdict
 
 
 @dataclass
@@ -66,11 +64,11 @@ class Verifier:
 
     def _verdict(self, answer: str | None, won: bool, reference: str | None, detail: str, open: bool) -> Verdict:
         if not answer:
-            return Verdict(status="no_answer", reference=reference, method=_METHOD, detail="no final answer")
+            return Verdict(status="no_answer", reference=reference, method=MAJORITY, detail="no final answer")
         if open:
-            return Verdict(status="unverified", answer=answer, method=_METHOD, detail=detail)
+            return Verdict(status="unverified", answer=answer, method=MAJORITY, detail=detail)
         status: Status = "correct" if won else "incorrect"
-        return Verdict(status=status, answer=answer, reference=reference, method=_METHOD, detail=detail)
+        return Verdict(status=status, answer=answer, reference=reference, method=MAJORITY, detail=detail)
 
 
 def _answer(response: Response) -> str | None:

@@ -31,6 +31,10 @@ class Verifier:
         if self.pattern is not None:
             compiled(self.pattern, self.ignore_case)
 
+    @property
+    def needs_reference(self) -> bool:
+        return self.pattern is None
+
     def judge(self, response: Response) -> Verdict:
         reference = response.prompt.reference
         pattern = self.pattern if self.pattern is not None else reference

@@ -37,8 +37,8 @@ def run(
     to `<stem>.answers.jsonl`; what `guard` asks stands in `<stem>.guard.answers.jsonl`.
 
     Greedy answers give the accuracy with its 95 % Wilson interval; with `samples` > 1 that many sampled answers also
-    give pass@k and the majority's accuracy. A prompt without a reference is refused: it cannot be scored. `month` is
-    what a recipe's month has left.
+    give pass@k and the majority's accuracy. A prompt without a reference is refused where the verifier needs one.
+    `month` is what a recipe's month has left.
     """
     check(config)
     prompts = hub.fetch(prompts, progress.note)
@@ -65,8 +65,8 @@ def run(
         current.read(prompts, allow_modified=config.allow_modified)
         for option, path in _files_of(config, judge, guarded, held_against):
             current.read(path, allow_modified=config.allow_modified, option=option)
-        asked, columns = _read(prompts, config, progress)
-        guards = _read(guarded, config, progress)[0] if guarded else []
+        asked, columns = _read(prompts, config, judge, progress)
+        guards = _read(guarded, config, judge, progress)[0] if guarded else []
         judge.join(session)
 
         def judged_by(student: str, prompts: Sequence[Prompt]) -> list[Judged]:
@@ -180,15 +180,16 @@ def _extras(
     return files, notes
 
 
-def _read(path: Path, config: EvaluateConfig, progress: Progress) -> tuple[list[Prompt], str]:
+def _read(path: Path, config: EvaluateConfig, judge: Judge, progress: Progress) -> tuple[list[Prompt], str]:
     """The prompts, and how their columns are read."""
     file = PromptFile.chosen(path, config, bad=json_lines.BadLines(None, skippable=False))
     prompts = list(file)
-    without = [prompt.id for prompt in prompts if prompt.reference is None]
+    without = [prompt.id for prompt in prompts if prompt.reference is None and judge.needs_reference(prompt)]
     if without:
         raise CotDistillError(
             f"{file.path}: {len(without)} of {len(prompts)} prompts have no reference to score against, the first is "
-            f"{without[0]!r} ({file.describe()}). Name the column with --reference-field"
+            f"{without[0]!r} ({file.describe()}). Name the column with --reference-field, or "
+            f"--verify with what needs none, such as judge:teacher=PROVIDER:MODEL"
         )
     progress.note(f"{path}: {file.describe()}")
     return prompts, file.describe()

@@ -3,6 +3,7 @@
 import dataclasses
 import hashlib
 import sys
+from collections.abc import Sequence
 from contextlib import ExitStack
 from itertools import groupby
 from pathlib import Path
@@ -20,7 +21,7 @@ from cotdistill.chat.proof import Proof
 from cotdistill.config import FormatConfig, check
 from cotdistill.progress import Progress
 from cotdistill.publishing import data_set_card
-from cotdistill.records import Judged, Prompt, is_by_majority
+from cotdistill.records import MAJORITY, Judged, Prompt, is_by_majority
 from cotdistill.stages.format.features import Features
 from cotdistill.stages.format.order import Ordered
 from cotdistill.stages.format.rows import Rows
@@ -74,8 +75,9 @@ def run(kept: Path, train: Path, config: FormatConfig, progress: Progress, *, ca
         for _, samples in groupby(ordered.records(Judged, bad), key=lambda one: one.response.prompt.id):
             group = list(samples)
             prompt = group[0].response.prompt
-            side = held if is_held_out(prompt, config.holdout) else rows
-            seen += not is_by_majority(prompt)
+            examines = _examines(group)
+            side = held if examines and is_held_out(prompt, config.holdout) else rows
+            seen += examines
             for row, answer in maker.of(group):
                 features.see(row)
                 held.write(row) if side is held else in_order.write(row, group[0])
@@ -154,11 +156,23 @@ def _holdout_note(prompts: int, held: int, share: float) -> list[str]:
     if held and abs(held / prompts - share) <= share / 3:
         return []
     if not prompts:
-        return ["nothing is held out: no prompt has a reference that somebody verified (expand took them by majority)"]
+        return [
+            "nothing is held out: no prompt has a reference that can examine a student (one by majority, as expand's, "
+            "cannot), and none was judged without one (filter --verify judge:…)"
+        ]
     return [
         f"held out {held} of {prompts} prompts, where {share:.0%} was asked for: a prompt's side depends on its text "
         f"alone, so few prompts come out uneven"
     ]
+
+
+def _examines(samples: Sequence[Judged]) -> bool:
+    """Whether another answer to the prompt could be judged: not by a reference that nobody has verified, and without a
+    reference not unless a verifier that needs none judged this one."""
+    first = samples[0]
+    if first.response.prompt.reference is not None:
+        return not is_by_majority(first.response.prompt)
+    return first.verdict.status != "unverified" and first.verdict.method != MAJORITY
 
 
 def is_held_out(prompt: Prompt, share: float) -> bool:
