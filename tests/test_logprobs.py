@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 
 from cotdistill.artifacts.logprobs import LogprobsReader, LogprobsWriter, Position, Token, appending
+from cotdistill.artifacts.logprobs.columns import MARK, TAIL
 from cotdistill.errors import CotDistillError
 
 HALF = struct.unpack("<e", struct.pack("<e", -0.1))[0]
@@ -101,9 +102,12 @@ def test_a_broken_byte_and_another_file_are_errors_that_name_the_file(tmp_path: 
     data = bytearray(path.read_bytes())
     data[60] ^= 1
     path.write_bytes(data)
-    problem = r"r\.logprobs: is broken at byte \d+; run the stage"
+    problem = r"r\.logprobs: is no whole file of log-probabilities: broken at byte [\d,]+; run the stage"
     with pytest.raises(CotDistillError, match=problem), LogprobsReader(path) as reader:
         reader.of("s1:a", 0)
+    path.write_bytes(data[: -TAIL.size] + TAIL.pack(2**64 - 1, MARK))
+    with pytest.raises(CotDistillError, match=problem):
+        LogprobsReader(path)
     path.write_bytes(b'{"id": 1}\n')
     with pytest.raises(CotDistillError, match="expected the log-probabilities"):
         LogprobsReader(path)

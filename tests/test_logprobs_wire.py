@@ -17,7 +17,7 @@ from cotdistill.mock.sources import open_source
 from cotdistill.mock.teacher import ServerConfig
 from cotdistill.progress import Silent
 from cotdistill.providers.chat_stream import collect
-from cotdistill.providers.logprobs import TokenLogprobs, check_logprobs
+from cotdistill.providers.logprobs import MOST_ALTERNATIVES, TokenLogprobs, check_logprobs
 from cotdistill.providers.types import Request
 from cotdistill.records import Message
 from cotdistill.stages import generate
@@ -47,6 +47,7 @@ def choice(logprobs: Any, **more: Any) -> bytes:
 
 
 X = Token(raw=b"x")
+ENTRY = {"token": "x", "bytes": [120], "logprob": -1.0}
 
 
 @pytest.mark.parametrize(
@@ -114,6 +115,11 @@ X = Token(raw=b"x")
             TokenLogprobs([Position(X, -1.0)]),
         ),
         ("openai", choice(None), None),
+        (  # a vocabulary at one token would make room for as much at every token
+            "openai",
+            choice({"content": [{"token": "x", "bytes": [120], "logprob": -1.0, "top_logprobs": [ENTRY] * 90_000}]}),
+            TokenLogprobs([Position(X, -1.0, ((X, -1.0),) * MOST_ALTERNATIVES)]),
+        ),
         ("openai", choice({"content": "no list"}), None),
         (
             "openai_responses",

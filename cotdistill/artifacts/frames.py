@@ -41,15 +41,16 @@ class FrameWriter:
 
 def frame_at(file: BinaryIO, at: int) -> Frame | None:
     """The frame that begins there; None where none does that is whole."""
-    file.seek(at)
-    head = file.read(_HEAD.size)
-    if len(head) < _HEAD.size:
+    try:
+        file.seek(at)
+        head = file.read(_HEAD.size)
+        kind, length, checksum = _HEAD.unpack(head)
+        packed = file.read(length)
+        if len(packed) < length or zlib.crc32(packed) != checksum:
+            return None
+        return Frame(at, kind, zlib.decompress(packed))
+    except (struct.error, zlib.error, OverflowError, ValueError):  # the end of the file; a place that no file has
         return None
-    kind, length, checksum = _HEAD.unpack(head)
-    packed = file.read(length)
-    if len(packed) < length or zlib.crc32(packed) != checksum:
-        return None
-    return Frame(at, kind, zlib.decompress(packed))
 
 
 def scan(file: BinaryIO, at: int) -> Iterator[Frame]:

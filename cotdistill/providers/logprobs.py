@@ -20,6 +20,10 @@ WHO_HAS_THEM = (
     "servers, local, mock"
 )
 
+MOST_ALTERNATIVES = 21
+"""Kept of one token: as many as --logprobs may ask for, and the token itself, which vLLM adds. A file has room for as
+many at each token as one token has most, so a server that lists its vocabulary once would fill all memory."""
+
 _ID_AS_TOKEN = "token_id:"
 _REPLACED = "\ufffd".encode()
 """What servers that make bytes of a string leave of a token that is no whole character."""
@@ -112,7 +116,8 @@ def _columns(said: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def _position(entry: dict[str, Any]) -> Position:
-    top = tuple((_token(one), _number(one.get("logprob"))) for one in items(entry.get("top_logprobs")))
+    given = items(entry.get("top_logprobs"))[:MOST_ALTERNATIVES]
+    top = tuple((_token(one), _number(one.get("logprob"))) for one in given)
     return Position(_token(entry), _number(entry.get("logprob")), top)
 
 

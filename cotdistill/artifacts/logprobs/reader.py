@@ -6,7 +6,7 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO, Self
+from typing import BinaryIO, Self, TypeVar
 
 import msgspec
 
@@ -32,6 +32,8 @@ from cotdistill.artifacts.logprobs.columns import (
 )
 from cotdistill.artifacts.logprobs.writer import Table
 from cotdistill.errors import CotDistillError
+
+T = TypeVar("T")
 
 
 class LogprobsReader:
@@ -68,7 +70,10 @@ class LogprobsReader:
 
     def named(self, column: bytes) -> list[Token | None]:
         """The tokens of a column."""
-        return [None if one == NO_TOKEN else self.tokens[one] for one in places(column)]
+        try:
+            return [None if one == NO_TOKEN else self.tokens[one] for one in places(column)]
+        except IndexError:
+            raise self._broken("an answer has tokens that its table does not have") from None
 
     def positions(self, one: Logprobs) -> list[Position]:
         """An answer token by token, as a server tells of it."""
@@ -83,7 +88,7 @@ class LogprobsReader:
         place = bisect_left(self._names, name)
         if place == len(self._names) or self._names[place] != name:
             return None
-        return msgspec.msgpack.decode(self._content(self._offsets[place], b"A"), type=Logprobs)
+        return self._read(self._offsets[place], b"A", Logprobs)
 
     def _index(self) -> "tuple[_Names, Sequence[int]]":
         size = self._file.seek(0, os.SEEK_END)
@@ -91,9 +96,9 @@ class LogprobsReader:
         tail = self._file.read()
         if not tail.endswith(MARK):
             return self._scanned()
-        index = msgspec.msgpack.decode(self._content(TAIL.unpack(tail)[0], b"E"), type=Index)
+        index = self._read(TAIL.unpack(tail)[0], b"E", Index)
         for offset in offsets(index.tables):
-            self.tokens += msgspec.msgpack.decode(self._content(offset, b"T"), type=list[Token])
+            self.tokens += self._read(offset, b"T", list[Token])
         return _Names(index.names), array("Q", offsets(index.offsets))
 
     def _scanned(self) -> "tuple[_Names, Sequence[int]]":
@@ -105,14 +110,20 @@ class LogprobsReader:
         names = sorted(table.offsets)
         return _Names(b"".join(names)), array("Q", (table.offsets[name] for name in names))
 
-    def _content(self, offset: int, kind: bytes) -> bytes:
+    def _read(self, offset: int, kind: bytes, type: type[T]) -> T:
         frame = frame_at(self._file, offset)
-        if frame is None or frame.kind != kind:
-            raise CotDistillError(
-                f"{self.path}: is broken at byte {offset:,}; run the stage that wrote it again, which asks for nothing "
-                f"that is in the store"
-            )
-        return frame.content
+        try:
+            if frame is not None and frame.kind == kind:
+                return msgspec.msgpack.decode(frame.content, type=type)
+        except msgspec.MsgspecError:
+            pass
+        raise self._broken(f"broken at byte {offset:,}")
+
+    def _broken(self, how: str) -> CotDistillError:
+        return CotDistillError(
+            f"{self.path}: is no whole file of log-probabilities: {how}; run the stage that wrote it again, which asks "
+            f"for nothing that is in the store"
+        )
 
 
 class _Names:
