@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from cotdistill.config.options import REQUIRED, Amount, Count, Engine, Text, Url, option
+from cotdistill.config.options import REQUIRED, Amount, Count, Engine, Samples, Text, Url, option
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,7 +36,9 @@ class EvaluateConfig:
         panel="Guard",
         names="any_student",
     )
-    samples: Count = option(1, "1: one greedy answer. More: also N sampled answers, for pass@N.", "N", panel="Sampling")
+    samples: Samples = option(
+        1, "1: one greedy answer. More: also N sampled answers, for pass@N.", "N", panel="Sampling"
+    )
     temperature: Amount = option(0.6, "Temperature of the sampled answers.", "T", panel="Sampling")
     max_output_tokens: Count = option(512, "Cap for one answer, in tokens.", "N", panel="Sampling")
     seed: int = option(0, "Seed of the sampled answers.", "N", panel="Sampling")

@@ -3,7 +3,9 @@
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field, fields
-from typing import Any
+from typing import Annotated, Any
+
+import msgspec
 
 from cotdistill.config.generate import GenerateConfig
 from cotdistill.config.options import (
@@ -11,7 +13,6 @@ from cotdistill.config.options import (
     Amount,
     Count,
     Engine,
-    Number,
     Positive,
     Share,
     ShareBelowOne,
@@ -58,7 +59,7 @@ class ExpandConfig:
         "FRACTION",
         panel="New prompts",
     )
-    samples: Number | None = option(
+    samples: Annotated[int, msgspec.Meta(ge=0, le=10_000)] | None = option(
         None,
         "Answers to each new prompt, to see whether it can be answered and to take a reference from; 0 asks for none "
         "(default: 4 where the seeds have short references).",

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import msgspec
 
-from cotdistill.config.options import REQUIRED, Amount, Count, Engine, Positive, Text, Url, option
+from cotdistill.config.options import REQUIRED, Amount, Count, Engine, Positive, Samples, Text, Url, option
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,7 +37,7 @@ class GenerateConfig:
         names="teacher",
     )
     then_base_url: Url | None = option(None, "Server of the second teacher.", "URL", panel="Teacher", rare=True)
-    then_samples: Count | None = option(
+    then_samples: Samples | None = option(
         None, "Answers of the second teacher (default: --samples).", "N", panel="Teacher", rare=True
     )
     then_effort: Text | None = option(
@@ -68,8 +68,8 @@ class GenerateConfig:
         (), "Column whose value becomes a tag of its prompt. Repeatable.", "NAME", panel="Prompts"
     )
     limit: Count | None = option(None, "Only the first N prompts.", "N", panel="Prompts")
-    samples: Count = option(1, "Independent answers to each prompt.", "N", panel="Sampling")
-    until_accepted: Count | None = option(
+    samples: Samples = option(1, "Independent answers to each prompt.", "N", panel="Sampling")
+    until_accepted: Samples | None = option(
         None, "Ask a prompt no further once K answers are correct.", "K", panel="Sampling"
     )
     verify: Text | None = option(

@@ -10,6 +10,8 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 Count = Annotated[int, msgspec.Meta(ge=1)]
+Samples = Annotated[int, msgspec.Meta(ge=1, le=10_000)]
+"""A prompt's samples are held in memory together."""
 Number = Annotated[int, msgspec.Meta(ge=0)]
 Positive = Annotated[float, msgspec.Meta(gt=0)]
 Amount = Annotated[float, msgspec.Meta(ge=0)]
