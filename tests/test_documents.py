@@ -11,7 +11,7 @@ from cotdistill.config import ExpandConfig
 from cotdistill.errors import CotDistillError, UsageError
 from cotdistill.inputs import documents
 from cotdistill.inputs.documents import Documents
-from cotdistill.inputs.documents.sections import Passage, Section, passages_of
+from cotdistill.inputs.documents.sections import Passage, Section, passages_of, tidy
 from cotdistill.progress import Silent
 from cotdistill.records import Prompt
 from cotdistill.stages import expand
@@ -129,6 +129,12 @@ def test_a_long_text_is_cut_between_paragraphs_then_sentences_and_nothing_is_los
     whole = passages_of("x", [Section("text", text.replace("\n\n", " "))], 300)
     assert all(len(one.text) <= 300 for one in whole)
     assert " ".join(one.text for one in whole) == text.replace("\n\n", " ")
+
+
+def test_spaces_of_other_kinds_stay_spaces_joiners_stay_and_what_hides_goes() -> None:
+    assert tidy("New\u00a0York,\u3000一\u2028next \u202eright\x1b[0m \U000e0041می\u200cخواهم\ufffd") == (
+        "New York, 一\nnext right[0m می\u200cخواهم"
+    )
 
 
 def test_questions_come_with_their_passage_file_and_place(tmp_path: Path) -> None:

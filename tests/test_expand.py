@@ -18,6 +18,7 @@ from cotdistill.artifacts import Manifest
 from cotdistill.artifacts.json_lines import read_records
 from cotdistill.config import ExpandConfig, FilterConfig, GenerateConfig
 from cotdistill.errors import CotDistillError, UsageError
+from cotdistill.expanders import persona, topic
 from cotdistill.mock import problems
 from cotdistill.progress import Silent
 from cotdistill.records import DroppedPrompt, Judged, Message, Prompt, question_of
@@ -187,6 +188,17 @@ def test_a_topic_tree_of_the_teachers_own_is_asked_for_first(tmp_path: Path) -> 
     assert manifest.counts["new_prompts"] == 20
 
 
+def test_people_of_a_list_who_begin_alike_are_all_asked_for_and_topics_have_no_control_characters(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "people.txt").write_text("a cook who plans bread\na cook who plans soup\na cook who eats\n")
+    people = list(persona.Expander(file=str(tmp_path / "people.txt")).facets())
+    assert people == ["a cook who plans bread", "a cook who plans soup", "cook-who-eats"]
+    topics = topic.Expander()
+    topics.learn(["- \x1b[31mred > \u202eblue\n* red\x00"])
+    assert list(topics.facets()) == ["[31mred > blue", "red"]
+
+
 def test_seeds_with_long_references_are_open_and_get_no_reference(tmp_path: Path) -> None:
     open_ones = tmp_path / "open.jsonl"
     open_ones.write_bytes(
@@ -237,6 +249,8 @@ def test_of_mixed_seeds_only_those_with_short_references_are_answered_and_the_sy
         ({"agreement": 1.5}, r"--agreement: expected 0 to 1"),
         ({"max_cost": 1.0, "price_in": None, "price_out": None}, r"price"),
         ({"count": 0}, r"--count: expected at least 1"),
+        ({"samples": 10**9}, r"--samples: expected 0 to 10000"),
+        ({"holdout": 0.999}, r"--holdout 0.999: holds out all of the 20 seeds, which leaves none to write about"),
     ],
 )
 def test_options_that_do_not_fit_are_refused_before_anything_is_asked(
@@ -263,6 +277,8 @@ def test_conversations_of_several_turns_are_no_seeds(tmp_path: Path) -> None:
         ("```text\nHow many?\n```", "How many?"),
         ("<problem>\nHow many?\n</problem>", "How many?"),
         ("Problem solving takes how long?", "Problem solving takes how long?"),
+        ("\x1b]0;title\x07How\x00 many\u202e?\r\n", "]0;titleHow many?"),
+        ("چند می\u200cخواهید؟", "چند می\u200cخواهید؟"),
         ("Question the witness: who was it?", "Question the witness: who was it?"),
     ],
 )
@@ -294,7 +310,7 @@ def look(written: str, config: ExpandConfig = MOCK, **more: Any) -> Candidate | 
         ("Why?", "length", "prompt under 8 characters"),
         ("How many? " * 200, "length", "prompt over"),
         ("Аня дала Борису пять яблок из двенадцати, сколько осталось у неё?", "language", "another script"),
-        ("", "stop_reason", "stop"),
+        ("", "stop_reason", "nothing was written"),
     ],
 )
 def test_a_written_prompt_is_left_out_with_its_reason(written: str, filter: str, reason: str) -> None:

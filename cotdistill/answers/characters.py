@@ -32,6 +32,20 @@ def in_ascii(text: str) -> str:
     return text.translate({ord(one): _in_ascii(one) for one in set(text) if not one.isascii()})
 
 
+_KEPT_CONTROLS = "\n\t\u200c\u200d\u200e\u200f"
+"""Ends of lines; joiners, without which Persian and emoji read otherwise; marks of the direction."""
+
+
+def without_controls(text: str) -> str:
+    """Without what has no shape of its own and may hide or move what stands beside it: control characters, overrides
+    of the direction, tags, lone surrogates, private letters."""
+    if text.isascii() and text.isprintable():
+        return text
+    unseen = {"Cc", "Cf", "Cs", "Co"}
+    hidden = [one for one in set(text) if unicodedata.category(one) in unseen and one not in _KEPT_CONTROLS]
+    return text.translate(dict.fromkeys(map(ord, hidden))) if hidden else text
+
+
 def raised(text: str) -> str:
     """Superscripts and fractions in one character as LaTeX: `10⁻³` -> `10^{-3}`, `1¼` -> `1\\frac{1}{4}`."""
     text = _RAISED.sub(_power, text)

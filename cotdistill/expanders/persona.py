@@ -1,6 +1,7 @@
 """Problems as different people would come to ask them (compare Persona Hub, arXiv 2406.20094)."""
 
 import re
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -37,9 +38,9 @@ class Expander:
             self._people = lines_of(self.file)
 
     def facets(self) -> dict[str, str]:
-        return {
-            slug(one): f"Let it be one that {one} would ask, from that person's life or work." for one in self._people
-        }
+        wishes = {one: f"Let it be one that {one} would ask, from that person's life or work." for one in self._people}
+        slugs = Counter(map(slug, wishes))
+        return {one if slugs[slug(one)] > 1 else slug(one): wish for one, wish in wishes.items()}
 
     def instruction(self, source: str, wish: str) -> str:
         return frame(source, f"{wish} Keep its kind and its difficulty.")

@@ -5,6 +5,7 @@ import re
 from dataclasses import dataclass, field
 from itertools import islice
 
+from cotdistill.answers.characters import without_controls
 from cotdistill.expanders._frame import BEGIN, END, frame
 from cotdistill.expanders.persona import lines_of
 from cotdistill.plugins import Count, File
@@ -49,7 +50,9 @@ class Expander:
 
     def learn(self, answers: list[str]) -> None:
         """The tree's leaves out of the teacher's lists, each once."""
-        lines = (_MARK.sub("", line).strip(" .`*") for answer in answers for line in answer.splitlines())
+        lines = (
+            _MARK.sub("", line).strip(" .`*") for answer in answers for line in without_controls(answer).splitlines()
+        )
         named = {line.casefold(): line for line in lines if 0 < len(line) <= _LONGEST and not line.endswith(":")}
         self._topics = tuple(islice(named.values(), 4 * self.breadth * self.surveys))
 

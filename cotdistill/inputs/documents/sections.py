@@ -5,6 +5,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from cotdistill.answers.characters import without_controls
+
 LEAST_WORDS = 25
 """A shorter passage has nothing to ask about: a heading, a page number, a caption."""
 
@@ -44,8 +46,9 @@ def count_words(text: str) -> int:
 
 
 def tidy(text: str) -> str:
-    """Without control characters, trailing spaces and runs of empty lines."""
-    text = "".join(letter for letter in text if letter in "\n\t" or (letter.isprintable() and letter != "\ufffd"))
+    """Without control characters, trailing spaces and runs of empty lines; each kind of space is a plain one."""
+    text = re.sub(r"[\u2028\u2029]", "\n", re.sub(r"[^\S\n\t\u2028\u2029]", " ", text))
+    text = without_controls(text).replace("\ufffd", "")
     return _BLANK.sub("\n\n", re.sub(r"[ \t]+(?=\n)|[ \t]{2,}", " ", text)).strip()
 
 

@@ -17,6 +17,7 @@ from cotdistill.artifacts.outputs import Place
 from cotdistill.config import ExpandConfig, check
 from cotdistill.config.expand import name_of_method, split_methods
 from cotdistill.dispatch.budget import Budget
+from cotdistill.errors import UsageError
 from cotdistill.expanders import Expander
 from cotdistill.inputs import hub, templates
 from cotdistill.progress import Progress
@@ -72,8 +73,7 @@ def run(
         BadLines(bad_path) as bad,
     ):
         read = of.read(seeds, config, expanders, current, bad, progress)
-        held_out = [one for one in read if is_held_out(one.prompt, config.holdout)]
-        sources = [one for one in read if one not in held_out]
+        held_out, sources = _split(read, config.holdout)
         for option, path in _read_besides(config):
             current.read(path, allow_modified=config.allow_modified, option=option)
         samples = of.samples(config, sources, reads_documents, current)
@@ -116,6 +116,19 @@ def run(
             _write(keeping, [*first, *rounds.kept])
             _write(dropping, rounds.left)
             return _publish(current, rounds, sources, [keeping, dropping, *bad.writers()])
+
+
+def _split(read: Sequence[Source], holdout: float) -> tuple[list[Source], list[Source]]:
+    """Those that format will hold out, and those to write about. Raises UsageError where the latter are none."""
+    parts: tuple[list[Source], list[Source]] = ([], [])
+    for one in read:
+        parts[not is_held_out(one.prompt, holdout)].append(one)
+    if not parts[1]:
+        raise UsageError(
+            f"--holdout {holdout:g}: holds out all of the {len(read):,} seeds, which leaves none to write about; give "
+            f"more seeds or a smaller FRACTION"
+        )
+    return parts
 
 
 def _write(writer: ArtifactWriter, records: Iterable[Record]) -> None:

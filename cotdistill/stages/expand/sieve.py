@@ -76,7 +76,8 @@ class Sieve:
 
     def look(self, line: Line, response: Response) -> Candidate | DroppedPrompt:
         if response.stop_reason != "stop" or not response.text.strip():
-            return self._left(line, "stop_reason", response.stop_detail or response.stop_reason, response.text)
+            why = "nothing was written" if response.stop_reason == "stop" else response.stop_reason
+            return self._left(line, "stop_reason", response.stop_detail or why, response.text)
         text = new_prompt(response.text)
         as_answer = _as_answer(msgspec.structs.replace(response, text=text, prompt=line.source.prompt))
         for name, one, judged in (
