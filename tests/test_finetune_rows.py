@@ -20,7 +20,7 @@ from cotdistill.stages import finetune
 from cotdistill.students import load, tiny
 from cotdistill.training import loss, loss_curve, packing, varlen
 from cotdistill.training.callbacks import is_stuck
-from cotdistill.training.collator import Collator
+from cotdistill.training.collator import Collator, needs_mask
 from cotdistill.training.loss import is_compact
 from cotdistill.training.token_rows import IGNORED, TokenRows, examples
 from cotdistill.training.trainer import Trainer
@@ -84,6 +84,20 @@ def test_the_loss_is_the_same_for_a_model_that_scores_every_position() -> None:
     rows = uneven_rows(WEIGHTS)
     assert loss_of(rows, False, compact=False) == pytest.approx(loss_by_hand(rows, WEIGHTS), rel=1e-5)
     assert is_compact(load.student("tiny")[0])
+
+
+def test_only_models_that_would_see_padding_are_shown_where_it_stands() -> None:
+    from transformers import LlamaConfig, Qwen3MoeConfig
+
+    rows, model = uneven_rows(WEIGHTS), load.student("tiny")[0]
+    batch = [{"rows": [row], "held_out": False} for row in range(len(rows))]
+    assert not needs_mask(model) and "attention_mask" not in Collator(rows, 0, False)(batch)
+    mask = Collator(rows, 0, False, masked=True)(batch)["attention_mask"]
+    assert mask.sum(dim=1).tolist() == rows.lengths().tolist() and mask[:, 0].all()
+    model.config = Qwen3MoeConfig()
+    assert needs_mask(model), "it balances its load over real tokens"
+    model.config = LlamaConfig(is_causal=False)
+    assert needs_mask(model), "it looks to the right, where the padding stands"
 
 
 def test_the_loss_is_the_same_in_chunks(monkeypatch: pytest.MonkeyPatch) -> None:

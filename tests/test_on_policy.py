@@ -203,7 +203,7 @@ def test_the_loss_of_a_batch_is_that_of_trls_distillation_trainer(
     student, teacher, tokenizer, rows = batch
     distance = Distance(kind, top=len(tokenizer))
     read = as_batch(rows, tokenizer.pad_token_id, compact=True)
-    logits = student(**{name: read[name] for name in ("input_ids", "attention_mask", "logits_to_keep")}).logits
+    logits = student(**{name: read[name] for name in ("input_ids", "logits_to_keep")}).logits
     scores = logits.flatten(0, 1)[read["kept"]]
     ours = Local(teacher, distance, tokenizer.pad_token_id, compact=True).losses(scores, read).mean()
 

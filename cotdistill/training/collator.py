@@ -5,28 +5,40 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
+import numpy as np
 import torch
 from torch.nn.utils.rnn import pad_sequence
+from transformers import PreTrainedModel
 
 from cotdistill.training.recorded import Recorded
 from cotdistill.training.scored import Listed
-from cotdistill.training.token_rows import IGNORED, TokenRows
+from cotdistill.training.token_rows import IGNORED, Numbers, TokenRows
 
 Batch: TypeAlias = dict[str, Any]
 """What the model reads, and besides: `targets` (N,) the trained tokens, `kept` (N,) their places among the
 scores that the model is asked for (absent where these are all of them), `weights` (N,) of each in the loss (absent
-where all count 1), `spans`, where each row stands (tuples as `scored.Span`), `read_tokens` and `trained_tokens`,
+where all count 1), `spans` (rows, 4) where each stands (the columns of `scored.Span`), `read_tokens` and `trained_tokens`,
 numbers; `listed`, where a teacher's alternatives were recorded, as `scored.Listed`, the columns of all rows."""
+
+
+def needs_mask(model: PreTrainedModel) -> bool:
+    """Whether the model must be told which tokens are padding. Padding stands at the end, so what is read from left to
+    right never sees it, and without a mask attention skips half its work. Two kinds of models do: those that also look
+    to the right, and mixtures of experts that balance their load over the real tokens."""
+    config = model.config.get_text_config()
+    return not getattr(config, "is_causal", True) or hasattr(config, "output_router_logits")
 
 
 @dataclass
 class Collator:
-    """`compact`: the model can be asked for the scores of some positions alone (`logits_to_keep`)."""
+    """`compact`: the model can be asked for the scores of some positions alone (`logits_to_keep`). `masked`: it is told
+    which tokens are padding."""
 
     rows: TokenRows
     pad_token_id: int
     packed: bool
     compact: bool = True
+    masked: bool = False
     held_out: TokenRows = field(default_factory=TokenRows)
     recorded: Recorded | None = None
     """Where a loss learns from what the teacher said of its tokens; of the rows that are trained on."""
@@ -53,12 +65,11 @@ class Collator:
             )
         return batch
 
-    def _spans(self, lengths: Sequence[int], n_prompts: Sequence[int]) -> list[tuple[int, int, int, int]]:
-        spans, start = [], 0
-        for number, (length, n_prompt) in enumerate(zip(lengths, n_prompts, strict=True)):
-            spans.append((0 if self.packed else number, start, start + max(n_prompt, 1) - 1, start + length))
-            start += length if self.packed else 0
-        return spans
+    def _spans(self, lengths: Sequence[int], n_prompts: Sequence[int]) -> Numbers:
+        rows, ends = np.arange(len(lengths)), np.cumsum(lengths)
+        starts = ends - lengths if self.packed else np.zeros_like(ends)
+        sequences = np.zeros_like(rows) if self.packed else rows
+        return np.stack([sequences, starts, starts + np.maximum(n_prompts, 1) - 1, starts + lengths], axis=1)
 
     def _add_targets(self, batch: Batch, labels: torch.Tensor, weights: torch.Tensor | None) -> None:
         labels = labels[:, 1:]  # (B, L-1): the scores at a position are of the next token
@@ -80,11 +91,10 @@ class Collator:
 
     def _padded(self, ids: Sequence[torch.Tensor]) -> Batch:
         """(B, L) each."""
-        mask = pad_sequence([torch.ones_like(one) for one in ids], batch_first=True)
-        return {
-            "input_ids": pad_sequence(list(ids), batch_first=True, padding_value=self.pad_token_id),
-            "attention_mask": mask,
-        }
+        batch = {"input_ids": pad_sequence(list(ids), batch_first=True, padding_value=self.pad_token_id)}
+        if self.masked:
+            batch["attention_mask"] = pad_sequence([torch.ones_like(one) for one in ids], batch_first=True)
+        return batch
 
     def _one_sequence(self, ids: Sequence[torch.Tensor]) -> Batch:
         """(1, T): rows one after the other, each with positions from 0; where they end, as the attentions that skip

@@ -19,7 +19,7 @@ from cotdistill.students import memory
 from cotdistill.students.memory import memory_explained
 from cotdistill.training import checkpoints, distributed, fused, packing, precision
 from cotdistill.training.callbacks import Entry, Watch, history_of
-from cotdistill.training.collator import Collator
+from cotdistill.training.collator import Collator, needs_mask
 from cotdistill.training.defaults import is_lora
 from cotdistill.training.loss import is_compact
 from cotdistill.training.need import checkpoint_bytes, needs_checkpointing
@@ -132,7 +132,7 @@ def train(
     elif planned.packed and (attention := packing.attention(model)):
         model.set_attn_implementation(attention)
     is_fused = fused.fuse_layers(model)
-    compact = is_compact(model)
+    compact, masked = is_compact(model), needs_mask(model)
     settings = arguments(
         config,
         steps,
@@ -149,7 +149,7 @@ def train(
     if objective is not None:
         objective.attach(model, config)
     recorded = objective.recorded if objective else None
-    collator = Collator(planned.rows, padding(tokenizer), planned.packed, compact, held_out, recorded)
+    collator = Collator(planned.rows, padding(tokenizer), planned.packed, compact, masked, held_out, recorded)
     trainer = (lesson.trainer if lesson else Trainer)(
         model=model,
         args=settings,

@@ -71,9 +71,7 @@ class Local:
         places = read.get("logits_to_keep")
         asked = {} if places is None or not self.compact else {"logits_to_keep": places}
         with torch.no_grad():
-            logits = self.model(
-                input_ids=read["input_ids"], attention_mask=read["attention_mask"], use_cache=False, **asked
-            ).logits
+            logits = self.model(input_ids=read["input_ids"], use_cache=False, **asked).logits
         if places is not None and not asked:
             logits = logits[:, places]
         logits = logits.flatten(0, 1)
