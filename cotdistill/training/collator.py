@@ -17,8 +17,9 @@ from cotdistill.training.token_rows import IGNORED, Numbers, TokenRows
 Batch: TypeAlias = dict[str, Any]
 """What the model reads, and besides: `targets` (N,) the trained tokens, `kept` (N,) their places among the
 scores that the model is asked for (absent where these are all of them), `weights` (N,) of each in the loss (absent
-where all count 1), `spans` (rows, 4) where each stands (the columns of `scored.Span`), `read_tokens` and `trained_tokens`,
-numbers; `listed`, where a teacher's alternatives were recorded, as `scored.Listed`, the columns of all rows."""
+where all count 1), `spans` (rows, 4) where each stands (the columns of `scored.Span`), `read_tokens` and
+`trained_tokens`, numbers; `listed`, where a teacher's alternatives were recorded, as `scored.Listed`, the columns of
+all rows."""
 
 
 def needs_mask(model: PreTrainedModel) -> bool:
