@@ -349,8 +349,8 @@ def test_recordings_are_read_like_prompt_files_with_their_traces(tmp_path: Path,
     assert source.answer("3?", 0).text.startswith("I am a simulated teacher")
 
 
-def test_a_recording_is_another_teacher_once_its_content_is_another(tmp_path: Path) -> None:
-    file, asked = tmp_path / "p.csv", Request((Message(role="user", content="2+2?"),), 100)
+def test_a_recording_is_another_teacher_where_its_answer_is_another_and_for_no_other_question(tmp_path: Path) -> None:
+    file, asked = tmp_path / "p.csv", Request((Message(role="user", content="Think. 2+2?"),), 100)
 
     def body() -> dict[str, Any]:
         return teachers.build(f"mock:{file}").body(asked)
@@ -358,6 +358,8 @@ def test_a_recording_is_another_teacher_once_its_content_is_another(tmp_path: Pa
     file.write_text("question,answer\n2+2?,5\n")
     before = body()
     assert before == body()
+    file.write_text("question,answer\n2+2?,5\n3+3?,6\n")
+    assert before == body(), "a prompt that is appended asks for no old answer again"
     file.write_text("question,answer\n2+2?,4\n")
     assert body() != before
     assert "recorded" not in teachers.build("mock:digit-chains").body(asked)

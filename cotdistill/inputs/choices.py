@@ -9,7 +9,7 @@ import ast
 import json
 import re
 import string
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from hashlib import sha256
 from typing import Any, NamedTuple
@@ -42,6 +42,8 @@ class Options(NamedTuple):
     right: int | None = None
     counted: tuple[str, ...] = ()
     """The digits in the names of columns such as option1: which of them a number means depends on who counts."""
+    gap: bool = False
+    """Whether one before the last was blank and is left out: a number may then count it or not, and tells nothing."""
 
     def lines(self) -> str:
         """`A) …` on a line each, as the verifier `choice` reads them."""
@@ -102,14 +104,16 @@ def _place(key: str, value: Any, column: str, options: Options) -> int:
     readings = set()
     if key.strip() in options.counted and column not in ZERO_BASED.get(options.columns[0][:-1].casefold(), ()):
         readings.add(options.counted.index(key.strip()))
-    index = int(key) if key.strip().isdecimal() and int(key) < len(options.texts) else None
+    index = int(key) if key.strip().isdecimal() and int(key) < len(options.texts) and not options.gap else None
     counts = column in INDEX_COLUMNS or (_is_number(value) and not options.counted)
     if index is not None and counts and not readings and not any(_is_number(one) for one in options.plain):
         return index
     if index is not None and (column in INDEX_COLUMNS or not options.counted):
         readings.add(index)
-    if not labels and (letter := _LETTER.fullmatch(key)) and letter[1].upper() in LETTERS[: len(options.texts)]:
-        readings.add(LETTERS.index(letter[1].upper()))
+    letter = _LETTER.fullmatch(key)
+    own = labels or list(LETTERS[: len(options.texts)].casefold())
+    if letter and letter[1].casefold() in own:
+        readings.add(own.index(letter[1].casefold()))
     same = [place for place, text in enumerate(options.texts) if _folded(text) == _folded(key)]
     if len(same) == 1:
         readings.update(same)
@@ -140,43 +144,55 @@ def _in_one_column(value: Any, column: str) -> Options | None:
         labels = [] if None in labels else labels
     if not isinstance(value, list) or not 2 <= len(value) <= len(LETTERS):
         return None
+    present = [place for place, one in enumerate(value) if not is_missing(one)]
+    if len(present) < 2:
+        return None
     try:
-        texts = [as_text(one, column) for one in value]
-        own = tuple(as_text(one, column) for one in labels) if len(labels) == len(texts) else ()
+        texts = [as_text(value[place], column) for place in present]
+        own = [as_text(one, column) for one in labels] if len(labels) == len(value) else []
     except ValueError:
         return None
-    if any(map(is_missing, texts)):
-        return None
+    gap = _has_gap(present)
+    own = [(own or LETTERS)[place] for place in present] if own or gap else []
     found = [_OWN_LETTER.fullmatch(text) for text in texts]
-    if all(one and one[1].upper() == LETTERS[place] for place, one in enumerate(found)):  # AQuA's "A)21"
+    if all(one and one[1].upper() == LETTERS[place] for place, one in zip(present, found, strict=True)):  # "A)21"
         texts = [one[2] for one in found if one]
-    return Options(tuple(texts), tuple(value), own, (column,))
+    return Options(tuple(texts), tuple(value[place] for place in present), tuple(own), (column,), gap=gap)
+
+
+def _has_gap(present: Sequence[int]) -> bool:
+    """Whether a blank option stands before one that is there; blank ones at the end are only fewer options."""
+    return list(present) != list(range(len(present)))
 
 
 def _in_columns(fields: Fields) -> Options | None:
     """Options in columns of their own: A to D, option_a, opa, choice1, sol1 …"""
     families: dict[tuple[str, bool], dict[str, str]] = {}
     for name, own in fields.names().items():
-        if (family := _family(name)) and fields.get(own) is not None:
+        if family := _family(name):
             stem, label = family
             families.setdefault((stem, label.isdigit()), {})[label] = own
     for (stem, digits), columns in families.items():
         labels = sorted(columns)
         first = labels[0] if digits and labels[0] in "01" else "a"
         expected = [chr(ord(first) + place) for place in range(len(labels))]
-        if labels != expected or len(labels) < (2 if stem else 3) or (not stem and digits):
+        present = [place for place, label in enumerate(labels) if fields.get(columns[label]) is not None]
+        if labels != expected or len(labels) < (2 if stem else 3) or (not stem and digits) or len(present) < 2:
             continue
+        labels = [labels[place] for place in present]
         values = [fields.get(columns[label]) for label in labels]
         if any(isinstance(value, list | Mapping | bool) for value in values):
             continue
+        gap = _has_gap(present)
         # SIQA counts its answerA to answerC from 1.
         own_labels = ("1", "2", "3") if stem == "answer" and labels == ["a", "b", "c"] else ()
         return Options(
             texts=tuple(as_text(value, stem) for value in values),
             plain=tuple(values),
-            labels=own_labels,
+            labels=tuple(labels) if gap and not digits else own_labels,
             columns=tuple(columns[label] for label in labels),
             counted=tuple(labels) if digits else (),
+            gap=gap,
         )
     return None
 

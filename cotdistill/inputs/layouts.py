@@ -7,7 +7,8 @@ from typing import Any
 
 from cotdistill.inputs.choices import options_of, right_letter
 from cotdistill.inputs.conversations import chat, turns_of
-from cotdistill.inputs.programs import Tests, as_list, tests_of
+from cotdistill.inputs.labelled import LABEL_FIELDS, TEXT_FIELDS, check_named, label_column
+from cotdistill.inputs.programs import Tests, as_list, assertions, hides_name, is_assertions, tests_of
 from cotdistill.inputs.values import Fields, as_text, is_missing, kind
 from cotdistill.reasoning import split
 from cotdistill.records import Message
@@ -28,6 +29,7 @@ KEPT_AS_IS = ("id", "verifier", "tags")
 SHORT_ANSWER = 100
 """In letters. A longer answer, or one of several lines, is no reference by itself: no verifier could compare it."""
 
+_SHOWN_TESTS = "Your code should pass these tests:\n\n"
 _ANNOUNCED = ("conclusion", "boxed", "hashes", "answer_line")
 
 
@@ -47,6 +49,8 @@ class Reading:
     reference_from: str | None = None
     answer: str | None = None
     verifier: str | None = None
+    tests: bool = False
+    """Whether the reference is tests of a program."""
     remarks: list[str] = field(default_factory=list)
     unused: frozenset[str] = frozenset()
 
@@ -81,6 +85,8 @@ def _question_column(fields: Fields, wanted: str | None) -> str:
         candidates += ("text",)
     elif wanted is None and options_of(fields):
         candidates += QUESTIONS_WITH_OPTIONS
+    elif wanted is None and any(map(fields.has, LABEL_FIELDS)):
+        candidates += TEXT_FIELDS
     if column := fields.first(candidates):
         return column
     if present := [name for name in candidates if fields.has(name)]:
@@ -127,7 +133,7 @@ def _text(fields: Fields, column: str, value: Any, *, keyed: bool) -> Reading:
         for name in (*found.columns, *((key_column,) if key_column else ())):
             fields.use(name)
     elif tests := fields.get("test_list"):  # MBPP: only the tests say what the function is called
-        parts.append("Your code should pass these tests:\n\n" + "\n".join(map(str, as_list(tests))))
+        parts.append(_SHOWN_TESTS + "\n".join(map(str, as_list(tests))))
         joined.append("test_list")
     others = [name for name in dict.fromkeys(joined) if name != column]
     source = repr(column) + (f" with {', '.join(map(repr, others))}" if others else "")
@@ -158,13 +164,23 @@ def _take_tests(fields: Fields, reading: Reading, tests: Tests) -> None:
     for name in tests.columns:
         fields.use(name)
     reading.reference = reading.answer = tests.text
+    reading.tests = True
     reading.reference_from = " and ".join(map(repr, tests.columns))
     reading.verifier = "code"  # not run by that: filter then asks for --verify code instead of judging by spelling
     reading.remarks.append("the reference is a program's tests: judge with --verify code")
+    is_bare = "entry_point" not in tests.columns and reading.messages[-1].content == reading.question
+    if is_bare and hides_name(reading.question, tests.text):
+        shown = Message(role="user", content=f"{reading.question}\n\n{_SHOWN_TESTS}{tests.text}")
+        reading.messages = (*reading.messages[:-1], shown)
+        reading.question_from += f" with {', '.join(map(repr, tests.columns))}"
 
 
 def _find_reference(fields: Fields, reading: Reading) -> None:
     if column := fields.first(REFERENCE_FIELDS):
+        _take_reference(fields, reading, column)
+        return
+    if column := label_column(fields, reading.question_from):
+        check_named(fields.get(column), column)
         _take_reference(fields, reading, column)
         return
     column = fields.first(ANSWER_FIELDS) if reading.answer is None else None
@@ -184,6 +200,9 @@ def _take_reference(fields: Fields, reading: Reading, column: str) -> None:
     value = fields.take(column)
     if value is None:
         return
+    if isinstance(value, list) and (text := assertions(value)):
+        _take_tests(fields, reading, Tests(text, (column,)))
+        return
     if isinstance(value, list) and value and all(one == value[0] for one in value):
         value = value[0]
     if isinstance(value, list | Mapping):
@@ -193,7 +212,7 @@ def _take_reference(fields: Fields, reading: Reading, column: str) -> None:
     text = as_text(value, column)
     if is_missing(text):
         return
-    reading.answer, reading.reference_from = text, repr(column)
+    reading.answer, reading.reference_from, reading.tests = text, repr(column), is_assertions(text)
     from cotdistill.answers.extract import cut_reference  # its patterns take long to build, and most need none
 
     reading.reference = cut_reference(text)

@@ -1,4 +1,5 @@
-"""Tests of programs, as public data sets have them -> a reference that the verifier `code` reads."""
+"""Tests of programs, as public data sets have them -> a reference that the verifier `code` reads; and the programs
+that stand beside them -> answers."""
 
 import json
 import re
@@ -9,6 +10,11 @@ from cotdistill.inputs.values import Fields
 
 _MOST_CASES = 200
 _IMPORT = re.compile(r"^(?:from|import) .+", re.MULTILINE)
+_TEST_COLUMNS = ("tests", "test", "test_cases", "unit_tests", "unit_test", "asserts", "assertions", "test_code")
+"""Columns of people's own files, taken for tests where such stand in them."""
+_ASSERTION = re.compile(r"^[ \t]*(?:assert\b|self\.assert\w+\(|with pytest\.raises)", re.MULTILINE)
+_CALLED = re.compile(r"\bassert\s+(?:not\s+)?\(?\s*(?:\w+\()*?([A-Za-z_]\w*)\(")
+_PROGRAM_COLUMNS = ("canonical_solution", "code", "program", "solution", "solutions", "reference_solution")
 
 
 class Tests(NamedTuple):
@@ -33,7 +39,43 @@ def tests_of(fields: Fields, question: str) -> Tests | None:
         return Tests("\n".join(line for line in lines if line.strip()), ("test_list", *beside))
     if cases := _cases(fields.get("input_output")):
         return Tests(cases, ("input_output",))
-    return None
+    column = fields.first(_TEST_COLUMNS)
+    text = assertions(fields.get(column)) if column else None
+    return Tests(text, (column,)) if text and column else None
+
+
+def assertions(value: Any) -> str | None:
+    """A list of assertions, also as JSON in a text, or a text with some, as one text; None for anything else."""
+    lines = as_list(value)
+    if not lines or not all(isinstance(line, str) and _ASSERTION.search(line) for line in lines):
+        return None
+    return "\n".join(lines)
+
+
+def is_assertions(text: str) -> bool:
+    """Whether a text is nothing but assertions, with what they import: a reference then, and nobody's answer."""
+    lines = [line for line in text.splitlines() if line[:1].strip()]
+    starts = [line.split()[0] for line in lines]
+    return "assert" in starts and all(start in ("assert", "import", "from", ")", "]", "}") for start in starts)
+
+
+def hides_name(question: str, tests: str) -> bool:
+    """Whether a function is tested that the question does not name, so that nobody could know what to call it."""
+    called = _CALLED.search(tests)
+    return called is not None and re.search(rf"\b{called[1]}\b", question) is None
+
+
+def programs_of(fields: Fields, question: str) -> list[str]:
+    """Programs that a record has beside its tests, each as an answer shows it. A body alone, as HumanEval has it, comes
+    after the question, which begins the function."""
+    for column in _PROGRAM_COLUMNS:
+        value = fields.get(column)
+        found = [one for one in as_list(value) if isinstance(one, str) and one.strip()] if value is not None else []
+        if found:
+            fields.use(column)
+            whole = [f"{question.rstrip()}\n{one}" if one[:1] in " \t" else one for one in found]
+            return [f"```python\n{one.strip()}\n```" for one in whole]
+    return []
 
 
 def _cases(value: Any) -> str | None:

@@ -147,7 +147,9 @@ class PromptFile:
         return layouts.read(fields, *self._wanted, questions_only=self._questions_only)
 
     def _refuse(self, item: Item, problem: str, *, first: bool = False) -> None:
-        if first and "no column " in problem:  # so it is with every record: the slip is in the option or the template
+        if first and (
+            "no column " in problem or "--reference-field" in problem
+        ):  # so it is with every record: the slip is in the option or the template
             raise CotDistillError(f"{self.path}:{item.number}: {problem}")
         if first and problem.startswith("no question"):
             raise CotDistillError(f"{self.path}:{item.number}: {problem}. {self._advice}")

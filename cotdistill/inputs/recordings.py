@@ -8,10 +8,14 @@ from typing import Any, NamedTuple
 from cotdistill.artifacts.json_lines import BadLines
 from cotdistill.errors import CotDistillError
 from cotdistill.inputs import layouts
+from cotdistill.inputs.programs import programs_of
 from cotdistill.inputs.readers import Item, Source
 from cotdistill.inputs.values import Fields
 
-TRACES = ("reasoning", "reasoning_content", "thinking", "trace", "rationale", "cot", "chain_of_thought")
+TRACES = (
+    *("reasoning", "reasoning_content", "thinking", "trace", "rationale", "cot", "chain_of_thought"),
+    *("explanation", "exp", "steps", "working"),
+)
 """Columns that hold the trace beside the answer."""
 
 
@@ -58,7 +62,8 @@ def read(path: Path, columns: Columns = USUAL) -> Iterator[tuple[str, Recorded]]
         names = ", ".join(first.fields) or "nothing"
         raise CotDistillError(
             f"{path}:{first.number}: expected {{question, answer}}, {{question, solutions}}, GSM8K's model solutions, "
-            f"a response, or a table with a question and an answer; found {names}{f' ({problem})' if problem else ''}"
+            f"a response, a table with a question and an answer, or tests with a program beside them (code, "
+            f"canonical_solution, solution); found {names}{f' ({problem})' if problem else ''}"
         )
 
 
@@ -86,7 +91,7 @@ def _recorded(record: dict[str, Any], columns: Columns) -> tuple[str, list[Recor
             Recorded(record.get("reasoning"), record["text"])
         ]
     authors = [one["solution"] for one in record.values() if isinstance(one, dict) and "solution" in one]
-    if "solutions" in record:
+    if isinstance(record.get("solutions"), list):
         answers = [
             Recorded(None, one) if isinstance(one, str) else Recorded(one.get("reasoning"), one["text"])
             for one in record["solutions"]
@@ -104,8 +109,9 @@ def _as_prompt(record: dict[str, Any], columns: Columns) -> tuple[str, list[Reco
     fields = Fields(record)
     question, reference = (name if name and fields.has(name) else None for name in columns)
     reading = layouts.read(fields, question, reference)
-    text = reading.answer if reading.answer is not None else reading.reference
     trace = next((value for name in TRACES if isinstance(value := fields.get(name), str)), None)
-    if text is None:
-        raise KeyError("answer")
-    return asked((turn.role, turn.content) for turn in reading.messages), [Recorded(trace, text)]
+    if reading.tests:  # they are no answer: what they test is
+        texts = programs_of(fields, reading.question)
+    else:
+        texts = [text] if (text := reading.answer if reading.answer is not None else reading.reference) else []
+    return asked((turn.role, turn.content) for turn in reading.messages), [Recorded(trace, text) for text in texts]

@@ -1,8 +1,11 @@
 """Where the embedded teacher takes its answers from: the scripted solver, or recorded solutions."""
 
+import hashlib
 import json
 from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
@@ -67,10 +70,20 @@ class Replay:
     solutions: dict[str, list[Answer]] = field(repr=False)
 
     def answer(self, question: str, sample: int) -> Answer:
-        found = self.solutions.get(_folded(question)) or self._inside(_folded(question))
+        found = self._found(_folded(question))
         if not found:
             return Answer(None, f"{SIMULATED} and have no recorded answer to this question.")
         return found[sample % len(found)]
+
+    def fingerprint(self, question: str) -> str:
+        """The same as long as a question has the same answers, whatever else is recorded."""
+        recorded = json.dumps(self._found(_folded(question)), ensure_ascii=False)
+        return f"sha256:{hashlib.sha256(recorded.encode('utf-8', 'surrogatepass')).hexdigest()}"
+
+    @cached_property
+    def _found(self) -> Callable[[str], list[Answer]]:
+        """By the folded question; each is asked for several times in a row."""
+        return lru_cache(1024)(lambda asked: self.solutions.get(asked) or self._inside(asked))
 
     def _inside(self, asked: str) -> list[Answer]:
         """A known question with a template around it, or examples before it: the one that ends last in the asked text,

@@ -67,13 +67,14 @@ def _generate(chosen: config.GenerateConfig) -> Iterator[tuple[str, Callable[[],
         return
     yield "teacher", partial(lookups.teacher, chosen.teacher, chosen.base_url, columns)
     try:
-        teacher = teachers.build(chosen.teacher, chosen.base_url)
+        teacher = teachers.build(chosen.teacher, chosen.base_url, columns=columns)
     except CotDistillError:
         return  # said of the teacher already
     asked = (Message(role="user", content="?"),)
     cap = chosen.max_output_tokens
-    yield "temperature", partial(teacher.body, Request(asked, cap, chosen.temperature))
-    yield "effort", partial(teacher.body, Request(asked, cap, effort=chosen.effort))
+    if teacher.provider != "mock":  # it takes any; and of a recording that cannot be read is said already
+        yield "temperature", partial(teacher.body, Request(asked, cap, chosen.temperature))
+        yield "effort", partial(teacher.body, Request(asked, cap, effort=chosen.effort))
     yield "logprobs", partial(check_logprobs, teacher, Request(asked, cap, None, chosen.effort, chosen.logprobs))
     if chosen.batch:
         yield "batch", partial(open_batches, teacher)

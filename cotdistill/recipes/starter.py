@@ -10,7 +10,7 @@ from cotdistill import mock, students, teachers
 from cotdistill.artifacts import outputs, write_whole
 from cotdistill.artifacts.outputs import Place
 from cotdistill.config.embedded import SCRIPTED
-from cotdistill.errors import UsageError
+from cotdistill.errors import CotDistillError, UsageError
 from cotdistill.inputs import recordings
 from cotdistill.mock import sources
 from cotdistill.recipes import ready, tasks
@@ -103,6 +103,19 @@ def check_together(task: str, teacher: str, prompts: OwnPrompts | None, base_url
             f"teacher {teacher}: it would answer with the references of {prompts.path}, and that has none; give a "
             f"teacher of yours, such as vllm:Qwen/Qwen3-8B"
         )
+    if teacher == SIMULATED:
+        _check_replay(prompts)
+
+
+def _check_replay(prompts: OwnPrompts) -> None:
+    """Raises UsageError where references are no answers, such as tests without a program beside them."""
+    try:
+        sources.open_source(str(prompts.path), columns=prompts.named)
+    except CotDistillError as error:
+        raise UsageError(
+            f"teacher {SIMULATED}: it would answer with what stands in {prompts.path}, and that is no answer: {error}; "
+            f"give a teacher of yours, such as vllm:Qwen/Qwen3-8B"
+        ) from None
 
 
 def write(

@@ -10,9 +10,8 @@ from typing import Any, Self
 
 import msgspec
 
-from cotdistill.artifacts import sha256
 from cotdistill.config.embedded import SCRIPTED
-from cotdistill.mock.sources import SIMULATED
+from cotdistill.mock.sources import SIMULATED, Replay, question_of
 from cotdistill.providers.logprobs import TokenLogprobs
 from cotdistill.providers.types import MOST_IN_FLIGHT, Failure, Reply, Request
 from cotdistill.reasoning.marks import Tags
@@ -42,7 +41,7 @@ class Teacher:
         from cotdistill.mock.sources import open_source
         from cotdistill.mock.teacher import ServerConfig
 
-        config = ServerConfig(source=open_source(self.model, columns=self.columns))
+        config = ServerConfig(source=self._replay or open_source(self.model))
         # The port differs from run to run, so it stays out of request keys and records.
         self._wire.base_url = await self._stack.enter_async_context(running(config)) + "/v1"
         await self._stack.enter_async_context(self._wire)
@@ -54,9 +53,12 @@ class Teacher:
         await self._stack.aclose()
 
     def body(self, request: Request) -> dict[str, Any]:
-        """A file is known by its content: an edited one gives new answers, and so does another one of the same name."""
+        """A recording is known by what it answers to this question: edited there, it gives new answers; with a line
+        more, the old ones are what they were."""
         body = self._wire.body(request)
-        return body if self._content is None else {**body, "recorded": self._content}
+        if self._replay is None or not request.messages:
+            return body
+        return {**body, "recorded": self._replay.fingerprint(question_of(body["messages"]))}
 
     async def ask(self, request: Request, idempotency_key: str) -> Reply:
         reply = await self._wire.ask(request, idempotency_key)
@@ -76,9 +78,9 @@ class Teacher:
         return self._wire.token_logprobs(raw)
 
     @cached_property
-    def _content(self) -> str | None:
-        file = Path(self.model)
-        return f"sha256:{sha256(file)}" if self.model != SCRIPTED and file.is_file() else None
+    def _replay(self) -> Replay | None:
+        is_recording = self.model != SCRIPTED and Path(self.model).is_file()
+        return Replay.load(Path(self.model), self.columns) if is_recording else None
 
     def classify(self, error: Exception) -> Failure:
         return self._wire.classify(error)
