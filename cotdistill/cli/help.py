@@ -9,6 +9,8 @@ from typing import Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
+from cotdistill.cli.values import with_plain_values
+
 EXAMPLE_WIDTH = 70
 """With "Example: " before it, under 80 columns."""
 
@@ -17,7 +19,7 @@ class WholeSentences(TyperGroup):
     """Says of each command its whole first sentence, over two lines where it must: cut ones say nothing."""
 
     def get_params(self, ctx: Any) -> Any:
-        return _with_plain_flags(super().get_params(ctx))
+        return with_plain_values(_with_plain_flags(super().get_params(ctx)))
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         named = ((name, self.get_command(ctx, name)) for name in self.list_commands(ctx))
@@ -30,7 +32,7 @@ class GroupedCommand(TyperCommand):
     """A command whose options stand under their `rich_help_panel`, in the order in which the panels first appear."""
 
     def get_params(self, ctx: Any) -> Any:
-        return _with_plain_flags(super().get_params(ctx))
+        return with_plain_values(_with_plain_flags(super().get_params(ctx)))
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:
         """Without the braces around a required argument, which read as a set."""

@@ -3,6 +3,7 @@
 The options come from the fields of the configs (a file each in `config/`): a command is its arguments and its call.
 """
 
+import atexit
 import dataclasses
 import gc
 import signal
@@ -43,9 +44,6 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
 )
 
-
-GARBAGE = 10_000, 10, 10
-"""New objects before the collector looks for cycles among them: Python's 700 come with the first lines of a file."""
 
 command = partial(app.command, cls=GroupedCommand)
 
@@ -338,7 +336,7 @@ def _only(word: str) -> Iterator[None]:
 def main() -> NoReturn:
     """Run the command line; every explained failure is one line on stderr and its exit code. SIGTERM, which a service
     manager sends, ends a command as Ctrl-C does."""
-    gc.set_threshold(*GARBAGE)
+    atexit.register(gc.freeze)  # at the end, to look through all objects for garbage takes as long as to start
     as_json = log.wants_json(sys.argv[1:])
     if threading.current_thread() is threading.main_thread():  # no other may
         signal.signal(signal.SIGTERM, _interrupt)

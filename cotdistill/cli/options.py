@@ -5,6 +5,7 @@ import inspect
 import types
 import typing
 from collections.abc import Callable
+from functools import cached_property
 from typing import Annotated, Any
 
 import typer
@@ -15,28 +16,46 @@ from cotdistill.config.options import choices
 from cotdistill.stages.option_help import help_lines
 
 
-def options_of(*configs: type[Any]) -> Callable[[Callable[..., None]], Callable[..., None]]:
+def options_of(*configs: type[Any]) -> Callable[[Callable[..., None]], "Command"]:
     """Give a command one option per field of `configs`; it is called with its arguments and the built configs."""
+    return lambda function: Command(function, configs)
 
-    def decorate(function: Callable[..., None]) -> Callable[..., None]:
-        takes = inspect.signature(function, eval_str=True).parameters.values()
-        own = [parameter for parameter in takes if parameter.annotation not in configs]
-        built_for = {parameter.name: parameter.annotation for parameter in takes if parameter.annotation in configs}
-        fields = [field for kind in configs for field in _fields(kind)]
-        fields.append(_HELP_ALL)  # also where no option is rare: pages speak of it for every command
 
-        def command(**given: Any) -> None:
-            given.pop(_HELP_ALL.name, None)
-            arguments = {parameter.name: given.pop(parameter.name) for parameter in own}
-            function(**arguments, **{name: _build(kind, given) for name, kind in built_for.items()})
+class Command:
+    """A function with the options that typer reads off its signature; made when it does, for it reads one command's."""
 
-        command.__name__, command.__doc__ = function.__name__, function.__doc__
-        parameters = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in own] + fields
-        command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-        command.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
-        return command
+    def __init__(self, function: Callable[..., None], configs: tuple[type[Any], ...]) -> None:
+        self._function, self._configs = function, configs
+        self.__name__, self.__doc__ = function.__name__, function.__doc__
 
-    return decorate
+    def __call__(self, **given: Any) -> None:
+        given.pop(_HELP_ALL.name, None)
+        arguments = {parameter.name: given.pop(parameter.name) for parameter in self._own}
+        built = {name: _build(kind, given) for name, kind in self._built_for.items()}
+        self._function(**arguments, **built)
+
+    @cached_property
+    def __signature__(self) -> inspect.Signature:
+        own = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in self._own]
+        options = [option for kind in self._configs for option in _fields(kind)]
+        # _HELP_ALL also where no option is rare: pages speak of it for every command.
+        return inspect.Signature([*own, *options, _HELP_ALL])
+
+    @property
+    def __annotations__(self) -> dict[str, Any]:  # type: ignore[override]
+        return {parameter.name: parameter.annotation for parameter in self.__signature__.parameters.values()}
+
+    @cached_property
+    def _takes(self) -> list[inspect.Parameter]:
+        return list(inspect.signature(self._function, eval_str=True).parameters.values())
+
+    @property
+    def _own(self) -> list[inspect.Parameter]:
+        return [parameter for parameter in self._takes if parameter.annotation not in self._configs]
+
+    @property
+    def _built_for(self) -> dict[str, Any]:
+        return {one.name: one.annotation for one in self._takes if one.annotation in self._configs}
 
 
 _HELP_ALL = inspect.Parameter(

@@ -146,6 +146,7 @@ class Store:
 
     def delete(self) -> None:
         """Close and remove the files."""
+        self._database.never_sync()  # what goes need not be on disk
         self.close()
         for name in (
             self.path.name,

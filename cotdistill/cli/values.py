@@ -1,0 +1,57 @@
+"""What is typed for an option, in the type that its command takes.
+
+typer has pydantic read every value, and loading it takes longer than all the rest of the command line. So what is
+plain is read here; anything else, and with it every error and its words, is typer's.
+"""
+
+import os
+import re
+import typing
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+_NUMBER = re.compile(r"[0-9]+(\.[0-9]+)?", re.ASCII)
+
+_NOT_PLAIN = object()
+
+
+def with_plain_values(parameters: list[Any]) -> list[Any]:
+    """The same parameters of typer; those that it would give a reader of pydantic's get ours."""
+    for one in parameters:
+        typers_reader = getattr(one, "get_runtime_param", None)
+        if typers_reader is not None and "get_runtime_param" not in vars(one):
+            one.get_runtime_param = partial(_Reader, typers_reader)
+    return parameters
+
+
+class _Reader(NamedTuple):
+    """What typer asks of a parameter's reader."""
+
+    typers: Callable[[], Any]
+
+    def coerce(self, value: Any, param: Any, ctx: Any) -> Any:
+        if value is None:
+            return () if param.nargs == -1 or getattr(param, "multiple", False) else None
+        wanted = param.type_descriptor
+        plain = _NOT_PLAIN if wanted.parameter_info.parser else _plain(value, wanted.annotation)
+        return self.typers().coerce(value, param=param, ctx=ctx) if plain is _NOT_PLAIN else plain
+
+
+def _plain(value: Any, wanted: Any) -> Any:
+    if isinstance(value, list | tuple):
+        kinds = typing.get_args(wanted)
+        read = [_plain(one, kinds[0]) for one in value] if typing.get_origin(wanted) is list else [_NOT_PLAIN]
+        return _NOT_PLAIN if _NOT_PLAIN in read else read
+    if wanted is str and isinstance(value, str):
+        return value
+    if wanted is Path and isinstance(value, str | Path):
+        return Path(value) if os.access(value, os.R_OK) or not os.path.lexists(value) else _NOT_PLAIN
+    if wanted in (int, float) and isinstance(value, str) and (number := _NUMBER.fullmatch(value)):
+        return _NOT_PLAIN if wanted is int and number[1] else wanted(value)
+    if wanted is float and type(value) in (int, float):  # a default
+        return float(value)
+    if wanted is int and type(value) is int:
+        return value
+    return _NOT_PLAIN
