@@ -89,17 +89,25 @@ def copies(seeds: Sequence[Prompt], new: Sequence[Prompt]) -> dict[str, int]:
     return found
 
 
-def estimates(folder: Path, seed_count: int, count: int, rounds: int) -> None:
+KINDS = {"six steps": (problems.STEPS,), "one to six steps": (1, 2, 3, 4, 5, 6)}
+"""Of seeds. Of short ones there are few, so the teacher soon repeats itself."""
+
+
+def estimates(folder: Path, seed_count: int, count: int, rounds: range) -> None:
     """The dry run after a tenth, and after a fifth, beside what was paid in the end."""
-    for seed in range(rounds):
-        paid, told = estimate(folder / str(seed), seed, seed_count, count)
-        errors = ", ".join(f"{one / paid - 1:+.1%}" for one in told)
-        print(f"seed {seed}: paid {paid:.4f} USD; said after a tenth, and a fifth: {errors}", flush=True)
+    for kind, steps in KINDS.items():
+        for seed in rounds:
+            paid, told = estimate(folder / f"{kind} {seed}", seed, seed_count, count, steps)
+            errors = ", ".join(f"{one / paid - 1:+.1%} (margin {margin:.0%})" for one, margin in told)
+            print(f"{kind}, seed {seed}: paid {paid:.4f} USD; after a tenth, and a fifth: {errors}", flush=True)
 
 
-def estimate(folder: Path, seed: int, seed_count: int, count: int) -> tuple[float, list[float]]:
+def estimate(
+    folder: Path, seed: int, seed_count: int, count: int, steps: Sequence[int]
+) -> tuple[float, list[tuple[float, float]]]:
     folder.mkdir()
-    seeds = write(folder / "seeds.jsonl", chains(seed_count, seed=seed))
+    chosen = problems.generate(seed_count, seed=seed, steps=steps)
+    seeds = write(folder / "seeds.jsonl", [one.as_prompt(f"p{number}") for number, one in enumerate(chosen)])
     store, methods = str(folder / "store.sqlite"), ("vary,evolve,persona",)
     config = ExpandConfig(teacher=TEACHER, count=count, method=methods, seed=seed, cache=store, **PRICES)
 
@@ -109,7 +117,8 @@ def estimate(folder: Path, seed: int, seed_count: int, count: int) -> tuple[floa
     told, paid = [], 0.0
     for part in (10, 5):
         paid += float(run(count=count // part).results["spent_usd"])
-        told.append(paid + float(run(dry_run=True).results["cost_usd"]))
+        said = run(dry_run=True).results
+        told.append((paid + float(said["cost_usd"]), said["margin_share"]))
     return paid + float(run().results["spent_usd"]), told
 
 
@@ -267,7 +276,7 @@ def main() -> None:
         if chosen.what == "yield":
             yields(folder, chosen.seeds, chosen.count or 1_000)
         elif chosen.what == "estimate":
-            estimates(folder, chosen.seeds, chosen.count or 1_000, chosen.rounds)
+            estimates(folder, chosen.seeds, chosen.count or 1_000, range(chosen.first, chosen.first + chosen.rounds))
         elif chosen.what == "kill":
             asyncio.run(kills(folder, chosen.count or 100, chosen.kills, seed=0))
         else:

@@ -24,7 +24,7 @@ from cotdistill.progress import Progress
 from cotdistill.records import Record, money
 from cotdistill.stages.expand import sources as of
 from cotdistill.stages.expand.answerable import Answerable
-from cotdistill.stages.expand.asking import Asker, as_generate, check_teacher, for_answers, work_folder
+from cotdistill.stages.expand.asking import Asker, Measured, as_generate, check_teacher, for_answers, work_folder
 from cotdistill.stages.expand.estimate import estimate
 from cotdistill.stages.expand.majority import Majority
 from cotdistill.stages.expand.plan import Plan
@@ -86,10 +86,11 @@ def run(
         writer = Asker("write prompts", writing, folder, progress, budget, stored_only=config.dry_run)
         solver = None if solving is None else writer.for_another("answer them", solving)
         surveys = ask_first(expanders, sources, writer)
-        answerable = None
+        answerable, of_seeds = None, Measured()
         if solver is not None:
             majority = Majority(samples, config.agreement)
             trust = measure(sources, config.seed, solver, majority)
+            of_seeds = solver.measured_until_now()
             answerable = Answerable(majority, trust, config.min_accuracy, config.weight)
         rounds = Rounds(
             Plan(sources, expanders, config.seed),
@@ -106,7 +107,7 @@ def run(
         rounds.run()
         current.notes += bad.notes()
         if config.dry_run:
-            return estimate(current, rounds, sources)
+            return estimate(current, rounds, sources, of_seeds)
         if held_out:
             current.notes.append(
                 f"{len(held_out):,} seeds are left alone, for format --holdout {config.holdout} will hold them out"

@@ -44,6 +44,27 @@ class Round:
 
 
 @dataclass
+class Measured:
+    """Answers that came back. Of those whose usage is known: how many, and their tokens, input as estimated here, input
+    and output as billed."""
+
+    answers: int = 0
+    billed: int = 0
+    estimated: int = 0
+    input: int = 0
+    output: int = 0
+
+    def add(self, response: Response) -> None:
+        self.answers += 1
+        usage = response.usage
+        if usage.input_tokens is not None and usage.output_tokens is not None:
+            self.billed += 1
+            self.estimated += estimated_tokens(response.prompt)
+            self.input += usage.input_tokens
+            self.output += usage.output_tokens
+
+
+@dataclass
 class Asker:
     """Asks one model. With `stored_only` nothing is sent, and only what the store has comes back. `work` is a folder
     for generate's files, whose content is of no use once a round is over: the store has all of it."""
@@ -59,13 +80,16 @@ class Asker:
     """USD for what was bought now; None where a price is not known."""
     exhausted: bool = False
     notes: list[str] = field(default_factory=list)
-    known: int = 0
-    """Answers that came back, and their tokens: input as estimated here, input and output as billed."""
-    totals: list[int] = field(default_factory=lambda: [0, 0, 0])
+    measured: Measured = field(default_factory=Measured)
 
     def for_another(self, label: str, config: GenerateConfig) -> "Asker":
         """One that asks another model, or the same in another way, within the same budget."""
         return Asker(label, config, self.work, self.progress, self.budget, self.stored_only)
+
+    def measured_until_now(self) -> Measured:
+        """What was measured, to be told apart from what is asked next."""
+        found, self.measured = self.measured, Measured()
+        return found
 
     def ask(self, prompts: Sequence[Prompt]) -> Round:
         """Raises what generate raises; then all that was paid for is in the store."""
@@ -90,7 +114,7 @@ class Asker:
             found = Round({}, {}, manifest.counts.get("not_asked", 0))
             for response in read_records(answered, Response):
                 found.answers.setdefault(response.prompt.id, []).append(response)
-                self._measure(response)
+                self.measured.add(response)
             if (failed := sibling(answered, "failed.jsonl")).exists():
                 found.failed = {one.id: one.reason for one in read_records(failed, Failed) if one.reason != NOT_ASKED}
         return found
@@ -102,13 +126,6 @@ class Asker:
             self.spent = None if spent is None or self.spent is None else self.spent + Decimal(spent)
         self.exhausted = manifest.stopped_by == "budget"
         self.notes += [note for note in manifest.notes if note not in self.notes]
-
-    def _measure(self, response: Response) -> None:
-        self.known += 1
-        usage = response.usage
-        if usage.input_tokens is not None and usage.output_tokens is not None:
-            own = (estimated_tokens(response.prompt), usage.input_tokens, usage.output_tokens)
-            self.totals = [one + more for one, more in zip(self.totals, own, strict=True)]
 
 
 def estimated_tokens(prompt: Prompt, around: str = "") -> int:

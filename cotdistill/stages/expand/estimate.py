@@ -2,9 +2,8 @@
 are kept."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
-from math import ceil
 from typing import Any
 
 from cotdistill import artifacts, teachers
@@ -13,7 +12,8 @@ from cotdistill.config import GenerateConfig
 from cotdistill.inputs import templates
 from cotdistill.pricing import FREE, Prices
 from cotdistill.records import Prompt, Usage
-from cotdistill.stages.expand.asking import Asker, estimated_tokens
+from cotdistill.stages.expand.asking import Asker, Measured, estimated_tokens
+from cotdistill.stages.expand.needed import Needed, needed
 from cotdistill.stages.expand.rounds import Rounds
 from cotdistill.stages.expand.sources import Source
 from cotdistill.stages.expand.trust import asked_about
@@ -38,20 +38,23 @@ class Bill:
         return self.prices.cost(Usage(input_tokens=self.input, output_tokens=output), batch=self.batch)
 
 
-def estimate(current: artifacts.Run, rounds: Rounds, sources: Sequence[Source]) -> Manifest:
-    """The manifest of a dry run."""
-    bills = list(_bills(rounds, sources))
-    figures, kept = rounds.figures, len(rounds.kept)
-    known = sum(asker.known for asker in (rounds.writer, rounds.solver) if asker)
-    results: dict[str, Any] = {"kept_share": round(figures.share_kept(rounds.plan.expanders), 4)}
+def estimate(current: artifacts.Run, rounds: Rounds, sources: Sequence[Source], of_seeds: Measured) -> Manifest:
+    """The manifest of a dry run. `of_seeds` are the solver's answers to seeds."""
+    more = _needed(rounds)
+    bills = list(_bills(rounds, sources, of_seeds, more))
+    figures, kept, methods = rounds.figures, len(rounds.kept), rounds.plan.expanders
+    known = sum(asker.measured.answers for asker in (rounds.writer, rounds.solver) if asker) + of_seeds.answers
+    results: dict[str, Any] = {"kept_share": round(figures.share_kept(methods), 4)}
     if sum(bill.requests for bill in bills):
         results |= _tokens(bills) | _costs(bills)
+        if "cost_usd" in results and more.margin is not None:
+            results["margin_share"] = round(more.margin, 3)
         if any(bill.requests and bill.output is None for bill in bills):
             current.notes.append(
                 "no answer is stored yet, so how long they are is not known, and that 3 of 4 prompts are kept is a "
                 "guess: a first run with --count 20 tells, and what it buys is not bought again"
             )
-    if without := [name for name, one in rounds.plan.expanders.items() if not one.facets()]:
+    if without := [name for name, one in methods.items() if not one.facets()]:
         current.notes.append(
             f"{', '.join(without)}: what it will write about is asked first, so it is not in this estimate yet"
         )
@@ -64,36 +67,52 @@ def estimate(current: artifacts.Run, rounds: Rounds, sources: Sequence[Source]) 
     return current.summary(counts, results=results)
 
 
-def _bills(rounds: Rounds, sources: Sequence[Source]) -> Iterator[Bill]:
-    """What is still to be asked of the teacher that writes, and of the solver."""
-    figures, plan, writer, solver = rounds.figures, rounds.plan, rounds.writer, rounds.solver
-    tries = figures.decided + ceil((rounds.count - len(rounds.kept)) / figures.share_kept(plan.expanders))
+def _needed(rounds: Rounds) -> Needed:
+    """Of the methods that are not stopped. What a method can ask is not known before its survey."""
+    plan = rounds.plan
+    own = {name: rounds.figures.methods[name] for name in plan.active}
+    lines = [plan.lines_of(name) for name in own]
+    left = sum(lines) - sum(one.decided for one in own.values()) if all(lines) else None
+    return needed(rounds.count - len(rounds.kept), own.values(), left)
+
+
+def _bills(rounds: Rounds, sources: Sequence[Source], of_seeds: Measured, more: Needed) -> Iterator[Bill]:
+    """What is still to be asked of the teacher that writes; and of the solver, about new prompts and about seeds."""
+    figures, plan, writer, solver = rounds.figures.methods.values(), rounds.plan, rounds.writer, rounds.solver
     lines = [plan.request(line) for line in plan.take(SAMPLED)]
-    yield _bill(writer, writer, max(0, tries - writer.known), lines, "")
+    to_write = max(0, more.requests - sum(one.undecided for one in figures))
+    yield _bill(writer, writer.measured, to_write, _estimated(lines))
     if solver is None or rounds.answerable is None:
         return
-    candidates, asked = ceil(tries * figures.share_candidates), len(asked_about(sources, plan.seed))
-    measured = solver
-    if not solver.known:  # earlier answers to the seeds, by generate, say how long such answers are
-        measured = solver.for_another(solver.label, solver.config)
-        measured.ask([source.prompt for source in sources[:SAMPLED]])
-    template = templates.load(solver.config.template).template if solver.config.template else ""
-    missing = max(0, (candidates + asked) * rounds.answerable.samples - solver.known)
-    yield _bill(solver, measured, missing, [source.prompt for source in sources[:SAMPLED]], template)
+    known, samples = solver.measured, rounds.answerable.samples
+    if not (known.answers or of_seeds.answers):  # earlier answers to the seeds, by generate, say how long they are
+        asker = solver.for_another(solver.label, solver.config)
+        asker.ask([source.prompt for source in sources[:SAMPLED]])
+        of_seeds = replace(asker.measured, answers=0)
+    template = "" if of_seeds.billed or not solver.config.template else templates.load(solver.config.template).template
+    like_seeds = _estimated([source.prompt for source in sources[:SAMPLED]], template)  # a bill has the template in it
+    decided = sum(one.candidates - one.undecided for one in figures)
+    to_answer = max(0, (decided + more.candidates) * samples - known.answers)
+    like_new = known.estimated / known.billed if known.billed else like_seeds
+    yield _bill(solver, known if known.billed else of_seeds, to_answer, like_new)
+    about_seeds = max(0, len(asked_about(sources, plan.seed)) * samples - of_seeds.answers)
+    yield _bill(solver, of_seeds if of_seeds.billed else known, about_seeds, like_seeds)
 
 
-def _bill(asker: Asker, measured: Asker, requests: int, like: Sequence[Prompt], around: str) -> Bill:
-    """So many requests, as long as those `like` them, with a template `around` each; corrected by what the model
-    billed for others."""
+def _estimated(requests: Sequence[Prompt], around: str = "") -> float:
+    """Input tokens of one, in the mean, by their bytes."""
+    return sum(estimated_tokens(one, around) for one in requests) / max(1, len(requests))
+
+
+def _bill(asker: Asker, measured: Measured, requests: int, tokens: float) -> Bill:
+    """So many requests of `tokens` by their bytes each, corrected by what the model billed for others."""
     config = asker.config
-    mean = sum(estimated_tokens(one, around) for one in like) / max(1, len(like))
-    estimated, billed, output = measured.totals
-    if estimated and billed:
-        mean *= billed / estimated
+    if measured.estimated and measured.input:
+        tokens *= measured.input / measured.estimated
     return Bill(
         requests,
-        round(requests * mean),
-        round(requests * output / measured.known) if measured.known and output else None,
+        round(requests * tokens),
+        round(requests * measured.output / measured.billed) if measured.output else None,
         requests * config.max_output_tokens,
         _prices(config),
         config.batch,
@@ -105,8 +124,9 @@ def _prices(config: GenerateConfig) -> Prices:
 
 
 def _tokens(bills: Sequence[Bill]) -> dict[str, Any]:
-    names = ("to_write", "to_answer")
-    found: dict[str, Any] = {name: bill.requests for name, bill in zip(names, bills, strict=False)}
+    found: dict[str, Any] = {"to_write": bills[0].requests}
+    if bills[1:]:
+        found["to_answer"] = sum(bill.requests for bill in bills[1:])
     found["input_tokens"] = sum(bill.input for bill in bills)
     outputs = [bill.output for bill in bills if bill.requests]
     if None not in outputs:

@@ -29,11 +29,12 @@ class Cost:
 
 @dataclass
 class OfMethod:
-    """`tries` are requests that were answered or refused; `candidates` those that all filters let pass; `undecided`
-    those whose answers are not all there."""
+    """`tries` are requests that were answered or refused; `candidates` those that all filters let pass; `repeats` those
+    that wrote what an earlier one had written; `undecided` those whose answers are not all there."""
 
     tries: int = 0
     candidates: int = 0
+    repeats: int = 0
     undecided: int = 0
     kept: int = 0
     cost: Cost = field(default_factory=Cost)
@@ -75,12 +76,6 @@ class Figures:
     @property
     def decided(self) -> int:
         return sum(one.decided for one in self.methods.values())
-
-    @property
-    def share_candidates(self) -> float:
-        """Of all tries, those that the filters let pass, as far as is known."""
-        candidates = sum(one.candidates for one in self.methods.values())
-        return (candidates + PRIOR_KEPT) / (self.tries + PRIOR_TRIES)
 
     def share_kept(self, methods: Iterable[str]) -> float:
         """Of the next tries, as far as is known by now."""

@@ -77,6 +77,10 @@ class Plan:
     def request(self, line: Line) -> Prompt:
         return line.request(self.expanders[line.method])
 
+    def lines_of(self, method: str) -> int:
+        """All that it can ask."""
+        return len(self.sources) * len(calls.facets(method, self.expanders[method])) * MOST_TURNS
+
     def _by_turns(self) -> Iterator[Line]:
         while methods := self.active:
             for method in methods:

@@ -94,6 +94,7 @@ class Rounds:
                 method.candidates += 1
                 candidates.append(found)
             else:
+                method.repeats += self.sieve.is_repeat(found)
                 self._leave(found)
         self._answer(candidates)
 

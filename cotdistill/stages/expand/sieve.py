@@ -50,6 +50,7 @@ class Sieve:
     expanders: dict[str, Expander]
     reads_documents: bool = False
     _of_passages: dict[str, Sequence[tuple[str, Filter]]] = field(default_factory=dict, repr=False)
+    _passed: set[str] = field(default_factory=set, repr=False)
 
     @classmethod
     def build(
@@ -97,7 +98,13 @@ class Sieve:
         for name, one in copies:
             if reason := ask(name, one, asked):
                 return self._left(line, name, reason, text)
+        self._passed.add(prompt.id)
         return Candidate(line, prompt, response)
+
+    def is_repeat(self, left: DroppedPrompt) -> bool:
+        """Whether it was left out as a copy of another new prompt, not of a seed. The filters' reasons end in the id of
+        what was there before."""
+        return left.filter in _COPY_FILTERS and left.reason.rpartition(" | ")[2] in self._passed
 
     def _prompt(self, line: Line, text: str) -> Prompt:
         expander = self.expanders[line.method]
@@ -128,8 +135,11 @@ def _against(files: Sequence[str], held_out: Sequence[Source]) -> Filter | None:
 _NOTHING = Prompt(id="nothing", messages=(Message(role="user", content="?"),))
 
 
+_COPY_FILTERS = ("exact_duplicate", "near_duplicate")
+
+
 def _copies() -> list[tuple[str, Filter]]:
-    return [(name, plugins.build("filters", name)) for name in ("exact_duplicate", "near_duplicate")]
+    return [(name, plugins.build("filters", name)) for name in _COPY_FILTERS]
 
 
 def _lengths(sources: Sequence[Source]) -> str:

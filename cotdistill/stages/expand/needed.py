@@ -1,0 +1,67 @@
+"""How many requests it takes until enough prompts are kept, by what came of those that were answered."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from math import ceil, exp, log, log1p, sqrt
+
+from cotdistill.stages.expand.figures import PRIOR_KEPT, PRIOR_TRIES, OfMethod
+
+_SLOWEST = 1_000.0
+"""Where it takes so many times as many tries, there is nothing new."""
+
+
+@dataclass(frozen=True)
+class Needed:
+    """More requests for new prompts, and how many of what they write the filters will let pass. `margin` is the share
+    that the number of requests may be off by, either way: 95 % of it by chance, nine times in ten as was measured, for
+    seeds differ. None where nothing was kept yet."""
+
+    requests: int
+    candidates: int
+    margin: float | None
+
+
+def needed(wanted: int, methods: Iterable[OfMethod], most: int | None) -> Needed:
+    """For `wanted` more prompts, of the methods that still ask; they have `most` requests left, None where that is not
+    known yet.
+
+    What a teacher writes repeats itself, and the more so the more there is. How fast is told by the repeats until now,
+    as Fisher's logarithmic series has it: w tries that repeat no seed find a ln(1 + w / a) different problems (Fisher,
+    Corbet and Williams 1943, doi:10.2307/1411). It allows for problems that come up more often than others; a pool of
+    equally likely ones, fitted to the same repeats, runs dry too soon.
+    """
+    own = list(methods)
+    kept, decided = sum(one.kept for one in own), sum(one.decided for one in own)
+    new, repeats = sum(one.candidates - one.undecided for one in own), sum(one.repeats for one in own)
+    plain = wanted * (decided + PRIOR_TRIES) / (kept + PRIOR_KEPT)
+    slower = _slower(new, repeats, wanted * new / kept) if kept and repeats else 1.0
+    share = (new + PRIOR_KEPT) / (decided + PRIOR_TRIES)
+    requests = ceil(plain * slower)
+    if most is not None:
+        requests = min(most, requests)
+    candidates = min(ceil(plain * share), requests)
+    if not kept:
+        return Needed(requests, candidates, None)
+    of_repeats = (1 - 1 / slower) ** 2 / max(1, repeats)
+    return Needed(requests, candidates, 1.96 * sqrt((1 - kept / decided) / kept + of_repeats))
+
+
+def _slower(new: int, repeats: int, more: float) -> float:
+    """By which factor more tries it takes to find `more` new problems than at the rate until now."""
+    if more <= 0:
+        return 1.0
+    tries = new + repeats
+    a = tries / _solve(new / tries)
+    at_that_rate = more * tries / new
+    if (new + more) / a > log(_SLOWEST * at_that_rate / a):
+        return _SLOWEST
+    return (a * (exp((new + more) / a) - 1) - tries) / at_that_rate
+
+
+def _solve(share: float) -> float:
+    """x with ln(1 + x) / x = share, for a share between 0 and 1, both left out."""
+    low, high = 1e-12, 1e12
+    for _ in range(100):
+        middle = sqrt(low * high)
+        low, high = (middle, high) if log1p(middle) / middle > share else (low, middle)
+    return low
