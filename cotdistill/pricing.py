@@ -49,6 +49,11 @@ class Prices:
     input: Decimal | None = None
     output: Decimal | None = None
 
+    @property
+    def free(self) -> bool:
+        """Whether nobody is paid. A person who gives prices rehearses with them."""
+        return self.provider in FREE and (self.input is None or self.output is None)
+
     def charge(self, answer: Billed, *, batch: bool = False) -> Decimal | None:
         """USD for one answer: the provider's own figure where it sends one, else the estimate."""
         return answer.cost_usd if answer.cost_usd is not None else self.cost(answer.usage, batch=batch)
@@ -64,7 +69,7 @@ class Prices:
             return None
         if self.input is not None and self.output is not None:
             return (usage.input_tokens * self.input + usage.output_tokens * self.output) / _PER_MILLION
-        if self.provider in ("mock", "local") or not self._known:
+        if self.free or not self._known:
             return None
         rates, cached = self._rates, usage.cached_tokens or 0
         if rates is None or usage.input_tokens > rates.most_input:

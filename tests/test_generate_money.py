@@ -123,6 +123,20 @@ def test_a_cap_without_a_price_is_refused_before_anything_is_sent(tmp_path: Path
         runs(tmp_path, lambda number, body: Scripted(completion("4")), 1, {"max_cost": 1.0})
 
 
+@pytest.mark.parametrize(("prices", "words"), [((), "spent 0 USD now"), (("1", "5"), "spent 0.0000")])
+def test_a_rehearsal_with_a_budget_runs_and_counts_nothing_or_the_prices_that_were_given(
+    tmp_path: Path, prices: tuple[str, ...], words: str
+) -> None:
+    (tmp_path / "p.txt").write_text("a=5 b=a*3 c=b-9 c?\n")
+    options = [word for pair in zip(("--price-in", "--price-out"), prices, strict=False) for word in pair]
+    ended = cotdistill(
+        "generate", tmp_path / "p.txt", "-o", tmp_path / "r.jsonl", "--teacher", "mock:digit-chains", "--no-cache",
+        "--max-cost", "1", *options,
+    )  # fmt: skip
+    assert ended.returncode == 0, ended.stderr
+    assert words in ended.stderr
+
+
 def test_reservations_wait_for_each_other_and_are_given_back() -> None:
     worst, used = Worst(80, 20), Usage(input_tokens=5, output_tokens=5)
     dollar = Decimal(1_000_000)

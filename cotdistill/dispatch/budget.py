@@ -43,7 +43,7 @@ class Tariff:
     output_factor: float = 1.0
 
     def __post_init__(self) -> None:
-        if self.prices.cost(Usage(input_tokens=1, output_tokens=1)) is None:
+        if not self.prices.free and self.prices.cost(Usage(input_tokens=1, output_tokens=1)) is None:
             raise UsageError(self.advice.format(model=self.prices.model))
 
     @property

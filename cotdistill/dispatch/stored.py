@@ -157,6 +157,8 @@ class StoredTeacher:
 
     def _count(self, cost: Decimal | None) -> None:
         self.bought += 1
+        if cost is None and self.terms.prices.free:
+            cost = Decimal(0)
         self.spent = None if cost is None or self.spent is None else self.spent + cost
 
     async def _put(

@@ -136,7 +136,7 @@ def priced(spec: str, base_url: str | None, price_in: float | None, price_out: f
     asked = teachers.build(spec, base_url)
     if price_in is None or price_out is None:
         prices = pricing.Prices(asked.provider, asked.model)
-        if prices.cost(Usage(input_tokens=1, output_tokens=1)) is None:
+        if not prices.free and prices.cost(Usage(input_tokens=1, output_tokens=1)) is None:
             raise UsageError(f"the price of {asked.model!r} is not known; give price_in and price_out")
 
 

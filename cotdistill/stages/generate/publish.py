@@ -8,6 +8,7 @@ from cotdistill.artifacts import Manifest
 from cotdistill.artifacts.json_lines import BadLines
 from cotdistill.dispatch.asking import Asked
 from cotdistill.dispatch.session import Session
+from cotdistill.pricing import FREE
 from cotdistill.records import money
 from cotdistill.stages.generate.output import Output
 from cotdistill.stages.generate.plan import Plan
@@ -79,7 +80,7 @@ def _notes(current: artifacts.Run, plan: Plan, tally: Tally, session: Session) -
             f"{tally.without_usage} answers came without the number of their tokens: what they cost is not known, "
             f"and the sums of tokens are of the others"
         )
-    elif tally.cost is None and plan.teacher.provider not in ("mock", "local"):
+    elif tally.cost is None and plan.teacher.provider not in FREE:
         notes.append("the price of this model is not known; give --price-in and --price-out for a cost")
     if urlsplit(plan.teacher.base_url).hostname in CLOSED or plan.teacher.provider in CLOSED_ELSEWHERE:
         notes.append(f"{plan.teacher.provider}'s terms restrict training on its outputs; see 'Rights' in the README")
