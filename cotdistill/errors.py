@@ -11,6 +11,9 @@ CotDistillError           exit 1: bad input, unreachable server, a failure that 
 its traceback. A message says where, what was found, what was expected and what to do.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 DONE = 0
 ERROR = 1
 USAGE = 2
@@ -49,3 +52,12 @@ class StoppedError(CotDistillError):
     """The person stopped the run; what was paid for is kept."""
 
     exit_code = INTERRUPTED
+
+
+@contextmanager
+def said_of(what: str) -> Iterator[None]:
+    """Put `what`, such as an option with its value, before the message of a failure within."""
+    try:
+        yield
+    except CotDistillError as error:
+        raise type(error)(f"{what}: {error}") from None

@@ -165,6 +165,11 @@ def test_a_model_over_an_api_is_refused_before_anything_is_asked() -> None:
         check(EvaluateConfig(student="tiny", draft_for="vllm:m"))
 
 
+def test_a_teacher_that_is_missing_is_named_with_its_option(prompts: Path, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"^--draft-for \./none: no model '\./none': neither a directory"):
+        evaluate.run(prompts, tmp_path / "s.json", EvaluateConfig(student="tiny", draft_for="./none"), Silent())
+
+
 def test_the_bounds_of_a_list_hold_the_shared_mass_of_whole_distributions() -> None:
     torch.manual_seed(0)
     p, q = (torch.log_softmax(3 * torch.randn(50, 40), dim=1) for _ in range(2))

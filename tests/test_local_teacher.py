@@ -234,7 +234,7 @@ def test_a_prompt_that_fills_the_context_is_refused_alone() -> None:
 def test_settings_that_a_local_model_lacks_and_unknown_models_are_usage_errors() -> None:
     with pytest.raises(UsageError, match="--effort: a local model has no such setting"):
         Teacher("tiny").body(ask(effort="high"))
-    with pytest.raises(UsageError, match=r"no student '\./nowhere'"):
+    with pytest.raises(UsageError, match=r"no model '\./nowhere'"):
         Teacher("./nowhere")
 
 

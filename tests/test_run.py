@@ -248,7 +248,7 @@ def test_slips_of_every_kind_are_listed_together(tmp_path: Path, monkeypatch: py
         "prompts: none.jsonl: ",
         "generate.teacher: ANTHROPIC_API_KEY is not set",
         "filter.verify: no verifier named 'meth'",
-        "finetune.student: no student './nowhere'",
+        "finetune.student: no model './nowhere'",
     ):
         assert words in told, told
 

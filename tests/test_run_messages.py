@@ -150,7 +150,7 @@ def test_init_asks_again_after_a_slip_and_takes_prompts_of_ones_own(sums: Path) 
     for slip in (
         "no task named 'foo'",
         "teacher 'gpt-4o': expected PROVIDER:MODEL",
-        "no student 'clear; echo'",
+        "no model 'clear; echo'",
         "none.j",
     ):
         assert slip in done.stderr

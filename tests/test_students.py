@@ -50,7 +50,7 @@ def test_smollm2_comes_from_the_hub_without_its_package(monkeypatch: pytest.Monk
 
 @pytest.mark.parametrize("name", ["./nowhere", "/nowhere/at/all", "weights.gguf", "~/model", "a b", "a/b/c"])
 def test_what_is_no_student_says_what_would_be(name: str) -> None:
-    with pytest.raises(UsageError, match=r"no student '.*': neither a directory nor a .gguf file. Give tiny, smollm2"):
+    with pytest.raises(UsageError, match=r"no model '.*': neither a directory nor a .gguf file. Give tiny, smollm2"):
         students.resolve(name)
 
 
@@ -72,7 +72,7 @@ def test_broken_files_are_one_line(tmp_path: Path, broken: str, student: str) ->
     save_tiny(tmp_path)
     (tmp_path / broken).write_bytes(b"not what the name says")
     path = tmp_path / student
-    with pytest.raises(CotDistillError, match=f"student {path}: cannot load it: ") as caught:
+    with pytest.raises(CotDistillError, match=f"model {path}: cannot load it: ") as caught:
         load.student(str(path))
     assert "\n" not in str(caught.value)
 

@@ -60,7 +60,7 @@ def resolve(student: str) -> Student:
     is_path = path.is_absolute() or student.startswith((".", "~")) or path.suffix == ".gguf" or path.is_file()
     if is_path or not _HUB_ID.fullmatch(student):
         raise UsageError(
-            f"no student {student!r}: neither a directory nor a .gguf file. "
+            f"no model {student!r}: neither a directory nor a .gguf file. "
             f"Give tiny, {SMOLLM2}, a hub id such as {SMOLLM2_HUB_ID}, a directory or a .gguf file"
         )
     return Student(student, "hub", student)
@@ -129,4 +129,4 @@ def _directory_kind(path: Path) -> Kind:
         return "directory"
     if (path / "adapter_config.json").is_file():
         return "adapter"
-    raise UsageError(f"{path}: no student: it holds neither config.json nor adapter_config.json")
+    raise UsageError(f"{path}: no model: it holds neither config.json nor adapter_config.json")

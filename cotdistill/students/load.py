@@ -53,7 +53,7 @@ def _tokenizer(found: Student) -> PreTrainedTokenizerBase:
         return _tokenizer(_base(found))
     loaded = AutoTokenizer.from_pretrained(found.source)
     if not loaded.chat_template:
-        raise CotDistillError(f"student {found.name}: has no chat template; choose an instruction-tuned one")
+        raise CotDistillError(f"model {found.name}: has no chat template; choose an instruction-tuned one")
     loaded.chat_template = thinking(loaded.chat_template)
     return loaded
 
@@ -90,9 +90,9 @@ def _explained(found: Student) -> Iterator[None]:
             hub.check(found.source)
         yield
     except ImportError as error:
-        raise CotDistillError(f"student {found.name}: {_line(error)}: pip install 'cotdistill[train]'") from None
+        raise CotDistillError(f"model {found.name}: {_line(error)}: pip install 'cotdistill[train]'") from None
     except (OSError, ValueError, KeyError, SafetensorError) as error:
-        raise CotDistillError(f"student {found.name}: cannot load it: {_line(error)}") from None
+        raise CotDistillError(f"model {found.name}: cannot load it: {_line(error)}") from None
 
 
 def _line(error: Exception) -> str:

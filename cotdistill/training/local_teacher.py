@@ -3,7 +3,7 @@
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from cotdistill.errors import CotDistillError, UsageError
+from cotdistill.errors import UsageError, said_of
 from cotdistill.students import load, resolve, vocabulary
 from cotdistill.students.device import has_bfloat16
 from cotdistill.students.memory import memory_explained
@@ -18,14 +18,12 @@ def load_teacher(spec: str, student: PreTrainedTokenizerBase, longest: int) -> P
     Raises UsageError where it has another vocabulary than the student or cannot read the rows, CotDistillError where it
     cannot be loaded."""
     name = spec.removeprefix(PREFIX)
-    try:
-        found = resolve(name)
-    except CotDistillError as error:
-        raise type(error)(f"--teacher {spec}: {error}") from None
-    if found.kind == "tiny":
-        raise UsageError(f"--teacher {spec}: has random weights; name the directory of a trained model")
+    with said_of(f"--teacher {spec}"):
+        if resolve(name).kind == "tiny":
+            raise UsageError("has random weights; name the directory of a trained model")
+        with memory_explained("teacher"):
+            teacher, tokenizer = load.student(name)
     with memory_explained("teacher"):
-        teacher, tokenizer = load.student(name)
         vocabulary.check_same(student, tokenizer, spec, "--teacher")
         context = getattr(teacher.config.get_text_config(), "max_position_embeddings", longest)
         if longest > context:

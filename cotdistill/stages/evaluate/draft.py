@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from cotdistill.artifacts import json_lines
 from cotdistill.artifacts.logprobs import LogprobsReader, logprobs_path
 from cotdistill.config import EvaluateConfig
-from cotdistill.errors import CotDistillError, UsageError
+from cotdistill.errors import CotDistillError, UsageError, said_of
 from cotdistill.progress import Progress
 from cotdistill.records import Prompt, Response
 from cotdistill.stages.evaluate.answers import is_recorded
@@ -90,7 +90,8 @@ def _local(
 
     name = teacher.removeprefix("local:")
     draft = Generator(config.student.removeprefix("local:"), config.threads)
-    whole = Generator(name, config.threads)
+    with said_of(f"--draft-for {teacher}"):
+        whole = Generator(name, config.threads)
     vocabulary.check_same(draft.prompter.tokenizer, whole.prompter.tokenizer, teacher, "--draft-for")
     asked = [whole.prompt(_messages(prompt)) for prompt in prompts]
     return drafting.with_local(draft, whole, asked, config.max_output_tokens, progress.update), len(prompts)
