@@ -5,6 +5,7 @@ default is the default, its type says which values it takes), `conditions` what 
 """
 
 import dataclasses
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -37,17 +38,25 @@ __all__ = [
     "problems",
 ]
 
+_FLAG = re.compile(r"--[a-z][a-z-]*")
+
 
 def problems(kind: type[Any], values: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Each option among `values` that does not fit, with why. Options that are left out have their defaults.
 
-    First the values that an option's type does not take, then options that do not go together.
+    First the values that an option's type does not take, then options that do not go together; what an option with a
+    wrong value asks of the others is not known.
     """
     found = list(wrong_values(kind, values))
     wrong = {name for name, _ in found}
     sound = {name: value for name, value in values.items() if name not in wrong}
     config = kind(**dict.fromkeys(required(kind), "") | sound)
-    return found + [(name, why) for name, why in broken_conditions(config) if name not in wrong]
+    unknown = {flag(name) for name in wrong}
+    return found + [
+        (name, why)
+        for name, why in broken_conditions(config)
+        if name not in wrong and unknown.isdisjoint(_FLAG.findall(why))
+    ]
 
 
 def check(config: Any) -> None:
