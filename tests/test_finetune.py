@@ -20,7 +20,7 @@ pytest.importorskip("trl", reason="the train extra is not installed")
 from cotdistill import students
 from cotdistill.artifacts import lineage
 from cotdistill.chat.template import Rendered, render
-from cotdistill.config import FinetuneConfig
+from cotdistill.config import FinetuneConfig, check
 from cotdistill.errors import CotDistillError, OutputLockedError, UsageError
 from cotdistill.mock import problems
 from cotdistill.mock.solver import solve
@@ -209,7 +209,15 @@ def test_a_dry_run_shows_the_first_batch_with_its_mask_and_leaves_nothing(tmp_pa
     assert [note.partition(",")[0] for note in batch] == ["1 of 3", "2 of 3", "3 of 3"]
     assert all(note.endswith("<|end|>】") and "<|assistant|>【" in note for note in batch), batch
     assert manifest.counts["steps"] == 6
+    assert manifest.results["method"] == "full", "an adapter beside random weights would learn nothing"
+    assert manifest.options["method"] == "full"
     assert {file.name for file in tmp_path.iterdir()} == {"train.jsonl"}
+
+
+def test_what_a_wrong_value_asks_of_other_options_is_not_guessed() -> None:
+    with pytest.raises(UsageError) as caught:
+        check(FinetuneConfig(student="x/y", on_policy=0, teacher="vllm:m", temperature=0.5))
+    assert str(caught.value) == "--on-policy: expected at least 1, got 0"
 
 
 BAD_ROW = {"id": "p9/0", "messages": [{"role": "user", "content": "hm?"}]}
@@ -228,7 +236,7 @@ BAD_ROW = {"id": "p9/0", "messages": [{"role": "user", "content": "hm?"}]}
         (chain_rows(1), {"rows_at_once": 3}, "--rows-at-once 3: expected a divisor of the 8 rows"),
         (chain_rows(1), {"batch_size": 0}, "--batch-size: expected at least 1, got 0"),
         (chain_rows(1), {"warmup": 2.0}, "--warmup: expected 0 to 1, got 2.0"),
-        (chain_rows(1), {"student": "./nothing"}, "no student './nothing': neither a directory nor a .gguf file"),
+        (chain_rows(1), {"student": "./nothing"}, "no model './nothing': neither a directory nor a .gguf file"),
     ],
 )
 def test_what_cannot_be_trained_on_is_one_clear_line(

@@ -142,7 +142,7 @@ def _quant_aware(config: FinetuneConfig) -> Problems:
         if config.quant_aware_share != FinetuneConfig.quant_aware_share:
             yield "quant_aware_share", "goes with --quant-aware"
         return
-    if config.method != "full" and config.student != "tiny":
+    if config.adapts:
         yield "quant_aware", f"needs --method full: a file holds whole weights, and {config.method} trains an adapter"
     if config.on_policy or config.of_pairs:
         yield "quant_aware", "is for training on rows. Train so first, and with --quant-aware on rows last"

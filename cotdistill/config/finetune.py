@@ -1,6 +1,6 @@
 """The options of finetune."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from cotdistill.config.options import REQUIRED, Amount, Count, Positive, Share, Text, Url, option
@@ -143,3 +143,12 @@ class FinetuneConfig:
     def of_pairs(self) -> bool:
         """Whether it trains on preference pairs, not on rows."""
         return self.loss.partition(":")[0] == "dpo"
+
+    @property
+    def adapts(self) -> bool:
+        """Whether an adapter is trained beside frozen weights. tiny's are random, so they are what is trained."""
+        return self.method != "full" and self.student != "tiny"
+
+    def as_trained(self) -> "FinetuneConfig":
+        """With the method that is used, for all that is said and recorded of a run."""
+        return self if self.adapts else replace(self, method="full")

@@ -36,6 +36,7 @@ def run(
     checkpoint there. Raises CotDistillError for rows that cannot be trained on, StoppedError after a signal.
     """
     check(config)
+    config = config.as_trained()
     if config.on_policy:
         with students.quiet():
             return on_policy.run(rows, student_dir, config, progress, month=month)

@@ -27,10 +27,6 @@ ENOUGH_STEPS_FROM_NOTHING = 900
 FEWEST_PASSES, MOST_PASSES, MOST_PASSES_FROM_NOTHING = 3, 10, 60
 
 
-def is_lora(config: FinetuneConfig) -> bool:
-    return config.method in ("lora", "qlora") and config.student != "tiny"
-
-
 def choose(config: FinetuneConfig, rows: int, width: int) -> tuple[FinetuneConfig, Sequence[Choice]]:
     """The config with every value it lacks, and what was chosen. `width` is the student's hidden size."""
     choices: list[Choice] = []
@@ -66,7 +62,7 @@ def learning_rate(config: FinetuneConfig, width: int) -> tuple[float, str]:
     full rate goes through 3e-4 at width 576, measured here, and the customary 2e-5 at 4,096."""
     if config.student == "tiny":
         return tiny.LEARNING_RATE, "a student of 0.1 M random weights"
-    if is_lora(config):
+    if config.adapts:
         return _two_digits(5e-4 * (2000 / width) ** 0.781), f"LoRA at width {width}"
     return _two_digits(3e-4 * (576 / width) ** 1.38), f"all weights at width {width}"
 

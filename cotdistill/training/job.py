@@ -159,15 +159,16 @@ def ask_teacher(job: Job, progress: Progress) -> dict[str, float]:
     return found.results()
 
 
-def rehearse(job: Job) -> dict[str, float]:
-    """A few real steps, kept nowhere: seconds, memory and checkpoint size of the whole run, and its padding."""
+def rehearse(job: Job) -> dict[str, Any]:
+    """The method, and of a few real steps, kept nowhere: seconds, memory and checkpoint size of the whole run, and its padding."""
     with tempfile.TemporaryDirectory() as work:
         estimated = estimate(
             job.model, job.tokenizer, job.schedule, job.config, Path(work), objective=job.objective, lesson=job.lesson
         )
     teacher = job.objective.teacher if job.objective else None
     its = {"teacher_gb": round(teacher.get_memory_footprint() / 1e9, 2)} if teacher is not None else {}
-    return {"padding_share": round(job.schedule.padding_share, 4), **estimated, **its}
+    how = {"method": job.config.method, "padding_share": round(job.schedule.padding_share, 4)}
+    return {**how, **estimated, **its}
 
 
 def share_rows(job: Job, work: Path) -> None:

@@ -6,7 +6,6 @@ from transformers import PreTrainedModel
 from cotdistill.config import FinetuneConfig
 from cotdistill.students import memory
 from cotdistill.training import precision
-from cotdistill.training.defaults import is_lora
 from cotdistill.training.objective import Objective
 
 
@@ -19,13 +18,13 @@ def checkpoint_bytes(model: PreTrainedModel, config: FinetuneConfig) -> int:
 
 
 def _trained_weights(model: PreTrainedModel, config: FinetuneConfig) -> int:
-    if not is_lora(config):
+    if not config.adapts:
         return sum(weight.numel() for weight in model.parameters())
     return sum(config.lora_rank * (layer.in_features + layer.out_features) for layer in _adapted(model))
 
 
 def _needed_bytes(model: PreTrainedModel, widest: int, config: FinetuneConfig) -> int:
-    adapted = sum(layer.in_features for layer in _adapted(model)) if is_lora(config) else 0
+    adapted = sum(layer.in_features for layer in _adapted(model)) if config.adapts else 0
     if precision.is_half(config):
         adapted = 0  # the adapter reads what the layer reads, in the same format
     trained = _trained_weights(model, config) * precision.bytes_a_trained_weight(config)

@@ -12,7 +12,6 @@ from transformers import PreTrainedModel
 from cotdistill.config import FinetuneConfig
 from cotdistill.students import tiny
 from cotdistill.students.device import has_bfloat16
-from cotdistill.training.defaults import is_lora
 
 BETA2 = 0.999
 BETA2_IN_HALVES = 0.99
@@ -33,14 +32,14 @@ def prepare(model: PreTrainedModel, config: FinetuneConfig) -> None:
     hardware has bfloat16; the 4-bit base of QLoRA stays as it is."""
     if config.method == "qlora":
         return
-    half = is_half(config) or (is_lora(config) and has_bfloat16())
+    half = is_half(config) or (config.adapts and has_bfloat16())
     model.to(torch.bfloat16 if half else torch.float32)
 
 
 def autocasts(config: FinetuneConfig) -> bool:
     """Whether weights of 32 bits are multiplied in bfloat16: all of them on a GPU, and LoRA's anywhere, for else PEFT
     would multiply its share in 32 bits beside a base that has 16."""
-    return not is_half(config) and has_bfloat16() and (torch.cuda.is_available() or is_lora(config))
+    return not is_half(config) and has_bfloat16() and (torch.cuda.is_available() or config.adapts)
 
 
 def optimizer(config: FinetuneConfig) -> tuple[type[torch.optim.Optimizer], dict[str, Any]] | None:

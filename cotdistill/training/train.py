@@ -20,7 +20,6 @@ from cotdistill.students.memory import memory_explained
 from cotdistill.training import checkpoints, distributed, fused, packing, precision
 from cotdistill.training.callbacks import Entry, Watch, history_of
 from cotdistill.training.collator import Collator, needs_mask
-from cotdistill.training.defaults import is_lora
 from cotdistill.training.loss import is_compact
 from cotdistill.training.need import checkpoint_bytes, needs_checkpointing
 from cotdistill.training.objective import Objective
@@ -143,7 +142,7 @@ def train(
         checkpointing=checkpointing,
         trial=trial,
     )
-    if is_lora(config):
+    if config.adapts:
         torch.manual_seed(config.seed)  # of the adapter's random half
         model = get_peft_model(model, lora(config), autocast_adapter_dtype=not precision.is_half(config))
     if objective is not None:
@@ -267,10 +266,10 @@ def _whole(trainer: Trainer, config: FinetuneConfig) -> Any:
     weights: Mapping[str, torch.Tensor] = trainer.accelerator.get_state_dict(trainer.model)
     if not distributed.is_first():
         return None
-    plain = trainer.model.get_base_model() if is_lora(config) else trainer.model
+    plain = trainer.model.get_base_model() if config.adapts else trainer.model
     with torch.device("meta"):
         whole = AutoModelForCausalLM.from_config(plain.config, dtype=plain.dtype)
-        whole = get_peft_model(whole, lora(config)) if is_lora(config) else whole
+        whole = get_peft_model(whole, lora(config)) if config.adapts else whole
     whole.load_state_dict(weights, assign=True)
     whole.generation_config = plain.generation_config
     return whole

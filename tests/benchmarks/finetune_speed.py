@@ -30,7 +30,7 @@ from cotdistill.mock import problems
 from cotdistill.mock.solver import solve
 from cotdistill.progress import Silent
 from cotdistill.students import load
-from cotdistill.training import defaults, precision, sft_config, train
+from cotdistill.training import precision, sft_config, train
 from cotdistill.training.collator import Collator
 from cotdistill.training.token_rows import TokenRows
 
@@ -136,7 +136,7 @@ def trl(config: FinetuneConfig, rows: TokenRows, model: Any, tokenizer: Any, tur
             save_strategy="no",
             disable_tqdm=True,
         )
-        peft = sft_config.lora(config) if defaults.is_lora(config) else None
+        peft = sft_config.lora(config) if config.adapts else None
         data = Dataset.from_dict(
             {"input_ids": [rows.ids(row) for row in range(len(rows))]}
             | {"labels": [rows.labels(row) for row in range(len(rows))]}
@@ -153,7 +153,7 @@ def loop(config: FinetuneConfig, rows: TokenRows, model: Any, tokenizer: Any, *,
     from torch.nn.functional import cross_entropy
 
     precision.prepare(model, config)
-    if defaults.is_lora(config):
+    if config.adapts:
         from peft import get_peft_model
 
         model = get_peft_model(model, sft_config.lora(config))
