@@ -295,7 +295,7 @@ def test_a_teacher_with_another_vocabulary_is_refused_with_the_first_token_that_
     ("teacher_name", "row", "problem"),
     [
         ("tiny", {}, "^--teacher local:tiny: has random weights; name the directory of a trained model"),
-        ("./none", {}, r"^--teacher local:\./none: no model"),
+        ("/none/x", {}, "^--teacher local:/none/x: no model"),
         ("", {"content": "why? " * 120}, "reads 512 tokens, and the longest row has .*; give --max-length 512"),
     ],
 )

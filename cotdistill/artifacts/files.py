@@ -58,15 +58,17 @@ def meant_elsewhere(path: Path) -> str:
 def open_input(path: Path) -> Any:
     """Open a regular file for reading bytes. A pipe is refused: it is read more than once, to hash it and to use it.
 
-    Raises CotDistillError."""
+    Raises UsageError where no such file is, CotDistillError where it cannot be read."""
     if is_remote(path):
         return _open_remote(path)
     try:
         mode = path.stat().st_mode
         if not stat.S_ISREG(mode):
             advice = "" if stat.S_ISDIR(mode) else "; it is read more than once, so write it into a file first"
-            raise CotDistillError(f"{path}: expected a file, found {_kind(mode)}{advice}")
+            raise UsageError(f"{path}: expected a file, found {_kind(mode)}{advice}")
         return path.open("rb")
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise UsageError(f"{path}: cannot read it: {meant_elsewhere(path) or error.strerror}") from None
     except OSError as error:
         raise CotDistillError(f"{path}: cannot read it: {meant_elsewhere(path) or error.strerror}") from None
 
@@ -74,13 +76,13 @@ def open_input(path: Path) -> Any:
 def _open_remote(path: Any) -> Any:
     try:
         if path.is_dir():
-            raise CotDistillError(f"{path}: expected a file, found a directory")
+            raise UsageError(f"{path}: expected a file, found a directory")
         path.stat()
         return path.fs.open(path.path, "rb")
     except CotDistillError:
         raise
     except FileNotFoundError:
-        raise CotDistillError(f"{path}: cannot read it: No such file or directory") from None
+        raise UsageError(f"{path}: cannot read it: No such file or directory") from None
     except Exception as error:  # every driver has errors of its own
         raise CotDistillError(f"{path}: cannot read it: {str(error) or type(error).__name__}") from error
 

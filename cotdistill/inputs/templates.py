@@ -35,6 +35,8 @@ def load(name: str) -> string.Template:
         if path.parent == FOLDER:
             raise plugins.unknown("template", name, names()) from None
         raise UsageError(f"{path}: no such template file") from None
+    except IsADirectoryError:
+        raise UsageError(f"{path}: expected a template file, found a directory") from None
     except (OSError, UnicodeDecodeError) as error:
         raise CotDistillError(f"{path}: cannot read the template: {error}") from None
     if not template.is_valid():

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from cotdistill.artifacts.files import try_room
-from cotdistill.errors import CotDistillError
+from cotdistill.errors import CotDistillError, UsageError
 from cotdistill.store.schema import prepare
 
 LOOK_S = 0.05
@@ -30,7 +30,8 @@ class Database:
         self.path = path
         self._lock = threading.RLock()
         if not create and not path.is_file():
-            raise CotDistillError(f"{path}: there is no store of answers yet")
+            found = "expected a store of answers, found a directory"
+            raise UsageError(f"{path}: {found if path.is_dir() else 'there is no store of answers yet'}")
         try:
             if create:
                 path.parent.mkdir(parents=True, exist_ok=True)

@@ -160,7 +160,7 @@ def ask_teacher(job: Job, progress: Progress) -> dict[str, float]:
 
 
 def rehearse(job: Job) -> dict[str, Any]:
-    """The method, and of a few real steps, kept nowhere: seconds, memory and checkpoint size of the whole run, and its padding."""
+    """The method, and by a few real steps, kept nowhere, the seconds, memory and checkpoint size of the whole run."""
     with tempfile.TemporaryDirectory() as work:
         estimated = estimate(
             job.model, job.tokenizer, job.schedule, job.config, Path(work), objective=job.objective, lesson=job.lesson

@@ -1,0 +1,99 @@
+"""A path that is not there, or that is a directory where a file is meant, is a slip of whoever typed it: exit 2, the
+same for every command."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+from typer.main import get_command
+
+from cotdistill.cli.main import app
+from cotdistill.errors import USAGE, UsageError
+
+TEACHER = "--teacher mock:digit-chains"
+VERIFY = "filter responses.jsonl -o out.jsonl --verify"
+
+FILES: Mapping[str, str] = {
+    "generate": f"generate ./PATH -o out.jsonl {TEACHER}",
+    "generate --few-shot": f"generate p.jsonl -o out.jsonl {TEACHER} --few-shot ./PATH",
+    "generate --template": f"generate p.jsonl -o out.jsonl {TEACHER} --template ./PATH",
+    "generate --teacher": "generate p.jsonl -o out.jsonl --teacher mock:./PATH",
+    "expand": f"expand ./PATH -o out.jsonl {TEACHER} --count 3",
+    "expand --against": f"expand p.jsonl -o out.jsonl {TEACHER} --count 3 --against ./PATH",
+    "filter": "filter ./PATH -o out.jsonl",
+    "filter --verify code": f"{VERIFY} code:tests=./PATH",
+    "filter --verify label": f"{VERIFY} label:labels=./PATH",
+    "filter --verify json_schema": f"{VERIFY} json_schema:schema=./PATH",
+    "filter --verify judge": f"{VERIFY} judge:teacher=mock:digit-chains,rubric=./PATH",
+    "format": "format ./PATH -o out.jsonl",
+    "finetune": "finetune ./PATH -o out --student tiny",
+    "finetune --eval-data": "finetune p.jsonl -o out --student tiny --eval-data ./PATH",
+    "finetune --student": "finetune p.jsonl -o out --student ./PATH",
+    "evaluate": "evaluate ./PATH -o out.json --student tiny",
+    "evaluate --guard": "evaluate p.jsonl -o out.json --student tiny --guard ./PATH --guard-against base",
+    "evaluate --student": "evaluate p.jsonl -o out.json --student ./PATH",
+    "ask": "ask ./PATH hi",
+    "ask --beside": "ask tiny hi --beside ./PATH",
+    "export": "export ./PATH -o out.gguf --to gguf",
+    "run": "run ./PATH",
+    "run --grid": "run ./PATH --grid filter.select=first,shortest",
+    "status": "status ./PATH",
+    "compare": "compare ./PATH",
+    "report": "report ./PATH -o out.html",
+    "push": "push ./PATH someone/something",
+    "init": "init out --prompts ./PATH.csv --yes",
+    "mock-teacher --replay": "mock-teacher --port 0 --replay ./PATH",
+    "mock-teacher --scorer": "mock-teacher --port 0 --scorer ./PATH",
+    "cache stats": "cache stats --cache ./PATH",
+    "cache spent": "cache spent --cache ./PATH",
+    "cache check": "cache check --cache ./PATH",
+    "cache prune": "cache prune --cache ./PATH --older-than-days 1",
+    "cache export": "cache export -o out.jsonl --cache ./PATH",
+}
+
+OUTPUTS: Mapping[str, str] = {
+    "generate": f"generate p.jsonl -o PATH {TEACHER}",
+    "expand": f"expand p.jsonl -o PATH {TEACHER} --count 3",
+    "filter": "filter responses.jsonl -o PATH",
+    "format": "format responses.jsonl -o PATH",
+    "evaluate": "evaluate p.jsonl -o PATH --student tiny",
+}
+
+TAKE_NO_FILE = {"demo", "doctor", "list", "cache path"}
+
+
+@pytest.fixture(autouse=True)
+def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COTDISTILL_CACHE", str(tmp_path / "store.sqlite"))
+    Path("p.jsonl").write_text('{"question": "a=6 b=a*3 b?", "answer": "8"}\n')
+    Path("responses.jsonl").write_text("")
+    Path("directory").mkdir()
+    Path("directory.csv").mkdir()
+
+
+def code(words: str) -> tuple[int, str]:
+    with pytest.raises(UsageError) as caught:
+        app(words.split(), standalone_mode=False)
+    return caught.value.exit_code, str(caught.value)
+
+
+@pytest.mark.parametrize("path", ["missing", "directory"])
+@pytest.mark.parametrize("words", FILES.values(), ids=FILES.keys())
+def test_what_is_not_there_or_no_file_ends_with_the_code_of_a_slip(words: str, path: str) -> None:
+    ended, message = code(words.replace("PATH", path))
+    assert ended == USAGE
+    assert path in message, "the message names what was typed"
+    assert not list(Path.cwd().glob("out*")), "nothing is written"
+
+
+@pytest.mark.parametrize("words", OUTPUTS.values(), ids=OUTPUTS.keys())
+def test_an_output_that_is_a_directory_ends_with_the_same_code(words: str) -> None:
+    assert code(words.replace("PATH", "directory")) == (USAGE, "directory: is a directory; give another path")
+
+
+def test_every_command_that_takes_a_path_is_in_the_table() -> None:
+    known = {word for words in FILES for word in (words, words.partition(" --")[0])} | TAKE_NO_FILE
+    commands = get_command(app).commands  # type: ignore[attr-defined]
+    names = {name for name in commands if name != "cache"} | {f"cache {name}" for name in commands["cache"].commands}
+    assert names <= known
