@@ -137,7 +137,18 @@ def test_a_dry_run_says_a_bound_and_then_what_is_to_be_expected(case: Case) -> N
     assert later["openai:cheap"]["requests"] == 4, "three new ones, and the one that was refused"
     assert later["openai:good"]["requests_at_most"] == 3, "what it has answered is in the store"
     assert "no right answer to 60% of the 5 that are in the store" in known.notes[-1]
+    assert "5 prompts are expected to go on to openai:good, at most 7" in known.notes[-1]
+    assert known.notes[-1].endswith("in the store, which has 4 answers of openai:good already")
     assert Decimal(known.results["cost_usd"]) < Decimal(known.results["cost_usd_at_most"])
+
+
+def test_a_dry_run_does_not_expect_requests_for_what_the_store_has_of_the_second_teacher(case: Case) -> None:
+    _, known = case.run({}, {"dry_run": True})
+    assert known.results["teachers_asked"]["openai:good"]["requests_at_most"] == 0
+    assert known.notes[-1] == (
+        "openai:good would not be asked: the store has its answers to all 6 prompts that openai:cheap has no right "
+        "answer to yet"
+    )
 
 
 def test_with_until_accepted_each_teacher_stops_at_its_first_right_answer(case: Case) -> None:

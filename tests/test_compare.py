@@ -21,7 +21,7 @@ from cotdistill.report import series, table
 from cotdistill.stages import evaluate
 from cotdistill.statistics import mcnemar, sign_flip
 from tests.conftest import cotdistill, make_prompt, make_response
-from tests.scored_runs import scored
+from tests.scored_runs import scored, trained
 
 GOOD, FAIR, POOR = [True] * 18 + [False] * 2, [True] * 9 + [False] * 11, [False] * 20
 
@@ -165,6 +165,18 @@ def test_cells_of_a_grid_that_differ_in_their_seed_are_one_row_with_mean_and_spr
     assert (
         "select=first gets 65.0% of 20 held-out prompts right (mean of 3 seeds)" in (tmp_path / "grid.html").read_text()
     )
+
+
+def test_an_option_that_was_left_out_is_called_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "rows.jsonl").write_text("{}\n")
+    for name, steps in (("long", 900), ("usual", None)):
+        trained(Path(name), Path("rows.jsonl"), max_steps=steps)
+        scored(Path(f"{name}-scores") / "scores.json", {name: GOOD})
+    page = tmp_path / "page.html"
+    report.write_comparison(report.compared([Path("long-scores"), Path("usual-scores")]), page)
+    assert ">900<" in page.read_text() and ">not given<" in page.read_text()
+    assert ">None<" not in page.read_text()
 
 
 def test_a_cell_that_failed_is_named_and_the_others_are_compared(tmp_path: Path) -> None:

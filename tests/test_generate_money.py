@@ -115,7 +115,7 @@ def test_what_a_run_spends_is_told_apart_from_what_its_output_is_worth(tmp_path:
     (first, again), _ = runs(tmp_path, answer, 3, PRICED, PRICED)
     assert (first.results["spent_usd"], first.cost_usd) == ("36.0", "36.0")
     assert (again.results["spent_usd"], again.cost_usd) == ("0", "36.0")
-    assert "spent 0 USD now, worth 36.0 USD (estimate)" in one_line(again)
+    assert "spent 0 USD now, 36.0 USD in all with what was in the store (estimate)" in one_line(again)
 
 
 def test_a_cap_without_a_price_is_refused_before_anything_is_sent(tmp_path: Path) -> None:

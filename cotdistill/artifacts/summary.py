@@ -70,7 +70,8 @@ def as_json(manifest: Manifest) -> str:
 def one_line(manifest: Manifest) -> str:
     """For a log: stage, counts, cost, where the result is."""
     counts = ", ".join(f"{label(name)} {count:,}" for name, count in manifest.counts.items())
-    cost = f", worth {manifest.cost_usd} USD (estimate)" if manifest.cost_usd is not None else ""
+    known = manifest.cost_usd
+    cost = "" if known is None else f", {known} USD in all with what was in the store (estimate)"
     if (spent := manifest.results.get("spent_usd")) is not None:
         cost = f", spent {spent} USD now{cost}" if manifest.counts.get("bought") or cost else ""
     where = f" -> {manifest.outputs[0].path}" if manifest.outputs else " (dry run, nothing written)"

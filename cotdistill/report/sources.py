@@ -149,4 +149,6 @@ def _options(one: Scored) -> dict[str, str]:
 
 
 def _shown(value: Any) -> str:
+    if value is None or value in ([], ()):
+        return "not given"
     return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)

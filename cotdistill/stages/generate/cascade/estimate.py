@@ -38,7 +38,7 @@ def rehearse(
     expected = None if share is None else len(known.unsolved) + share * len(known.open)
     part = None if expected is None or not possible else expected / len(possible)
     current.notes += one.notes
-    current.notes.append(_said(config, known, expected, len(possible)))
+    current.notes.append(_said(config, known, expected, len(possible), two))
     counts = dict(one.counts)
     if two is not None:
         counts["to_ask_at_most"] = _most(one) + _most(two)
@@ -90,9 +90,15 @@ def _most(manifest: Manifest) -> int:
     return manifest.counts.get("to_ask_at_most", manifest.counts.get("to_ask", 0))
 
 
-def _said(config: GenerateConfig, known: Verdicts, expected: float | None, possible: int) -> str:
-    if not possible:
+def _said(config: GenerateConfig, known: Verdicts, expected: float | None, possible: int, two: Manifest | None) -> str:
+    """How many prompts go on to the second teacher: more than its requests, where the store has answers of it."""
+    if two is None:
         return f"{config.teacher} has a right answer to every prompt in the store; {config.then} would not be asked"
+    if not _most(two):
+        return (
+            f"{config.then} would not be asked: the store has its answers to all {possible:,} prompts that "
+            f"{config.teacher} has no right answer to yet"
+        )
     if expected is None:
         return (
             f"{config.then} would be asked for at most {possible:,} prompts; how many is not known before the store "
@@ -100,6 +106,7 @@ def _said(config: GenerateConfig, known: Verdicts, expected: float | None, possi
         )
     decided = known.solved + len(known.unsolved)
     return (
-        f"{config.then} is to be expected to be asked for {round(expected):,} prompts, at most {possible:,}: "
+        f"{round(expected):,} prompts are expected to go on to {config.then}, at most {possible:,}: "
         f"{config.teacher} has no right answer to {known.share_unsolved:.0%} of the {decided:,} that are in the store"
+        + (f", which has {there:,} answers of {config.then} already" if (there := two.counts["in_store"]) else "")
     )
