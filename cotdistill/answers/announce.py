@@ -83,7 +83,7 @@ _IS_CORRECT = re.compile(
     r"(?:correct|right|true)\b",
     re.IGNORECASE,
 )
-_SENTENCE_END = re.compile(r"[.?](?=[\s*\")]|$)|(?<=[a-z])!(?=\s|$)|;(?=\s+[a-z]{2})|[。！？]")
+_SENTENCE_END = re.compile(r"(?<!\bca)(?<!\bapprox)[.?](?=[\s*\")]|$)|(?<=[a-z])!(?=\s|$)|;(?=\s+[a-z]{2})|[。！？]")
 TAIL = re.compile(
     r"\s?(?:です|であります|である|になります|となります|だ|でした|입니다|이다|이에요|예요|됩니다|है|hai|olur|dir|dır)$"
 )

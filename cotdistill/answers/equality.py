@@ -107,9 +107,7 @@ class Equality:
             return Ruling("correct", "text")
         if (ruling := _rule_by_kind(gold, given)) is not None:
             return ruling
-        wanted, said = read(gold), read(given)
-        if (wanted is None) != (said is None):  # 2,74 is a list, unless the other side is a number
-            wanted, said = wanted or read(_decimal(gold, said)), said or read(with_point(given))
+        wanted, said = _numbers(gold, given)
         if wanted and said is None and (aside := _ASIDE.search(given)):
             said = read(given[: aside.start()])
         if wanted and said:
@@ -188,6 +186,20 @@ class Equality:
 def _decimal(gold: str, said: Number | None) -> str:
     """`3,5` as a reference is a decimal where the answer is one: who lists 3 and 5 does not answer 3.5."""
     return from_local(with_point(gold)) if said and said.decimals else with_point(gold)
+
+
+def _numbers(gold: str, given: str) -> tuple[Number | None, Number | None]:
+    """Both sides as numbers. 2,74 is a list, unless the other side is a number, or one of them has a unit behind the
+    comma, as in `2,40` and `2,4 €`: who writes so lists nothing."""
+    wanted, said = read(gold), read(given)
+    if (wanted is None) != (said is None):
+        return wanted or read(_decimal(gold, said)), said or read(with_point(given))
+    if wanted is not None or "," not in gold or "," not in given:
+        return wanted, said
+    wanted, said = read(from_local(gold)), read(from_local(given))
+    if wanted and said and any(side.unit.money or side.unit.dimensions for side in (wanted, said)):
+        return wanted, said
+    return None, None
 
 
 def _rule_by_kind(gold: str, given: str) -> Ruling | None:

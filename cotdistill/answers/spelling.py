@@ -177,10 +177,19 @@ def stated(prose: str) -> str | None:
     return numbers.pop() if len(numbers) == 1 and not doubtful else None
 
 
-_CALLED = re.compile(
-    r"^(?:the )?(?:final |correct )?answer (?:is|was)\b:? ?|^(?:about|approximately|approx\.|roughly|around|exactly) ",
-    re.I,
+_ABOUT = (
+    r"^(?:about|approximately|approx\.?|roughly|around|exactly|ca\.?|circa|etwa|rund|ungefähr|environ|approximativement"
+    r"|aproximadamente|cerca de) +(?=[-$€£¥]? ?\d)"
 )
+_CALLED = re.compile(rf"^(?:the )?(?:final |correct )?answer (?:is|was)\b:? ?|{_ABOUT}", re.I)
+_APPROXIMATE = re.compile(_ABOUT, re.I)
+
+
+def without_about(text: str) -> str:
+    """`ca. 187,5` -> `187,5`: a number that is said to be near is the number that is asked for."""
+    return _APPROXIMATE.sub("", text)
+
+
 _FIRST_FORMULA = re.compile(r"\$([^$\n]{1,200})\$|\\\(([^\n]{1,200}?)\\\)")
 _COPULA = re.compile(r" (?:is|are|was|were) ")
 _OTHER_NUMBER = re.compile(

@@ -8,7 +8,8 @@ from itertools import takewhile
 from cotdistill.answers.equality import Equality
 from cotdistill.answers.extract import Extracted, all_boxed, cut_reference, final_answer
 from cotdistill.answers.numbers import from_local
-from cotdistill.answers.spelling import folded, plain
+from cotdistill.answers.prose import NUMBER
+from cotdistill.answers.spelling import folded, plain, without_about
 from cotdistill.answers.structure import is_empty, parts_of_both
 from cotdistill.answers.symbolic import MAX_EXPRESSION
 from cotdistill.reasoning import split
@@ -32,7 +33,7 @@ class Verifier:
 
     def judge(self, response: Response) -> Verdict:
         """`bad_reference` where the reference is missing or unreadable, and `detail` says which."""
-        reference = cut_reference(response.prompt.reference or "")
+        reference = without_about(cut_reference(response.prompt.reference or ""))
         if not reference:
             return Verdict(status="bad_reference", method="none", detail="the prompt has no reference")
         if len(reference) > MAX_EXPRESSION:
@@ -71,7 +72,10 @@ def _whole(text: str, reference: str) -> Extracted | None:
 
 def _other_readings(written: str, reference: str, text: str, found: Extracted) -> Iterator[tuple[str, str]]:
     """Reference and answer read in another way, where the first one did not agree: several boxes are several parts on
-    either side, and the last number may have a decimal comma."""
+    either side, the last number may have a decimal comma, and a number spelt alike on both sides, such as `12.500`, is
+    read alike."""
+    if found.comma and _first_number(found.answer) == _first_number(reference):
+        yield from_local(reference), from_local(found.answer)
     if len(parts := all_boxed(written)) > 1 and all(len(gap.split()) <= 2 for gap in _BETWEEN_BOXES.findall(written)):
         yield ", ".join(parts), found.answer
     if several := _boxes(text, reference, found):
@@ -80,6 +84,11 @@ def _other_readings(written: str, reference: str, text: str, found: Extracted) -
         yield reference, found.answer[:-1]
     if found.rule == "last_number" and (whole := _with_comma(text, found.answer)):
         yield reference, whole
+
+
+def _first_number(text: str) -> str:
+    found = NUMBER.search(text)
+    return found[0].strip() if found else text
 
 
 def _with_comma(text: str, number: str) -> str | None:
