@@ -75,6 +75,15 @@ def test_pass_rates_fall_into_six_bins(rate: float, name: str) -> None:
     assert _bin(rate) == name
 
 
+def test_a_missing_reference_is_told_apart_from_one_that_cannot_be_read(tmp_path: Path) -> None:
+    given = [
+        make_response("Answer: 4", make_prompt(name, f"q {name}", gold)) for name, gold in (("a", None), ("b", "("))
+    ]
+    notes = read_manifest(sift(tmp_path, given, verify="math").with_suffix(".manifest.json")).notes
+    assert "1 responses could not be judged: their prompts have no reference" in notes
+    assert any("the first is '(' of prompt 'b'" in note for note in notes)
+
+
 def test_a_truncated_answer_is_right_in_no_rate_and_votes_for_nothing(tmp_path: Path) -> None:
     prompt = make_prompt()
     given = [make_response("Answer: 4", prompt, sample=n, stop_reason="length") for n in range(2)]

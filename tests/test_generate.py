@@ -303,5 +303,5 @@ def test_a_line_set_aside_is_told_once_and_written_once(tmp_path: Path) -> None:
     prompts.write_text('{"question": "a=1 b=a+1 b?", "answer": "2"}\n{"question":\n')
     done = generate(prompts, tmp_path / "r.jsonl", "--skip-bad")
     assert done.returncode == 0
-    assert f"1 unreadable lines set aside in {tmp_path / 'r.bad.jsonl'}" in done.stderr
+    assert f"1 unreadable line set aside in {tmp_path / 'r.bad.jsonl'}" in done.stderr
     assert (tmp_path / "r.bad.jsonl").read_text().count("\n") == 1, "the file is gone through three times"

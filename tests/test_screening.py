@@ -127,7 +127,7 @@ def test_a_bad_line_is_named_by_file_line_and_field_from_any_process(tmp_path: P
     assert json.loads(bad)["line"] == 701
     manifest = read_manifest(tmp_path / "b" / "kept.manifest.json")
     assert manifest.counts["responses"] == 799
-    assert any("1 unreadable lines" in note for note in manifest.notes)
+    assert any("1 unreadable line" in note for note in manifest.notes)
 
 
 def test_a_killed_run_leaves_no_process_behind(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ import pytest
 from cotdistill.errors import USAGE, UsageError
 from cotdistill.mock.sources import Replay, question_of
 from cotdistill.recipes import starter, tasks
+from cotdistill.recipes.own_labels import labels_of
 from cotdistill.recipes.own_prompts import OwnPrompts
 from cotdistill.recipes.recipe import read
 from tests.conftest import cotdistill
@@ -79,10 +80,11 @@ def test_init_that_nobody_answers_says_which_option_to_give(tmp_path: Path) -> N
     assert done.returncode == USAGE and "its input has no answer; --yes takes the defaults" in done.stderr
 
 
-def test_a_server_given_to_init_is_the_teachers_and_the_judges(mine: Path) -> None:
+def test_a_server_given_to_init_is_the_teachers_and_the_judges(mine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     own = OwnPrompts(mine, "Frage", "Antwort")
     starter.write(Path("x"), "judge", "openai:m", "tiny", own, "http://localhost:1/v1")
-    recipe = read(Path("x/recipe.toml"))
+    monkeypatch.chdir("x")
+    recipe = read(Path("recipe.toml"))
     assert recipe.stages["generate"].base_url == "http://localhost:1/v1"
     assert recipe.stages["filter"].verify == "judge:teacher=openai:m,base_url=http://localhost:1/v1"
     with pytest.raises(UsageError, match="--base-url goes with a teacher on a server, and simulated needs none"):
@@ -144,3 +146,35 @@ def test_a_replay_takes_the_question_that_comes_after_the_examples(tmp_path: Pat
         {"role": "user", "content": "1+1?\n\nReply with the final answer alone."},
     ]
     assert Replay.load(tmp_path / "r.jsonl").answer(question_of(shots), 0).text == "two"
+
+
+TICKETS = [("Charged twice", "billing, fees")] * 30 + [("Blank", "Bug report")] * 25 + [("No", "bug report ")] * 2
+SLIPPED = [*TICKETS, ("Why", "bug reprot"), ("Two", "class 2"), ("One", "class 1")]
+
+
+def test_labels_are_those_of_the_whole_file_without_slips_and_other_spellings() -> None:
+    labels = labels_of([label for _, label in SLIPPED])
+    assert labels.names == ("Bug report", "billing, fees", "class 1", "class 2")
+    assert [(slip.label, slip.count, slip.meant, slip.of) for slip in labels.slips] == [
+        ("bug reprot", 1, "Bug report", 27)
+    ]
+    assert not labels.in_a_line, "a comma ends an option"
+    assert labels_of(f"a sentence with its own end {n}" for n in range(500)).names == ()
+    assert labels_of(["positive", "negative"]).slips == ()
+
+
+def test_the_teacher_is_told_the_labels_that_its_answers_are_held_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    lines = [json.dumps({"Text": f"{text} {n}", "Category": label}) for n, (text, label) in enumerate(SLIPPED)]
+    Path("tickets.jsonl").write_text("\n".join(lines))
+    done = cotdistill("init", "mine", "--task", "classification", "--prompts", "tickets.jsonl", "--yes")
+    assert done.returncode == 0, done.stderr
+    assert "Left out as misspelt: 'bug reprot' (1, beside 27 of 'Bug report')" in done.stdout
+    monkeypatch.chdir("mine")
+    recipe = read(Path("recipe.toml"))
+    assert recipe.stages["filter"].verify == recipe.stages["evaluate"].verify == "label:labels=./labels.txt"
+    assert Path("labels.txt").read_text().splitlines() == ["Bug report", "billing, fees", "class 1", "class 2"]
+    assert "$question\n\nThe classes are:\n- Bug report\n- billing, fees\n" in Path("template.md").read_text()
+    assert recipe.stages["generate"].template == "template.md"

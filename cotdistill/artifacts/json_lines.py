@@ -32,7 +32,8 @@ class BadLines:
 
     def notes(self) -> list[str]:
         """What to tell the person at the end."""
-        return [f"{self.count} unreadable lines set aside in {self.path}"] if self.count else []
+        lines = "line" if self.count == 1 else "lines"
+        return [f"{self.count:,} unreadable {lines} set aside in {self.path}"] if self.count else []
 
     def add(self, path: Path, number: int, line: str | bytes, problem: str) -> None:
         if self.path is None:

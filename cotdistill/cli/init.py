@@ -71,7 +71,7 @@ def init(
     chosen_teacher = ask.until(teacher, question, starter.SIMULATED, starter.check_teacher)
     what = "Student that is trained (tiny, smollm2-135m, a hub id, a directory)"
     student = ask.until(student, what, starter.STUDENT, starter.check_student)
-    own = _own_prompts(prompts, prompt_field, reference_field, ask)
+    own = _own_prompts(prompts, prompt_field, reference_field, ask, task)
     if own is not None:
         log.say("\n".join(["The first of your prompts, as they are read:", *own.first_rows()]))
         _set_aside(own, skip_bad, ask)
@@ -94,7 +94,7 @@ def init(
 
 
 def _own_prompts(
-    path: Path | None, question: str | None, reference: str | None, ask: "_Questions"
+    path: Path | None, question: str | None, reference: str | None, ask: "_Questions", task: str
 ) -> "OwnPrompts | None":
     """What a person's file holds; None for the samples. Asks for the columns that no usual name gives away."""
     from cotdistill.recipes import starter
@@ -118,6 +118,8 @@ def _own_prompts(
         log.say(str(error), err=True)
         question = ask.column(chosen, "Column that holds the question", "")
         own = OwnPrompts(chosen, question, reference)
+    if not own.with_reference and not reference and (column := own.label_column(task)):
+        return OwnPrompts(chosen, question, column)
     if not own.with_reference and own.ignored and not reference and not ask.nothing:
         given = ask.column(chosen, "Column that holds the reference answer", NO_COLUMN)
         own = own if given == NO_COLUMN else OwnPrompts(chosen, question, given)

@@ -23,6 +23,11 @@ def path_of(name: str) -> Path:
     return Path(name) if "/" in name or Path(name).suffix else FOLDER / f"{name}.md"
 
 
+def text(name: str) -> str:
+    """A template of the folder, as it stands in its file."""
+    return path_of(name).read_text(encoding="utf-8").strip()
+
+
 def load(name: str) -> string.Template:
     """A template by name, or by path when `name` ends in .md, .txt or holds a slash.
 

@@ -7,15 +7,15 @@ from cotdistill import plugins
 from cotdistill.artifacts.json_lines import BadLines, CountedLines
 from cotdistill.errors import CotDistillError, UsageError
 from cotdistill.inputs.entries import Entry, named
+from cotdistill.inputs.labelled import LABEL_FIELDS
 from cotdistill.inputs.prompt_files import PromptFile
 from cotdistill.inputs.readers import Source
 from cotdistill.inputs.values import shown, simple
 from cotdistill.recipes.lookups import LOOKED_AT
+from cotdistill.recipes.own_labels import Labels, labels_of
 from cotdistill.records import question_of
 
 SHOWN = 3
-MOST_LABELS = 20
-LONGEST_LABEL = 40
 WIDTH = 90
 """Characters of a question that are shown."""
 
@@ -65,16 +65,17 @@ class OwnPrompts:
             if value is not None:
                 yield name, value
 
-    def labels(self) -> list[str]:
-        """The classes that the references name; none where they are no closed set of short texts."""
-        found = sorted({entry.prompt.reference for entry in self.entries if entry.prompt.reference})
-        if len(found) > MOST_LABELS or any(len(one) > LONGEST_LABEL for one in found):
-            return []
-        try:
-            plugins.build("verifiers", f"label:labels={'|'.join(found)}")
-        except CotDistillError:
-            return []  # too few of them, or one with a character that an option cannot hold
-        return found
+    def label_column(self, task: str) -> str | None:
+        """Where the labels of a classification stand, by the column's usual name."""
+        if task != "classification":
+            return None
+        return next((name for name in self.ignored if simple(name) in LABEL_FIELDS), None)
+
+    def labels(self) -> Labels:
+        """The classes that the references name, in the whole file: a rare one may come late."""
+        question, reference = self.named
+        whole = PromptFile(self.path, prompt_field=question, reference_field=reference, bad=CountedLines())
+        return labels_of(prompt.reference for prompt in whole if prompt.reference)
 
 
 def _conversation(entry: Entry) -> str:

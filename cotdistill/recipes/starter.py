@@ -13,7 +13,7 @@ from cotdistill.config.embedded import SCRIPTED
 from cotdistill.errors import CotDistillError, UsageError
 from cotdistill.inputs import recordings
 from cotdistill.mock import sources
-from cotdistill.recipes import ready, tasks
+from cotdistill.recipes import own_labels, ready, tasks
 from cotdistill.recipes.own_prompts import OwnPrompts
 from cotdistill.recipes.tasks import JUDGE, LABELS, Task
 
@@ -25,7 +25,7 @@ SAMPLES = "samples"
 """Instead of a file of prompts: those that come with the task."""
 
 PROMPTS, TEACHER, VERDICTS = "prompts.jsonl", "teacher.jsonl", "verdicts.jsonl"
-_FILES = ("recipe.toml", PROMPTS, TEACHER, VERDICTS, ".env")
+_FILES = ("recipe.toml", PROMPTS, TEACHER, VERDICTS, own_labels.TEMPLATE, own_labels.FILE, ".env")
 
 _PACKAGE = Path(__file__).parent.parent
 _ENV = next(path for path in (_PACKAGE / "env.example", _PACKAGE.parent / ".env.example") if path.is_file())
@@ -138,6 +138,9 @@ def write(
     outputs.check([place for path in fresh for place in outputs.replaced(Place(path, outputs.never, "init"))])
     directory.mkdir(parents=True, exist_ok=True)
     said = [f"{recipe}: {chosen.about}", *_write_samples(directory, task, teacher, fresh, prompts)]
+    if prompts and chosen.verify and LABELS in chosen.verify:
+        chosen, about_labels = own_labels.written(directory, chosen, prompts.labels())
+        said += about_labels
     named = _teacher(chosen, teacher, directory, prompts)
     write_whole(recipe, _recipe(directory, chosen, named, student, prompts, base_url).encode())
     said += _write_env(directory)
@@ -215,8 +218,7 @@ def _recipe(
         at = f",base_url={base_url}" if base_url else ""
         verify = verify.replace(JUDGE, f"mock:{VERDICTS}" if mock.is_simulated(teacher) else f"{teacher}{at}")
     if verify and LABELS in verify:
-        labels = prompts.labels() if prompts else tasks.labels(task)
-        verify = verify.replace(LABELS, "|".join(labels)) if labels else "exact"
+        verify = verify.replace(LABELS, "|".join(tasks.labels(task)))
     is_here = Path(student).exists() and students.resolve(student).source == student
     named = _from(directory, Path(student)) if is_here else student
     return _RECIPE.format(

@@ -21,7 +21,7 @@ from cotdistill.inputs import hub
 from cotdistill.inputs.prompt_files import PromptFile
 from cotdistill.progress import Progress
 from cotdistill.records import Judged, Prompt, Response, money
-from cotdistill.stages.evaluate import answers, draft, guard, overlap
+from cotdistill.stages.evaluate import answers, draft, guard, guessing, overlap
 from cotdistill.stages.evaluate.scores import compare, in_words, is_not_judged, is_right, score
 from cotdistill.stages.verification import Judge
 from cotdistill.store.location import store_path
@@ -82,6 +82,9 @@ def run(
             entries = [score(student, found) for student, found in judged.items()]
             against = {name: compare(judged[config.student], judged[name]) for name in list(judged)[1:]}
             scored: dict[str, Any] = {"prompts": len(asked), "students": entries, "against": against}
+            greedy = [one for one in judged[config.student] if one.response.sample == 0 and not is_not_judged(one)]
+            if blind := guessing.guess(greedy):
+                scored["guessing"] = {"accuracy": round(blind.accuracy, 4), "how": blind.how}
             if drafted:
                 scored["draft"] = drafted
                 current.notes.append(drafted["says"])
@@ -94,6 +97,7 @@ def run(
             for said_of in (asked, guards):
                 current.notes += [words for student in judged if (words := overlap.note(student, said_of))]
             current.notes += [in_words(config.student, name, found) for name, found in against.items()]
+            current.notes += [guessing.note(entries[0], blind)] if blind else []
             extras, notes = _extras(scores, asked, judged[config.student], config)
             current.notes += notes
             counts = {"prompts": len(asked), "students": len(entries), "answers": sum(one.records for one in written)}

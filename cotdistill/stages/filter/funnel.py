@@ -2,13 +2,14 @@
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
 from cotdistill.answers.classes import classes
 from cotdistill.answers.confusion import Confusion, class_scores
+from cotdistill.inputs.values import shown
 from cotdistill.records import UNDECIDED, Judged, Record, is_by_majority, is_right, money
 from cotdistill.stages.calibration import Calibration
 from cotdistill.stages.verification import NOTHING, verified_with
@@ -52,6 +53,7 @@ class Funnel:
     confidence: Calibration = field(default_factory=Calibration)
     confidence_of_prompts: Calibration = field(default_factory=Calibration)
     first_error: str = ""
+    first_unreadable: str = ""
 
     def judged(self, samples: Sequence[Judged]) -> None:
         """All samples of one prompt, before anything is dropped."""
@@ -82,10 +84,19 @@ class Funnel:
             verdict = one.verdict
             if verdict.status == "error" and not self.first_error:
                 self.first_error = f"{verdict.method}: {verdict.detail or 'no reason is given'}"
+            if verdict.status == "bad_reference":
+                self._count_bad_reference(one)
             if verdict.status == "unverified":
                 asked = one.response.prompt.reference is not None
                 why = "no_decision" if verdict.method != NOTHING else "not_asked" if asked else "no_reference"
                 self.tally[why] += 1
+
+    def _count_bad_reference(self, one: Judged) -> None:
+        reference = one.response.prompt.reference
+        self.tally["reference_missing" if reference is None else "reference_unreadable"] += 1
+        if reference is not None and not self.first_unreadable:
+            why = f" ({one.verdict.detail})" if one.verdict.detail else ""
+            self.first_unreadable = f"{shown(reference)!r} of prompt {one.response.prompt.id!r}{why}"
 
     def kept(self, count: int) -> None:
         self.tally.update(kept=count, prompts_kept=bool(count))
@@ -140,8 +151,7 @@ class Funnel:
                 f"{count} responses were compared with what most answers say (the references of expand), which nobody "
                 f"has verified: they count in no accuracy, and their rows weigh what their prompt's tag weight says"
             )
-        if broken := self.statuses["bad_reference"]:
-            notes.append(f"{broken} responses could not be judged: their reference cannot be read")
+        notes += self._bad_references()
         if self.accuracy.trials and self.pass_rates["1"] == self.tally["prompts"] > 20:
             notes.append("every sample of every prompt is right: these prompts may be too easy to teach much")
         if len(self.by_tag) == MAX_TAGS:
@@ -149,6 +159,15 @@ class Funnel:
         if self.tally["responses"] and not self.tally["kept"]:
             notes.append("nothing was kept; look at the reasons above, and at the dropped file")
         return notes
+
+    def _bad_references(self) -> Iterator[str]:
+        if count := self.tally["reference_missing"]:
+            yield f"{count} responses could not be judged: their prompts have no reference"
+        if count := self.tally["reference_unreadable"]:
+            yield (
+                f"{count} responses could not be judged: their reference cannot be read; the first is "
+                f"{self.first_unreadable}"
+            )
 
     def suspect(self, samples: Sequence[Judged]) -> Suspect | None:
         """The most frequent wrong answer, where nearly all samples of one prompt give it."""

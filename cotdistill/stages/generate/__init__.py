@@ -155,7 +155,7 @@ def _check_judge(budget: Budget, judge: "Judge | None", first: Job) -> None:
 def _dry_run(current: artifacts.Run, plan: Plan, prices: Prices, bad: BadLines, progress: Progress) -> Manifest:
     survey = Survey.of(plan, prices)
     _say_columns(plan.file, progress)
-    current.notes += bad.notes()
+    current.notes += [f"{bad.count:,} of the records cannot be read and would be set aside"] * bool(bad.count)
     results = survey.estimate()
     if plan.judge is not None and plan.judge.asks and survey.open:
         most = survey.judge_usd

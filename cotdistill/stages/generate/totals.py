@@ -14,6 +14,14 @@ from cotdistill.records import Response, Usage
 FIRST_ANSWERS = 5
 """So many answers without the reasoning that was paid for, and none with it: time to say so."""
 
+_TRACES_OF_A_MODEL = (
+    "A model that thinks, --effort, --template worked, or --think-tags for marks of its own would bring it"
+)
+_TRACES_OF_A_RECORDING = (
+    "A recording has it in a column beside the answer: reasoning, rationale, explanation or working; or name a teacher "
+    "that thinks"
+)
+
 
 @dataclass
 class Spending:
@@ -69,10 +77,10 @@ class Spending:
                 f"Ctrl-C stops here; see whether this model or server shows its reasoning at all"
             )
         if self.kinds["none"] == FIRST_ANSWERS and self.traces and not self.unanswered:
+            way_out = _TRACES_OF_A_RECORDING if self.prices.provider == "mock" else _TRACES_OF_A_MODEL
             return (
                 f"WARNING: the first {FIRST_ANSWERS} answers came without any reasoning: a student would learn bare "
-                f"answers. A model that thinks, --effort, --template worked, or --think-tags for marks of its own "
-                f"would bring it"
+                f"answers. {way_out}"
             )
         return None
 
