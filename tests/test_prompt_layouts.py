@@ -126,6 +126,9 @@ CHATS = [
     read("essay", {"messages": turns("A story?", "There was a goat.\n" * 9)}, "A story?", None, None, "no reference"),
     read("sharegpt", {"conversations": [{"from": "human", "value": "6 times 7?"}, {"from": "gpt", "value": "42"}]},
          "6 times 7?", "42"),
+    read("blank_turns", {"messages": turns("", "Hi", "6 times 7?", "42")}, "6 times 7?", "42", None,
+         "blank turns of chats are left out"),
+    read("blank_answer", {"messages": turns("6 times 7?", " ")}, "6 times 7?", None, None, "no reference"),
     read("longer", {"messages": turns("Hello", "Hi", "6 times 7?", "42")}, "6 times 7?", "42"),
     read("numina", {"problem": "P", "solution": r"\boxed{3}", "messages": turns("P", r"So \boxed{3}")}, "P", "3"),
     read("verl", {"prompt": turns("P"), "reward_model": {"ground_truth": "34"}}, "P", "34", None,
@@ -296,6 +299,17 @@ def test_a_system_turn_of_a_column_or_a_developer_comes_first(tmp_path: Path) ->
         )
     )
     assert [[turn.role for turn in prompt.messages] for prompt in PromptFile(path)] == [["system", "user"]] * 2
+
+
+def test_a_long_last_turn_is_the_reference_where_the_chat_is_named_as_its_column(tmp_path: Path) -> None:
+    essay = "There was a goat.\n" * 9
+    lines = [{"messages": turns("A story?", essay)}, {"conversations": turns("Another?", essay)}]
+    (tmp_path / "p.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    plain = PromptFile(tmp_path / "p.jsonl")
+    assert [one.reference for one in plain] == [None, None]
+    assert "--reference-field messages takes them whole" in plain.describe()
+    named = PromptFile(tmp_path / "p.jsonl", reference_field="messages")
+    assert [one.reference for one in named] == [essay.strip()] * 2 and "from the last turn" in named.describe()
 
 
 def test_ids_and_tags_come_from_the_columns_that_are_named(tmp_path: Path) -> None:

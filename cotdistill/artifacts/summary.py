@@ -88,7 +88,8 @@ def as_text(manifest: Manifest) -> str:
 def _unfinished(manifest: Manifest) -> str:
     if manifest.stage == "expand":
         return f"fewer prompts than --count; why the others were left out stands in {manifest.outputs[-1].path}"
-    return f"some prompts failed; see {manifest.outputs[-1].path}. The same command asks only for them"
+    failed = next((one for one in manifest.outputs if one.path.endswith(".failed.jsonl")), manifest.outputs[-1])
+    return f"some prompts failed; see {failed.path}. The same command asks only for them"
 
 
 def _table(results: dict[str, Any]) -> list[str]:

@@ -1,5 +1,6 @@
 """How a run of a recipe ended: in words, as JSON, as an exit code."""
 
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -17,18 +18,23 @@ def as_json_text(outcome: "Outcome", directory: str) -> str:
 def in_words(outcome: "Outcome", directory: str) -> list[str]:
     """What ran, where it lies, what changed against the last run, and last, for whoever reads the end of a log, what a
     person should know."""
+    from cotdistill.recipes import record
+
     if outcome.record is None:
         return [f"run: nothing new since {directory}; nothing was sent"]
     did = ", ".join(f"{name} {stage.did}" for name, stage in outcome.record.stages.items())
     lines = [f"run: {did} -> {directory}"]
     for name, change in outcome.record.changes.items():
-        label = name.replace("_", " ")
+        label = record.label(name)
         if not isinstance(change, dict):
             lines.append(f"  {label}: {change:,}")
             continue
         was = f", was {_figure(name, change['before'])}" if "before" in change else ""
         lines.append(f"  {label}: {_figure(name, change['now'])}{was}")
-    for stage in outcome.record.stages.values():
+    stages = outcome.record.stages.values()
+    if spent := sum(Decimal(one.spent_usd) for one in stages if one.did == "ran" and one.spent_usd):
+        lines.append(f"  spent in this run, judges included: {spent:.4f} USD")
+    for stage in stages:
         if stage.guard_failed:
             lines.append(f"WARNING: {stage.guard_failed}; `latest` does not move to this run")
     if outcome.stopped_by:

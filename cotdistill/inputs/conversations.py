@@ -26,11 +26,13 @@ _OF_A_TURN = ("role", "from", "content", "value")
 
 class Chat(NamedTuple):
     """`messages` end with a user's turn; `answer` is the assistant's turn that followed it. `unused` are the turns'
-    own fields that are left out, such as name."""
+    own fields that are left out, such as name; `blank` counts the turns without a text, which no provider takes, and
+    which are left out too."""
 
     messages: tuple[Message, ...]
     answer: str | None
     unused: frozenset[str]
+    blank: int = 0
 
 
 def is_chat(value: Any) -> bool:
@@ -58,7 +60,7 @@ def chat(value: Any, column: str) -> Chat:
     messages = tuple(_message(turn, f"{column}: turn {number}") for number, turn in enumerate(turns, 1))
     answer = None
     if messages[-1].role == "assistant":
-        messages, answer = messages[:-1], messages[-1].content
+        messages, answer = messages[:-1], messages[-1].content if messages[-1].content.strip() else None
     if not messages or messages[-1].role != "user":
         roles = [str(turn.get("role", turn.get("from"))) for turn in turns]
         raise ValueError(
@@ -67,7 +69,9 @@ def chat(value: Any, column: str) -> Chat:
     if not messages[-1].content.strip():
         raise ValueError(f"{column}: expected a question, got a blank last turn")
     unused = {f"{column}.{name}" for turn in turns for name, own in turn.items() if name not in _OF_A_TURN and own}
-    return Chat(messages, answer, frozenset(unused))
+    said = tuple(one for one in messages if one.content.strip())
+    blank = len(turns) - len(said) - (answer is not None)
+    return Chat(said, answer, frozenset(unused), blank)
 
 
 def _message(turn: Mapping[str, Any], place: str) -> Message:

@@ -88,7 +88,8 @@ class Columns:
             else "no reference"
         )
         remarks = [
-            text if count == self.prompts else f"{text} ({count:,} prompts)" for text, count in self.remarks.items()
+            text if count == self.prompts else f"{text} ({count:,} prompt{'s' * (count > 1)})"
+            for text, count in self.remarks.items()
         ]
         for text, count in self.placeholders.items():
             these = "1 reference is" if count == 1 else f"{count:,} references are"

@@ -9,7 +9,7 @@ from cotdistill.inputs.choices import options_of, right_letter
 from cotdistill.inputs.conversations import chat, turns_of
 from cotdistill.inputs.labelled import LABEL_FIELDS, TEXT_FIELDS, check_named, label_column
 from cotdistill.inputs.programs import Tests, as_list, assertions, hides_name, is_assertions, tests_of
-from cotdistill.inputs.values import Fields, as_text, is_missing, kind
+from cotdistill.inputs.values import Fields, as_text, is_missing, kind, simple
 from cotdistill.reasoning import split
 from cotdistill.records import Message
 
@@ -66,7 +66,9 @@ def read(
     _add_system(fields, reading)
     if questions_only:
         return reading
-    if reference_field is not None:
+    if is_chat and reference_field is not None and simple(reference_field) in CHAT_FIELDS:
+        _take_last_turn(reading)
+    elif reference_field is not None:
         _take_reference(fields, reading, reference_field)
     elif tests := tests_of(fields, reading.question):
         _take_tests(fields, reading, tests)
@@ -103,6 +105,7 @@ def _chat(fields: Fields, column: str, value: Any) -> Reading:
         question=found.messages[-1].content,
         answer=found.answer,
         unused=found.unused,
+        remarks=["blank turns of chats are left out"] if found.blank else [],
     )
 
 
@@ -188,12 +191,18 @@ def _find_reference(fields: Fields, reading: Reading) -> None:
         reading.answer = as_text(fields.take(column), column)
     if reading.answer is None:
         return
-    name = repr(column) if column else "the last turn"
+    name, option = (repr(column), column) if column else ("the last turn", CHAT_FIELDS[0])
     reading.reference = _final(reading.answer)
     if reading.reference is None:
-        reading.remarks.append(f"long answers in {name} are no references; --reference-field takes them whole")
+        reading.remarks.append(f"long answers in {name} are no references; --reference-field {option} takes them whole")
     else:
         reading.reference_from = name
+
+
+def _take_last_turn(reading: Reading) -> None:
+    """Whole, as a judge compares it."""
+    if reading.answer is not None:
+        reading.reference, reading.reference_from = reading.answer.strip(), "the last turn"
 
 
 def _take_reference(fields: Fields, reading: Reading, column: str) -> None:

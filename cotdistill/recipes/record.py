@@ -195,6 +195,12 @@ def figures(steps: Sequence[Step], directory: Path | None) -> dict[str, Any]:
     return every
 
 
+def label(figure: str) -> str:
+    """A figure's name in words; the step's name, where there is one, stays before it."""
+    step, colon, name = figure.rpartition(": ")
+    return f"{step}{colon}{'cost of the answers' if name == 'cost_usd' else name.replace('_', ' ')}"
+
+
 def manifest_of(directory: Path | None, step: Step) -> artifacts.Manifest | None:
     if directory is None:
         return None

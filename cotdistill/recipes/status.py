@@ -7,6 +7,7 @@ import msgspec
 
 from cotdistill.errors import CotDistillError
 from cotdistill.progress import Progress
+from cotdistill.recipes import record as records
 from cotdistill.recipes import run
 from cotdistill.recipes.directories import Directories, Run
 from cotdistill.recipes.disk import Disk, used
@@ -81,7 +82,7 @@ def in_words(status: Status) -> list[str]:
         figures: defaultdict[str, list[str]] = defaultdict(list)  # by step; those of tables are on one line
         for name, value in status.last["figures"].items():
             step, _, figure = name.rpartition(": ")
-            figures[step].append(f"{figure.replace('_', ' ')} {_figure(name, value)}")
+            figures[step].append(f"{records.label(figure)} {_figure(name, value)}")
         failed = [name for name, stage in status.last["stages"].items() if not stage["complete"]]
         lines.append(f"  last complete run: {status.last['directory']}, ended {status.last['ended_at']}")
         lines += [f"    {step}{': ' * bool(step)}{', '.join(said)}" for step, said in figures.items()]

@@ -34,6 +34,11 @@ class Row:
         return [[one.right[name] for name in self.prompts if name in one.right] for one in self.students]
 
     @property
+    def judged(self) -> int:
+        """The prompts on which its answer could be judged; the fewest of all seeds."""
+        return min(map(len, self._judged))
+
+    @property
     def accuracy(self) -> float:
         return mean(self.shares)
 

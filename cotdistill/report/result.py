@@ -16,25 +16,29 @@ def headline(comparison: Comparison, untrained: str | None = None) -> str:
     names the row of the model that the best one was trained from, where it was scored too."""
     best, tests = comparison.best, comparison.tests()
     seeds = f" (mean of {len(best.shares)} seeds)" if len(best.shares) > 1 else ""
-    said = f"{best.name} gets {share(best.accuracy)} of {len(best.prompts):,} held-out prompts right{seeds}"
+    lost = len(best.prompts) - best.judged
+    unjudged = f" ({lost:,} more could not be judged)" if lost else ""
+    said = f"{best.name} gets {share(best.accuracy)} of {best.judged:,} held-out prompts right{unjudged}{seeds}"
     others = [row for row in comparison.rows if row is not best]
     if not others:
         low, high = best.interval
         return f"{said} (95% interval {spread((low, high))})."
     next_best = max(others, key=lambda row: row.accuracy)
-    said += _against(next_best, tests[next_best.name])
+    said += _against(best, next_best, tests[next_best.name])
     if untrained and untrained != next_best.name and untrained in tests:
         base = next(row for row in others if row.name == untrained)
         said += f"; {untrained}, from which it was trained, {share(base.accuracy)}"
     return f"{said}."
 
 
-def _against(other: Row, test: Test) -> str:
+def _against(best: Row, other: Row, test: Test) -> str:
+    """By the shares that are shown; the test is on the prompts on which both could be judged."""
+    difference = best.accuracy - other.accuracy
     chance = "" if test.p_value < CHANCE_LEVEL else f", which may be chance ({p_in_words(test.p_value)})"
-    if test.difference == 0:
+    if difference == 0:
         return f", as many as {other.name}"
-    more = "more" if test.difference > 0 else "fewer"
-    return f", {abs(test.difference) * 100:.1f} points {more} than {other.name} ({share(other.accuracy)}){chance}"
+    more = "more" if difference > 0 else "fewer"
+    return f", {abs(difference) * 100:.1f} points {more} than {other.name} ({share(other.accuracy)}){chance}"
 
 
 def against_before(comparison: Comparison, name: str, test: Test) -> str:

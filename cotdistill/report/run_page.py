@@ -228,7 +228,7 @@ def _changes(known: record.RunRecord | None) -> str:
     rows = []
     for name, change in known.changes.items() if known else ():
         now, before = (change["now"], change.get("before")) if isinstance(change, dict) else (change, None)
-        rows.append((name.replace("_", " "), _figure(name, now), _figure(name, before)))
+        rows.append((record.label(name), _figure(name, now), _figure(name, before)))
     return html.under("Against the last run", html.table(["", "now", "last run"], rows, numbers=[1, 2]))
 
 

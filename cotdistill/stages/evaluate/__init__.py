@@ -145,7 +145,7 @@ def _not_judged(student: str, judged: Sequence[Judged]) -> list[str]:
     if all(is_not_judged(one) for one in judged if one.response.sample == 0):
         raise CotDistillError(f"{student}: none of its answers could be judged; the first: {first}")
     return [
-        f"{student}: {len(lost)} answers could not be judged and count neither as right nor as wrong; "
+        f"{student}: {len(lost)} answer{'s' * (len(lost) > 1)} could not be judged, neither right nor wrong; "
         f"the first: {first}"
     ]
 
