@@ -124,3 +124,23 @@ def test_a_recipe_that_names_no_guard_file_hears_so_before_anything_is_sent(here
     )
     with pytest.raises(UsageError, match=r"evaluate\.guard: none\.jsonl"):
         read(Path("a.toml"))
+
+
+def test_the_first_run_has_no_last_student_to_be_held_against_and_says_so(here: Path) -> None:
+    rest = 'guard_against = "runs/latest/student"\n'
+    Path("a.toml").write_text(
+        'prompts = "sums.jsonl"\n[generate]\nteacher = "mock:sums.jsonl"\n[filter]\n[format]\nholdout = 0.2\n'
+        f'[finetune]\nstudent = "tiny"\n[evaluate]\nguard = "old.jsonl"\n{rest}'
+    )
+    first = read(Path("a.toml"))
+    assert first.notes == (
+        "evaluate.guard_against: runs/latest/student is there after the first complete run; this one runs without its "
+        "guard",
+    )
+    assert (first.stages["evaluate"].guard, first.stages["evaluate"].guard_against) == (None, None)
+    with pytest.raises(UsageError, match=r"evaluate\.guard: none\.jsonl"):
+        read(Path("a.toml"), ["evaluate.guard=none.jsonl"])
+    Path("runs/2026-01-01T000000Z").mkdir(parents=True)
+    Path("runs/latest").symlink_to("2026-01-01T000000Z")
+    with pytest.raises(UsageError, match=r"evaluate\.guard_against: no model 'runs/latest/student'"):
+        read(Path("a.toml"))

@@ -31,6 +31,8 @@ def run(
 
     chosen = grid.read(recipe, changes, specs)
     say = log.say if plan else progress.note
+    for note in dict.fromkeys(note for _, cell in chosen.cells for note in cell.notes):
+        progress.note(note)
     if plan or not quiet:
         for line in grid_plan.lines(chosen, progress):
             say(words(line))

@@ -84,6 +84,8 @@ def run(
                     quiet=quiet,
                 )
                 raise typer.Exit(code)
+            for note in chosen.notes:
+                reporter.note(note)
             if plan:
                 lines = run.plan(chosen, reporter)
                 width = max(9, *(len(name) for name, _ in lines))

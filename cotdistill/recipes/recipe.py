@@ -13,14 +13,14 @@ of another shape has `[[steps]]` (`recipes/steps.py`).
 
 import tomllib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from cotdistill.artifacts.json_lines import open_input
 from cotdistill.config.options import Amount, Count, Text
 from cotdistill.errors import AccountError, UsageError
-from cotdistill.recipes import holdout, preflight, steps, tables
+from cotdistill.recipes import first_run, holdout, preflight, steps, tables
 from cotdistill.recipes.problems import Problems
 from cotdistill.recipes.steps import Step
 from cotdistill.recipes.tables import STAGES
@@ -30,7 +30,8 @@ _KEYS: dict[str, Any] = {"prompts": Text, "runs": Text, "keep": Count, "max_cost
 
 @dataclass(frozen=True)
 class Recipe:
-    """`shown` is the path as the person wrote it, for messages. `keep` None keeps every run."""
+    """`shown` is the path as the person wrote it, for messages. `keep` None keeps every run. `notes` are what a person
+    should know before a run."""
 
     path: Path
     shown: str
@@ -39,6 +40,7 @@ class Recipe:
     keep: int | None
     max_cost_per_month: float | None
     steps: tuple[Step, ...]
+    notes: tuple[str, ...] = ()
 
     @property
     def stages(self) -> dict[str, Any]:
@@ -93,14 +95,16 @@ def read(path: Path, changes: Sequence[str] = (), shown: str = "") -> Recipe:
         max_cost_per_month=values.get("max_cost_per_month"),
         steps=chain,
     )
-    preflight.check(recipe, problems)
+    early = first_run.unguarded(recipe)
+    preflight.check(first_run.without(recipe, early, "guard_against"), problems)
     holdout.check(chain, problems)
     if problems.found:
         error = AccountError if problems.only_accounts() else UsageError
         count = len(problems.found)
         lead = f"{recipe.shown}: {count} problem{'s' * (count > 1)}, nothing was sent:"
         raise error("\n  ".join([lead, *problems.found]))
-    return recipe
+    notes = tuple(first_run.note(step) for step in early)
+    return replace(first_run.without(recipe, early, "guard", "guard_against"), notes=notes)
 
 
 def _is_list_of_tables(value: Any) -> bool:
