@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -89,6 +90,24 @@ def test_the_model_that_a_student_was_trained_from_is_who_it_is_held_against(her
         UsageError, match=r"near\.jsonl has no manifest that says what it was trained from; name another"
     ):
         stage.guard.opponent(EvaluateConfig(student="near.jsonl", guard="old.jsonl"))
+
+
+def test_a_student_is_loaded_once_for_both_sets(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from cotdistill.students.generator import Generator
+
+    loaded: list[str] = []
+    begin = Generator.__init__
+
+    def counted(self: Generator, student: str, *rest: Any, **more: Any) -> None:
+        loaded.append(student)
+        begin(self, student, *rest, **more)
+
+    monkeypatch.setattr(Generator, "__init__", counted)
+    config = EvaluateConfig(student="tiny", guard="old.jsonl", guard_against="near.jsonl", max_output_tokens=4)
+    stage.run(Path("sums.jsonl"), Path("scores.json"), config, Silent())
+    assert loaded == ["tiny"]
+    scores = json.loads(Path("scores.json").read_text())
+    assert (scores["students"][0]["n"], scores["guard"]["students"][0]["n"]) == (PROMPTS, PROMPTS)
 
 
 def test_guard_against_needs_a_guard_and_another_student() -> None:

@@ -46,6 +46,7 @@ def run(
     judge = Judge(config.verify)
     students = (config.student, *config.baseline)
     held_against = guard.opponent(config) if guarded else None
+    guarding = (config.student, held_against) if held_against else ()
     store = store_path(config.cache)
     paid = judge.asks or any(answers.costs(one) for one in (*students, held_against) if one)
     files = [artifacts.sibling(scores, ending) for ending in ("answers.jsonl", "guard.answers.jsonl")]
@@ -69,15 +70,18 @@ def run(
         guards = _read(guarded, config, judge, progress)[0] if guarded else []
         judge.join(session)
 
-        def judged_by(student: str, prompts: Sequence[Prompt]) -> list[Judged]:
-            found = _judge_all(judge, answers.ask(student, prompts, config, session, progress))
-            current.notes += _not_judged(student, found)
+        def judged_by(student: str) -> list[list[Judged]]:
+            """Its answers to each set that it is asked."""
+            sets = [asked] * (student in students) + [guards] * (student in guarding)
+            found = [_judge_all(judge, one) for one in answers.ask(student, sets, config, session, progress)]
+            current.notes += [note for one in found for note in _not_judged(student, one)]
             return found
 
         # First, for it refuses another vocabulary, and answers may cost money.
         drafted = draft.result(config, asked, progress) if config.draft_for else None
         with ArtifactWriter(scores) as writer, ExitStack() as stack:
-            judged = {student: judged_by(student, asked) for student in students}
+            by_student = {student: judged_by(student) for student in dict.fromkeys((*students, *guarding))}
+            judged = {student: by_student[student][0] for student in students}
             written = [stack.enter_context(_written(files[0], judged))]
             entries = [score(student, found) for student, found in judged.items()]
             against = {name: compare(judged[config.student], judged[name]) for name in list(judged)[1:]}
@@ -89,7 +93,7 @@ def run(
                 scored["draft"] = drafted
                 current.notes.append(drafted["says"])
             if held_against:
-                both = {student: judged_by(student, guards) for student in (config.student, held_against)}
+                both = {student: by_student[student][-1] for student in guarding}
                 written.append(stack.enter_context(_written(files[1], both)))
                 scored["guard"] = guard.result(config.student, held_against, both)
             writer.write(scored)

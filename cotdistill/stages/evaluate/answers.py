@@ -62,12 +62,12 @@ def recorded(path: Path, prompts: Sequence[Prompt]) -> list[list[Response]]:
 
 
 def ask(
-    student: str, prompts: Sequence[Prompt], config: EvaluateConfig, session: Session, progress: Progress
-) -> list[list[Response]]:
-    """All answers of one student, in prompt order, by sample. Raises CotDistillError for a prompt that got none: a
-    score over fewer prompts would not compare."""
+    student: str, sets: Sequence[Sequence[Prompt]], config: EvaluateConfig, session: Session, progress: Progress
+) -> list[list[list[Response]]]:
+    """All answers of one student to each set of prompts, in prompt order, by sample; it is loaded once. Raises
+    CotDistillError for a prompt that got none: a score over fewer prompts would not compare."""
     if is_recorded(student):
-        return recorded(Path(student), prompts)
+        return [recorded(Path(student), prompts) for prompts in sets]
     teacher = _teacher(student, config)
     local = teacher.provider == "local"
     calibrated = config.calibrate and not local
@@ -83,8 +83,8 @@ def ask(
         progress.note(f"starting {config.engine} for {student}")
     with session.opened(teacher, terms, free=not costs(student)) as stored:
         asker = Asker(stored, config, calibrated)
-        progress.begin(f"evaluate {student}", len(prompts) * len(asker.passes()))
-        return asker.responses(prompts, progress)
+        progress.begin(f"evaluate {student}", sum(map(len, sets)) * len(asker.passes()))
+        return [asker.responses(prompts, progress) for prompts in sets]
 
 
 def _teacher(student: str, config: EvaluateConfig) -> Teacher:
@@ -147,6 +147,11 @@ class Asker:
     config: EvaluateConfig
     calibrated: bool = False
     """Its greedy answers come with log-probabilities, which a model of this process needs not be asked for."""
+    done: int = 0
+    """Answers to earlier sets of prompts."""
+
+    def __post_init__(self) -> None:
+        self._speed = Speed(self.stored.teacher)
 
     def passes(self) -> list[float | None]:
         """The temperature of each answer to one prompt: greedy first, then the sampled ones."""
@@ -172,15 +177,13 @@ class Asker:
                 else:
                     yield job
 
-        speed = Speed(self.stored.teacher)
-
         async def got(job: Job, answer: Answer, bought: bool) -> None:
             answers[job.prompt.id, job.sample] = answer
             if bought:
-                speed.add(answer.reply.usage)
+                self._speed.add(answer.reply.usage)
 
         def report() -> None:
-            progress.update(len(answers), f"{speed.describe()}, {self.stored.retrier.describe()}")
+            progress.update(self.done + len(answers), f"{self._speed.describe()}, {self.stored.retrier.describe()}")
 
         asked = self.stored.session.run(_reported(self.stored.ask_all(missing(), got), report))
         model = self.stored.teacher.model
@@ -194,6 +197,7 @@ class Asker:
                 f"{self.stored.budget.describe() if self.stored.budget else 'the run stopped'}. "
                 f"What was answered is kept; the same command with a larger cap asks for the rest"
             )
+        self.done += len(answers)
         samples = range(len(self.passes()))
         return [
             [self.stored.response(jobs[prompt.id, n], answers[prompt.id, n]) for n in samples] for prompt in prompts

@@ -64,7 +64,7 @@ def look(prompts: Sequence[Prompt], config: FinetuneConfig, session: Session, pr
     asking = EvaluateConfig(
         student=config.student, max_output_tokens=config.max_output_tokens, threads=config.threads, seed=config.seed
     )
-    responses = answers.ask(config.student, chosen, asking, session, progress)
+    (responses,) = answers.ask(config.student, [chosen], asking, session, progress)
     tokens = [one.usage.output_tokens or 0 for both in responses for one in both]
     mean = sum(tokens) / len(tokens)
     if not scored:
