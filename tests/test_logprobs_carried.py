@@ -13,7 +13,7 @@ from cotdistill.artifacts import ArtifactWriter, remote
 from cotdistill.artifacts.json_lines import read_records
 from cotdistill.artifacts.logprobs import LogprobsReader, LogprobsWriter, Position, Token, logprobs_path
 from cotdistill.config import FilterConfig, FormatConfig
-from cotdistill.errors import CotDistillError
+from cotdistill.errors import CotDistillError, UsageError
 from cotdistill.plugins import build
 from cotdistill.progress import Silent
 from cotdistill.recipes.joined import join
@@ -154,6 +154,13 @@ def test_confidence_decides_on_prompts_by_all_their_samples(tmp_path: Path) -> N
         "mean confidence under 0.8",
         "no log-probabilities; generate --logprobs asks for them",
     }
+
+
+def test_answers_that_all_lack_log_probabilities_are_refused_before_they_are_judged(tmp_path: Path) -> None:
+    source = written(tmp_path / "r.jsonl", response("a", 0, "Answer: 4", None), response("b", 0, "Answer: 4", None))
+    with pytest.raises(UsageError, match=r"none of the 2 responses .* Ask for them with generate --logprobs 5"):
+        filter.run(source, tmp_path / "kept.jsonl", FilterConfig(filter=("confidence:quantile=0.2",)), Silent())
+    assert not (tmp_path / "kept.jsonl").exists()
 
 
 def judged(id: str, prompt: float, own: float) -> Judged:

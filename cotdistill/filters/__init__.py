@@ -13,6 +13,7 @@ class Filter(Protocol):
     each response that passed everything else once, in file order, in one process. One that must see all of them before
     it can choose says `looks_ahead = True` too, and has `consider(samples)`: it is first given the samples of every
     prompt that passed everything else, prompt by prompt, and only then asked.
+    One that looks at log-probabilities says `needs_logprobs = True`: a file without any is refused beforehand.
     Options that name files have the type `plugins.File` or `Files`, so that the manifest holds their hashes.
     """
 

@@ -23,6 +23,7 @@ class Filter:
     """
 
     remembers: ClassVar[bool] = True
+    needs_logprobs: ClassVar[bool] = True
 
     min: Share | None = None
     quantile: Annotated[float, msgspec.Meta(ge=0, lt=1)] | None = None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -34,11 +33,11 @@ def without(recipe: Recipe, early: Sequence[Step], *options: str) -> Recipe:
 
 def note(step: Step) -> str:
     return (
-        f"{step.label}.guard_against: {step.options.guard_against} is there after the first complete run; this one runs "
-        "without its guard"
+        f"{step.label}.guard_against: {step.options.guard_against} is there after the first complete run; "
+        "this one runs without its guard"
     )
 
 
 def _is_held_against(step: Step, latest: Path) -> bool:
     against = step.options.guard_against if isinstance(step.options, EvaluateConfig) else None
-    return against is not None and Path(os.path.abspath(against)).is_relative_to(os.path.abspath(latest))
+    return against is not None and Path(against).absolute().is_relative_to(latest.absolute())

@@ -1,8 +1,7 @@
 """Responses -> kept | dropped: verify, filter in order, select per prompt. Every dropped one has a reason."""
 
 import dataclasses
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from cotdistill import artifacts, plugins
@@ -15,16 +14,15 @@ from cotdistill.artifacts.together import OfResponse, together, working_path
 from cotdistill.config import FilterConfig, check
 from cotdistill.dispatch.budget import Budget
 from cotdistill.dispatch.session import Session
-from cotdistill.errors import CotDistillError, UsageError
-from cotdistill.filters import Filter
+from cotdistill.errors import UsageError
 from cotdistill.parallel.processes import cores, in_order
 from cotdistill.progress import Progress
-from cotdistill.records import Dropped, Judged
-from cotdistill.selectors import Selector
+from cotdistill.records import Judged
 from cotdistill.stages.filter.chunks import Chunk, Range, chunks, ranges
-from cotdistill.stages.filter.funnel import Funnel
 from cotdistill.stages.filter.look_ahead import look_ahead
-from cotdistill.stages.filter.screen import Result, Screen, Screened, ask, named_filters, remembers
+from cotdistill.stages.filter.needs import check_logprobs
+from cotdistill.stages.filter.screen import Result, Screen, Screened
+from cotdistill.stages.filter.sieve import Sieve
 from cotdistill.stages.filter.suspects import Suspects
 from cotdistill.stages.verification import NOTHING, check_some_decided
 from cotdistill.store.location import store_path
@@ -87,6 +85,7 @@ def _run(responses: Path, kept: Path, config: FilterConfig, progress: Progress, 
         _record(current, config, _named(config))
         progress.begin("filter", current.inputs[0].records)
         sieve = Sieve.build(config)
+        check_logprobs(sieve.filters, responses)
         said: list[str] = []
         with (
             together(responses, OfResponse, work) as ordered,
@@ -176,65 +175,6 @@ def _screener(config: FilterConfig) -> Callable[[Chunk], Result]:
 def _range_screener(config: FilterConfig) -> Callable[[Range], Iterator[Result]]:
     """The same, for a range of a file."""
     return Screen.build(config).screen_range
-
-
-@dataclass
-class Sieve:
-    """What must see the prompts in order: the filters that remember, and the choice among what is left."""
-
-    filters: Sequence[tuple[str, Filter]]
-    selector: Selector | None
-    select_spec: str
-    funnel: Funnel = field(default_factory=Funnel)
-
-    @classmethod
-    def build(cls, config: FilterConfig) -> "Sieve":
-        return cls(
-            filters=[(name, one) for name, one in named_filters(config) if remembers(one)],
-            selector=plugins.build("selectors", config.select) if config.select else None,
-            select_spec=config.select or "",
-        )
-
-    def sift(self, samples: Sequence[Screened]) -> Iterator[Judged | Dropped]:
-        """One prompt's samples, in their order."""
-        self.funnel.judged([one.judged for one in samples])
-        looked = [self._look(one) for one in samples]
-        survivors = [one.judged for one in looked if not one.filter]
-        chosen = self._choose(survivors)  # by identity, not by sample number: joined files may repeat those
-        for one in looked:
-            if not one.filter and id(one.judged) not in chosen:
-                one = Screened(one.judged, "select", f"not chosen by {self.select_spec}")
-            if one.filter:
-                self.funnel.drop(one.filter, one.reason)
-                yield Dropped(judged=one.judged, filter=one.filter, reason=one.reason)
-            else:
-                yield one.judged
-        self.funnel.kept(len(chosen))
-
-    def _choose(self, survivors: list[Judged]) -> set[int]:
-        """Raises CotDistillError for a selector that fails, or that returns what it was not given."""
-        if self.selector is None or not survivors:
-            return {id(one) for one in survivors}
-        name, place = f"selector {self.select_spec!r}", f"prompt {survivors[0].response.prompt.id!r}"
-        try:
-            chosen = list(self.selector.choose(list(survivors)))  # a copy: it may sort or empty its own
-        except plugins.FAILURES as error:
-            raise plugins.failure(error, name, place) from error
-        given = {id(one) for one in survivors}
-        if any(id(one) not in given for one in chosen) or len({id(one) for one in chosen}) < len(chosen):
-            raise CotDistillError(
-                f"{name}: expected some of the responses it was given, each at most once and as it is, for {place}; "
-                f"got {len(chosen)} of {len(survivors)}, with copies or other things among them"
-            )
-        return {id(one) for one in chosen}
-
-    def _look(self, one: Screened) -> Screened:
-        if one.filter:
-            return one
-        for name, filter in self.filters:
-            if reason := ask(name, filter, one.judged):
-                return Screened(one.judged, name, reason)
-        return one
 
 
 def _workers(config: FilterConfig, responses: Path) -> int:

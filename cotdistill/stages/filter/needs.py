@@ -1,0 +1,30 @@
+"""What a filter needs of the responses, looked for before any is judged: verdicts may cost money."""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from cotdistill.artifacts.json_lines import open_input
+from cotdistill.errors import UsageError
+from cotdistill.filters import Filter
+
+_CONFIDENCE = re.compile(rb'"confidence"\s*:\s*\{')
+"""Of a response with log-probabilities. A text that holds these signs lets a file pass, and is dropped later."""
+
+
+def check_logprobs(filters: Sequence[tuple[str, Filter]], responses: Path) -> None:
+    """Raises UsageError where a filter looks at log-probabilities and no response has any: it would keep nothing."""
+    name = next((name for name, one in filters if getattr(one, "needs_logprobs", False)), None)
+    if name is None:
+        return
+    count = 0
+    with open_input(responses) as file:
+        for line in file:
+            if _CONFIDENCE.search(line):
+                return
+            count += bool(line.strip())
+    if count:
+        raise UsageError(
+            f"--filter {name}: none of the {count:,} responses in {responses} has log-probabilities, so it would keep "
+            f"none. Ask for them with generate --logprobs 5, or leave the filter out"
+        )
