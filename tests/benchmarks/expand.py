@@ -211,9 +211,12 @@ ARMS: dict[str, dict[str, Any] | None] = {
     "200 + 800, verified": {"min_accuracy": 0.0},
     "200 + 800, all, weight 1": {"min_accuracy": 0.0, "weight": 1.0},
     "200 written": {"count": 0},
+    "200 + 800, by the 200's student": {"samples": 3, "agreement": 1.0, "max_output_tokens": 128},
 }
 """What each student learns from; the options are those of expand. "verified" has right references in the place of those
-by majority, as a program gives that can verify an answer."""
+by majority, as a program gives that can verify an answer. For the last one the student of the 200 alone is the solver:
+it learnt from verified traces, so it has not the teacher's habit; and those of the teacher's traces stay that end as
+all three of its answers do."""
 
 
 def student(folder: Path, arm: str, seed: int, steps: int) -> tuple[float, int, int, int]:
@@ -231,6 +234,10 @@ def student(folder: Path, arm: str, seed: int, steps: int) -> tuple[float, int, 
             config = ExpandConfig(
                 teacher=TEACHER, count=800, seed=seed, against=(str(folder / "exam.jsonl"),), cache=store, **options
             )
+            if arm.endswith("student"):
+                alone = student(folder / "first", "200 written", seed, steps)[0]
+                print(f"{seed:<5} {'  200 written':<32} {alone:>9.1%}", flush=True)
+                config = replace(config, solver=f"local:{folder / 'first' / 'student'}")
             expand.run(seeds, folder / "new.jsonl", config, Silent())
             new = read(folder / "new.jsonl")
             if arm.endswith("verified"):
@@ -250,13 +257,13 @@ def student(folder: Path, arm: str, seed: int, steps: int) -> tuple[float, int, 
 
 def students(folder: Path, seeds: range, steps: int, arms: Sequence[str]) -> None:
     print(
-        f"{'seed':<5} {'learns from':<28} {'accuracy':>9} {'prompts':>8} {'rows':>6} {'wrong references':>17}",
+        f"{'seed':<5} {'learns from':<32} {'accuracy':>9} {'prompts':>8} {'rows':>6} {'wrong references':>17}",
         flush=True,
     )
     for seed in seeds:
         for number, arm in enumerate(arms):
             accuracy, prompts, rows, mistaken = student(folder / f"seed{seed}" / f"arm{number}", arm, seed, steps)
-            print(f"{seed:<5} {arm:<28} {accuracy:>9.1%} {prompts:>8} {rows:>6} {mistaken:>17}", flush=True)
+            print(f"{seed:<5} {arm:<32} {accuracy:>9.1%} {prompts:>8} {rows:>6} {mistaken:>17}", flush=True)
 
 
 def main() -> None:

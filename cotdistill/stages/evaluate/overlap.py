@@ -14,13 +14,18 @@ from cotdistill.records import Message, Prompt
 
 def note(student: str, prompts: Sequence[Prompt]) -> str | None:
     """A note; None where there is no overlap, or where what it was trained on is gone or was changed since."""
-    trained = _trained_on(Path(student), set())
-    both = sum(_words(prompt.messages) in trained for prompt in prompts)
+    both = len(learnt(student, prompts))
     if not both:
         return None
     return (
         f"WARNING: {student} was trained on {both} of these {len(prompts)} prompts; its accuracy on them says nothing"
     )
+
+
+def learnt(student: str, prompts: Sequence[Prompt]) -> list[Prompt]:
+    """Those of the prompts that it was trained on, as far as its rows are still there as they were."""
+    trained = _trained_on(Path(student), set())
+    return [prompt for prompt in prompts if _words(prompt.messages) in trained]
 
 
 def _words(turns: Sequence[Message] | Sequence[Turn]) -> tuple[tuple[str, str], ...]:

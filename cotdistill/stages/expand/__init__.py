@@ -24,7 +24,15 @@ from cotdistill.progress import Progress
 from cotdistill.records import Record, money
 from cotdistill.stages.expand import sources as of
 from cotdistill.stages.expand.answerable import Answerable
-from cotdistill.stages.expand.asking import Asker, Measured, as_generate, check_teacher, for_answers, work_folder
+from cotdistill.stages.expand.asking import (
+    Asker,
+    Measured,
+    as_generate,
+    check_teacher,
+    for_answers,
+    model_of_answers,
+    work_folder,
+)
 from cotdistill.stages.expand.estimate import estimate
 from cotdistill.stages.expand.majority import Majority
 from cotdistill.stages.expand.plan import Plan
@@ -32,7 +40,7 @@ from cotdistill.stages.expand.rounds import Rounds
 from cotdistill.stages.expand.sieve import Sieve
 from cotdistill.stages.expand.sources import Source
 from cotdistill.stages.expand.survey import ask_first
-from cotdistill.stages.expand.trust import measure
+from cotdistill.stages.expand.trust import asked_about, measure
 from cotdistill.stages.format import is_held_out
 from cotdistill.stages.generate import stores
 from cotdistill.students import recorded_files
@@ -86,10 +94,10 @@ def run(
         writer = Asker("write prompts", writing, folder, progress, budget, stored_only=config.dry_run)
         solver = None if solving is None else writer.for_another("answer them", solving)
         surveys = ask_first(expanders, sources, writer)
-        answerable, of_seeds = None, Measured()
+        answerable, of_seeds, exam = None, Measured(), asked_about(sources, config.seed, model_of_answers(config))
         if solver is not None:
             majority = Majority(samples, config.agreement)
-            trust = measure(sources, config.seed, solver, majority)
+            trust = measure(exam, solver, majority)
             of_seeds = solver.measured_until_now()
             answerable = Answerable(majority, trust, config.min_accuracy, config.weight)
         rounds = Rounds(
@@ -107,7 +115,7 @@ def run(
         rounds.run()
         current.notes += bad.notes()
         if config.dry_run:
-            return estimate(current, rounds, sources, of_seeds)
+            return estimate(current, rounds, sources, exam, of_seeds)
         if held_out:
             current.notes.append(
                 f"{len(held_out):,} seeds are left alone, for format --holdout {config.holdout} will hold them out"

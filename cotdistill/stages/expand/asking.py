@@ -143,10 +143,19 @@ def as_generate(config: ExpandConfig) -> GenerateConfig:
     return GenerateConfig(**values)
 
 
+SAMPLED_AT = 1.0
+"""Temperature of a local model, which answers greedily where nothing is said: all its answers would agree."""
+
+
+def model_of_answers(config: ExpandConfig) -> str:
+    return config.solver or config.teacher
+
+
 def for_answers(config: ExpandConfig, writing: GenerateConfig, samples: int) -> GenerateConfig:
     """The same for the solver. What the teacher itself answers is asked as generate would ask it, so that a later
     generate finds it in the store."""
-    asked = replace(writing, samples=samples, template=config.template, temperature=None)
+    temperature = SAMPLED_AT if samples > 1 and model_of_answers(config).startswith("local:") else None
+    asked = replace(writing, samples=samples, template=config.template, temperature=temperature)
     if config.solver is None:
         return asked
     return replace(

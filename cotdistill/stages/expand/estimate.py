@@ -16,7 +16,6 @@ from cotdistill.stages.expand.asking import Asker, Measured, estimated_tokens
 from cotdistill.stages.expand.needed import Needed, needed
 from cotdistill.stages.expand.rounds import Rounds
 from cotdistill.stages.expand.sources import Source
-from cotdistill.stages.expand.trust import asked_about
 from cotdistill.stages.generate import prices_of
 
 SAMPLED = 200
@@ -38,10 +37,12 @@ class Bill:
         return self.prices.cost(Usage(input_tokens=self.input, output_tokens=output), batch=self.batch)
 
 
-def estimate(current: artifacts.Run, rounds: Rounds, sources: Sequence[Source], of_seeds: Measured) -> Manifest:
-    """The manifest of a dry run. `of_seeds` are the solver's answers to seeds."""
+def estimate(
+    current: artifacts.Run, rounds: Rounds, sources: Sequence[Source], exam: Sequence[Source], of_seeds: Measured
+) -> Manifest:
+    """The manifest of a dry run. `exam` are the seeds that are asked about, `of_seeds` the answers to them."""
     more = _needed(rounds)
-    bills = list(_bills(rounds, sources, of_seeds, more))
+    bills = list(_bills(rounds, exam or sources, len(exam), of_seeds, more))
     figures, kept, methods = rounds.figures, len(rounds.kept), rounds.plan.expanders
     known = sum(asker.measured.answers for asker in (rounds.writer, rounds.solver) if asker) + of_seeds.answers
     results: dict[str, Any] = {"kept_share": round(figures.share_kept(methods), 4)}
@@ -76,7 +77,7 @@ def _needed(rounds: Rounds) -> Needed:
     return needed(rounds.count - len(rounds.kept), own.values(), left)
 
 
-def _bills(rounds: Rounds, sources: Sequence[Source], of_seeds: Measured, more: Needed) -> Iterator[Bill]:
+def _bills(rounds: Rounds, sources: Sequence[Source], exam: int, of_seeds: Measured, more: Needed) -> Iterator[Bill]:
     """What is still to be asked of the teacher that writes; and of the solver, about new prompts and about seeds."""
     figures, plan, writer, solver = rounds.figures.methods.values(), rounds.plan, rounds.writer, rounds.solver
     lines = [plan.request(line) for line in plan.take(SAMPLED)]
@@ -95,7 +96,7 @@ def _bills(rounds: Rounds, sources: Sequence[Source], of_seeds: Measured, more: 
     to_answer = max(0, (decided + more.candidates) * samples - known.answers)
     like_new = known.estimated / known.billed if known.billed else like_seeds
     yield _bill(solver, known if known.billed else of_seeds, to_answer, like_new)
-    about_seeds = max(0, len(asked_about(sources, plan.seed)) * samples - of_seeds.answers)
+    about_seeds = max(0, exam * samples - of_seeds.answers)
     yield _bill(solver, of_seeds if of_seeds.billed else known, about_seeds, like_seeds)
 
 

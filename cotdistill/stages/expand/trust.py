@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 
+from cotdistill.stages.evaluate import overlap
 from cotdistill.stages.expand.asking import Asker
 from cotdistill.stages.expand.majority import Majority
 from cotdistill.stages.expand.sources import Source
@@ -44,9 +45,8 @@ class Trust:
         }
 
 
-def measure(sources: Sequence[Source], seed: int, solver: Asker, majority: Majority) -> Trust:
-    """Ask about up to `MOST_SEEDS` of the seeds that have references."""
-    known = asked_about(sources, seed)
+def measure(known: Sequence[Source], solver: Asker, majority: Majority) -> Trust:
+    """Ask about these seeds, whose references are known."""
     answers = solver.ask([one.prompt for one in known]).answers
     trust, judge = Trust(), Judge()
     for source in known:
@@ -60,6 +60,11 @@ def measure(sources: Sequence[Source], seed: int, solver: Asker, majority: Major
     return trust
 
 
-def asked_about(sources: Sequence[Source], seed: int) -> list[Source]:
+def asked_about(sources: Sequence[Source], seed: int, solver: str) -> list[Source]:
+    """Up to `MOST_SEEDS` that have references; and none that the solver, if it is a student, learnt: of those it would
+    be right more often than of new ones."""
     known = [one for one in sources if one.has_known_answer]
+    if solver.startswith("local:"):
+        learnt = {one.id for one in overlap.learnt(solver.partition(":")[2], [one.prompt for one in known])}
+        known = [one for one in known if one.id not in learnt]
     return random.Random(f"{seed}/trust").sample(known, min(MOST_SEEDS, len(known)))
