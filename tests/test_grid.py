@@ -116,12 +116,21 @@ def test_a_wrong_axis_is_refused_before_anything_is_sent(specs: list[str], words
     assert not Path("store.sqlite").exists()
 
 
+KEYS = ("batch_size", "max_length", "max_steps", "lora_rank", "lora_alpha", "epochs", "weight_decay", "seed")
+
+
 def test_names_of_directories_tell_every_combination_apart() -> None:
     chosen = axes.combinations(axes.parse(['filter.filter=[["a:b=1,c=2", "d"], ["a:b=1/c=2", "d"]]', "x.y=true"]))
     assert [one.name for one in chosen] == ["001_filter-a-b-1-c-2+d_y-True", "002_filter-a-b-1-c-2+d_y-True"]
     assert chosen[0].changes() == ['filter.filter=["a:b=1,c=2", "d"]', "x.y=true"]
     alike = axes.combinations(axes.parse(["format.student=a", "finetune.student=b"]))
     assert alike[0].name == "format.student-a_finetune.student-b"
+    long = axes.combinations(axes.parse([f"filter.select={'日' * 300},b{'é' * 300}"]))
+    assert [len(one.name.encode()) < 255 for one in long] == [True, True]
+    many = grid.read(
+        read(Path("recipe.toml")), [], ["finetune.student=tiny", *(f"finetune.{name}=1" for name in KEYS)]
+    ).directory
+    assert len(many.name) == 150, "so many axes still have a directory that a file system takes"
 
 
 def test_a_word_that_belongs_to_no_grid_and_keep_beside_one_are_refused() -> None:

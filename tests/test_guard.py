@@ -74,6 +74,11 @@ def test_a_difference_that_may_be_chance_passes_and_so_does_a_better_student(her
         assert manifest.guard_failed is None
         outcome = "is not shown to be worse than" if name == "near.jsonl" else "is better than"
         assert f"{name} {outcome} {against}" in manifest.notes[-1]
+        assert "so few prompts" not in manifest.notes[-1]
+    Path("few.jsonl").write_text("".join(Path("old.jsonl").read_text().splitlines(keepends=True)[:5]))
+    few = EvaluateConfig(student="near.jsonl", guard="few.jsonl", guard_against="base.jsonl")
+    notes = stage.run(Path("sums.jsonl"), Path("scores.json"), few, Silent()).notes
+    assert "with so few prompts no student can be shown to be worse" in notes[-1]
     stage.run(Path("sums.jsonl"), Path("scores.json"), EvaluateConfig(student="near.jsonl"), Silent())
     assert not Path("scores.guard.answers.jsonl").exists(), "answers of an earlier run do not stay beside new scores"
 

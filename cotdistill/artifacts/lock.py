@@ -45,7 +45,7 @@ def _held(path: Path, output: Path) -> Iterator[None]:
             held.acquire()
         except Timeout:
             raise OutputLockedError(
-                f"{output}: {_owner(path)} is writing it; wait for it, or choose another -o"
+                f"{output}: {_owner(path)} is writing it; wait for it, or write elsewhere"
             ) from None
         if path.exists():
             break

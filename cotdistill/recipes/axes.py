@@ -107,9 +107,14 @@ def _name(values: dict[str, Any]) -> str:
     ends = [key.rpartition(".")[2] for key in values]
     words = [key if ends.count(end) > 1 else end for key, end in zip(values, ends, strict=True)]
     parts = [f"{word}-{_plain(value)}" for word, value in zip(words, values.values(), strict=True)]
-    return "_".join(parts)[:_LONGEST_NAME]
+    return file_name("_".join(parts))
+
+
+def file_name(text: str) -> str:
+    """What a directory may be called: plain letters, and no more of them than a file system takes."""
+    return re.sub(r"[^\w.+-]+", "-", text, flags=re.ASCII)[:_LONGEST_NAME]
 
 
 def _plain(value: Any) -> str:
     shown = "+".join(map(str, value)) if isinstance(value, list) else str(value)
-    return re.sub(r"[^\w.+-]+", "-", shown).strip("-.")
+    return file_name(shown).strip("-.")

@@ -4,7 +4,6 @@ What two combinations have in common runs once and is linked; answers come from 
 `grid.json` says what was varied and where each run is; `cotdistill compare` reads it.
 """
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -100,7 +99,7 @@ def read(recipe: Recipe, changes: Sequence[str], specs: Sequence[str]) -> Grid:
         lead = f"the grid has {len(problems)} problem{'s' * (len(problems) > 1)}, nothing was sent:"
         raise (AccountError if only_accounts else UsageError)("\n  ".join([lead, *problems]))
     stem = "" if recipe.path.stem == "recipe" else f"{recipe.path.stem}-"
-    name = re.sub(r"[^\w.-]+", "-", f"grid-{stem}{'-'.join(axis.key for axis in axes)}")
+    name = axes_of.file_name(f"grid-{stem}{'-'.join(axis.key for axis in axes)}")
     return Grid(recipe, axes, cells, recipe.runs / name)
 
 

@@ -42,7 +42,7 @@ STEMS = {
 """What the files of a table's stage are called in a run's directory; those of a step are called like it."""
 
 MOST_ROUNDS = 100
-_NAME = re.compile(r"[A-Za-z][\w-]*\Z")
+_NAME = re.compile(r"[A-Za-z][\w-]{0,63}\Z")
 _TAKEN = ("run", "README", "latest", "tiny")
 
 
@@ -158,7 +158,7 @@ def _one(entry: Mapping[str, Any], problems: Problems) -> tuple[str, str, Mappin
 
 def _named(name: object, problems: Problems) -> str:
     if not isinstance(name, str) or not _NAME.match(name):
-        problems.add("steps.name", f"expected letters, digits, - and _, a letter first; got {name!r}")
+        problems.add("steps.name", f"expected at most 64 letters, digits, - and _, a letter first; got {name!r:.200}")
         return "step"
     if name in _TAKEN:
         problems.add(f"steps.{name}", "is taken; give the step another name")

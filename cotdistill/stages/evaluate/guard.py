@@ -30,6 +30,12 @@ def opponent(config: EvaluateConfig) -> str:
     return base
 
 
+def _too_few(prompts: int) -> str:
+    """Words where even a student that has all of them wrong, and the other none, would not be found worse."""
+    few = 2 * 0.5**prompts >= LEVEL
+    return ". WARNING: with so few prompts no student can be shown to be worse; give 30 or more" if few else ""
+
+
 def result(student: str, against: str, judged: Mapping[str, Sequence[Judged]]) -> dict[str, Any]:
     """For the scores: both students on the guard's prompts, the paired test, and `worse`: whether the student has fewer
     right and the test excludes chance. `says` is that in one sentence."""
@@ -45,6 +51,6 @@ def result(student: str, against: str, judged: Mapping[str, Sequence[Judged]]) -
         "says": (
             f"guard: {student} {outcome} {against}: {ours['accuracy']:.1%} against {theirs['accuracy']:.1%} right on "
             f"{found['n']} prompts, {found['only_student']} that only it has right, {found['only_baseline']} that only "
-            f"{against} has right; {p_in_words(found['p_value'])}"
+            f"{against} has right; {p_in_words(found['p_value'])}{_too_few(found['n'])}"
         ),
     }
