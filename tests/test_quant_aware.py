@@ -81,6 +81,15 @@ def test_the_steps_before_are_made_with_whole_numbers(tmp_path: Path) -> None:
     assert plain[6] != aware[6]
 
 
+def test_weights_that_fsdp_cuts_up_are_refused_before_anything_is_loaded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ACCELERATE_USE_FSDP", "true")
+    rows = write(tmp_path / "train.jsonl", [{"no": "row"}])
+    with pytest.raises(UsageError, match=r"--quant-aware q4_0: rounds whole weights.* Start it without FSDP"):
+        finetune.run(rows, tmp_path / "student", tiny_config(quant_aware="q4_0"), Silent())
+
+
 @pytest.mark.parametrize(
     ("more", "problem"),
     [

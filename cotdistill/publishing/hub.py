@@ -77,6 +77,8 @@ def _check(directory: Path, name: Path, sha: str | None) -> None:
         raise CotDistillError(f"{path}: is listed in the manifest, but hidden files are not sent; remove it from there")
     if any((directory / parent).is_symlink() for parent in [name, *name.parents[:-1]]):
         raise CotDistillError(f"{path}: is a link, or in a linked directory; put the file itself there")
+    if not path.is_file():
+        raise CotDistillError(f"{path}: is listed in the manifest and is not there; train again, or restore it")
     if sha is not None and sha256(path) != sha:
         raise CotDistillError(f"{path}: changed since its manifest was written, so nothing is sent")
 

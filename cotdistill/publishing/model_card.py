@@ -1,11 +1,12 @@
 """README.md of a student's directory: what it is, what it learned from, and how to load it."""
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from cotdistill import artifacts, students
-from cotdistill.artifacts import Manifest
+from cotdistill.artifacts import Manifest, lineage
 from cotdistill.config import FinetuneConfig
 from cotdistill.publishing import cards
 
@@ -16,18 +17,17 @@ _SHOWN_OPTIONS = (
 
 
 def write(
-    directory: Path,
-    *,
-    name: str,
-    student: str,
-    options: Mapping[str, Any],
+    current: artifacts.Run,
+    work: Path,
+    config: FinetuneConfig,
     results: Mapping[str, Any],
     counts: Mapping[str, int],
-    sources: Sequence[Manifest],
     lesson: str = "",
 ) -> None:
-    """`sources` are the manifests behind the training rows, `name` the directory's own. `lesson` says what it was
-    trained on where that is not a teacher's answers."""
+    """Into `work`, which becomes the output of the run. `lesson` says what the student was trained on where that is not
+    a teacher's answers."""
+    name, student, options = current.output.name, config.student, dataclasses.asdict(config)
+    sources = list(lineage.manifests(Path(current.inputs[0].path)))
     base = _base(student)
     text = "\n".join(
         [
@@ -45,7 +45,7 @@ def write(
             *_loading(name),
         ]
     )
-    artifacts.write_whole(directory / "README.md", text.encode())
+    artifacts.write_whole(work / "README.md", text.encode())
 
 
 def _learnt(sources: Sequence[Manifest], counts: Mapping[str, int], lesson: str) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cotdistill import artifacts, plugins, students
-from cotdistill.artifacts import Manifest, lineage
+from cotdistill.artifacts import Manifest
 from cotdistill.artifacts.json_lines import BadLines
 from cotdistill.artifacts.kinds import PAIRS, kind_of
 from cotdistill.artifacts.logprobs.carried import source_of
@@ -15,6 +15,7 @@ from cotdistill.config import FinetuneConfig, check
 from cotdistill.dispatch.budget import Budget
 from cotdistill.errors import UsageError
 from cotdistill.progress import Progress
+from cotdistill.publishing import model_card
 from cotdistill.stages import on_policy
 from cotdistill.stages.formatted import formatted
 from cotdistill.store.location import store_path
@@ -68,6 +69,11 @@ def run(
         ):
             if config.method == "qlora":
                 quantized.check()
+            if config.quant_aware and distributed.shards_weights():
+                raise UsageError(
+                    f"--quant-aware {config.quant_aware}: rounds whole weights, block by block, and with FSDP each "
+                    "process holds a part of them. Start it without FSDP: one process, or several with a copy each"
+                )
             _read_inputs(current, rows, config)
             if not (config.dry_run or config.resume) and (made := student_directory.same(current)):
                 return made
@@ -88,7 +94,9 @@ def run(
                 trained, results = job.run(prepared, work, progress)
                 results |= sureness
                 counts = {**counts, "steps": trained.steps, "trained_tokens": trained.trained_tokens}
-                _write_card(current, work, config, results, counts)
+                pairs = counts.get("pairs")
+                lesson = f"trained on {pairs:,} pairs of a right and a wrong answer (DPO)" if pairs else ""
+                model_card.write(current, work, config, results, counts, lesson)
                 return student_directory.publish(current, work, counts, results)
 
 
@@ -144,20 +152,3 @@ def _counts(prepared: "Job", reader: "Reader", bad: BadLines, progress: Progress
         }
     counts = {"rows": len(prepared.rows), **{name: n for name, n in left_out.items() if n}, **evaluation}
     return {**counts, "steps": prepared.schedule.steps}
-
-
-def _write_card(
-    current: artifacts.Run, work: Path, config: FinetuneConfig, results: dict[str, object], counts: dict[str, int]
-) -> None:
-    from cotdistill.publishing import model_card
-
-    model_card.write(
-        work,
-        name=current.output.name,
-        student=config.student,
-        options=dataclasses.asdict(config),
-        results=results,
-        counts=counts,
-        sources=list(lineage.manifests(Path(current.inputs[0].path))),
-        lesson=f"trained on {counts['pairs']:,} pairs of a right and a wrong answer (DPO)" if "pairs" in counts else "",
-    )

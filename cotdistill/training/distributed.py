@@ -51,6 +51,11 @@ def local_rank() -> int:
     return int(os.environ.get("LOCAL_RANK", "0"))
 
 
+def shards_weights() -> bool:
+    """Whether `accelerate launch` has each process hold a part of every weight (FSDP)."""
+    return os.environ.get("ACCELERATE_USE_FSDP", "").lower() in ("1", "true", "yes", "on")
+
+
 def say(word: Word) -> None:
     """Of the first process to the others; the first word counts."""
     if count() > 1 and not _store().check([_key("word")]):

@@ -1,12 +1,12 @@
 """Prompts -> a student that has learnt from its own answers: what finetune does with --on-policy."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cotdistill import artifacts, students
-from cotdistill.artifacts import Manifest, lineage
+from cotdistill.artifacts import Manifest
 from cotdistill.artifacts.json_lines import BadLines
 from cotdistill.config import FinetuneConfig
 from cotdistill.config.on_policy import TEACHES_ALONE
@@ -15,6 +15,7 @@ from cotdistill.dispatch.session import Session
 from cotdistill.errors import UsageError
 from cotdistill.inputs import hub
 from cotdistill.progress import Progress
+from cotdistill.publishing import model_card
 from cotdistill.stages.on_policy import cold_start, questions
 from cotdistill.stages.on_policy.cold_start import ColdStart
 from cotdistill.store.location import store_path
@@ -98,7 +99,7 @@ def run(
             results |= found | _of_answers(trained.history) | (teacher.results() if teacher else {})
             current.notes += session.notes()
             counts |= {"steps": trained.steps, "trained_tokens": trained.trained_tokens}
-            _write_card(current, work, config, results, counts)
+            model_card.write(current, work, config, results, counts, _lesson(config, counts))
             return student_directory.publish(current, work, counts, results)
 
 
@@ -143,22 +144,11 @@ def _of_answers(history: Sequence[dict[str, float]]) -> dict[str, float]:
     }
 
 
-def _write_card(
-    current: artifacts.Run, work: Path, config: FinetuneConfig, results: dict[str, object], counts: dict[str, int]
-) -> None:
-    from cotdistill.publishing import model_card
-
+def _lesson(config: FinetuneConfig, counts: Mapping[str, int]) -> str:
     teacher = "itself, shown the teacher's traces" if config.teacher == TEACHES_ALONE else f"`{_public(config)}`"
-    model_card.write(
-        work,
-        name=current.output.name,
-        student=config.student,
-        options=dataclasses.asdict(config),
-        results=results,
-        counts=counts,
-        sources=list(lineage.manifests(Path(current.inputs[0].path))),
-        lesson=f"trained for {counts['steps']:,} steps on its own answers to {counts['prompts']:,} prompts, whose "
-        f"tokens were scored by {teacher}",
+    return (
+        f"trained for {counts['steps']:,} steps on its own answers to {counts['prompts']:,} prompts, whose tokens were "
+        f"scored by {teacher}"
     )
 
 
