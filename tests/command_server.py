@@ -1,8 +1,9 @@
 """The command line as processes that begin with everything imported: each is forked from one server, in milliseconds.
 
 A command of its own process would import torch and its like anew, which costs more than most commands do. The server
-is a process too; it ends with the tests. What it forks is what `python -m cotdistill` would be: arguments, working
-directory, environment, and the three standard files are the caller's.
+is a process too; it ends with the tests, and with it whatever it has forked. What it forks is what
+`python -m cotdistill` would be: arguments, working directory, environment, and the three standard files are the
+caller's, and SIGINT does what it does under a shell in the foreground.
 """
 
 import atexit
@@ -18,46 +19,114 @@ import struct
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack, suppress
+from functools import cache
 from pathlib import Path
+from typing import IO, Any, NoReturn, Self
 
 ROOT = Path(__file__).parent.parent
 
+SERVED_AT = "COTDISTILL_TESTS_COMMANDS"
+"""Where a server listens that was started for several processes."""
+
 LIGHT = ("cotdistill.cli.main", "cotdistill.stages.generate", "cotdistill.stages.filter", "cotdistill.stages.format",
          "cotdistill.stages.evaluate", "cotdistill.stages.finetune", "cotdistill.recipes.run", "cotdistill.report",
-         "cotdistill.stages.ask", "openai", "anthropic", "aiohttp", "math_verify", "rich.progress")  # fmt: skip
+         "cotdistill.stages.ask", "cotdistill.mock.server", "openai", "anthropic", "aiohttp", "math_verify",
+         "rich.progress")  # fmt: skip
 HEAVY = ("cotdistill.training.job", "cotdistill.students.generator", "cotdistill.teachers.local",
          "cotdistill.stages.export.agreement", "trl", "peft", "datasets")  # fmt: skip
 WANT_HEAVY = ("ask", "demo", "evaluate", "export", "finetune", "run")
 
 READ_AT_IMPORT = ("PYTHON", "LD_", "OMP_", "HF_", "TRANSFORMERS_", "TORCH", "CUDA", "TRL_", "COLUMNS")
 """Variables that count when a module is imported: a command with others than the server's is a process of its own."""
+SET_BY_IMPORT = ("TORCHINDUCTOR_CACHE_DIR", "TRL_EXPERIMENTAL_SILENCE", "HF_HUB_DISABLE_TELEMETRY")
+"""And those of them that torch and ours set themselves in the process that imports them."""
 
 CLIENT = f"""#!{sys.executable} -SE
 import json, os, socket, struct, sys
-place = "PLACE"
 body = json.dumps({{"words": sys.argv[1:], "cwd": os.getcwd(), "environment": dict(os.environ)}}).encode()
 with socket.socket(socket.AF_UNIX) as server:
-    server.connect(place)
+    server.connect("PLACE")
     socket.send_fds(server, [struct.pack("!I", len(body))], [0, 1, 2])
     server.sendall(body)
+    server.recv(4)  # its process
     code = server.recv(4)
 sys.exit(struct.unpack("!i", code)[0] if code else 1)
 """
 """A `cotdistill` for shell scripts: the shortest program that hands its files to the server."""
 
 
-def counted_at_import(environment: Mapping[str, str]) -> dict[str, str]:
-    return {name: value for name, value in environment.items() if name.startswith(READ_AT_IMPORT)}
+def counted_at_import(environment: Mapping[str, str]) -> set[tuple[str, str]]:
+    return {
+        (name, value)
+        for name, value in environment.items()
+        if name.startswith(READ_AT_IMPORT) and name not in SET_BY_IMPORT
+    }
+
+
+class Command:
+    """A command under way, with the names of `subprocess.Popen`; what it writes on stderr can be read as it comes."""
+
+    def __init__(self, server: socket.socket, pid: int, said: IO[str], out: IO[bytes], files: ExitStack) -> None:
+        """`files` are those that close with it."""
+        self.pid, self.stderr = pid, said
+        self.returncode: int | None = None
+        self._server, self._out, self._files = server, out, files
+
+    def poll(self) -> int | None:
+        with suppress(TimeoutError):
+            self.wait(0)
+        return self.returncode
+
+    def wait(self, timeout: float | None = None) -> int:
+        """As `Popen` has it, the number is negative where a signal ended it. Raises TimeoutError."""
+        if self.returncode is None:
+            if not select.select([self._server], [], [], timeout)[0]:
+                raise TimeoutError
+            self.returncode = struct.unpack("!i", self._server.recv(4))[0]
+        return self.returncode
+
+    def communicate(self, timeout: float = 120) -> tuple[str, str]:
+        """All that it wrote on stdout, and on stderr since the last look. What takes longer is killed: TimeoutError."""
+        timer = threading.Timer(timeout, self.kill)
+        timer.start()
+        with self:
+            said = self.stderr.read()
+            self.wait()
+            if timer.finished.is_set():
+                raise TimeoutError(f"not ended after {timeout} s; it wrote: {said}")
+            timer.cancel()
+            self._out.seek(0)
+            return self._out.read().decode("utf-8", "replace"), said
+
+    def send_signal(self, number: int) -> None:
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+    def kill(self) -> None:
+        self.send_signal(signal.SIGKILL)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.kill()
+        self.wait()
+        self._files.close()
 
 
 class CommandServer:
-    """Started by the first command; ends with this process."""
+    """Started by the first command, or by xdist's controller for all of its workers; ends with the process that did."""
 
-    def __init__(self) -> None:
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        self.environment = {**environment, "PYTHONPATH": str(ROOT)}
+        if place := os.environ.get(SERVED_AT):
+            self.place = place
+            return
         self.folder = tempfile.TemporaryDirectory(prefix="commands-")
         self.place = f"{self.folder.name}/socket"
-        self.environment = {**os.environ, "PYTHONPATH": str(ROOT)}
         self.process = subprocess.Popen(
             [sys.executable, "-m", "tests.command_server", self.place],
             stdin=subprocess.PIPE,
@@ -76,31 +145,36 @@ class CommandServer:
         self.process.stdout.close()
         self.folder.cleanup()
 
-    def serves(self, environment: Mapping[str, str]) -> bool:
-        return counted_at_import(environment) == counted_at_import(self.environment)
+    def differing(self, environment: Mapping[str, str]) -> set[tuple[str, str]]:
+        """The variables for which a command cannot be served."""
+        return counted_at_import(environment) ^ counted_at_import(self.environment)
 
-    def run(
-        self, words: Sequence[str], environment: Mapping[str, str], timeout_s: float
-    ) -> subprocess.CompletedProcess[str]:
-        """A command with nothing on stdin. Raises TimeoutError where it takes longer."""
-        body = json.dumps({"words": list(words), "cwd": str(Path.cwd()), "environment": dict(environment)}).encode()
-        with (
-            tempfile.TemporaryFile() as out,
-            tempfile.TemporaryFile() as err,
-            Path(os.devnull).open("rb") as nothing,
-            socket.socket(socket.AF_UNIX) as server,
-        ):
-            server.settimeout(timeout_s)
+    def start(
+        self,
+        words: Sequence[str],
+        environment: Mapping[str, str],
+        *,
+        given: str = "",
+        before: str = "",
+        cwd: Path | None = None,
+        new_session: bool = False,
+    ) -> Command:
+        """`given` is what it finds on stdin; `before` is Python that is run in its process before the command."""
+        asked = {"words": list(words), "cwd": str(cwd or Path.cwd()), "environment": dict(environment)}
+        body = json.dumps({**asked, "before": before, "new_session": new_session}).encode()
+        with ExitStack() as files:
+            stdin, out = (files.enter_context(tempfile.TemporaryFile()) for _ in range(2))
+            stdin.write(given.encode())
+            stdin.seek(0)
+            server = files.enter_context(socket.socket(socket.AF_UNIX))
             server.connect(self.place)
-            files = [nothing.fileno(), out.fileno(), err.fileno()]
-            socket.send_fds(server, [struct.pack("!I", len(body))], files)
+            read, write = os.pipe()
+            said = files.enter_context(os.fdopen(read, encoding="utf-8", errors="replace"))
+            socket.send_fds(server, [struct.pack("!I", len(body))], [stdin.fileno(), out.fileno(), write])
+            os.close(write)
             server.sendall(body)
-            code = server.recv(4)
-            out.seek(0)
-            err.seek(0)
-            shown = out.read().decode("utf-8", "replace"), err.read().decode("utf-8", "replace")
-        exit_code = struct.unpack("!i", code)[0] if code else -signal.SIGKILL
-        return subprocess.CompletedProcess(list(words), exit_code, *shown)
+            pid = struct.unpack("!i", server.recv(4))[0]
+            return Command(server, pid, said, out, files.pop_all())
 
     def put_command(self, folder: Path) -> None:
         """A `cotdistill` that asks this server, for shell scripts."""
@@ -111,45 +185,74 @@ class CommandServer:
 
 def main() -> None:
     """Listen until stdin closes."""
-    load(LIGHT)
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # no child is waited for
-    heavy = False
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the tests' own end closes stdin
+    woken, wake = socket.socketpair()
+    wake.setblocking(False)
+    signal.set_wakeup_fd(wake.fileno())
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    running: dict[int, socket.socket] = {}
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(sys.argv[1])
-        listener.listen()
+        listener.listen(64)
         print("ready", flush=True)
         while True:
-            readable, _, _ = select.select([listener, sys.stdin], [], [])
+            readable, _, _ = select.select([listener, woken, sys.stdin], [], [])
+            if woken in readable:
+                woken.recv(4096)
+                report_the_ended(running)
             if sys.stdin in readable:
-                return
-            connection, _ = listener.accept()
-            length, files, _, _ = socket.recv_fds(connection, 4, 3)
-            body, size = b"", struct.unpack("!I", length)[0]
-            while len(body) < size:
-                body += connection.recv(size - len(body))
-            request = json.loads(body)
-            if not heavy and set(request["words"]) & set(WANT_HEAVY):
-                heavy = True
-                load(HEAVY)
-            if os.fork() == 0:
-                listener.close()
-                serve(connection, request, files)
-            connection.close()
-            for file in files:
-                os.close(file)
+                break
+            if listener in readable:
+                connection, _ = listener.accept()
+                request, files = received(connection)
+                load(LIGHT)
+                if set(request["words"]) & set(WANT_HEAVY):
+                    load(HEAVY)
+                if (pid := os.fork()) == 0:
+                    for one in (listener, woken, wake, connection, *running.values()):
+                        one.close()
+                    serve(request, files)
+                running[pid] = connection
+                connection.sendall(struct.pack("!i", pid))
+                for file in files:
+                    os.close(file)
+    for pid in running:
+        os.kill(pid, signal.SIGKILL)
 
 
+def received(connection: socket.socket) -> tuple[dict[str, Any], list[int]]:
+    length, files, _, _ = socket.recv_fds(connection, 4, 3)
+    body, size = b"", struct.unpack("!I", length)[0]
+    while len(body) < size:
+        body += connection.recv(size - len(body))
+    return json.loads(body), files
+
+
+def report_the_ended(running: dict[int, socket.socket]) -> None:
+    while running:
+        pid, status = os.waitpid(-1, os.WNOHANG)
+        if not pid:
+            return
+        with running.pop(pid) as connection, suppress(OSError):  # whoever asked may have ended too
+            connection.sendall(struct.pack("!i", os.waitstatus_to_exitcode(status)))
+
+
+@cache
 def load(names: Sequence[str]) -> None:
     for name in names:
         __import__(name)
     gc.freeze()
 
 
-def serve(connection: socket.socket, request: dict[str, object], files: Sequence[int]) -> None:
-    """In the child: become the command, and say how it ended."""
+def serve(request: dict[str, Any], files: Sequence[int]) -> NoReturn:
+    """In the child: become the command, and end as the interpreter does."""
     code = 1
     try:
+        signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        if request.get("new_session"):
+            os.setsid()
         for place, file in enumerate(files):
             os.dup2(file, place)
             os.close(file)
@@ -158,28 +261,26 @@ def serve(connection: socket.socket, request: dict[str, object], files: Sequence
         sys.stderr = io.TextIOWrapper(
             io.FileIO(2, "w", closefd=False), encoding="utf-8", errors="backslashreplace", line_buffering=True
         )
-        os.chdir(str(request["cwd"]))
-        environment = request["environment"]
-        assert isinstance(environment, dict)
+        os.chdir(request["cwd"])
         os.environ.clear()
-        os.environ.update(environment)
+        os.environ.update(request["environment"])
         tempfile.tempdir = None
         random.seed()
-        words = request["words"]
-        assert isinstance(words, list)
-        sys.argv = ["cotdistill", *words]
+        sys.argv = ["cotdistill", *request["words"]]
         from cotdistill.cli.main import main as command
 
+        exec(request.get("before", ""), {})
         command()
+        code = 0
     except SystemExit as ended:
         code = ended.code if isinstance(ended.code, int) else 0 if ended.code is None else 1
     except BaseException:
         sys.excepthook(*sys.exc_info())
     finally:
+        threading._shutdown()  # type: ignore[attr-defined]
         atexit._run_exitfuncs()
         sys.stdout.flush()
         sys.stderr.flush()
-        connection.sendall(struct.pack("!i", code))
         os._exit(code)
 
 

@@ -1,9 +1,12 @@
 """Shared makers of records, and a clean environment: no key, no store of the person who runs the tests."""
 
 import os
+import re
+import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -11,13 +14,25 @@ from typing import Any
 import pytest
 
 from cotdistill.records import Judged, Message, Prompt, Response, TeacherInfo, Usage, Verdict
-from tests.command_server import CommandServer
+from tests.command_server import SERVED_AT, Command, CommandServer
 
 ROOT = Path(__file__).parent.parent
 SHARED = Path(os.environ.get("COTDISTILL_SHARED", ROOT.parent / "shared"))
 
 
 PROVIDERS = ("OPENAI_", "ANTHROPIC_", "AZURE_", "AWS_", "GOOGLE_", "CLOUD_ML_", "CLOUDSDK_")
+
+ENVIRONMENT: dict[str, str] = {}
+"""As it is before a test changes it."""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # a core for each worker
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # begun in a shell's background: the commands inherit it
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    ENVIRONMENT.update(os.environ)
+    if getattr(config.option, "numprocesses", None) and not hasattr(config, "workerinput"):
+        os.environ[SERVED_AT] = command_server().place  # which the workers inherit: torch is imported once for them all
 
 
 @pytest.fixture(autouse=True)
@@ -54,18 +69,49 @@ def make_judged(text: str = "Answer: 4", status: Any = "correct", **more: Any) -
 @cache
 def command_server() -> CommandServer:
     """One for all tests of this process, started by the first command."""
-    return CommandServer()
+    return CommandServer(ENVIRONMENT or os.environ)
 
 
-def cotdistill(*words: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
+def start(
+    *words: str | Path,
+    given: str = "",
+    before: str = "",
+    cwd: Path | None = None,
+    new_session: bool = False,
+    environment: Mapping[str, str] | None = None,
+) -> Command:
+    """Begin a command in a process of its own: `given` on its stdin, `before` run in it first."""
+    whole = {**os.environ, "PYTHONPATH": str(ROOT), **(environment or {})}
+    assert not command_server().differing(whole)
+    return command_server().start(
+        [*map(str, words)], whole, given=given, before=before, cwd=cwd, new_session=new_session
+    )
+
+
+def cotdistill(
+    *words: str | Path, given: str = "", before: str = "", **environment: str
+) -> subprocess.CompletedProcess[str]:
     """Run the command line in a process of its own."""
     whole = {**os.environ, "PYTHONPATH": str(ROOT), **environment}
-    if command_server().serves(whole):
-        return command_server().run([str(word) for word in words], whole, 120)
+    if not command_server().differing(whole):
+        run = start(*words, given=given, before=before, environment=environment)
+        out, said = run.communicate()
+        return subprocess.CompletedProcess([*map(str, words)], run.wait(), out, said)
+    assert not before
     return subprocess.run(
         [sys.executable, "-m", "cotdistill", *map(str, words)],
+        input=given,
         capture_output=True,
         text=True,
         env=whole,
         timeout=120,
     )
+
+
+@contextmanager
+def mock_teacher(*words: str) -> Iterator[str]:
+    """The simulated teacher in a process of its own; gives its URL."""
+    with start("mock-teacher", "--port", "0", *words) as server:
+        found = re.search(r"http://[\d.]+:\d+", server.stderr.readline())
+        assert found, "the teacher says where it listens"
+        yield found.group()

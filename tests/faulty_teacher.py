@@ -4,7 +4,6 @@ import asyncio
 import json
 import os
 import sqlite3
-import sys
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -26,7 +25,8 @@ from cotdistill.mock.teacher import TEACHER, ServerConfig, Teacher
 from cotdistill.progress import Silent
 from cotdistill.records import Response
 from cotdistill.stages import generate as stage
-from tests.conftest import ROOT
+from tests.command_server import Command
+from tests.conftest import start
 
 PATHS = {"openai": "/v1", "openai_responses": "/v1", "anthropic": ""}
 
@@ -73,13 +73,10 @@ class Rehearsal:
         )
         return await asyncio.to_thread(stage.run, self.prompts(count), self.path / f"{output}.jsonl", config, Silent())
 
-    async def start(self, count: int, output: str = "r", *words: str, **options: Any) -> asyncio.subprocess.Process:
+    def start(self, count: int, output: str = "r", *words: str, before: str = "") -> Command:
         """`cotdistill generate` in a process of its own."""
-        command = ["-m", "cotdistill", "generate", str(self.prompts(count)), "-o", str(self.path / f"{output}.jsonl")]
-        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-        return await asyncio.create_subprocess_exec(
-            sys.executable, *command, *self.words(), *words, env=environment, stderr=asyncio.subprocess.PIPE, **options
-        )
+        output = str(self.path / f"{output}.jsonl")
+        return start("generate", self.prompts(count), "-o", output, *self.words(), *words, before=before)
 
     async def fails(self, count: int, provider: str = "openai", **options: Any) -> CotDistillError:
         try:

@@ -1,8 +1,6 @@
 """Talking to students, over real HTTP to the simulated teacher and with the embedded student."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -46,8 +44,7 @@ def test_the_answer_is_on_stdout_and_trace_time_and_tokens_are_on_stderr() -> No
 
 
 def test_a_conversation_reads_lines_and_remembers_its_turns(recorded: str) -> None:
-    command = [sys.executable, "-m", "cotdistill", "ask", recorded]
-    done = subprocess.run(command, input="I am Ana.\n\n  Who am I?\n", capture_output=True, text=True)
+    done = cotdistill("ask", recorded, given="I am Ana.\n\n  Who am I?\n")
     assert (done.returncode, done.stdout) == (DONE, "Hello!\nAna\n"), done.stderr
 
 
@@ -71,8 +68,7 @@ def test_a_student_that_is_paid_for_is_not_paid_twice(monkeypatch: pytest.Monkey
 
 def test_a_question_without_an_answer_is_said_and_the_conversation_goes_on() -> None:
     pytest.importorskip("trl", reason="the train extra is not installed")
-    command = [sys.executable, "-m", "cotdistill", "ask", "tiny", "--max-output-tokens", "3"]
-    done = subprocess.run(command, input="a" * 3000 + "\nhi\n", capture_output=True, text=True)
+    done = cotdistill("ask", "tiny", "--max-output-tokens", "3", given="a" * 3000 + "\nhi\n")
     assert done.returncode == SOME_FAILED
     assert "tiny: the prompt has 3003 tokens, tiny reads 2048" in done.stderr
     assert "3 tokens, cut at --max-output-tokens" in done.stderr, "the second question was answered"

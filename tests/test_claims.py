@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -22,7 +21,7 @@ from cotdistill.records import Message
 from cotdistill.stages import generate
 from cotdistill.store.location import default_path
 from tests import virtual_time
-from tests.conftest import ROOT
+from tests.conftest import start
 from tests.scripted_server import Scripted, completion, serving
 
 COUNT = 60
@@ -30,18 +29,12 @@ COUNT = 60
 
 def command(tmp_path: Path, url: str, output: str, *more: str) -> list[str]:
     words = ["generate", str(tmp_path / "p.jsonl"), "-o", str(tmp_path / output), "--teacher", "openai:m"]
-    return [sys.executable, "-m", "cotdistill", *words, "--base-url", f"{url}/v1", "--quiet", *more]
+    return [*words, "--base-url", f"{url}/v1", "--quiet", *more]
 
 
 def prompts(tmp_path: Path) -> None:
     lines = [json.dumps({"id": str(n), "question": f"question {n}", "answer": "4"}) + "\n" for n in range(COUNT)]
     (tmp_path / "p.jsonl").write_text("".join(lines))
-
-
-async def start(words: list[str]) -> asyncio.subprocess.Process:
-    return await asyncio.create_subprocess_exec(
-        *words, env={**os.environ, "PYTHONPATH": str(ROOT)}, stderr=subprocess.PIPE
-    )
 
 
 def slow(number: int, body: dict[str, Any]) -> Scripted:
@@ -53,10 +46,10 @@ def test_two_runs_on_one_store_buy_each_answer_once_and_write_the_same(tmp_path:
 
     async def run() -> list[str]:
         async with serving(slow) as server:
-            both = [await start(command(tmp_path, server.url, f"{n}.jsonl", "--concurrency", "4")) for n in range(2)]
+            both = [start(*command(tmp_path, server.url, f"{n}.jsonl", "--concurrency", "4")) for n in range(2)]
             for one in both:
-                _, said = await one.communicate()
-                assert one.returncode == 0, said.decode()
+                _, said = await asyncio.to_thread(one.communicate)
+                assert one.returncode == 0, said
             return [body["messages"][-1]["content"] for body in server.requests]
 
     asked = asyncio.run(run())
@@ -75,14 +68,14 @@ def test_the_claims_of_a_killed_run_die_with_it(tmp_path: Path) -> None:
             return Scripted(completion("4"), delay_s=0 if killed.is_set() else 5)
 
         async with serving(answer) as server:
-            hanging = await start(command(tmp_path, server.url, "0.jsonl", "--concurrency", "4"))
+            hanging = start(*command(tmp_path, server.url, "0.jsonl", "--concurrency", "4"))
             await begun.wait()
             hanging.send_signal(signal.SIGKILL)
-            await hanging.communicate()
+            hanging.communicate()
             killed.set()
-            again = await start(command(tmp_path, server.url, "1.jsonl"))
-            _, said = await asyncio.wait_for(again.communicate(), 40)
-            assert again.returncode == 0, said.decode()
+            again = start(*command(tmp_path, server.url, "1.jsonl"))
+            _, said = await asyncio.to_thread(again.communicate, 40)
+            assert again.returncode == 0, said
             return len(server.requests)
 
     assert asyncio.run(run()) <= COUNT + 4

@@ -1,5 +1,4 @@
 import json
-import os
 import re
 import subprocess
 import sys
@@ -9,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from cotdistill import __version__
-from tests.conftest import ROOT, cotdistill
+from tests.conftest import ROOT, cotdistill, mock_teacher
 
 COMMANDS = [
     "generate",
@@ -129,17 +128,10 @@ def test_json_logs_are_json_and_the_summary_is_on_stdout_only_on_request(tmp_pat
 
 
 def test_verbose_tells_of_each_retry(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "cotdistill", "mock-teacher", "--port", "0", "--faults", "500@1-2"]
-    with subprocess.Popen(
-        command, stderr=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": str(ROOT)}
-    ) as server:
-        assert server.stderr
-        url = re.search(r"http://[\d.]+:\d+", server.stderr.readline())
-        assert url
+    with mock_teacher("--faults", "500@1-2") as url:
         (tmp_path / "p.txt").write_text("a=1 b=a+1 b?\n")
         words = ("generate", tmp_path / "p.txt", "-o", tmp_path / "r.jsonl", "--no-cache", "--verbose")
-        done = cotdistill(*words, "--teacher", "openai:simulated", "--base-url", f"{url[0]}/v1")
-        server.kill()
+        done = cotdistill(*words, "--teacher", "openai:simulated", "--base-url", f"{url}/v1")
     assert done.returncode == 0
     assert re.findall(r"attempt (\d) failed and is repeated: 500", done.stderr) == ["1", "2"]
 

@@ -1,9 +1,6 @@
 """Several processes that train one student, as on two machines: no launcher stands over both of them."""
 
-import os
-import re
 import socket
-import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -14,49 +11,40 @@ import pytest
 
 pytest.importorskip("trl", reason="the train extra is not installed")
 
-from tests.conftest import ROOT
+from tests.command_server import Command
+from tests.conftest import ROOT, start
 from tests.test_finetune import chain_rows, losses, write
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(150)]
-
-Process = subprocess.Popen[str]
 
 
 @pytest.fixture
 def machines(tmp_path: Path) -> Iterator[Any]:
     """Starts both processes; each gets its own words, behind those that they share."""
-    started: list[Process] = []
+    started: list[Command] = []
 
-    def start(
-        *shared: str, first: tuple[str, ...] = (), second: tuple[str, ...] = (), before: str = "pass"
-    ) -> list[Process]:
+    def begin(
+        *shared: str, first: tuple[str, ...] = (), second: tuple[str, ...] = (), before: str = ""
+    ) -> list[Command]:
         """`before` is run in each process before the command."""
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
         for rank, own in enumerate((first, second)):
-            code = f"{before}\nfrom cotdistill.cli.main import main\nmain()"
-            words = [sys.executable, "-c", code, "finetune", *shared, *own]
             environment = {
                 "RANK": str(rank),
                 "LOCAL_RANK": "0",
                 "WORLD_SIZE": "2",
                 "MASTER_ADDR": "127.0.0.1",
                 "MASTER_PORT": str(port),
-                "OMP_NUM_THREADS": "1",
-                "PYTHONPATH": str(ROOT),
             }
-            started.append(
-                subprocess.Popen(
-                    words, env={**os.environ, **environment}, stderr=subprocess.PIPE, text=True, cwd=tmp_path
-                )
-            )
+            started.append(start("finetune", *shared, *own, cwd=tmp_path, before=before, environment=environment))
         return started
 
-    yield start
+    yield begin
     for one in started:
-        one.kill()
-        one.wait()
+        with one:
+            pass
 
 
 def until(found: Any) -> Any:
@@ -67,8 +55,8 @@ def until(found: Any) -> Any:
     raise AssertionError("it never came")
 
 
-def maps(process: Process) -> str:
-    assert process.poll() is None, process.communicate()[1]
+def maps(process: Command) -> str:
+    assert process.poll() is None, process.stderr.read()
     return Path(f"/proc/{process.pid}/maps").read_text()
 
 
@@ -82,9 +70,9 @@ def test_the_rows_are_tokenised_once_and_mapped_by_the_others(machines: Any, tmp
     words = ("-o", "student", *OPTIONS, "--max-steps", "40")
     first, second = machines(first=("train.jsonl", *words), second=("no-such-file.jsonl", *words))
     tokens = f"{tmp_path}/student.partial/tokens/training"
-    mapped = until(lambda: [line for line in maps(second).splitlines() if tokens in line])
-    names = {re.sub(r".*/", "", line) for line in mapped}
-    assert "ids.npy" in names and all(" r--" in line for line in mapped), mapped
+    until(lambda: f"{tokens}/ids.npy" in maps(second))
+    mapped = [line for line in maps(second).splitlines() if tokens in line]
+    assert mapped and all(" r--" in line for line in mapped), mapped
     said = [one.communicate()[1] for one in (first, second)]
     assert [first.returncode, second.returncode] == [0, 0], said
     assert said[1] == "", "one of them speaks"
@@ -112,7 +100,7 @@ def test_a_machine_that_does_not_see_the_rows_says_so_and_ends(machines: Any, tm
     write(tmp_path / "train.jsonl", chain_rows(32))
     words = ("train.jsonl", *OPTIONS, "--max-steps", "8")
     patient = (
-        "from cotdistill.training import job; job.SEEN_WITHIN_S = 3"  # a minute, for a file system that caches names
+        "from cotdistill.training import job; job.SEEN_WITHIN_S = 1"  # a minute, for a file system that caches names
     )
     first, second = machines(*words, first=("-o", "student"), second=("-o", "elsewhere/student"), before=patient)
     said = second.communicate(timeout=140)[1]

@@ -1,10 +1,8 @@
 """New prompts from seeds, on the embedded teacher: what is kept, what is left out and why, what it costs."""
 
 import asyncio
-import os
 import re
 import signal
-import sys
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -35,7 +33,7 @@ from cotdistill.stages.format import is_held_out
 from cotdistill.stages.generate import batch
 from cotdistill.stages.generate.batch.calls import Pace
 from tests.batch_world import QUICK, world
-from tests.conftest import ROOT, make_prompt, make_response
+from tests.conftest import cotdistill, make_prompt, make_response, start
 from tests.faulty_teacher import rehearsing
 
 SEEDS = 20
@@ -374,23 +372,16 @@ def test_a_reference_is_worth_what_such_references_are_worth_on_the_seeds(done: 
 def test_a_run_that_is_killed_loses_nothing_and_buys_nothing_twice(done: Path, tmp_path: Path) -> None:
     async def scene() -> None:
         async with rehearsing(tmp_path, latency_s=0.01) as here:
-
-            async def start() -> asyncio.subprocess.Process:
-                words = ["expand", str(done / "seeds.jsonl"), "-o", str(tmp_path / "new.jsonl"), "--count", "30"]
-                return await asyncio.create_subprocess_exec(
-                    *(sys.executable, "-m", "cotdistill", *words, "--method", "vary,evolve", "--concurrency", "4"),
-                    *("--min-accuracy", "0", "--weight", "0.5"),
-                    *(*here.words(), "--quiet"),
-                    env={**os.environ, "PYTHONPATH": str(ROOT)},
-                )
-
-            killed = await start()
-            while here.answers < 60 and killed.returncode is None:
-                await asyncio.sleep(0.005)
-            assert killed.returncode is None, "some prompts are written, and their answers under way"
-            killed.send_signal(signal.SIGKILL)
-            await killed.wait()
-            assert await (await start()).wait() == 0
+            words = ["expand", str(done / "seeds.jsonl"), "-o", str(tmp_path / "new.jsonl"), "--count", "30"]
+            words += ["--method", "vary,evolve", "--concurrency", "4", "--min-accuracy", "0", "--weight", "0.5"]
+            words += [*here.words(), "--quiet"]
+            with start(*words) as killed:
+                while here.answers < 60 and killed.poll() is None:
+                    await asyncio.sleep(0.005)
+                assert killed.poll() is None, "some prompts are written, and their answers under way"
+                killed.send_signal(signal.SIGKILL)
+            again = await asyncio.to_thread(cotdistill, *words)
+            assert again.returncode == 0, again.stderr
             bought = Counter(bill["idempotency_key"] for bill in here.bills())
             assert bought.total() - len(bought) <= 4, "what was in flight, at most"
             assert bought.keys() == here.stored()

@@ -29,7 +29,8 @@ from cotdistill.stages import finetune
 from cotdistill.students import load, tiny
 from cotdistill.training import checkpoints, student_directory
 from cotdistill.training.token_rows import IGNORED, TokenRows
-from tests.conftest import make_judged, make_prompt, make_response
+from tests.command_server import Command
+from tests.conftest import make_judged, make_prompt, make_response, start
 
 STEPS = 60
 
@@ -306,16 +307,16 @@ def test_an_earlier_student_stays_until_the_new_one_is_whole(tmp_path: Path, mon
 LONG = 240
 
 
-def start(folder: Path, *more: str) -> "subprocess.Popen[str]":
+def training(folder: Path, *more: str) -> Command:
     words = ["finetune", str(folder / "train.jsonl"), "-o", str(folder / "student"), "--student", "tiny"]
     words += ["--max-steps", str(LONG), "--batch-size", "8", "--threads", "1", "--checkpoint-minutes", "0.005", *more]
-    return subprocess.Popen([sys.executable, "-m", "cotdistill", *words], stderr=subprocess.PIPE, text=True)
+    return start(*words)
 
 
-def wait_for(condition: Callable[[], object], process: "subprocess.Popen[str]") -> None:
+def wait_for(condition: Callable[[], object], process: Command) -> None:
     """Until the process ends, or pytest's time limit ends the test."""
     while not condition():
-        assert process.poll() is None, process.stderr and process.stderr.read()
+        assert process.poll() is None, process.stderr.read()
         time.sleep(0.02)
 
 
@@ -333,7 +334,7 @@ def test_a_killed_run_resumes_and_ends_as_if_undisturbed(
     tmp_path: Path, undisturbed: list[tuple[int, float]], blow: signal.Signals
 ) -> None:
     rows = write(tmp_path / "train.jsonl", chain_rows(64))
-    process = start(tmp_path)
+    process = training(tmp_path)
     checkpoints = tmp_path / "student.partial/checkpoints"
     wait_for(lambda: list(checkpoints.glob("*/finished")), process)
     os.kill(process.pid, blow)
@@ -395,7 +396,7 @@ def test_a_directory_is_cleared_so_that_its_owner_is_known_to_the_end(tmp_path: 
 @pytest.mark.slow
 def test_a_second_run_on_the_same_student_ends_at_once(tmp_path: Path) -> None:
     rows = write(tmp_path / "train.jsonl", chain_rows(64))
-    process = start(tmp_path)
+    process = training(tmp_path)
     wait_for(lambda: (tmp_path / "student.partial").exists(), process)
     try:
         with pytest.raises(OutputLockedError, match="is writing it"):

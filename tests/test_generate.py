@@ -1,11 +1,9 @@
 """The generate command as people run it: real processes, the real SDKs, the embedded teacher over HTTP."""
 
 import json
-import os
 import re
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,23 +14,15 @@ import msgspec
 import pytest
 
 from cotdistill.records import Response
-from tests.conftest import ROOT, cotdistill
+from tests.conftest import cotdistill, mock_teacher, start
 
 QUESTIONS = 40
 
 
 @pytest.fixture(scope="module")
 def teacher() -> Iterator[str]:
-    """A mock teacher in a process of its own, 20 ms slow; gives its URL."""
-    command = [sys.executable, "-m", "cotdistill", "mock-teacher", "--port", "0", "--latency-ms", "20"]
-    with subprocess.Popen(
-        command, stderr=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": str(ROOT)}
-    ) as process:
-        assert process.stderr
-        found = re.search(r"http://[\d.]+:\d+", process.stderr.readline())
-        assert found
-        yield found.group()
-        process.kill()
+    with mock_teacher("--latency-ms", "20") as url:
+        yield url
 
 
 def billed(url: str) -> int:
@@ -127,21 +117,21 @@ def test_a_run_killed_halfway_asks_only_for_what_was_in_flight(prompts: Path, tm
     words = ("--samples", "5", "--concurrency", "4", "--max-output-tokens", "100")
     undisturbed = generate(prompts, tmp_path / "u.jsonl", *words, url=teacher, store=str(tmp_path / "u.db"))
     assert undisturbed.returncode == 0, undisturbed.stderr
-    command = [sys.executable, "-m", "cotdistill", "generate", str(prompts), "-o", str(tmp_path / "k.jsonl")]
+    command = ["generate", str(prompts), "-o", str(tmp_path / "k.jsonl")]
     command += ["--teacher", "openai:simulated", "--base-url", f"{teacher}/v1", *words]
     total, killed = 5 * QUESTIONS, 0
     before = billed(teacher)
     while killed < 3:
-        process = subprocess.Popen(command, env={**os.environ, "PYTHONPATH": str(ROOT)}, stderr=subprocess.DEVNULL)
-        aim = billed(teacher) + total // 5
-        while billed(teacher) < aim and process.poll() is None:
-            time.sleep(0.01)
-        assert process.poll() is None, "it finished before it could be killed"
-        process.send_signal(signal.SIGKILL)
-        process.wait()
+        with start(*command) as process:
+            aim = billed(teacher) + total // 5
+            while billed(teacher) < aim and process.poll() is None:
+                time.sleep(0.01)
+            assert process.poll() is None, "it finished before it could be killed"
+            process.send_signal(signal.SIGKILL)
+            process.wait()
         killed += 1
         assert not (tmp_path / "k.jsonl").exists(), "nothing half-written"
-    finished = subprocess.run(command, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True)
+    finished = cotdistill(*command)
     assert finished.returncode == 0, finished.stderr
     again = billed(teacher) - before - total
     assert 0 <= again <= killed * 4, f"{again} answers bought twice in {killed} kills with 4 in flight"
@@ -159,10 +149,10 @@ def test_no_cache_keeps_a_killed_runs_answers_and_leaves_no_store(prompts: Path,
 
 
 def test_ctrl_c_finishes_what_is_in_flight_and_keeps_it(prompts: Path, tmp_path: Path, teacher: str) -> None:
-    command = [sys.executable, "-m", "cotdistill", "generate", str(prompts), "-o", str(tmp_path / "r.jsonl")]
+    command = ["generate", str(prompts), "-o", str(tmp_path / "r.jsonl")]
     command += ["--teacher", "openai:simulated", "--base-url", f"{teacher}/v1", "--samples", "50", "--concurrency", "4"]
     before = billed(teacher)
-    process = subprocess.Popen(command, env={**os.environ, "PYTHONPATH": str(ROOT)}, stderr=subprocess.PIPE, text=True)
+    process = start(*command)
     while billed(teacher) - before < 20:
         time.sleep(0.01)
     process.send_signal(signal.SIGINT)

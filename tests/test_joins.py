@@ -4,10 +4,8 @@ once. One server answers both, teacher and judge, so every request is counted in
 import asyncio
 import contextlib
 import json
-import os
 import signal
 import sqlite3
-import sys
 from collections import Counter
 from collections.abc import Callable
 from contextlib import closing
@@ -26,7 +24,8 @@ from cotdistill.records import Judged, Response
 from cotdistill.stages import evaluate, generate
 from cotdistill.stages import filter as filter_stage
 from cotdistill.store.location import default_path
-from tests.conftest import ROOT
+from tests.command_server import Command
+from tests.conftest import start
 from tests.scripted_server import Scripted, Server, completion, serving
 
 PROMPTS = 20
@@ -311,27 +310,22 @@ def test_a_second_ctrl_c_leaves_at_once_though_a_verdict_is_on_its_way(tmp_path:
         async with serving(answer) as server:
             words = ["generate", str(prompts(tmp_path)), "-o", str(tmp_path / "r.jsonl"), "--teacher", "openai:m"]
             words += ["--base-url", f"{server.url}/v1", "--until-accepted", "1", "--verify", judge(server)]
-            process = await asyncio.create_subprocess_exec(
-                sys.executable,
-                "-m",
-                "cotdistill",
-                *words,
-                env={**os.environ, "PYTHONPATH": str(ROOT)},
-                stderr=asyncio.subprocess.PIPE,
-            )
+            process = start(*words)
             await judging.wait()
-            assert process.stderr
+            return await asyncio.to_thread(press_twice, process)
+
+    def press_twice(process: Command) -> tuple[int | None, str]:
+        process.send_signal(signal.SIGINT)
+        said = ""
+        while "stopping" not in said:
+            said += process.stderr.readline()
+        for _ in range(5):  # as a person does who sees nothing happen
             process.send_signal(signal.SIGINT)
-            said = ""
-            while "stopping" not in said:
-                said += (await process.stderr.readline()).decode()
-            for _ in range(5):  # as a person does who sees nothing happen
-                process.send_signal(signal.SIGINT)
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(process.wait(), 2)
-                    break
-            rest = (await asyncio.wait_for(process.stderr.read(), 10)).decode()
-            return await process.wait(), said + rest
+            with contextlib.suppress(TimeoutError):
+                process.wait(2)
+                break
+        _, rest = process.communicate(10)
+        return process.returncode, said + rest
 
     code, said = asyncio.run(run())
     assert code == 130, said

@@ -32,7 +32,7 @@ from cotdistill.training.on_policy.distance import Distance
 from cotdistill.training.scored import Attended, Listed, Scored, Span, View
 from cotdistill.training.token_rows import TokenRows, examples
 from cotdistill.training.trainer import Trainer
-from tests.test_finetune import Notes, chain_rows, losses, start, tiny_config, wait_for, write
+from tests.test_finetune import Notes, chain_rows, losses, tiny_config, training, wait_for, write
 from tests.test_finetune_rows import uneven_rows
 
 POSITIONS, VOCABULARY, K = 9, 31, 4
@@ -328,7 +328,7 @@ def test_a_killed_lora_run_with_projections_has_the_weights_of_an_undisturbed_on
     tokenizer.save_pretrained(tmp_path / "base")
     rows, base = write(tmp_path / "train.jsonl", chain_rows(16)), str(tmp_path / "base")
     words = ("--loss", "hidden", "--teacher", f"local:{teacher}", "--student", base, "--lora-rank", "4")
-    process = start(tmp_path, *words, "--max-steps", "40")
+    process = training(tmp_path, *words, "--max-steps", "40")
     wait_for(lambda: list((tmp_path / "student.partial/checkpoints").glob("*/finished")), process)
     os.kill(process.pid, signal.SIGKILL)
     process.communicate(timeout=30)

@@ -4,8 +4,6 @@ import dataclasses
 import json
 import os
 import signal
-import subprocess
-import sys
 import urllib.request
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -46,7 +44,7 @@ from cotdistill.training.on_policy.distance import Distance
 from cotdistill.training.on_policy.rollout import Rollout, Written
 from cotdistill.training.on_policy.teaching import Local, as_batch
 from tests.background import in_background
-from tests.conftest import ROOT, make_judged, make_prompt
+from tests.conftest import make_judged, make_prompt, start
 from tests.test_finetune import Notes, wait_for
 
 STEPS = 6
@@ -156,9 +154,8 @@ def test_a_killed_run_resumes_to_the_same_weights_bit_for_bit(
         for name, value in dataclasses.asdict(config).items()
         if value and value != getattr(FinetuneConfig, name, None)
     ] + ["--checkpoint-minutes=0"]
-    command = [sys.executable, "-c", SLOW, "finetune", str(models / "prompts.jsonl"), "-o", "student", *words]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    process = subprocess.Popen(command, cwd=tmp_path, env=environment, stderr=subprocess.PIPE, text=True)
+    words = ["finetune", str(models / "prompts.jsonl"), "-o", "student", *words]
+    process = start(*words, cwd=tmp_path, before=SLOW)
     wait_for(lambda: list((tmp_path / "student.partial/checkpoints").glob("*/finished")), process)
     os.kill(process.pid, signal.SIGKILL)
     process.communicate(timeout=30)

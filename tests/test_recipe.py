@@ -1,6 +1,5 @@
 """A recipe is checked whole before anything is sent: one table of wrong settings, over every field of every stage."""
 
-import subprocess
 import sys
 from pathlib import Path
 
@@ -211,11 +210,12 @@ MORE = [
     ('finetune.lora_rnk="y"', "finetune.lora_rnk: no such key; did you mean lora_rank?"),
 ]
 
+OFFLINE = "from huggingface_hub import constants; constants.HF_HUB_OFFLINE = True"
+
 
 @pytest.fixture(autouse=True)
 def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     Path("recipe.toml").write_text(RECIPE)
     Path("prompts.jsonl").write_text('{"question": "a=6 b=a*3 b?", "answer": "8"}\n')
@@ -279,7 +279,7 @@ def test_the_table_has_every_option_that_can_be_wrong() -> None:
 def test_all_sixteen_are_told_at_once_by_a_plan_and_by_a_run_and_nothing_is_written() -> None:
     words = [word for change, _ in SIXTEEN for word in ("--set", change)]
     for command in (["--plan"], []):
-        done = cotdistill("run", Path("recipe.toml").absolute(), *command, *words, HF_HUB_OFFLINE="1")
+        done = cotdistill("run", Path("recipe.toml").absolute(), *command, *words, before=OFFLINE)
         assert done.returncode == 2
         assert done.stderr.startswith(f"cotdistill: {Path('recipe.toml').absolute()}: 16 problems, nothing was sent:")
         assert [said for _, said in SIXTEEN if said not in done.stderr] == []
@@ -377,8 +377,7 @@ def test_any_text_may_be_a_system_prompt(text: str) -> None:
     ],
 )
 def test_a_command_without_its_packages_says_so_before_it_begins(words: list[str]) -> None:
-    code = "import sys\nsys.modules['torch'] = None\nfrom cotdistill.cli.main import main\nmain()"
-    done = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True)
+    done = cotdistill(*words, before="import sys; sys.modules['torch'] = None")
     assert done.stderr.endswith("needs torch: pip install 'cotdistill[train]'\n") and "Traceback" not in done.stderr
     assert done.returncode == 1
     assert {path.name for path in Path().iterdir()} == FILES, "nothing was begun"

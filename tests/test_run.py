@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.request import urlopen
@@ -22,27 +23,15 @@ from cotdistill.progress import Silent
 from cotdistill.recipes.recipe import read
 from cotdistill.recipes.tasks import TASKS
 from cotdistill.records import Response
-from tests.conftest import ROOT, cotdistill
+from tests.conftest import ROOT, cotdistill, mock_teacher, start
 
 QUESTIONS = 40
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT)}
 
 
+@dataclass
 class Server:
-    def __init__(self, *words: str) -> None:
-        command = [sys.executable, "-m", "cotdistill", "mock-teacher", "--port", "0", *words]
-        self.process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=ENVIRONMENT)
-        assert self.process.stderr
-        found = re.search(r"http://[\d.]+:\d+", self.process.stderr.readline())
-        assert found
-        self.url = found.group()
-
-    def __enter__(self) -> "Server":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.process.kill()
-        self.process.communicate()
+    url: str
 
     def billed(self) -> int:
         with urlopen(f"{self.url}/ledger") as reply:
@@ -51,8 +40,8 @@ class Server:
 
 @pytest.fixture
 def server() -> Iterator[Server]:
-    with Server("--latency-ms", "20") as started:
-        yield started
+    with mock_teacher("--latency-ms", "20") as url:
+        yield Server(url)
 
 
 def write_prompts(folder: Path, count: int) -> None:
@@ -129,8 +118,8 @@ CHAIN += "[evaluate]\nlimit = 4\nmax_output_tokens = 64\n"
 def calm(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A directory with an undisturbed run."""
     folder = tmp_path_factory.mktemp("calm")
-    with Server() as server:
-        assert cotdistill("run", write_recipe(folder, server.url, chain=CHAIN)).returncode == DONE
+    with mock_teacher() as url:
+        assert cotdistill("run", write_recipe(folder, url, chain=CHAIN)).returncode == DONE
     return folder
 
 
@@ -141,9 +130,7 @@ def test_a_run_killed_in_any_stage_continues_to_the_same_bytes(
     stage: str, calm: Path, tmp_path: Path, server: Server
 ) -> None:
     recipe = write_recipe(tmp_path / "killed", server.url, chain=CHAIN)
-    command = [sys.executable, "-m", "cotdistill", "run", str(recipe)]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=ENVIRONMENT) as process:
-        assert process.stderr
+    with start("run", recipe) as process:
         while f"{stage}: runs" not in process.stderr.readline():
             pass
         time.sleep(0.2 if stage == "generate" else 0.0)
@@ -163,8 +150,8 @@ def _without_server(found: dict[str, bytes]) -> dict[str, bytes]:
 
 
 def test_failed_prompts_do_not_stop_the_chain_and_are_asked_again_next_time(tmp_path: Path) -> None:
-    with Server("--faults", "400@1-3") as server:
-        recipe = write_recipe(tmp_path, server.url)
+    with mock_teacher("--faults", "400@1-3") as url:
+        recipe = write_recipe(tmp_path, url)
         assert cotdistill("run", recipe).returncode == SOME_FAILED
         assert (tmp_path / "runs" / "latest" / "train.jsonl").exists()
         again = cotdistill("run", recipe)
@@ -201,11 +188,9 @@ def test_old_runs_go_and_the_newest_stay(tmp_path: Path, server: Server) -> None
 
 
 def test_a_run_that_is_under_way_is_left_alone(tmp_path: Path) -> None:
-    with Server("--latency-ms", "2000") as server:
-        recipe = write_recipe(tmp_path, server.url)
-        command = [sys.executable, "-m", "cotdistill", "run", str(recipe)]
-        with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=ENVIRONMENT) as process:
-            assert process.stderr
+    with mock_teacher("--latency-ms", "2000") as url:
+        recipe = write_recipe(tmp_path, url)
+        with start("run", recipe) as process:
             process.stderr.readline()
             second = cotdistill("run", recipe)
             process.kill()

@@ -2,8 +2,6 @@
 
 import json
 import re
-import subprocess
-import sys
 import tomllib
 from pathlib import Path
 
@@ -143,9 +141,7 @@ def test_prompts_that_failed_last_time_are_not_new_ones(sums: Path, monkeypatch:
 
 def test_init_asks_again_after_a_slip_and_takes_prompts_of_ones_own(sums: Path) -> None:
     words = "foo\nmaths\ngpt-4o\nmock:digit-chains\nclear; echo\ntiny\nnone.jsonl\nsums/prompts.jsonl\n"
-    done = subprocess.run(
-        [sys.executable, "-m", "cotdistill", "init", "mine"], input=words, capture_output=True, text=True
-    )
+    done = cotdistill("init", "mine", given=words)
     assert done.returncode == DONE, done.stderr
     for slip in (
         "no task named 'foo'",

@@ -3,8 +3,6 @@
 import json
 import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +14,7 @@ from cotdistill.mock import problems
 from cotdistill.progress import Silent
 from cotdistill.recipes import named, run
 from cotdistill.recipes.recipe import read
-from tests.conftest import ROOT
+from tests.conftest import start
 
 GENERATE = 'prompts = "prompts.jsonl"\n[generate]\nteacher = "mock:digit-chains"\ncache = "store.sqlite"\nsamples = 2\n'
 CHAIN = "[filter]\n[format]\n"
@@ -253,10 +251,9 @@ def test_a_stage_runs_again_when_a_file_that_its_options_name_changes(
 
 def test_two_recipes_at_the_same_time_in_one_folder_keep_apart() -> None:
     recipes = [recipe("a.toml"), recipe("b.toml", generate="limit = 4\n")]
-    command = [sys.executable, "-m", "cotdistill", "run", "--quiet"]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    begun = [subprocess.Popen([*command, str(path)], env=environment) for path in recipes]
-    assert [process.wait(60) for process in begun] == [0, 0]
+    begun = [start("run", "--quiet", path) for path in recipes]
+    said = [process.communicate()[1] for process in begun]
+    assert [process.returncode for process in begun] == [0, 0], said
     known = [json.loads(path.read_text()) for path in Path("runs").glob("2*/run.json")]
     counts = {one["recipe"]: one["stages"]["generate"]["counts"]["prompts"] for one in known}
     assert counts == {"a.toml": 8, "b.toml": 4}

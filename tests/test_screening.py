@@ -1,11 +1,8 @@
 """The filter stage in several processes: the same bytes, nothing lost, bad lines named, no process left behind."""
 
 import json
-import os
 import random
 import signal
-import subprocess
-import sys
 import time
 from itertools import accumulate, pairwise
 from pathlib import Path
@@ -23,7 +20,7 @@ from cotdistill.records import Judged, Response
 from cotdistill.stages import filter as stage
 from cotdistill.stages.filter.chunks import chunks, ranges
 from cotdistill.stages.filter.screen import vote_share
-from tests.conftest import ROOT, make_prompt, make_response
+from tests.conftest import make_prompt, make_response, start
 
 
 def responses(prompts: int, samples: int = 4) -> list[Response]:
@@ -140,8 +137,7 @@ def test_a_killed_run_leaves_no_process_behind(tmp_path: Path) -> None:
     )
     words = ["filter", str(source), "-o", str(tmp_path / "k.jsonl"), "--workers", "2"]
     words += ["--filter", str(tmp_path / "slow.py")]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    with subprocess.Popen([sys.executable, "-m", "cotdistill", *words], env=environment) as process:
+    with start(*words) as process:
         while len(pids := [int(path.name[4:]) for path in tmp_path.glob("pid-*")]) < 2:
             assert process.poll() is None, "the run ended before two workers started"
             time.sleep(0.05)

@@ -5,7 +5,6 @@ import contextlib
 import json
 import shutil
 import signal
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -27,7 +26,8 @@ from cotdistill.records import Message
 from cotdistill.servers import Sampling, running
 from cotdistill.students import load
 from cotdistill.teachers.local import Teacher
-from tests.conftest import ROOT, cotdistill
+from tests.command_server import Command
+from tests.conftest import ROOT, cotdistill, start
 from tests.engine_stand_in import MOCK, PLAIN, put_on_path
 from tests.test_evaluate import chains
 
@@ -239,8 +239,7 @@ def test_the_server_ends_with_the_command_however_that_ends(
     waits += "def reply(body):\n    time.sleep(600)\nserve()\n"
     folder = put_on_path(tmp_path / "bin", "vllm", PLAIN + waits, monkeypatch)
     words = ["evaluate", chains(tmp_path, 2), "-o", tmp_path / "s.json", "--student", tiny_folder, "--engine", "vllm"]
-    command = [sys.executable, "-m", "cotdistill", *map(str, words)]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, cwd=ROOT, text=True, start_new_session=True) as run:
+    with start(*map(str, words), cwd=ROOT, new_session=True) as run:
         read_when_there(folder / ("pids" if phase == "starting" else "requests.jsonl"))
         server = first(folder)
         run.send_signal(number)
@@ -254,11 +253,11 @@ def test_the_server_ends_with_the_command_however_that_ends(
     assert not (tmp_path / "s.json").exists()
 
 
-def press_until_it_ends(run: "subprocess.Popen[str]") -> None:
+def press_until_it_ends(run: Command) -> None:
     """Two signals that come before the process has looked at the first are one."""
     for _ in range(20):
         run.send_signal(signal.SIGINT)
-        with contextlib.suppress(subprocess.TimeoutExpired):
+        with contextlib.suppress(TimeoutError):
             run.wait(2)
             return
 

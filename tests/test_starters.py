@@ -2,8 +2,6 @@
 
 import json
 import random
-import subprocess
-import sys
 from collections import Counter
 from pathlib import Path
 
@@ -31,12 +29,7 @@ def test_init_shows_three_rows_asks_for_unknown_columns_and_asks_again_after_a_s
     mine: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     words = "classification\n\n\nquestion\nFrage\nnix\nantwort\n"
-    done = subprocess.run(
-        [sys.executable, "-m", "cotdistill", "init", "first", "--prompts", "mine.csv"],
-        input=words,
-        capture_output=True,
-        text=True,
-    )
+    done = cotdistill("init", "first", "--prompts", "mine.csv", given=words)
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("no column named") + done.stderr.count("no column named") == 2
     assert "Column that holds the question (Nr, Frage, Antwort)" in done.stdout

@@ -2,8 +2,6 @@
 
 import os
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -11,7 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from tests.conftest import ROOT, make_judged, make_prompt, make_response
+from tests.conftest import make_judged, make_prompt, make_response, start
 
 SLOW = """
 import dataclasses, pathlib, time
@@ -53,14 +51,7 @@ def command(folder: Path, stage: str) -> list[str]:
 @pytest.mark.parametrize("stage", ["filter", "filter with workers", "format"])
 def test_sigterm_ends_a_stage_and_leaves_nothing_behind(tmp_path: Path, stage: str, whom: str) -> None:
     records(tmp_path)
-    process = subprocess.Popen(
-        [sys.executable, "-m", "cotdistill", *command(tmp_path, stage)],
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
-    with process:
+    with start(*command(tmp_path, stage), new_session=True) as process:
         until = time.monotonic() + 60
         while not (tmp_path / "begun").exists():
             assert process.poll() is None

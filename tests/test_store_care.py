@@ -192,24 +192,10 @@ def test_a_foreign_database_is_one_line_for_every_command(tmp_path: Path) -> Non
         assert "a store of another version" in done.stderr
 
 
-LIMITED = """
-import resource, sys
-resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]), resource.RLIM_INFINITY))
-sys.argv = ["cotdistill", *sys.argv[2:]]
-from cotdistill.cli.main import main
-main()
-"""
-
-
 def limited(size: int, *words: str | Path) -> "subprocess.CompletedProcess[str]":
     """The command line in a process that may write files of so many bytes: for it, each disk is full then."""
-    return subprocess.run(
-        [sys.executable, "-c", LIMITED, str(size), *map(str, words)],
-        capture_output=True,
-        text=True,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        timeout=60,
-    )
+    limit = f"import resource; resource.setrlimit(resource.RLIMIT_FSIZE, ({size}, resource.RLIM_INFINITY))"
+    return cotdistill(*words, before=limit)
 
 
 def test_where_the_store_cannot_grow_nothing_is_asked(tmp_path: Path) -> None:

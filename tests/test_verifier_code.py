@@ -21,7 +21,7 @@ from cotdistill.sandbox.isolation import Isolation, find
 from cotdistill.sandbox.run import Limits, Suite, examine
 from cotdistill.stages.verification import Judge
 from cotdistill.verifiers._code_tests import MAX_CASES
-from tests.conftest import make_prompt, make_response
+from tests.conftest import cotdistill, make_prompt, make_response
 from tests.programs import ADD, CASES, CHEATS, GREEDY, HONEST, SECRET, SUM, Program, harmful, plant, snapshot
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the limits are those of Linux and macOS")
@@ -192,11 +192,8 @@ def test_the_verdict_says_what_isolated_the_program(name: str) -> None:
 
 def test_without_isolation_it_refuses_and_says_what_to_install(tmp_path: Path) -> None:
     """Without bwrap on the path: the kernel's own namespaces may do, bubblewrap asked for by name does not."""
-    done = subprocess.run(
-        [sys.executable, "-m", "cotdistill", "filter", "none.jsonl", "-o", str(tmp_path / "k.jsonl"), "--verify",
-         "code:isolation=bubblewrap"],
-        env={**os.environ, "PATH": str(tmp_path)}, text=True, capture_output=True,
-    )  # fmt: skip
+    output = tmp_path / "k.jsonl"
+    done = cotdistill("filter", "none.jsonl", "-o", output, "--verify", "code:isolation=bubblewrap", PATH=str(tmp_path))
     assert done.returncode == 2
     for words in ("bwrap is not installed", "apt install bubblewrap", "code:isolation=none"):
         assert words in " ".join(done.stderr.split())

@@ -20,13 +20,13 @@ from tests.faulty_teacher import Rehearsal, rehearsing
 
 async def killed_after(here: Rehearsal, prompts: int, concurrency: int, answers: int) -> int:
     """Kill a run once so many answers are billed; gives what was in flight."""
-    process = await here.start(prompts, "killed", "--concurrency", str(concurrency), "--quiet")
-    while here.answers < answers and process.returncode is None:
+    process = here.start(prompts, "killed", "--concurrency", str(concurrency), "--quiet")
+    while here.answers < answers and process.poll() is None:
         await asyncio.sleep(0.001)
-    if process.returncode is not None:
+    if process.poll() is not None:
         raise SystemExit("it ended before it could be killed: give more --prompts")
     process.send_signal(signal.SIGKILL)
-    await process.communicate()
+    process.communicate()
     await asyncio.sleep(0.5)  # requests that were sent, and not read yet
     return len({headers["idempotency-key"] for headers in here.headers} - here.stored())
 
@@ -40,10 +40,10 @@ async def run(path: Path, prompts: int, kills: int, concurrency: int, seed: int)
             aim = here.answers + moments.randint(1, prompts // (kills + 1))
             flying.append(await killed_after(here, prompts, concurrency, aim))
             print(f"{number:>4}{here.answers:>16}{len(here.stored()):>10}{flying[-1]:>11}", flush=True)
-        process = await here.start(prompts, "killed", "--concurrency", str(concurrency), "--quiet")
-        _, words = await process.communicate()
+        process = here.start(prompts, "killed", "--concurrency", str(concurrency), "--quiet")
+        _, words = await asyncio.to_thread(process.communicate, 3600)
         if process.returncode:
-            raise SystemExit(words.decode())
+            raise SystemExit(words)
         bought, stored = Counter(bill["idempotency_key"] for bill in here.bills()), here.stored()
         await here.generate(prompts, output="undisturbed", cache=str(path / "other.sqlite"))
         same = (path / "killed.jsonl").read_bytes() == (path / "undisturbed.jsonl").read_bytes()

@@ -21,7 +21,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.test_gsm8k_replay import RECORDED, SAMPLES, replaying
+from tests.conftest import mock_teacher
+from tests.test_gsm8k_replay import RECORDED, SAMPLES
 
 _NAMES = ("Ada", "Ben", "Chloe", "Dev", "Elif", "Femi", "Grace", "Hugo", "Ines", "Jonas", "Kemi", "Liam")
 _THINGS = ("apples", "marbles", "stickers", "pencils", "cards", "shells", "coins", "beads", "buttons", "stamps")
@@ -133,7 +134,7 @@ def run_methods(directory: Path, recorded: Path, samples: int, seed: int) -> Non
 
 def _kept(directory: Path, recorded: Path, samples: int) -> _Typed:
     cotdistill = _Typed(directory)
-    with replaying(recorded) as server:
+    with mock_teacher("--replay", str(recorded)) as server:
         teacher = ["--teacher", "openai:recorded", "--base-url", f"{server}/v1", "--no-cache"]
         cotdistill("generate", "prompts.jsonl", "-o", "responses.jsonl", *teacher, "--samples", str(samples))
     cotdistill("filter", "responses.jsonl", "-o", "kept.jsonl", "--verify", "math", "--select", "shortest:k=1")
