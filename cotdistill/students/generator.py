@@ -13,7 +13,7 @@ from cotdistill.students import load, memory
 from cotdistill.students.device import has_bfloat16
 from cotdistill.students.next_tokens import Scored, distributions, scored
 from cotdistill.students.prompts import Prompt, Prompter
-from cotdistill.students.sampling import Sampler
+from cotdistill.students.sampling import Note, Sampler
 
 ROWS_ON_A_PROCESSOR = 32
 MOST_ROWS = 1024
@@ -151,18 +151,19 @@ class Generator:
             pad_token_id=self._padding,
             return_dict_in_generate=True,
         )
-        noted: list[torch.Tensor] = []
+        note = None if batch.logprobs is None else Note()
+        processor = note if draw is None else draw.processor(batch.rows)
         output = self._model.generate(
             input_ids=batch.ids,
             attention_mask=batch.mask,
             past_key_values=batch.cache,
             generation_config=settings,
-            logits_processor=_processors(batch, draw, noted),
+            logits_processor=[] if processor is None else [processor],
             stopping_criteria=[_unless(wanted), _once_thin(self._ends, wrote)],
         )
         added = output.sequences.shape[1] - batch.mask.shape[1]
         mask = torch.cat([batch.mask, batch.mask.new_ones(len(batch.rows), added)], dim=1)
-        logprobs = None if batch.logprobs is None else torch.cat([batch.logprobs, torch.stack(noted, dim=1)], dim=1)
+        logprobs = None if note is None else torch.cat([batch.logprobs, torch.stack(note.logprobs, dim=1)], dim=1)
         return _Batch(batch.rows, output.sequences, mask, output.past_key_values, logprobs)
 
     def _ends_in(self, row: Sequence[int]) -> int:
@@ -213,20 +214,6 @@ class _Batch:
             except (AttributeError, NotImplementedError):
                 self.cache = None  # some caches cannot forget a row: the rest is read again
         return taken
-
-
-def _processors(batch: _Batch, draw: Sampler | None, noted: list[torch.Tensor]) -> list[Callable[..., Any]]:
-    """What looks at the scores before a token is chosen: the noise that draws it, or a note of the likeliest one's
-    log-probability, (rows,) a step."""
-
-    def note(ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
-        exact = scores.float()
-        noted.append(exact.amax(dim=1) - exact.logsumexp(dim=1))
-        return scores
-
-    if draw is not None:
-        return [draw.processor(batch.rows)]
-    return [] if batch.logprobs is None else [note]
 
 
 def _always(row: Sequence[int]) -> int:

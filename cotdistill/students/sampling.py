@@ -1,13 +1,19 @@
-"""Drawing tokens so that an answer depends on its own seed alone, whatever stands beside it in the batch.
+"""What looks at the scores before a token is chosen: the noise that draws it, and a note of how likely it was.
+
+Tokens are drawn so that an answer depends on its own seed alone, whatever stands beside it in the batch.
 
 The token with the largest sum of logit and Gumbel noise is a draw from the softmax (Gumbel 1954; Maddison et al. 2014,
 https://arxiv.org/abs/1411.0030). The noise is a function of (seed, position, token), computed where the logits are, so
 that nothing is sent between processor and GPU and no row waits for another.
+
+Both are classes, for transformers looks up the signature of what it calls, at each token: of a function's own
+`__call__`, which is not written in Python, that takes longer than the noise.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import torch
+from transformers import LogitsProcessor
 
 _WORD = 0xFFFFFFFF
 _GOLDEN = 0x9E3779B9
@@ -22,22 +28,18 @@ def mix(word: int) -> int:
 
 def mix_all(words: torch.Tensor) -> torch.Tensor:
     """`mix` of each of some 32-bit words, kept in 64 bits: shifts of signed words would drag the sign along."""
-    words = ((words ^ (words >> 16)) * 0x7FEB352D) & _WORD
-    words = ((words ^ (words >> 15)) * 0x846CA68B) & _WORD
-    return words ^ (words >> 16)
+    mixed = words ^ (words >> 16)
+    mixed.mul_(0x7FEB352D).bitwise_and_(_WORD)
+    mixed.bitwise_xor_(mixed >> 15).mul_(0x846CA68B).bitwise_and_(_WORD)
+    return mixed.bitwise_xor_(mixed >> 16)
 
 
-MOST_NOISE = 23.0
-"""No noise of 32 bits is above -log(2^-33)."""
-
-
-def gumbel(keys: torch.Tensor, tokens: torch.Tensor) -> torch.Tensor:
-    """Standard Gumbel noise, a function of key (32 bits) and token: of the common shape of both."""
-    words = mix_all(tokens * _GOLDEN & _WORD ^ keys)
+def gumbel(words: torch.Tensor) -> torch.Tensor:
+    """Standard Gumbel noise, a function of 32-bit words."""
     # Of the two ends of (0, 1), the one where 32 bits of a float would round to a number without a logarithm is the
     # one that makes the noise very low, which never wins.
-    exponential = -torch.log1p(-(words.to(torch.float32) + 0.5) * 2.0**-32)
-    return -exponential.log()
+    exponential = mix_all(words).to(torch.float32).add_(0.5).mul_(-(2.0**-32)).log1p_().neg_()
+    return exponential.log_().neg_()
 
 
 class Sampler:
@@ -48,30 +50,36 @@ class Sampler:
         self._temperature, self._start = temperature, start
         self._keys = [mix(mix(seed & _WORD) ^ (seed >> 32 & _WORD)) for seed in seeds]
 
-    def processor(self, rows: Sequence[int]) -> Callable[[torch.Tensor, torch.Tensor], torch.Tensor]:
+    def processor(self, rows: Sequence[int]) -> "Noise":
         """For the rows with these numbers among the seeds, in this order."""
-        keys: torch.Tensor | None = None
-
-        def draw(ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
-            """(rows, length) ids, (rows, vocabulary) logits -> logits whose largest is the token that is drawn."""
-            nonlocal keys
-            if keys is None:
-                keys = torch.tensor([self._keys[row] for row in rows], dtype=torch.int64, device=scores.device)
-            position = ids.shape[1] - self._start
-            here = mix_all(keys ^ mix(position * _GOLDEN & _WORD))
-            return _noisy(scores.float() / self._temperature, here[:, None])
-
-        return draw
+        keys = torch.tensor([self._keys[row] for row in rows], dtype=torch.int64)
+        return Noise(self._temperature, keys, self._start)
 
 
-def _noisy(logits: torch.Tensor, keys: torch.Tensor) -> torch.Tensor:
-    """(rows, vocabulary) logits, (rows, 1) keys -> logits plus noise. A processor draws noise for the tokens alone that
-    can still be the largest, and leaves out the others; the largest is the same."""
-    if logits.is_cuda:
-        return logits + gumbel(keys, torch.arange(logits.shape[1], device=logits.device))
-    best = logits.argmax(dim=1, keepdim=True)
-    to_beat = logits.gather(1, best) + gumbel(keys, best)
-    rows, tokens = (logits + MOST_NOISE >= to_beat).nonzero(as_tuple=True)
-    noisy = torch.full_like(logits, -torch.inf)
-    noisy[rows, tokens] = logits[rows, tokens] + gumbel(keys[rows, 0], tokens)
-    return noisy
+class Noise(LogitsProcessor):  # type: ignore[misc]
+    """`keys` (rows,) of the noise."""
+
+    def __init__(self, temperature: float, keys: torch.Tensor, start: int) -> None:
+        self._temperature, self._keys, self._start = temperature, keys, start
+        self._tokens: torch.Tensor | None = None
+
+    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
+        """(rows, length) ids, (rows, vocabulary) logits -> logits whose largest is the token that is drawn."""
+        if self._tokens is None:
+            self._keys = self._keys.to(scores.device)
+            self._tokens = torch.arange(scores.shape[1], device=scores.device) * _GOLDEN & _WORD
+        position = input_ids.shape[1] - self._start
+        here = mix_all(self._keys ^ mix(position * _GOLDEN & _WORD))
+        return gumbel(self._tokens ^ here[:, None]).add_(scores.float() / self._temperature)
+
+
+class Note(LogitsProcessor):  # type: ignore[misc]
+    """Keeps the likeliest token's log-probability, (rows,) a step."""
+
+    def __init__(self) -> None:
+        self.logprobs: list[torch.Tensor] = []
+
+    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
+        exact = scores.float()
+        self.logprobs.append(exact.amax(dim=1) - exact.logsumexp(dim=1))
+        return scores
