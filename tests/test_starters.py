@@ -68,8 +68,7 @@ def test_init_says_of_records_that_are_no_prompts_and_has_runs_set_them_aside(tm
 
 
 def test_init_that_nobody_answers_says_which_option_to_give(tmp_path: Path) -> None:
-    asked = [sys.executable, "-m", "cotdistill", "init", str(tmp_path / "x")]
-    done = subprocess.run(asked, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    done = cotdistill("init", tmp_path / "x")
     assert done.returncode == USAGE and "its input has no answer; --yes takes the defaults" in done.stderr
 
 

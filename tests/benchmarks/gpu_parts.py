@@ -1,0 +1,217 @@
+"""The parts of `gpu.py`, each of which runs in a process of its own, so that none inherits another's kernels or memory:
+
+    python -m tests.benchmarks.gpu_parts PART '{"option": "value"}'
+
+The last line of stdout is what was found, as JSON.
+"""
+
+import json
+import os
+import random
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from tests.benchmarks.gpu_models import SHAPES, model_of, peak_gb, rows_of_a_long_tail, saved, wait, wider
+
+Options = dict[str, Any]
+Found = dict[str, Any]
+
+
+def train_ours(options: Options) -> Found:
+    """finetune's own training; `loss` asks a teacher that is twice as wide."""
+    from cotdistill.config import FinetuneConfig
+    from cotdistill.progress import Silent
+    from cotdistill.students import tiny
+    from cotdistill.training import packing, precision, train
+    from cotdistill.training.objective import Objective
+    from cotdistill.training.token_rows import TokenRows
+
+    shape = SHAPES[options.pop("shape")]
+    given = {"student": "random", "batch_size": 32, "learning_rate": 1e-4, "epochs": 1, **options}
+    with tempfile.TemporaryDirectory() as work:
+        if "loss" in options:
+            given["teacher"] = f"local:{saved(wider(shape), Path(work) / 'teacher', 1)}"
+        config = FinetuneConfig(**given)
+        rows = rows_of_a_long_tail(shape, (config.max_steps or 1) * (config.batch_size or 1))
+        tokenizer = tiny.tokenizer()
+        objective = Objective.of(config, tokenizer, rows.longest) if "loss" in options else None
+        model = model_of(shape)
+        weights = sum(weight.numel() for weight in model.parameters())
+        precision.prepare(model, config)
+        planned = train.schedule(rows, config, packed=packing.chosen(config.packing, model))
+        made = train.train(model, tokenizer, planned, TokenRows(), config, Path(work), Silent(), objective=objective)
+    losses = [entry["loss"] for entry in made.history if "loss" in entry]
+    return {
+        "tokens_per_s": made.tokens_per_s, "warm_up_s": made.warm_up_s, "weights": weights,
+        "lora": config.method == "lora", "packed": planned.packed, "fused": made.fused,
+        "padding": planned.padding_share, "twice": made.checkpointing, "losses": losses,
+    }  # fmt: skip
+
+
+def train_trl(options: Options) -> Found:
+    """SFTTrainer as it comes, given the tokens."""
+    import torch
+    from datasets import Dataset
+    from peft import LoraConfig
+    from transformers import PrinterCallback, TrainerCallback
+    from trl import SFTConfig, SFTTrainer
+
+    from cotdistill.students import tiny
+
+    shape, batch_size, steps = SHAPES[options["shape"]], options["batch_size"], options["max_steps"]
+    rows = rows_of_a_long_tail(shape, batch_size * steps)
+    marks: list[tuple[float, int]] = []
+    model = model_of(shape)
+    weights = sum(weight.numel() for weight in model.parameters())
+
+    class Counting(SFTTrainer):  # type: ignore[misc]
+        read = 0
+
+        def compute_loss(self, model: Any, inputs: Any, *args: Any, **more: Any) -> Any:
+            self.read += int(inputs["attention_mask"].sum())
+            return super().compute_loss(model, inputs, *args, **more)
+
+    class Clock(TrainerCallback):  # type: ignore[misc]
+        def on_step_end(self, *_: Any, **__: Any) -> None:
+            wait()
+            marks.append((time.monotonic(), trainer.read))
+
+    data = Dataset.from_dict(
+        {"input_ids": [rows.ids(row) for row in range(len(rows))]}
+        | {"labels": [rows.labels(row) for row in range(len(rows))]}
+    )
+    with tempfile.TemporaryDirectory() as work:
+        args = SFTConfig(
+            output_dir=work, max_steps=steps, per_device_train_batch_size=batch_size, max_length=None,
+            dataset_kwargs={"skip_prepare_dataset": True}, save_strategy="no", disable_tqdm=True, report_to=[],
+            use_cpu=not torch.cuda.is_available(),
+        )  # fmt: skip
+        lora = options["method"] == "lora"
+        peft = LoraConfig(r=32, lora_alpha=64, target_modules="all-linear", task_type="CAUSAL_LM") if lora else None
+        tokenizer = tiny.tokenizer()
+        trainer = Counting(model=model, args=args, train_dataset=data, processing_class=tokenizer, peft_config=peft)
+        trainer.remove_callback(PrinterCallback)
+        trainer.add_callback(Clock())
+        trainer.train()
+    speed = (marks[-1][1] - marks[2][1]) / (marks[-1][0] - marks[2][0])
+    return {"tokens_per_s": speed, "weights": weights, "lora": lora}
+
+
+def answers(options: Options) -> Found:
+    """Tokens a second, greedy and sampled by turns; the better of two turns each, for the first one compiles."""
+    import torch
+
+    from cotdistill.students import tiny
+    from cotdistill.students.generator import Generator
+    from cotdistill.students.prompts import Prompt
+
+    made = Generator.of(model_of(SHAPES[options["shape"]]).to(torch.bfloat16).eval(), tiny.tokenizer())
+    prompts = [Prompt([7 + row % 100] * 64, False) for row in range(options["rows"])]
+    speeds: dict[str, list[float]] = {"greedy": [], "sampled": []}
+    with torch.inference_mode():
+        for name in ("greedy", "sampled") * 3:
+            heat = 0.7 if name == "sampled" else None
+            wait()
+            began = time.monotonic()
+            found = made.answer(prompts, max_tokens=options["tokens"], temperature=heat, seeds=range(len(prompts)))
+            wait()
+            speeds[name].append(sum(one.tokens for one in found) / (time.monotonic() - began))
+    best = {name: max(found) for name, found in speeds.items()}
+    return {**best, "ratio": best["sampled"] / best["greedy"], "rows_that_fit": made.most_rows(1024)}
+
+
+def same_answers(options: Options) -> Found:
+    """How many sampled answers of eight are the same alone, among 7 and among 63 others, in 32 bits."""
+    from cotdistill.students import tiny
+    from cotdistill.students.generator import Generator
+    from cotdistill.students.prompts import Prompt
+
+    made = Generator.of(model_of(SHAPES[options["shape"]]).eval(), tiny.tokenizer())
+    prompts = [Prompt([7 + row] * (20 + row), False) for row in range(64)]
+
+    def written(rows: list[int]) -> dict[int, Any]:
+        found = made.answer([prompts[row] for row in rows], max_tokens=24, temperature=1.0, seeds=rows)
+        return dict(zip(rows, (one.ids for one in found), strict=True))
+
+    asked = list(range(0, 64, 8))
+    together, fewer = written(list(range(64))), written(asked)
+    alone = {row: written([row])[row] for row in asked}
+    return {"same": sum(alone[row] == fewer[row] == together[row] for row in asked), "of": len(asked)}
+
+
+def on_policy(options: Options) -> Found:
+    """finetune --on-policy with a local teacher, as a command: the student writes, the teacher scores, the student
+    learns."""
+    shape = SHAPES[options["shape"]]
+    with tempfile.TemporaryDirectory() as work:
+        folder = Path(work)
+        student, teacher = saved(shape, folder / "student", 0), saved(wider(shape), folder / "teacher", 1)
+        source = random.Random(0)
+        prompts = ({"id": f"p{row}", "prompt": "why? " * source.randint(4, 40)} for row in range(256))
+        (folder / "prompts.jsonl").write_text("".join(json.dumps(one) + "\n" for one in prompts))
+        trained = _cotdistill(
+            "finetune", folder / "prompts.jsonl", "-o", folder / "taught", "--student", student, "--method", "full",
+            "--teacher", f"local:{teacher}", "--on-policy", options["steps"], "--batch-size", options["batch_size"],
+            "--max-output-tokens", options["tokens"], "--learning-rate", "1e-4",
+        )  # fmt: skip
+        lines = (folder / "taught/metrics.jsonl").read_text().splitlines()
+    losses = [entry["loss"] for entry in map(json.loads, lines) if "loss" in entry]
+    return {"tokens_per_s": trained["results"]["tokens_per_s"], "losses": losses}
+
+
+def gsm8k(options: Options) -> Found:
+    """Train with the defaults on GSM8K's worked solutions, score on its test questions: the commands people type."""
+    folder, out = Path(options["folder"]), Path(options["out"])
+    student = out / f"{options['method']}-{options['seed']}"
+    began = time.monotonic()
+    trained = _cotdistill(
+        "finetune", folder / "rows.jsonl", "-o", student, "--student", options["student"],
+        "--method", options["method"], "--seed", options["seed"],
+    )  # fmt: skip
+    seconds = time.monotonic() - began
+    scored = _cotdistill(
+        "evaluate", folder / "heldout.jsonl", "-o", f"{student}.json", "--student", student,
+        "--max-output-tokens", options["tokens"], "--batch-size", "256",
+    )  # fmt: skip
+    found = scored["results"]["students"][0]
+    results = {name: trained["results"][name] for name in ("loss", "learning_rate", "tokens_per_s")}
+    return {
+        "right": found["correct"], "asked": scored["counts"]["prompts"],
+        "accuracy": found["accuracy"], "train_s": seconds, "evaluate_s": time.monotonic() - began - seconds, **results,
+    }  # fmt: skip
+
+
+def _cotdistill(*words: object) -> Any:
+    command = [sys.executable, "-m", "cotdistill", *map(str, words), "--json", "--quiet"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode not in (0, 3):
+        raise SystemExit(f"{words[0]}: {done.stderr[-1500:]}")
+    return json.loads(done.stdout)
+
+
+PARTS: dict[str, Callable[[Options], Found]] = {
+    "ours": train_ours, "trl": train_trl, "answers": answers, "same": same_answers, "on_policy": on_policy,
+    "gsm8k": gsm8k,
+}  # fmt: skip
+
+
+COMMANDS = ("on_policy", "gsm8k")
+"""Parts whose work other processes do: what this one held says nothing."""
+
+
+def main(part: str, options: str) -> None:
+    from cotdistill import students
+
+    os.environ.setdefault("HF_HUB_OFFLINE", "1")
+    with students.quiet():
+        found = PARTS[part](json.loads(options))
+        print(json.dumps(found if part in COMMANDS else {**found, "peak_gb": peak_gb()}))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], sys.argv[2])

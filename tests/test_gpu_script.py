@@ -1,0 +1,31 @@
+"""The script that measures on a GPU is run where time on one is short: it must come to its table."""
+
+import time
+from pathlib import Path
+
+from tests.benchmarks.gpu import FULL, FULL_TRL, Part, asked_for, groups, line, run
+
+
+def test_a_part_that_fails_or_hangs_says_so_and_the_table_still_comes(tmp_path: Path) -> None:
+    plan = [
+        Part("broken", "no such part", {}, 60, together="x"),
+        Part("hangs", "same", {"shape": "large"}, 0.1, together="x"),
+    ]
+    (group,) = groups(plan)
+    found = dict(zip(("broken", "hangs"), (one for _, one in run(group, tmp_path, time.monotonic() + 60)), strict=True))
+    assert found["broken"]["failed"].endswith("KeyError: 'no such part'")
+    assert found["hangs"]["failed"].startswith("not done after")
+    assert line(plan[0], found["broken"], None).split()[:2] == ["broken", "FAILED"]
+    measured = {"tokens_per_s": 80.0, "weights": 1, "lora": False, "peak_gb": 1.0}
+    table = list(asked_for({**found, FULL: measured, FULL_TRL: {**measured, "tokens_per_s": 10.0}}, peak=1_000.0))
+    assert table[0] == "full: at least 45% MFU: 48.0%"
+    assert table[2] == "full: at least 4 times the tokens/s of TRL's defaults: 8.00"
+    assert table[4] == "packed at most 0.5 of the padded run's memory: not measured"
+
+
+def test_parts_run_at_the_same_time_only_where_their_speeds_are_not_compared() -> None:
+    named = [
+        Part(name, "ours", {}, 1, together=together)
+        for name, together in zip("abcde", ("", "x", "x", "", ""), strict=True)
+    ]
+    assert [[part.label for part in group] for group in groups(named)] == [["a"], ["b", "c"], ["d"], ["e"]]
