@@ -258,9 +258,9 @@ def test_each_first_recipe_ends_offline_in_a_student_that_has_learnt(
     task: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("trl", reason="the train extra is not installed")
-    from cotdistill.recipes import run, starter
+    from cotdistill.recipes import run, starter, starter_checks
 
-    starter.write(tmp_path / "first", task, starter.SIMULATED, "tiny")
+    starter.write(tmp_path / "first", task, starter_checks.SIMULATED, "tiny")
     monkeypatch.chdir(tmp_path / "first")
     outcome = run.run(read(Path("recipe.toml")), Silent())
     stages = outcome.record.stages if outcome.record else {}

@@ -9,7 +9,7 @@ import pytest
 
 from cotdistill.errors import USAGE, UsageError
 from cotdistill.mock.sources import Replay, question_of
-from cotdistill.recipes import starter, tasks
+from cotdistill.recipes import starter, starter_checks, tasks
 from cotdistill.recipes.own_labels import labels_of
 from cotdistill.recipes.own_prompts import OwnPrompts
 from cotdistill.recipes.recipe import read
@@ -80,18 +80,19 @@ def test_a_server_given_to_init_is_the_teachers_and_the_judges(mine: Path, monke
     assert recipe.stages["generate"].base_url == "http://localhost:1/v1"
     assert recipe.stages["filter"].verify == "judge:teacher=openai:m,base_url=http://localhost:1/v1"
     with pytest.raises(UsageError, match="--base-url goes with a teacher on a server, and simulated needs none"):
-        starter.check_together("maths", "simulated", own, "http://localhost:1/v1")
+        starter_checks.check_together("maths", "simulated", own, "http://localhost:1/v1")
 
 
 def test_a_simulated_teacher_that_could_teach_nothing_is_refused(mine: Path) -> None:
     own = OwnPrompts(mine, "Frage", "Antwort")
     with pytest.raises(UsageError, match="cannot judge answers to prompts of yours"):
-        starter.check_together("judge", "simulated", own)
-    with pytest.raises(UsageError, match=r"would answer with the references of mine\.csv, and that has none"):
-        starter.check_together("maths", "simulated", OwnPrompts(mine, "Frage"))
+        starter_checks.check_together("judge", "simulated", own)
+    none = r"mine\.csv, and that has none; name their column with --reference-field \(not used: Nr, Antwort\)"
+    with pytest.raises(UsageError, match=none):
+        starter_checks.check_together("maths", "simulated", OwnPrompts(mine, "Frage"))
     with pytest.raises(UsageError, match="solves chains of last-digit operations alone"):
-        starter.check_together("choice", "mock:digit-chains", None)
-    starter.check_together("judge", "vllm:a/b", own)
+        starter_checks.check_together("choice", "mock:digit-chains", None)
+    starter_checks.check_together("judge", "vllm:a/b", own)
 
 
 @pytest.mark.parametrize("task", [name for name, task in tasks.TASKS.items() if task.sample])

@@ -58,7 +58,7 @@ def init(
     yes: Annotated[bool, typer.Option("--yes", help="Ask nothing; take the defaults.")] = False,
 ) -> None:
     """Write a commented recipe, a .env and, if you have no prompts yet, sample prompts with recorded answers."""
-    from cotdistill.recipes import starter, tasks
+    from cotdistill.recipes import starter, starter_checks, tasks
 
     if recipe is not None:
         if any((task, teacher, base_url, student, prompts, prompt_field, reference_field, skip_bad)):
@@ -67,10 +67,10 @@ def init(
         return
     ask = _Questions(yes)
     task = ask.until(task, f"Kind of task ({', '.join(tasks.TASKS)})", next(iter(tasks.TASKS)), tasks.find)
-    question = f"Teacher that answers (PROVIDER:MODEL, or {starter.SIMULATED})"
-    chosen_teacher = ask.until(teacher, question, starter.SIMULATED, starter.check_teacher)
+    question = f"Teacher that answers (PROVIDER:MODEL, or {starter_checks.SIMULATED})"
+    chosen_teacher = ask.until(teacher, question, starter_checks.SIMULATED, starter_checks.check_teacher)
     what = "Student that is trained (tiny, smollm2-135m, a hub id, a directory)"
-    student = ask.until(student, what, starter.STUDENT, starter.check_student)
+    student = ask.until(student, what, starter.STUDENT, starter_checks.check_student)
     own = _own_prompts(prompts, prompt_field, reference_field, ask, task)
     if own is not None:
         log.say("\n".join(["The first of your prompts, as they are read:", *own.first_rows()]))
@@ -79,8 +79,8 @@ def init(
         raise UsageError("--skip-bad goes with --prompts")
 
     def fits(one: str) -> None:
-        starter.check_teacher(one)
-        starter.check_together(task, one, own, base_url)
+        starter_checks.check_teacher(one)
+        starter_checks.check_together(task, one, own, base_url)
 
     try:
         fits(chosen_teacher)

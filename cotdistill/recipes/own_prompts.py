@@ -16,6 +16,9 @@ from cotdistill.recipes.own_labels import Labels, labels_of
 from cotdistill.records import question_of
 
 SHOWN = 3
+SHOWN_COLUMNS = 5
+"""Of those that are not used."""
+
 WIDTH = 90
 """Characters of a question that are shown."""
 
@@ -37,6 +40,11 @@ class OwnPrompts:
         self._described = file.describe()
         assert file.columns is not None, "it was read"
         self.ignored = file.columns.ignored
+
+    @property
+    def named_ids(self) -> bool:
+        """Whether the records have ids already."""
+        return any(entry.fields.get("id") is not None for entry in self.entries)
 
     @property
     def with_reference(self) -> int:

@@ -6,19 +6,15 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from cotdistill import mock, students, teachers
+from cotdistill import mock, students
 from cotdistill.artifacts import outputs, write_whole
 from cotdistill.artifacts.outputs import Place
 from cotdistill.config.embedded import SCRIPTED
-from cotdistill.errors import CotDistillError, UsageError
-from cotdistill.inputs import recordings
-from cotdistill.mock import sources
+from cotdistill.errors import UsageError
 from cotdistill.recipes import own_labels, ready, tasks
-from cotdistill.recipes.own_prompts import OwnPrompts
+from cotdistill.recipes.own_prompts import SHOWN_COLUMNS, OwnPrompts
+from cotdistill.recipes.starter_checks import SIMULATED, check_together
 from cotdistill.recipes.tasks import JUDGE, LABELS, Task
-
-SIMULATED = "simulated"
-"""Instead of a teacher: one that replays recorded answers, for a rehearsal."""
 
 STUDENT = "tiny"
 SAMPLES = "samples"
@@ -65,59 +61,6 @@ max_output_tokens = 256
 """
 
 
-def check_teacher(teacher: str) -> None:
-    """Raises UsageError for a teacher there is not; its key may be missing still."""
-    if teacher == SIMULATED:
-        return
-    teachers.build(teacher)
-    if mock.is_simulated(teacher) and not Path(file := teacher.partition(":")[2]).is_file():
-        sources.open_source(file)  # says which there are
-
-
-def check_student(student: str) -> None:
-    """Raises UsageError for what is neither a student here nor a hub id."""
-    students.resolve(student)
-
-
-def check_together(task: str, teacher: str, prompts: OwnPrompts | None, base_url: str | None = None) -> None:
-    """Raises UsageError where a simulated teacher could not answer, or not judge, so that nothing would be learnt."""
-    chosen = tasks.find(task)
-    if base_url and (teacher == SIMULATED or mock.is_simulated(teacher)):
-        raise UsageError(f"--base-url goes with a teacher on a server, and {teacher} needs none")
-    if teacher == f"mock:{SCRIPTED}" and chosen.sample is not None and prompts is None:
-        raise UsageError(
-            f"teacher {teacher}: it solves chains of last-digit operations alone, no samples of {task}; "
-            f"give {SIMULATED}, or a teacher of yours"
-        )
-    if mock.is_simulated(teacher) and Path(file := teacher.partition(":")[2]).is_file():
-        sources.open_source(file, columns=prompts.named if prompts else recordings.USUAL)
-    if prompts is None or not (teacher == SIMULATED or mock.is_simulated(teacher)):
-        return
-    if chosen.verify and JUDGE in chosen.verify:
-        raise UsageError(
-            f"teacher {teacher}: a simulated one cannot judge answers to prompts of yours; give a teacher of yours, "
-            f"such as vllm:Qwen/Qwen3-8B"
-        )
-    if teacher == SIMULATED and not prompts.with_reference:
-        raise UsageError(
-            f"teacher {teacher}: it would answer with the references of {prompts.path}, and that has none; give a "
-            f"teacher of yours, such as vllm:Qwen/Qwen3-8B"
-        )
-    if teacher == SIMULATED:
-        _check_replay(prompts)
-
-
-def _check_replay(prompts: OwnPrompts) -> None:
-    """Raises UsageError where references are no answers, such as tests without a program beside them."""
-    try:
-        sources.open_source(str(prompts.path), columns=prompts.named)
-    except CotDistillError as error:
-        raise UsageError(
-            f"teacher {SIMULATED}: it would answer with what stands in {prompts.path}, and that is no answer: {error}; "
-            f"give a teacher of yours, such as vllm:Qwen/Qwen3-8B"
-        ) from None
-
-
 def write(
     directory: Path,
     task: str,
@@ -146,7 +89,12 @@ def write(
     said += _write_env(directory)
     if mock.is_simulated(named):
         said.append("The teacher is simulated, for a rehearsal: name a real one in the recipe when you are ready.")
-    elif chosen.verify and JUDGE in chosen.verify:
+    elif student == STUDENT:
+        said.append(
+            f"The student {student} has 0.1 M weights, for rehearsals: it learns short patterns and no language. Name "
+            f"smollm2-135m or a larger one in the recipe before you pay a teacher."
+        )
+    if not mock.is_simulated(named) and chosen.verify and JUDGE in chosen.verify:
         said.append(f"{named} judges its own answers: name another model in filter.verify for a stricter judge.")
     said += [chosen.remark] if chosen.remark else []
     return [*said, "Next:", f"  cotdistill run {recipe} --plan", f"  cotdistill run {recipe}"]
@@ -239,6 +187,11 @@ def _columns(prompts: OwnPrompts) -> str:
     """What the recipe says of the reading of a person's prompts."""
     lines = [f"{name} = {_quoted(value)}\n" for name, value in prompts.columns()]
     aside = "skip_bad = true                   # records that are no prompts, to responses.bad.jsonl in each run\n"
+    if own := prompts.ignored[:SHOWN_COLUMNS]:
+        lines.append(
+            f"# tag_field = [{', '.join(map(_quoted, own))}]   # columns not used: scores by each value of one\n"
+        )
+        lines += [] if prompts.named_ids else [f"# id_field = {_quoted(own[0])}   # ids of your own\n"]
     return "".join([*lines, *([aside] if prompts.bad.count else [])])
 
 
