@@ -10,10 +10,11 @@ import msgspec
 import pytest
 
 from cotdistill import report
-from cotdistill.config import FilterConfig, FormatConfig
+from cotdistill.config import EvaluateConfig, FilterConfig, FormatConfig
 from cotdistill.errors import UsageError
 from cotdistill.progress import Silent
 from cotdistill.records import Message, Prompt, Response
+from cotdistill.stages import evaluate as evaluating
 from cotdistill.stages import filter as filtering
 from cotdistill.stages import format as formatting
 from tests.conftest import cotdistill, make_prompt, make_response
@@ -155,6 +156,23 @@ def test_the_whole_conversation_and_the_teacher_s_answer_to_a_held_out_prompt_ar
     assert [(turn["role"], turn["content"]) for turn in shown["turns"]] == list(turns)
     assert data["answers"]["names"] == ["student", "teacher"]
     assert [one["text"] for one in shown["answers"]] == ["Answer: 4", "#### 5"]
+
+
+def test_labels_are_shown_class_by_class_beside_what_guessing_gets(tmp_path: Path) -> None:
+    labels = ["billing", "bug", "billing", "billing"] * 10
+    asked = [
+        make_prompt(f"t{n}", f"ticket {n}", one, verifier="label:labels=billing|bug") for n, one in enumerate(labels)
+    ]
+    said = [make_response("billing" if n == 1 else one.reference or "", one) for n, one in enumerate(asked)]
+    for name, records in (("prompts", asked), ("student", said)):
+        (tmp_path / f"{name}.jsonl").write_bytes(b"".join(msgspec.json.encode(one) + b"\n" for one in records))
+    config = EvaluateConfig(student=str(tmp_path / "student.jsonl"))
+    evaluating.run(tmp_path / "prompts.jsonl", tmp_path / "scores.json", config, Silent())
+    report.write(tmp_path, tmp_path / "page.html")
+    page = (tmp_path / "page.html").read_text()
+    assert "Guessing always &#x27;billing&#x27; would be right on 75.0%." in page
+    (row,) = re.findall(r"<tr><td>bug</td>(.*?)</tr>", page)
+    assert re.findall(r">([^<>]+)</td>", row) == ["10", "100.0%", "90.0%", "0.947", "billing 1"]
 
 
 def test_scores_whose_answers_are_gone_still_have_their_picture(tmp_path: Path) -> None:

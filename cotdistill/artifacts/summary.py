@@ -95,7 +95,9 @@ def _unfinished(manifest: Manifest) -> str:
 def _table(results: dict[str, Any]) -> list[str]:
     lines = []
     for name, value in results.items():
-        if name in ("columns", "spent_usd", "features", "guard", "draft", "right") or name.endswith("_interval"):
+        if name in ("columns", "spent_usd", "features", "guard", "guessing", "draft", "right") or name.endswith(
+            "_interval"
+        ):
             continue  # said elsewhere: before the first request, in the card, with the number it belongs to
         title = label(name)
         if name in _TABLES:

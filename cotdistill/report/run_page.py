@@ -7,7 +7,7 @@ from typing import Any
 from cotdistill import mock
 from cotdistill.artifacts.lineage import Found
 from cotdistill.recipes import record
-from cotdistill.report import answers, charts, expand_page, filter_page, html, result, scored, traces
+from cotdistill.report import answers, charts, class_page, expand_page, filter_page, html, result, scored, traces
 from cotdistill.report.charts import Bar, Line
 from cotdistill.report.comparison import Comparison
 from cotdistill.report.html import Section
@@ -35,7 +35,7 @@ def write(directory: Path) -> str:
 def _head(run: Run) -> str:
     """The result; of scores whose answers are gone the shares alone."""
     if run.compared:
-        return result.block(_headline(run.compared), run.compared, run.warnings)
+        return result.block(_headline(run.compared), run.compared, run.warnings) + class_page.guessing(run)
     alerts = "".join(f'<p class="alert">{html.escape(words)}</p>' for words in run.warnings)
     bars = [
         Bar(name, entry["accuracy"], share(entry["accuracy"]), tuple(entry["interval"]))
@@ -104,6 +104,7 @@ def _sections(run: Run, known: record.RunRecord | None, data: dict[str, Any]) ->
             '<div data-view="answers"></div>',
             "The same held-out prompts, and what each student answered, with its reasoning.",
         )
+    yield Section("Class by class", _classes(run))
     yield from expand_page.sections(run.stage("expand"))
     yield Section(
         "From prompts to a student", _made_of(run) + filter_page.rejected(run.filters() or run.stage("filter"))
@@ -124,6 +125,12 @@ def _sections(run: Run, known: record.RunRecord | None, data: dict[str, Any]) ->
             "Prompts with all their samples; every reason for a rejection is among them. Marked: what was kept.",
         )
     yield Section("This run", _stages(known) + _changes(known))
+
+
+def _classes(run: Run) -> str:
+    """Of the newest scores, the students that name any class right; an untrained one names none."""
+    entries = [pair for one in run.stage("evaluate")[-1:] for pair in _entries(one)]
+    return class_page.table([(name, entry) for name, entry in entries if entry["correct"]])
 
 
 def _made_of(run: Run) -> str:

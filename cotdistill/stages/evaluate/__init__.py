@@ -86,9 +86,9 @@ def run(
             entries = [score(student, found) for student, found in judged.items()]
             against = {name: compare(judged[config.student], judged[name]) for name in list(judged)[1:]}
             scored: dict[str, Any] = {"prompts": len(asked), "students": entries, "against": against}
-            greedy = [one for one in judged[config.student] if one.response.sample == 0 and not is_not_judged(one)]
-            if blind := guessing.guess(greedy):
-                scored["guessing"] = {"accuracy": round(blind.accuracy, 4), "how": blind.how}
+            blind = guessing.guess(judged[config.student])
+            level = blind.entry() if blind else {}
+            scored |= level
             if drafted:
                 scored["draft"] = drafted
                 current.notes.append(drafted["says"])
@@ -105,7 +105,7 @@ def run(
             extras, notes = _extras(scores, asked, judged[config.student], config)
             current.notes += notes
             counts = {"prompts": len(asked), "students": len(entries), "answers": sum(one.records for one in written)}
-            results: dict[str, Any] = {"students": entries, "columns": columns}
+            results: dict[str, Any] = {"students": entries, "columns": columns, **level}
             if held_against:
                 results["guard"] = scored["guard"]
                 current.notes.append(scored["guard"]["says"])

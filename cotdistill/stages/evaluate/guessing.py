@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from cotdistill.answers.choices import read_options
 from cotdistill.records import Judged, question_of
+from cotdistill.stages.evaluate.scores import is_not_judged
 
 
 class Guess(NamedTuple):
@@ -14,10 +15,14 @@ class Guess(NamedTuple):
     accuracy: float
     how: str
 
+    def entry(self) -> dict[str, Any]:
+        return {"guessing": {"accuracy": round(self.accuracy, 4), "how": self.how}}
 
-def guess(greedy: Sequence[Judged]) -> Guess | None:
+
+def guess(judged: Sequence[Judged]) -> Guess | None:
     """For labels always the most frequent one, for options one of them at random; None where most prompts have neither,
     for then nobody guesses right."""
+    greedy = [one for one in judged if one.response.sample == 0 and not is_not_judged(one)]
     labels = Counter(one.verdict.reference for one in greedy if one.verdict.method == "label" and one.verdict.reference)
     if greedy and labels.total() > len(greedy) / 2:
         label, count = labels.most_common(1)[0]
