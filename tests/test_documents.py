@@ -8,13 +8,17 @@ import pytest
 
 from cotdistill.artifacts.json_lines import read_records
 from cotdistill.config import ExpandConfig
-from cotdistill.errors import CotDistillError, UsageError
+from cotdistill.errors import USAGE, CotDistillError, UsageError
 from cotdistill.inputs import documents
 from cotdistill.inputs.documents import Documents
 from cotdistill.inputs.documents.sections import Passage, Section, passages_of, tidy
 from cotdistill.progress import Silent
-from cotdistill.records import Prompt
+from cotdistill.records import DroppedPrompt, Message, Prompt
 from cotdistill.stages import expand
+from cotdistill.stages.expand.plan import Plan
+from cotdistill.stages.expand.sieve import Sieve
+from cotdistill.stages.expand.sources import Source
+from tests.conftest import cotdistill, make_response
 
 MILL = (
     "The mill stands on the river and grinds grain for nine villages. Its wheel was built in 1821 and turns twelve "
@@ -156,3 +160,60 @@ def test_questions_come_with_their_passage_file_and_place(tmp_path: Path) -> Non
         )
     with pytest.raises(UsageError, match=r"mill.md: expected a file of prompts; .* --method document"):
         expand.run(tmp_path / "mill.md", tmp_path / "r.jsonl", ExpandConfig(teacher="mock"), Silent())
+
+
+def test_questions_whose_answer_stands_in_the_passage_have_these_words_as_their_reference(tmp_path: Path) -> None:
+    (tmp_path / "mill.md").write_text(f"# Mills\n\n{MILL}")
+    config = ExpandConfig(teacher="mock", count=6, method=("extract",), cache=str(tmp_path / "store.sqlite"))
+    manifest = expand.run(tmp_path / "mill.md", tmp_path / "q.jsonl", config, Silent())
+    found = list(read_records(tmp_path / "q.jsonl", Prompt))
+    assert 1 < len(found) == manifest.counts["new_prompts"]
+    for one in found:
+        passage, question = one.messages[0].content.rsplit("\n\n", 1)
+        assert one.reference and one.reference in passage and one.reference not in question
+        assert "Answer:" not in question and one.tags and one.tags["reference_by"] == "quote"
+    assert "the references of the new prompts are words of their passages" in manifest.notes
+    with pytest.raises(UsageError, match="the references are words of the passages; leave it out"):
+        again = ExpandConfig(teacher="mock", method=("extract",), samples=3)
+        expand.run(tmp_path / "mill.md", tmp_path / "r.jsonl", again, Silent())
+
+
+@pytest.mark.parametrize(
+    ("written", "reference", "why"),
+    [
+        ("When was it built?\n\n**Answer:** “1821”", "1821", None),
+        ("What does it grind?\nAnswer: Grain for nine   villages.", "Grain for nine villages", None),
+        ("When was it built?", None, "it does not say which words of the passage answer it"),
+        ("When was it built?\nAnswer: 1921", None, "its answer does not stand in the passage"),
+        ("When was it built?\nAnswer: 182", None, "its answer does not stand in the passage"),
+        ("Was it built in 1821?\nAnswer: 1821", None, "it holds its answer"),
+        (f"What is said?\nAnswer: {MILL}", None, "its answer has more than 100 letters"),
+    ],
+)
+def test_a_quotation_that_is_none_is_left_out_with_its_reason(
+    written: str, reference: str | None, why: str | None
+) -> None:
+    passage = Prompt(id="m#1", messages=(Message(role="user", content=MILL),))
+    source = Source("m#1", MILL, passage)
+    config = ExpandConfig(teacher="mock", method=("extract",))
+    expanders = expand.expanders_of(config)
+    (line,) = Plan([source], expanders, seed=0).take(1)
+    found = Sieve.build(config, [source], expanders).look(line, make_response(written, prompt=passage))
+    if isinstance(found, DroppedPrompt):
+        assert reference is None and found.filter == "quote" and why and why in found.reason
+    else:
+        assert found.prompt.reference == reference
+
+
+def test_a_recipe_is_begun_from_a_folder_of_documents(tmp_path: Path) -> None:
+    (tmp_path / "books").mkdir()
+    (tmp_path / "books/mill.txt").write_text(MILL)
+    (tmp_path / "books/empty.md").touch()
+    done = cotdistill("init", tmp_path / "x", "--prompts", tmp_path / "books", "--yes")
+    assert done.returncode == 0, done.stderr
+    assert "1 document read, 1 passed over" in done.stdout and "empty.md: passed over: holds no text" in done.stdout
+    planned = cotdistill("run", tmp_path / "x/recipe.toml", "--plan")
+    assert planned.returncode == 0, planned.stderr
+    assert "requests for new prompts: " in planned.stdout
+    refused = cotdistill("init", tmp_path / "y", "--prompts", tmp_path / "books", "--yes", "--task", "maths")
+    assert refused.returncode == USAGE and "documents go with --task extraction" in refused.stderr

@@ -290,7 +290,7 @@ SEED_TEXT = "Anna has 12 apples and gives away 5 of them. How many apples does A
 def look(written: str, config: ExpandConfig = MOCK, **more: Any) -> Candidate | DroppedPrompt:
     """What the sieve says of one text that was written after one seed."""
     source = Source("s", SEED_TEXT, make_prompt("s", SEED_TEXT, "7"))
-    expanders = expand._expanders(config)
+    expanders = expand.expanders_of(config)
     plan = Plan([source], expanders, seed=0)
     (line,) = plan.take(1)
     return Sieve.build(config, [source], expanders).look(

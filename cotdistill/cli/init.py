@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from cotdistill.recipes.own_prompts import OwnPrompts
 
 NO_COLUMN = "none"
+TEACHER = "Teacher that answers (PROVIDER:MODEL, or simulated)"
 
 
 def init(
@@ -44,7 +45,10 @@ def init(
         str | None, typer.Option(help="Model that is trained: tiny, smollm2-135m, a hub id, a directory.", metavar="ID")
     ] = None,
     prompts: Annotated[
-        Path | None, typer.Option(help="Your prompts (default: sample prompts).", metavar="FILE")
+        Path | None,
+        typer.Option(
+            help="Your prompts, or a folder of documents to ask about (default: sample prompts).", metavar="FILE"
+        ),
     ] = None,
     prompt_field: Annotated[
         str | None, typer.Option(help="Column of your prompts that holds the question.", metavar="NAME")
@@ -66,11 +70,13 @@ def init(
         log.say("\n".join(starter.write_ready(directory, recipe)))
         return
     ask = _Questions(yes)
+    if prompts is not None and prompts.is_dir():
+        of_prompts = any((task not in (None, starter.OF_DOCUMENTS), prompt_field, reference_field, skip_bad))
+        _of_documents(directory, prompts, of_prompts, ask.teacher(teacher), ask.student(student), base_url)
+        return
     task = ask.until(task, f"Kind of task ({', '.join(tasks.TASKS)})", next(iter(tasks.TASKS)), tasks.find)
-    question = f"Teacher that answers (PROVIDER:MODEL, or {starter_checks.SIMULATED})"
-    chosen_teacher = ask.until(teacher, question, starter_checks.SIMULATED, starter_checks.check_teacher)
-    what = "Student that is trained (tiny, smollm2-135m, a hub id, a directory)"
-    student = ask.until(student, what, starter.STUDENT, starter_checks.check_student)
+    chosen_teacher = ask.teacher(teacher)
+    student = ask.student(student)
     own = _own_prompts(prompts, prompt_field, reference_field, ask, task)
     if own is not None:
         log.say("\n".join(["The first of your prompts, as they are read:", *own.first_rows()]))
@@ -88,9 +94,20 @@ def init(
         if teacher or yes:
             raise
         log.say(str(error), err=True)
-        chosen_teacher = ask.until(None, question, "", fits)
+        chosen_teacher = ask.until(None, TEACHER, "", fits)
     for line in starter.write(directory, task, chosen_teacher, student, own, base_url):
         log.say(line)
+
+
+def _of_documents(
+    directory: Path, folder: Path, of_prompts: bool, teacher: str, student: str, base_url: str | None
+) -> None:
+    from cotdistill.recipes import starter
+
+    if of_prompts:
+        only = f"documents go with --task {starter.OF_DOCUMENTS} and without columns"
+        raise UsageError(f"{folder}: is a folder; {only}, and of prompts give the file")
+    log.say("\n".join(starter.write_documents(directory, folder, teacher, student, base_url)))
 
 
 def _own_prompts(
@@ -153,6 +170,17 @@ class _Questions:
                 if given or self.nothing:
                     raise
                 log.say(str(error), err=True)
+
+    def teacher(self, given: str | None) -> str:
+        from cotdistill.recipes import starter_checks
+
+        return self.until(given, TEACHER, starter_checks.SIMULATED, starter_checks.check_teacher)
+
+    def student(self, given: str | None) -> str:
+        from cotdistill.recipes import starter, starter_checks
+
+        what = "Student that is trained (tiny, smollm2-135m, a hub id, a directory)"
+        return self.until(given, what, starter.STUDENT, starter_checks.check_student)
 
     def agrees(self, question: str) -> bool:
         return bool(_asked(typer.confirm, question, True))

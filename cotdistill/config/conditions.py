@@ -7,7 +7,7 @@ from typing import Any
 
 from cotdistill.config.embedded import whole_name
 from cotdistill.config.evaluate import EvaluateConfig
-from cotdistill.config.expand import ExpandConfig, name_of_method, split_methods
+from cotdistill.config.expand import OF_DOCUMENTS, ExpandConfig, name_of_method, split_methods
 from cotdistill.config.filter import FilterConfig
 from cotdistill.config.finetune import FinetuneConfig
 from cotdistill.config.format import FormatConfig
@@ -176,8 +176,10 @@ def _expand(config: ExpandConfig) -> Problems:
     yield from _repeated("method", methods)
     if not all(methods):
         yield "method", f"expected names such as evolve,vary; got {', '.join(config.method)!r}"
-    if "document" in methods and len(methods) > 1:
-        yield "method", "document reads its seeds from documents, the others from prompts: give it a run of its own"
+    documents = [name for name in methods if name in OF_DOCUMENTS]
+    if documents and len(documents) < len(methods):
+        why = "reads its seeds from documents, the others from prompts: give it a run of its own"
+        yield "method", f"{documents[0]} {why}"
     yield from _answers(config)
     if config.engine != "local" and not config.teacher.startswith("local:"):
         yield "engine", f"{config.engine} answers for --teacher local:DIR; got {config.teacher!r}"

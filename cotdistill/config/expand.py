@@ -21,6 +21,9 @@ from cotdistill.config.options import (
     option,
 )
 
+OF_DOCUMENTS = ("document", "extract")
+"""Methods whose seeds are documents."""
+
 _OF_GENERATE = {one.name: one for one in fields(GenerateConfig)}
 
 

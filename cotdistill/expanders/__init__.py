@@ -11,8 +11,10 @@ class Expander(Protocol):
     whole request. It is built of `frame`, so that what the teacher may echo is known.
 
     One that reads documents says `reads_documents = True`: a source is then a passage, and the new prompt is what
-    `prompt(source, written)` makes of both. One that has to look at the seeds first has `survey(seeds) -> list[str]`,
-    requests that are asked before all others, and `learn(answers)`, which comes before `facets`.
+    `prompt(source, written)` makes of both. One whose teacher quotes the answer from the passage has
+    `quoted(written) -> (question, answer)`: what does not stand in the passage is left out, what does is the reference.
+    One that has to look at the seeds first has `survey(seeds) -> list[str]`, requests that are asked before all others,
+    and `learn(answers)`, which comes before `facets`.
     """
 
     def facets(self) -> Mapping[str, str]: ...
@@ -24,6 +26,10 @@ class ReadsDocuments(Expander, Protocol):
     reads_documents: ClassVar[bool]
 
     def prompt(self, source: str, written: str) -> str: ...
+
+
+class Quotes(ReadsDocuments, Protocol):
+    def quoted(self, written: str) -> tuple[str, str]: ...
 
 
 class Surveys(Expander, Protocol):

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import random
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -12,7 +13,7 @@ from typing import Any, NamedTuple, Protocol
 from cotdistill.config.embedded import SCRIPTED
 from cotdistill.errors import UsageError
 from cotdistill.inputs import recordings
-from cotdistill.mock import problems, solver, writer
+from cotdistill.mock import problems, quoting, solver, writer
 
 SIMULATED = "I am a simulated teacher"
 """How it begins to say that it has no answer."""
@@ -46,7 +47,8 @@ def open_source(name: str, *, seed: int = 0, columns: recordings.Columns = recor
 
 @dataclass
 class Scripted:
-    """Solves chains of last-digit operations, with a habit of forgetting to borrow, and writes new ones."""
+    """Solves chains of last-digit operations, with a habit of forgetting to borrow, and writes new ones; asks for words
+    of a passage, and finds them."""
 
     seed: int = 0
     name: str = SCRIPTED
@@ -54,6 +56,8 @@ class Scripted:
     def answer(self, question: str, sample: int) -> Answer:
         if (text := writer.written(question, sample, self.seed)) is not None:
             return Answer(None, text)
+        if (found := quoting.answer(question, random.Random(f"{self.seed}/{sample}/quote/{question}"))) is not None:
+            return Answer(*found)
         problem = problems.parse(question)
         if problem is None and problems.looks_like_one(question):
             return Answer(None, "This cannot be answered: one of its steps stands on a letter that is not given.")

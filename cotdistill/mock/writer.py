@@ -5,7 +5,7 @@ import random
 import re
 from collections.abc import Callable
 
-from cotdistill.mock import problems
+from cotdistill.mock import problems, quoting
 from cotdistill.mock.problems import Problem
 
 COPIES, ECHOES, WITHOUT_ANSWER = 0.05, 0.04, 0.04
@@ -32,6 +32,8 @@ def written(question: str, sample: int, seed: int) -> str | None:
     if not _ASKED.search(question) or not (shown := _SEED.search(question)):
         return None
     given = problems.parse(shown[1])
+    if given is None and "word for word" in question[shown.end() :]:
+        return quoting.question(shown[1], question[shown.end() :], lots)
     if given is None:
         return _about(shown[1], question, lots)
     wish = question[shown.end() :]

@@ -3,10 +3,12 @@
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from cotdistill.errors import CotDistillError
 from cotdistill.recipes.problems import Problems
 from cotdistill.recipes.references import Reference
 from cotdistill.recipes.steps import Step
 from cotdistill.recipes.wiring import Input
+from cotdistill.stages.expand import expanders_of, quotes
 
 
 def check(steps: Sequence[Step], problems: Problems) -> None:
@@ -48,13 +50,22 @@ def _check_expanded(holder: Step, scoring: Step, by_name: Mapping[str, Step], pr
                 f"expected {share} or more, as {holder.label} has: new prompts would be written after seeds that it "
                 f"holds out for {scoring.label}",
             )
-    if _expanding(holder, by_name) and not _verified_roots(holder, by_name):
-        expanding = by_name[min(_expanding(holder, by_name))]
+    unverified = [one for one in sorted(_expanding(holder, by_name)) if not _quotes(by_name[one])]
+    if unverified and not _verified_roots(holder, by_name):
+        expanding = by_name[unverified[0]]
         problems.add(
             f"{expanding.label}.include_seeds",
             f"set it: the references of new prompts are by majority, so {holder.label} would hold nothing out for "
             f"{scoring.label}. Or name a file of prompts for {scoring.label}",
         )
+
+
+def _quotes(step: Step) -> bool:
+    """Whether the references of its new prompts are words of their documents."""
+    try:
+        return all(map(quotes.are_made_by, expanders_of(step.options).values()))
+    except CotDistillError:
+        return True  # said of the method already
 
 
 def _expanding(step: Step, by_name: Mapping[str, Step]) -> set[str]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cotdistill import config
-from cotdistill.config.expand import name_of_method, split_methods
+from cotdistill.config.expand import OF_DOCUMENTS, name_of_method, split_methods
 from cotdistill.errors import CotDistillError, UsageError
 from cotdistill.recipes import looks, lookups, references
 from cotdistill.recipes.problems import Problems
@@ -46,7 +46,7 @@ def _look_at_input(step: Step, path: Path) -> None:
     elif isinstance(options, config.EvaluateConfig):
         lookups.prompts(path, options, scored=True)
     elif isinstance(options, config.ExpandConfig):
-        if not path.is_dir() and "document" not in map(name_of_method, split_methods(options.method)):
+        if not path.is_dir() and not {*OF_DOCUMENTS} & {*map(name_of_method, split_methods(options.method))}:
             lookups.prompts(path, as_generate(options), lenient=options.skip_bad)
     else:
         lookups.rows(str(path))

@@ -84,7 +84,8 @@ class Documents:
             raise CotDistillError(f"{file}: expected a document, with a name ending in {', '.join(_READERS)}")
         found = passages_of(name, read(file, MOST_BYTES), self.letters)
         if not found:
-            raise CotDistillError(f"{file}: holds no text, or only some words of it")
+            scan = "; a scan needs OCR first, such as ocrmypdf's" if format_of(file) == ".pdf" else ""
+            raise CotDistillError(f"{file}: holds no text, or only some words of it{scan}")
         self.read.append(file)
         return found
 

@@ -59,7 +59,7 @@ def run(
     """
     check(config)
     seeds = hub.fetch(seeds, progress.note)
-    expanders = _expanders(config)
+    expanders = expanders_of(config)
     reads_documents = of.reads_documents(expanders)
     writing = as_generate(config)
     budget = Budget(Decimal(str(config.max_cost)), parent=month) if config.max_cost is not None else month
@@ -84,7 +84,7 @@ def run(
         held_out, sources = _split(read, config.holdout)
         for option, path in _read_besides(config):
             current.read(path, allow_modified=config.allow_modified, option=option)
-        samples = of.samples(config, sources, reads_documents, current)
+        samples = of.samples(config, sources, expanders, current)
         store = held.enter_context(stores.opened(replace(writing, no_cache=config.no_cache), output))
         writing = replace(writing, cache=str(store.path), no_cache=False)
         solving = for_answers(config, writing, samples) if samples else None
@@ -192,7 +192,7 @@ def _of_trust(rounds: Rounds) -> dict[str, object]:
     return {"majority_on_seeds": answerable.trust.results(answerable.samples), **expected}
 
 
-def _expanders(config: ExpandConfig) -> dict[str, Expander]:
+def expanders_of(config: ExpandConfig) -> dict[str, Expander]:
     """Each method by its name. Raises UsageError for one that there is not."""
     return {name_of_method(spec): plugins.build("expanders", spec) for spec in split_methods(config.method)}
 

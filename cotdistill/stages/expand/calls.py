@@ -28,6 +28,14 @@ def prompt(method: str, expander: Any, seed: str, passage: str, written: str) ->
     return _text(method, seed, ask(method, f"seed {seed!r}", lambda: expander.prompt(passage, written)))
 
 
+def quoted(method: str, expander: Any, seed: str, written: str) -> tuple[str, str]:
+    """The same of one that quotes: the question, and the answer, which may be blank."""
+    found: Any = ask(method, f"seed {seed!r}", lambda: expander.quoted(written))
+    if not isinstance(found, tuple) or len(found) != 2 or not all(isinstance(one, str) for one in found):
+        raise CotDistillError(f"method {method!r}: expected question and answer for seed {seed!r}, got {found!r:.200}")
+    return found
+
+
 def ask(method: str, on: str, call: Callable[[], T]) -> T:
     try:
         return call()

@@ -19,7 +19,7 @@ from cotdistill.config import ExpandConfig
 from cotdistill.expanders import Expander
 from cotdistill.filters import Filter
 from cotdistill.records import DroppedPrompt, Judged, Message, Prompt, Response, TeacherInfo, Usage, Verdict
-from cotdistill.stages.expand import calls
+from cotdistill.stages.expand import calls, quotes
 from cotdistill.stages.expand.plan import Line
 from cotdistill.stages.expand.reading import new_prompt
 from cotdistill.stages.expand.sources import Source, reads_documents
@@ -79,7 +79,12 @@ class Sieve:
         if response.stop_reason != "stop" or not response.text.strip():
             why = "nothing was written" if response.stop_reason == "stop" else response.stop_reason
             return self._left(line, "stop_reason", response.stop_detail or why, response.text)
-        text = new_prompt(response.text)
+        text, answer = new_prompt(response.text), None
+        expander = self.expanders[line.method]
+        if quotes.are_made_by(expander):
+            text, answer = calls.quoted(line.method, expander, line.source.id, text)
+            if problem := quotes.problem(line.source.text, text, answer):
+                return self._left(line, "quote", problem, response.text)
         as_answer = _as_answer(msgspec.structs.replace(response, text=text, prompt=line.source.prompt))
         for name, one, judged in (
             ("instruction_leak", self.leak, _as_answer(response)),
@@ -88,7 +93,7 @@ class Sieve:
         ):
             if reason := ask(name, one, judged):
                 return self._left(line, name, reason.replace("answer", "prompt"), text)
-        prompt = self._prompt(line, text)
+        prompt = self._prompt(line, text, answer)
         if self.against and (reason := ask("contamination", self.against, _unanswered(prompt))):
             return self._left(line, "contamination", reason, text)
         copies, asked = self.copies, _unanswered(prompt)
@@ -106,12 +111,15 @@ class Sieve:
         what was there before."""
         return left.filter in _COPY_FILTERS and left.reason.rpartition(" | ")[2] in self._passed
 
-    def _prompt(self, line: Line, text: str) -> Prompt:
+    def _prompt(self, line: Line, text: str, answer: str | None) -> Prompt:
         expander = self.expanders[line.method]
         whole = text
         if self.reads_documents:
             whole = calls.prompt(line.method, expander, line.source.id, line.source.text, text)
-        return line.source.written(line.id, whole, line.tags)
+        if answer is None:
+            return line.source.written(line.id, whole, line.tags)
+        made = line.source.written(line.id, whole, {**line.tags, **quotes.BY_QUOTE})
+        return msgspec.structs.replace(made, reference=quotes.folded(answer))
 
     def _left(self, line: Line, filter: str, reason: str, text: str) -> DroppedPrompt:
         return DroppedPrompt(id=line.id, filter=filter, reason=reason, tags=line.tags, text=text or None)

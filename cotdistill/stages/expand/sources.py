@@ -14,6 +14,7 @@ from cotdistill.inputs.documents import Documents, is_document
 from cotdistill.inputs.prompt_files import PromptFile
 from cotdistill.progress import Progress
 from cotdistill.records import Message, Prompt, is_by_majority, question_of
+from cotdistill.stages.expand import quotes
 
 _OPEN_VERIFIERS = ("code", "judge", "json_schema", "regex")
 """Of tasks whose right answers are many: they cannot be counted as votes."""
@@ -120,11 +121,19 @@ def _of_prompts(path: Path, config: ExpandConfig, bad: BadLines, progress: Progr
     return [Source(one.id, question_of(one), one) for one in alone]
 
 
-def samples(config: ExpandConfig, sources: Sequence[Source], reads_documents: bool, current: artifacts.Run) -> int:
+def samples(
+    config: ExpandConfig, sources: Sequence[Source], expanders: dict[str, Expander], current: artifacts.Run
+) -> int:
     """How often each new prompt is answered. Raises UsageError where that could not tell anything."""
-    is_open = True if reads_documents else _are_open(sources)
+    documents = reads_documents(expanders)
+    if documents and all(map(quotes.are_made_by, expanders.values())):
+        if config.samples:
+            raise UsageError(f"--samples {config.samples}: the references are words of the passages; leave it out")
+        current.notes.append("the references of the new prompts are words of their passages")
+        return 0
+    is_open = True if documents else _are_open(sources)
     if config.samples and is_open:
-        what = "questions about documents have" if reads_documents else "most seeds have long references, so they have"
+        what = "questions about documents have" if documents else "most seeds have long references, so they have"
         raise UsageError(
             f"--samples {config.samples}: {what} no short answer that several samples could agree on; leave it out and "
             f"verify the answers later (filter --verify judge:…)"

@@ -1,0 +1,114 @@
+"""The recipe that `cotdistill init` writes, with a remark behind each line that a person may want to change."""
+
+import json
+import os
+from pathlib import Path
+
+from cotdistill import mock, students
+from cotdistill.recipes import tasks
+from cotdistill.recipes.own_prompts import SHOWN_COLUMNS, OwnPrompts
+from cotdistill.recipes.tasks import JUDGE, LABELS, Task
+
+PROMPTS, TEACHER, VERDICTS = "prompts.jsonl", "teacher.jsonl", "verdicts.jsonl"
+"""Files beside it."""
+
+PASSAGE_LETTERS = 300
+"""Of the passages that questions about documents are asked of."""
+
+_RECIPE = """\
+# {about}. Run it:  cotdistill run {name}        What would run, and its cost:  cotdistill run {name} --plan
+# A table is a stage, a key an option of its command (`cotdistill generate --help-all`); paths are relative to here.
+
+prompts = {prompts}         # {what}
+runs = "runs"                     # one dated directory a run; runs/latest is the last complete one
+keep = 10                         # older ones go
+# max_cost_per_month = 50.0       # USD, over all runs on this store
+{expand}
+[generate]
+teacher = {teacher}  # vllm:Qwen/Qwen3-8B, anthropic:..., openai_responses:...; mock: is simulated
+{server}
+{columns}cache = "store.sqlite"            # every answer that was paid for; keep it
+{template}samples = {answers}                       # answers to each prompt, to choose the right ones from
+# max_cost = 5.0                  # USD, in one run
+# license = "Apache-2.0"          # of the teacher's answers
+
+[filter]
+{verify}select = "shortest:k=1"           # of the right ones
+# against = ["my_test_set.jsonl"] # problems that must not be learnt
+
+[format]
+holdout = 0.2                     # of the prompts, for evaluate
+
+[finetune]
+student = {student}  # or smollm2-135m, a hub id, a directory, a .gguf file
+# epochs = 3                      # passes over the rows; left out: more for few rows
+
+[evaluate]
+{verify}baseline = [{student}]             # the same model before training
+max_output_tokens = 256
+"""
+
+
+_PROMPTS = 'or .csv, .parquet, .txt, "hf:openai/gsm8k:main:train"; append to it, and run again'
+_FOLDER = "text, Markdown, HTML and PDF, with all folders below; add documents, and run again"
+
+_EXPAND = """
+[expand]
+teacher = {teacher}         # writes questions about the documents
+{server}
+method = "extract:letters={letters}"    # whose answers stand there word for word; passages of {letters} letters at most
+count = 300                       # questions; raise it as the folder grows
+cache = "store.sqlite"
+"""
+
+
+def text(
+    directory: Path, task: Task, teacher: str, student: str, prompts: OwnPrompts | Path | None, base_url: str | None
+) -> str:
+    """`prompts` may be a folder of documents; paths are written as seen from `directory`."""
+    documents, prompts = (prompts, None) if isinstance(prompts, Path) else (None, prompts)
+    path = documents or (prompts.path if prompts else None)
+    server = f"base_url = {_quoted(base_url)}" if base_url else '# base_url = "http://localhost:8000/v1"'
+    verify = task.verify
+    if verify and JUDGE in verify:
+        at = f",base_url={base_url}" if base_url else ""
+        verify = verify.replace(JUDGE, f"mock:{VERDICTS}" if mock.is_simulated(teacher) else f"{teacher}{at}")
+    if verify and LABELS in verify:
+        verify = verify.replace(LABELS, "|".join(tasks.labels(task)))
+    is_here = Path(student).exists() and students.resolve(student).source == student
+    named = seen_from(directory, Path(student)) if is_here else student
+    return _RECIPE.format(
+        about=task.about.capitalize(),
+        name="recipe.toml",
+        prompts=_quoted(seen_from(directory, path) if path else PROMPTS),
+        what=_FOLDER if documents else _PROMPTS,
+        expand=_EXPAND.format(teacher=_quoted(teacher), server=server, letters=PASSAGE_LETTERS) if documents else "",
+        teacher=_quoted(teacher),
+        student=_quoted(named),
+        server=server,
+        columns=_columns(prompts) if prompts else "",
+        template=f"template = {_quoted(task.template)}\n" if task.template else "",
+        answers=task.answers,
+        verify=f"verify = {_quoted(verify)}\n" if verify else "",
+    )
+
+
+def _columns(prompts: OwnPrompts) -> str:
+    """What the recipe says of the reading of a person's prompts."""
+    lines = [f"{name} = {_quoted(value)}\n" for name, value in prompts.columns()]
+    aside = "skip_bad = true                   # records that are no prompts, to responses.bad.jsonl in each run\n"
+    if own := prompts.ignored[:SHOWN_COLUMNS]:
+        lines.append(
+            f"# tag_field = [{', '.join(map(_quoted, own))}]   # columns not used: scores by each value of one\n"
+        )
+        lines += [] if prompts.named_ids else [f"# id_field = {_quoted(own[0])}   # ids of your own\n"]
+    return "".join([*lines, *([aside] if prompts.bad.count else [])])
+
+
+def _quoted(text: str) -> str:
+    """A TOML string; its escapes are those of JSON."""
+    return json.dumps(text, ensure_ascii=False)
+
+
+def seen_from(directory: Path, path: Path) -> str:
+    return os.path.relpath(path, directory)
