@@ -16,11 +16,11 @@ from typing import Any, Literal, NamedTuple
 
 import msgspec
 
-from cotdistill.store.database import Database, packed, unpacked
-from cotdistill.store.spending import Paid, insert
+from cotdistill.store.database import Database, insert, packed, unpacked
+from cotdistill.store.spending import INTO_SPENDING, Paid, row_of
 
-GATHERED_S = 0.004
-"""How long a commit waits for further answers while they come many at a time: each commit is a sync."""
+MOST_AT_ONCE = 500
+"""Rows in one commit: nobody waits longer than for so many."""
 
 SET_ASIDE = ":no-answer"
 """What follows the key of a body that turned out to be no answer."""
@@ -157,14 +157,10 @@ class Store:
 
     def _write_all(self) -> None:
         database: Database | None = None
-        stopping, many = False, False
+        stopping = False
         while not stopping:
-            batch = [self._writes.get()]
-            if many and batch[0] is not None:
-                time.sleep(GATHERED_S)
-            while not self._writes.empty():
-                batch.append(self._writes.get())
-            stopping, many = None in batch, len(batch) > 1
+            batch = self._gathered()
+            stopping = batch[-1] is None
             writes = [write for write in batch if write is not None]
             problem: Exception | None = None
             try:
@@ -176,17 +172,26 @@ class Store:
         if database is not None:
             database.close()
 
+    def _gathered(self) -> "list[_Write | None]":
+        """What waits to be written, packed, and what comes while it is: each commit is a sync. None, the word to stop,
+        is the last."""
+        batch = [self._writes.get()]
+        while (write := batch[-1]) is not None:
+            if write.row is not None:
+                batch[-1] = write._replace(row=write.row._replace(raw=packed(write.row.raw)))
+            if self._writes.empty() or len(batch) == MOST_AT_ONCE:
+                break
+            batch.append(self._writes.get())
+        return batch
+
     def _commit(self, database: Database, batch: list[_Write]) -> None:
         with database.change() as connection:
             connection.executemany(
                 f"UPDATE OR IGNORE answers SET key = key || '{SET_ASIDE}' WHERE key = ? AND sample = ?",
                 [(write.row.key, write.row.sample) for write in batch if write.row and write.instead],
             )
-            connection.executemany(
-                "INSERT OR IGNORE INTO answers VALUES (?, ?, ?, ?, ?, ?, ?)",
-                [write.row._replace(raw=packed(write.row.raw)) for write in batch if write.row],
-            )
-            insert(connection, [write.paid for write in batch if write.paid])
+            insert(connection, "OR IGNORE INTO answers", [write.row for write in batch if write.row])
+            insert(connection, INTO_SPENDING, [row_of(write.paid) for write in batch if write.paid])
 
     def _settle(self, batch: list[_Write], problem: Exception | None) -> None:
         waiting: dict[AbstractEventLoop, list[Future[None]]] = {}

@@ -1,6 +1,5 @@
 """What was paid, by when, for which model: the ledger of a monthly budget. It outlives the answers it paid for."""
 
-import sqlite3
 import time
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -45,13 +44,12 @@ class Share:
     worst_usd: Decimal = Decimal(0)
 
 
-def insert(connection: sqlite3.Connection, all_paid: Sequence[Paid]) -> None:
-    """Within the transaction that stores the answers."""
-    connection.executemany(
-        "INSERT INTO spending (at, provider, model, stage, recipe, key, sample, cost_usd, worst_usd) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        [(time.time(), *paid[:6], money(paid.cost_usd), money(paid.worst_usd)) for paid in all_paid],
-    )
+INTO_SPENDING = "INTO spending (at, provider, model, stage, recipe, key, sample, cost_usd, worst_usd)"
+
+
+def row_of(paid: Paid) -> tuple[object, ...]:
+    """For `INTO_SPENDING`, within the transaction that stores the answer."""
+    return (time.time(), *paid[:6], money(paid.cost_usd), money(paid.worst_usd))
 
 
 def month_of(moment: datetime) -> tuple[float, float]:
