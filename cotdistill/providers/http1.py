@@ -4,7 +4,7 @@ Node.js) reads; nothing is made of a reply but what `Answered` holds."""
 import asyncio
 import zlib
 from asyncio.transports import Transport
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import httptools
 
@@ -52,8 +52,7 @@ class Connection(asyncio.Protocol):
         self._transport.abort()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, Transport)
-        self._transport, self.open = transport, True
+        self._transport, self.open = cast(Transport, transport), True
 
     def data_received(self, data: bytes) -> None:
         if self._turn is None:  # nothing was asked, so it is not the answer to anything
