@@ -1,9 +1,11 @@
 """What an answer cost: what its provider says, else by genai-prices (offline) or by the prices that a person gives.
 Unknown is None, never 0."""
 
+import os
 from dataclasses import dataclass
 from decimal import Decimal
-from functools import cached_property
+from functools import cache, cached_property
+from types import ModuleType
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from cotdistill.records import Usage
@@ -17,6 +19,7 @@ BATCHED = ("anthropic", "openai", "openai_responses")
 FREE = {"mock": "none, the teacher is simulated", "local": "none, the teacher runs here"}
 """Teachers that nobody is paid for, and what an estimate says of their cost."""
 
+_NO_PLUG_INS = "PYDANTIC_DISABLE_PLUGINS"
 _PER_MILLION = Decimal(1_000_000)
 _ONE_EACH = Usage(input_tokens=1, output_tokens=1)
 
@@ -96,14 +99,29 @@ class Prices:
         return _Rates(one.input_price, cached.input_price, one.output_price, min(starts, default=float("inf")))
 
     def _look_up(self, usage: Usage) -> "PriceCalculation | None":
-        import genai_prices
-
+        genai_prices = _library()
         amounts = genai_prices.Usage(
             input_tokens=usage.input_tokens,
             output_tokens=usage.output_tokens,
             cache_read_tokens=usage.cached_tokens,
         )
         try:
-            return genai_prices.calc_price(amounts, model_ref=self.model, provider_id=self.provider)
+            found: PriceCalculation = genai_prices.calc_price(amounts, model_ref=self.model, provider_id=self.provider)
+            return found
         except LookupError:
             return None
+
+
+@cache
+def _library() -> ModuleType:
+    """genai-prices, which is made with pydantic: that would first search every installed package for plug-ins."""
+    before = os.environ.get(_NO_PLUG_INS)
+    os.environ[_NO_PLUG_INS] = "1"
+    try:
+        import genai_prices
+    finally:
+        if before is None:
+            del os.environ[_NO_PLUG_INS]
+        else:
+            os.environ[_NO_PLUG_INS] = before
+    return genai_prices
