@@ -45,6 +45,10 @@ app = typer.Typer(
 )
 
 
+SWITCH_S = 0.0005
+"""After so long a thread lets another one run, not after Python's 5 ms: the store writes beside a busy event loop, and
+answers keep their place in flight until they are written."""
+
 command = partial(app.command, cls=GroupedCommand)
 
 
@@ -336,6 +340,7 @@ def _only(word: str) -> Iterator[None]:
 def main() -> NoReturn:
     """Run the command line; every explained failure is one line on stderr and its exit code. SIGTERM, which a service
     manager sends, ends a command as Ctrl-C does."""
+    sys.setswitchinterval(SWITCH_S)
     atexit.register(gc.freeze)  # at the end, to look through all objects for garbage takes as long as to start
     as_json = log.wants_json(sys.argv[1:])
     if threading.current_thread() is threading.main_thread():  # no other may
