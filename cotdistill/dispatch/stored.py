@@ -215,6 +215,8 @@ class _Metered(Meter):
 
     def settle(self, billed: Billed | None) -> None:
         stored = self.stored
+        if stored.budget is None and (billed is None or isinstance(billed, Reply)):
+            return  # an answer is counted when it is kept
         cost = None if billed is None else stored.terms.prices.charge(billed)
         if stored.budget:
             stored.budget.settle(self, None if billed is None else billed.usage, cost)

@@ -79,6 +79,7 @@ class Fields:
         self.used: set[str] = set()
         self._columns = tuple(raw)
         self._names = _by_simple_name(self._columns)
+        self._absent = _not_there(self._columns)
 
     def name(self, wanted: str) -> str | None:
         """The column's own name, or None where there is none."""
@@ -88,11 +89,14 @@ class Fields:
 
     def get(self, wanted: str) -> Any:
         """The value, or None where it is missing."""
+        if wanted in self._absent:
+            return None
         name = wanted if wanted in self.raw else self._names.get(simple(wanted))
         if name is not None:
             value = self.raw[name]
             return None if is_missing(value) else value
         if "." not in wanted:
+            self._absent.add(wanted)
             return None
         outer, _, inner = wanted.rpartition(".")
         value = self.get(outer)
@@ -135,6 +139,12 @@ class Fields:
 @lru_cache(maxsize=256)
 def _by_simple_name(columns: tuple[str, ...]) -> dict[str, str]:
     return {simple(name): name for name in reversed(columns)}
+
+
+@lru_cache(maxsize=256)
+def _not_there(columns: tuple[str, ...]) -> set[str]:
+    """Filled by those who ask: names that no record with these columns has a value for."""
+    return set()
 
 
 @lru_cache(maxsize=2048)

@@ -174,6 +174,9 @@ def _trace(message: dict[str, Any], in_content: list[Any]) -> tuple[Thoughts, st
             found[f"{name}.{rule}"] = inside
     if not found:
         return Thoughts(sealed=bool(message.get("reasoning_opaque"))), None
+    if len(found) == 1 and not message.get("reasoning_opaque"):  # as nearly all servers send it
+        rule, one = next(iter(found.items()))
+        return one, rule if one.text else None
     rule = next((name for name, one in found.items() if one.text), None)
     whole = Thoughts(
         text=found[rule].text if rule else "",
