@@ -8,7 +8,7 @@ from typing import Any, Generic, TypeVar
 
 Job = TypeVar("Job")
 
-PREFETCHED = 16
+PREFETCHED = 32
 """Jobs that are taken from the stream before there is room for them, so that room is filled at once."""
 
 
