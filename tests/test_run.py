@@ -195,7 +195,7 @@ def test_a_run_that_is_under_way_is_left_alone(tmp_path: Path) -> None:
             second = cotdistill("run", recipe)
             process.kill()
     assert second.returncode == LOCKED
-    assert re.search(r"process \d+ since .* is writing it", second.stderr)
+    assert re.search(r"process \d+ since .* is running this recipe; wait for it", second.stderr)
 
 
 def test_cron_s_line_works_twice_in_an_empty_environment(tmp_path: Path, server: Server) -> None:

@@ -13,14 +13,15 @@ from cotdistill.errors import OutputLockedError
 
 
 @contextmanager
-def lock(output: Path) -> Iterator[None]:
-    """Hold the output. The system releases the lock when the process dies, however it dies. Directories that were made
-    for the output go again when they are empty at the end.
+def lock(output: Path, held: str = "is writing it; wait for it, or write elsewhere") -> Iterator[None]:
+    """Hold the output; `held` says what another process that holds it does, and what to do about it. The system
+    releases the lock when the process dies, however it dies. Directories that were made for the output go again when
+    they are empty at the end.
 
     Raises OutputLockedError when another process holds it."""
     made = _make(output.parent)
     try:
-        with _held(lock_path(output), output):
+        with _held(lock_path(output), output, held):
             yield
     finally:
         for directory in made:
@@ -38,15 +39,13 @@ def is_lock(path: Path) -> bool:
 
 
 @contextmanager
-def _held(path: Path, output: Path) -> Iterator[None]:
+def _held(path: Path, output: Path, words: str) -> Iterator[None]:
     held = FileLock(path, blocking=False)
     while True:
         try:
             held.acquire()
         except Timeout:
-            raise OutputLockedError(
-                f"{output}: {_owner(path)} is writing it; wait for it, or write elsewhere"
-            ) from None
+            raise OutputLockedError(f"{output}: {_owner(path)} {words}") from None
         if path.exists():
             break
         held.release()  # the last holder has just removed it: this is a lock on a file that others do not see

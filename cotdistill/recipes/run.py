@@ -17,7 +17,7 @@ def run(recipe: Recipe, progress: Progress) -> Outcome:
     """Run what is new. Raises OutputLockedError when another run holds the runs' directory, and what stages raise;
     then the same call continues."""
     recipe.runs.mkdir(parents=True, exist_ok=True)
-    with artifacts.lock(Directories(recipe.runs, recipe.path).lock):
+    with artifacts.lock(Directories(recipe.runs, recipe.path).lock, "is running this recipe; wait for it"):
         return Chain(recipe, _Dated(recipe, progress), progress).run()
 
 
