@@ -92,7 +92,7 @@ def write_documents(
     write_whole(recipe, text.encode())
     said = [
         f"{recipe}: questions about documents, and their answers",
-        f"{folder}: {found.describe()}, {passages:,} passages",
+        f"{folder}: {found.describe()}, {passages:,} passage{'s' * (passages > 1)}",
     ]
     said += [f"  {note}" for note in found.notes()] + _write_env(directory)
     if mock.is_simulated(named):

@@ -60,7 +60,7 @@ def sections(filters: Sequence[Found]) -> Iterator[Section]:
         "The teacher",
         html.under("Right answers, of all its samples", _accuracy(first.manifest.results))
         + rates
-        + html.under("Length of the kept traces, in characters", lengths),
+        + html.under("Length of what was kept, in characters of the trace, or of an answer without one", lengths),
     )
     if there:
         count = first.manifest.results.get("suspect_references", 0)

@@ -7,7 +7,7 @@ STATUS = {
     "correct": "right",
     "incorrect": "wrong",
     "no_answer": "no final answer",
-    "bad_reference": "the reference cannot be read",
+    "bad_reference": "no reference, or none that can be read",
     "timeout": "checking it took too long",
     "error": "could not be judged",
     "unverified": "not verified",
@@ -18,7 +18,7 @@ _VERIFY = {
     "no_answer": "no final answer was found",
     "timeout": "checking the answer took too long",
     "error": "the answer could not be judged",
-    "bad_reference": "the reference cannot be read",
+    "bad_reference": "no reference, or none that can be read",
 }
 
 
