@@ -164,6 +164,7 @@ def test_the_teacher_is_told_the_labels_that_its_answers_are_held_to(
     Path("tickets.jsonl").write_text("\n".join(lines))
     done = cotdistill("init", "mine", "--task", "classification", "--prompts", "tickets.jsonl", "--yes")
     assert done.returncode == 0, done.stderr
+    assert "It replays the references, without reasoning: no column is named reasoning" in done.stdout
     assert "Left out as misspelt: 'bug reprot' (1, beside 27 of 'Bug report')" in done.stdout
     monkeypatch.chdir("mine")
     recipe = read(Path("recipe.toml"))

@@ -10,6 +10,7 @@ from cotdistill.inputs.entries import Entry, named
 from cotdistill.inputs.labelled import LABEL_FIELDS
 from cotdistill.inputs.prompt_files import PromptFile
 from cotdistill.inputs.readers import Source
+from cotdistill.inputs.recordings import TRACES
 from cotdistill.inputs.values import shown, simple
 from cotdistill.recipes.lookups import LOOKED_AT
 from cotdistill.recipes.own_labels import Labels, labels_of
@@ -72,6 +73,15 @@ class OwnPrompts:
         for name, value in zip(("prompt_field", "reference_field"), self.named, strict=True):
             if value is not None:
                 yield name, value
+
+    def replayed(self) -> list[str]:
+        """What a simulated teacher has of this file, in words."""
+        if named := [name for name in self.ignored if simple(name) in TRACES]:
+            return [f"It replays the references, with {', '.join(map(repr, named))} as its reasoning."]
+        return [
+            "It replays the references, without reasoning: no column is named "
+            f"{', '.join(TRACES[:-1])} or {TRACES[-1]}. A student learns bare answers from it."
+        ]
 
     def label_column(self, task: str) -> str | None:
         """Where the labels of a classification stand, by the column's usual name."""

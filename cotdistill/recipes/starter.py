@@ -58,6 +58,7 @@ def write(
     said += _write_env(directory)
     if mock.is_simulated(named):
         said.append("The teacher is simulated, for a rehearsal: name a real one in the recipe when you are ready.")
+        said += prompts.replayed() if prompts and teacher == SIMULATED else []
     elif student == STUDENT:
         said.append(
             f"The student {student} has 0.1 M weights, for rehearsals: it learns short patterns and no language. Name "
