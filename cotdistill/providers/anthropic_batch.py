@@ -23,15 +23,13 @@ from cotdistill.providers.batch_api import (
     Intent,
     Result,
     answered,
-    lines,
     parsed,
     unreadable,
 )
 from cotdistill.providers.error_body import problem_in
 from cotdistill.providers.errors import clean, failure_of
-from cotdistill.providers.http import download
 from cotdistill.providers.sdk_batches import SdkBatches
-from cotdistill.providers.types import BadReplyError, Failure
+from cotdistill.providers.types import Failure
 
 DAY_S = 86_400.0
 CHUNK = 2**20
@@ -102,27 +100,12 @@ class AnthropicBatches(SdkBatches):
         )
 
     async def items(self, batch: str) -> AsyncGenerator[Result, None]:
-        import httpx2
-
-        try:
-            async with download(lambda: self._results(batch)) as chunks:
-                async for line, whole in lines(chunks):
-                    found = parsed(line, _Line)
-                    yield unreadable(line, whole) if found is None else _result(found)
-        except httpx2.TransportError as error:  # while reading, the SDK does not wrap it
-            raise BadReplyError(f"the download of the results broke off: {clean(str(error))}") from None
-
-    async def _results(self, batch: str) -> Any:
-        """The file of results, from the server that was asked, whatever host `results_url` names: behind a gateway it
-        is the provider's own, which must get neither the gateway's key nor, by a redirect, anything else."""
-        import httpx2
-
-        return await self._client.get(
-            f"/v1/messages/batches/{batch}/results",
-            cast_to=httpx2.Response,
-            options={"headers": {"Accept": "application/binary"}},
-            stream=True,
-        )
+        """From the server that was asked, whatever host `results_url` names: behind a gateway it is the provider's own,
+        which must get neither the gateway's key nor, by a redirect, anything else."""
+        async with aclosing(self.lines_of(f"/v1/messages/batches/{batch}/results")) as results:
+            async for line, whole in results:
+                found = parsed(line, _Line)
+                yield unreadable(line, whole) if found is None else _result(found)
 
 
 class _Outcome(msgspec.Struct):

@@ -3,7 +3,8 @@
 https://platform.openai.com/docs/guides/batch
 """
 
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
@@ -18,15 +19,13 @@ from cotdistill.providers.batch_api import (
     Intent,
     Result,
     answered,
-    lines,
     parsed,
     unreadable,
 )
 from cotdistill.providers.error_body import problem_in
 from cotdistill.providers.errors import clean, failure_of
-from cotdistill.providers.http import download
 from cotdistill.providers.sdk_batches import SdkBatches
-from cotdistill.providers.types import BadReplyError, Failure
+from cotdistill.providers.types import Failure
 
 DAY_S = 86_400.0
 SHARD = "cotdistill_shard"
@@ -99,29 +98,10 @@ class OpenAIBatches(SdkBatches):
         for file in (found.output_file_id, found.error_file_id):
             if file is None:
                 continue
-            async for line, whole in self._download(file):
-                found = parsed(line, _Line)
-                yield unreadable(line, whole) if found is None else _result(found)
-
-    async def _download(self, file: str) -> AsyncIterator[tuple[bytes, bool]]:
-        import httpx2
-
-        try:
-            async with download(lambda: self._content(file)) as chunks:
-                async for line in lines(chunks):
-                    yield line
-        except httpx2.TransportError as error:  # while reading, the SDK does not wrap it
-            raise BadReplyError(f"the download of the results broke off: {clean(str(error))}") from None
-
-    async def _content(self, file: str) -> Any:
-        import httpx2
-
-        return await self._client.get(
-            f"/files/{file}/content",
-            cast_to=httpx2.Response,
-            options={"headers": {"Accept": "application/binary"}},
-            stream=True,
-        )
+            async with aclosing(self.lines_of(f"/files/{file}/content")) as results:
+                async for line, whole in results:
+                    found = parsed(line, _Line)
+                    yield unreadable(line, whole) if found is None else _result(found)
 
 
 class _Problem(msgspec.Struct):

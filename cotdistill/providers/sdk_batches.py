@@ -1,13 +1,16 @@
-"""What both Batch APIs share: the official SDK's client, opened and closed."""
+"""What both Batch APIs share: the official SDK's client, opened and closed, and the way results come down."""
 
 import importlib
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, ClassVar, Self
 
-from cotdistill.providers.batch_api import CONNECTIONS
-from cotdistill.providers.http import open_client
+from cotdistill.providers.batch_api import CONNECTIONS, lines
+from cotdistill.providers.errors import clean
+from cotdistill.providers.http import download, open_client
 from cotdistill.providers.keys import api_key
+from cotdistill.providers.types import BadReplyError
 
 TIMEOUT_S = 600.0
 
@@ -37,3 +40,22 @@ class SdkBatches:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self._client.close()
+
+    async def lines_of(self, path: str) -> AsyncGenerator[tuple[bytes, bool], None]:
+        """Each line of a file on the server, and whether it is whole. Raises BadReplyError where it breaks off."""
+        import httpx2
+
+        async def content() -> Any:
+            return await self._client.get(
+                path,
+                cast_to=httpx2.Response,
+                options={"headers": {"Accept": "application/binary"}},
+                stream=True,
+            )
+
+        try:
+            async with download(content) as chunks:
+                async for line in lines(chunks):
+                    yield line
+        except httpx2.TransportError as error:  # while reading, the SDK does not wrap it
+            raise BadReplyError(f"the download of the results broke off: {clean(str(error))}") from None
