@@ -146,6 +146,14 @@ def test_hidden_states_are_compared_at_the_same_share_of_the_depth_through_a_lea
     expected = cross_entropy(scores(1)[0], targets, reduction="none") + 3 * (errors[0] + errors[1]) / 2
     torch.testing.assert_close(found, expected)
     assert not loss.projections(student.config, student.config), "models of one width need no layer between them"
+    other = targets.clone()
+    other[0] = (other[0] + 1) % VOCABULARY
+    there = Scored(student, other, teacher=deep, projections=learnt)
+    gated, open_ = loss.token_losses(there), plugins.build("losses", "hidden:weight=3,gate=no").token_losses(there)
+    hard = cross_entropy(scores(1)[0], other, reduction="none")
+    torch.testing.assert_close(gated[0], hard[0])
+    torch.testing.assert_close(gated[1:], open_[1:])
+    assert open_[0] > gated[0]
 
 
 def attention_by_hand(q: torch.Tensor, k: torch.Tensor) -> torch.Tensor:
@@ -178,6 +186,15 @@ def test_attention_is_minilms_divergence_of_where_heads_look_and_of_how_values_r
     found = plugins.build("losses", "attention:values=no,weight=2").token_losses(batch)
     torch.testing.assert_close(found, hard + 2 * looks)
     torch.testing.assert_close(plugins.build("losses", "attention").token_losses(batch), hard + looks + values)
+    other = targets.clone()
+    other[0] = (other[0] + 1) % VOCABULARY
+    there = dataclasses.replace(batch, targets=other)
+    hard = cross_entropy(scores(1)[0], other, reduction="none")
+    gated = plugins.build("losses", "attention").token_losses(there)
+    torch.testing.assert_close(gated[0], hard[0])
+    torch.testing.assert_close(gated[1:], (hard + looks + values)[1:])
+    open_ = plugins.build("losses", "attention:gate=no").token_losses(there)
+    torch.testing.assert_close(open_, hard + looks + values)
 
 
 def step(
@@ -205,7 +222,7 @@ def step(
     return float(found.detach()), torch.autograd.grad(found, weight)[0]
 
 
-@pytest.mark.parametrize("loss", ["soft:gate=no", "hidden", "attention:layers=uniform"])
+@pytest.mark.parametrize("loss", ["soft:gate=no", "hidden:gate=no", "attention:layers=uniform,gate=no"])
 def test_padded_rows_packed_rows_and_a_model_that_scores_every_position_have_one_loss(teacher: Path, loss: str) -> None:
     rows = uneven_rows((1.0, 0.25, 3.0))
     expected, gradient = step(teacher, loss, rows, packed=False)
@@ -327,13 +344,13 @@ def test_a_killed_lora_run_with_projections_has_the_weights_of_an_undisturbed_on
     model.save_pretrained(tmp_path / "base")
     tokenizer.save_pretrained(tmp_path / "base")
     rows, base = write(tmp_path / "train.jsonl", chain_rows(16)), str(tmp_path / "base")
-    words = ("--loss", "hidden", "--teacher", f"local:{teacher}", "--student", base, "--lora-rank", "4")
+    words = ("--loss", "hidden:gate=no", "--teacher", f"local:{teacher}", "--student", base, "--lora-rank", "4")
     process = training(tmp_path, *words, "--max-steps", "40")
     wait_for(lambda: list((tmp_path / "student.partial/checkpoints").glob("*/finished")), process)
     os.kill(process.pid, signal.SIGKILL)
     process.communicate(timeout=30)
     assert not (tmp_path / "student").exists(), "it was killed in time"
-    options = distilled(teacher, "hidden", student=base, lora_rank=4, max_steps=40, batch_size=8)
+    options = distilled(teacher, "hidden:gate=no", student=base, lora_rank=4, max_steps=40, batch_size=8)
     finetune.run(rows, tmp_path / "student", dataclasses.replace(options, resume=True), Silent())
     finetune.run(rows, tmp_path / "undisturbed", options, Silent())
     one, other = (load_file(tmp_path / name / "model.safetensors") for name in ("student", "undisturbed"))

@@ -74,6 +74,11 @@ class Scored:
             logits = logits[:, self.places]
         return self._trained(logits)
 
+    def agrees(self) -> torch.Tensor:
+        """(N,) whether the local teacher's first choice is the token of the row."""
+        _, teacher = self.pair()
+        return self.scores(teacher).argmax(dim=-1) == self.targets
+
     def hidden(self, view: View, layer: int) -> torch.Tensor:
         """(N, width) after one layer, from 1; 0 is the embedding."""
         states: torch.Tensor = view.outputs.hidden_states[layer]

@@ -49,8 +49,10 @@ BIASED = {
     "hard labels": "nll",
     "soft, gated": "soft",
     "soft, not gated": "soft:gate=no",
-    "hidden": "hidden",
-    "attention": "attention",
+    "hidden, gated": "hidden",
+    "hidden, not gated": "hidden:gate=no",
+    "attention, gated": "attention",
+    "attention, not gated": "attention:gate=no",
 }
 UNBIASED = {"hard labels": "nll", "soft, gated": "soft", "soft, T = 2": "soft:temperature=2"}
 MISSING = (12, 13, 14)

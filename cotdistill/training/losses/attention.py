@@ -24,11 +24,13 @@ class Loss:
     Of each trained token: KL(teacher ‖ student) of where each head looks, and of how like its value is to the values
     before it (MiniLM's value relation; values=no leaves it out), the mean over heads. layers=last compares the last
     layers, as MiniLM does, uniform each of the student's with the teacher's at the same share of the depth.
+    gate: where the teacher would rather have written another token, where it looks leads there, and is left out.
     """
 
     weight: Annotated[float, msgspec.Meta(ge=0, le=1e6)] = 1.0
     layers: Literal["uniform", "last"] = "last"
     values: bool = True
+    gate: bool = True
     needs: ClassVar[Needs] = "attention"
 
     def token_losses(self, batch: Scored) -> torch.Tensor:
@@ -36,7 +38,8 @@ class Loss:
         hard = token_losses(student.outputs.logits, batch.kept, batch.targets)
         pairs = list(layer_pairs(student.config, teacher.config, self.layers))
         soft = [self._of_layer(student.attended[own - 1], teacher.attended[its - 1], batch) for own, its in pairs]
-        return hard + self.weight * torch.stack(soft).mean(dim=0)
+        unlike = torch.stack(soft).mean(dim=0)
+        return hard + self.weight * (torch.where(batch.agrees(), unlike, 0.0) if self.gate else unlike)
 
     def _of_layer(self, student: Attended, teacher: Attended, batch: Scored) -> torch.Tensor:
         """(N,)"""

@@ -27,10 +27,12 @@ class Loss:
     A linear layer that is learnt beside the student, and left behind, takes each of its states to the teacher's width;
     where both are as wide there is none. Of each token and layer the mean squared error, over the teacher's mean
     square: the widths and scales of models differ by orders of magnitude, and so would the weight that they need.
+    gate: where the teacher would rather have written another token, its state leads there, and is left out.
     """
 
     weight: Annotated[float, msgspec.Meta(ge=0, le=1e6)] = 1.0
     layers: Literal["uniform", "last"] = "uniform"
+    gate: bool = True
     needs: ClassVar[Needs] = "hidden states"
 
     def token_losses(self, batch: Scored) -> torch.Tensor:
@@ -44,7 +46,8 @@ class Loss:
                 state = learnt(state)
             error = mse_loss(state.float(), hint, reduction="none").mean(dim=-1)
             errors.append(error / hint.square().mean(dim=-1).clamp(min=_LITTLE))
-        return hard + self.weight * torch.stack(errors).mean(dim=0)
+        error = torch.stack(errors).mean(dim=0)
+        return hard + self.weight * (torch.where(batch.agrees(), error, 0.0) if self.gate else error)
 
     def projections(self, student: Any, teacher: Any) -> Mapping[str, torch.nn.Module]:
         if student.hidden_size == teacher.hidden_size:
