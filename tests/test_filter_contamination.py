@@ -2,6 +2,7 @@
 
 import html
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,6 +10,8 @@ import pytest
 
 from cotdistill.errors import CotDistillError, UsageError
 from cotdistill.filters import Filter
+from cotdistill.filters._texts import signed_words, words
+from cotdistill.mock import problems
 from cotdistill.plugins import build
 from cotdistill.records import Message, Prompt
 from tests.conftest import SHARED, make_judged, make_prompt
@@ -59,6 +62,42 @@ def reason(one: Filter, question: str) -> str | None:
 def test_an_item_is_found_as_it_is_and_edited(evaluation: Path, question: str, item: str | None) -> None:
     expected = item and f"in an evaluation set | eval set.jsonl {item}"
     assert reason(build("filters", f"contamination:against={evaluation}"), question) == expected
+
+
+@pytest.mark.parametrize(
+    ("question", "found"),
+    [
+        ("a=6 b=a*3 c=b-9 d=c+2 d?", True),
+        ("Work out: A = 6; B = A * 3; C = B - 9; D = C + 2. D?", True),
+        ("a=6 b=a×3 c=b−9 d=c+2 d?", True),
+        ("a=6 b=a*3 c=b-9 d=c*2 d?", False),
+        ("a=6 b=a+3 c=b*9 d=c-2 d?", False),
+        ("a=7 b=a*3 c=b-9 d=c+2 d?", False),
+        ("a 6 b a 3 c b 9 d c 2 d", False),
+    ],
+)
+def test_a_formula_is_its_numbers_and_its_operators(tmp_path: Path, question: str, found: bool) -> None:
+    (tmp_path / "e.jsonl").write_text('{"id": "chain", "question": "a=6 b=a*3 c=b-9 d=c+2 d?"}\n')
+    one = build("filters", f"contamination:against={tmp_path / 'e.jsonl'}")
+    assert (reason(one, question) is not None) == found
+
+
+def test_of_the_chains_of_one_kind_only_copies_are_found(tmp_path: Path) -> None:
+    """Each has 12 words, and without the operators nine in ten shared half of their sequences with some item."""
+    items = problems.generate(100, 99, steps=(3,))
+    lines = [json.dumps({"id": str(n), "question": one.text}) for n, one in enumerate(items)]
+    (tmp_path / "e.jsonl").write_text("\n".join(lines))
+    one = build("filters", f"contamination:against={tmp_path / 'e.jsonl'}")
+    others = problems.generate(400, 0, frozenset(one.text for one in items), (3,))
+    assert sum(reason(one, other.text) is not None for other in others) == 0
+    assert all(reason(one, f"Solve {item.text}") for item in items)
+
+
+def test_words_keep_their_count_whatever_signs_stand_between_them() -> None:
+    text = "A well-known **bold** 3-day trip and/or 24/7: x^{2} - 1, 2*(3+4) = 14, b=-3, *one* - <b>two</b> €5 一共+三"
+    assert [re.sub(r"[-+*/=^<>]", "", one) for one in signed_words(text)] == words(text)
+    assert {"known", "bold", "day", "or", "one"} < set(signed_words(text)), "a hyphen, a bullet, bold are no operators"
+    assert {"^2", "-1", "*3", "+4", "=14", "=-3", "/7"} < set(signed_words(text))
 
 
 def test_any_eight_words_in_a_row_are_enough_for_any8(evaluation: Path) -> None:

@@ -61,6 +61,39 @@ def folded(text: str) -> str:
     return text
 
 
+_ANY_SIGN = re.compile("[-+*/=^<>\u00d7\u00b7\u00f7\u2212]")
+_FOLDED_SIGNS = str.maketrans("\u00d7\u00b7\u00f7\u2212", "**/-")
+_SIGN = r"""[-+*/=^<>](?:  # one class first: a pattern that begins with it is found twice as fast
+    (?<=[+=^])             # of nothing but formulas
+    |(?<!\*\*)(?!\*)       # a product, no bold; a minus, no hyphen; a quotient, not and/or; less than, no tag
+     (?=\s?[\d({\[\\$]|\s?[a-z]\b)
+    )[\s({\[\\$]*"""
+_SIGNED = re.compile(f"{_SIGN}(?:{_SIGN})*(?:[{_ONE_BY_ONE}]|[^\\W{_ONE_BY_ONE}]+)", re.VERBOSE)
+_NOT_OF_A_SIGNED = re.compile(r"[^\w+=^*/<>-]")
+
+
+def signed_words(text: str) -> list[str]:
+    """The same words, each with the operators right before it: `a = 6 b = a * 3` -> a =6 b =a *3. Without its operators
+    one formula is like another."""
+    text = text.lower()
+    if not _ANY_SIGN.search(text):
+        return words(text)
+    found: list[str] = []
+    place = 0
+    text = text.translate(_FOLDED_SIGNS)
+    for one in _SIGNED.finditer(text):
+        found += words(text[place : one.start()])
+        found.append(_NOT_OF_A_SIGNED.sub("", one[0]))
+        place = one.end()
+    return found + words(text[place:])
+
+
+def is_of_formulas(found: list[str]) -> bool:
+    """Whether more than half of the signed words are numbers, letters alone or have an operator: another number or sign
+    makes another problem of such a text."""
+    return 2 * sum(one.isascii() and (len(one) == 1 or not one.isalpha()) for one in found) > len(found)
+
+
 def words(text: str) -> list[str]:
     """Words and numbers in lower case, without any sign."""
     text = text.lower()

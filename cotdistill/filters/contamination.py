@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from cotdistill.filters._copies import shown
-from cotdistill.filters._texts import every_turn, folded, problem, words
+from cotdistill.filters._texts import every_turn, folded, is_of_formulas, problem, signed_words, words
 from cotdistill.inputs.entries import Entry
 from cotdistill.inputs.prompt_files import PromptFile
 from cotdistill.plugins import Files, Share
@@ -21,6 +21,10 @@ WORDS_A_GRAM = {"containment": 5, "any8": 8}
 SHORT = 8
 """In words. A shorter item has too few sequences to judge by; it must be in the problem as a whole, signs included, and
 make up half of it."""
+
+OF_FORMULAS = 0.8
+"""So much it takes of an item that is mostly formulas, where `threshold` is less: half of `a=6 b=a-7 c=b+5 c?`
+stands in many another chain."""
 
 _SHORTEST_IN_A_RESPONSE = 5
 """In words and signs. Shorter items, such as "2 + 2", are said in many an answer to something else."""
@@ -36,8 +40,9 @@ class Filter:
     """Drops responses that hold an item of the evaluation files `against` (several: a|b), in prompt, trace or answer.
 
     containment: the text has `threshold` of an item's sequences of five words. any8: the prompt shares any sequence of
-    eight, as open-r1 and s1 decontaminate; trace and answer must have `threshold` of an item's. Case, signs, Unicode
-    look-alikes and entities are folded; but signs count in items under eight words, which must be there as a whole.
+    eight, as open-r1 and s1 decontaminate; trace and answer must have `threshold` of an item's. Case, punctuation,
+    Unicode look-alikes and entities are folded; an operator counts with the word after it, and all signs do in items
+    under eight words, which must be there as a whole. Of an item that is mostly formulas it takes 80 %.
     The reason ends in the file and the id of the item that is most alike, and where in the response it stands.
     """
 
@@ -58,7 +63,7 @@ class Filter:
 
     def reason_to_drop(self, judged: Judged) -> str | None:
         if self._index is None:  # not before: a process that only checks the options needs none
-            self._index = _Index(_items(self._paths()), WORDS_A_GRAM[self.rule])
+            self._index = _Index(_items(self._paths()), WORDS_A_GRAM[self.rule], self.threshold)
         response = judged.response
         text = every_turn(response.prompt)
         if text != self._last[0]:  # the samples of one prompt follow each other
@@ -91,17 +96,18 @@ def _items(paths: Iterable[str]) -> Iterator[tuple[str, str]]:
 
 
 class _Index:
-    """Which items a sequence of words is in. The words are kept as their hashes: about 100 bytes a sequence."""
+    """Which items a sequence of words is in. The words are kept as their hashes: about 100 bytes a sequence. `sizes`
+    are of so many sequences that `threshold` of them is what an item takes."""
 
-    def __init__(self, items: Iterable[tuple[str, str]], gram: int) -> None:
+    def __init__(self, items: Iterable[tuple[str, str]], gram: int, threshold: float) -> None:
         self.gram = gram
         self.names: list[str] = []
-        self.sizes: list[int] = []
+        self.sizes: list[float] = []
         self.holders: dict[int, list[int]] = {}
         self.whole: dict[tuple[str, ...], str] = {}
         for name, text in items:
             text = folded(text)
-            found = words(text)
+            found = signed_words(text)
             if len(found) < SHORT:
                 self.whole.setdefault(_significant(text), name)
                 continue
@@ -109,14 +115,15 @@ class _Index:
             for one in grams:
                 self.holders.setdefault(one, []).append(len(self.names))
             self.names.append(name)
-            self.sizes.append(len(grams))
+            harder = max(1.0, OF_FORMULAS / threshold) if threshold and is_of_formulas(found) else 1.0
+            self.sizes.append(harder * len(grams))
         self.whole.pop((), None)
         self.lengths = sorted({len(item) for item in self.whole}, reverse=True)
 
     def match(self, text: str, parts: Sequence[str], least: float, shortest: int = 1) -> str | None:
         """The name of the item of which the text has most, `least` at least; or of a short one that is a part,
         `shortest` words and signs or more."""
-        shared = self.holders.keys() & self._grams(words(folded(text)))
+        shared = self.holders.keys() & self._grams(signed_words(folded(text)))
         if shared:
             times = Counter(item for one in shared for item in self.holders[one])
             share, item = max((count / self.sizes[item], -item) for item, count in times.items())

@@ -19,10 +19,12 @@ import tempfile
 import time
 from collections import Counter
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 
 from cotdistill.filters.contamination import Filter
+from cotdistill.mock import problems
 from cotdistill.records import Judged, Message, Prompt
 from tests.benchmarks.near_duplicates import GSM8K, light
 from tests.conftest import make_judged, make_prompt
@@ -75,6 +77,21 @@ def spelt(questions: list[str], filter: Filter) -> dict[str, float]:
     return {name: 100 * found[name] / len(questions) for name in [*SPELLINGS, *elsewhere("")]}
 
 
+def chains(folder: Path, rule: Literal["containment", "any8"]) -> tuple[int, int, int]:
+    """Of 2,000 chains of two to six operations that are none of 300 items, how many are flagged; of the items how many
+    are found; and of the 2,000 how many hold a whole item, such as a longer chain its beginning."""
+    steps = (2, 3, 4, 5, 6)
+    items = problems.generate(300, 99, steps=steps)
+    others = problems.generate(2_000, 0, frozenset(one.text for one in items), steps)
+    one = Filter(str(evaluation(folder / "chains.jsonl", [item.text for item in items])), rule=rule)
+    flagged, found = (
+        sum(one.reason_to_drop(row) is not None for row in judged([problem.text for problem in some]))
+        for some in (others, items)
+    )
+    begun = tuple(item.text.rpartition(" ")[0] for item in items)
+    return flagged, found, sum(other.text.startswith(begun) for other in others)
+
+
 def main() -> None:
     options = argparse.ArgumentParser()
     options.add_argument("--rows", type=int, default=100_000)
@@ -109,6 +126,7 @@ def main() -> None:
         answers = [make_judged(text, prompt=make_prompt("x", "Go on.")) for text in solutions]
         wrong_answers = sum(alone.reason_to_drop(one) is not None for one in answers)
         ways = spelt(test, alone)
+        flagged_chains, found_chains, begun = chains(Path(directory), chosen.rule)
     totals = Counter(kind for kind, _ in rows)
     flagged = Counter(kind for (kind, _), reason in zip(rows, reasons, strict=True) if reason)
     print(f"{len(rows):,} rows against {len(items):,} items, rule {chosen.rule}")
@@ -121,6 +139,8 @@ def main() -> None:
     print(f"{'train solutions flagged as answers':<34}{'0':>18}{wrong_answers:>12,} of {len(train):,}")
     for way, share in ways.items():
         print(f"{f'items found {way}, %':<34}{'98 or more':>18}{share:>12.2f}")
+    print(f"{'chains flagged, those that begin so':<34}{'-':>18}{flagged_chains:>12,} of 2,000; {begun:,}")
+    print(f"{'chains found, of 300':<34}{'300':>18}{found_chains:>12,}")
     print(f"{'rows/s, one core':<34}{'25,000 or more':>18}{len(rows) / seconds:>12,.0f}")
     print(f"{'index built, s':<34}{'-':>18}{built - began:>12.2f}")
 
