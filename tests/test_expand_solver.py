@@ -23,9 +23,14 @@ def test_a_student_is_no_judge_of_itself_on_seeds_that_it_learnt(tmp_path: Path)
         chain = problems.parse(text)
         assert chain is not None
         seeds.append(Source(f"s{number}", text, chain.as_prompt(f"s{number}")))
-    asked = asked_about(seeds, 0, f"local:{tmp_path / 'student'}")
-    assert {one.text for one in asked} == set(fresh), "of those it learnt it would be right more often than of new ones"
-    assert len(asked_about(seeds, 0, "mock:digit-chains")) == len(seeds)
+    student, held_out = f"local:{tmp_path / 'student'}", seeds[6:8]
+    asked = asked_about([*seeds[:6], *seeds[8:]], held_out, 0, student)
+    assert {one.id for one in asked} == {"s6", "s7"}, (
+        "what it learnt it knows, and what it did not its teacher got wrong"
+    )
+    assert asked_about(seeds[:6], [], 0, student) == [], "then nothing is known"
+    assert len(asked_about(seeds[8:], held_out, 0, student)) == 2, "of prompts that are all new to it"
+    assert len(asked_about(seeds, [], 0, "mock:digit-chains")) == len(seeds)
 
 
 def test_a_local_solver_samples_for_its_greedy_answers_would_all_agree() -> None:

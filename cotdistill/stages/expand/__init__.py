@@ -94,7 +94,11 @@ def run(
         writer = Asker("write prompts", writing, folder, progress, budget, stored_only=config.dry_run)
         solver = None if solving is None else writer.for_another("answer them", solving)
         surveys = ask_first(expanders, sources, writer)
-        answerable, of_seeds, exam = None, Measured(), asked_about(sources, config.seed, model_of_answers(config))
+        answerable, of_seeds, exam = (
+            None,
+            Measured(),
+            asked_about(sources, held_out, config.seed, model_of_answers(config)),
+        )
         if solver is not None:
             majority = Majority(samples, config.agreement)
             trust = measure(exam, solver, majority)

@@ -63,6 +63,11 @@ class Answerable:
             f"tag reference_by=majority, and their rows weigh less"
         ]
         wrong = self.wrong_share(kept)
+        if wrong is None:
+            found.append(
+                "how many of these references are wrong is not known: no seed has a reference that the solver has not "
+                "learnt; for a student of the seeds, train it with format --holdout 0.2, and give --holdout 0.2 here"
+            )
         if wrong is not None and wrong > MANY_WRONG:
             found.append(
                 f"WARNING: by the seeds, {wrong:.0%} of these references are wrong, and a student would learn them. A "

@@ -60,11 +60,19 @@ def measure(known: Sequence[Source], solver: Asker, majority: Majority) -> Trust
     return trust
 
 
-def asked_about(sources: Sequence[Source], seed: int, solver: str) -> list[Source]:
-    """Up to `MOST_SEEDS` that have references; and none that the solver, if it is a student, learnt: of those it would
-    be right more often than of new ones."""
-    known = [one for one in sources if one.has_known_answer]
+def asked_about(sources: Sequence[Source], held_out: Sequence[Source], seed: int, solver: str) -> list[Source]:
+    """Up to `MOST_SEEDS` that have references. Where the solver is a student that learnt from the seeds, they are those
+    that were held out: on what it learnt it is right more often than on new ones, and what it did not learn of the
+    others is what its teacher got wrong."""
+    known = _known(sources)
     if solver.startswith("local:"):
-        learnt = {one.id for one in overlap.learnt(solver.partition(":")[2], [one.prompt for one in known])}
-        known = [one for one in known if one.id not in learnt]
+        student = solver.partition(":")[2]
+        if overlap.learnt(student, [one.prompt for one in known]):
+            own = _known(held_out)
+            learnt = {one.id for one in overlap.learnt(student, [one.prompt for one in own])}
+            known = [one for one in own if one.id not in learnt]
     return random.Random(f"{seed}/trust").sample(known, min(MOST_SEEDS, len(known)))
+
+
+def _known(sources: Sequence[Source]) -> list[Source]:
+    return [one for one in sources if one.has_known_answer]
