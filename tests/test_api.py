@@ -141,7 +141,7 @@ def test_errors_are_those_of_the_command_line_with_its_exit_codes(tmp_path: Path
     assert error.exit_code == errors.USAGE
     assert str(error).splitlines() == [
         "2 options do not fit:",
-        "  --samples: expected at least 1, got 0",
+        "  --samples: expected 1 to 10000, got 0",
         "  --max-cost: expected at least 0, got -1",
     ]
     assert "(did you mean 'samples'?)" in str(refused(tmp_path, teacher="mock:digit-chains", sample=3))

@@ -193,7 +193,7 @@ def own_prompts(tmp_path: Path, *items: Any) -> Path:
         ([{"question": "q"}], ("--teacher", "opnai:gpt"), 2, r"no teacher named 'opnai'.*did you mean 'openai'"),
         ([{"question": "q"}], ("--teacher", "gpt-x"), 2, "expected PROVIDER:MODEL"),
         ([{"question": "q"}], ("--teacher", "mock:nothing-like-it"), 2, "nothing-like-it"),
-        ([{"question": "q"}], ("--samples", "0"), 2, "--samples: expected at least 1, got 0"),
+        ([{"question": "q"}], ("--samples", "0"), 2, "--samples: expected 1 to 10000, got 0"),
         ([{"question": "q"}], ("--template", "wroked"), 2, "no template named 'wroked'"),
         ([{"question": "q"}], ("--price-in", "1"), 2, "--price-in: goes with --price-out"),
         (
