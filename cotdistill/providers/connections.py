@@ -124,7 +124,7 @@ class Connections:
         ):
             self._looked_up = now
             task = self._looking_up = asyncio.create_task(self._look_up(loop))
-        return await asyncio.shield(task)
+        return task.result() if task.done() else await asyncio.shield(task)
 
     async def _look_up(self, loop: asyncio.AbstractEventLoop) -> list[Any]:
         return await loop.getaddrinfo(self.host, self.port, type=socket.SOCK_STREAM)
