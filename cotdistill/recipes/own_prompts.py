@@ -76,6 +76,8 @@ class OwnPrompts:
 
     def replayed(self) -> list[str]:
         """What a simulated teacher has of this file, in words."""
+        if any(entry.reading.tests for entry in self.entries):
+            return ["It replays the programs that stand beside the tests."]
         if named := [name for name in self.ignored if simple(name) in TRACES]:
             return [f"It replays the references, with {', '.join(map(repr, named))} as its reasoning."]
         return [
