@@ -236,6 +236,8 @@ def _changes(known: record.RunRecord | None) -> str:
     for name, change in known.changes.items() if known else ():
         now, before = (change["now"], change.get("before")) if isinstance(change, dict) else (change, None)
         rows.append((record.label(name), _figure(name, now), _figure(name, before)))
+    if not any(before for *_, before in rows):
+        return html.under("Its figures", html.table(["", "in this run"], [row[:2] for row in rows], numbers=[1]))
     return html.under("Against the last run", html.table(["", "now", "last run"], rows, numbers=[1, 2]))
 
 
