@@ -5,12 +5,14 @@ import sqlite3
 import subprocess
 import sys
 from contextlib import closing
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
 from cotdistill.errors import CotDistillError
 from cotdistill.store.answers import Store, request_key
+from cotdistill.store.spending import Paid
 from tests.conftest import ROOT
 
 
@@ -77,6 +79,7 @@ def test_a_file_that_is_no_store_is_a_clear_error(tmp_path: Path) -> None:
 WRITER = """
 import asyncio, sys
 from contextlib import closing
+from decimal import Decimal
 from pathlib import Path
 from cotdistill.store.answers import Store
 
@@ -131,3 +134,18 @@ def test_the_key_is_what_is_sent_and_nothing_else() -> None:
     assert len({request_key("http://a", body), *different}) == 5
     # Frozen: a changed way of hashing would orphan every store there is.
     assert request_key("http://a", body) == "s1:e66bc9c71a71f7b1186a7e5177daf5a6a891fae5623fb140178738d682cf950a"
+
+
+def test_more_answers_than_fit_in_a_statement_are_each_stored_and_paid_for(tmp_path: Path) -> None:
+    store, paid = Store(tmp_path / "many.sqlite"), Paid("mock", "m", "generate", "", "key", 0, Decimal(1), None)
+
+    async def put_all_at_once() -> None:
+        await asyncio.gather(*(store.put(f"key{n}", 0, "f", "mock", "m", b"%d" % n, paid) for n in range(1_200)))
+
+    asyncio.run(put_all_at_once())
+    places = (0, 110, 111, 499, 500, 1_199)
+    assert [store.get(f"key{n}", 0) for n in places] == [str(n).encode() for n in places]
+    store.close()
+    with closing(sqlite3.connect(tmp_path / "many.sqlite")) as rows:
+        assert rows.execute("SELECT count(*) FROM answers").fetchone() == (1_200,)
+        assert rows.execute("SELECT count(*), sum(cost_usd) FROM spending").fetchone() == (1_200, 1_200)

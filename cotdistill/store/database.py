@@ -18,6 +18,10 @@ BUSY_S = 60.0
 """How long another process may hold the write lock."""
 
 
+MOST_VALUES = 999
+"""In one statement: SQLite before 3.32 takes no more."""
+
+
 class FullDiskError(CotDistillError):
     """The store's disk takes no more."""
 
@@ -145,12 +149,14 @@ class Database:
 
 
 def insert(connection: sqlite3.Connection, into: str, rows: Sequence[tuple[object, ...]]) -> None:
-    """One statement for many rows, at most some hundreds. `executemany` lets go of the interpreter's lock at each row,
-    and waits for it again: as long as an event loop is busy, that takes far longer than all that SQLite does."""
-    if rows:
-        row = f"({', '.join('?' * len(rows[0]))})"
+    """One statement for many rows. `executemany` lets go of the interpreter's lock at each row, and waits for it again:
+    as long as an event loop is busy, that takes far longer than all that SQLite does."""
+    together = MOST_VALUES // len(rows[0]) if rows else 1
+    for at in range(0, len(rows), together):
+        some = rows[at : at + together]
+        row = f"({', '.join('?' * len(some[0]))})"
         connection.execute(
-            f"INSERT {into} VALUES {', '.join([row] * len(rows))}", [value for values in rows for value in values]
+            f"INSERT {into} VALUES {', '.join([row] * len(some))}", [value for values in some for value in values]
         )
 
 
