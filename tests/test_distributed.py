@@ -99,9 +99,8 @@ def test_a_dry_run_is_for_one_process_and_says_so(machines: Any, tmp_path: Path)
 def test_a_machine_that_does_not_see_the_rows_says_so_and_ends(machines: Any, tmp_path: Path) -> None:
     write(tmp_path / "train.jsonl", chain_rows(32))
     words = ("train.jsonl", *OPTIONS, "--max-steps", "8")
-    patient = (
-        "from cotdistill.training import job; job.SEEN_WITHIN_S = 1"  # a minute, for a file system that caches names
-    )
+    # else a minute, for a file system that caches names
+    patient = "from cotdistill.training import shared_rows; shared_rows.SEEN_WITHIN_S = 1"
     first, second = machines(*words, first=("-o", "student"), second=("-o", "elsewhere/student"), before=patient)
     said = second.communicate(timeout=140)[1]
     assert second.returncode == 1

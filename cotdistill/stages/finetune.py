@@ -48,7 +48,7 @@ def run(
             config = dataclasses.replace(config, eval_data=str(eval_data))
 
         from cotdistill.students import quantized
-        from cotdistill.training import distributed, job, reading, student_directory
+        from cotdistill.training import distributed, job, reading, rehearsal, shared_rows, student_directory
 
         bad = BadLines(artifacts.sibling(student_dir, "bad.jsonl") if config.skip_bad else None)
         options = dataclasses.asdict(config)
@@ -81,16 +81,16 @@ def run(
             reader, training, held_out, tokenizer, recorded = reading.read(rows, config, bad, progress, ways)
             prepared = job.prepare(tokenizer, training, held_out, config, recorded)
             counts = _counts(prepared, reader, bad, progress)
-            sureness = job.ask_teacher(prepared, progress)
+            sureness = rehearsal.ask_teacher(prepared, progress)
             if config.dry_run:
-                job.show_first_batch(prepared, progress)
+                rehearsal.show_first_batch(prepared, progress)
                 tokens = {"tokens": training.tokens, "trained_tokens": training.trained_tokens}
-                return current.summary({**counts, **tokens}, results={**sureness, **job.rehearse(prepared)})
+                return current.summary({**counts, **tokens}, results={**sureness, **rehearsal.rehearse(prepared)})
             work = job.work_directory(current.output, current.inputs, config, progress)
             for writer in bad.writers():
                 writer.commit()
             with student_directory.full_disk_explained(work):
-                job.share_rows(prepared, work)
+                shared_rows.share(prepared, work)
                 trained, results = job.run(prepared, work, progress)
                 results |= sureness
                 counts = {**counts, "steps": trained.steps, "trained_tokens": trained.trained_tokens}
@@ -133,9 +133,9 @@ def help_first(student_dir: Path, config: FinetuneConfig) -> bool:
     """What every process but the first one does: compute. The first one reads, writes, checks and reports; where it
     fails, this is False."""
     with students.quiet():
-        from cotdistill.training import job
+        from cotdistill.training import shared_rows
 
-        return job.help_first(student_dir, config)
+        return shared_rows.help_first(student_dir, config)
 
 
 def _counts(prepared: "Job", reader: "Reader", bad: BadLines, progress: Progress) -> dict[str, int]:

@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import torch
 from torch.nn.utils.rnn import pad_sequence
-from transformers import PreTrainedModel
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from cotdistill.training.recorded import Recorded
 from cotdistill.training.scored import Listed
@@ -132,3 +132,9 @@ def _stacked(weights: Sequence[torch.Tensor]) -> torch.Tensor:
 
 def _longer(values: torch.Tensor, last: float) -> torch.Tensor:
     return torch.nn.functional.pad(values, (0, 1), value=last)
+
+
+def padding(tokenizer: PreTrainedTokenizerBase) -> int:
+    """The token that fills up shorter rows: never read, and without a label."""
+    pad = tokenizer.pad_token_id
+    return int(tokenizer.eos_token_id if pad is None else pad)

@@ -1,10 +1,7 @@
 """One training run, from the rows of a file to a student's files: what the finetune stage calls."""
 
 import dataclasses
-import tempfile
-import time
 from collections.abc import Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,10 +13,9 @@ from cotdistill import artifacts, plugins
 from cotdistill.artifacts import ArtifactWriter
 from cotdistill.chat.template import template_kwargs
 from cotdistill.config import FinetuneConfig
-from cotdistill.errors import CotDistillError, UsageError
-from cotdistill.progress import Progress, Silent
+from cotdistill.errors import UsageError
+from cotdistill.progress import Progress
 from cotdistill.students import load, memory, quantized
-from cotdistill.students.aligned import Aligner
 from cotdistill.training import (
     checkpoints,
     distributed,
@@ -28,23 +24,17 @@ from cotdistill.training import (
     preference,
     save,
     student_directory,
-    sureness,
 )
+from cotdistill.training.collator import padding
 from cotdistill.training.defaults import Choice, choose
 from cotdistill.training.habits import habits
 from cotdistill.training.loss_curve import svg
 from cotdistill.training.objective import Objective
 from cotdistill.training.recorded import Recorded
-from cotdistill.training.row_reader import marked
+from cotdistill.training.schedule import Schedule, schedule
 from cotdistill.training.sft_config import set_threads
 from cotdistill.training.token_rows import TokenRows
-from cotdistill.training.train import Lesson, Schedule, Trained, estimate, padding, schedule, train
-
-_TRAINING, _HELD_OUT, _RECORDED = Path("tokens/training"), Path("tokens/held_out"), Path("tokens/recorded")
-"""In the work directory, for the other processes."""
-
-SEEN_WITHIN_S = 60.0
-"""Until a file that one machine wrote is seen by another, at most: NFS caches names for 30 to 60 s."""
+from cotdistill.training.train import Lesson, Trained, train
 
 
 @dataclass(frozen=True)
@@ -123,103 +113,11 @@ def load_student(tokenizer: PreTrainedTokenizerBase, config: FinetuneConfig) -> 
     return model, stored
 
 
-def show_first_batch(job: Job, progress: Progress) -> None:
-    """The first batch as the student meets it, and why each option that was not given is what it is."""
-    for choice in job.choices:
-        progress.note(f"{choice.option} {choice.value:g}: {choice.reason}")
-    if job.objective and not job.objective.is_plain():
-        asked = "the log-probabilities beside the rows" if job.config.teacher is None else job.config.teacher
-        progress.note(f"loss {job.config.loss}: {f'asks {asked}' if job.objective.asks() else 'of the rows alone'}")
-    count = min(job.config.batch_size or 1, len(job.schedule.examples))
-    first = [job.schedule.examples[number]["rows"] for number in range(count)]
-    kind = "packs of rows" if job.schedule.packed else "rows"
-    progress.note(f"the first batch, {kind}; trained is what stands in 【】:")
-    for number, numbers in enumerate(first, 1):
-        ids = [token for row in numbers for token in job.rows.ids(row)]
-        labels = [label for row in numbers for label in job.rows.labels(row)]
-        words = f"{number} of {len(first)}, {len(ids)} tokens"
-        progress.note(f"{words}:\n{marked(job.tokenizer, ids, labels)}")
-
-
-def ask_teacher(job: Job, progress: Progress) -> dict[str, float]:
-    """How sure the teacher is of the rows, said before the first step; nothing where the loss does not ask that."""
-    objective = job.objective
-    if objective is None or objective.needs != "probabilities":
-        return {}
-    if objective.teacher is not None:
-        temperature = float(getattr(objective.loss, "temperature", 1.0))
-        found = sureness.of_teacher(objective.teacher, job.rows, padding(job.tokenizer), temperature)
-    elif objective.recorded is not None:
-        found = objective.recorded.sureness()
-        if found_in := objective.recorded.words():
-            progress.note(found_in)
-    else:
-        return {}
-    progress.note(found.words())
-    return found.results()
-
-
-def rehearse(job: Job) -> dict[str, Any]:
-    """The method, and by a few real steps, kept nowhere, the seconds, memory and checkpoint size of the whole run."""
-    with tempfile.TemporaryDirectory() as work:
-        estimated = estimate(
-            job.model, job.tokenizer, job.schedule, job.config, Path(work), objective=job.objective, lesson=job.lesson
-        )
-    teacher = job.objective.teacher if job.objective else None
-    its = {"teacher_gb": round(teacher.get_memory_footprint() / 1e9, 2)} if teacher is not None else {}
-    how = {"method": job.config.method, "padding_share": round(job.schedule.padding_share, 4)}
-    return {**how, **estimated, **its}
-
-
-def share_rows(job: Job, work: Path) -> None:
-    """Let the other processes map the tokens into memory, and begin."""
-    if distributed.count() > 1:
-        job.rows.save(work / _TRAINING)
-        if job.held_out:
-            job.held_out.save(work / _HELD_OUT)
-        if job.objective and job.objective.recorded:
-            job.objective.recorded.save(work / _RECORDED)
-        distributed.say("train")
-
-
-def help_first(student_dir: Path, config: FinetuneConfig) -> bool:
-    """What every process but the first one does: compute. The first one reads, checks and says why where it fails: then
-    this is False. Raises CotDistillError on a machine that does not see the first one's files."""
-    word = distributed.listen()
-    if word != "train":
-        return word == "nothing"
-    with distributed.together(), ExitStack() as ways:
-        work = student_directory.work_directory(student_dir)
-        held_out = _shared(work / _HELD_OUT) if config.eval_data else TokenRows()
-        tokenizer = load.tokenizer(config.student)
-        training = _shared(work / _TRAINING)
-        recorded = None
-        if (work / _RECORDED).is_dir():
-            recorded = ways.enter_context(Recorded.load(work / _RECORDED, Aligner(tokenizer)))
-        job = prepare(tokenizer, training, held_out, config, recorded)
-        _train(job, work, Silent())
-        distributed.leave()
-    return True
-
-
-def _shared(tokens: Path) -> TokenRows:
-    """Rows that the first process wrote. Another machine may see them some seconds later."""
-    deadline = time.monotonic() + SEEN_WITHIN_S
-    while not TokenRows.is_whole(tokens):
-        if time.monotonic() > deadline:
-            raise CotDistillError(
-                f"{tokens.absolute()}: the rows that the first process wrote are not there. On several machines "
-                "--output must lie on one file system that all of them see"
-            )
-        time.sleep(1)
-    return TokenRows.load(tokens)
-
-
 def run(job: Job, work: Path, progress: Progress) -> tuple[Trained, dict[str, Any]]:
     """Train, and write the student's files to `work`; what was trained, and the manifest's results."""
     parameters = job.parameters
     with distributed.together():
-        trained = _train(job, work, progress)
+        trained = train_rows(job, work, progress)
         distributed.leave()
     ends = job.rows.end_tokens
     save.save(trained.model, job.tokenizer, work, student=job.config.student, stored=job.stored, end_tokens=ends)
@@ -235,7 +133,7 @@ def run(job: Job, work: Path, progress: Progress) -> tuple[Trained, dict[str, An
     return trained, results
 
 
-def _train(job: Job, work: Path, progress: Progress) -> Trained:
+def train_rows(job: Job, work: Path, progress: Progress) -> Trained:
     return train(
         job.model,
         job.tokenizer,

@@ -3,56 +3,34 @@
 import math
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-import numpy as np
 import torch
 from peft import get_peft_model
 from transformers import AutoModelForCausalLM, PreTrainedModel, PreTrainedTokenizerBase, PrinterCallback
 
 from cotdistill.config import FinetuneConfig
 from cotdistill.errors import CotDistillError, StoppedError, UsageError
-from cotdistill.progress import Progress, Silent
-from cotdistill.students import memory
+from cotdistill.progress import Progress
 from cotdistill.students.memory import memory_explained
 from cotdistill.training import checkpoints, distributed, fused, packing, precision
 from cotdistill.training.callbacks import Entry, Watch, history_of
-from cotdistill.training.collator import Collator, needs_mask
+from cotdistill.training.collator import Collator, needs_mask, padding
 from cotdistill.training.loss import is_compact
-from cotdistill.training.need import checkpoint_bytes, needs_checkpointing
+from cotdistill.training.need import needs_checkpointing
 from cotdistill.training.objective import Objective
 from cotdistill.training.quant_aware import Grid
-from cotdistill.training.sft_config import arguments, lora, rows_at_once
-from cotdistill.training.token_rows import Numbers, TokenRows, examples
+from cotdistill.training.schedule import Schedule
+from cotdistill.training.sft_config import arguments, lora
+from cotdistill.training.token_rows import TokenRows, examples
 from cotdistill.training.trainer import Trainer, stopping
 
 _REMEDY = "--rows-at-once (fewer rows in memory, the same result), --batch-size or --max-length"
 
 TRIAL_STEPS = 6
 """Of a dry run; the first ones, in which memory is first asked for and kernels are compiled, are not timed."""
-
-
-@dataclass(frozen=True)
-class Schedule:
-    """What is trained in which order. `examples` are row numbers, of one row or of a pack of rows each."""
-
-    rows: TokenRows
-    examples: Any
-    packed: bool
-    steps: int
-    steps_per_pass: int
-    padding_share: float
-    lengths: Numbers
-    """(examples,) tokens of each, read ones included, padding not."""
-    widest: int
-    """The most tokens, padding included, that are in memory at once."""
-
-    @property
-    def tokens(self) -> int:
-        """Of all steps together."""
-        return int(self.lengths.sum())
 
 
 class Lesson(Protocol):
@@ -79,30 +57,6 @@ class Trained:
     tokens_per_s: float
     checkpointing: bool
     fused: bool
-
-
-def schedule(rows: TokenRows, config: FinetuneConfig, *, packed: bool) -> Schedule:
-    """Raises UsageError when a step cannot be shared out among the processes, or parts, that it was asked in."""
-    at_once, batch_size, epochs = rows_at_once(config), config.batch_size or 1, config.epochs or 1.0
-    if not packed:
-        steps_per_pass = math.ceil(len(rows) / batch_size)
-        steps = config.max_steps or math.ceil(epochs * len(rows) / batch_size)
-        total = steps * batch_size if config.max_steps else math.ceil(epochs * len(rows))
-        order = rows.order(total, batch_size, config.seed, shuffled=config.order == "shuffled")
-        share, lengths = rows.padding_share(order, at_once), rows.lengths()[order]
-        data = examples(order[:, None])
-        return Schedule(rows, data, False, steps, steps_per_pass, share, lengths, at_once * rows.longest)
-    packs = packing.packs_of(rows, at_once)
-    per_step = batch_size // at_once
-    steps_per_pass = math.ceil(len(packs) / per_step)
-    steps = config.max_steps or math.ceil(epochs * len(packs) / per_step)
-    random = np.random.default_rng(config.seed)
-    passes = -(-steps * per_step // len(packs))
-    order = np.concatenate([random.permutation(len(packs)) for _ in range(passes)])[: steps * per_step]
-    lengths = rows.lengths()
-    sizes = np.array([lengths[pack].sum() for pack in packs])
-    data = examples(packs).select(order)
-    return Schedule(rows, data, True, steps, steps_per_pass, 0.0, sizes[order], int(sizes.max()))
 
 
 def train(
@@ -202,56 +156,6 @@ def train(
         checkpointing=checkpointing,
         fused=is_fused,
     )
-
-
-def estimate(
-    model: PreTrainedModel,
-    tokenizer: PreTrainedTokenizerBase,
-    planned: Schedule,
-    config: FinetuneConfig,
-    work: Path,
-    *,
-    objective: Objective | None = None,
-    lesson: Lesson | None = None,
-) -> dict[str, float]:
-    """What the whole run would take, from a few real steps; the first one is on the longest rows, for the memory."""
-    free = memory.free_bytes() + memory.held_bytes()
-    saved = checkpoint_bytes(model, config)
-    trial = _longest_first(planned, config.batch_size or 1)
-    with memory.peak_bytes() as peak:
-        trained = train(
-            model,
-            tokenizer,
-            trial,
-            TokenRows(),
-            config,
-            work,
-            Silent(),
-            objective=objective,
-            trial=True,
-            lesson=lesson,
-        )
-        measured = peak()
-    return {
-        "estimated_seconds": round(planned.tokens / trained.tokens_per_s, 1),
-        "measured_memory_gb": round(measured / 1e9, 2),
-        "free_memory_gb": round(free / 1e9, 2),
-        "tokens_per_s": round(trained.tokens_per_s),
-        "checkpoint_gb": round(saved / 1e9, 2),
-    }
-
-
-def _longest_first(planned: Schedule, count: int) -> Schedule:
-    """The `count` longest examples, then those that the run begins with."""
-    longest = np.argsort(-planned.lengths, kind="stable")[:count]
-    order = np.concatenate([longest, np.arange(len(planned.examples))])
-    return replace(planned, examples=planned.examples.select(order), lengths=planned.lengths[order])
-
-
-def padding(tokenizer: PreTrainedTokenizerBase) -> int:
-    """The token that fills up shorter rows: never read, and without a label."""
-    pad = tokenizer.pad_token_id
-    return int(tokenizer.eos_token_id if pad is None else pad)
 
 
 def _examples_of(rows: TokenRows) -> Any:

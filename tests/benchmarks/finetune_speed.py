@@ -32,6 +32,7 @@ from cotdistill.progress import Silent
 from cotdistill.students import load
 from cotdistill.training import precision, sft_config, train
 from cotdistill.training.collator import Collator
+from cotdistill.training.schedule import schedule
 from cotdistill.training.token_rows import TokenRows
 
 LONGEST = 12
@@ -97,7 +98,7 @@ def _since(before: tuple[float, float, float], now: tuple[float, float, float]) 
 
 
 def ours(config: FinetuneConfig, rows: TokenRows, model: Any, tokenizer: Any, turns: Turns) -> None:
-    planned = train.schedule(rows, config, packed=False)
+    planned = schedule(rows, config, packed=False)
     read = np.add.accumulate(planned.lengths)
 
     class Steps(Silent):

@@ -29,6 +29,7 @@ def train_ours(options: Options) -> Found:
     from cotdistill.students import tiny
     from cotdistill.training import packing, precision, train
     from cotdistill.training.objective import Objective
+    from cotdistill.training.schedule import schedule
     from cotdistill.training.token_rows import TokenRows
 
     shape = SHAPES[options.pop("shape")]
@@ -43,7 +44,7 @@ def train_ours(options: Options) -> Found:
         model = model_of(shape)
         weights = sum(weight.numel() for weight in model.parameters())
         precision.prepare(model, config)
-        planned = train.schedule(rows, config, packed=packing.chosen(config.packing, model))
+        planned = schedule(rows, config, packed=packing.chosen(config.packing, model))
         made = train.train(model, tokenizer, planned, TokenRows(), config, Path(work), Silent(), objective=objective)
     losses = [entry["loss"] for entry in made.history if "loss" in entry]
     return {

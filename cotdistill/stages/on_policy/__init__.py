@@ -121,14 +121,16 @@ def _rehearse(
 ) -> dict[str, Any]:
     """What the whole run would take: seconds and memory where the teacher is on this machine, tokens and money where it
     is on a server, which is not asked."""
-    from cotdistill.training import job
+    from cotdistill.training import rehearsal
 
     for choice in prepared.choices:
         progress.note(f"{choice.option} {choice.value:g}: {choice.reason}")
     answers = len(prepared.schedule.examples)
     mean = start.answer_tokens if start else float(config.max_output_tokens)
     tokens = {"answers": answers, "answer_tokens": round(answers * mean)}
-    return tokens | (teacher.estimate(prepared.schedule.tokens, answers, mean) if teacher else job.rehearse(prepared))
+    if teacher:
+        return tokens | teacher.estimate(prepared.schedule.tokens, answers, mean)
+    return tokens | rehearsal.rehearse(prepared)
 
 
 def _of_answers(history: Sequence[dict[str, float]]) -> dict[str, float]:

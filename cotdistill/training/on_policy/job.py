@@ -14,6 +14,7 @@ from cotdistill.providers.scoring import Scores
 from cotdistill.students.generator import set_threads
 from cotdistill.students.prompts import Prompt, Prompter
 from cotdistill.training import job
+from cotdistill.training.collator import padding
 from cotdistill.training.defaults import Choice, learning_rate
 from cotdistill.training.job import Job
 from cotdistill.training.local_teacher import load_teacher
@@ -22,9 +23,9 @@ from cotdistill.training.on_policy.distance import Distance
 from cotdistill.training.on_policy.rollout import Rollout, Written
 from cotdistill.training.on_policy.teaching import Local, Served, Teaching
 from cotdistill.training.on_policy.trainer import Lesson
+from cotdistill.training.schedule import Schedule
 from cotdistill.training.sft_config import rows_at_once
 from cotdistill.training.token_rows import TokenRows, examples
-from cotdistill.training.train import Schedule, padding
 
 BATCH_SIZE = 16
 """Prompts a step: TRL's and the published runs' are larger, and teach no more a token here (see RESULTS.md)."""

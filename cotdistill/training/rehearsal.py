@@ -1,0 +1,60 @@
+"""What is said of a training before its first step, and what a few steps of it take."""
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from cotdistill.progress import Progress
+from cotdistill.training import sureness
+from cotdistill.training.collator import padding
+from cotdistill.training.job import Job
+from cotdistill.training.row_reader import marked
+from cotdistill.training.trial import estimate
+
+
+def show_first_batch(job: Job, progress: Progress) -> None:
+    """The first batch as the student meets it, and why each option that was not given is what it is."""
+    for choice in job.choices:
+        progress.note(f"{choice.option} {choice.value:g}: {choice.reason}")
+    if job.objective and not job.objective.is_plain():
+        asked = "the log-probabilities beside the rows" if job.config.teacher is None else job.config.teacher
+        progress.note(f"loss {job.config.loss}: {f'asks {asked}' if job.objective.asks() else 'of the rows alone'}")
+    count = min(job.config.batch_size or 1, len(job.schedule.examples))
+    first = [job.schedule.examples[number]["rows"] for number in range(count)]
+    kind = "packs of rows" if job.schedule.packed else "rows"
+    progress.note(f"the first batch, {kind}; trained is what stands in 【】:")
+    for number, numbers in enumerate(first, 1):
+        ids = [token for row in numbers for token in job.rows.ids(row)]
+        labels = [label for row in numbers for label in job.rows.labels(row)]
+        words = f"{number} of {len(first)}, {len(ids)} tokens"
+        progress.note(f"{words}:\n{marked(job.tokenizer, ids, labels)}")
+
+
+def ask_teacher(job: Job, progress: Progress) -> dict[str, float]:
+    """How sure the teacher is of the rows, said before the first step; nothing where the loss does not ask that."""
+    objective = job.objective
+    if objective is None or objective.needs != "probabilities":
+        return {}
+    if objective.teacher is not None:
+        temperature = float(getattr(objective.loss, "temperature", 1.0))
+        found = sureness.of_teacher(objective.teacher, job.rows, padding(job.tokenizer), temperature)
+    elif objective.recorded is not None:
+        found = objective.recorded.sureness()
+        if found_in := objective.recorded.words():
+            progress.note(found_in)
+    else:
+        return {}
+    progress.note(found.words())
+    return found.results()
+
+
+def rehearse(job: Job) -> dict[str, Any]:
+    """The method, and by a few real steps, kept nowhere, the seconds, memory and checkpoint size of the whole run."""
+    with tempfile.TemporaryDirectory() as work:
+        estimated = estimate(
+            job.model, job.tokenizer, job.schedule, job.config, Path(work), objective=job.objective, lesson=job.lesson
+        )
+    teacher = job.objective.teacher if job.objective else None
+    its = {"teacher_gb": round(teacher.get_memory_footprint() / 1e9, 2)} if teacher is not None else {}
+    how = {"method": job.config.method, "padding_share": round(job.schedule.padding_share, 4)}
+    return {**how, **estimated, **its}
