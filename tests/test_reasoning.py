@@ -282,17 +282,18 @@ SEEDS = (
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_a_megabyte_of_anything_takes_linear_time(seed: str) -> None:
-    text = seed * (2**20 // len(seed)) + "x"
+def test_a_quarter_of_a_megabyte_of_anything_takes_linear_time(seed: str) -> None:
+    """What is quadratic takes a minute for it, or more."""
+    text = seed * (2**18 // len(seed)) + "x"
     began = time.process_time()
     split(text)
     found = final_answer(text)
     cut_reference(text)
-    assert time.process_time() - began < 2
+    assert time.process_time() - began < 1
     label_of(text[-ANSWER_WINDOW:])
     chosen_by_text(text[-ANSWER_WINDOW:], {"A": "x", "B": "y"})
     found_in(text[-ANSWER_WINDOW:], "Paris")
-    assert time.process_time() - began < 8
+    assert time.process_time() - began < 3
     assert found is None or len(found.answer) <= MAX_ANSWER
 
 
