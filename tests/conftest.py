@@ -35,6 +35,17 @@ def pytest_configure(config: pytest.Config) -> None:
         os.environ[SERVED_AT] = command_server().place  # which the workers inherit: torch is imported once for them all
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Files with slow tests first, and their share for each worker first: at the end no long test keeps one waiting."""
+    workers = int(getattr(config, "workerinput", {}).get("workercount", 1))
+    files: dict[Path, list[pytest.Item]] = {}
+    for item in items:
+        files.setdefault(item.path, []).append(item)
+    slow = {path: sum(item.get_closest_marker("slow") is not None for item in held) for path, held in files.items()}
+    order = sorted(files, key=lambda path: -slow[path])
+    items[:] = [item for first in range(workers) for path in order[first::workers] for item in files[path]]
+
+
 @pytest.fixture(autouse=True)
 def _clean_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     for name in os.environ:
