@@ -35,7 +35,6 @@ def test_all_students_have_the_same_model_seed_and_steps_but_the_one_that_says_s
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(200)
 def test_the_demo_runs_offline_and_its_commands_do_the_same_by_hand(tmp_path: Path) -> None:
     pytest.importorskip("trl", reason="the train extra is not installed")
     said = Notes()

@@ -15,7 +15,7 @@ from tests.command_server import Command
 from tests.conftest import ROOT, start
 from tests.test_finetune import chain_rows, losses, write
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(150)]
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture

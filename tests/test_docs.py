@@ -84,7 +84,6 @@ def workplace(tmp_path: Path, teacher: str) -> Workplace:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(400)
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_every_shell_block_of_a_page_runs(page: Path, workplace: Workplace) -> None:
     for code in blocks(page, "python"):

