@@ -4,6 +4,7 @@ import multiprocessing
 import queue
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from cotdistill.errors import CotDistillError
@@ -12,51 +13,61 @@ from cotdistill.recipes.demo.steps import Step
 
 
 def train(steps: Sequence[Step], progress: Progress) -> None:
-    """Train in two one-thread processes: a model this small is slower on two threads than on one."""
+    """Train in two one-thread processes: a model this small is slower on two threads than on one. Each process trains
+    one student after the other, for to import torch costs more than to train the shortest."""
     context = multiprocessing.get_context("spawn")
     messages: Any = context.Queue()
-    waiting = sorted(steps, key=lambda step: step.config.max_steps, reverse=True)
-    running: dict[str, Any] = {}
+    waiting: Any = context.Queue()
+    for step in sorted(steps, key=lambda step: step.config.max_steps, reverse=True):
+        waiting.put(step)
+    running = [context.Process(target=_train_each, args=(waiting, messages), daemon=True) for _ in steps[:2]]
     done = dict.fromkeys((str(step.output) for step in steps), 0)
+    unfinished = set(done)
     progress.begin(f"finetune {len(steps)} students", sum(step.config.max_steps for step in steps))
     try:
-        while waiting or running:
-            while waiting and len(running) < 2:
-                step = waiting.pop(0)
-                process = context.Process(target=_train_one, args=(step, messages), daemon=True)
-                process.start()
-                running[str(step.output)] = process
-            _receive(messages, done, running, progress)
+        for process in running:
+            waiting.put(None)
+            process.start()
+        while unfinished:
+            _receive(messages, done, unfinished, running, progress)
+        for process in running:
+            process.join()
     finally:
-        for process in running.values():
-            process.terminate()
+        for process in running:
+            if process.is_alive():
+                process.terminate()
 
 
-def _receive(messages: Any, done: dict[str, int], running: dict[str, Any], progress: Progress) -> None:
+def _receive(messages: Any, done: dict[str, int], unfinished: set[str], running: list[Any], progress: Progress) -> None:
     try:
         name, steps, detail = messages.get(timeout=1.0)
     except queue.Empty:
-        for name, process in running.items():
+        for process in running:
             if process.exitcode not in (None, 0):
-                raise CotDistillError(f"{name}: its training process ended with code {process.exitcode}") from None
+                raise CotDistillError(f"finetune: a training process ended with code {process.exitcode}") from None
         return
     if isinstance(steps, str):
         raise CotDistillError(steps)
     if steps is None:
-        running.pop(name).join()
+        unfinished.remove(name)
         return
     done[name] = steps
     progress.update(sum(done.values()), detail)
 
 
-def _train_one(step: Step, messages: Any) -> None:
-    """In a process of its own: report steps, then None; a failure as its message."""
-    name = str(step.output)
-    try:
-        step.run(_Relay(lambda steps, detail: messages.put((name, steps, detail))))
-        messages.put((name, None, ""))
-    except CotDistillError as error:
-        messages.put((name, str(error), ""))
+def _train_each(waiting: Any, messages: Any) -> None:
+    """In a process of its own: for each student its steps, then None; a failure as its message."""
+    while (step := waiting.get()) is not None:
+        name = str(step.output)
+        try:
+            step.run(_Relay(partial(_report, messages, name)))
+            messages.put((name, None, ""))
+        except CotDistillError as error:
+            messages.put((name, str(error), ""))
+
+
+def _report(messages: Any, name: str, steps: int, detail: str) -> None:
+    messages.put((name, steps, detail))
 
 
 @dataclass
