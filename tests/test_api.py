@@ -4,7 +4,9 @@ import asyncio
 import inspect
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -151,6 +153,43 @@ def test_errors_are_those_of_the_command_line_with_its_exit_codes(tmp_path: Path
         cotdistill.generate(missing, tmp_path / "r.jsonl", teacher="mock:digit-chains")
     with pytest.raises(cotdistill.UsageError, match="no stage of cotdistill wrote it"):
         cotdistill.read(PROMPTS)
+
+
+NO_PATHS: list[Any] = [None, 3, b"p.jsonl", ["p.jsonl"], "", "a\0b", "\ud800", object()]
+
+
+@pytest.mark.parametrize("value", NO_PATHS, ids=ascii)
+def test_what_is_no_path_is_refused_as_input_and_as_output_and_no_file_is_called_after_it(
+    value: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    calls: list[Callable[[], Any]] = [
+        lambda: cotdistill.generate(value, "r.jsonl", teacher="mock"),
+        lambda: cotdistill.generate(PROMPTS, value, teacher="mock", limit=1),
+        lambda: cotdistill.read(value),
+        lambda: cotdistill.ask(value, "a=6 b=a*3 b?"),
+    ]
+    for call in calls:
+        with pytest.raises(UsageError, match=r"expected a (path|name)"):
+            call()
+    assert not list(tmp_path.iterdir())
+
+
+def test_texts_that_utf_8_cannot_write_are_refused_and_so_is_no_question() -> None:
+    with pytest.raises(UsageError, match=r"--system: expected a text that UTF-8 can write, got '\\ud800'"):
+        cotdistill.ask("mock", "a=6 b=a*3 b?", system="\ud800")
+    questions: list[Any] = [None, 3, " ", "\ud800"]
+    with cotdistill.conversation("mock") as talk:
+        for question in questions:
+            with pytest.raises(UsageError, match="question: expected a text"):
+                talk.ask(question)
+
+
+def test_errors_of_the_code_around_a_conversation_stay_as_they_are() -> None:
+    with pytest.raises(FileNotFoundError), cotdistill.conversation("mock"):
+        Path("nowhere/at/all").read_text()
+    with pytest.raises(KeyboardInterrupt), cotdistill.conversation("mock"):
+        raise KeyboardInterrupt
 
 
 def test_notes_are_log_records_and_progress_shows_when_it_is_asked_for(

@@ -47,6 +47,27 @@ def test_nothing_takes_the_place_of_the_store_that_is_not_there_yet(
     assert (outcome.code, outcome.changed) == (2, []), outcome.message
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        "generate prompts.jsonl --teacher mock -o",
+        "expand prompts.jsonl --teacher mock -o",
+        "filter responses.jsonl -o",
+        "format kept.jsonl -o",
+        "finetune train.jsonl --student tiny -o",
+        "evaluate prompts.jsonl --student tiny -o",
+        "report made -o",
+        "compare made --csv",
+        "cache export -o",
+    ],
+)
+def test_an_output_without_a_name_is_refused_before_names_are_made_of_it(words: str, folder: Path) -> None:
+    for name in (".", "/", ".."):
+        outcome = attempt(Attempt("", f"{words} {name}"), folder)
+        assert (outcome.code, outcome.changed) == (2, []), outcome.message
+        assert len(outcome.message.strip().splitlines()) == 1, outcome.message
+
+
 @pytest.mark.parametrize("store", ["pipe", "folder", "device", "made/kept.jsonl"])
 def test_what_is_no_store_is_not_written_to(store: str, folder: Path) -> None:
     if not (folder / store).exists():

@@ -1,7 +1,7 @@
 """Questions to a student, or to a teacher."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,19 @@ def ask(
         return opened.ask(question)
 
 
+class Conversation:
+    """What was asked and answered so far. Errors of `ask` are the package's; those of the code around it stay as they
+    are."""
+
+    def __init__(self, opened: stage.Conversation) -> None:
+        self._opened = opened
+
+    def ask(self, question: str) -> stage.Said:
+        """Raises CotDistillError where there is no answer; the question then is no part of the conversation."""
+        with explained():
+            return self._opened.ask(question)
+
+
 @contextmanager
 def conversation(
     student: str | Path | Result[Any],
@@ -39,7 +52,7 @@ def conversation(
     max_output_tokens: int = 512,
     temperature: float | None = None,
     base_url: str | None = None,
-) -> Iterator[stage.Conversation]:
+) -> "Iterator[Conversation]":
     """A conversation, for a `with` block, whose `ask(question)` answers with all that was said before in mind.
 
     `student`: a directory, a .gguf file, a name, a hub id, or PROVIDER:MODEL with its `base_url`. `temperature` None:
@@ -50,5 +63,7 @@ def conversation(
         AskConfig,
         {"system": system, "max_output_tokens": max_output_tokens, "temperature": temperature, "base_url": base_url},
     )
-    with explained(), stage.conversations(path_of(student), chosen, reporter()) as (one,):
-        yield one
+    with ExitStack() as held:
+        with explained():
+            (one,) = held.enter_context(stage.conversations(path_of(student), chosen, reporter()))
+        yield Conversation(one)

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from cotdistill.api.results import Exported, Kept, NewPrompts, Responses, Result, Rows, Scores, Student
+from cotdistill.api.stages import path_of
 from cotdistill.artifacts import manifest_of, manifest_path, read_manifest
 from cotdistill.errors import UsageError
 
@@ -23,7 +24,7 @@ def read(path: str | Path) -> Result[Any]:
 
     Raises UsageError for a path that no stage wrote.
     """
-    path = Path(path)
+    path = Path(path_of(path))
     manifest = (
         read_manifest(manifest_path(path)) if path.is_dir() and manifest_path(path).exists() else manifest_of(path)
     )

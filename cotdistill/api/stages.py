@@ -15,7 +15,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar, get_type_hints
 from cotdistill import config, plugins, progress
 from cotdistill.api.progress import reporter
 from cotdistill.api.results import Exported, Kept, NewPrompts, Responses, Result, Rows, Scores, Student
-from cotdistill.artifacts import Manifest, remote
+from cotdistill.artifacts import Manifest, outputs, remote
 from cotdistill.config.options import convert, required, types_of
 from cotdistill.errors import CotDistillError, StoppedError, UsageError
 from cotdistill.providers.environment import load_env
@@ -38,7 +38,8 @@ def _stage(
         if args:
             raise UsageError(f"{name}: takes an input and an output; options are given by name, such as limit=20")
         chosen = build(config_class, options)
-        where = _place(name, str(output))
+        where = _place(name, _text_of(output, f"{name}: output"))
+        outputs.check_name(where, f"{name}: output")
         return result(where, _run(name, path_of(source), where, chosen))
 
     call.__name__ = call.__qualname__ = name
@@ -83,7 +84,16 @@ def explained() -> Iterator[None]:
 
 
 def path_of(source: Source) -> str:
-    return str(source.path if isinstance(source, Result) else source)
+    """Raises UsageError for what is neither a path nor a stage's result."""
+    return str(source.path) if isinstance(source, Result) else _text_of(source, "input")
+
+
+def _text_of(path: Any, what: str) -> str:
+    """A path as text, whatever a program may have passed: also what a type checker would have refused."""
+    if not isinstance(path, str | Path) or path == "":
+        raise UsageError(f"{what}: expected a path, got {path!r:.100}")
+    outputs.check_text(str(path), what)
+    return str(path)
 
 
 def build(kind: type[Any], given: Mapping[str, Any]) -> Any:

@@ -30,7 +30,7 @@ def check(places: Sequence[Place], inputs: Iterable[Path] = ()) -> None:
     seen: list[Place] = []
     for place in places:
         path = place.path
-        _check_name(place)
+        check_name(path, place.because)
         if twice := next((one for one in seen if _same(one.path, path)), None):
             raise UsageError(f"{path}: {twice.because} and {place.because} would both write it; give another path")
         seen.append(place)
@@ -93,7 +93,8 @@ def student(stage: str) -> Ours:
 
 
 def replaced(place: Place) -> list[Place]:
-    """The place, and the one beside it where it is put together."""
+    """The place, and the one beside it where it is put together. Raises UsageError for a path without a name."""
+    check_name(place.path, place.because)
     return [place, Place(partial(place.path), always, place.because, place.directory)]
 
 
@@ -102,15 +103,24 @@ def _means(place: Place) -> str:
     return "" if place.because.endswith(f" {place.path}") else f" ({place.because} writes {place.path})"
 
 
-def _check_name(place: Place) -> None:
-    if not place.path.name or place.path.name == "..":
-        raise UsageError(f"{place.because} {place.path}: expected a path with a name of its own")
-    if elsewhere := meant_elsewhere(place.path):
-        raise UsageError(f"{place.because}: {elsewhere}")
+def check_name(path: Path, because: str = "-o") -> None:
+    """Raises UsageError for what no file can be called, or none of this machine. The names of all that is written
+    beside an output are made from its own, so this comes first."""
+    if not path.name or path.name == "..":
+        raise UsageError(f"{because} {path}: expected a path with a name of its own")
+    if elsewhere := meant_elsewhere(path):
+        raise UsageError(f"{because}: {elsewhere}")
+    check_text(str(path), because)
+
+
+def check_text(path: str, because: str) -> None:
+    """Raises UsageError for a text that no file system takes as a path."""
     try:
-        str(place.path).encode()
+        path.encode()
     except UnicodeEncodeError:
-        raise UsageError(f"{place.because} {str(place.path)!a}: expected a name in UTF-8") from None
+        raise UsageError(f"{because} {path!a}: expected a name in UTF-8") from None
+    if "\0" in path:
+        raise UsageError(f"{because} {path!a}: expected a name without a zero byte")
 
 
 def _same(one: Path, other: Path) -> bool:

@@ -6,8 +6,19 @@ from typing import Annotated, Any
 
 import typer
 
+
+def named(path: Path) -> Path:
+    from cotdistill.artifacts import outputs
+
+    outputs.check_name(path)
+    return path
+
+
 Output = Annotated[
-    Path, typer.Option("-o", "--output", help="Where the result is written.", metavar="PATH", show_default=False)
+    Path,
+    typer.Option(
+        "-o", "--output", help="Where the result is written.", metavar="PATH", show_default=False, callback=named
+    ),
 ]
 
 

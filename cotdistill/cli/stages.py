@@ -11,7 +11,7 @@ import typer
 from cotdistill import config
 from cotdistill.cli import ask, log
 from cotdistill.cli.app import command
-from cotdistill.cli.arguments import Output, anywhere, argument
+from cotdistill.cli.arguments import Output, anywhere, argument, named
 from cotdistill.cli.console import Console, run_stage
 from cotdistill.cli.help import example
 from cotdistill.cli.options import options_of
@@ -57,7 +57,9 @@ def filter_(
     responses: Annotated[Path, argument("What generate wrote; also s3://… and the like.", "RESPONSES", anywhere)],
     output: Annotated[
         Path,
-        typer.Option("-o", "--output", help="Where the kept ones are written.", metavar="PATH", parser=anywhere),
+        typer.Option(
+            "-o", "--output", help="Where the kept ones are written.", metavar="PATH", parser=anywhere, callback=named
+        ),
     ],
     settings: config.FilterConfig,
     console: Console,

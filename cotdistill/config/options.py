@@ -62,6 +62,11 @@ def convert(value: Any, hint: Any) -> Any:
         found = msgspec.convert(value, hint)
     except msgspec.ValidationError:
         raise ValueError(f"expected {expected(hint, value)}, got {value!r}") from None
+    if isinstance(found, str):
+        try:
+            found.encode()
+        except UnicodeEncodeError:
+            raise ValueError(f"expected a text that UTF-8 can write, got {found!a:.200}") from None
     if isinstance(found, float) and not math.isfinite(found):
         raise ValueError(f"expected {expected(hint)}, got {value!r}")
     return found

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from cotdistill import students, teachers
 from cotdistill.config import AskConfig, check
+from cotdistill.config.options import Text, convert
 from cotdistill.dispatch.asking import Job, Limits
 from cotdistill.dispatch.lookup import Answer
 from cotdistill.dispatch.session import Session
@@ -48,6 +49,12 @@ class Conversation:
 
     def ask(self, question: str) -> Said:
         """Raises CotDistillError where there is no answer; the question then is no part of the conversation."""
+        try:
+            asked = convert(question, Text).strip()
+        except ValueError:
+            asked = ""
+        if not asked:
+            raise UsageError(f"question: expected a text, got {question!a:.100}")
         turns = (*self._turns, Message(role="user", content=question))
         request = Request(turns, self._config.max_output_tokens, self._config.temperature)
         job = self._stored.job(Prompt(id="asked", messages=turns), 0, request)
