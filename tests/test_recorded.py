@@ -103,6 +103,32 @@ def test_each_trained_token_has_the_alternatives_that_the_teacher_gave_for_it(tm
             assert known == pytest.approx({token: position.logprob} | top, abs=4e-3, rel=1e-3)
 
 
+def test_probabilities_that_add_up_to_more_than_one_are_left_out_and_the_token_keeps_its_cross_entropy(
+    tmp_path: Path,
+) -> None:
+    rows = chain_rows(1)
+    trace, answer = answer_of(rows[0])
+    sure = tuple((Token(raw=bytes([byte])), 0.0) for byte in b"+-")
+    told = [
+        Position(one.token, one.logprob, sure if place == 2 else one.top)
+        for place, one in enumerate(said(trace + answer))
+    ]
+    path = tmp_path / "rows.logprobs"
+    with LogprobsWriter(path.with_suffix(".source")) as source:
+        source.add(rows[0]["id"], 0, told)
+        source.finish()
+        source.place()
+    with LogprobsReader(path.with_suffix(".source")) as reader, LogprobsWriter(path) as writer:
+        one = reader.of(rows[0]["id"], 0)
+        assert one is not None
+        writer.copy(one, reader, rows[0]["id"])
+        writer.finish()
+        writer.place()
+    with recorded(path, rows) as (found, _):
+        known = (found.of(0).ids >= 0).any(dim=-1).tolist()
+    assert known[1:4] == [True, True, False], "the third token of the trace, behind the mark before it"
+
+
 def test_what_is_mapped_by_other_processes_is_the_same(tmp_path: Path) -> None:
     rows = chain_rows(3)
     with recorded(record(tmp_path / "rows.logprobs", rows), rows) as (found, _):

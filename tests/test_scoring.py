@@ -1,6 +1,7 @@
 """Teachers that score given tokens: what is sent to vLLM and SGLang, what is kept of it, and what is refused."""
 
 import asyncio
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from cotdistill.providers.types import BadReplyError
 from cotdistill.records import Message
 from cotdistill.students import load
 from cotdistill.students.next_tokens import NextTokens
+from tests.scripted_server import Scripted, serving
 
 IDS = tuple(load.tokenizer("tiny")("<|user|>a=6 a?<|end|><|assistant|><think></think>6<|end|>")["input_ids"])
 START = len(IDS) - 4
@@ -97,6 +99,34 @@ def test_scores_of_other_tokens_than_were_sent_are_no_scores() -> None:
     other = {"7": {"logprob": -0.1, "rank": 1, "decoded_token": "x"}}
     places = teacher.places({"choices": [{"prompt_logprobs": [None, *[other] * (len(IDS) - 1)]}]}, request())
     assert [place.id for place in places] == [-1] * 4
+
+
+@pytest.mark.parametrize(
+    ("more", "logprob", "problem"),
+    [
+        ({}, math.nan, "no log-probability is a number"),
+        ({}, None, "no log-probability is a number"),
+        ({}, 5.0, r"the probabilities add up to 2.72 or more; expected 1 at most \(the highest logarithm is 5\)"),
+        ({"7": {"logprob": -0.1}, "8": {"logprob": -0.2}}, -0.3, r"add up to 2\.\d+ or more"),
+        ({"-5": {"logprob": -3.0}}, -0.3, r"a token has no id of a vocabulary"),
+        ({"99999999999": {"logprob": -3.0}}, -0.3, r"a token has no id of a vocabulary"),
+        ({"abc": {"logprob": -3.0}}, -0.3, r"the scores cannot be read \(invalid literal.*'abc'\)"),
+    ],
+)
+def test_what_is_no_distribution_over_tokens_teaches_nothing(
+    more: dict[str, Any], logprob: float | None, problem: str
+) -> None:
+    def answer(number: int, body: dict[str, Any]) -> Scripted:
+        listed = [{str(token): {"logprob": logprob, "decoded_token": 7}, **more} for token in body["prompt"]]
+        return Scripted({"choices": [{"prompt_logprobs": listed}], "usage": {"prompt_tokens": len(IDS)}})
+
+    async def ask() -> None:
+        async with serving(answer) as server, scorer("vllm", server.url) as teacher:
+            await teacher.ask(request(), "key-0")
+
+    with pytest.raises(BadReplyError, match=problem) as raised:
+        asyncio.run(ask())
+    assert raised.value.final and raised.value.usage.input_tokens == len(IDS), "it was billed all the same"
 
 
 @pytest.mark.parametrize(

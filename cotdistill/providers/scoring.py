@@ -99,7 +99,7 @@ class SdkScorer(SdkTeacher):
     async def ask(self, request: Request, idempotency_key: str) -> Reply:
         assert isinstance(request, ScoreRequest)
         reply = await self.send(self.body(request), idempotency_key)
-        places = self.places(document(reply.raw, "list of scores"), request)
+        places = self._read(document(reply.raw, "list of scores"), request, reply.usage)
         wanted = list(request.ids[request.start :])
         if [place.id for place in places] != wanted:
             raise BadReplyError(
@@ -108,7 +108,17 @@ class SdkScorer(SdkTeacher):
                 final=True,
                 usage=reply.usage,
             )
+        for number, place in enumerate(places):
+            if why := _no_distribution(place):
+                raise BadReplyError(f"at token {request.start + number} {why}", final=True, usage=reply.usage)
         return msgspec.structs.replace(reply, raw=_packed(places, request.top, reply))
+
+    def _read(self, reply: dict[str, Any], request: ScoreRequest, usage: Usage) -> list[Place]:
+        try:
+            return self.places(reply, request)
+        except (TypeError, ValueError, OverflowError) as error:
+            words = f"the scores cannot be read ({error}): {excerpt(msgspec.json.encode(reply))}"
+            raise BadReplyError(words, final=True, usage=usage) from None
 
     def extract(self, raw: bytes) -> Reply:
         """Of what the server sends, and of what the store keeps of that."""
@@ -157,6 +167,12 @@ _OUT_OF_MEMORY = ("out of memory", "outofmemory", "enginedead", "engine core", "
 _TOO_MANY = ("greater than", "at most", "maximum", "max allowed", "exceed", "less than or equal")
 
 
+NEVER = -9999.0
+
+MOST_MASS = 1.05
+"""Of the tokens that are listed at one place: 1, and what rounding may add."""
+
+
 def empty(what: str, raw: dict[str, Any], usage: Usage) -> BadReplyError:
     """A reply that holds nothing at all, which a server under load may give once."""
     return BadReplyError(f"the reply holds no {what}: {excerpt(msgspec.json.encode(raw))}", usage=usage)
@@ -174,7 +190,22 @@ def missing(what: str, raw: dict[str, Any], usage: Usage) -> BadReplyError:
 
 def finite(value: Any) -> float:
     """A log-probability; null, or one that is no number, is that of what cannot come."""
-    return float(value) if isinstance(value, int | float) and math.isfinite(value) else -9999.0
+    return float(value) if isinstance(value, int | float) and math.isfinite(value) else NEVER
+
+
+def _no_distribution(place: Place) -> str:
+    """Why what is listed at one token is no part of a distribution over the next token; empty where it is."""
+    if all(logprob <= NEVER for _, logprob in place.likeliest):
+        return "no log-probability is a number that says something; expected some above -9999"
+    if any(not 0 <= token < 2**31 for token, _ in place.likeliest):
+        return f"a token has no id of a vocabulary: {[token for token, _ in place.likeliest][:4]}"
+    highest = max(logprob for _, logprob in place.likeliest)
+    mass = math.fsum(math.exp(min(logprob, 1.0)) for _, logprob in place.likeliest)
+    if mass > MOST_MASS:
+        return (
+            f"the probabilities add up to {mass:.2f} or more; expected 1 at most (the highest logarithm is {highest:g})"
+        )
+    return ""
 
 
 def _packed(places: Sequence[Place], top: int, reply: Reply) -> bytes:
@@ -189,7 +220,7 @@ def _packed(places: Sequence[Place], top: int, reply: Reply) -> bytes:
         top=top,
         ids=ids.tobytes(),
         logprobs=logprobs.tobytes(),
-        texts=tuple(place.text for place in places),
+        texts=tuple(place.text if isinstance(place.text, str) else None for place in places),
         model=reply.served_model,
         input_tokens=reply.usage.input_tokens,
         output_tokens=reply.usage.output_tokens,

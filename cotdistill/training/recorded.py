@@ -15,6 +15,7 @@ from cotdistill.artifacts.logprobs import NO_TOKEN, LogprobsReader
 from cotdistill.artifacts.logprobs.sureness import ENOUGH_TOKENS, Sureness
 from cotdistill.chat.template import Rendered
 from cotdistill.errors import CotDistillError
+from cotdistill.providers.scoring import MOST_MASS
 from cotdistill.students.aligned import UNKNOWN, Aligner
 from cotdistill.training.scored import Listed
 from cotdistill.training.token_rows import Numbers
@@ -84,7 +85,8 @@ class Recorded:
             )
 
     def of(self, row: int) -> Listed:
-        """(trained tokens, K + 1): the teacher's alternatives, and the token itself where it is not among them."""
+        """(trained tokens, K + 1): the teacher's alternatives, and the token itself where it is not among them. What
+        adds up to more than 1 is no distribution: nothing is listed, and that token has its cross-entropy alone."""
         start = int(self._ends[row - 1]) if row else 0
         places = np.asarray(self._places[start : self._ends[row]], dtype=np.int64)
         one = self._reader.of_row(self._names[row]) if (places >= 0).any() else None
@@ -103,7 +105,9 @@ class Recorded:
         ).astype(np.float32)
         same = ids[:, :, None] == ids[:, None, :]
         repeated = np.tril(same, -1).any(axis=2)  # the first of each stays
-        unknown = (places < 0)[:, None] | repeated[places] | (ids[places] < 0)
+        mass = np.where(repeated, 0, np.exp(logprobs)).sum(axis=1)
+        no_distribution = ~(mass <= MOST_MASS)
+        unknown = (places < 0)[:, None] | repeated[places] | (ids[places] < 0) | no_distribution[places][:, None]
         return Listed(
             torch.from_numpy(np.where(unknown, UNKNOWN, ids[places])),
             torch.from_numpy(np.where(unknown, -np.inf, logprobs[places])),
