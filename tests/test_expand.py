@@ -259,6 +259,21 @@ def test_options_that_do_not_fit_are_refused_before_anything_is_asked(
     assert not (tmp_path / "new.jsonl").exists()
 
 
+def test_more_seeds_leave_the_lines_of_the_others_in_their_order() -> None:
+    def lines(*names: str) -> list[tuple[str, str]]:
+        seeds = [Source(name, f"{SEED_TEXT} {name}", make_prompt(name, SEED_TEXT)) for name in names]
+        plan = Plan(seeds, expand.expanders_of(replace(MOCK, method=("vary",))), seed=0)
+        return [(line.source.text, line.facet) for line in plan.take(60)]
+
+    few = [f"s{number}" for number in range(10)]
+    old = lines(*few)
+    new = lines("first", *few, "last")
+    of_old = [line for line in new if line in old]
+    assert of_old == [line for line in old if line in of_old], "each in its place"
+    assert len(of_old) > 40, "a run that pays for answers finds most of them in its store"
+    assert {text.rsplit(" ", 1)[1] for text, _ in new[:12]} == {"first", "last", *few}, "and the new ones come soon"
+
+
 def test_conversations_of_several_turns_are_no_seeds(tmp_path: Path) -> None:
     turns = [{"role": role, "content": "Why?"} for role in ("user", "assistant", "user")]
     (tmp_path / "seeds.jsonl").write_bytes(msgspec.json.encode({"messages": turns}) + b"\n")

@@ -1,7 +1,8 @@
 """Which requests a run consists of, line by line: seed x method x facet, in an order that is drawn once.
 
 The lines of a method do not depend on how many are taken or on what other methods there are, so a longer run begins
-with the lines of a shorter one, and pays for what comes after them only.
+with the lines of a shorter one, and pays for what comes after them only. Nor do they depend on the other seeds: a run
+with more of them, or with another document in the folder, asks the old lines again and finds them in the store.
 """
 
 import hashlib
@@ -90,12 +91,14 @@ class Plan:
                     yield line
 
     def _of(self, method: str) -> Iterator[Line]:
-        """Each seed once, then each seed again with another facet: so every prefix covers as many seeds as it can."""
+        """Each seed once, then each seed again with another facet: so every prefix covers as many seeds as it can. The
+        draw is each seed's own, by its text: where seeds come or go, the lines of the others stay in their order."""
         facets = list(calls.facets(method, self.expanders[method]).items())
-        lots = random.Random(f"{self.seed}/{method}")
-        orders = [lots.sample(facets, len(facets)) for _ in self.sources]
+        drawn = [f"{self.seed}/{method}/{source.text}" for source in self.sources]
+        orders = [random.Random(f"{words}/facets").sample(facets, len(facets)) for words in drawn]
         for turn in range(1, MOST_TURNS + 1):
             for place in range(len(facets)):
-                for number in lots.sample(range(len(self.sources)), len(self.sources)):
+                lots = [random.Random(f"{words}/{turn}/{place}").random() for words in drawn]
+                for number in sorted(range(len(lots)), key=lots.__getitem__):
                     facet, wish = orders[number][place]
                     yield Line(method, facet, wish, self.sources[number], turn)
