@@ -360,6 +360,8 @@ def test_a_recording_is_another_teacher_where_its_answer_is_another_and_for_no_o
     assert before == body()
     file.write_text("question,answer\n2+2?,5\n3+3?,6\n")
     assert before == body(), "a prompt that is appended asks for no old answer again"
+    file.write_text("question,answer\n2+2?,5\n3+3?,6\n2+2?,5\n")
+    assert before == body(), "nor does the same one again"
     file.write_text("question,answer\n2+2?,4\n")
     assert body() != before
     assert "recorded" not in teachers.build("mock:digit-chains").body(asked)

@@ -13,7 +13,8 @@ from cotdistill import report
 from cotdistill.config import EvaluateConfig, FilterConfig, FormatConfig
 from cotdistill.errors import UsageError
 from cotdistill.progress import Silent
-from cotdistill.records import Message, Prompt, Response
+from cotdistill.records import Judged, Message, Prompt, Response, Verdict
+from cotdistill.report import traces
 from cotdistill.stages import evaluate as evaluating
 from cotdistill.stages import filter as filtering
 from cotdistill.stages import format as formatting
@@ -156,6 +157,17 @@ def test_the_whole_conversation_and_the_teacher_s_answer_to_a_held_out_prompt_ar
     assert [(turn["role"], turn["content"]) for turn in shown["turns"]] == list(turns)
     assert data["answers"]["names"] == ["student", "teacher"]
     assert [one["text"] for one in shown["answers"]] == ["Answer: 4", "#### 5"]
+
+
+def test_of_a_program_the_tests_are_shown_as_they_are_written_and_why_it_is_wrong(tmp_path: Path) -> None:
+    suite = {"test": "def check(candidate):\n    assert candidate(1) == 2", "entry_point": "add"}
+    prompt = make_prompt("p", "Write add.", json.dumps(suite))
+    verdict = Verdict(status="incorrect", method="code/bubblewrap", detail="the program does not define add")
+    assert traces.asked(prompt)["reference"] == suite["test"]
+    assert traces.asked(make_prompt("p", "2+2?", "4"))["reference"] == "4"
+    assert traces.answer(Judged(response=make_response("```python\n1\n```", prompt), verdict=verdict))["detail"] == (
+        "the program does not define add"
+    )
 
 
 def test_labels_are_shown_class_by_class_beside_what_guessing_gets(tmp_path: Path) -> None:

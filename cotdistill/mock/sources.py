@@ -80,8 +80,8 @@ class Replay:
         return found[sample % len(found)]
 
     def fingerprint(self, question: str) -> str:
-        """The same as long as a question has the same answers, whatever else is recorded."""
-        recorded = json.dumps(self._found(_folded(question)), ensure_ascii=False)
+        """The same as long as each sample has the same answer, whatever else is recorded."""
+        recorded = json.dumps(_without_repetition(self._found(_folded(question))), ensure_ascii=False)
         return f"sha256:{hashlib.sha256(recorded.encode('utf-8', 'surrogatepass')).hexdigest()}"
 
     @cached_property
@@ -102,6 +102,14 @@ class Replay:
         for question, answer in recordings.read(path, columns):
             solutions[_folded(question)].append(Answer(answer.reasoning, answer.text))
         return cls(path.stem, dict(solutions))
+
+
+def _without_repetition(answers: list[Answer]) -> list[Answer]:
+    """What comes again from its start: a question recorded twice with one answer has that answer to each sample."""
+    for length in range(1, len(answers) // 2 + 1):
+        if len(answers) % length == 0 and answers == answers[:length] * (len(answers) // length):
+            return answers[:length]
+    return answers
 
 
 def _folded(text: str) -> str:

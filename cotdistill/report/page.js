@@ -27,8 +27,9 @@ const answerBox = (name, answer, note, chosen) => {
     box.append(element("div", "was not asked", "small"));
     return box;
   }
-  const said = answer.answer === null ? "" : ": " + answer.answer.slice(0, 80) + (answer.answer.length > 80 ? "…" : "");
-  box.append(element("div", answer.status + said, "verdict"));
+  const whole = answer.answer === null || answer.answer.includes("\n") ? "" : answer.answer; // a program stands below
+  const said = whole ? ": " + whole.slice(0, 80) + (whole.length > 80 ? "…" : "") : "";
+  box.append(element("div", answer.status + said + (answer.detail ? " (" + answer.detail + ")" : ""), "verdict"));
   if (note) box.append(element("div", note, "small"));
   if (answer.reasoning) box.append(element("pre", answer.reasoning, "trace"));
   box.append(element("pre", answer.text));
@@ -51,7 +52,9 @@ const promptBox = (prompt, answers) => {
       said.append(element("b", turn.role), element("pre", turn.content));
       box.append(said);
     }
-    box.append(element("div", "Reference: " + (prompt.reference === null ? "none" : prompt.reference), "reference"));
+    const reference = prompt.reference === null ? "none" : prompt.reference, lines = reference.includes("\n");
+    box.append(element("div", "Reference: " + (lines ? "" : reference), "reference"));
+    if (lines) box.append(element("pre", reference));
     const samples = element("div", null, "samples");
     samples.append(...answers.map(one => answerBox(one.name, one.answer, one.note, one.chosen)));
     box.append(samples, element("div", "Prompt " + prompt.id, "small"));

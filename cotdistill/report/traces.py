@@ -117,7 +117,17 @@ def _within_budget(kept: Path, wanted: list[str], most_bytes: int) -> list[dict[
 def asked(prompt: Prompt) -> dict[str, Any]:
     """The whole conversation, and the right answer."""
     turns = [{"role": turn.role, "content": shortened(turn.content)} for turn in prompt.messages]
-    return {"id": prompt.id, "turns": turns, "question": question_of(prompt)[:200], "reference": prompt.reference}
+    return {"id": prompt.id, "turns": turns, "question": question_of(prompt)[:200], "reference": _tests(prompt)}
+
+
+def _tests(prompt: Prompt) -> str | None:
+    """The reference; of tests that stand in an object with what belongs to them, the tests as they are written."""
+    try:
+        found = msgspec.json.decode(prompt.reference or "")
+    except msgspec.DecodeError:
+        return prompt.reference
+    test = found.get("test") if isinstance(found, dict) else None
+    return test if isinstance(test, str) else prompt.reference
 
 
 def answer(judged: Judged) -> dict[str, Any]:
@@ -130,6 +140,7 @@ def answer(judged: Judged) -> dict[str, Any]:
         "mark": "right" if right else "open" if verdict.status in UNDECIDED else "wrong",
         "status": status + cut,
         "answer": None if verdict.answer is None else shortened(verdict.answer),
+        "detail": None if right or verdict.detail is None else shortened(verdict.detail),
         "reasoning": None if response.reasoning is None else shortened(response.reasoning),
         "text": shortened(response.text),
     }
