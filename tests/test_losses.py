@@ -251,9 +251,10 @@ def test_the_loss_on_held_out_rows_is_of_their_tokens_whatever_is_trained(teache
     assert held_out[0] == held_out[1]
 
 
-def test_a_dry_run_says_how_sure_the_teacher_is_and_what_it_takes(teacher: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("loss", ["soft", "attention"])
+def test_a_dry_run_says_how_sure_the_teacher_is_and_what_it_takes(teacher: Path, tmp_path: Path, loss: str) -> None:
     rows, notes = write(tmp_path / "rows.jsonl", chain_rows(8)), Notes()
-    made = finetune.run(rows, tmp_path / "student", distilled(teacher, "soft", dry_run=True), notes)
+    made = finetune.run(rows, tmp_path / "student", distilled(teacher, loss, dry_run=True), notes)
     model, _ = load.student(str(teacher))
     entropy, other, tokens = 0.0, 0, 0
     for row in chain_rows(8):
@@ -270,6 +271,7 @@ def test_a_dry_run_says_how_sure_the_teacher_is_and_what_it_takes(teacher: Path,
     assert any("its first choice is another one" in note for note in notes.notes)
     assert "expect of --loss soft what nll gives" in Sureness(100, 0.03).words()
     assert "expect" not in Sureness(100, 80.0, 10).words()
+    assert "expect" not in Sureness(100, 0.03).words("hidden"), "its hidden states may say more"
 
 
 @pytest.mark.parametrize(

@@ -33,7 +33,7 @@ def show_first_batch(job: Job, progress: Progress) -> None:
 def ask_teacher(job: Job, progress: Progress) -> dict[str, float]:
     """How sure the teacher is of the rows, said before the first step; nothing where the loss does not ask that."""
     objective = job.objective
-    if objective is None or objective.needs != "probabilities":
+    if objective is None or objective.needs in ("nothing", "pairs"):
         return {}
     if objective.teacher is not None:
         temperature = float(getattr(objective.loss, "temperature", 1.0))
@@ -44,7 +44,7 @@ def ask_teacher(job: Job, progress: Progress) -> dict[str, float]:
             progress.note(found_in)
     else:
         return {}
-    progress.note(found.words())
+    progress.note(found.words("soft" if objective.needs == "probabilities" else objective.spec))
     return found.results()
 
 

@@ -48,13 +48,14 @@ class Sureness:
     def results(self) -> dict[str, float]:
         return {"teacher_entropy": round(self.entropy, 4), "teacher_disagrees_share": round(self.disagreement, 4)}
 
-    def words(self) -> str:
+    def words(self, loss: str = "soft") -> str:
+        """`loss` is the one that asks: soft alone learns no more from a sure teacher than from the row."""
         at = f" at temperature {self.temperature:g}" if self.temperature != 1 else ""
         said = (
             f"the teacher's entropy is {self.entropy:.4f} nats a token{at}; at {self.disagreement:.2%} of "
             f"{self.tokens:,} tokens its first choice is another one"
         )
-        if self.entropy >= NOTHING_TO_SAY:
+        if self.entropy >= NOTHING_TO_SAY or loss != "soft":
             return said
         return f"{said}. So sure a teacher says no more than the rows do: expect of --loss soft what nll gives"
 
