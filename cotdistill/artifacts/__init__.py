@@ -8,7 +8,6 @@ file that the command did not write itself (`outputs`).
 from cotdistill.artifacts.files import ArtifactWriter as ArtifactWriter
 from cotdistill.artifacts.files import FileInfo as FileInfo
 from cotdistill.artifacts.files import ForeignFile as ForeignFile
-from cotdistill.artifacts.files import sha256 as sha256
 from cotdistill.artifacts.files import write_whole as write_whole
 from cotdistill.artifacts.lock import lock as lock
 from cotdistill.artifacts.lock import now as now
@@ -18,6 +17,7 @@ from cotdistill.artifacts.manifest import manifest_of as manifest_of
 from cotdistill.artifacts.manifest import manifest_path as manifest_path
 from cotdistill.artifacts.manifest import read_manifest as read_manifest
 from cotdistill.artifacts.manifest import sibling as sibling
+from cotdistill.artifacts.opening import sha256 as sha256
 from cotdistill.artifacts.run import Run as Run
 from cotdistill.artifacts.run import check_output as check_output
 from cotdistill.artifacts.run import run as run

@@ -1,28 +1,18 @@
-"""Files that appear whole or not at all: written as `X.partial`, synced, renamed; and what may be opened at all."""
+"""Files that appear whole or not at all: written as `X.partial`, synced, renamed."""
 
 import hashlib
 import os
-import re
-import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import Protocol, Self
 
 import msgspec
 
+from cotdistill.artifacts.opening import obstacle
 from cotdistill.errors import CotDistillError, UsageError
 from cotdistill.records import Record
-
-_KINDS = {
-    stat.S_IFDIR: "a directory",
-    stat.S_IFLNK: "a symbolic link",
-    stat.S_IFIFO: "a pipe",
-    stat.S_IFSOCK: "a socket",
-    stat.S_IFCHR: "a device",
-    stat.S_IFBLK: "a device",
-}
 
 
 class FileInfo(Record, frozen=True, kw_only=True):
@@ -35,74 +25,6 @@ class FileInfo(Record, frozen=True, kw_only=True):
     manifest_sha256: str | None = None
     modified: bool = False
     option: str | None = None
-
-
-def is_remote(path: Path) -> bool:
-    """Whether a path has an address, such as `s3://`, and so is none of this machine."""
-    return not isinstance(path, Path)
-
-
-_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:")
-"""How `s3://…` begins once it was taken for a path of this machine."""
-
-
-def meant_elsewhere(path: Path) -> str:
-    """What to say of a path that reads as an address where only files of this machine are read and written; "" for
-    any other."""
-    first = path.parts[0] if not is_remote(path) and len(path.parts) > 1 else ""
-    if not _ADDRESS.fullmatch(first) or Path(first).exists():
-        return ""
-    return f"filter alone reads and writes addresses such as {first}//; give a path on this machine"
-
-
-def open_input(path: Path) -> Any:
-    """Open a regular file for reading bytes. A pipe is refused: it is read more than once, to hash it and to use it.
-
-    Raises UsageError where no such file is, CotDistillError where it cannot be read."""
-    if is_remote(path):
-        return _open_remote(path)
-    try:
-        mode = path.stat().st_mode
-        if not stat.S_ISREG(mode):
-            advice = "" if stat.S_ISDIR(mode) else "; it is read more than once, so write it into a file first"
-            raise UsageError(f"{path}: expected a file, found {_kind(mode)}{advice}")
-        return path.open("rb")
-    except (FileNotFoundError, NotADirectoryError) as error:
-        raise UsageError(f"{path}: cannot read it: {meant_elsewhere(path) or error.strerror}") from None
-    except OSError as error:
-        raise CotDistillError(f"{path}: cannot read it: {meant_elsewhere(path) or error.strerror}") from None
-
-
-def _open_remote(path: Any) -> Any:
-    try:
-        if path.is_dir():
-            raise UsageError(f"{path}: expected a file, found a directory")
-        path.stat()
-        return path.fs.open(path.path, "rb")
-    except CotDistillError:
-        raise
-    except FileNotFoundError:
-        raise UsageError(f"{path}: cannot read it: No such file or directory") from None
-    except Exception as error:  # every driver has errors of its own
-        raise CotDistillError(f"{path}: cannot read it: {str(error) or type(error).__name__}") from error
-
-
-def sha256(path: Path) -> str:
-    with open_input(path) as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def obstacle(path: Path) -> str | None:
-    """What stands at a path where a file is to be written, unless it is a regular file or nothing: "a device".
-
-    A symbolic link is one too: replacing it would leave its target with the old content."""
-    try:
-        mode = path.lstat().st_mode
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    if stat.S_ISLNK(mode):
-        return f"a symbolic link to {path.readlink()}"
-    return None if stat.S_ISREG(mode) else _kind(mode)
 
 
 def partial(path: Path) -> Path:
@@ -255,7 +177,3 @@ def _explained(path: Path) -> Iterator[None]:
 
 def _explanation(path: Path, error: OSError) -> CotDistillError:
     return CotDistillError(f"{path}: cannot write it: {error.strerror or error}; nothing of it is left behind")
-
-
-def _kind(mode: int) -> str:
-    return _KINDS.get(stat.S_IFMT(mode), "no regular file")

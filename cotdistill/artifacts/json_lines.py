@@ -10,7 +10,7 @@ import jsonlines
 import msgspec
 
 from cotdistill.artifacts.files import ArtifactWriter
-from cotdistill.artifacts.files import open_input as open_input
+from cotdistill.artifacts.opening import open_input as open_input
 from cotdistill.errors import CotDistillError
 
 T = TypeVar("T")

@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from cotdistill.artifacts.files import open_input
+from cotdistill.artifacts.opening import open_input
 from cotdistill.errors import UsageError
 
 JUDGED = "judged responses"

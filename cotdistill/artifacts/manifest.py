@@ -5,8 +5,9 @@ from typing import Any
 
 import msgspec
 
-from cotdistill.artifacts.files import FileInfo, open_input, partial, sha256
+from cotdistill.artifacts.files import FileInfo, partial
 from cotdistill.artifacts.json_lines import explain
+from cotdistill.artifacts.opening import open_input, sha256
 from cotdistill.errors import BUDGET, DONE, SOME_FAILED, CotDistillError
 from cotdistill.records import Record, Usage
 

@@ -5,8 +5,9 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from cotdistill.artifacts.files import is_remote, meant_elsewhere, obstacle, partial
+from cotdistill.artifacts.files import partial
 from cotdistill.artifacts.manifest import listing
+from cotdistill.artifacts.opening import is_remote, meant_elsewhere, obstacle
 from cotdistill.errors import UsageError
 
 Ours = Callable[[Path], bool]

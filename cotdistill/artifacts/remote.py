@@ -14,8 +14,8 @@ from typing import Any, cast
 
 import msgspec
 
-from cotdistill.artifacts.files import is_remote, open_input
 from cotdistill.artifacts.manifest import Listing, Manifest
+from cotdistill.artifacts.opening import is_remote, open_input
 from cotdistill.errors import CotDistillError, UsageError
 
 

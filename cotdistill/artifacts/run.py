@@ -11,10 +11,11 @@ import msgspec
 
 from cotdistill import __version__, plugins
 from cotdistill.artifacts import outputs
-from cotdistill.artifacts.files import FileInfo, PartialFile, Publishable, is_remote, partial, write_whole
+from cotdistill.artifacts.files import FileInfo, PartialFile, Publishable, partial, write_whole
 from cotdistill.artifacts.kinds import check_kind
 from cotdistill.artifacts.lock import is_lock, lock, lock_path, now
 from cotdistill.artifacts.manifest import Manifest, input_info, manifest_of, manifest_path, plain, written_before
+from cotdistill.artifacts.opening import is_remote
 from cotdistill.artifacts.outputs import Place
 from cotdistill.errors import CotDistillError, UsageError
 from cotdistill.records import Usage

@@ -12,8 +12,9 @@ from typing import BinaryIO, TypeVar
 
 import msgspec
 
-from cotdistill.artifacts.files import PartialFile, open_input
+from cotdistill.artifacts.files import PartialFile
 from cotdistill.artifacts.json_lines import BadLines, decode_lines
+from cotdistill.artifacts.opening import open_input
 
 T = TypeVar("T")
 

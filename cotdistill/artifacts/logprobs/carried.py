@@ -6,12 +6,12 @@ from pathlib import Path
 
 import msgspec
 
-from cotdistill.artifacts.files import is_remote, open_input
 from cotdistill.artifacts.logprobs.columns import logprobs_path
 from cotdistill.artifacts.logprobs.reader import LogprobsReader
 from cotdistill.artifacts.logprobs.sureness import ENOUGH_TOKENS, Sureness
 from cotdistill.artifacts.logprobs.writer import LogprobsWriter
 from cotdistill.artifacts.manifest import input_info
+from cotdistill.artifacts.opening import is_remote, open_input
 from cotdistill.artifacts.run import Run
 from cotdistill.errors import CotDistillError
 from cotdistill.records import Response

@@ -10,7 +10,6 @@ from typing import BinaryIO, Self, TypeVar
 
 import msgspec
 
-from cotdistill.artifacts.files import open_input
 from cotdistill.artifacts.frames import FrameWriter, frame_at, scan
 from cotdistill.artifacts.logprobs.columns import (
     MAGIC,
@@ -31,6 +30,7 @@ from cotdistill.artifacts.logprobs.columns import (
     places,
 )
 from cotdistill.artifacts.logprobs.writer import Table
+from cotdistill.artifacts.opening import open_input
 from cotdistill.errors import CotDistillError
 
 T = TypeVar("T")

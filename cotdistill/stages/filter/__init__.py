@@ -6,9 +6,9 @@ from pathlib import Path
 
 from cotdistill import artifacts, plugins
 from cotdistill.artifacts import ArtifactWriter, Manifest, manifest_path, outputs, remote
-from cotdistill.artifacts.files import is_remote
 from cotdistill.artifacts.json_lines import BadLines
 from cotdistill.artifacts.logprobs import carrying, logprobs_path
+from cotdistill.artifacts.opening import is_remote
 from cotdistill.artifacts.outputs import Place
 from cotdistill.artifacts.together import OfResponse, together, working_path
 from cotdistill.config import FilterConfig, check
