@@ -365,6 +365,11 @@ def test_what_cannot_be_judged_says_why(
     assert (verdict.status, verdict.detail) == (status, detail)
 
 
+def test_no_answer_makes_a_number_a_bad_reference(verifier: Verifier) -> None:
+    for junk in ("\x7fS\ufffd\x7f 45_\ufffd\x7fS", "a_{b", "4^{5_", "}{x_2"):
+        assert verifier.judge(response(junk, "60km")).status in ("incorrect", "no_answer"), junk
+
+
 def test_a_truncated_response_is_judged_by_what_is_there(verifier: Verifier) -> None:
     prompt = make_prompt(reference="18")
     cut = make_response("So the answer is 18. To check, let us", prompt=prompt, stop_reason="length")

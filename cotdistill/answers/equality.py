@@ -167,6 +167,7 @@ class Equality:
         return Ruling("correct", "symbolic" if "symbolic" in tiers else "structure")
 
     def _rule_by_algebra(self, gold: str, given: str, budget: CpuBudget) -> Ruling:
+        is_number = read(gold) is not None
         gold, unit = off_unit(gold)
         given, other = off_unit(given)
         if "j" not in gold and re.search(r"(?<![A-Za-z])i(?![A-Za-z])", gold):  # engineers write the imaginary unit so
@@ -180,6 +181,8 @@ class Equality:
         found = self.comparer.compare(gold, given, left_s) if left_s > 0 else Compared("timeout", 0.0)
         budget.spend(found.cpu_s)
         status, detail = _OUTCOMES[found.outcome]
+        if status == "bad_reference" and is_number:  # read without algebra, which is asked for the answer's sake alone
+            return Ruling("incorrect", "symbolic", "the answer cannot be read as mathematics")
         return Ruling(status, "symbolic", detail)
 
 
