@@ -9,6 +9,7 @@ import pytest
 
 from cotdistill.artifacts import remote
 from cotdistill.artifacts.manifest import read_manifest
+from cotdistill.artifacts.opening import in_brief
 from cotdistill.config import FilterConfig, GenerateConfig
 from cotdistill.errors import CotDistillError, UsageError
 from cotdistill.progress import Silent
@@ -98,6 +99,14 @@ def test_what_is_not_there_or_cannot_be_reached_is_said_in_one_line(tmp_path: Pa
     with pytest.raises(UsageError, match="is both input and output"):
         sift(written, written)
     assert remote.path("file:///a/b") == Path("/a/b")
+
+
+def test_words_of_a_driver_are_one_line_however_much_of_the_file_they_quote(tmp_path: Path, bucket: Path) -> None:
+    quoting = OSError("Data after the end:\n\n" + "x" * 100_000)
+    assert len(in_brief(quoting).splitlines()) == 1 and len(in_brief(quoting)) < 400
+    assert in_brief(OSError()) == "OSError"
+    with pytest.raises(CotDistillError, match=r"^ftp://127.0.0.1:1/r.jsonl: .*Connection refused$"):
+        remote.path("ftp://127.0.0.1:1/r.jsonl")
 
 
 def test_an_address_is_no_folder_of_this_machine_where_only_such_are_read_and_written(

@@ -65,7 +65,13 @@ def _open_remote(path: Any) -> Any:
     except FileNotFoundError:
         raise UsageError(f"{path}: cannot read it: No such file or directory") from None
     except Exception as error:  # every driver has errors of its own
-        raise CotDistillError(f"{path}: cannot read it: {str(error) or type(error).__name__}") from error
+        raise CotDistillError(f"{path}: cannot read it: {in_brief(error)}") from error
+
+
+def in_brief(error: Exception) -> str:
+    """The words of another library's error, in one line: some quote the whole of what a server sent."""
+    words = " ".join(str(error).split())
+    return f"{words[:300]} …" if len(words) > 300 else words or type(error).__name__
 
 
 def sha256(path: Path) -> str:

@@ -15,7 +15,7 @@ from typing import Any, cast
 import msgspec
 
 from cotdistill.artifacts.manifest import Listing, Manifest
-from cotdistill.artifacts.opening import is_remote, open_input
+from cotdistill.artifacts.opening import in_brief, is_remote, open_input
 from cotdistill.errors import CotDistillError, UsageError
 
 
@@ -38,6 +38,8 @@ def path(text: str) -> Path:
         ) from None
     except ValueError as error:
         raise UsageError(f"{text}: {error}") from None
+    except Exception as error:  # some drivers connect at once
+        raise CotDistillError(f"{text}: {in_brief(error)}") from error
     return cast(Path, found)
 
 
@@ -112,7 +114,7 @@ def _answer(place: Path, ask: Callable[[], Any]) -> Any:
     try:
         return ask()
     except Exception as error:  # every driver has errors of its own
-        raise CotDistillError(f"{place}: {str(error) or type(error).__name__}") from error
+        raise CotDistillError(f"{place}: {in_brief(error)}") from error
 
 
 def _in_json(text: str) -> bytes:
