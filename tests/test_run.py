@@ -224,7 +224,7 @@ def test_slips_of_every_kind_are_listed_together(tmp_path: Path, monkeypatch: py
         "--set nonsense: expected STAGE.OPTION=VALUE",
         "kept: no such key; did you mean keep?",
         "trian: no such stage",
-        "generate.samples: expected a whole number, at least 1, got 'four'",
+        "generate.samples: expected a whole number, 1 to 10000, got 'four'",
         "generate.sample: no such key; did you mean samples?",
         "generate.temperature: expected a number, at least 0, got 'hot'",
         "filter.explain: not in a recipe",
