@@ -8,7 +8,7 @@ import pytest
 
 from cotdistill.answers.confusion import class_scores, confusion_of
 from cotdistill.artifacts import read_manifest
-from cotdistill.artifacts.summary import _table, as_text, scores_table
+from cotdistill.artifacts.summary import _table, as_text, scores_table, telling
 from cotdistill.config import FilterConfig
 from cotdistill.errors import UsageError
 from cotdistill.progress import Silent
@@ -149,3 +149,8 @@ def test_the_summary_says_of_each_class_how_well_it_fits() -> None:
     assert bug.endswith("F1 0.857  n=4  taken for billing 1 times")
     entry = {"student": "s", "accuracy": 0.8, "interval": [0.4, 0.9], "n": 5, "stopped": 1.0, "by_class": found}
     assert [line.strip() for line in scores_table([entry])[1:]] == [line.strip() for line in (title, billing, bug)]
+
+
+def test_a_tag_that_all_prompts_share_or_that_hardly_two_share_is_no_group() -> None:
+    pages = [f"place=page {number}" for number in range(30)]
+    assert telling(["method=extract", "facet=name", "facet=time", *pages]) == ["facet=name", "facet=time"]

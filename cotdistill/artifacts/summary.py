@@ -1,6 +1,7 @@
 """A stage's manifest, for the person who ran it and for a pipe."""
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterable
 from datetime import timedelta
 from typing import Any
 
@@ -9,6 +10,8 @@ import msgspec
 from cotdistill.artifacts import Manifest
 
 TAGS_SHOWN = 20
+MOST_VALUES = 20
+"""A tag of more values, such as a page, names single prompts and no groups."""
 
 LABELS = {
     "bought": "asked now",
@@ -149,14 +152,23 @@ def _spread(interval: list[float] | None) -> str:
     return f" (95 % interval {interval[0]:.1%} to {interval[1]:.1%})" if interval else ""
 
 
-def _by_tag(tags: dict[str, dict[str, Any]]) -> list[str]:
+def telling(tags: Iterable[str]) -> list[str]:
+    """Of `name=value`, those whose name has several values, and no more than a group has: a tag that all prompts share
+    says nothing, nor does one that hardly two of them share."""
+    tags = list(tags)
+    values = Counter(tag.partition("=")[0] for tag in tags)
+    return [tag for tag in tags if 1 < values[tag.partition("=")[0]] <= MOST_VALUES]
+
+
+def _by_tag(every: dict[str, dict[str, Any]]) -> list[str]:
+    tags = {tag: every[tag] for tag in telling(every)}
     width = max(map(len, tags), default=0)
     lines = [
         f"    {tag:<{width}}  {entry['accuracy']:6.1%}{_spread(entry['interval'])}  {entry['responses']:,} responses"
         for tag, entry in list(tags.items())[:TAGS_SHOWN]
     ]
-    more = [f"    and {len(tags) - TAGS_SHOWN} more tags; --json has all"] if len(tags) > TAGS_SHOWN else []
-    return ["  accuracy by tag:", *lines, *more] if tags else []
+    more = [f"    and {len(every) - len(lines)} more tags; --json has all"] if len(every) > len(lines) else []
+    return ["  accuracy by tag:", *lines, *more] if lines else []
 
 
 def _by_class(found: dict[str, Any], indent: str = "  ") -> list[str]:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from cotdistill.artifacts.lineage import Found
+from cotdistill.artifacts.summary import TAGS_SHOWN, telling
 from cotdistill.report import charts, html, traces
 from cotdistill.report.charts import Bar
 from cotdistill.report.html import Section
@@ -74,7 +75,7 @@ def _accuracy(results: dict[str, Any]) -> str:
     low, high = results.get("accuracy_interval", (results["accuracy"],) * 2)
     bars = [Bar("all", results["accuracy"], share(results["accuracy"]), (low, high), mark=True)]
     tags = results.get("accuracy_by_tag", {})
-    for tag in html.telling(tags)[:30]:
+    for tag in telling(tags)[:TAGS_SHOWN]:
         entry = tags[tag]
         bars.append(Bar(tag, entry["accuracy"], share(entry["accuracy"]), tuple(entry["interval"])))
     return charts.shares(bars)

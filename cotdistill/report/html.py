@@ -80,13 +80,6 @@ def table(names: Sequence[str], rows: Sequence[Sequence[object]], *, numbers: It
     return f"<details><summary>{len(rows)} rows</summary>{whole}</details>" if len(rows) > FOLDED_FROM else whole
 
 
-def telling(tags: Iterable[str]) -> list[str]:
-    """Of `name=value`, those whose name has several values: a tag that all prompts share says nothing."""
-    tags = list(tags)
-    names = [tag.partition("=")[0] for tag in tags]
-    return [tag for tag, name in zip(tags, names, strict=True) if names.count(name) > 1]
-
-
 def under(title: str, body: str) -> str:
     """A part of a section; nothing where it has no body."""
     return f"<h3>{escape(title)}</h3>{body}" if body else ""

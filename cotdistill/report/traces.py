@@ -27,6 +27,8 @@ TRACE_BYTES = 2_500_000
 """Of the traces in the page, which stays below 5 MB with the answers."""
 
 ROWS_SHOWN = 50
+TITLE = 200
+"""Characters of a question in a list."""
 
 
 def manifests(directory: Path) -> dict[str, list[Found]]:
@@ -117,7 +119,7 @@ def _within_budget(kept: Path, wanted: list[str], most_bytes: int) -> list[dict[
 def asked(prompt: Prompt) -> dict[str, Any]:
     """The whole conversation, and the right answer."""
     turns = [{"role": turn.role, "content": shortened(turn.content)} for turn in prompt.messages]
-    return {"id": prompt.id, "turns": turns, "question": question_of(prompt)[:200], "reference": _tests(prompt)}
+    return {"id": prompt.id, "turns": turns, "question": _title(question_of(prompt)), "reference": _tests(prompt)}
 
 
 def _tests(prompt: Prompt) -> str | None:
@@ -163,3 +165,9 @@ def _lot(name: str) -> int:
 
 def shortened(text: str) -> str:
     return text if len(text) <= LONGEST_TEXT else f"{text[:LONGEST_TEXT]} […]"
+
+
+def _title(question: str) -> str:
+    """For a list: what is asked below a long passage, else how the question begins."""
+    last = question.rstrip().rpartition("\n\n")[2]
+    return f"… {last}" if len(question) > TITLE >= len(last) else question[:TITLE]
