@@ -101,6 +101,7 @@ def run(
             for said_of in (asked, guards):
                 current.notes += [words for student in judged if (words := overlap.note(student, said_of))]
             current.notes += [in_words(config.student, name, found) for name, found in against.items()]
+            current.notes += guard.nothing_learnt(config.student, against)
             current.notes += [guessing.note(entries[0], blind)] if blind else []
             extras, notes = _extras(scores, asked, judged[config.student], config)
             current.notes += notes

@@ -20,14 +20,33 @@ def opponent(config: EvaluateConfig) -> str:
     Raises UsageError where no manifest says which that is."""
     if config.guard_against:
         return config.guard_against
-    manifest = Path(config.student) / "manifest.json"
-    base = artifacts.read_manifest(manifest).options.get("student") if manifest.is_file() else None
-    if not isinstance(base, str):
+    base = base_of(config.student)
+    if base is None:
         raise UsageError(
             f"--guard: {config.student} has no manifest that says what it was trained from; name another student to "
             f"hold it against with --guard-against"
         )
     return base
+
+
+def base_of(student: str) -> str | None:
+    """The model that a student was trained from, as its manifest names it; None where there is none."""
+    manifest = Path(student) / "manifest.json"
+    base = artifacts.read_manifest(manifest).options.get("student") if manifest.is_file() else None
+    return base if isinstance(base, str) else None
+
+
+def nothing_learnt(student: str, against: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """A warning where a student is not shown to be better than the model that it was trained from."""
+    base = base_of(student)
+    found = against.get(base) if base else None
+    if found is None or (found["difference"] > 0 and found["p_value"] < LEVEL):
+        return []
+    return [
+        f"WARNING: on these {found['n']} prompts {student} is not shown to be better than {base}, from which it was "
+        f"trained ({p_in_words(found['p_value'])}). Look at what it answers; more prompts, traces to learn from, or a "
+        f"larger student may help"
+    ]
 
 
 def _too_few(prompts: int) -> str:
