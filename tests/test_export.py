@@ -18,7 +18,7 @@ from transformers import LlamaConfig, LlamaForCausalLM, Qwen2Config, Qwen2ForCau
 
 from cotdistill import artifacts, plugins
 from cotdistill.artifacts import Manifest
-from cotdistill.chat.template import generation_prompt
+from cotdistill.chat.apply import generation_prompt
 from cotdistill.config import EvaluateConfig, ExportConfig, FinetuneConfig
 from cotdistill.errors import CotDistillError, UsageError
 from cotdistill.exports import _gguf_check, _gguf_file, _ollama

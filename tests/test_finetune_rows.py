@@ -12,7 +12,7 @@ import pytest
 pytest.importorskip("trl", reason="the train extra is not installed")
 
 from cotdistill import students
-from cotdistill.chat import template
+from cotdistill.chat import apply
 from cotdistill.chat.template import Rendered, render
 from cotdistill.errors import CotDistillError, UsageError
 from cotdistill.progress import Silent
@@ -235,7 +235,7 @@ def test_what_the_template_was_given_is_kept_with_the_student(tmp_path: Path) ->
     config = tiny_config(student=str(tmp_path / "dated"), max_steps=1, lora_rank=2)
     finetune.run(write(tmp_path / "train.jsonl", chain_rows(8)), tmp_path / "student", config, Silent())
     kept = json.loads((tmp_path / "student/cotdistill.json").read_text())
-    assert kept == {"chat_template_kwargs": {"date_string": template.PINNED_DATE}}
+    assert kept == {"chat_template_kwargs": {"date_string": apply.PINNED_DATE}}
 
 
 def test_a_curve_has_both_losses_and_round_numbers() -> None:

@@ -9,6 +9,7 @@ import pytest
 
 pytest.importorskip("transformers", reason="the train extra is not installed")
 
+from cotdistill.chat import apply
 from cotdistill.chat import template as chat_template
 from cotdistill.chat.template import render
 from cotdistill.errors import CotDistillError
@@ -243,7 +244,7 @@ WRITES_THE_DATE = (
 
 def test_a_template_that_switches_thinking_off_is_told_to_switch_it_on() -> None:
     tokenizer = with_template(CLOSES_AN_EMPTY_TRACE)
-    assert chat_template.template_kwargs(tokenizer) == {"enable_thinking": True}
+    assert apply.template_kwargs(tokenizer) == {"enable_thinking": True}
     read, trained = parts(tokenizer, render(tokenizer, row()))
     assert "</think>" not in read
     assert trained == f"<think>{TRACE}</think>{ANSWER}<|end|>"
@@ -251,10 +252,10 @@ def test_a_template_that_switches_thinking_off_is_told_to_switch_it_on() -> None
 
 def test_a_template_that_writes_the_date_is_given_one_so_that_rows_stay_the_same() -> None:
     tokenizer = with_template(WRITES_THE_DATE)
-    assert chat_template.template_kwargs(tokenizer) == {"date_string": chat_template.PINNED_DATE}
+    assert apply.template_kwargs(tokenizer) == {"date_string": apply.PINNED_DATE}
     read, _ = parts(tokenizer, render(tokenizer, row()))
-    assert read.startswith(f"Today is {chat_template.PINNED_DATE}. ")
+    assert read.startswith(f"Today is {apply.PINNED_DATE}. ")
 
 
 def test_most_templates_need_nothing_besides_the_conversation() -> None:
-    assert chat_template.template_kwargs(with_template()) == {}
+    assert apply.template_kwargs(with_template()) == {}

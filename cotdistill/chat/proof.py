@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from cotdistill.chat import template
+from cotdistill.chat import apply, template
 from cotdistill.chat.template import Rendered
 from cotdistill.errors import CotDistillError
 
@@ -48,7 +48,7 @@ class Proof:
         """For the manifest: the ways, what the template is given, and tokens as median, 95th percentile and most."""
         return {
             "trace_written": dict(self.ways),
-            "chat_template_kwargs": template.template_kwargs(self.tokenizer),
+            "chat_template_kwargs": apply.template_kwargs(self.tokenizer),
             "tokens_read": _spread(self.read_tokens),
             "tokens_trained": _spread(self.trained_tokens),
         }

@@ -13,6 +13,7 @@ from typing import Any, Literal
 import msgspec
 
 from cotdistill.artifacts.json_lines import explain
+from cotdistill.chat.apply import generation_prompt, whole_text
 from cotdistill.errors import CotDistillError
 from cotdistill.reasoning import split
 
@@ -66,16 +67,6 @@ def render(tokenizer: Any, row: Row | Mapping[str, Any]) -> Rendered:
         return _tokens(tokenizer, prompt, completion, how)
     except ValueError as error:
         raise CotDistillError(f"row {row.id}: {error}") from None
-
-
-def generation_prompt(tokenizer: Any, messages: Sequence[Mapping[str, str]]) -> str:
-    """What the student reads before it answers. Raises ValueError when its template refuses the conversation."""
-    return _template(tokenizer, messages, add_generation_prompt=True)
-
-
-def whole_text(tokenizer: Any, messages: Sequence[Mapping[str, str]]) -> str:
-    """A conversation without a prompt for the next answer. Raises ValueError as `generation_prompt` does."""
-    return _template(tokenizer, messages)
 
 
 def opens_think(prompt: str) -> bool:
@@ -148,7 +139,7 @@ def _completion(tokenizer: Any, prompt: str, history: Sequence[Turn], last: Turn
     frame = _frame(tokenizer, tokenizer.chat_template, bool(trace))
     if frame.proven:
         written = frame.before + trace + frame.between + answer
-        whole = _template(tokenizer, [_message(turn) for turn in (*history, last)])
+        whole = whole_text(tokenizer, [_message(turn) for turn in (*history, last)])
         if whole == prompt + written + frame.after:
             return written + frame.end, "native"
     if opens_think(prompt):
@@ -176,7 +167,7 @@ def _frame(tokenizer: Any, template: str, reasoned: bool) -> _Frame:
     """Learn a template's frame from a conversation of stand-ins; each row then proves that it fits."""
     question = {"role": "user", "content": "question"}
     turn = {"role": "assistant", "content": _ANSWER, **({"reasoning_content": _TRACE} if reasoned else {})}
-    prompt, whole = generation_prompt(tokenizer, [question]), _template(tokenizer, [question, turn])
+    prompt, whole = generation_prompt(tokenizer, [question]), whole_text(tokenizer, [question, turn])
     head, found, after = whole.rpartition(_ANSWER)
     if not found:
         raise ValueError("this student's chat template drops the answer of an assistant turn")
@@ -227,47 +218,3 @@ def encode(tokenizer: Any, text: str) -> list[int]:
     """Tokens of text that a template wrote: it has put the special tokens in already."""
     ids: list[int] = tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"]
     return ids
-
-
-def template_kwargs(tokenizer: Any) -> dict[str, Any]:
-    """What a chat template must be given besides the conversation: `enable_thinking` where its prompt holds a closed,
-    empty trace otherwise, and a fixed date where it would write today's, so that rows of today are those of
-    tomorrow. Training and asking use the same."""
-    return dict(_kwargs(tokenizer, tokenizer.chat_template))
-
-
-PINNED_DATE = "01 Jan 2025"
-
-
-@lru_cache(maxsize=16)
-def _kwargs(tokenizer: Any, template: str) -> tuple[tuple[str, Any], ...]:
-    question = [{"role": "user", "content": "question"}]
-    found: dict[str, Any] = {}
-    if _EMPTY_TRACE.search(_apply(tokenizer, question, True, {})):
-        thinking = {"enable_thinking": True}
-        if not _EMPTY_TRACE.search(_apply(tokenizer, question, True, thinking)):
-            found |= thinking
-    if "strftime" in str(template):
-        dated = {**found, "date_string": PINNED_DATE}
-        if PINNED_DATE in _apply(tokenizer, question, True, dated):
-            found = dated
-    return tuple(found.items())
-
-
-_EMPTY_TRACE = re.compile(r"<think>\s*</think>\s*$")
-
-
-def _template(tokenizer: Any, messages: Sequence[Mapping[str, str]], *, add_generation_prompt: bool = False) -> str:
-    return _apply(tokenizer, messages, add_generation_prompt, template_kwargs(tokenizer))
-
-
-def _apply(tokenizer: Any, messages: Sequence[Mapping[str, str]], add_prompt: bool, kwargs: Mapping[str, Any]) -> str:
-    from jinja2 import TemplateError
-
-    try:
-        text: str = tokenizer.apply_chat_template(
-            list(messages), tokenize=False, add_generation_prompt=add_prompt, **kwargs
-        )
-    except TemplateError as error:
-        raise ValueError(f"this student's chat template refuses the conversation: {error}") from None
-    return text

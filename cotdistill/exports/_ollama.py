@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from cotdistill.chat.template import generation_prompt, whole_text
+from cotdistill.chat.apply import generation_prompt, whole_text
 
 MOST_CONTEXT = 8192
 """Ollama reserves memory for all of it."""

@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from cotdistill.chat.template import encode, generation_prompt, opens_think, read_back, template_kwargs
+from cotdistill.chat.apply import generation_prompt, template_kwargs
+from cotdistill.chat.template import encode, opens_think, read_back
 
 
 @dataclass(frozen=True)

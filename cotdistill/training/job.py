@@ -11,7 +11,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from cotdistill import artifacts, plugins
 from cotdistill.artifacts import ArtifactWriter
-from cotdistill.chat.template import template_kwargs
+from cotdistill.chat.apply import template_kwargs
 from cotdistill.config import FinetuneConfig
 from cotdistill.errors import UsageError
 from cotdistill.progress import Progress

@@ -9,7 +9,7 @@ from typing import Any
 
 from cotdistill import artifacts
 from cotdistill.artifacts.json_lines import read_records
-from cotdistill.chat import template
+from cotdistill.chat import apply, template
 from cotdistill.errors import CotDistillError
 from cotdistill.inputs.prompt_files import PromptFile
 from cotdistill.students import load
@@ -101,7 +101,7 @@ def _check_reading(own: Any, read: Any, asked: Sequence[Messages], file: Path) -
     if own.chat_template != read.chat_template:
         raise CotDistillError(f"{file.name}: read back, its chat template is another; please report this")
     for messages in asked:
-        text = template.generation_prompt(own, messages) + _TRICKY
+        text = apply.generation_prompt(own, messages) + _TRICKY
         if (one := template.encode(own, text)) != (other := template.encode(read, text)):
             at = next(
                 (n for n, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other))

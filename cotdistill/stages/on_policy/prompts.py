@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from cotdistill.artifacts.json_lines import BadLines
-from cotdistill.chat.template import Row, encode, generation_prompt, opens_think, render
+from cotdistill.chat.apply import generation_prompt
+from cotdistill.chat.template import Row, encode, opens_think, render
 from cotdistill.config import FinetuneConfig
 from cotdistill.config.on_policy import TEACHES_ALONE
 from cotdistill.errors import CotDistillError, UsageError
