@@ -132,9 +132,12 @@ def cache_spent(
     for share in shares:
         unknown = f", {_of(share.unpriced, share.attempts)} of unknown cost" if share.unpriced else ""
         unknown += f", at most {share.worst_usd:.4f} USD" if share.unpriced and share.worst_usd else ""
-        log.say(f"{share.name:<{width}} {share.cost_usd:>12.4f} USD {share.attempts:>10,} answers{unknown}")
+        cost = "unknown" if share.unpriced == share.attempts else f"{share.cost_usd:.4f} USD"
+        log.say(f"{share.name:<{width}} {cost:>16} {share.attempts:>10,} answers{unknown}")
     total = sum((share.cost_usd for share in shares), Decimal(0))
-    log.say(f"{chosen:%Y-%m}: {total:.4f} USD", err=True)
+    unpriced = sum(share.unpriced for share in shares)
+    besides = f", and {unpriced:,} answers of unknown cost: the price of their model is not known" if unpriced else ""
+    log.say(f"{chosen:%Y-%m}: {total:.4f} USD{besides}", err=True)
 
 
 def _of(part: int, whole: int) -> str:
