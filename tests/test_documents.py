@@ -217,3 +217,9 @@ def test_a_recipe_is_begun_from_a_folder_of_documents(tmp_path: Path) -> None:
     assert "requests for new prompts: " in planned.stdout
     refused = cotdistill("init", tmp_path / "y", "--prompts", tmp_path / "books", "--yes", "--task", "maths")
     assert refused.returncode == USAGE and "documents go with --task extraction" in refused.stderr
+
+
+def test_short_passages_that_were_asked_for_are_not_left_out_as_too_short() -> None:
+    found = passages_of("mill.md", [Section("Mills", MILL)], letters=100)
+    assert " ".join(one.text for one in found) == MILL
+    assert passages_of("mill.md", [Section("Mills", "Page 3")], letters=100) == []

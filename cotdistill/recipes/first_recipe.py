@@ -12,8 +12,8 @@ from cotdistill.recipes.tasks import JUDGE, LABELS, Task
 PROMPTS, TEACHER, VERDICTS = "prompts.jsonl", "teacher.jsonl", "verdicts.jsonl"
 """Files beside it."""
 
-PASSAGE_LETTERS = 300
-"""Of the passages that questions about documents are asked of."""
+_PASSAGE_LETTERS = {"tiny": 150}
+_LETTERS = 1_000
 
 _RECIPE = """\
 # {about}. Run it:  cotdistill run {name}        What would run, and its cost:  cotdistill run {name} --plan
@@ -62,6 +62,11 @@ cache = "store.sqlite"
 """
 
 
+def passage_letters(student: str) -> int:
+    """Of the passages that questions about documents are asked of: the tiny student reads a sentence or two."""
+    return _PASSAGE_LETTERS.get(student, _LETTERS)
+
+
 def text(
     directory: Path, task: Task, teacher: str, student: str, prompts: OwnPrompts | Path | None, base_url: str | None
 ) -> str:
@@ -82,7 +87,9 @@ def text(
         name="recipe.toml",
         prompts=_quoted(seen_from(directory, path) if path else PROMPTS),
         what=_FOLDER if documents else _PROMPTS,
-        expand=_EXPAND.format(teacher=_quoted(teacher), server=server, letters=PASSAGE_LETTERS) if documents else "",
+        expand=_EXPAND.format(teacher=_quoted(teacher), server=server, letters=passage_letters(student))
+        if documents
+        else "",
         teacher=_quoted(teacher),
         student=_quoted(named),
         server=server,

@@ -11,7 +11,7 @@ from cotdistill.config.embedded import SCRIPTED
 from cotdistill.errors import UsageError
 from cotdistill.inputs.documents import Documents
 from cotdistill.recipes import first_recipe, own_labels, ready, tasks
-from cotdistill.recipes.first_recipe import PASSAGE_LETTERS, PROMPTS, TEACHER, VERDICTS
+from cotdistill.recipes.first_recipe import PROMPTS, TEACHER, VERDICTS
 from cotdistill.recipes.own_prompts import OwnPrompts
 from cotdistill.recipes.starter_checks import SIMULATED, check_together
 from cotdistill.recipes.tasks import JUDGE, LABELS, Task
@@ -28,6 +28,11 @@ _FILES = ("recipe.toml", PROMPTS, TEACHER, VERDICTS, own_labels.TEMPLATE, own_la
 _PACKAGE = Path(__file__).parent.parent
 _ENV = next(path for path in (_PACKAGE / "env.example", _PACKAGE.parent / ".env.example") if path.is_file())
 """In a wheel inside the package, in a checkout at the root."""
+
+_TINY = (
+    f"The student {STUDENT} has 0.1 M weights, for rehearsals: it learns short patterns and no language. Name "
+    f"smollm2-135m or a larger one in the recipe before you pay a teacher."
+)
 
 
 def write(
@@ -60,10 +65,7 @@ def write(
         said.append("The teacher is simulated, for a rehearsal: name a real one in the recipe when you are ready.")
         said += prompts.replayed() if prompts and teacher == SIMULATED else []
     elif student == STUDENT:
-        said.append(
-            f"The student {student} has 0.1 M weights, for rehearsals: it learns short patterns and no language. Name "
-            f"smollm2-135m or a larger one in the recipe before you pay a teacher."
-        )
+        said.append(_TINY)
     if not mock.is_simulated(named) and chosen.verify and JUDGE in chosen.verify:
         said.append(f"{named} judges its own answers: name another model in filter.verify for a stricter judge.")
     said += [chosen.remark] if chosen.remark else []
@@ -81,7 +83,7 @@ def write_documents(
         raise UsageError(f"--base-url goes with a teacher on a server, and {teacher} needs none")
     if recipe.exists():
         raise UsageError(f"{recipe}: exists; give another directory, or delete it")
-    found = Documents(folder, PASSAGE_LETTERS)
+    found = Documents(folder, first_recipe.passage_letters(student))
     passages = sum(1 for _ in found.passages())
     if not passages:
         why = "; ".join([found.describe(), *found.notes()])
@@ -98,6 +100,8 @@ def write_documents(
     said += [f"  {note}" for note in found.notes()] + _write_env(directory)
     if mock.is_simulated(named):
         said.append("The teacher is simulated, for a rehearsal: name a real one in the recipe when you are ready.")
+    if student == STUDENT:
+        said.append(_TINY)
     return [*said, "Next:", f"  cotdistill run {recipe} --plan", f"  cotdistill run {recipe}"]
 
 

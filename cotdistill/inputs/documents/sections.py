@@ -10,6 +10,9 @@ from cotdistill.answers.characters import without_controls
 LEAST_WORDS = 25
 """A shorter passage has nothing to ask about: a heading, a page number, a caption."""
 
+LETTERS_OF_A_WORD = 12
+"""A passage of at most so many letters for each of these words may have fewer words."""
+
 _SENTENCE = re.compile(r"(?<=[.!?。！？])\s+")
 _BLANK = re.compile(r"\n[ \t]*\n+")
 _ONE_BY_ONE = re.compile("[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af]")
@@ -36,7 +39,8 @@ def passages_of(file: str, sections: Iterable[Section], letters: int) -> list[Pa
     """Each section, whole or cut between paragraphs, then between sentences; what is too short for a question is left
     out."""
     texts = [(section.place, text) for section in sections for text in _pieces(section.text, letters)]
-    said = [(place, text) for place, text in texts if count_words(text) >= LEAST_WORDS]
+    least = min(LEAST_WORDS, letters // LETTERS_OF_A_WORD)  # else short passages would be cut, and then left out
+    said = [(place, text) for place, text in texts if count_words(text) >= least]
     return [Passage(file, number, place, text) for number, (place, text) in enumerate(said, 1)]
 
 
