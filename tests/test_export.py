@@ -2,6 +2,7 @@
 
 import json
 import os
+import resource
 import stat
 import sys
 from pathlib import Path
@@ -208,6 +209,20 @@ def test_answers_that_differ_though_every_weight_is_the_same_end_the_export() ->
         CotDistillError, match=r"its weights are the student's, but not its answers: 'abcd' became 'abxx'"
     ):
         agreement.check(Path("x.gguf"), lossless=True)
+
+
+def test_a_disk_that_fills_up_is_said_with_the_file_that_had_no_room_and_nothing_stays(tmp_path: Path) -> None:
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, limits[1]))
+    try:
+        words = (
+            r"tiny.gguf: cannot write it: (File too large|not all of it was taken .*full disk); nothing of it is left"
+        )
+        with pytest.raises(CotDistillError, match=words):
+            export.run("tiny", tmp_path / "tiny.gguf", ExportConfig(), Silent())
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert not list(tmp_path.iterdir())
 
 
 def test_numbers_too_large_for_f16_name_the_way_out(tmp_path: Path) -> None:

@@ -175,5 +175,18 @@ def _explained(path: Path) -> Iterator[None]:
         raise _explanation(path, error) from None
 
 
+@contextmanager
+def written_elsewhere(path: Path) -> Iterator[None]:
+    """For what another library writes to `path`, or beside it: its errors do not say where, and NumPy's not why."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is not None:
+            raise
+        if error.errno is None:
+            error = OSError(None, f"not all of it was taken ({error}), as by a full disk")
+        raise _explanation(path, error) from None
+
+
 def _explanation(path: Path, error: OSError) -> CotDistillError:
     return CotDistillError(f"{path}: cannot write it: {error.strerror or error}; nothing of it is left behind")

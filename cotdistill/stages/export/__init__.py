@@ -5,6 +5,7 @@ from pathlib import Path
 
 from cotdistill import artifacts, exports, students
 from cotdistill.artifacts import ForeignFile, Manifest, outputs
+from cotdistill.artifacts.files import written_elsewhere
 from cotdistill.artifacts.outputs import Place
 from cotdistill.config import ExportConfig, check
 from cotdistill.errors import UsageError
@@ -55,7 +56,8 @@ def run(student: str, output: Path, config: ExportConfig, progress: Progress) ->
             current.read(Path(config.prompts), allow_modified=config.allow_modified, option="prompts")
         file = ForeignFile(output)
         try:
-            written = target.student(student, file.partial, output, _teller(progress))
+            with written_elsewhere(output):
+                written = target.student(student, file.partial, output, _teller(progress))
             progress.begin("ask", None)
             agreed = agreement.compare(
                 student, file.partial, target.suffix, questions, config.max_output_tokens, config.threads
