@@ -4,7 +4,7 @@
 
 Each file is written by `cotdistill export`. `tensors`: of how many the bytes are those of llama.cpp's own converter
 (f16, bf16, q8_0; DIR is `vendor/llama.cpp` of the source package of llama-cpp-python, which needs sentencepiece beside
-it) and of its quantizer (q4_0, from the bf16 file). `answers`: greedy ones of 16 tokens to the shortest questions of
+it) and of its quantizer (q4_0, from the f32 file). `answers`: greedy ones of 16 tokens to the shortest questions of
 GSM8K's test set, by the student with weights in 32 bits, by the file in transformers, and by llama.cpp, which rounds
 activations to 16 bits. The last row is a student after some steps of `--quant-aware q4_0`.
 llama-cpp-python must be importable; without it, and without DIR, these columns are empty.
@@ -155,13 +155,11 @@ def agreement(one: Sequence[Answer], other: Sequence[Answer] | None) -> str:
 def rows(student: str, folder: Path, questions: Sequence[str], kinds: Sequence[str], converter: Path | None) -> None:
     texts = prompts_of(student, questions)
     whole = by_transformers(student, texts)
-    exact: Path | None = None
     for number, kind in enumerate(kinds):
         asked = slice(None) if number == 0 else slice(FEWER)
         path = export(student, folder, kind)
-        exact = path if kind == "bf16" else exact
         if kind == "q4_0":
-            theirs = quantized(exact, folder, kind) if exact else None
+            theirs = quantized(export(student, folder, "f32"), folder, kind) if llama() else None
         else:
             theirs = converted(converter, student, folder, kind)
         of_student = whole[asked]
