@@ -42,7 +42,7 @@ LABELS = {
     "wrong_references_expected_share": "references expected to be wrong, by the seeds",
     "majority_on_seeds": "what most answers to a seed say, by votes",
     "kept_share": "prompts kept of those written",
-    "margin_share": "of that cost, more or less in nine runs of ten",
+    "margin_share": "how far off that cost may be, nine times in ten",
     "to_write": "requests for new prompts",
     "to_answer": "requests for answers to them",
     "seeds_covered_share": "seeds with a new prompt",
