@@ -79,6 +79,17 @@ def add_unsent_secrets() -> None:
             _unsent.add(value.strip().lower())
 
 
+_OF_THE_HUB = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN")
+"""What a program needs that loads a model by its name."""
+
+
+def environment_without_keys(*, of_the_hub: bool = False) -> dict[str, str]:
+    """The environment for a program that works on this machine: a teacher's keys are no business of its, and a server
+    that finds VLLM_API_KEY would ask us for it. `of_the_hub` keeps the hub's token."""
+    kept = _OF_THE_HUB if of_the_hub else ()
+    return {name: value for name, value in os.environ.items() if name in kept or not _SECRET_NAME.search(name)}
+
+
 def masked(text: str) -> str:
     """`text` without any part of a secret, with `[key]` in its place; the same object when there is none."""
     spans = _spans(text, [secret for secret in _secrets if not _is_a_word(secret) and secret not in _unsent])

@@ -145,6 +145,19 @@ def test_generate_stores_what_the_engine_answers_and_asks_it_no_more(
     assert "sk-a-key" not in json.dumps(asked), "a person's key is for OpenAI alone"
 
 
+def test_a_server_of_this_machine_finds_no_key_but_the_hubs_token(
+    tmp_path: Path, tiny_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("OPENAI_API_KEY", "VLLM_API_KEY", "AWS_SECRET_ACCESS_KEY", "HF_TOKEN"):
+        monkeypatch.setenv(name, "sk-0123456789-abcdefghij")
+    script = "print('found', *(name for name in os.environ if name[-4:] in ('_KEY', 'OKEN'))); sys.exit(3)\n"
+    put_on_path(tmp_path / "bin", "vllm", "import os, sys\n" + script, monkeypatch)
+    words = ("-o", tmp_path / "s.json", "--student", tiny_folder, "--engine", "vllm")
+    done = cotdistill("evaluate", chains(tmp_path, 2), *words)
+    assert "found HF_TOKEN\n" in done.stderr, done.stderr
+    Path(done.stderr.split("its whole log is ")[1].strip()).unlink()
+
+
 def test_a_server_that_ends_at_its_start_is_quoted_and_its_log_kept(
     tmp_path: Path, tiny_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

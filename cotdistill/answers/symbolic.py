@@ -8,7 +8,6 @@ parent is killed.
 
 import contextlib
 import json
-import os
 import re
 import selectors
 import signal
@@ -22,6 +21,7 @@ from typing import Any, Literal, NamedTuple
 import msgspec
 
 from cotdistill.errors import CotDistillError
+from cotdistill.masking import environment_without_keys
 
 Outcome = Literal["equal", "different", "bad_reference", "no_answer", "timeout", "error"]
 
@@ -124,7 +124,8 @@ class Comparer:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-            env=os.environ | {"PYTHONHASHSEED": "0"},  # sympy's order of terms, and so its time, depends on hashes
+            env=environment_without_keys()
+            | {"PYTHONHASHSEED": "0"},  # sympy's order of terms, and so its time, depends on hashes
         )
         self._stopper = weakref.finalize(self, _kill, worker)  # also at the interpreter's exit
         try:

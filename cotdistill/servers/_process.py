@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cotdistill.errors import CotDistillError
-from cotdistill.masking import masked_message
+from cotdistill.masking import environment_without_keys, masked_message
 
 if TYPE_CHECKING:
     from cotdistill.servers import Server
@@ -82,7 +82,9 @@ async def running(
 
     Raises CotDistillError where it is not installed, ends, or does not answer within `starting_s`."""
     command = server.command()
-    found = await _started(server, command, engine, model, {**os.environ, **(environment or {})}, starting_s)
+    found = await _started(
+        server, command, engine, model, {**environment_without_keys(of_the_hub=True), **(environment or {})}, starting_s
+    )
     try:
         yield found
     finally:

@@ -10,6 +10,7 @@ from pathlib import Path
 from cotdistill.artifacts.json_lines import open_input
 from cotdistill.errors import CotDistillError
 from cotdistill.inputs.documents.sections import Section
+from cotdistill.masking import environment_without_keys
 
 CPU_S, MEMORY_BYTES, MOST_LETTERS = 120, 4_000_000_000, 50_000_000
 
@@ -23,7 +24,13 @@ def sections(path: Path, most_bytes: int) -> list[Section]:
             raise CotDistillError(f"{path}: holds more than {most_bytes / 1e6:.0f} MB; cut it into smaller documents")
     command = [sys.executable, "-m", "cotdistill.inputs.documents.pdf", str(path.absolute())]
     try:
-        done = subprocess.run(command, capture_output=True, timeout=10 * CPU_S, stdin=subprocess.DEVNULL)
+        done = subprocess.run(
+            command,
+            capture_output=True,
+            timeout=10 * CPU_S,
+            stdin=subprocess.DEVNULL,
+            env=environment_without_keys(),  # a file that was made to take the reader over finds none
+        )
     except subprocess.TimeoutExpired:
         done = None
     if done is None or done.returncode < 0:
