@@ -47,6 +47,14 @@ def test_the_normal_end_of_the_sign_test_joins_the_exact_one(monkeypatch: pytest
     assert sign_flip(differences) == pytest.approx(exact, rel=0.03)
 
 
+@pytest.mark.parametrize(
+    ("value", "cell"),
+    [("=1+1", "'=1+1"), ("@x", "'@x"), ("-x", "'-x"), ("-0.5", "-0.5"), ("1e-3", "1e-3"), ("a=b", "a=b"), (-3, "-3")],
+)
+def test_a_spreadsheet_computes_no_name_and_no_setting(value: object, cell: str) -> None:
+    assert str(table.no_formula(value)) == cell
+
+
 def test_a_table_of_80_columns_csv_json_and_a_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     for name, right in (("good", GOOD), ("fair", FAIR), ("a-name-longer-than-the-column-that-it-has", POOR)):

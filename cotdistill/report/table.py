@@ -98,5 +98,16 @@ def as_csv(comparison: Comparison) -> str:
     out = io.StringIO()
     writer = csv.DictWriter(out, names, lineterminator="\n")
     writer.writeheader()
-    writer.writerows(lines)
+    writer.writerows({name: no_formula(value) for name, value in line.items()} for line in lines)
     return out.getvalue()
+
+
+def no_formula(value: Any) -> Any:
+    """A spreadsheet computes a text that begins like a formula: such a name stands behind an apostrophe."""
+    if not isinstance(value, str) or not value.startswith(("=", "+", "-", "@", "\t", "\r")):
+        return value
+    try:
+        float(value)
+    except ValueError:
+        return f"'{value}"
+    return value
