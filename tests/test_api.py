@@ -155,7 +155,7 @@ def test_errors_are_those_of_the_command_line_with_its_exit_codes(tmp_path: Path
         cotdistill.read(PROMPTS)
 
 
-NO_PATHS: list[Any] = [None, 3, b"p.jsonl", ["p.jsonl"], "", "a\0b", "\ud800", object()]
+NO_PATHS: list[Any] = [None, 3, b"p.jsonl", ["p.jsonl"], "", "a\0b", "\ud800", {"path": "p.jsonl"}]
 
 
 @pytest.mark.parametrize("value", NO_PATHS, ids=ascii)
