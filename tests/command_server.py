@@ -41,8 +41,8 @@ WANT_HEAVY = ("ask", "demo", "evaluate", "export", "finetune", "run")
 
 READ_AT_IMPORT = ("PYTHON", "LD_", "OMP_", "HF_", "TRANSFORMERS_", "TORCH", "CUDA", "TRL_", "COLUMNS")
 """Variables that count when a module is imported: a command with others than the server's is a process of its own."""
-SET_BY_IMPORT = ("TORCHINDUCTOR_CACHE_DIR", "TRL_EXPERIMENTAL_SILENCE", "HF_HUB_DISABLE_TELEMETRY")
-"""And those of them that torch and ours set themselves in the process that imports them."""
+SET_BY_IMPORT = ("TORCHINDUCTOR_CACHE_DIR", "TRL_EXPERIMENTAL_SILENCE", "HF_HUB_DISABLE_TELEMETRY", "PYTHONBREAKPOINT")
+"""And those of them that torch, Ray and ours set themselves in the process that imports them."""
 
 CLIENT = f"""#!{sys.executable} -SE
 import json, os, socket, struct, sys

@@ -67,8 +67,10 @@ _SIGN = r"""[-+*/=^<>](?:  # one class first: a pattern that begins with it is f
     (?<=[+=^])             # of nothing but formulas
     |(?<!\*\*)(?!\*)       # a product, no bold; a minus, no hyphen; a quotient, not and/or; less than, no tag
      (?=\s?[\d({\[\\$]|\s?[a-z]\b)
-    )[\s({\[\\$]*"""
-_SIGNED = re.compile(f"{_SIGN}(?:{_SIGN})*(?:[{_ONE_BY_ONE}]|[^\\W{_ONE_BY_ONE}]+)", re.VERBOSE)
+    )[\s({\[\\$]*+"""
+_SIGNED = re.compile(f"{_SIGN}(?:{_SIGN}){{,7}}(?:[{_ONE_BY_ONE}]|[^\\W{_ONE_BY_ONE}]+)", re.VERBOSE)
+"""A word and up to eight operators before it: with any number of them, a line of a thousand `=` would be read as many
+times."""
 _NOT_OF_A_SIGNED = re.compile(r"[^\w+=^*/<>-]")
 
 
