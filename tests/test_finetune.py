@@ -80,7 +80,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Any, Notes]
     folder = tmp_path_factory.mktemp("trained")
     progress = Notes()
     rows, held = write(folder / "train.jsonl", chain_rows(64)), write(folder / "held.jsonl", chain_rows(8, seed=9))
-    config = tiny_config(eval_data=str(held))
+    config = tiny_config(eval_data=str(held), show_rows=3)
     return folder / "student", finetune.run(rows, folder / "student", config, progress), progress
 
 
@@ -106,7 +106,7 @@ def test_loss_on_held_out_rows_is_measured_after_each_pass(trained: tuple[Path, 
     assert [entry["step"] for entry in logged if "eval_loss" in entry] == [*range(8, STEPS, 8), STEPS]
 
 
-def test_progress_is_told_each_step_with_loss_and_speed_and_three_rows_shown(
+def test_progress_is_told_each_step_with_loss_and_speed_and_as_many_rows_as_were_asked_for(
     trained: tuple[Path, Any, Notes],
 ) -> None:
     _, _, progress = trained
@@ -115,6 +115,13 @@ def test_progress_is_told_each_step_with_loss_and_speed_and_three_rows_shown(
     shown = [note for note in progress.notes if note.startswith("row ")]
     assert len(shown) == 3
     assert "【<think>b=" in shown[0] and shown[0].endswith("<|end|>】")
+
+
+def test_a_log_holds_no_training_row_that_was_not_asked_for(tmp_path: Path) -> None:
+    rows = write(tmp_path / "train.jsonl", chain_rows(8))
+    progress = Notes()
+    finetune.run(rows, tmp_path / "student", tiny_config(max_steps=1), progress)
+    assert not [note for note in progress.notes if "<think>" in note or note.startswith("row ")]
 
 
 def test_plain_transformers_loads_the_student_and_it_answers_to_its_end(trained: tuple[Path, Any, Notes]) -> None:

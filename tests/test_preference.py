@@ -43,7 +43,7 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def settings(base: Path, **more: Any) -> FinetuneConfig:
     usual = {"student": str(base), "loss": "dpo", "max_steps": 8, "batch_size": 4, "threads": 1, "learning_rate": 1e-3}
-    return FinetuneConfig(**{**usual, "checkpoint_minutes": 0, **more})
+    return FinetuneConfig(**{**usual, "checkpoint_minutes": 0, "show_rows": 1, **more})
 
 
 def margin(student: Path, file: Path) -> float:

@@ -160,6 +160,7 @@ MORE = [
     ("finetune.batch_size=0", "finetune.batch_size: expected at least 1, got 0"),
     ("finetune.rows_at_once=0", "finetune.rows_at_once: expected at least 1, got 0"),
     ("finetune.checkpoint_minutes=-1", "finetune.checkpoint_minutes: expected at least 0, got -1"),
+    ("finetune.show_rows=-1", "finetune.show_rows: expected at least 0, got -1"),
     ('finetune.quant_aware="q4_k_m"', "finetune.quant_aware: expected q8_0 or q4_0, got 'q4_k_m'"),
     ("finetune.quant_aware_share=0.5", "finetune.quant_aware_share: goes with --quant-aware"),
     ('finetune.precision="fp8"', "finetune.precision: expected auto, float32 or bfloat16, got 'fp8'"),

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from cotdistill.config.options import REQUIRED, Amount, Count, Positive, Share, Text, Url, option
+from cotdistill.config.options import REQUIRED, Amount, Count, Number, Positive, Share, Text, Url, option
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,6 +131,13 @@ class FinetuneConfig:
     resume: bool = option(False, "Continue from the last checkpoint of a killed run.", panel="Output")
     dry_run: bool = option(
         False, "Show the first rows with their trained tokens, time a few steps; write nothing.", panel="Output"
+    )
+    show_rows: Number | None = option(
+        None,
+        "Rows to show before training, with the tokens that are trained (default: 3 on a terminal, none in a log).",
+        "N",
+        panel="Output",
+        rare=True,
     )
     skip_bad: bool = option(
         False, "Set aside rows that this student cannot learn, instead of stopping.", panel="Output", rare=True

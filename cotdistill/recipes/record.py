@@ -20,7 +20,7 @@ NAME = "run.json"
 _FREE = {
     "concurrency", "rpm", "input_tpm", "output_tpm", "timeout_s", "max_wait", "max_attempts", "batch", "max_cost",
     "cache", "no_cache", "workers", "engine", "threads", "allow_modified", "skip_bad", "resume", "checkpoint_minutes",
-    "rows_at_once", "checkpointing",
+    "rows_at_once", "checkpointing", "show_rows",
 }  # fmt: skip
 """Options that say how, not what: a change of theirs makes no stage run again."""
 

@@ -1,5 +1,6 @@
 """From the files that finetune is given to tokens, with what a teacher said of them where the loss asks that."""
 
+import sys
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -30,7 +31,7 @@ def read(
     if recorded := _recorded_beside(rows, config, tokenizer):
         ways.enter_context(recorded)
     kind = PairReader if config.of_pairs else Reader
-    reader = kind(tokenizer, config.max_length, bad, progress, 0 if config.dry_run else SHOWN)
+    reader = kind(tokenizer, config.max_length, bad, progress, _to_show(config))
     reader.recorded = recorded
     training = reader.read(rows)
     reader.recorded = None
@@ -38,6 +39,15 @@ def read(
         recorded.check()
     held_out = reader.read(Path(config.eval_data)) if config.eval_data else TokenRows()
     return reader, training, held_out, tokenizer, recorded
+
+
+def _to_show(config: FinetuneConfig) -> int:
+    """None in a log where they were not asked for: rows are a person's data, and logs are kept and mailed."""
+    if config.dry_run:  # which shows a whole batch
+        return 0
+    if config.show_rows is not None:
+        return config.show_rows
+    return SHOWN if sys.stderr.isatty() else 0
 
 
 def _recorded_beside(rows: Path, config: FinetuneConfig, tokenizer: PreTrainedTokenizerBase) -> Recorded | None:

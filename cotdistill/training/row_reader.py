@@ -18,7 +18,7 @@ from cotdistill.training.recorded import Recorded
 from cotdistill.training.token_rows import IGNORED, TokenRows
 
 SHOWN = 3
-"""Rows that are shown before training: a template that swallows the trace is seen at once."""
+"""Rows that a person at a terminal sees before training: a template that swallows the trace is seen at once."""
 
 
 class TrainingRow(Row, frozen=True):
@@ -30,9 +30,7 @@ class TrainingRow(Row, frozen=True):
 class Reader:
     """Renders rows, leaves out what is too long, shows the first ones and counts."""
 
-    def __init__(
-        self, tokenizer: Any, max_length: int, bad: BadLines, progress: Progress, to_show: int = SHOWN
-    ) -> None:
+    def __init__(self, tokenizer: Any, max_length: int, bad: BadLines, progress: Progress, to_show: int = 0) -> None:
         self._tokenizer, self._bad, self._progress = tokenizer, bad, progress
         self.limit = min(max_length, tokenizer.model_max_length)
         self._to_show = to_show

@@ -21,7 +21,7 @@ SCRATCH = ("checkpoints", "tokens")
 
 FREE_TO_CHANGE = {
     "resume", "dry_run", "threads", "rows_at_once", "checkpointing", "checkpoint_minutes", "allow_modified", "skip_bad",
-    "verify", "concurrency", "cache", "max_cost", "price_in", "base_url",
+    "show_rows", "verify", "concurrency", "cache", "max_cost", "price_in", "base_url",
 }  # fmt: skip
 """Options that a resumed run may set anew: they change no weight. A server may have moved."""
 
