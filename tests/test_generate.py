@@ -172,6 +172,19 @@ def test_a_dry_run_sends_and_writes_nothing(prompts: Path, tmp_path: Path, teach
     assert not (tmp_path / "r.jsonl").exists()
 
 
+@pytest.mark.parametrize(
+    ("options", "is_said"),
+    [("--samples 4 --temperature 0", True), ("--samples 4", False), ("--temperature 0", False)],
+)
+def test_several_greedy_samples_of_a_prompt_are_said_to_be_alike(
+    options: str, is_said: bool, prompts: Path, tmp_path: Path, teacher: str
+) -> None:
+    said = "the 4 samples of a prompt are alike; give --temperature 1"
+    for more in ("--dry-run", "--limit=1"):
+        done = generate(prompts, tmp_path / "r.jsonl", more, *options.split(), "--json", url=teacher)
+        assert (said in done.stdout) == is_said, done.stdout
+
+
 def own_prompts(tmp_path: Path, *items: Any) -> Path:
     path = tmp_path / "own.jsonl"
     path.write_text("".join(item if isinstance(item, str) else json.dumps(item) + "\n" for item in items))

@@ -31,7 +31,7 @@ from cotdistill.stages.generate.arrivals import Arrivals
 from cotdistill.stages.generate.estimate import Survey
 from cotdistill.stages.generate.output import Output
 from cotdistill.stages.generate.plan import Answers, Missing, Plan
-from cotdistill.stages.generate.publish import publish, wants_traces
+from cotdistill.stages.generate.publish import of_samples, publish, wants_traces
 from cotdistill.stages.generate.settings import PACKAGES, options_of, read_besides, siblings, teacher_of
 from cotdistill.stages.generate.settings import prices_of as prices_of
 from cotdistill.stages.generate.spool import Spool
@@ -156,6 +156,7 @@ def _dry_run(current: artifacts.Run, plan: Plan, prices: Prices, bad: BadLines, 
     survey = Survey.of(plan, prices)
     _say_columns(plan.file, progress)
     current.notes += [f"{bad.count:,} of the records cannot be read and would be set aside"] * bool(bad.count)
+    current.notes += of_samples(plan)
     results = survey.estimate()
     if plan.judge is not None and plan.judge.asks and survey.open:
         most = survey.judge_usd

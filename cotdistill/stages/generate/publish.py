@@ -75,6 +75,7 @@ def _notes(current: artifacts.Run, plan: Plan, tally: Tally, session: Session) -
             f"unverified"
         )
     notes += _of_reasoning(plan, tally)
+    notes += of_samples(plan)
     if tally.without_usage:
         notes.append(
             f"{tally.without_usage} answers came without the number of their tokens: what they cost is not known, "
@@ -97,6 +98,16 @@ def _of_reasoning(plan: Plan, tally: Tally) -> Iterator[str]:
         )
     elif responses and tally.reasoning_kinds["none"] == responses and wants_traces(plan):
         yield "no answer came with reasoning: a student would learn bare answers"
+
+
+def of_samples(plan: Plan) -> list[str]:
+    """Known beforehand, so a dry run says it too."""
+    config = plan.config
+    is_greedy = config.temperature == 0 or (config.temperature is None and plan.teacher.provider == "local")
+    if config.samples < 2 or not is_greedy:
+        return []
+    who = "a teacher at --temperature 0" if config.temperature == 0 else "a local model without --temperature"
+    return [f"{who} answers greedily: the {config.samples} samples of a prompt are alike; give --temperature 1"]
 
 
 def _of_logprobs(written: Output) -> Iterator[str]:
