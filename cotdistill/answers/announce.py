@@ -83,7 +83,11 @@ _IS_CORRECT = re.compile(
     r"(?:correct|right|true)\b",
     re.IGNORECASE,
 )
-_SENTENCE_END = re.compile(r"(?<!\bca)(?<!\bapprox)[.?](?=[\s*\")]|$)|(?<=[a-z])!(?=\s|$)|;(?=\s+[a-z]{2})|[。！？]")
+_SENTENCE_END = re.compile(
+    r"(?:\?|(?<!\b(?i:ca))(?<!\b(?i:approx))\.|(?<!^(?i:ca))(?<!^(?i:approx))\.(?!\s+(?:[^\w\s]{0,3}\d|\\)))"
+    r"(?=[\s*\")]|$)|(?<=[a-z])!(?=\s|$)|;(?=\s+[a-z]{2})|[。！？]"
+)
+"""Not within `ca. 187,5` and `\\pi, approx. 3.14`; but `12 approx. So 7 are left` has one."""
 TAIL = re.compile(
     r"\s?(?:です|であります|である|になります|となります|だ|でした|입니다|이다|이에요|예요|됩니다|है|hai|olur|dir|dır)$"
 )

@@ -162,7 +162,7 @@ def words_of(text: str) -> list[str]:
 def stated(prose: str) -> str | None:
     """The one number or formula that a sentence states, unless it hedges: "18, which is 2 more than 16" -> 18, "72
     clips in 2 months" -> 72 clips. None where it could be another."""
-    prose = _CALLED.sub("", prose)
+    prose = _BEFORE_ANSWER.sub("", prose)
     if (first := _FIRST_FORMULA.match(prose)) and _is_rest(prose[first.end() :]):
         return next(group for group in first.groups() if group is not None).strip()
     if first_quantity := _first_quantity(prose):
@@ -177,34 +177,41 @@ def stated(prose: str) -> str | None:
     return numbers.pop() if len(numbers) == 1 and not doubtful else None
 
 
+_CALLED = r"^(?:the )?(?:final |correct )?answer (?:is|was)\b:? ?"
 _ABOUT = (
-    r"^(?:about|approximately|approx\.?|roughly|around|exactly|ca\.?|circa|etwa|rund|ungefähr|environ|approximativement"
-    r"|aproximadamente|cerca de) +(?=[-$€£¥]? ?\d)"
+    r"(?:about|approximately|approx\.?|roughly|around|exactly|ca\.?|circa|etwa|rund|ungefähr|environ|approximativement"
+    r"|aproximadamente|cerca de) +"
 )
-_CALLED = re.compile(rf"^(?:the )?(?:final |correct )?answer (?:is|was)\b:? ?|{_ABOUT}", re.I)
-_APPROXIMATE = re.compile(_ABOUT, re.I)
+_BEFORE_ANSWER = re.compile(rf"{_CALLED}|^{_ABOUT}", re.I)
+_NEAR = re.compile(rf"(?:{_CALLED})?\b{_ABOUT}(?=[^\w\s\\]{{0,3}} ?(?:[A-Z]{{1,3}}\$)?(?:\d|\\(?!text)))", re.I)
 
 
 def without_about(text: str) -> str:
-    """`ca. 187,5` -> `187,5`: a number that is said to be near is the number that is asked for."""
-    return _APPROXIMATE.sub("", text)
+    """`ca. 187,5` -> `187,5`, as `plain` spells it: a number that is said to be near is the one that is asked for."""
+    near = _NEAR.match(text)
+    return plain(text[near.end() :]) if near else text
 
 
 _FIRST_FORMULA = re.compile(r"\$([^$\n]{1,200})\$|\\\(([^\n]{1,200}?)\\\)")
 _COPULA = re.compile(r" (?:is|are|was|were) ")
 _OTHER_NUMBER = re.compile(
-    r"(?: [^\W\d_][\w'-]*){0,3},? ?(?:and|or|to|plus|minus|times|remainder|out of|[-–:,;x×+*/^]|\\(?:times|cdot)),? ?"
+    r"(?: [^\W\d_][\w'-]*){0,3},? ?"
+    r"(?:and|or|to|und|oder|et|ou|plus|minus|times|remainder|out of|[-–:,;x×+*/^]|\\(?:times|cdot)),? ?"
     r"(?:or |and )?[$€£(]?\d"
     r"|(?: [^\W\d_][\w'-]*){0,2},? (?:or|and) (?:an?|one|two|three|four|five|six|seven|eight|nine|ten|some|more)\b"
     r"| (?:more|less|fewer) than\b| of \$?\d|[!^]"
 )
 _BUT = re.compile(r"[^.\d]{0,40}\bbut\b[^.]{0,60}\d", re.IGNORECASE)
+_OPERAND = re.compile(
+    r"[$€£(-]{0,3}[\d.,/]+ (?:to|times|till|until|through|by|per|versus|vs\.?|bis|à) [$€£(-]{0,3}\d", re.I
+)
 _ORDINAL = re.compile(r"\b\d{1,4}(?:st|nd|rd|th)\b")
 
 
 def _first_quantity(prose: str) -> str | None:
-    """The quantity at the head of a sentence with as many words of its unit as can be read."""
-    if not (prose[:1].isdigit() or prose[:1] in "$€£¥₹-(." or LEADING_WORD.match(prose)):
+    """The quantity at the head of a sentence with as many words of its unit as can be read, of which `to` in
+    "5 to 7" and `times` in "5 times 2" are none."""
+    if not (prose[:1].isdigit() or prose[:1] in "$€£¥₹-(." or LEADING_WORD.match(prose)) or _OPERAND.match(prose):
         return None
     ends = [found.end() for found in re.finditer(r"\S+", prose[:200])][:8]
     for end in reversed(ends):

@@ -33,7 +33,7 @@ class Verifier:
 
     def judge(self, response: Response) -> Verdict:
         """`bad_reference` where the reference is missing or unreadable, and `detail` says which."""
-        reference = without_about(cut_reference(response.prompt.reference or ""))
+        reference = cut_reference(response.prompt.reference or "")
         if not reference:
             return Verdict(status="bad_reference", method="none", detail="the prompt has no reference")
         if len(reference) > MAX_EXPRESSION:
@@ -45,10 +45,13 @@ class Verifier:
             detail = "no final answer in the text" if visible.closed else "the reasoning does not end"
             return Verdict(status="no_answer", reference=reference, method="none", detail=detail)
         budget = self.equality.budget()
-        answer = from_local(found.answer) if found.comma else found.answer
-        ruling = self.equality.rule(plain(reference), plain(answer), budget)
+        wanted, said = plain(reference), plain(from_local(found.answer) if found.comma else found.answer)
+        if folded(wanted) != folded(said):
+            wanted, said = without_about(wanted), without_about(said)
+        ruling = self.equality.rule(wanted, said, budget)
         if ruling.status == "incorrect":
-            for wanted, said in _other_readings(response.prompt.reference or "", reference, visible.answer, found):
+            near = without_about(reference)
+            for wanted, said in _other_readings(response.prompt.reference or "", near, visible.answer, found):
                 again = self.equality.rule(plain(wanted), plain(said), budget)
                 if again.status == "correct":
                     ruling, reference, found = again, wanted, found._replace(answer=said)
