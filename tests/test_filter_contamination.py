@@ -70,6 +70,7 @@ def test_an_item_is_found_as_it_is_and_edited(evaluation: Path, question: str, i
         ("a=6 b=a*3 c=b-9 d=c+2 d?", True),
         ("Work out: A = 6; B = A * 3; C = B - 9; D = C + 2. D?", True),
         ("a=6 b=a×3 c=b−9 d=c+2 d?", True),
+        ("a  =  6  b  =  a  *  3  c  =  b  -  9  d  =  c  +  2  d?", True),
         ("a=6 b=a*3 c=b-9 d=c*2 d?", False),
         ("a=6 b=a+3 c=b*9 d=c-2 d?", False),
         ("a=7 b=a*3 c=b-9 d=c+2 d?", False),

@@ -66,7 +66,7 @@ _FOLDED_SIGNS = str.maketrans("\u00d7\u00b7\u00f7\u2212", "**/-")
 _SIGN = r"""[-+*/=^<>](?:  # one class first: a pattern that begins with it is found twice as fast
     (?<=[+=^])             # of nothing but formulas
     |(?<!\*\*)(?!\*)       # a product, no bold; a minus, no hyphen; a quotient, not and/or; less than, no tag
-     (?=\s?[\d({\[\\$]|\s?[a-z]\b)
+     (?=\s{0,4}[\d({\[\\$]|\s{0,4}[a-z]\b)
     )[\s({\[\\$]*+"""
 _SIGNED = re.compile(f"{_SIGN}(?:{_SIGN}){{,7}}(?:[{_ONE_BY_ONE}]|[^\\W{_ONE_BY_ONE}]+)", re.VERBOSE)
 """A word and up to eight operators before it: with any number of them, a line of a thousand `=` would be read as many
