@@ -182,7 +182,7 @@ CHOICES = [
           ("Hot?\n\nA) ice\nB) fire\nC) snow", "B", "choice")]),
     read("blank_ones", {"question": "Hot?", "choices": ["ice", "", "fire", None], "answer": "C"},
          "Hot?\n\nA) ice\nB) fire", "B", "choice"),
-    refused("blank_and_counted", {"question": "Hot?", "choices": ["ice", "", "fire"], "answer": 2}, "is none of the 2"),
+    refused("blank_and_counted", {"question": "Hot?", "choices": ["ice", "", "fire"], "answer": 2}, "number may count"),
     refused("key_of_a_blank", {"question": "?", "A": "ice", "B": "", "C": "fire", "answer": "B"}, "is none of the 2"),
     Case("listed.csv", b"question,choices,answer\nHot?,\"['ice', 'fire']\",1\n",
          one("Hot?\n\nA) ice\nB) fire", "B", "choice")),

@@ -122,10 +122,12 @@ def _place(key: str, value: Any, column: str, options: Options) -> int:
     if readings:
         both = " or ".join(LETTERS[place] for place in sorted(readings))
         raise ValueError(f"{column}: {shown(key)!r} may be option {both}; write the letter of the right option")
-    raise ValueError(
-        f"{column}: {shown(key)!r} is none of the {len(options.texts)} options; expected a letter, the option's text, "
-        f"or its number counted from 0"
+    expected = (
+        "a letter or the option's text, as a number may count the blank option or not"
+        if options.gap
+        else "a letter, the option's text, or its number counted from 0"
     )
+    raise ValueError(f"{column}: {shown(key)!r} is none of the {len(options.texts)} options; expected {expected}")
 
 
 def _in_one_column(value: Any, column: str) -> Options | None:
