@@ -66,6 +66,19 @@ def test_two_recipes_in_one_folder_each_find_their_own_last_run_and_have_their_o
     assert go(first).record is None
 
 
+def test_a_plan_names_the_judge_that_will_be_paid_and_no_simulated_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "none")
+    path = recipe()
+
+    def said(judge: str) -> str:
+        return "\n".join(
+            words for _, words in run.plan(read(path, [f'filter.verify="judge:teacher={judge}"']), Silent())
+        )
+
+    assert "openai:gpt-5 judges each new answer, which is paid for and in no estimate here" in said("openai:gpt-5")
+    assert "judges" not in said("mock:digit-chains")
+
+
 def test_a_recipe_that_is_gone_leaves_latest_to_the_next() -> None:
     go(recipe("a.toml"))
     Path("a.toml").rename("b.toml")

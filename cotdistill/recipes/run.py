@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from cotdistill import artifacts
+from cotdistill import artifacts, plugins
+from cotdistill.pricing import FREE
 from cotdistill.progress import Progress
 from cotdistill.recipes import directories
 from cotdistill.recipes.chain import Chain
@@ -11,6 +12,7 @@ from cotdistill.recipes.directories import Directories, Run
 from cotdistill.recipes.place import FIRST as FIRST
 from cotdistill.recipes.place import Outcome as Outcome
 from cotdistill.recipes.recipe import Recipe
+from cotdistill.recipes.steps import Step
 
 
 def run(recipe: Recipe, progress: Progress) -> Outcome:
@@ -29,15 +31,24 @@ def plan(recipe: Recipe, progress: Progress, *, estimate: bool = True) -> list[t
     for step in recipe.steps:
         look = chain.look(step)
         if look is None:
-            lines.append((step.name, "runs if its input changes"))
+            lines += [(step.name, "runs if its input changes"), *_paid_judge(step)]
             continue
         if look.why is None:
             lines.append((step.name, "nothing new"))
             continue
-        lines.append((step.name, f"runs: {look.why}"))
+        lines += [(step.name, f"runs: {look.why}"), *_paid_judge(step)]
         if step.stage in ("expand", "generate") and estimate:
             lines += [("", line) for line in chain.estimate(step).splitlines()]
     return lines
+
+
+def _paid_judge(step: Step) -> list[tuple[str, str]]:
+    """Its answers cost as a teacher's do, and no estimate holds them: what it will be asked about is not there yet."""
+    name, options = plugins.parse(getattr(step.options, "verify", None) or "")
+    teacher = options.get("teacher", "")
+    if name != "judge" or step.stage == "generate" or teacher.partition(":")[0] in FREE:
+        return []
+    return [("", f"{teacher} judges each new answer, which is paid for and in no estimate here")]
 
 
 class _Dated:
