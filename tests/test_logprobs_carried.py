@@ -135,6 +135,19 @@ def test_a_joined_answer_that_got_another_sample_is_found_under_it(tmp_path: Pat
     assert texts == ["Answer: 4", "It is 4"]
 
 
+def test_a_filter_of_one_s_own_that_looks_at_log_probabilities_is_refused_too_where_there_are_none(
+    tmp_path: Path,
+) -> None:
+    own = tmp_path / "sure.py"
+    own.write_text(
+        "from dataclasses import dataclass\n\n@dataclass\nclass Filter:\n    needs_logprobs = True\n\n"
+        "    def reason_to_drop(self, judged):\n        return None\n"
+    )
+    source = written(tmp_path / "r.jsonl", response("a", 0, "Answer: 4", None))
+    with pytest.raises(UsageError, match=r"none of the 1 responses in .* has log-probabilities"):
+        filter.run(source, tmp_path / "kept.jsonl", FilterConfig(filter=("none", str(own))), Silent())
+
+
 def test_confidence_decides_on_prompts_by_all_their_samples(tmp_path: Path) -> None:
     source = written(
         tmp_path / "r.jsonl",

@@ -85,7 +85,7 @@ def _run(responses: Path, kept: Path, config: FilterConfig, progress: Progress, 
         _record(current, config, _named(config))
         progress.begin("filter", current.inputs[0].records)
         sieve = Sieve.build(config)
-        check_logprobs(sieve.filters, responses)
+        check_logprobs(config.filter, responses)
         said: list[str] = []
         with (
             together(responses, OfResponse, work) as ordered,

@@ -4,17 +4,19 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from cotdistill import plugins
 from cotdistill.artifacts.json_lines import open_input
 from cotdistill.errors import UsageError
-from cotdistill.filters import Filter
+from cotdistill.stages.verification import NOTHING
 
 _CONFIDENCE = re.compile(rb'"confidence"\s*:\s*\{')
 """Of a response with log-probabilities. A text that holds these signs lets a file pass, and is dropped later."""
 
 
-def check_logprobs(filters: Sequence[tuple[str, Filter]], responses: Path) -> None:
+def check_logprobs(filters: Sequence[str], responses: Path) -> None:
     """Raises UsageError where a filter looks at log-probabilities and no response has any: it would keep nothing."""
-    name = next((name for name, one in filters if getattr(one, "needs_logprobs", False)), None)
+    named = [plugins.parse(spec)[0] for spec in filters if spec != NOTHING]
+    name = next((one for one in named if getattr(plugins.load("filters", one), "needs_logprobs", False)), None)
     if name is None:
         return
     count = 0
