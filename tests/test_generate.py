@@ -185,6 +185,19 @@ def test_several_greedy_samples_of_a_prompt_are_said_to_be_alike(
         assert (said in done.stdout) == is_said, done.stdout
 
 
+def test_samples_of_a_simulated_teacher_are_not_said_to_be_alike_for_it_takes_no_temperature(
+    prompts: Path, tmp_path: Path
+) -> None:
+    words = ("-o", tmp_path / "r.jsonl", "--teacher", "mock:digit-chains", "--samples", "3", "--temperature", "0")
+    done = cotdistill("generate", prompts, *words, "--no-cache", "--json")
+    assert "alike" not in done.stdout
+    texts: dict[str, set[str]] = {}
+    for line in (tmp_path / "r.jsonl").read_text().splitlines():
+        response = json.loads(line)
+        texts.setdefault(response["prompt"]["id"], set()).add(f"{response['reasoning']}{response['text']}")
+    assert any(len(found) > 1 for found in texts.values())
+
+
 def own_prompts(tmp_path: Path, *items: Any) -> Path:
     path = tmp_path / "own.jsonl"
     path.write_text("".join(item if isinstance(item, str) else json.dumps(item) + "\n" for item in items))

@@ -101,10 +101,10 @@ def _of_reasoning(plan: Plan, tally: Tally) -> Iterator[str]:
 
 
 def of_samples(plan: Plan) -> list[str]:
-    """Known beforehand, so a dry run says it too."""
+    """Known beforehand, so a dry run says it too. A simulated teacher takes no temperature: its samples differ."""
     config = plan.config
     is_greedy = config.temperature == 0 or (config.temperature is None and plan.teacher.provider == "local")
-    if config.samples < 2 or not is_greedy:
+    if config.samples < 2 or not is_greedy or plan.teacher.provider == "mock":
         return []
     who = "a teacher at --temperature 0" if config.temperature == 0 else "a local model without --temperature"
     return [f"{who} answers greedily: the {config.samples} samples of a prompt are alike; give --temperature 1"]
