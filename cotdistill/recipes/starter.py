@@ -13,7 +13,7 @@ from cotdistill.inputs.documents import Documents
 from cotdistill.recipes import first_recipe, own_labels, ready, tasks
 from cotdistill.recipes.first_recipe import PROMPTS, TEACHER, VERDICTS
 from cotdistill.recipes.own_prompts import OwnPrompts
-from cotdistill.recipes.starter_checks import SIMULATED, check_together
+from cotdistill.recipes.starter_checks import SIMULATED, check_server, check_together
 from cotdistill.recipes.tasks import JUDGE, LABELS, Task
 
 STUDENT = "tiny"
@@ -29,6 +29,7 @@ _PACKAGE = Path(__file__).parent.parent
 _ENV = next(path for path in (_PACKAGE / "env.example", _PACKAGE.parent / ".env.example") if path.is_file())
 """In a wheel inside the package, in a checkout at the root."""
 
+_REHEARSAL = "The teacher is simulated, for a rehearsal: name a real one in the recipe when you are ready."
 _TINY = (
     f"The student {STUDENT} has 0.1 M weights, for rehearsals: it learns short patterns and no language. Name "
     f"smollm2-135m or a larger one in the recipe before you pay a teacher."
@@ -49,8 +50,7 @@ def write(
     Raises UsageError where a recipe stands already, and what `check_together` raises."""
     chosen, recipe = tasks.find(task), directory / "recipe.toml"
     check_together(task, teacher, prompts, base_url)
-    if recipe.exists():
-        raise UsageError(f"{recipe}: exists; give another directory, or delete it")
+    _check_new(recipe)
     fresh = [path for name in _FILES if not (path := directory / name).exists()]
     outputs.check([place for path in fresh for place in outputs.replaced(Place(path, outputs.never, "init"))])
     directory.mkdir(parents=True, exist_ok=True)
@@ -62,14 +62,14 @@ def write(
     write_whole(recipe, first_recipe.text(directory, chosen, named, student, prompts, base_url).encode())
     said += _write_env(directory)
     if mock.is_simulated(named):
-        said.append("The teacher is simulated, for a rehearsal: name a real one in the recipe when you are ready.")
+        said.append(_REHEARSAL)
         said += prompts.replayed() if prompts and teacher == SIMULATED else []
     elif student == STUDENT:
         said.append(_TINY)
     if not mock.is_simulated(named) and chosen.verify and JUDGE in chosen.verify:
         said.append(f"{named} judges its own answers: name another model in filter.verify for a stricter judge.")
     said += [chosen.remark] if chosen.remark else []
-    return [*said, "Next:", f"  cotdistill run {recipe} --plan", f"  cotdistill run {recipe}"]
+    return [*said, *_next(recipe)]
 
 
 def write_documents(
@@ -79,10 +79,8 @@ def write_documents(
 
     Raises UsageError where a recipe stands already, and for a folder without a document that can be read."""
     chosen, recipe = tasks.find(OF_DOCUMENTS), directory / "recipe.toml"
-    if base_url and (teacher == SIMULATED or mock.is_simulated(teacher)):
-        raise UsageError(f"--base-url goes with a teacher on a server, and {teacher} needs none")
-    if recipe.exists():
-        raise UsageError(f"{recipe}: exists; give another directory, or delete it")
+    check_server(teacher, base_url)
+    _check_new(recipe)
     found = Documents(folder, first_recipe.passage_letters(student))
     passages = sum(1 for _ in found.passages())
     if not passages:
@@ -99,25 +97,33 @@ def write_documents(
     ]
     said += [f"  {note}" for note in found.notes()] + _write_env(directory)
     if mock.is_simulated(named):
-        said.append("The teacher is simulated, for a rehearsal: name a real one in the recipe when you are ready.")
+        said.append(_REHEARSAL)
     if student == STUDENT:
         said.append(_TINY)
-    return [*said, "Next:", f"  cotdistill run {recipe} --plan", f"  cotdistill run {recipe}"]
+    return [*said, *_next(recipe)]
 
 
 def write_ready(directory: Path, name: str) -> list[str]:
     """Write a recipe of `ready/`, sample prompts for it and a .env. Returns lines for the person. Raises UsageError for
     a name there is not, and where a recipe stands already."""
     recipe, content = directory / "recipe.toml", ready.text(name)
-    if recipe.exists():
-        raise UsageError(f"{recipe}: exists; give another directory, or delete it")
+    _check_new(recipe)
     fresh = [path for name in ("recipe.toml", PROMPTS, ".env") if not (path := directory / name).exists()]
     outputs.check([place for path in fresh for place in outputs.replaced(Place(path, outputs.never, "init"))])
     directory.mkdir(parents=True, exist_ok=True)
     write_whole(recipe, content.encode())
     samples = _write_samples(directory, "maths", SIMULATED, fresh, None)
     said = [f"{recipe}: {ready.summary(name)}", *samples, *_write_env(directory)]
-    return [*said, "Next:", f"  cotdistill run {recipe} --plan", f"  cotdistill run {recipe}"]
+    return [*said, *_next(recipe)]
+
+
+def _check_new(recipe: Path) -> None:
+    if recipe.exists():
+        raise UsageError(f"{recipe}: exists; give another directory, or delete it")
+
+
+def _next(recipe: Path) -> list[str]:
+    return ["Next:", f"  cotdistill run {recipe} --plan", f"  cotdistill run {recipe}"]
 
 
 def _write_env(directory: Path) -> list[str]:

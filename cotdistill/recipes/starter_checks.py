@@ -29,11 +29,16 @@ def check_student(student: str) -> None:
     students.resolve(student)
 
 
+def check_server(teacher: str, base_url: str | None) -> None:
+    """Raises UsageError for an address of a teacher that needs none."""
+    if base_url and (teacher == SIMULATED or mock.is_simulated(teacher)):
+        raise UsageError(f"--base-url goes with a teacher on a server, and {teacher} needs none")
+
+
 def check_together(task: str, teacher: str, prompts: OwnPrompts | None, base_url: str | None = None) -> None:
     """Raises UsageError where a simulated teacher could not answer, or not judge, so that nothing would be learnt."""
     chosen = tasks.find(task)
-    if base_url and (teacher == SIMULATED or mock.is_simulated(teacher)):
-        raise UsageError(f"--base-url goes with a teacher on a server, and {teacher} needs none")
+    check_server(teacher, base_url)
     if teacher == f"mock:{SCRIPTED}" and chosen.sample is not None and prompts is None:
         raise UsageError(
             f"teacher {teacher}: it solves chains of last-digit operations alone, no samples of {task}; "
