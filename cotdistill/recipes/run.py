@@ -13,6 +13,7 @@ from cotdistill.recipes.place import FIRST as FIRST
 from cotdistill.recipes.place import Outcome as Outcome
 from cotdistill.recipes.recipe import Recipe
 from cotdistill.recipes.steps import Step
+from cotdistill.stages.verification import Judge
 
 
 def run(recipe: Recipe, progress: Progress) -> Outcome:
@@ -44,9 +45,11 @@ def plan(recipe: Recipe, progress: Progress, *, estimate: bool = True) -> list[t
 
 def _paid_judge(step: Step) -> list[tuple[str, str]]:
     """Its answers cost as a teacher's do, and no estimate holds them: what it will be asked about is not there yet."""
-    name, options = plugins.parse(getattr(step.options, "verify", None) or "")
-    teacher = options.get("teacher", "")
-    if name != "judge" or step.stage == "generate" or teacher.partition(":")[0] in FREE:
+    spec = getattr(step.options, "verify", None)
+    if step.stage == "generate" or not spec or not Judge(spec).asks:
+        return []
+    teacher = plugins.parse(spec)[1].get("teacher", spec)
+    if teacher.partition(":")[0] in FREE:
         return []
     return [("", f"{teacher} judges each new answer, which is paid for and in no estimate here")]
 
