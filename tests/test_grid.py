@@ -44,6 +44,15 @@ def did(name: str) -> dict[str, str]:
     return {stage: entry["did"] for stage, entry in found.items()}
 
 
+def test_a_plan_of_a_grid_names_the_judge_that_will_be_paid_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "none")
+    judged = read(Path("recipe.toml"), ['filter.verify="judge:teacher=openai:gpt-5"'])
+    plan = grid_plan.lines(grid.read(judged, ['filter.verify="judge:teacher=openai:gpt-5"'], AXES), Silent())
+    assert [line.strip() for line in plan if "judges" in line] == [
+        "openai:gpt-5 judges each new answer, which is paid for and in no estimate here"
+    ]
+
+
 def test_what_combinations_have_in_common_runs_once_and_latest_stays() -> None:
     before = run.run(read(Path("recipe.toml")), Silent()).directory
     plan = grid_plan.lines(grid.read(read(Path("recipe.toml")), [], AXES), Silent())

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from cotdistill.progress import Progress
-from cotdistill.recipes import record
+from cotdistill.recipes import judges, record
 from cotdistill.recipes.chain import Chain
 from cotdistill.recipes.grid import Grid
 from cotdistill.recipes.recipe import Recipe
@@ -29,6 +29,8 @@ class _Counts:
     """In words, where it is no sum."""
     later: list[str] = field(default_factory=list)
     """Steps that ask, and whose prompts are not there yet."""
+    judges: list[str] = field(default_factory=list)
+    """Those that are paid, in words."""
 
 
 def lines(grid: Grid, progress: Progress) -> list[str]:
@@ -49,6 +51,8 @@ def _in_words(recipe: Recipe, counts: _Counts) -> Iterator[str]:
         yield f"  to ask: {counts.requests:,} requests at most; cost: {'; '.join(cost) or 'nothing'}"
     for name in dict.fromkeys(counts.later):
         yield f"  what {name} will ask is known when the steps above it have run"
+    for words in dict.fromkeys(counts.judges):
+        yield f"  {words}"
 
 
 def _count(grid: Grid, progress: Progress) -> _Counts:
@@ -66,6 +70,7 @@ def _count(grid: Grid, progress: Progress) -> _Counts:
                 counts.there[step.name] += 1
                 continue
             counts.runs[step.name] += 1
+            counts.judges += judges.in_words(step)
             if step.stage in ("expand", "generate"):
                 _add_cost(counts, chain, step, ready=look is not None)
     return counts

@@ -3,17 +3,15 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from cotdistill import artifacts, plugins
-from cotdistill.pricing import FREE
+from cotdistill import artifacts
 from cotdistill.progress import Progress
-from cotdistill.recipes import directories
+from cotdistill.recipes import directories, judges
 from cotdistill.recipes.chain import Chain
 from cotdistill.recipes.directories import Directories, Run
 from cotdistill.recipes.place import FIRST as FIRST
 from cotdistill.recipes.place import Outcome as Outcome
 from cotdistill.recipes.recipe import Recipe
 from cotdistill.recipes.steps import Step
-from cotdistill.stages.verification import Judge
 
 
 def run(recipe: Recipe, progress: Progress) -> Outcome:
@@ -32,26 +30,19 @@ def plan(recipe: Recipe, progress: Progress, *, estimate: bool = True) -> list[t
     for step in recipe.steps:
         look = chain.look(step)
         if look is None:
-            lines += [(step.name, "runs if its input changes"), *_paid_judge(step)]
+            lines += [(step.name, "runs if its input changes"), *_unestimated(step)]
             continue
         if look.why is None:
             lines.append((step.name, "nothing new"))
             continue
-        lines += [(step.name, f"runs: {look.why}"), *_paid_judge(step)]
+        lines += [(step.name, f"runs: {look.why}"), *_unestimated(step)]
         if step.stage in ("expand", "generate") and estimate:
             lines += [("", line) for line in chain.estimate(step).splitlines()]
     return lines
 
 
-def _paid_judge(step: Step) -> list[tuple[str, str]]:
-    """Its answers cost as a teacher's do, and no estimate holds them: what it will be asked about is not there yet."""
-    spec = getattr(step.options, "verify", None)
-    if step.stage == "generate" or not spec or not Judge(spec).asks:
-        return []
-    teacher = plugins.parse(spec)[1].get("teacher", spec)
-    if teacher.partition(":")[0] in FREE:
-        return []
-    return [("", f"{teacher} judges each new answer, which is paid for and in no estimate here")]
+def _unestimated(step: Step) -> list[tuple[str, str]]:
+    return [("", words) for words in judges.in_words(step)]
 
 
 class _Dated:
