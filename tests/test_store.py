@@ -12,6 +12,7 @@ import pytest
 
 from cotdistill.errors import CotDistillError
 from cotdistill.store.answers import Store, request_key
+from cotdistill.store.schema import SCHEMA_VERSION, prepare
 from cotdistill.store.spending import Paid
 from tests.conftest import ROOT
 
@@ -68,6 +69,25 @@ def test_a_store_of_another_version_is_left_alone_and_named(tmp_path: Path) -> N
         other.execute("CREATE TABLE answers (key TEXT)")
     with pytest.raises(CotDistillError, match=r"s.sqlite: a store of another version .*tables 0, expected 2.*--cache"):
         Store(path)
+
+
+def test_two_runs_that_make_one_store_at_the_same_time_both_open_it(tmp_path: Path) -> None:
+    """The other one makes every table between two looks of this one, which once took them for another version's."""
+    path = tmp_path / "s.sqlite"
+
+    def other_makes_it(statement: str) -> None:
+        if "sqlite_master" in statement:
+            looking.set_trace_callback(None)
+            Store(path).close()
+
+    with closing(sqlite3.connect(path)) as looking:
+        looking.execute("PRAGMA journal_mode = WAL")
+        looking.set_trace_callback(other_makes_it)
+        prepare(looking, path)
+        assert looking.execute("PRAGMA user_version").fetchone() == (SCHEMA_VERSION,)
+        assert not looking.in_transaction
+    with closing(Store(path)) as store:
+        assert store.get("a", 0) is None
 
 
 def test_a_file_that_is_no_store_is_a_clear_error(tmp_path: Path) -> None:

@@ -1,7 +1,6 @@
 """The store's tables, and how a file gets them: new, or out of an older version."""
 
 import sqlite3
-from collections.abc import Sequence
 from pathlib import Path
 
 from cotdistill.errors import CotDistillError
@@ -72,38 +71,41 @@ INSERT INTO spending (at, provider, model, stage, recipe, key, sample)
 """
 """What was bought before has no cost on record: it is computed from the answer as long as that is there."""
 
-_OURS = ("answers", "batches", "batch_items", "not_our_batches", "batch_answers", "spending")
+_OURS = {"answers", "batches", "batch_items", "not_our_batches", "batch_answers", "spending"}
 
 
 def prepare(connection: sqlite3.Connection, path: Path) -> None:
-    """One transaction each for the look and the tables: another process may do the same now. Raises CotDistillError for
-    a store of another version."""
-    version, tables = _state(connection)
+    """Make the tables that the file lacks. Another process may do the same now. Raises CotDistillError for a store of
+    another version."""
+    if _version(connection, path, "DEFERRED") == SCHEMA_VERSION:
+        connection.rollback()
+        return
+    connection.rollback()
+    try:
+        version = _version(connection, path, "IMMEDIATE")
+        for statement in _statements(_SCHEMA) + (_statements(_FROM_1) if version == 1 else []):
+            connection.execute(statement)
+        connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+        connection.commit()
+    except (sqlite3.Error, CotDistillError):
+        connection.rollback()
+        raise
+
+
+def _version(connection: sqlite3.Connection, path: Path, transaction: str) -> int:
+    """Of the file, 0 where it is new. The transaction stays open: version and tables are of one moment, because between
+    two statements without one another process may have made all of them."""
+    connection.execute(f"BEGIN {transaction}")
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
     # Until its version is set, a file is new: a run that was killed in between left some of our tables at most.
-    foreign = (version == 0 and any(name not in _OURS for name in tables)) or ("answers" in tables and not version)
+    foreign = not version and ("answers" in tables or not tables <= _OURS)
     if foreign or version > SCHEMA_VERSION:
         raise CotDistillError(
             f"{path}: a store of another version of cotdistill (tables {version}, expected {SCHEMA_VERSION}); "
             f"use that version, or give another --cache"
         )
-    if version == SCHEMA_VERSION:
-        return
-    connection.execute("BEGIN IMMEDIATE")
-    try:
-        version, _ = _state(connection)
-        for statement in _statements(_SCHEMA) + (_statements(_FROM_1) if version == 1 else []):
-            connection.execute(statement)
-        connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
-        connection.commit()
-    except sqlite3.Error:
-        connection.rollback()
-        raise
-
-
-def _state(connection: sqlite3.Connection) -> tuple[int, Sequence[str]]:
-    (version,) = connection.execute("PRAGMA user_version").fetchone()
-    tables = [name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
-    return int(version), tables
+    return int(version)
 
 
 def _statements(script: str) -> list[str]:
