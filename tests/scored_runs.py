@@ -18,7 +18,7 @@ def trained(student: Path, rows: Path, tokens: int = 1_000, **options: Any) -> P
     with artifacts.run("finetune", student, {"student": "tiny", "seed": 0, **options}, directory=True) as current:
         current.read(rows)
         student.mkdir(parents=True)
-        current.write_manifest(current.summary({"rows": 1, "trained_tokens": tokens}))
+        current.write_manifest(current.summary(counts={"rows": 1, "trained_tokens": tokens}))
     return student
 
 

@@ -4,7 +4,6 @@ import asyncio
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from types import TracebackType
 from typing import Any, Self
 
 from cotdistill.dispatch.asking import Asked, Job, Limits
@@ -58,9 +57,7 @@ class Server:
     async def __aenter__(self) -> Self:
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None: ...
+    async def __aexit__(self, *_: object) -> None: ...
 
     def body(self, request: Request) -> dict[str, Any]:
         return {}

@@ -8,7 +8,8 @@ import pytest
 
 from cotdistill.answers.confusion import class_scores, confusion_of
 from cotdistill.artifacts import read_manifest
-from cotdistill.artifacts.summary import _table, as_text, scores_table, telling
+from cotdistill.artifacts.summary import _table, as_text
+from cotdistill.artifacts.summary_tables import distinguishing, scores_table
 from cotdistill.config import FilterConfig
 from cotdistill.errors import UsageError
 from cotdistill.progress import Silent
@@ -153,4 +154,4 @@ def test_the_summary_says_of_each_class_how_well_it_fits() -> None:
 
 def test_a_tag_that_all_prompts_share_or_that_hardly_two_share_is_no_group() -> None:
     pages = [f"place=page {number}" for number in range(30)]
-    assert telling(["method=extract", "facet=name", "facet=time", *pages]) == ["facet=name", "facet=time"]
+    assert distinguishing(["method=extract", "facet=name", "facet=time", *pages]) == ["facet=name", "facet=time"]

@@ -18,6 +18,6 @@ from cotdistill.artifacts.manifest import manifest_path as manifest_path
 from cotdistill.artifacts.manifest import read_manifest as read_manifest
 from cotdistill.artifacts.manifest import sibling as sibling
 from cotdistill.artifacts.opening import sha256 as sha256
+from cotdistill.artifacts.outputs import check_output as check_output
 from cotdistill.artifacts.run import Run as Run
-from cotdistill.artifacts.run import check_output as check_output
 from cotdistill.artifacts.run import run as run

@@ -3,10 +3,8 @@
 import re
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from types import TracebackType
-from typing import Self, TypeVar, cast
+from typing import Self, TypeVar
 
-import jsonlines
 import msgspec
 
 from cotdistill.artifacts.files import ArtifactWriter
@@ -14,6 +12,9 @@ from cotdistill.artifacts.opening import open_input as open_input
 from cotdistill.errors import CotDistillError
 
 T = TypeVar("T")
+
+_NO_JSON = "\ufeff\x1e"
+"""A byte order mark, also where files were joined, and RFC 7464's mark of a record: they may begin a line."""
 
 
 class BadLines:
@@ -55,11 +56,9 @@ class BadLines:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         if self._writer is not None:
-            self._writer.__exit__(kind, error, trace)
+            self._writer.discard()
 
 
 class CountedLines(BadLines):
@@ -87,35 +86,22 @@ def read_numbered(path: Path, kind: type[T], bad: BadLines) -> Iterator[tuple[in
 
 
 def decode_lines(
-    lines: Iterable[bytes], kind: type[T], tell: Callable[[int, str | bytes, str], None], first: int = 1
+    lines: Iterable[bytes], kind: type[T], refuse: Callable[[int, bytes, str], None], first: int = 1
 ) -> Iterator[tuple[int, T]]:
-    """Records of JSON lines with their numbers, counted from `first`; a bad one is told to `tell` and left out."""
+    """Records of JSON lines with their numbers, counted from `first`. `refuse` gets the number and the bytes of a line
+    that is none, with what is wrong; where it does not raise, the line is left out."""
     decoder = msgspec.json.Decoder(kind)
-    number = first - 1
-
-    def decode(line: str | bytes) -> T:
+    for number, line in enumerate(lines, first):
+        if not line.strip():
+            continue
         try:
-            return decoder.decode(line)
+            record = decoder.decode(line.decode().lstrip(_NO_JSON))
+        except UnicodeDecodeError:
+            refuse(number, line, "not valid UTF-8")
         except (msgspec.DecodeError, RecursionError) as error:
-            raise ValueError(explain(error)) from None
-
-    def counted() -> Iterator[bytes]:
-        nonlocal number
-        for line in lines:
-            number += 1
-            yield line
-
-    reader = jsonlines.Reader(counted(), loads=decode)
-    while True:
-        try:
-            record = reader.read(skip_empty=True)
-        except EOFError:
-            return
-        except jsonlines.InvalidLineError as error:
-            problem = "not valid UTF-8" if isinstance(error.line, bytes) else str(error.__cause__ or error)
-            tell(number, error.line, problem)
+            refuse(number, line, explain(error))
         else:
-            yield number, cast(T, record)
+            yield number, record
 
 
 def explain(error: Exception) -> str:

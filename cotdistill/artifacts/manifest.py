@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from cotdistill.artifacts.files import FileInfo, partial
+from cotdistill.artifacts.files import FileInfo
 from cotdistill.artifacts.json_lines import explain
 from cotdistill.artifacts.opening import open_input, sha256
 from cotdistill.errors import BUDGET, DONE, SOME_FAILED, CotDistillError
@@ -90,53 +90,3 @@ def input_info(path: Path, *, allow_modified: bool = False, option: str | None =
             f"or pass --allow-modified to use it as it is"
         )
     return FileInfo(path=str(path), sha256=digest, manifest_sha256=sha256(beside), modified=modified, option=option)
-
-
-class _Output(msgspec.Struct):
-    path: str
-
-
-class Listing(msgspec.Struct):
-    """What the manifest of any version says of its files; the rest of it is passed over."""
-
-    stage: str
-    outputs: tuple[_Output, ...]
-
-    @classmethod
-    def of(cls, manifest: Manifest) -> "Listing":
-        return cls(manifest.stage, tuple(_Output(one.path) for one in manifest.outputs))
-
-    def files(self, directory: Path) -> list[Path]:
-        """The outputs where they stand when the first of them stands in `directory`. A manifest names them as they
-        were typed, seen from a directory that may be another one today."""
-        paths = [Path(one.path) for one in self.outputs]
-        return [
-            directory / path.relative_to(paths[0].parent) if path.is_relative_to(paths[0].parent) else path
-            for path in paths
-        ]
-
-
-def listing(path: Path) -> Listing | None:
-    """Of a manifest; None where there is none, or where a file of that name is none."""
-    try:
-        return msgspec.json.decode(path.read_bytes(), type=Listing)
-    except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return None
-
-
-def written_before(output: Path, stage: str) -> set[Path]:
-    """The files that earlier runs of `stage` wrote for this output, their manifests among them, as `plain` spells them.
-    A run that was killed while it published has its manifest under the partial name."""
-    beside = output.with_suffix(".manifest.json")
-    found: set[Path] = set()
-    for path in (beside, partial(beside)):
-        known = listing(path)
-        files = known.files(output.parent) if known is not None and known.stage == stage else []
-        if files and files[0] == output:
-            found |= {plain(one) for one in (path, *files)}
-    return found
-
-
-def plain(path: Path) -> Path:
-    """One spelling of a path; where it is a link itself, that is left alone."""
-    return path.parent.resolve() / path.name

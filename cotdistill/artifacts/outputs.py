@@ -5,8 +5,9 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from cotdistill.artifacts.earlier import listing, normalized, stale_files, written_before
 from cotdistill.artifacts.files import partial
-from cotdistill.artifacts.manifest import listing
+from cotdistill.artifacts.lock import is_lock, lock_path
 from cotdistill.artifacts.opening import is_remote, meant_elsewhere, obstacle
 from cotdistill.errors import UsageError
 
@@ -97,6 +98,31 @@ def replaced(place: Place) -> list[Place]:
     """The place, and the one beside it where it is put together. Raises UsageError for a path without a name."""
     check_name(place.path, place.because)
     return [place, Place(partial(place.path), always, place.because, place.directory)]
+
+
+def of_run(
+    stage: str, output: Path, *, directory: bool = False, siblings: Sequence[Path] = (), also: Sequence[Place] = ()
+) -> list[Place]:
+    """Every path that a run of a stage may write, replace or delete, the output first. The files of an earlier run are
+    among them, for those that this one does not write again are deleted. Raises UsageError for a path without a name.
+    """
+    check_name(output)
+    because = f"-o {output}"
+    places: list[Place] = [Place(lock_path(output), is_lock, because), *also]
+    if directory:
+        return [Place(output, student(stage), because, directory=True), *places]
+    before = written_before(output, stage)
+    named = {normalized(path): path for path in (output, *siblings, output.with_suffix(".manifest.json"))}
+    named = {path: path for path in sorted(stale_files(output, before))} | named
+    for path in named.values():
+        places += replaced(Place(path, lambda one: normalized(one) in before, because))
+    return sorted(places, key=lambda place: place.path != output)  # so that it is the one a person hears of first
+
+
+def check_output(stage: str, output: Path, *, directory: bool = False) -> None:
+    """For a command of several stages: check the main output of one of them before the first begins. Raises UsageError
+    as `check` does."""
+    check(of_run(stage, output, directory=directory))
 
 
 def _means(place: Place) -> str:

@@ -14,7 +14,8 @@ from typing import Any, cast
 
 import msgspec
 
-from cotdistill.artifacts.manifest import Listing, Manifest
+from cotdistill.artifacts.earlier import Listing
+from cotdistill.artifacts.manifest import Manifest
 from cotdistill.artifacts.opening import in_brief, is_remote, open_input
 from cotdistill.errors import CotDistillError, UsageError
 

@@ -5,20 +5,32 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import Any, Required, TypedDict, Unpack
 
 import msgspec
 
 from cotdistill import __version__, plugins
 from cotdistill.artifacts import outputs
-from cotdistill.artifacts.files import FileInfo, PartialFile, Publishable, partial, write_whole
+from cotdistill.artifacts.earlier import normalized, stale_files, written_before
+from cotdistill.artifacts.files import FileInfo, PartialFile, Publishable, write_whole
 from cotdistill.artifacts.kinds import check_kind
-from cotdistill.artifacts.lock import is_lock, lock, lock_path, now
-from cotdistill.artifacts.manifest import Manifest, input_info, manifest_of, manifest_path, plain, written_before
+from cotdistill.artifacts.lock import lock, now
+from cotdistill.artifacts.manifest import Manifest, input_info, manifest_of, manifest_path
 from cotdistill.artifacts.opening import is_remote
 from cotdistill.artifacts.outputs import Place
 from cotdistill.errors import CotDistillError, UsageError
 from cotdistill.records import Usage
+
+
+class Figures(TypedDict, total=False):
+    """What a stage has to say of its run; fields of its manifest."""
+
+    counts: Required[Mapping[str, int]]
+    complete: bool
+    stopped_by: str | None
+    results: Mapping[str, Any] | None
+    usage: Usage | None
+    cost_usd: str | None
 
 
 class Run:
@@ -68,35 +80,17 @@ class Run:
         outputs.check_inputs([*self.places, *self._stores], paths)
 
     def publish(
-        self,
-        writers: Iterable[Publishable],
-        *,
-        counts: Mapping[str, int],
-        beside: Sequence[FileInfo] = (),
-        complete: bool = True,
-        stopped_by: str | None = None,
-        results: Mapping[str, Any] | None = None,
-        usage: Usage | None = None,
-        cost_usd: str | None = None,
+        self, writers: Iterable[Publishable], *, beside: Sequence[FileInfo] = (), **figures: Unpack[Figures]
     ) -> Manifest:
         """Give the outputs their names, then the manifest its own: its presence means that all of it is there. Files
         that only an earlier run wrote are deleted. `beside` are files that are written already.
-
         Raises CotDistillError when an input changed while it was read."""
         writers = list(writers)
         self._check_inputs()
         declared = {place.path for place in self.places}
         outputs.check([Place(one.path, outputs.never) for one in writers if one.path not in declared])
-        manifest = self.summary(
-            counts,
-            outputs=(*(writer.finish() for writer in writers), *beside),
-            complete=complete,
-            stopped_by=stopped_by,
-            results=results,
-            usage=usage,
-            cost_usd=cost_usd,
-        )
-        stale = _beside(self.output, written_before(self.output, self.stage))
+        manifest = self.summary(outputs=(*(writer.finish() for writer in writers), *beside), **figures)
+        stale = stale_files(self.output, written_before(self.output, self.stage))
         place = PartialFile(self.output.with_suffix(".manifest.json"))
         try:
             place.write(_indented(manifest))
@@ -107,35 +101,25 @@ class Run:
         # From here on the manifest's partial name says whose the outputs are, should this process die in between.
         for writer in writers:
             writer.place()
-        for path in stale - {plain(Path(info.path)) for info in manifest.outputs}:
+        for path in stale - {normalized(Path(info.path)) for info in manifest.outputs}:
             path.unlink(missing_ok=True)
         place.place()
         return manifest
 
-    def summary(
-        self,
-        counts: Mapping[str, int],
-        *,
-        outputs: tuple[FileInfo, ...] = (),
-        complete: bool = True,
-        stopped_by: str | None = None,
-        results: Mapping[str, Any] | None = None,
-        usage: Usage | None = None,
-        cost_usd: str | None = None,
-    ) -> Manifest:
+    def summary(self, *, outputs: tuple[FileInfo, ...] = (), **figures: Unpack[Figures]) -> Manifest:
         """The manifest as it would be written; all there is of a dry run."""
         return Manifest(
             stage=self.stage,
             version=__version__,
-            complete=complete,
-            stopped_by=stopped_by,
+            complete=figures.get("complete", True),
+            stopped_by=figures.get("stopped_by"),
             options=self.options,
             inputs=tuple(self.inputs),
             outputs=outputs,
-            counts=dict(counts),
-            results=dict(results or {}),
-            usage=usage,
-            cost_usd=cost_usd,
+            counts=dict(figures["counts"]),
+            results=dict(figures.get("results") or {}),
+            usage=figures.get("usage"),
+            cost_usd=figures.get("cost_usd"),
             notes=tuple(self.notes),
             packages={**_versions(self.packages), **plugins.loaded},
             started_at=self.started_at,
@@ -179,7 +163,7 @@ def run(
     Raises UsageError for a path that must not be written (see `outputs`) and for an option that is no UTF-8,
     OutputLockedError when another process holds the output.
     """
-    places = _places(stage, output, directory, siblings, also)
+    places = outputs.of_run(stage, output, directory=directory, siblings=siblings, also=also)
     for store in stores:
         outputs.check_store(store)
     current = Run(stage, output, options, packages, places, stores)
@@ -188,38 +172,6 @@ def run(
     _check_options(options)
     with lock(output):
         yield current
-
-
-def check_output(stage: str, output: Path, *, directory: bool = False) -> None:
-    """For a command of several stages: the rule about the main output of one of them, before the first begins."""
-    outputs.check(_places(stage, output, directory, (), ()))
-
-
-def _places(stage: str, output: Path, directory: bool, siblings: Sequence[Path], also: Sequence[Place]) -> list[Place]:
-    """Every path of the run. Files of an earlier run are among them: those that this one does not write go."""
-    if not output.name or output.name == "..":
-        raise UsageError(f"-o {output}: expected a path with a name of its own")
-    because = f"-o {output}"
-    places: list[Place] = [Place(lock_path(output), is_lock, because), *also]
-    if directory:
-        return [Place(output, outputs.student(stage), because, directory=True), *places]
-    before = written_before(output, stage)
-    named = {plain(path): path for path in (output, *siblings, output.with_suffix(".manifest.json"))}
-    named = {path: path for path in sorted(_beside(output, before))} | named
-    for path in named.values():
-        places += outputs.replaced(Place(path, lambda one: plain(one) in before, because))
-    return sorted(places, key=lambda place: place.path != output)  # so that it is the one a person hears of first
-
-
-def _beside(output: Path, before: set[Path]) -> set[Path]:
-    """Of the files that an earlier run wrote, those that go when a later one does not write them: they are named after
-    the output. The manifests stay, for a later one takes their place."""
-    manifest = plain(output.with_suffix(".manifest.json"))
-    return {
-        path
-        for path in before - {manifest, partial(manifest)}
-        if path.parent == manifest.parent and path.name.startswith(f"{output.stem}.")
-    }
 
 
 def _check_options(options: Mapping[str, Any]) -> None:

@@ -1,69 +1,16 @@
 """A stage's manifest, for the person who ran it and for a pipe."""
 
-from collections import Counter
-from collections.abc import Callable, Iterable
 from datetime import timedelta
 from typing import Any
 
 import msgspec
 
 from cotdistill.artifacts import Manifest
+from cotdistill.artifacts.summary_labels import PASS_RATES, label
+from cotdistill.artifacts.summary_tables import TABLES, spread
 
-TAGS_SHOWN = 20
-MOST_VALUES = 20
-"""A tag of more values, such as a page, names single prompts and no groups."""
-
-LABELS = {
-    "bought": "asked now",
-    "from_store": "from the store",
-    "in_store": "in the store",
-    "not_asked": "left to ask",
-    "to_ask_at_most": "to ask at most",
-    "kept": "responses kept",
-    "prompts_kept": "prompts with one kept",
-    "stop": "finished",
-    "length": "cut at the token cap",
-    "padding_share": "padding",
-    "teacher_disagrees_share": "teacher's first choice is another token at",
-    "teacher_entropy": "teacher's entropy in nats a token",
-    "output_tokens": "output tokens, guessed from stored answers",
-    "cost_usd": "cost in USD, guessed from stored answers",
-    "cost_usd_batch": "cost in USD with --batch, guessed from stored answers",
-    "cost_usd_at_most": "cost in USD at most, every answer at its cap",
-    "cost_usd_at_most_batch": "cost in USD at most with --batch",
-    "prompts_by_pass_rate": "prompts by share of right samples",
-    "tokens_per_s": "tokens a second",
-    "estimated_seconds": "time of the whole training, estimated from these steps",
-    "measured_memory_gb": "memory that these steps took, in GB",
-    "free_memory_gb": "memory that is free, in GB",
-    "checkpoint_gb": "disk that a checkpoint takes, in GB",
-    "teacher_gb": "of it the teacher, in GB",
-    "new_prompts": "new prompts",
-    "wrong_references_expected_share": "references expected to be wrong, by the seeds",
-    "majority_on_seeds": "what most answers to a seed say, by votes",
-    "kept_share": "prompts kept of those written",
-    "margin_share": "how far off that cost may be, nine times in ten",
-    "to_write": "requests for new prompts",
-    "to_answer": "requests for answers to them",
-    "seeds_covered_share": "seeds with a new prompt",
-    "distinct_2_share": "different pairs of words (distinct-2)",
-    "cost_usd_per_kept": "cost in USD a kept one",
-}
-"""What people read in the place of a manifest's key; scripts read the keys."""
-
-PASS_RATES = {
-    "0": "none",
-    "to 1/4": "up to 1/4",
-    "to 1/2": "up to 1/2",
-    "to 3/4": "up to 3/4",
-    "below 1": "more, not all",
-    "1": "all",
-}
-"""Of a prompt's samples, how many are right."""
-
-
-def label(key: str) -> str:
-    return LABELS.get(key, key.replace("_", " "))
+_SAID_ELSEWHERE = ("columns", "spent_usd", "features", "guard", "guessing", "draft", "right")
+"""Results that are said before the first request, in the card, or in a note; an interval stands with its number."""
 
 
 def as_json(manifest: Manifest) -> str:
@@ -102,42 +49,27 @@ def _unfinished(manifest: Manifest) -> str:
 def _table(results: dict[str, Any]) -> list[str]:
     lines = []
     for name, value in results.items():
-        if name in ("columns", "spent_usd", "features", "guard", "guessing", "draft", "right") or name.endswith(
-            "_interval"
-        ):
-            continue  # said elsewhere: before the first request, in the card, with the number it belongs to
+        if name in _SAID_ELSEWHERE or name.endswith("_interval"):
+            continue
         title = label(name)
-        if name in _TABLES:
-            lines += _TABLES[name](value)
+        if name in TABLES:
+            lines += TABLES[name](value)
         elif name == "accuracy":
-            lines.append(f"  {title}: {value:.1%}{_spread(results.get('accuracy_interval'))}")
-        elif isinstance(value, dict) and value and sum(map(len, value)) > 60:
-            lines += [f"  {title}:", *(f"    {count:>9,}  {key}" for key, count in value.items())]
+            lines.append(f"  {title}: {value:.1%}{spread(results.get('accuracy_interval'))}")
         elif isinstance(value, dict):
-            lines.append(
-                f"  {title}: " + ", ".join(f"{PASS_RATES.get(key, key)} {count:,}" for key, count in value.items())
-                if value
-                else ""
-            )
+            lines += _counts(title, value)
         else:
             lines.append(f"  {title}: {_figure(name, value)}")
-    return [line for line in lines if line]
+    return lines
 
 
-def _by_method(methods: dict[str, dict[str, Any]]) -> list[str]:
-    """One line a method of expand: what it was asked, what it yields, what one kept prompt costs."""
-    width = max(map(len, methods), default=0)
-    lines = []
-    for method, one in methods.items():
-        share = f"  yield {one['yield']:6.1%}" if "yield" in one else ""
-        cost = f"  {one['cost_usd_per_kept']} USD a kept prompt" if "cost_usd_per_kept" in one else ""
-        lines.append(f"    {method:<{width}}  {one['kept']:>7,} kept of {one['asked']:,} requests{share}{cost}")
-    return ["  methods:", *lines]
-
-
-def _by_votes(votes: dict[str, dict[str, int]]) -> list[str]:
-    shares = [f"{name}: {one['right']} right of {one['seeds']}" for name, one in votes.items()]
-    return [f"  {label('majority_on_seeds')}: {', '.join(shares)}"] if shares else []
+def _counts(title: str, counts: dict[str, int]) -> list[str]:
+    """On one line where the names are short."""
+    if not counts:
+        return []
+    if sum(map(len, counts)) > 60:
+        return [f"  {title}:", *(f"    {count:>9,}  {name}" for name, count in counts.items())]
+    return [f"  {title}: {', '.join(f'{PASS_RATES.get(name, name)} {count:,}' for name, count in counts.items())}"]
 
 
 def _figure(name: str, value: Any) -> str:
@@ -146,116 +78,3 @@ def _figure(name: str, value: Any) -> str:
     if name.endswith("_share") and isinstance(value, float):
         return f"{value:.1%}"
     return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
-
-
-def _spread(interval: list[float] | None) -> str:
-    return f" (95 % interval {interval[0]:.1%} to {interval[1]:.1%})" if interval else ""
-
-
-def telling(tags: Iterable[str]) -> list[str]:
-    """Of `name=value`, those whose name has several values, and no more than a group has: a tag that all prompts share
-    says nothing, nor does one that hardly two of them share."""
-    tags = list(tags)
-    values = Counter(tag.partition("=")[0] for tag in tags)
-    return [tag for tag in tags if 1 < values[tag.partition("=")[0]] <= MOST_VALUES]
-
-
-def _by_tag(every: dict[str, dict[str, Any]]) -> list[str]:
-    tags = {tag: every[tag] for tag in telling(every)}
-    width = max(map(len, tags), default=0)
-    lines = [
-        f"    {tag:<{width}}  {entry['accuracy']:6.1%}{_spread(entry['interval'])}  {entry['responses']:,} responses"
-        for tag, entry in list(tags.items())[:TAGS_SHOWN]
-    ]
-    more = [f"    and {len(every) - len(lines)} more tags; --json has all"] if len(every) > len(lines) else []
-    return ["  accuracy by tag:", *lines, *more] if lines else []
-
-
-def _by_class(found: dict[str, Any], indent: str = "  ") -> list[str]:
-    """One line a class: precision, recall, F1, and what it is mostly taken for instead."""
-    classes: dict[str, dict[str, Any]] = found["classes"]
-    width = max(map(len, classes))
-    lines = [f"{indent}by class (macro F1 {found['macro_f1']:.3f}):"]
-    for name, one in list(classes.items())[:TAGS_SHOWN]:
-        wrong = {answer: n for answer, n in found["confusion"][name].items() if answer != name}
-        most = max(wrong, key=lambda answer: wrong[answer], default=None)
-        lines.append(
-            f"{indent}  {name:<{width}}  precision {one['precision']:6.1%}  recall {one['recall']:6.1%}  "
-            f"F1 {one['f1']:.3f}  n={one['n']:,}{f'  taken for {most} {wrong[most]:,} times' if most else ''}"
-        )
-    more = [f"{indent}  and {len(classes) - TAGS_SHOWN} more classes; --json has all"]
-    return lines + (more if len(classes) > TAGS_SHOWN else [])
-
-
-def _in_one_line(found: dict[str, Any]) -> list[str]:
-    return [f"  confidence: {_confidence(found)}"]
-
-
-def _confidence(found: dict[str, Any]) -> str:
-    """How well log-probabilities tell right answers from wrong ones."""
-    words = [f"calibration error {found['sequence']['ece']:.1%} over {found['n']:,} answers"]
-    for name, of in (("sequence", "of a right and a wrong answer the surer one is right"), ("prompt", "by prompt")):
-        if (area := found.get(name, {}).get("auc")) is not None:
-            words.append(f"{of} in {area:.0%} of pairs (AUC)")
-    return "; ".join(words)
-
-
-def scores_table(students: list[dict[str, Any]]) -> list[str]:
-    """One line a student: accuracy, interval, how often it stopped by itself."""
-    width = max(len(entry["student"]) for entry in students)
-    lines = []
-    for entry in students:
-        low, high = entry["interval"]
-        passes = "  ".join(f"pass@{k} {share:.1%}" for k, share in entry.get("pass_at", {}).items())
-        if majority := entry.get("majority"):
-            passes += f"  majority@{majority['k']} {majority['accuracy']:.1%}"
-        lines.append(
-            f"  {entry['student']:<{width}}  {entry['accuracy']:6.1%}  [{low:.1%}, {high:.1%}]  n={entry['n']}  "
-            f"finished {entry['stopped']:.0%}  {passes}".rstrip()
-        )
-        if confidence := entry.get("confidence"):
-            lines.append(f"  {'':<{width}}  confidence: {_confidence(confidence)}")
-        tags = ", ".join(f"{tag} {entry['by_tag'][tag]['accuracy']:.0%}" for tag in entry.get("weakest", []))
-        if by_class := entry.get("by_class"):
-            lines += _by_class(by_class, indent=f"  {'':<{width}}  ")
-        lines += [f"  {'':<{width}}  weakest: {tags}"] if len(entry.get("by_tag", {})) > 1 and tags else []
-    return lines
-
-
-def _by_teacher(teachers: dict[str, dict[str, Any]]) -> list[str]:
-    """One line a teacher of a cascade: what it was asked, what it had right, what that cost."""
-    width = max(map(len, teachers), default=0)
-    lines = []
-    for name, one in teachers.items():
-        share = f" ({one['prompts_right'] / one['prompts']:.1%})" if one["prompts"] else ""
-        cost = f", {one['cost_usd']} USD" if "cost_usd" in one else ""
-        each = f", {one['cost_usd_per_prompt_right']} USD each" if "cost_usd_per_prompt_right" in one else ""
-        right = f"right on {one['prompts_right']:,}{share}"
-        lines.append(f"    {name:<{width}}  asked {one['prompts']:,} prompts, {right}{cost}{each}")
-    return ["  teachers:", *lines]
-
-
-def _by_teacher_asked(teachers: dict[str, dict[str, Any]]) -> list[str]:
-    """The same of a dry run."""
-    width = max(map(len, teachers), default=0)
-    lines = []
-    for name, one in teachers.items():
-        most = f"at most {one['requests_at_most']:,} requests"
-        most += f", {one['cost_usd_at_most']} USD" if "cost_usd_at_most" in one else ""
-        guess = f"; expected {one['requests']:,}" if "requests" in one else ""
-        guess += f", {one['cost_usd']} USD" if guess and "cost_usd" in one else ""
-        lines.append(f"    {name:<{width}}  {most}{guess}")
-    return ["  teachers:", *lines]
-
-
-_TABLES: dict[str, Callable[[Any], list[str]]] = {
-    "teachers": _by_teacher,
-    "teachers_asked": _by_teacher_asked,
-    "accuracy_by_tag": _by_tag,
-    "by_class": _by_class,
-    "confidence": _in_one_line,
-    "majority_on_seeds": _by_votes,
-    "methods": _by_method,
-    "students": scores_table,
-}
-"""Figures that take lines of their own."""

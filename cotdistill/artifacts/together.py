@@ -4,11 +4,11 @@ A stage that looks at a prompt's samples together would otherwise see many promp
 """
 
 from array import array
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, TypeVar
+from typing import BinaryIO, NamedTuple, TypeVar
 
 import msgspec
 
@@ -94,18 +94,28 @@ def working_path(output: Path) -> Path:
     return output.with_name(f"{output.name}.together")
 
 
+class _Line(NamedTuple):
+    """One line of the source, numbered from 1. Lines sort by the rank of their prompt, then by sample, then as they
+    came."""
+
+    rank: int
+    sample: int
+    number: int
+    offset: int
+    size: int
+
+
 def _places(source: Path, kind: type[OfResponse] | type[OfJudged]) -> Iterator[tuple[int, int, int]]:
-    """Of each line the hash of its prompt's id, its sample and its length."""
-    place: Callable[[bytes], tuple[str, int]] = lambda line: decoder.decode(line).place()  # noqa: E731
-    decoder = msgspec.json.Decoder(kind)
+    """Of each line the hash of its prompt's id, its sample and its length in bytes."""
+    decoder: msgspec.json.Decoder[OfResponse | OfJudged] = msgspec.json.Decoder(kind)
     name, sample = 0, 0
     with open_input(source) as file:
         for line in file:
             try:
-                id, sample = place(line)
+                id, sample = decoder.decode(line).place()
                 name = hash(id)
             except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-                """It stays with the line before it."""
+                pass  # it stays with the line before it
             yield name, sample, len(line)
 
 
@@ -129,24 +139,24 @@ def _apart(source: Path, kind: type[OfResponse] | type[OfJudged]) -> int:
     return repeated
 
 
-def _order(source: Path, kind: type[OfResponse] | type[OfJudged]) -> list[tuple[int, int, int, int, int]]:
-    """Of each line its prompt's rank, its sample, its number, its offset and its length, in the new order."""
+def _order(source: Path, kind: type[OfResponse] | type[OfJudged]) -> list[_Line]:
+    """The lines in the new order."""
     ranks: dict[int, int] = {}
     offset = 0
     lines = []
     for number, (name, sample, size) in enumerate(_places(source, kind), 1):
-        lines.append((ranks.setdefault(name, len(ranks)), sample, number, offset, size))
+        lines.append(_Line(ranks.setdefault(name, len(ranks)), sample, number, offset, size))
         offset += size
     return sorted(lines)
 
 
-def _write(source: Path, order: list[tuple[int, int, int, int, int]], file: PartialFile) -> "array[int]":
+def _write(source: Path, order: list[_Line], file: PartialFile) -> "array[int]":
     numbers = array("q")
     reader: BinaryIO
     with open_input(source) as reader:
-        for _, _, number, offset, size in order:
-            reader.seek(offset)
-            line = reader.read(size)
+        for place in order:
+            reader.seek(place.offset)
+            line = reader.read(place.size)
             file.write(line if line.endswith(b"\n") else line + b"\n")
-            numbers.append(number)
+            numbers.append(place.number)
     return numbers

@@ -8,7 +8,6 @@ from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from pathlib import Path
-from types import TracebackType
 from typing import ClassVar, Self
 
 from cotdistill.dispatch.errors import NotAskedError
@@ -28,9 +27,7 @@ class Claims:
         self._file = _ClaimsFile.opened(self.path)
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._file.close()
 
     def of(
@@ -71,9 +68,7 @@ class _Claim:
                 with suppress(TimeoutError):
                     await asyncio.wait_for(self._stop.wait(), POLL_S)
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         self._file.release(self._place)
 
 

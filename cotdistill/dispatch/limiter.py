@@ -5,7 +5,6 @@ import math
 import random
 from collections import deque
 from dataclasses import dataclass, field
-from types import TracebackType
 from typing import NamedTuple, Self
 
 from cotdistill.dispatch.concurrency import ConcurrencyWindow
@@ -92,9 +91,7 @@ class Limiter:
         self._watch = asyncio.create_task(self._turn_away_when_stopped())
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         self._watch.cancel()
         if self._timer:
             self._timer.cancel()

@@ -9,7 +9,7 @@ from contextlib import ExitStack, closing, contextmanager
 from contextvars import ContextVar, copy_context
 from decimal import Decimal
 from pathlib import Path
-from types import FrameType, TracebackType
+from types import FrameType
 from typing import Any, Self, TypeVar
 
 from cotdistill.dispatch.budget import Budget
@@ -77,9 +77,7 @@ class Session:
             self.claims = self._held.enter_context(Claims(self.store.path))
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         if self._loop is not None:
             for future in list(self._running):
                 future.cancel()  # the same for those that other threads wait for

@@ -8,7 +8,6 @@ import asyncio
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
-from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from cotdistill.dispatch import walk
@@ -90,11 +89,9 @@ class StoredTeacher:
             raise StoppedError(f"stopped before {self.teacher.model} could be asked; the same command starts again")
         await opening
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.limiter.__aexit__(kind, error, trace)
-        await self.teacher.__aexit__(kind, error, trace)
+    async def __aexit__(self, *error: object) -> None:
+        await self.limiter.__aexit__(*error)
+        await self.teacher.__aexit__(*error)
 
     def job(self, prompt: Prompt, sample: int, request: Request) -> Job:
         return Job(prompt, sample, *keys_of(self.teacher, request), request)

@@ -3,7 +3,7 @@
 import csv
 import io
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -200,7 +200,7 @@ class Source:
                     yield Item("line", number, {"prompt": line.strip()})
 
 
-def _objects(lines: Iterable[bytes], refuse: Any) -> Iterator[Item]:
+def _objects(lines: Iterable[bytes], refuse: Callable[[int, bytes, str], None]) -> Iterator[Item]:
     numbered = decode_lines(map(_without_nan, lines), dict[str, Any], refuse)
     return (Item("line", number, fields) for number, fields in numbered)
 

@@ -4,7 +4,6 @@ provider."""
 from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import TracebackType
 from typing import Any, NamedTuple, Protocol, Self, TypeVar
 
 import msgspec
@@ -81,9 +80,7 @@ class Batches(Protocol):
 
     async def __aenter__(self) -> Self: ...
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None: ...
+    async def __aexit__(self, *_: object) -> None: ...
 
     def line(self, custom_id: str, body: dict[str, Any]) -> bytes:
         """One request as it stands in the file."""

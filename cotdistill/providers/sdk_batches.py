@@ -3,7 +3,6 @@
 import importlib
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
-from types import TracebackType
 from typing import Any, ClassVar, Self
 
 from cotdistill.providers.batch_api import CONNECTIONS, lines
@@ -36,9 +35,7 @@ class SdkBatches:
         )
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         await self._client.close()
 
     async def lines_of(self, path: str) -> AsyncGenerator[tuple[bytes, bool], None]:

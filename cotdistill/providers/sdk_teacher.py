@@ -7,7 +7,7 @@ import importlib
 import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
-from types import ModuleType, TracebackType
+from types import ModuleType
 from typing import Any, ClassVar, Literal, Self
 
 import msgspec
@@ -73,9 +73,7 @@ class SdkTeacher:
             make=self.client,
         )
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         await self._sender.close()
 
     def api_key(self) -> str:

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from decimal import Decimal
-from types import TracebackType
 from typing import Any, Literal, Protocol, Self
 
 import msgspec
@@ -148,9 +147,7 @@ class Teacher(Protocol):
 
     async def __aenter__(self) -> Self: ...
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None: ...
+    async def __aexit__(self, *_: object) -> None: ...
 
     def body(self, request: Request) -> dict[str, Any]:
         """The JSON body that `ask` sends; it and the base URL make the request key.

@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 
 from cotdistill.artifacts import read_manifest, sha256
-from cotdistill.artifacts.manifest import Listing, listing
+from cotdistill.artifacts.earlier import Listing, listing
 from cotdistill.errors import AccountError, CotDistillError, UsageError
 from cotdistill.publishing import data_set_card
 

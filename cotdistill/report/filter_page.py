@@ -5,23 +5,14 @@ from pathlib import Path
 from typing import Any
 
 from cotdistill.artifacts.lineage import Found
-from cotdistill.artifacts.summary import TAGS_SHOWN, telling
+from cotdistill.artifacts.summary_labels import PASS_RATES
+from cotdistill.artifacts.summary_tables import TAGS_SHOWN, distinguishing
 from cotdistill.report import charts, html, traces
 from cotdistill.report.charts import Bar
 from cotdistill.report.html import Section
 from cotdistill.report.words import counted, share
 
 BINS = 12
-
-PASS_RATES = {
-    "0": "none right",
-    "to 1/4": "up to a quarter",
-    "to 1/2": "up to half",
-    "to 3/4": "up to three quarters",
-    "below 1": "more, but not all",
-    "1": "all right",
-}
-"""Of a prompt's samples, how many are right."""
 
 
 def bar(name: str, count: int, *, mark: bool = False) -> Bar:
@@ -75,7 +66,7 @@ def _accuracy(results: dict[str, Any]) -> str:
     low, high = results.get("accuracy_interval", (results["accuracy"],) * 2)
     bars = [Bar("all", results["accuracy"], share(results["accuracy"]), (low, high), mark=True)]
     tags = results.get("accuracy_by_tag", {})
-    for tag in telling(tags)[:TAGS_SHOWN]:
+    for tag in distinguishing(tags)[:TAGS_SHOWN]:
         entry = tags[tag]
         bars.append(Bar(tag, entry["accuracy"], share(entry["accuracy"]), tuple(entry["interval"])))
     return charts.shares(bars)

@@ -6,7 +6,7 @@ from typing import Any
 
 from cotdistill import mock
 from cotdistill.artifacts.lineage import Found
-from cotdistill.artifacts.summary import telling
+from cotdistill.artifacts.summary_tables import distinguishing
 from cotdistill.recipes import record
 from cotdistill.report import answers, charts, class_page, expand_page, filter_page, html, result, scored, traces
 from cotdistill.report.charts import Bar, Line
@@ -211,7 +211,7 @@ def _details(run: Run) -> str:
         for name, entry in _entries(one):
             passes = ", ".join(f"pass@{k} {share(value)}" for k, value in entry.get("pass_at", {}).items())
             majority = f"{share(entry['majority']['accuracy'])}" if "majority" in entry else ""
-            tags = [tag for tag in entry.get("weakest", []) if tag in telling(entry["by_tag"])]
+            tags = [tag for tag in entry.get("weakest", []) if tag in distinguishing(entry["by_tag"])]
             weakest = ", ".join(f"{tag} {share(entry['by_tag'][tag]['accuracy'])}" for tag in tags)
             tokens = entry.get("mean_output_tokens")
             tokens = "" if tokens is None else f"{tokens:,.0f}"

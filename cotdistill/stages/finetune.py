@@ -85,7 +85,9 @@ def run(
             if config.dry_run:
                 rehearsal.show_first_batch(prepared, progress)
                 tokens = {"tokens": training.tokens, "trained_tokens": training.trained_tokens}
-                return current.summary({**counts, **tokens}, results={**sureness, **rehearsal.rehearse(prepared)})
+                return current.summary(
+                    counts={**counts, **tokens}, results={**sureness, **rehearsal.rehearse(prepared)}
+                )
             work = job.work_directory(current.output, current.inputs, config, progress)
             for writer in bad.writers():
                 writer.commit()

@@ -4,7 +4,6 @@ import json
 from array import array
 from collections.abc import Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 import numpy as np
@@ -47,10 +46,8 @@ class Recorded:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._reader.__exit__(kind, error, trace)
+    def __exit__(self, *_: object) -> None:
+        self._reader.close()
 
     def add(self, row: str, rendered: Rendered) -> None:
         """The next row. Raises CotDistillError once it is clear that the teacher cuts text into other tokens."""

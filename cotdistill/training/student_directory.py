@@ -82,7 +82,7 @@ def same(current: artifacts.Run) -> Manifest | None:
     if not place.is_file() or unknown:
         return None
     known = artifacts.read_manifest(place)
-    now = current.summary({})
+    now = current.summary(counts={})
 
     def decisive(manifest: Manifest) -> Any:
         options = {name: value for name, value in manifest.options.items() if name not in FREE_TO_CHANGE}
@@ -146,7 +146,7 @@ def publish(current: artifacts.Run, work: Path, counts: dict[str, int], results:
     made = tuple(
         FileInfo(path=str(current.output / file.relative_to(work)), sha256=artifacts.sha256(file)) for file in files
     )
-    manifest = current.summary(counts, outputs=made, results=results)
+    manifest = current.summary(counts=counts, outputs=made, results=results)
     current.write_manifest(manifest, work / _MANIFEST)
     for file in files:
         _sync(file)

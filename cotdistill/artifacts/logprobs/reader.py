@@ -5,7 +5,6 @@ from array import array
 from bisect import bisect_left
 from collections.abc import Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import BinaryIO, Self, TypeVar
 
 import msgspec
@@ -55,9 +54,10 @@ class LogprobsReader:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
         self._file.close()
 
     def of(self, request_key: str, sample: int) -> Logprobs | None:

@@ -6,7 +6,6 @@ from array import array
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, BinaryIO, Self
 
 import msgspec
@@ -52,13 +51,18 @@ class Table:
         is one request, so its answer stands here once. The first `reasoning` of them are the trace."""
         k = max((len(one.top) for one in positions), default=0)
         tops = [pair for one in positions for pair in (*one.top, *((None, NEVER),) * (k - len(one.top)))]
-        self._put(
-            request_key,
-            sample,
-            (k, reasoning),
-            ([one.token for one in positions], halves([one.logprob for one in positions])),
-            ([token for token, _ in tops], halves([logprob for _, logprob in tops])),
+        written, top = [one.token for one in positions], [token for token, _ in tops]
+        answer = Logprobs(
+            request_key=request_key,
+            sample=sample,
+            k=k,
+            reasoning=reasoning,
+            tokens=b"",
+            logprobs=halves([one.logprob for one in positions]),
+            top=b"",
+            top_logprobs=halves([logprob for _, logprob in tops]),
         )
+        self._put(answer, written, top)
 
     def take_up(self, frame: Frame) -> None:
         """A frame that stands in the file already."""
@@ -71,31 +75,16 @@ class Table:
             self.offsets[name_of(one.request_key, one.sample)] = frame.at
             self.records += 1
 
-    def _put(
-        self,
-        request_key: str,
-        sample: int,
-        k_and_reasoning: tuple[int, int],
-        written: tuple[Sequence[Token | None], bytes],
-        top: tuple[Sequence[Token | None], bytes],
-    ) -> None:
-        if self.has(request_key, sample):
+    def _put(self, answer: Logprobs, written: Sequence[Token | None], top: Sequence[Token | None]) -> None:
+        """An answer whose columns `tokens` and `top` are made here: places in this file's table."""
+        if self.has(answer.request_key, answer.sample):
             return
-        new = list(dict.fromkeys(one for one in (*written[0], *top[0]) if one is not None and one not in self.places))
+        new = list(dict.fromkeys(one for one in (*written, *top) if one is not None and one not in self.places))
         if new:
             self._tables.append(self.frames.put(b"T", new))
             self.places |= {token: len(self.places) + n for n, token in enumerate(new)}
-        one = Logprobs(
-            request_key=request_key,
-            sample=sample,
-            k=k_and_reasoning[0],
-            reasoning=k_and_reasoning[1],
-            tokens=self._packed(written[0]),
-            logprobs=written[1],
-            top=self._packed(top[0]),
-            top_logprobs=top[1],
-        )
-        self.offsets[name_of(request_key, sample)] = self.frames.put(b"A", one)
+        one = msgspec.structs.replace(answer, tokens=self._packed(written), top=self._packed(top))
+        self.offsets[name_of(one.request_key, one.sample)] = self.frames.put(b"A", one)
         self.records += 1
 
     def _packed(self, tokens: Sequence[Token | None]) -> bytes:
@@ -115,9 +104,7 @@ class LogprobsWriter(Table):
     def copy(self, one: Logprobs, reader: "LogprobsReader", row: str | None = None) -> None:
         """An answer of another file, unless it stands here already. `row` is the id of a training row made of it, by
         which it can be asked for too."""
-        written, top = reader.named(one.tokens), reader.named(one.top)
-        kinds = one.k, one.reasoning
-        self._put(one.request_key, one.sample, kinds, (written, one.logprobs), (top, one.top_logprobs))
+        self._put(one, reader.named(one.tokens), reader.named(one.top))
         if row is not None:
             self.offsets[name_of_row(row)] = self.offsets[name_of(one.request_key, one.sample)]
 
@@ -135,9 +122,7 @@ class LogprobsWriter(Table):
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._file.discard()
 
 

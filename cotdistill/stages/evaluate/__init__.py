@@ -10,7 +10,7 @@ import msgspec
 
 from cotdistill import artifacts, exports
 from cotdistill.artifacts import ArtifactWriter, FileInfo, Manifest, json_lines, outputs
-from cotdistill.artifacts.manifest import plain, written_before
+from cotdistill.artifacts.earlier import normalized, written_before
 from cotdistill.artifacts.outputs import Place
 from cotdistill.config import EvaluateConfig, check
 from cotdistill.dispatch.budget import Budget
@@ -165,7 +165,7 @@ def _extra_places(scores: Path, config: EvaluateConfig) -> list[Place]:
         wanted += [(path, f"--export {config.export}") for path in harness.files(scores)]
     found: list[Place] = []
     for path, because in wanted:
-        found += outputs.replaced(Place(path, lambda one: plain(one) in before, because))
+        found += outputs.replaced(Place(path, lambda one: normalized(one) in before, because))
     return found
 
 

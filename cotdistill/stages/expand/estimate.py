@@ -65,7 +65,7 @@ def estimate(
         "in_store": known,
         "to_ask": sum(bill.requests for bill in bills),
     }
-    return current.summary(counts, results=results)
+    return current.summary(counts=counts, results=results)
 
 
 def _needed(rounds: Rounds) -> Needed:

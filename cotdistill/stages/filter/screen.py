@@ -78,14 +78,13 @@ class Screen:
     def screen(self, chunk: Chunk) -> Result:
         bad: list[BadLine] = []
 
-        def tell(number: int, line: str | bytes, problem: str) -> None:
-            text = line if isinstance(line, str) else line.decode("utf-8", "backslashreplace")
-            bad.append(BadLine(number, text, problem))
+        def refuse(number: int, line: bytes, problem: str) -> None:
+            bad.append(BadLine(number, line.decode("utf-8", "backslashreplace"), problem))
 
         with open_input(chunk.path) as file:
             file.seek(chunk.start)
             lines = list(BytesIO(file.read(chunk.size)))
-        numbered = decode_lines(lines, Response, tell)
+        numbered = decode_lines(lines, Response, refuse)
         responses = (response for _, response in numbered)
         prompts = [list(samples) for _, samples in groupby(responses, key=lambda response: response.prompt.id)]
         self.judge.used.clear()

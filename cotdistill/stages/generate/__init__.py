@@ -162,7 +162,7 @@ def _dry_run(current: artifacts.Run, plan: Plan, prices: Prices, bad: BadLines, 
         most = survey.judge_usd
         results["judge_usd_at_most"] = "unknown" if most is None else f"{most:.2f}"
         current.notes.append("each answer is judged by a paid model too, which costs up to judge_usd_at_most more")
-    return current.summary(survey.counts(), results=results)
+    return current.summary(counts=survey.counts(), results=results)
 
 
 def _ask(written: Output, session: Session, survey: Survey, progress: Progress) -> Asked:

@@ -90,7 +90,9 @@ def run(
         counts = {"prompts": len(material.asked), **material.left_out, "steps": prepared.schedule.steps}
         found = {} if start is None else start.results()
         if config.dry_run:
-            return current.summary(counts, results={**found, **_rehearse(prepared, start, teacher, config, progress)})
+            return current.summary(
+                counts=counts, results={**found, **_rehearse(prepared, start, teacher, config, progress)}
+            )
         work = job.work_directory(current.output, current.inputs, config, progress)
         for writer in bad.writers():
             writer.commit()

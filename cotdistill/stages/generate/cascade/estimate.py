@@ -42,7 +42,7 @@ def rehearse(
     counts = dict(one.counts)
     if two is not None:
         counts["to_ask_at_most"] = _most(one) + _most(two)
-    return current.summary(counts, results=_results(config, one, two, part))
+    return current.summary(counts=counts, results=_results(config, one, two, part))
 
 
 def _stored(

@@ -1,0 +1,69 @@
+"""What earlier runs wrote for an output, by the manifest that the last of them left beside it."""
+
+from pathlib import Path
+
+import msgspec
+
+from cotdistill.artifacts.files import partial
+from cotdistill.artifacts.manifest import Manifest
+
+
+class _Output(msgspec.Struct):
+    path: str
+
+
+class Listing(msgspec.Struct):
+    """What the manifest of any version says of its files; the rest of it is passed over."""
+
+    stage: str
+    outputs: tuple[_Output, ...]
+
+    @classmethod
+    def of(cls, manifest: Manifest) -> "Listing":
+        return cls(manifest.stage, tuple(_Output(one.path) for one in manifest.outputs))
+
+    def files(self, directory: Path) -> list[Path]:
+        """The outputs where they stand when the first of them stands in `directory`. A manifest names them as they
+        were typed, seen from a directory that may be another one today."""
+        paths = [Path(one.path) for one in self.outputs]
+        return [
+            directory / path.relative_to(paths[0].parent) if path.is_relative_to(paths[0].parent) else path
+            for path in paths
+        ]
+
+
+def listing(path: Path) -> Listing | None:
+    """What the manifest at `path` lists; None where no file is, or one that is no manifest."""
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Listing)
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+
+
+def written_before(output: Path, stage: str) -> set[Path]:
+    """The files that earlier runs of `stage` wrote for this output, their manifests among them; the paths are
+    `normalized`. A run that was killed while it published has its manifest under the partial name."""
+    beside = output.with_suffix(".manifest.json")
+    found: set[Path] = set()
+    for path in (beside, partial(beside)):
+        known = listing(path)
+        files = known.files(output.parent) if known is not None and known.stage == stage else []
+        if files and files[0] == output:
+            found |= {normalized(one) for one in (path, *files)}
+    return found
+
+
+def normalized(path: Path) -> Path:
+    """One spelling of a path; where it is a link itself, that is left alone."""
+    return path.parent.resolve() / path.name
+
+
+def stale_files(output: Path, before: set[Path]) -> set[Path]:
+    """Those of the files `before`, of an earlier run, that are deleted when a later run does not write them again:
+    those named after the output. The manifests are none of them, for a later one takes their place."""
+    manifest = normalized(output.with_suffix(".manifest.json"))
+    return {
+        path
+        for path in before - {manifest, partial(manifest)}
+        if path.parent == manifest.parent and path.name.startswith(f"{output.stem}.")
+    }
