@@ -2,6 +2,7 @@
 
 import gzip
 import os
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -212,11 +213,33 @@ def test_a_recipe_is_begun_from_a_folder_of_documents(tmp_path: Path) -> None:
     done = cotdistill("init", tmp_path / "x", "--prompts", tmp_path / "books", "--yes")
     assert done.returncode == 0, done.stderr
     assert "1 document read, 1 passed over" in done.stdout and "empty.md: passed over: holds no text" in done.stdout
+    assert tomllib.loads((tmp_path / "x/recipe.toml").read_text())["expand"]["per_seed"] == 4, "at most, of one passage"
     planned = cotdistill("run", tmp_path / "x/recipe.toml", "--plan")
     assert planned.returncode == 0, planned.stderr
     assert "requests for new prompts: " in planned.stdout
     refused = cotdistill("init", tmp_path / "y", "--prompts", tmp_path / "books", "--yes", "--task", "maths")
     assert refused.returncode == USAGE and "documents go with --task extraction" in refused.stderr
+
+
+def test_a_document_that_is_added_is_asked_about_and_the_questions_about_the_others_are_not_bought_again(
+    tmp_path: Path,
+) -> None:
+    books, many = tmp_path / "books", [f"{name}: {MILL}" for name in ("Bergen", "Oslo", "Turku", "Porto")]
+    books.mkdir()
+    for number, text in enumerate(many[:2]):
+        (books / f"{number}.txt").write_text(text)
+    config = ExpandConfig(teacher="mock", per_seed=2, method=("extract",), cache=str(tmp_path / "store.sqlite"))
+    first = expand.run(books, tmp_path / "q.jsonl", config, Silent())
+    for number, text in enumerate(many[2:], 2):
+        (books / f"{number}.txt").write_text(text)
+    second = expand.run(books, tmp_path / "q.jsonl", config, Silent())
+    assert first.counts["new_prompts"] == 2 * first.counts["seeds"] > 0, "two for each passage"
+    assert second.counts["new_prompts"] == 2 * second.counts["seeds"] == 2 * first.counts["new_prompts"]
+    assert second.counts["bought"] < second.counts["written"], "what was asked about the old ones is in the store"
+    files = {one.tags["file"] for one in read_records(tmp_path / "q.jsonl", Prompt) if one.tags}
+    assert files == {"0.txt", "1.txt", "2.txt", "3.txt"}
+    again = expand.run(books, tmp_path / "q.jsonl", config, Silent())
+    assert again.counts["bought"] == 0
 
 
 def test_short_passages_that_were_asked_for_are_not_left_out_as_too_short() -> None:

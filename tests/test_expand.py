@@ -247,6 +247,7 @@ def test_of_mixed_seeds_only_those_with_short_references_are_answered_and_the_sy
         ({"agreement": 1.5}, r"--agreement: expected 0 to 1"),
         ({"teacher": "vllm:m", "max_cost": 1.0, "price_in": None, "price_out": None}, r"price"),
         ({"count": 0}, r"--count: expected at least 1"),
+        ({"per_seed": 2.0}, r"--per-seed: says how many new prompts there are, as --count does"),
         ({"samples": 10**9}, r"--samples: expected 0 to 10000"),
         ({"holdout": 0.999}, r"--holdout 0.999: holds out all of the 20 seeds, which leaves none to write about"),
     ],

@@ -180,6 +180,8 @@ def _expand(config: ExpandConfig) -> Problems:
     if documents and len(documents) < len(methods):
         why = "reads its seeds from documents, the others from prompts: give it a run of its own"
         yield "method", f"{documents[0]} {why}"
+    if config.count is not None and config.per_seed is not None:
+        yield "per_seed", "says how many new prompts there are, as --count does. Leave one of them out"
     yield from _answers(config)
     if config.engine != "local" and not config.teacher.startswith("local:"):
         yield "engine", f"{config.engine} answers for --teacher local:DIR; got {config.teacher!r}"

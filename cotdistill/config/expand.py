@@ -1,5 +1,6 @@
 """The options of expand. How a teacher is asked is generate's: those options are copied from there, help and all."""
 
+import math
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field, fields
@@ -24,6 +25,9 @@ from cotdistill.config.options import (
 OF_DOCUMENTS = ("document", "extract")
 """Methods whose seeds are documents."""
 
+COUNT = 100
+"""New prompts, where nothing is said."""
+
 _OF_GENERATE = {one.name: one for one in fields(GenerateConfig)}
 
 
@@ -41,7 +45,15 @@ class ExpandConfig:
     base_url: Url | None = _as_generate("base_url")
     effort: Text | None = _as_generate("effort")
     think_tags: tuple[Text, ...] = _as_generate("think_tags")
-    count: Count = option(100, "New prompts to be kept in the end.", "N", panel="New prompts")
+    count: Count | None = option(
+        None, f"New prompts to be kept in the end (default: {COUNT}).", "N", panel="New prompts"
+    )
+    per_seed: Positive | None = option(
+        None,
+        "New prompts for each seed or passage on average, such as 2 or 0.5: of added seeds or documents too.",
+        "X",
+        panel="New prompts",
+    )
     method: tuple[Text, ...] = option(
         ("vary",), "How they come about: {expanders}. Several: a,b, or repeat it.", "SPEC", panel="New prompts"
     )
@@ -133,6 +145,10 @@ class ExpandConfig:
     dry_run: bool = _as_generate("dry_run")
     skip_bad: bool = _as_generate("skip_bad")
     allow_modified: bool = _as_generate("allow_modified")
+
+    def wanted(self, seeds: int) -> int:
+        """New prompts to be kept in the end, of so many seeds or passages."""
+        return self.count or COUNT if self.per_seed is None else math.ceil(self.per_seed * seeds)
 
 
 def split_methods(given: Iterable[str]) -> list[str]:

@@ -2,15 +2,20 @@
 
 import json
 import os
+from dataclasses import dataclass
 from pathlib import Path
 
 from cotdistill import mock, students
+from cotdistill.config import ExpandConfig
 from cotdistill.recipes import tasks
 from cotdistill.recipes.own_prompts import SHOWN_COLUMNS, OwnPrompts
 from cotdistill.recipes.tasks import JUDGE, LABELS, Task
 
 PROMPTS, TEACHER, VERDICTS = "prompts.jsonl", "teacher.jsonl", "verdicts.jsonl"
 """Files beside it."""
+
+_QUESTIONS, _MOST_PER_PASSAGE = 300, 4
+"""To begin with, and of one passage: the teacher is asked for four kinds of question."""
 
 _PASSAGE_LETTERS = {"tiny": 150}
 _LETTERS = 1_000
@@ -57,9 +62,22 @@ _EXPAND = """
 teacher = {teacher}         # writes questions about the documents
 {server}
 method = "extract:letters={letters}"    # whose answers stand there word for word; passages of {letters} letters at most
-count = 300                       # questions; raise it as the folder grows
+per_seed = {per_passage:<22}  # questions for each passage, on average, {questions} in all; of more documents more
 cache = "store.sqlite"
 """
+
+
+@dataclass(frozen=True)
+class Folder:
+    """Documents, or one, and how many passages they have."""
+
+    path: Path
+    passages: int
+
+    @property
+    def per_passage(self) -> float:
+        """Questions: such that there are some hundreds of them, for the first run is a trial."""
+        return min(_MOST_PER_PASSAGE, float(f"{_QUESTIONS / self.passages:.2g}"))
 
 
 def passage_letters(student: str) -> int:
@@ -68,11 +86,10 @@ def passage_letters(student: str) -> int:
 
 
 def text(
-    directory: Path, task: Task, teacher: str, student: str, prompts: OwnPrompts | Path | None, base_url: str | None
+    directory: Path, task: Task, teacher: str, student: str, prompts: OwnPrompts | Folder | None, base_url: str | None
 ) -> str:
-    """`prompts` may be a folder of documents; paths are written as seen from `directory`."""
-    documents, prompts = (prompts, None) if isinstance(prompts, Path) else (None, prompts)
-    path = documents or (prompts.path if prompts else None)
+    """Paths are written as seen from `directory`."""
+    documents = prompts if isinstance(prompts, Folder) else None
     server = f"base_url = {_quoted(base_url)}" if base_url else '# base_url = "http://localhost:8000/v1"'
     verify = task.verify
     if verify and JUDGE in verify:
@@ -85,18 +102,26 @@ def text(
     return _RECIPE.format(
         about=task.about.capitalize(),
         name="recipe.toml",
-        prompts=_quoted(seen_from(directory, path) if path else PROMPTS),
+        prompts=_quoted(seen_from(directory, prompts.path) if prompts else PROMPTS),
         what=_FOLDER if documents else _PROMPTS,
-        expand=_EXPAND.format(teacher=_quoted(teacher), server=server, letters=passage_letters(student))
-        if documents
-        else "",
+        expand=_expand(documents, teacher, student, server) if documents else "",
         teacher=_quoted(teacher),
         student=_quoted(named),
         server=server,
-        columns=_columns(prompts) if prompts else "",
+        columns=_columns(prompts) if isinstance(prompts, OwnPrompts) else "",
         template=f"template = {_quoted(task.template)}\n" if task.template else "",
         answers=task.answers,
         verify=f"verify = {_quoted(verify)}\n" if verify else "",
+    )
+
+
+def _expand(documents: Folder, teacher: str, student: str, server: str) -> str:
+    return _EXPAND.format(
+        teacher=_quoted(teacher),
+        server=server,
+        letters=passage_letters(student),
+        per_passage=f"{documents.per_passage:g}",
+        questions=f"{ExpandConfig(teacher=teacher, per_seed=documents.per_passage).wanted(documents.passages):,}",
     )
 
 

@@ -11,7 +11,7 @@ from cotdistill.config.embedded import SCRIPTED
 from cotdistill.errors import UsageError
 from cotdistill.inputs.documents import Documents
 from cotdistill.recipes import first_recipe, own_labels, ready, tasks
-from cotdistill.recipes.first_recipe import PROMPTS, TEACHER, VERDICTS
+from cotdistill.recipes.first_recipe import PROMPTS, TEACHER, VERDICTS, Folder
 from cotdistill.recipes.own_prompts import OwnPrompts
 from cotdistill.recipes.starter_checks import SIMULATED, check_server, check_together
 from cotdistill.recipes.tasks import JUDGE, LABELS, Task
@@ -89,7 +89,7 @@ def write_documents(
     outputs.check(outputs.replaced(Place(recipe, outputs.never, "init")))
     directory.mkdir(parents=True, exist_ok=True)
     named = f"mock:{SCRIPTED}" if teacher == SIMULATED else teacher
-    text = first_recipe.text(directory, chosen, named, student, folder, base_url)
+    text = first_recipe.text(directory, chosen, named, student, Folder(folder, passages), base_url)
     write_whole(recipe, text.encode())
     said = [
         f"{recipe}: questions about documents, and their answers",

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, replace
 from decimal import Decimal
+from gettext import ngettext
 from pathlib import Path
 
 from cotdistill import artifacts, plugins
@@ -51,7 +52,7 @@ PACKAGES = ("anthropic", "openai", "aiohttp", "genai-prices", "msgspec", "rensa"
 def run(
     seeds: Path, output: Path, config: ExpandConfig, progress: Progress, *, month: Budget | None = None
 ) -> Manifest:
-    """Write `config.count` new prompts to `output`, and what was left out with its reason to `<stem>.dropped.jsonl`.
+    """Write the new prompts to `output`, and what was left out with its reason to `<stem>.dropped.jsonl`.
     `month` is what a recipe's month has left.
 
     Raises UsageError for options that do not fit, AccountError when the provider refuses the account,
@@ -110,7 +111,7 @@ def run(
             writer,
             solver,
             answerable,
-            config.count,
+            config.wanted(len(sources)),
             progress.note,
             config.batch or config.teacher.startswith("local:"),
         )
@@ -122,7 +123,8 @@ def run(
             return estimate(current, rounds, sources, exam, of_seeds)
         if held_out:
             current.notes.append(
-                f"{len(held_out):,} seeds are left alone, for format --holdout {config.holdout} will hold them out"
+                ngettext("{:,} seed is", "{:,} seeds are", len(held_out)).format(len(held_out))
+                + f" left alone, for format --holdout {config.holdout} will hold such out"
             )
         first = [one.prompt for one in read] if config.include_seeds and not reads_documents else []
         with ArtifactWriter(output) as keeping, ArtifactWriter(dropped) as dropping:
@@ -159,7 +161,7 @@ def _publish(
     if kept < rounds.count and not rounds.exhausted:
         why = "every method is stopped" if rounds.said else "every seed was asked about in every way"
         current.notes.append(
-            f"{kept:,} of {rounds.count:,} prompts, for {why}; give more seeds, another --method or a smaller --count"
+            f"{kept:,} of {rounds.count:,} prompts, for {why}; give more seeds, another --method, or ask for fewer"
         )
     if rounds.answerable is not None:
         current.notes += rounds.answerable.notes(rounds.kept)

@@ -125,7 +125,7 @@ class Rounds:
                 DroppedPrompt(
                     id=prompt.id,
                     filter="count",
-                    reason="more than --count",
+                    reason="more than were asked for",
                     tags=candidate.line.tags,
                     text=prompt.messages[-1].content,
                 )

@@ -117,7 +117,7 @@ def _of_prompts(path: Path, config: ExpandConfig, bad: BadLines, progress: Progr
             f"{path}: expected prompts of one question each, found conversations of several turns only"
         )
     if left := len(prompts) - len(alone):
-        progress.note(f"{left:,} of {len(prompts):,} seeds are conversations of several turns and are left out")
+        progress.note(f"seeds left out, for they are conversations of several turns: {left:,} of {len(prompts):,}")
     return [Source(one.id, question_of(one), one) for one in alone]
 
 
