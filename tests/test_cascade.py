@@ -164,7 +164,7 @@ def test_a_prompt_that_nothing_can_judge_is_not_asked_of_the_second(case: Case) 
         file.write('\n{"id": "open", "question": "question 9"}\n')
     (manifest,) = case.run({"samples": 2, "until_accepted": 1})
     assert [one for one in case.asked if one[1] == 9] == [("cheap", 9)], "nor of the first again"
-    assert any(note.startswith("1 prompts have no reference that --verify can use") for note in manifest.notes)
+    assert any(note.startswith("1 prompt has no reference that --verify can use") for note in manifest.notes)
 
 
 def test_one_cap_is_over_both_and_the_second_is_not_begun_when_the_first_has_used_it_up(case: Case) -> None:

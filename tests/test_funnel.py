@@ -81,7 +81,7 @@ def test_a_missing_reference_is_told_apart_from_one_that_cannot_be_read(tmp_path
         make_response("Answer: 4", make_prompt(name, f"q {name}", gold)) for name, gold in (("a", None), ("b", "("))
     ]
     notes = read_manifest(sift(tmp_path, given, verify="math").with_suffix(".manifest.json")).notes
-    assert "1 responses could not be judged: their prompts have no reference" in notes
+    assert "1 response could not be judged: no reference stands with the prompt" in notes
     assert any("the first is '(' of prompt 'b'" in note for note in notes)
 
 
@@ -110,7 +110,7 @@ def test_a_prompt_whose_samples_agree_against_the_reference_is_suspect(tmp_path:
     assert suspect["answer"] == "7.0"
     manifest = read_manifest(kept.with_suffix(".manifest.json"))
     assert manifest.results["suspect_references"] == 1
-    assert any("1 references are suspect" in note for note in manifest.notes)
+    assert any("1 reference is suspect" in note for note in manifest.notes)
     sift(tmp_path, prompt_with("fine", ["4"]))
     assert not (tmp_path / "kept.suspects.jsonl").exists(), "an old report does not stay"
 

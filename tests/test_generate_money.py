@@ -389,6 +389,6 @@ def test_without_a_reference_the_first_answers_are_taken_and_the_run_says_so(tmp
     manifest, asked = asyncio.run(run())
     assert asked == 4
     assert any(
-        "2 prompts have no reference that --verify can use: their first answers were taken" in one
+        "2 prompts have no reference that --verify can use: the first answers were taken" in one
         for one in manifest.notes
     )

@@ -99,7 +99,7 @@ def test_marks_that_are_no_pair_are_refused(tmp_path: Path, tags: str) -> None:
 @pytest.mark.parametrize(
     ("reply", "options", "words"),
     [
-        (completion("4"), {}, "without the reasoning they were billed for"),
+        (completion("4"), {}, "without the reasoning that was billed"),
         ({**completion("4"), "usage": None}, {}, "without any reasoning: a student would learn bare answers"),
         ({**completion("4"), "usage": None}, {"template": "answer_only"}, None),
         ({**completion("4", reasoning="2+2"), "usage": None}, {}, None),

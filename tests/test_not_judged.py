@@ -38,7 +38,7 @@ def test_errors_and_bad_references_count_in_no_pass_rate(tmp_path: Path) -> None
     (kept,) = read_records(tmp_path / "kept.jsonl", Judged)
     assert (kept.samples, kept.correct, kept.pass_rate) == (4, 1, 0.5)
     assert made["results"]["accuracy"] == 0.5
-    assert any("1 responses could not be judged and count neither as right" in note for note in made["notes"])
+    assert any("1 response could not be judged, which counts neither as right" in note for note in made["notes"])
     assert any("the first error: mine: the server is down" in note for note in made["notes"])
     dropped = {one.reason for one in read_records(tmp_path / "kept.dropped.jsonl", Dropped)}
     assert dropped == {"incorrect", "error", "bad_reference"}
@@ -82,4 +82,4 @@ def test_two_students_are_compared_on_what_was_judged_of_both() -> None:
 def test_answers_that_nobody_asked_to_verify_are_said_to_be_so(tmp_path: Path) -> None:
     (tmp_path / "r.jsonl").write_bytes(msgspec.json.encode(make_response()) + b"\n")
     made = filtering.run(tmp_path / "r.jsonl", tmp_path / "k.jsonl", FilterConfig(verify="none"), Silent())
-    assert "1 responses are unverified, as --verify none asks" in made.notes
+    assert "1 response is unverified, as --verify none asks" in made.notes

@@ -7,6 +7,7 @@ from array import array
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from gettext import ngettext
 from pathlib import Path
 from typing import BinaryIO, NamedTuple, TypeVar
 
@@ -67,7 +68,8 @@ class Together:
     def notes(self) -> list[str]:
         if not self.apart:
             return []
-        return [f"the samples of {self.apart:,} prompts stood apart in {self.source}; they were taken together"]
+        prompts = ngettext("one prompt", f"{self.apart:,} prompts", self.apart)
+        return [f"the samples of {prompts} stood apart in {self.source}; they were taken together"]
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """What the page of a run says of filter: why answers were rejected, how good the teacher is, what is suspect."""
 
 from collections.abc import Iterator, Sequence
+from gettext import ngettext
 from pathlib import Path
 from typing import Any
 
@@ -96,7 +97,8 @@ def _suspects(found: list[dict[str, Any]], count: int) -> tuple[str, str]:
     names = list(found[0])[:6]
     rows = [tuple(html.one_line(item.get(name)) for name in names) for item in found]
     shown = f" The first {len(found)} are shown." if count > len(found) else ""
-    intro = f"Nearly all samples of {count:,} prompts agree on another answer than the reference.{shown}"
+    prompts = ngettext("one prompt", f"{count:,} prompts", count)
+    intro = f"Nearly all samples of {prompts} agree on another answer than the reference.{shown}"
     return html.table(names, rows), intro
 
 

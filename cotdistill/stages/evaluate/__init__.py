@@ -3,6 +3,7 @@
 import dataclasses
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from gettext import ngettext
 from pathlib import Path
 from typing import Any
 
@@ -180,7 +181,8 @@ def _extras(
         wrong = {one.response.prompt.id for one in greedy if not is_right(one)}
         lines = [msgspec.json.encode(prompt) + b"\n" for prompt in prompts if prompt.id in wrong]
         files.append(artifacts.write_whole(Path(config.write_weak), b"".join(lines)))
-        notes.append(f"{len(lines)} prompts that {config.student} gets wrong are in {config.write_weak}: generate more")
+        prompts_that = ngettext("{} prompt that", "{} prompts that", len(lines)).format(len(lines))
+        notes.append(f"written to {config.write_weak}: {prompts_that} {config.student} gets wrong; generate more")
     if config.export:
         harness: PromptsExport = exports.build(config.export, "prompts", "--export")
         written = harness.prompts(scores, prompts, config.student, config.max_output_tokens)

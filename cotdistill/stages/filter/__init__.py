@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable, Iterable, Iterator
+from gettext import ngettext
 from pathlib import Path
 
 from cotdistill import artifacts, plugins
@@ -124,8 +125,8 @@ def _run(responses: Path, kept: Path, config: FilterConfig, progress: Progress, 
             current.notes += [*bad.notes(), *logprobs.missing_notes(responses)]
             if len(suspecting):
                 current.notes.append(
-                    f"{len(suspecting)} references are suspect: nearly all samples agree on another answer; "
-                    f"see {suspecting.path}"
+                    ngettext("{} reference is", "{} references are", len(suspecting)).format(len(suspecting))
+                    + f" suspect: nearly all samples agree on another answer; see {suspecting.path}"
                 )
             return current.publish(
                 [keeping, dropping, *logprobs.writers(), *suspecting.writers(), *bad.writers()],

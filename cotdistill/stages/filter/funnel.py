@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from gettext import ngettext
 from typing import Any
 
 from cotdistill.answers.classes import classes
@@ -136,20 +137,21 @@ class Funnel:
     def notes(self) -> list[str]:
         notes = [verified_with(self.used)]
         if count := self.tally["no_reference"]:
-            notes.append(f"{count} responses are unverified: their prompts have no reference")
+            notes.append(f"{_responses(count, 'is', 'are')} unverified: no reference stands with the prompt")
         if count := self.tally["not_asked"]:
-            notes.append(f"{count} responses are unverified, as --verify none asks")
+            notes.append(f"{_responses(count, 'is', 'are')} unverified, as --verify none asks")
         if count := self.tally["no_decision"]:
-            notes.append(f"{count} responses are unverified: their verifier could not decide")
+            notes.append(f"{_responses(count, 'is', 'are')} unverified: the verifier could not decide")
         if count := self.statuses["error"]:
             notes.append(
-                f"{count} responses could not be judged and count neither as right nor as wrong; the first error: "
-                f"{self.first_error}"
+                f"{_responses(count)} could not be judged, which counts neither as right nor as wrong; the first "
+                f"error: {self.first_error}"
             )
         if count := self.tally["by_majority"]:
             notes.append(
-                f"{count} responses were compared with what most answers say (the references of expand), which nobody "
-                f"has verified: they count in no accuracy, and their rows weigh what their prompt's tag weight says"
+                f"{_responses(count, 'was', 'were')} compared with what most answers say (the references of expand), "
+                f"which nobody has verified: that counts in no accuracy, and such a row weighs what the tag weight of "
+                f"its prompt says"
             )
         notes += self._bad_references()
         if self.accuracy.trials and self.pass_rates["1"] == self.tally["prompts"] > 20:
@@ -162,10 +164,10 @@ class Funnel:
 
     def _bad_references(self) -> Iterator[str]:
         if count := self.tally["reference_missing"]:
-            yield f"{count} responses could not be judged: their prompts have no reference"
+            yield f"{_responses(count)} could not be judged: no reference stands with the prompt"
         if count := self.tally["reference_unreadable"]:
             yield (
-                f"{count} responses could not be judged: their reference cannot be read; the first is "
+                f"{_responses(count)} could not be judged: the reference cannot be read; the first is "
                 f"{self.first_unreadable}"
             )
 
@@ -205,3 +207,8 @@ def _bin(pass_rate: float) -> str:
 
 def _share(clustered: Clustered) -> tuple[float, list[float]]:
     return round(clustered.share, 4), [round(bound, 4) for bound in clustered.interval()]
+
+
+def _responses(count: int, one: str = "", many: str = "") -> str:
+    """`1 response is`, `2 responses are`."""
+    return ngettext(f"1 response {one}", f"{count} responses {many}", count).rstrip()

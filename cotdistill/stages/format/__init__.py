@@ -5,6 +5,7 @@ import hashlib
 import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
+from gettext import ngettext
 from itertools import groupby
 from pathlib import Path
 
@@ -140,15 +141,21 @@ def _proof(config: FormatConfig, progress: Progress) -> Proof | None:
 def _notes(maker: Rows, config: FormatConfig) -> list[str]:
     notes, counts = [], maker.counts
     if counts["without_reasoning"] and config.format != "answer_only":
-        notes.append(f"{counts['without_reasoning']} rows have no separate reasoning; their answer text is all")
+        rows = _rows(counts["without_reasoning"], "has", "have")
+        notes.append(f"{rows} no separate reasoning; the answer text is all")
     if counts["rows_too_long"] and maker.proof:
         notes.append(
-            f"{counts['rows_too_long']} rows have more than {maker.proof.max_length} tokens and are left out; "
-            f"--cut-long cuts their traces at the end of a step"
+            f"{_rows(counts['rows_too_long'], 'is', 'are')} left out for more than {maker.proof.max_length} tokens; "
+            f"--cut-long cuts such traces at the end of a step"
         )
     if counts["rows_not_proven"]:
-        notes.append(f"{counts['rows_not_proven']} rows cannot be written with this student's chat template")
+        notes.append(f"{_rows(counts['rows_not_proven'])} cannot be written with this student's chat template")
     return notes
+
+
+def _rows(count: int, one: str = "", many: str = "") -> str:
+    """`1 row has`, `2 rows have`."""
+    return ngettext(f"1 row {one}", f"{count} rows {many}", count).rstrip()
 
 
 def _holdout_note(prompts: int, held: int, share: float) -> list[str]:

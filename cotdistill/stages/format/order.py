@@ -1,6 +1,7 @@
 """A curriculum: rows in the order of their difficulty, easy ones first (Bengio et al. 2009, Curriculum learning)."""
 
 import struct
+from gettext import ngettext
 from typing import Any, Literal
 
 import msgspec
@@ -38,7 +39,8 @@ class Ordered:
                 self.writer.write(msgspec.Raw(line))
         notes = [f"the rows stand in their order, {self.order} ones first: `finetune --order file` keeps it"]
         if self._without_rate:
-            notes.append(f"{self._without_rate} rows have no pass rate, which filter counts; they stand last")
+            without = ngettext("{} row has", "{} rows have", self._without_rate).format(self._without_rate)
+            notes.append(f"{without} no pass rate, which filter counts, and so the last places")
         return notes
 
     def _difficulty(self, line: bytes, pass_rate: float | None) -> float:

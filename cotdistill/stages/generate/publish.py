@@ -1,6 +1,7 @@
 """The end of generate: counts, cost, and what a person should know of the answers."""
 
 from collections.abc import Iterator
+from gettext import ngettext
 from urllib.parse import urlsplit
 
 from cotdistill import artifacts
@@ -66,20 +67,20 @@ def _notes(current: artifacts.Run, plan: Plan, tally: Tally, session: Session) -
         notes.append(budget.describe())
     if (truncated := tally.stop_reasons["length"]) and plan.to_learn:
         notes.append(
-            f"{truncated} answers were cut at --max-output-tokens; filter drops them. "
-            f"--retry-truncated with a larger cap asks for these only"
+            ngettext("{} answer was", "{} answers were", truncated).format(truncated)
+            + " cut at --max-output-tokens, which filter drops. --retry-truncated with a larger cap asks for such only"
         )
     if plan.unverified:
         notes.append(
-            f"{len(plan.unverified)} prompts have no reference that --verify can use: their first answers were taken "
-            f"unverified"
+            ngettext("{} prompt has", "{} prompts have", len(plan.unverified)).format(len(plan.unverified))
+            + " no reference that --verify can use: the first answers were taken unverified"
         )
     notes += _of_reasoning(plan, tally)
     notes += of_samples(plan)
     if tally.without_usage:
         notes.append(
-            f"{tally.without_usage} answers came without the number of their tokens: what they cost is not known, "
-            f"and the sums of tokens are of the others"
+            ngettext("{} answer", "{} answers", tally.without_usage).format(tally.without_usage)
+            + " came without the number of tokens: the cost is not known, and the sums of tokens are of the others"
         )
     elif tally.cost is None and plan.teacher.provider not in FREE:
         notes.append("the price of this model is not known; give --price-in and --price-out for a cost")
@@ -90,7 +91,8 @@ def _notes(current: artifacts.Run, plan: Plan, tally: Tally, session: Session) -
 def _of_reasoning(plan: Plan, tally: Tally) -> Iterator[str]:
     responses = tally.stop_reasons.total()
     if omitted := tally.reasoning_kinds["omitted"]:
-        yield f"{omitted} answers came without the reasoning they were billed for"
+        answers = ngettext("{} answer", "{} answers", omitted).format(omitted)
+        yield f"{answers} came without the reasoning that was billed"
     if plan.to_learn and plan.teacher.provider == "mock" and (unanswered := tally.stop_reasons["other"]):
         yield (
             f"{unanswered} of {responses} questions have no answer of {plan.config.teacher}, which is simulated; "

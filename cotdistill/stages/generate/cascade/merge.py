@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from decimal import Decimal
+from gettext import ngettext
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -160,7 +161,8 @@ def _notes(asked: Sequence[Part], judge: Judge) -> Iterator[str]:
             yield from (f"{part.teacher}: {note}" for note in part.manifest.notes if own not in note)
     unverified = sum(part.verdicts.unverified for part in asked)
     if unverified:
-        yield f"{unverified} prompts have no reference that --verify can use: the first answers were taken unverified"
+        prompts = ngettext("{} prompt has", "{} prompts have", unverified).format(unverified)
+        yield f"{prompts} no reference that --verify can use: the first answers were taken unverified"
     if not asked[0].config.until_accepted:  # else each has said what its verdicts cost
         yield from judge.notes()
 
