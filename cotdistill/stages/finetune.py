@@ -145,8 +145,8 @@ def _counts(prepared: "Job", reader: "Reader", bad: BadLines, progress: Progress
     left_out = {"rows_too_long": reader.too_long, "rows_bad": bad.count}
     if reader.too_long:
         limit = min(prepared.config.max_length, prepared.tokenizer.model_max_length)
-        left_out = ngettext("{} row is", "{} rows are", reader.too_long).format(reader.too_long)
-        progress.note(f"{left_out} left out for more than {limit} tokens")
+        rows = ngettext("{} row is", "{} rows are", reader.too_long).format(reader.too_long)
+        progress.note(f"{rows} left out for more than {limit} tokens")
     evaluation = {"eval_rows": len(prepared.held_out)} if prepared.held_out else {}
     if prepared.pairs:
         return {
