@@ -3,6 +3,7 @@
 import gzip
 import os
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -232,7 +233,10 @@ def test_a_document_that_is_added_is_asked_about_and_the_questions_about_the_oth
     first = expand.run(books, tmp_path / "q.jsonl", config, Silent())
     for number, text in enumerate(many[2:], 2):
         (books / f"{number}.txt").write_text(text)
+    planned = expand.run(books, tmp_path / "q.jsonl", replace(config, dry_run=True), Silent())
     second = expand.run(books, tmp_path / "q.jsonl", config, Silent())
+    assert abs(planned.counts["to_ask"] - second.counts["bought"]) <= 2, "a dry run bills what is new alone"
+    assert planned.counts["in_store"] >= first.counts["new_prompts"], "wherever it stands among the others"
     assert first.counts["new_prompts"] == 2 * first.counts["seeds"] > 0, "two for each passage"
     assert second.counts["new_prompts"] == 2 * second.counts["seeds"] == 2 * first.counts["new_prompts"]
     assert second.counts["bought"] < second.counts["written"], "what was asked about the old ones is in the store"

@@ -348,7 +348,7 @@ def test_a_killed_run_resumes_and_ends_as_if_undisturbed(
     _, said = process.communicate(timeout=30)
     if blow == signal.SIGTERM:
         assert process.returncode == 130
-        assert "stopped after step" in said and "--resume continues there" in said
+        assert "stopped after step" in said and "--resume, and in a recipe the same command, continues there" in said
     assert not (tmp_path / "student").exists()
 
     other = tiny_config(max_steps=LONG, resume=True, learning_rate=1e-3)

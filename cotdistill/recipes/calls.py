@@ -106,12 +106,13 @@ def _finetune(
 ) -> Manifest:
     """A killed training goes on from its last checkpoint, unless rows or options are others now."""
     from cotdistill.stages import finetune
+    from cotdistill.training.student_directory import AFRESH
 
     if resumed:
         try:
             return finetune.run(rows, student, replace(options, resume=True), progress, month=month)
         except UsageError as error:
-            progress.note(f"starting afresh: {error}")
+            progress.note(f"starting afresh: {str(error).removesuffix(f'; {AFRESH}')}")
     return finetune.run(rows, student, options, progress, month=month)
 
 

@@ -17,6 +17,8 @@ PROMPTS, TEACHER, VERDICTS = "prompts.jsonl", "teacher.jsonl", "verdicts.jsonl"
 _QUESTIONS, _MOST_PER_PASSAGE = 300, 4
 """To begin with, and of one passage: the teacher is asked for four kinds of question."""
 
+_EMBEDDED = ("tiny", students.SMOLLM2)
+
 _PASSAGE_LETTERS = {"tiny": 150}
 _LETTERS = 1_000
 
@@ -45,7 +47,7 @@ teacher = {teacher}  # vllm:Qwen/Qwen3-8B, anthropic:..., openai_responses:...; 
 holdout = 0.2                     # of the prompts, for evaluate
 
 [finetune]
-student = {student}  # or smollm2-135m, a hub id, a directory, a .gguf file
+student = {student}  # {others}, a hub id, a directory, a .gguf file
 # epochs = 3                      # passes over the rows; left out: more for few rows
 
 [evaluate]
@@ -107,6 +109,7 @@ def text(
         expand=_expand(documents, teacher, student, server) if documents else "",
         teacher=_quoted(teacher),
         student=_quoted(named),
+        others=" or ".join(name for name in _EMBEDDED if name != named),
         server=server,
         columns=_columns(prompts) if isinstance(prompts, OwnPrompts) else "",
         template=f"template = {_quoted(task.template)}\n" if task.template else "",

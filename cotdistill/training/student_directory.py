@@ -32,6 +32,10 @@ _RECEIPT = "run.json"
 """In a directory of work in progress: what it was begun with."""
 
 
+AFRESH = "drop --resume to start afresh"
+"""What a person does, and a recipe by itself."""
+
+
 def work_directory(output: Path) -> Path:
     return output.with_name(output.name + ".partial")
 
@@ -133,7 +137,7 @@ def check_continues(output: Path, receipt: Mapping[str, Any]) -> Path:
     begun = msgspec.json.decode((work / _RECEIPT).read_bytes())
     now = msgspec.json.decode(msgspec.json.encode(receipt))
     if changed := sorted(name for name in {*begun, *now} if begun.get(name) != now.get(name)):
-        raise UsageError(f"{work}: was begun with another {changed[0]}; drop --resume to start afresh")
+        raise UsageError(f"{work}: was begun with another {changed[0]}; {AFRESH}")
     return work
 
 

@@ -135,7 +135,9 @@ def train(
         trainer.train(resume_from_checkpoint=str(started) if started else None)
     done = trainer.state.global_step
     if done < steps and not watch.patience_lost:
-        raise StoppedError(f"stopped after step {done} of {steps}; --resume continues there")
+        raise StoppedError(
+            f"stopped after step {done} of {steps}; --resume, and in a recipe the same command, continues there"
+        )
     history = history_of(trainer.state)
     if any(not math.isfinite(entry.get("loss", 0.0)) for entry in history):
         raise CotDistillError("the loss is no number any more; give a smaller --learning-rate")

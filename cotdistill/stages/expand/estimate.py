@@ -80,7 +80,7 @@ def _needed(rounds: Rounds) -> Needed:
 def _bills(rounds: Rounds, sources: Sequence[Source], exam: int, of_seeds: Measured, more: Needed) -> Iterator[Bill]:
     """What is still to be asked of the teacher that writes; and of the solver, about new prompts and about seeds."""
     figures, plan, writer, solver = rounds.figures.methods.values(), rounds.plan, rounds.writer, rounds.solver
-    lines = [plan.request(line) for line in plan.take(SAMPLED)]
+    lines = [plan.request(line) for line in rounds.unwritten[:SAMPLED] or plan.take(SAMPLED)]
     to_write = max(0, more.requests - sum(one.undecided for one in figures))
     yield _bill(writer, writer.measured, to_write, _estimated(lines))
     if solver is None or rounds.answerable is None:

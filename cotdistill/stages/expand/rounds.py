@@ -41,6 +41,8 @@ class Rounds:
     said: list[str] = field(default_factory=list)
     """Which methods were stopped, and why."""
     not_asked: int = 0
+    unwritten: list[Line] = field(default_factory=list)
+    """Of a dry run: what the store has no answer to."""
 
     def __post_init__(self) -> None:
         self.figures = Figures({method: OfMethod() for method in self.plan.expanders})
@@ -50,17 +52,25 @@ class Rounds:
         return self.writer.exhausted or (self.solver is not None and self.solver.exhausted)
 
     def run(self) -> None:
-        """Until `count` prompts are kept, the plan or the money is at its end, or something was not asked that only
-        the store was looked through for."""
-        while len(self.kept) < self.count and not self.exhausted and not self.not_asked:
+        """Until `count` prompts are kept, or the plan or the money is at its end. A dry run looks the store through for
+        as many lines as are expected to be asked: what is stored may stand anywhere among them."""
+        while self._missing > 0 and not self.exhausted and (self.writer.stored_only or not self.not_asked):
             if not (lines := self.plan.take(self.next_tries())):
                 return
             self._one(lines)
             self._stop_what_yields_little()
 
+    @property
+    def _missing(self) -> float:
+        """Prompts to be kept beside those that are, and those to be expected of what a dry run did not ask."""
+        pending = len(self.unwritten) + sum(one.undecided for one in self.figures.methods.values())
+        return self.count - len(self.kept) - pending * self.figures.share_kept(self.plan.active)
+
     def next_tries(self) -> int:
         active = self.plan.active
-        wanted = ceil((self.count - len(self.kept)) / self.figures.share_kept(active))
+        wanted = ceil(self._missing / self.figures.share_kept(active))
+        if self.unwritten:
+            return wanted
         if not self.figures.tries:
             return ceil(wanted * MORE_IN_A_DEAR_ROUND) if self.dear else min(wanted, FIRST_TRIES * len(active))
         if self.dear:
@@ -88,6 +98,7 @@ class Rounds:
             elif line.id in round.failed:
                 found = DroppedPrompt(id=line.id, filter="failed", reason=round.failed[line.id], tags=line.tags)
             else:
+                self.unwritten.append(line)
                 continue
             method.tries += 1
             if isinstance(found, Candidate):
