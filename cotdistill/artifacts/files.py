@@ -31,12 +31,18 @@ def partial(path: Path) -> Path:
     return path.with_name(path.name + ".partial")
 
 
+TOGETHER_BYTES = 1 << 16
+"""Hashed and written at once: each of the two lets another thread run, and waits until it lets go again."""
+
+
 class PartialFile:
     """`path.partial`, until `place` makes it `path`. `private` files can be read by their owner alone."""
 
     def __init__(self, path: Path, *, private: bool = False) -> None:
         self.path, self.partial = path, partial(path)
         self._digest = hashlib.sha256()
+        self._waiting: list[bytes] = []
+        self._bytes_waiting = 0
         if found := obstacle(path):
             raise UsageError(f"{path}: is {found}")
         with _explained(path):
@@ -46,15 +52,16 @@ class PartialFile:
             self._file = os.fdopen(os.open(self.partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb")
 
     def write(self, content: bytes) -> None:
-        self._digest.update(content)
-        try:  # not with _explained, which would cost as much as the write
-            self._file.write(content)
-        except OSError as error:
-            raise _explanation(self.path, error) from None
+        self._waiting.append(content)
+        self._bytes_waiting += len(content)
+        if self._bytes_waiting >= TOGETHER_BYTES:
+            with _explained(self.path):
+                self._write_waiting()
 
     def finish(self) -> FileInfo:
         """All of it is on disk, still under its partial name."""
         with _explained(self.path):
+            self._write_waiting()
             self._file.flush()
             os.fsync(self._file.fileno())
             self._file.close()
@@ -73,6 +80,12 @@ class PartialFile:
             pass
         finally:
             self.partial.unlink(missing_ok=True)
+
+    def _write_waiting(self) -> None:
+        content = b"".join(self._waiting)
+        self._waiting, self._bytes_waiting = [], 0
+        self._digest.update(content)
+        self._file.write(content)
 
 
 class ForeignFile(PartialFile):
