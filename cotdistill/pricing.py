@@ -57,6 +57,10 @@ class Prices:
         """Whether nobody is paid. A person who gives prices rehearses with them."""
         return self.provider in FREE and (self.input is None or self.output is None)
 
+    def load(self) -> None:
+        """From any thread, before the first answer is there: the library takes 70 ms to load."""
+        self.cost(_ONE_EACH)
+
     def charge(self, answer: Billed, *, batch: bool = False) -> Decimal | None:
         """USD for one answer: the provider's own figure where it sends one, else the estimate."""
         return answer.cost_usd if answer.cost_usd is not None else self.cost(answer.usage, batch=batch)
@@ -121,7 +125,7 @@ def _library() -> ModuleType:
         import genai_prices
     finally:
         if before is None:
-            del os.environ[_NO_PLUG_INS]
+            os.environ.pop(_NO_PLUG_INS, None)  # two threads may load it at once
         else:
             os.environ[_NO_PLUG_INS] = before
     return genai_prices

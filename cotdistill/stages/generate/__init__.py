@@ -232,6 +232,7 @@ async def _ask_missing(
         done = missing.settled + len(asked.failures) if plan.judge else asked.done
         progress.update(done, ", ".join(filter(None, (stored.retrier.describe(), spending.describe()))))
 
+    loop.run_in_executor(threads, spending.prices.load)  # while the first requests are on their way
     asked = await stored.ask_all(missing, got, report)
     show(asked)
     return asked
