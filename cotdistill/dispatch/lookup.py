@@ -1,8 +1,9 @@
 """What the store knows of a request: the answer to it, or to the same one with another output cap."""
 
-from dataclasses import replace
 from decimal import Decimal
 from typing import NamedTuple
+
+import msgspec
 
 from cotdistill.dispatch.asking import Job
 from cotdistill.providers.types import BadReplyError, Reply, Request, Teacher
@@ -28,7 +29,7 @@ class Keys(NamedTuple):
 def keys_of(teacher: Teacher, request: Request) -> Keys:
     return Keys(
         request_key(teacher.base_url, teacher.body(request)),
-        request_key(teacher.base_url, teacher.body(replace(request, max_output_tokens=0))),
+        request_key(teacher.base_url, teacher.body(msgspec.structs.replace(request, max_output_tokens=0))),
     )
 
 

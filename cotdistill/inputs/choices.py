@@ -14,10 +14,11 @@ from functools import lru_cache
 from hashlib import sha256
 from typing import Any, NamedTuple
 
-from cotdistill.inputs.values import Fields, as_text, is_missing, shown, simple
+from cotdistill.inputs.values import Fields, as_text, is_missing, own_names, shown, simple
 
 LETTERS = string.ascii_uppercase
 OPTION_COLUMNS = ("choices", "options", "endings")
+OPTIONS_IN_QUESTION = ("choices", "question.choices", "options", "question.options", "endings", "question.endings")
 INDEX_COLUMNS = ("answer_idx", "answer_index", "correct_idx", "correct_index", "label", "cop", "gold", "correct_option")
 KEY_COLUMNS = (
     *("answer_idx", "answer_index", "correct_idx", "correct_index", "answerkey", "answer_key", "correct_option"),
@@ -59,10 +60,9 @@ class Options(NamedTuple):
 
 def options_of(fields: Fields) -> Options | None:
     """The record's options, or None where it has none; a value that only looks like some is no error."""
-    for column in OPTION_COLUMNS:
+    inside = isinstance(fields.get("question"), Mapping)  # ARC's own release
+    for column in fields.possible(OPTIONS_IN_QUESTION if inside else OPTION_COLUMNS):
         value = fields.get(column)
-        if value is None and isinstance(fields.get("question"), Mapping):  # ARC's own release
-            value = fields.get(f"question.{column}")
         if value is not None and (found := _in_one_column(value, fields.name(column) or "question")):
             return found
     if isinstance(answers := fields.get("answers"), list) and fields.get("label") is not None:  # ReClor; not SQuAD
@@ -169,12 +169,7 @@ def _has_gap(present: Sequence[int]) -> bool:
 
 def _in_columns(fields: Fields) -> Options | None:
     """Options in columns of their own: A to D, option_a, opa, choice1, sol1 …"""
-    families: dict[tuple[str, bool], dict[str, str]] = {}
-    for name, own in fields.names().items():
-        if family := _family(name):
-            stem, label = family
-            families.setdefault((stem, label.isdigit()), {})[label] = own
-    for (stem, digits), columns in families.items():
+    for (stem, digits), columns in _families(fields.columns).items():
         labels = sorted(columns)
         first = labels[0] if digits and labels[0] in "01" else "a"
         expected = [chr(ord(first) + place) for place in range(len(labels))]
@@ -199,11 +194,15 @@ def _in_columns(fields: Fields) -> Options | None:
     return None
 
 
-@lru_cache(4096)
-def _family(name: str) -> tuple[str, str] | None:
-    """Stem and label of a column that may hold an option: ("option", "1")."""
-    found = _COLUMN.fullmatch(name)
-    return (found["stem"], found["label"]) if found else None
+@lru_cache(256)
+def _families(columns: tuple[str, ...]) -> dict[tuple[str, bool], dict[str, str]]:
+    """Those that may hold an option each: their own names by label, for each stem and whether its labels are digits."""
+    families: dict[tuple[str, bool], dict[str, str]] = {}
+    for name, own in own_names(columns).items():
+        if found := _COLUMN.fullmatch(name):
+            label = found["label"]
+            families.setdefault((found["stem"], label.isdigit()), {})[label] = own
+    return families
 
 
 def _right_and_wrong(fields: Fields) -> Options | None:
@@ -212,7 +211,9 @@ def _right_and_wrong(fields: Fields) -> Options | None:
     right = fields.get("correct_answer")
     if right is None:
         return None
-    wrong = [own for name, own in fields.names().items() if _WRONG.fullmatch(name) and fields.get(own) is not None]
+    wrong = [
+        own for name, own in own_names(fields.columns).items() if _WRONG.fullmatch(name) and fields.get(own) is not None
+    ]
     if not wrong:
         return None
     values = [right, *map(fields.get, wrong)]

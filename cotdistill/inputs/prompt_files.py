@@ -7,11 +7,11 @@ says what was read from where, and what was not. Files stream, except .json.
 import hashlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypedDict
 
 import msgspec
 
-from cotdistill.artifacts.json_lines import BadLines, explain
+from cotdistill.artifacts.json_lines import BadLines
 from cotdistill.config import EvaluateConfig, GenerateConfig
 from cotdistill.errors import CotDistillError
 from cotdistill.inputs import layouts
@@ -21,7 +21,7 @@ from cotdistill.inputs.readers import Item, Source
 from cotdistill.inputs.recordings import prompt_of
 from cotdistill.inputs.tags import tags_of
 from cotdistill.inputs.values import Fields, as_text
-from cotdistill.records import Prompt
+from cotdistill.records import Message, Prompt
 
 _KNOWN = frozenset((*layouts.QUESTION_FIELDS, *layouts.REFERENCE_FIELDS, *layouts.KEPT_AS_IS))
 
@@ -176,19 +176,16 @@ class PromptFile:
         return "another line"
 
     def _entry(self, item: Item, fields: Fields, reading: Reading) -> Entry:
-        content = {
-            "messages": reading.messages,
-            "reference": reading.reference,
-            "verifier": _verifier(fields) or reading.verifier,
-            "tags": self._tags(fields),
-        }
+        content = _Content(
+            messages=reading.messages,
+            reference=reading.reference,
+            verifier=_verifier(fields) or reading.verifier,
+            tags=self._tags(fields),
+        )
         identity = self._identity(fields)
         if identity is None:
             identity = hashlib.sha256(msgspec.json.encode(content, order="deterministic")).hexdigest()[:16]
-        try:
-            prompt = msgspec.convert({"id": identity, **content}, Prompt)
-        except msgspec.ValidationError as error:
-            raise ValueError(explain(error)) from None
+        prompt = Prompt(id=identity, **content)
         entry = Entry(prompt, item.number, fields, reading)
         if self._needed:
             entry.filling(self._needed)  # raises for a column that is not there
@@ -212,6 +209,15 @@ class PromptFile:
         for column in self._tag_fields:
             tags.update(tags_of(column, fields.take(column)))
         return tags or None
+
+
+class _Content(TypedDict):
+    """Of a prompt: all but its id."""
+
+    messages: tuple[Message, ...]
+    reference: str | None
+    verifier: str | None
+    tags: dict[str, str] | None
 
 
 def _verifier(fields: Fields) -> str | None:

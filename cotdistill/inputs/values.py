@@ -77,9 +77,9 @@ class Fields:
     def __init__(self, raw: Mapping[str, Any]) -> None:
         self.raw = raw
         self.used: set[str] = set()
-        self._columns = tuple(raw)
-        self._names = _by_simple_name(self._columns)
-        self._absent = _not_there(self._columns)
+        self.columns = tuple(raw)
+        self._names = own_names(self.columns)
+        self._absent = _not_there(self.columns)
 
     def name(self, wanted: str) -> str | None:
         """The column's own name, or None where there is none."""
@@ -104,6 +104,8 @@ class Fields:
 
     def take(self, wanted: str) -> Any:
         """The same, and the column counts as used."""
+        if wanted in self._absent:
+            return None
         self.use(wanted)
         return self.get(wanted)
 
@@ -123,22 +125,26 @@ class Fields:
 
     def first(self, names: tuple[str, ...]) -> str | None:
         """The first of these columns that has a value, by its own name."""
-        for wanted in _possible(self._columns, names):
+        for wanted in self.possible(names):
             if self.get(wanted) is not None:
                 return self.name(wanted) or wanted
         return None
 
-    def names(self) -> dict[str, str]:
-        """Every column's own name by its simple name, in the record's order."""
-        return dict(reversed(self._names.items()))
+    def possible(self, names: tuple[str, ...]) -> tuple[str, ...]:
+        """Those of `names` that a record with these columns may have a value for: itself, or inside an object."""
+        return _possible(self.columns, names)
 
 
 # Records of one file have few sets of columns between them, and are read in dozens of ways each.
 
 
 @lru_cache(maxsize=256)
-def _by_simple_name(columns: tuple[str, ...]) -> dict[str, str]:
-    return {simple(name): name for name in reversed(columns)}
+def own_names(columns: tuple[str, ...]) -> dict[str, str]:
+    """The first of these columns of each simple name, in their order."""
+    found: dict[str, str] = {}
+    for name in columns:
+        found.setdefault(simple(name), name)
+    return found
 
 
 @lru_cache(maxsize=256)
@@ -149,8 +155,7 @@ def _not_there(columns: tuple[str, ...]) -> set[str]:
 
 @lru_cache(maxsize=2048)
 def _possible(columns: tuple[str, ...], names: tuple[str, ...]) -> tuple[str, ...]:
-    """Those of `names` that a record with these columns may have a value for: itself, or inside an object."""
-    known = {*columns, *_by_simple_name(columns)}
+    known = {*columns, *own_names(columns)}
     return tuple(name for name in names if any(path in known or simple(path) in known for path in _prefixes(name)))
 
 

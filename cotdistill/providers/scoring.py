@@ -22,8 +22,7 @@ TOP = 20
 """Tokens a place: what vLLM gives unless it was started with more (`--max-logprobs`)."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class ScoreRequest(Request):
+class ScoreRequest(Request, frozen=True, kw_only=True):
     """The tokens from `start` on are to be scored, each in sight of all before it. `messages` are the prompt that they
     answer, which is not sent: it tells one refused prompt from another."""
 

@@ -11,8 +11,7 @@ from cotdistill.providers.error_body import Problem
 from cotdistill.records import Confidence, Message, ReasoningKind, StopReason, Usage
 
 
-@dataclass(frozen=True)
-class Request:
+class Request(msgspec.Struct, frozen=True):
     """One question, provider-neutral. `None` leaves a setting to the provider's default."""
 
     messages: tuple[Message, ...]
