@@ -305,6 +305,7 @@ def test_failed_prompts_are_listed_and_the_same_command_asks_only_for_them(tmp_p
             assert (first.complete, first.counts["failed"], first.counts["responses"]) == (False, 1, 5)
             failed = json.loads((tmp_path / "r.failed.jsonl").read_text())
             assert failed == {"id": "3", "sample": 0, "reason": "400: prompt too long", "final": True}
+            assert "1 of 1 failed with: 400: prompt too long" in first.notes
             broken, before = False, len(server.requests)
             second = await asyncio.to_thread(stage.run, path, tmp_path / "r.jsonl", config, Silent())
             assert (second.complete, second.counts["bought"], len(server.requests) - before) == (True, 1, 1)

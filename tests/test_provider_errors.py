@@ -133,7 +133,8 @@ CHAT = (
     Row("ollama model", 404, {"error": {"message": "model 'x' not found", "type": "api_error"}}, "account"),
     # Statuses alone
     *(Row(f"status {status}", status, openai(None), "retry") for status in (408, 409, 424, 425, 499, 500, 502, 504, 520, 524)),
-    *(Row(f"status {status}", status, openai(None), "row") for status in (400, 405, 413, 422, 451)),
+    *(Row(f"status {status}", status, openai(None), "row") for status in (400, 413, 422, 451, 501, 505)),
+    Row("status 405", 405, openai(None), "account", words="--base-url"),
     Row("empty", 500, b"", "retry"),
     Row("plain words", 500, b"upstream connect error", "retry", words="upstream connect error"),
 )  # fmt: skip
@@ -159,7 +160,8 @@ MESSAGES = (
 
 PAGES = (
     Row("firewall", 403, PAGE, "row", words="'Just a moment...'"),
-    Row("login", 401, PAGE, "row", words="a proxy or firewall stands between"),
+    Row("login", 401, PAGE, "account", words="it wants a key or a login"),
+    Row("login of a proxy", 407, PAGE, "account", words="HTTPS_PROXY"),
     Row("wrong path", 404, PAGE, "account", words="--base-url is wrong"),
     Row("gateway", 502, PAGE, "retry", words="a web page"),
     Row("busy", 503, PAGE, "retry", "capacity"),

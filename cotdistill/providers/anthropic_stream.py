@@ -11,8 +11,8 @@ from typing import Any
 
 import msgspec
 
-from cotdistill.providers.batch_api import lines
-from cotdistill.providers.lenient import count, document, error_in, mapping, text
+from cotdistill.providers.event_stream import events
+from cotdistill.providers.lenient import count, error_in, mapping, text
 from cotdistill.providers.types import BadReplyError
 
 _FIELDS = {"text_delta": "text", "thinking_delta": "thinking", "signature_delta": "signature"}
@@ -21,15 +21,14 @@ _FIELDS = {"text_delta": "text", "thinking_delta": "thinking", "signature_delta"
 async def collect(chunks: AsyncIterator[bytes]) -> bytes:
     """The message in JSON. Raises BadReplyError for an error among the events, or when the end does not come."""
     message = _Message()
-    async for line, _ in lines(chunks):
-        if not line.startswith(b"data:"):
-            continue
-        event = document(line[5:], "event of a message")
-        if event.get("type") == "message_stop":
+    async for event in events(chunks, "event of a message"):
+        if isinstance(event, str) or event.get("type") == "message_stop":
             return message.whole()
         if event.get("type") == "error":
             raise error_in(event.get("error")) or BadReplyError("the stream ended in an error")
         message.take(event)
+    if message.envelope.get("stop_reason"):  # some servers leave the last event out
+        return message.whole()
     raise BadReplyError("the stream ended before the message did")
 
 

@@ -8,12 +8,12 @@ from typing import Any
 from cotdistill.providers import logprobs
 from cotdistill.providers.assembled import Body, assembled
 from cotdistill.providers.chat_stream import collect
-from cotdistill.providers.lenient import document, error_in, excerpt, items, mapping, text, word
+from cotdistill.providers.lenient import document, error_in, excerpt, items, mapping, problem_of, text, word
 from cotdistill.providers.logprobs import TokenLogprobs
 from cotdistill.providers.sdk_teacher import SdkTeacher
 from cotdistill.providers.thoughts import Thoughts, parts, summarised, thoughts
 from cotdistill.providers.types import BadReplyError, Reply, Request
-from cotdistill.providers.usage import billed, chat_usage
+from cotdistill.providers.usage import billed, chat_usage, usage_in
 
 _CAPS = ("max_tokens", "max_completion_tokens")
 
@@ -78,7 +78,7 @@ class ChatTeacher(SdkTeacher):
         return ""
 
     def token_logprobs(self, raw: bytes) -> TokenLogprobs | None:
-        choice = next(iter(items(document(raw, "chat completion").get("choices"))), {})
+        choice = _choice(_unwrapped(document(raw, "chat completion")))
         return logprobs.read(logprobs.in_choice(choice))
 
     def body(self, request: Request) -> dict[str, Any]:
@@ -117,19 +117,20 @@ class ChatTeacher(SdkTeacher):
         return await collect(chunks)
 
     def extract(self, raw: bytes) -> Reply:
-        completion = document(raw, "chat completion")
-        choice = next(iter(items(completion.get("choices"))), {})
+        completion = _unwrapped(document(raw, "chat completion"))
+        choice = _choice(completion)
         if error := error_in(completion.get("error")) or error_in(choice.get("error")):  # OpenRouter has either
             raise error
         if not choice:
-            counts = mapping(completion.get("usage"))
+            counts = _counts(completion, choice)
             raise BadReplyError(
                 f"the reply holds no choices: {excerpt(raw)}",
+                problem_of(completion),
                 usage=chat_usage(counts, empty=True),
                 cost_usd=billed(counts, zero=self.provider == "openrouter"),
             )
-        message, served = mapping(choice.get("message")), word(completion.get("model"))
-        content, counts = parts(message.get("content")), mapping(completion.get("usage"))
+        message, served = _message(choice), word(completion.get("model"))
+        content, counts = parts(message.get("content")), _counts(completion, choice)
         refusal = text(message.get("refusal")) or content.refusal
         trace, rule = _trace(message, content.thoughts)
         if not (trace.there or trace.sealed):  # some gateways put it beside the message
@@ -142,13 +143,51 @@ class ChatTeacher(SdkTeacher):
             rule=rule,
             refusal=refusal,
             tags="summary" if "gemini" in f"{self.model} {served}".lower() else "raw",
-            finish=word(choice.get("finish_reason")),
+            finish=_finish(choice),
             served_model=served,
             usage=chat_usage(counts, empty=not (content.text or trace.text or refusal)),
             cost_usd=billed(counts, zero=self.provider == "openrouter"),
             logprobs=logprobs.written(logprobs.in_choice(choice)),
         )
         return assembled(raw, found, self.think_tags)
+
+
+_WRAPPERS = ("data", "result", "response", "output", "body")
+
+
+def _unwrapped(found: dict[str, Any]) -> dict[str, Any]:
+    """The completion where a gateway puts it into an envelope of its own: {"code": 0, "data": {…}}."""
+    if "choices" in found:
+        return found
+    return next((mapping(found[name]) for name in _WRAPPERS if "choices" in mapping(found.get(name))), found)
+
+
+def _choice(completion: dict[str, Any]) -> dict[str, Any]:
+    """The first by its own number: one is asked for, and servers that send more need not send them in order."""
+    choices = completion.get("choices")
+    found = [choices] if isinstance(choices, dict) else items(choices)
+    return next((choice for choice in found if choice.get("index") == 0), found[0] if found else {})
+
+
+def _message(choice: dict[str, Any]) -> dict[str, Any]:
+    """Also of a choice in the shape of a stream, of one that holds a list of messages, and of Completions."""
+    if isinstance(said := choice.get("message"), str):
+        return {"content": said}
+    turns = items(choice.get("messages"))
+    return mapping(said) or mapping(choice.get("delta")) or (turns[-1] if turns else {"content": choice.get("text")})
+
+
+def _counts(completion: dict[str, Any], choice: dict[str, Any]) -> dict[str, Any]:
+    """The usage, which Groq's streams (`x_groq`) and Moonshot's (in the choice) have elsewhere."""
+    places = (completion, mapping(completion.get("x_groq")), choice)
+    return next((counts for place in places if (counts := usage_in(place.get("usage")))), {})
+
+
+def _finish(choice: dict[str, Any]) -> str | None:
+    """The server's word for the end; where it has none, that of the provider behind it, as OpenRouter repeats it."""
+    given = choice.get("finish_reason")
+    given = given.get("type") if isinstance(given, dict) else given
+    return word(given) or word(choice.get("native_finish_reason"))
 
 
 _FIELDS = (

@@ -6,22 +6,20 @@ from typing import Any
 
 import msgspec
 
-from cotdistill.providers.batch_api import lines
-from cotdistill.providers.lenient import document, error_in, items, mapping
+from cotdistill.providers.event_stream import events
+from cotdistill.providers.lenient import error_in, items, mapping
 from cotdistill.providers.types import BadReplyError
 
 
 async def collect(chunks: AsyncIterator[bytes]) -> bytes:
     """The completion in JSON. Raises BadReplyError for an error among the chunks, or where the end does not come."""
     whole = _Completion()
-    async for line, _ in lines(chunks):
-        if not line.startswith(b"data:"):
-            continue
-        data = line[5:].strip()
-        if data == b"[DONE]":
+    async for event in events(chunks, "chunk of a chat completion"):
+        if isinstance(event, str):
+            if not (whole.choice or whole.message):
+                break
             return whole.encoded()
-        if data:
-            whole.take(document(data, "chunk of a chat completion"))
+        whole.take(event)
     if whole.ended:  # some servers leave the last line out
         return whole.encoded()
     raise BadReplyError("the stream ended before the answer did")

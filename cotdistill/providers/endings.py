@@ -7,7 +7,7 @@ from cotdistill.records import StopReason
 
 _WORDS: dict[StopReason, str] = {
     "stop": """stop stopped stop_sequence stop_token eos eos_token eos_token_id end end_turn end_of_turn end_of_text
-        end_of_sequence endoftext complete completed finish finished done success normal natural""",
+        end_of_sequence endoftext eot eot_id im_end complete completed finish finished done success normal natural""",
     "length": """length limit truncated max_token max_tokens max_output_tokens max_new_tokens max_completion_tokens
         max_tokens_reached max_length model_length token_limit length_limit length_exceeded error_limit context_window
         context_length context_length_exceeded model_context_window_exceeded""",
@@ -52,7 +52,8 @@ def ending(given: str | None, text: str) -> tuple[StopReason, str | None]:
 
 
 def broke_off(given: str | None) -> bool:
-    return _plain(given) in BROKEN
+    word = _plain(given)
+    return word in BROKEN or word.endswith("_error")
 
 
 @lru_cache(1024)

@@ -18,7 +18,10 @@ _WEB_PAGE = re.compile(r"[\s\ufeff]*<(!doctype\s+html|html|head|body|title|meta|
 _TITLE = re.compile(r"<(title|h1)[^>]*>(.*?)</\1>", re.IGNORECASE | re.DOTALL)
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)s")
 _CODES = ("code", "type", "status", "reason", "error_code", "error_type", "__type")
-_WORDS = ("message", "Message", "detail", "error_description", "msg", "title", "error")
+_WORDS = ("message", "Message", "detail", "error_description", "msg", "status_msg", "faultstring", "title", "error")
+_INSIDE = ("error", "errors", "details", "metadata", "innererror", "inner_error", "base_resp", "fault")
+_AT_TIMES_INSIDE = ("detail", "message")
+"""Elsewhere words, or a list of what is wrong with the fields."""
 _HEADERS = ("x-amzn-errortype", "x-ms-error-code")
 MOST_DEEP = 5
 
@@ -88,8 +91,11 @@ def _objects(body: Any, depth: int = 0) -> Iterator[dict[str, Any]]:
     if not isinstance(body, dict) or depth > MOST_DEEP:
         return
     yield body
-    for name in ("error", "details", "metadata", "innererror", "inner_error"):
+    for name in _INSIDE:
         yield from _objects(body.get(name), depth + 1)
+    for name in _AT_TIMES_INSIDE:
+        if isinstance(body.get(name), dict):
+            yield from _objects(body[name], depth + 1)
     if isinstance(raw := body.get("raw"), str):  # OpenRouter: what the provider behind it said
         yield from _objects(_decoded(raw), depth + 1)
         yield {"message": raw} if not isinstance(_decoded(raw), dict | list) else {}
@@ -100,6 +106,8 @@ def _codes(one: dict[str, Any]) -> Iterator[str]:
         value = one.get(name)
         if isinstance(value, str | int) and not isinstance(value, bool) and value not in ("", "error"):
             yield str(value)
+    if isinstance(number := one.get("status_code"), int) and "status_msg" in one:
+        yield f"minimax-{number}"  # whose numbers are others' too
     if isinstance(reasons := one.get("reasons"), list) and reasons:  # OpenRouter's moderation
         yield "moderation"
 
@@ -117,7 +125,11 @@ def _words(one: dict[str, Any]) -> str:
 def _wait_s(objects: list[dict[str, Any]]) -> float | None:
     """google.rpc.RetryInfo; and the reset, in milliseconds of Unix time, that OpenRouter repeats in the body."""
     for one in objects:
-        if match := _DURATION.fullmatch(str(one.get("retryDelay") or "")):
+        delay = one.get("retryDelay")
+        if isinstance(delay, dict):  # as protobuf has it, where a gateway did not write JSON's form of it
+            seconds, nanos = (str(delay.get(name) or 0) for name in ("seconds", "nanos"))
+            return int(seconds) + int(nanos) / 1e9 if seconds.isdecimal() and nanos.isdecimal() else None
+        if match := _DURATION.fullmatch(str(delay or "")):
             return float(match[1])
         resets = one.get("headers")
         if isinstance(resets, dict):

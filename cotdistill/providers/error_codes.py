@@ -12,9 +12,9 @@ DeepSeek, Mistral, Groq, xAI, Together, Fireworks, Moonshot, DashScope, vLLM, SG
 import re
 from typing import Literal
 
-Meaning = Literal["spent", "key", "model", "policy", "prompt", "quota", "capacity", "retry"]
-"""spent, key, model: of the account; no prompt can be answered. policy, prompt: of this prompt alone. quota, capacity,
-retry: passes."""
+Meaning = Literal["spent", "key", "model", "proxy", "policy", "prompt", "quota", "capacity", "retry"]
+"""spent, key, model, proxy: of the account; no prompt can be answered. policy, prompt: of this prompt alone. quota,
+capacity, retry: passes."""
 
 _CODES: dict[Meaning, str] = {
     "spent": """
@@ -24,7 +24,7 @@ _CODES: dict[Meaning, str] = {
         linked_organization_spend_limit_reached linked_organization_billing_unavailable user_profile_not_billable
         credit_balance_too_low budget_exceeded arrearage allocationquota.freetieronly billing_disabled
         servicequotaexceededexception personal-team-blocked:spending-limit openrouter_credits openrouter_key_limit
-        1113
+        blocked_api_access 1113 minimax-1008 minimax-2056
     """,
     "key": """
         invalid_api_key incorrect_api_key authentication_error invalid_authentication invalid_authentication_error
@@ -35,6 +35,7 @@ _CODES: dict[Meaning, str] = {
         account_deactivated_error organization_deactivated organization_restricted invalid_organization
         unsupported_country_region_territory unrecognizedclientexception invalidsignatureexception
         expiredtokenexception missingauthenticationtokenexception incompletesignature notauthorized
+        minimax-1004 minimax-2049
     """,
     "model": """
         model_not_found not_found_error not_found notfounderror model_not_available model_not_exist invalid_model
@@ -45,16 +46,17 @@ _CODES: dict[Meaning, str] = {
         content_filter content_policy_violation content_policy_violation_error responsibleaipolicyviolation
         invalid_prompt moderation moderation_blocked safety prohibited_content data_inspection_failed
         datainspectionfailed sensitive_words_detected content_moderation_error blocklist recitation 1301
+        minimax-1026 minimax-1027
     """,
     "prompt": """
         context_length_exceeded context_window_exceeded string_above_max_length request_too_large
-        max_tokens_exceeded token_limit_exceeded_error tokens_limit_reached
+        max_tokens_exceeded token_limit_exceeded_error tokens_limit_reached minimax-1039 minimax-2013
     """,
     "quota": """
         rate_limit_error rate_limit_exceeded rate_limit_reached_error ratelimitreached ratelimiterror rate_limited
         ratelimitexceeded resource_exhausted throttlingexception throttling throttling.ratequota
         throttling.allocationquota throttling.burstrate toomanyrequestsexception toomanyrequests too_many_requests
-        requests_limit_exceeded ramp_limit_exceeded 1300 1302
+        requests_limit_exceeded ramp_limit_exceeded 1300 1302 minimax-1002 minimax-1041
     """,
     "capacity": """
         overloaded_error overloaded server_overloaded model_overloaded engine_overloaded engine_overloaded_error
@@ -91,6 +93,8 @@ BY_STATUS: dict[int, Meaning] = {
     402: "spent",
     403: "key",
     404: "model",
+    405: "model",  # the path is another one's
+    407: "proxy",
     408: "retry",
     409: "retry",
     424: "retry",  # Bedrock: the model behind it failed
@@ -98,7 +102,9 @@ BY_STATUS: dict[int, Meaning] = {
     429: "quota",
     498: "capacity",  # Groq: no room in the flex tier
     499: "retry",  # Google, nginx: a client on the way hung up
+    501: "prompt",  # what was asked is not implemented there, nor will it be in a minute
     503: "capacity",
+    505: "prompt",
     529: "capacity",
 }
 """Any other status from 500 on passes, any other below it is the prompt's."""
@@ -109,24 +115,30 @@ _SENTENCES: dict[Meaning, tuple[str, ...]] = {
         r"API key not valid\. Please pass a valid API key\.",  # Google
         r"API key expired\. Please renew the API key\.",
         r"Incorrect API key provided: \S{1,60} You can obtain an API key from \S+",  # xAI
+        r"User location is not supported for the API use\.( .{0,200})?",  # Google
+        r"This organization has been disabled\.",  # Anthropic
     ),
-    "spent": (  # Anthropic twice, xAI, DeepSeek
+    "spent": (  # Anthropic twice, xAI, DeepSeek, Google, Fireworks
         r"Your credit balance is too low to access the Anthropic API\. Please go to Plans & Billing to .{0,80}",
         r"You have reached your specified (workspace )?API usage limits\. You will regain access on .{0,40}",
-        r"Your team \S{1,60} has either used all available credits or reached its monthly spending limit\. .{0,160}",
+        r"Your team \S{1,60} has either used all available credits or reached its monthly spending limit\.( .{0,160})?",
         r"Insufficient Balance",
+        r"Your prepayment credits are depleted\.( .{0,200})?",
+        r"Account \S{1,120} is suspended, possibly due to reaching the monthly spending limit .{0,160}",
     ),
     "model": (
         r"Model Not Exist",  # DeepSeek
         r"\S{1,120} is not a valid model ID",  # OpenRouter
         r"The provided model identifier is invalid\.?",  # Bedrock
+        r"Invocation of model ID \S{1,120} with on-demand throughput isn.t supported\. .{0,200}",
+        r"Unexpected endpoint or method\. \([A-Z]{1,10} \S{1,200}\)(\. .{0,100})?",  # LM Studio
     ),
     "capacity": (r"Service tier capacity exceeded for this model\.?",),  # Mistral
 }
 _WHOLE = {meaning: re.compile("|".join(each), re.IGNORECASE) for meaning, each in _SENTENCES.items()}
 
 
-VAGUE_STATUSES = (402, 403, 404)
+VAGUE_STATUSES = (402, 403, 404, 405)
 """Gateways and firewalls give them for a single request too."""
 
 
@@ -137,12 +149,12 @@ def meaning_of(status: int | None, codes: tuple[str, ...], message: str) -> Mean
     """
     if status == 413:
         return "prompt"
+    for meaning, sentence in _WHOLE.items():  # first, for Google has one code for a spent account and a busy minute
+        if sentence.fullmatch(message.strip()):
+            return meaning
     for code in codes:
         if code in BY_CODE:
             return BY_CODE[code]
-    for meaning, sentence in _WHOLE.items():
-        if sentence.fullmatch(message.strip()):
-            return meaning
     if status is not None:
         return BY_STATUS.get(status)
     return next((BY_VAGUE_CODE[code] for code in codes if code in BY_VAGUE_CODE), None)

@@ -26,6 +26,7 @@ _WORDS: dict[Meaning, str] = {
     "spent": "credit or quota is spent: {}",
     "key": "the provider refuses the key: {}",
     "model": "the server knows no such model or path: {}. Check --teacher and --base-url",
+    "proxy": "a proxy between wants a login: {}. Put it into HTTPS_PROXY: http://user:password@proxy:3128",
     "policy": "the provider's content policy refuses this prompt: {}",
 }
 
@@ -33,6 +34,7 @@ _KINDS: dict[Meaning, Literal["account", "row", "retry"]] = {
     "spent": "account",
     "key": "account",
     "model": "account",
+    "proxy": "account",
     "policy": "row",
     "prompt": "row",
 }
@@ -63,14 +65,21 @@ def failure_of(status: int | None, problem: Problem, headers: Any = None) -> Fai
     """What an error means; `status` is None where the error came without one: inside a stream, a batch, or a 200."""
     headers = headers or {}
     status = status if status is not None else problem.status
-    words = clean(" ".join([f"{status}:" if status else "", *problem.codes[:2], problem.message]))
+    words = clean(" ".join([f"{status}:" if status else "", *problem.codes[:2], problem.message])).rstrip(":")
     if problem.web_page is not None:
         return _web_page(status or 200, problem.web_page, headers)
+    if status is not None and 300 <= status < 400:
+        return Failure(
+            "account", f"the server redirects ({words}) and does not say where. Check --base-url", address=True
+        )
     meaning = meaning_of(status, problem.codes, problem.message) or _otherwise(status, headers)
-    if meaning in ("spent", "key", "model", "policy", "prompt"):
+    if meaning in _KINDS:
         vague = status in VAGUE_STATUSES and meaning_of(None, problem.codes, problem.message) != meaning
         return Failure(
-            _KINDS[meaning], _WORDS.get(meaning, "{}").format(words), vague=vague, address=meaning == "model"
+            _KINDS[meaning],
+            _in_words(meaning, words),
+            vague=vague,
+            address=meaning in ("model", "proxy"),
         )
     may_retry = headers.get("x-should-retry")
     if may_retry == "false":
@@ -78,6 +87,11 @@ def failure_of(status: int | None, problem: Problem, headers: Any = None) -> Fai
             return Failure("account", f"a limit that waiting does not lift, by the server's word: {words}")
         return Failure("row", words)
     return _passing(status, meaning, problem, words, headers)
+
+
+def _in_words(meaning: Meaning, words: str) -> str:
+    sentence = _WORDS.get(meaning, "{}")
+    return sentence.format(words.rstrip(".") if "{}." in sentence else words)
 
 
 def _passing(status: int | None, meaning: Meaning, problem: Problem, words: str, headers: Any) -> Failure:
@@ -105,6 +119,10 @@ def _web_page(status: int, title: str, headers: Any) -> Failure:
     named = f" titled {clean(title)!r}" if clean(title) else ""
     where = "a proxy or firewall stands between, or --base-url is wrong"
     words = f"{status}: a web page{named} came instead of an answer of the API: {where}"
+    if status == 401:
+        return Failure("account", f"{words}; it wants a key or a login of its own", from_page=True)
+    if status == 407:
+        return Failure("account", _in_words("proxy", f"407{named}"), from_page=True, address=True)
     if status == 404:
         return Failure("account", words, from_page=True, vague=True, address=True)
     if status == 200 or status >= 500 or status in (408, 425, 429):
@@ -135,7 +153,11 @@ def _body(error: Any) -> Any:
 
 def _connection(error: Exception, *, timed_out: bool) -> Failure:
     cause: BaseException | None = error
+    httpx2: Any = sys.modules.get("httpx2")
     while cause is not None:  # the SDKs' transports wrap a refused connection differently, one as a time-out
+        if httpx2 is not None and isinstance(cause, httpx2.TooManyRedirects):
+            words = "the server redirects from one address to the next without end. Check --base-url"
+            return Failure("account", words, address=True)
         if isinstance(cause, ElsewhereError):
             where = clean(str(cause))
             words = f"the server redirects to {where}; if that is right, give it as --base-url"

@@ -5,6 +5,7 @@ Servers that call themselves compatible send counts as strings, texts as lists o
 
 import json
 import math
+import re
 from typing import Any
 
 import msgspec
@@ -20,9 +21,29 @@ def document(raw: bytes, what: str) -> dict[str, Any]:
         found = msgspec.json.decode(raw)
     except (ValueError, msgspec.DecodeError, RecursionError):  # ValueError: bad UTF-8 inside a string
         found = _mended(raw, what)
+    if isinstance(found, str) and found.lstrip().startswith("{"):  # a gateway encoded it once more
+        return document(found.encode("utf-8", "replace"), what)
+    if isinstance(found, list) and len(found) == 1:
+        found = found[0]
     if not isinstance(found, dict):
         raise BadReplyError(f"the reply is no {what}: {excerpt(raw)}", _page(raw))
     return found
+
+
+def in_utf8(raw: bytes, content_type: str) -> bytes:
+    """A body in the encoding that its content type names, where that is not UTF-8: corporate proxies still send others.
+    What is UTF-8 stays as it is, for frameworks name ISO-8859-1 by default whatever they send."""
+    if not (named := _CHARSET.search(content_type)) or raw.isascii():
+        return raw
+    try:
+        raw.decode()
+        return raw
+    except UnicodeDecodeError:
+        pass
+    try:
+        return raw.decode(named[1], "replace").encode()
+    except (LookupError, UnicodeError):
+        return raw
 
 
 def mended(raw: bytes) -> bytes:
@@ -45,6 +66,8 @@ def _finite(text: str) -> float | None:
     return number if math.isfinite(number := float(text)) else None
 
 
+_CHARSET = re.compile(r"charset\s*=\s*[\"']?([\w.:-]{1,40})", re.IGNORECASE)
+
 _DECODER = json.JSONDecoder(strict=False, parse_constant=lambda name: None, parse_float=_finite)
 
 
@@ -65,6 +88,12 @@ def error_in(value: Any) -> BadReplyError | None:
     return BadReplyError(f"the reply is an error: {clean(' '.join([*problem.codes[:1], problem.message]))}", problem)
 
 
+def problem_of(found: dict[str, Any]) -> Problem | None:
+    """What a body without an answer says is wrong; None where it says nothing of the kind."""
+    problem = problem_in(found)
+    return problem if problem.codes or problem.status else None
+
+
 def mapping(value: Any) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
@@ -79,7 +108,7 @@ def text(value: Any) -> str:
     if isinstance(value, str):
         return value
     if isinstance(value, dict):
-        return text(value.get("text"))
+        return text(value.get("text")) or text(value.get("value"))  # Assistants: {"text": {"value": …}}
     return "".join(text(part) for part in value) if isinstance(value, list) else ""
 
 

@@ -29,6 +29,9 @@ LONGEST_MINUTE_S = 600.0
 lowest tier, are a day's. What is left of them is no pace, and the server says when they are used up."""
 
 _DURATION = re.compile(r"([\d.]+)(ms|s|m|h)")
+_POLICY_RESET = re.compile(r";\s*t=(\d{1,9})\b")
+"""https://datatracker.ietf.org/doc/draft-ietf-httpapi-ratelimit-headers/"""
+_LEAST_UNIX_TIME_S = 1e9
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 
 
@@ -92,27 +95,39 @@ def _whole_or_part(number: str) -> float:
 
 
 def retry_after_s(headers: Any) -> float | None:
-    """Seconds from `retry-after-ms`, `retry-after` in seconds, or as an HTTP date; None when absent or odd."""
-    value = ""
-    try:
-        if milliseconds := headers.get("retry-after-ms"):
-            return _sane(float(milliseconds) / 1000)
-        value = headers.get("retry-after", "")
-        return _sane(float(value)) if value else None
-    except ValueError:
-        pass
+    """Seconds from `retry-after-ms` (Azure: `x-ms-retry-after-ms`), or from `retry-after`: in seconds, as an HTTP date,
+    or, as some gateways write it, as a duration or an ISO date. None when absent or odd."""
+    for name in ("retry-after-ms", "x-ms-retry-after-ms"):
+        milliseconds = _number(headers.get(name, ""))
+        if milliseconds is not None:
+            return _sane(milliseconds / 1000)
+    value = headers.get("retry-after", "").strip()
+    seconds = _number(value)
+    if seconds is not None or not value:
+        return None if seconds is None else _sane(seconds)
     try:
         return _sane(parsedate_to_datetime(value).timestamp() - time.time())
     except (ValueError, OverflowError):
-        return None
+        return _reset_s(value)
 
 
 def reset_s(headers: Any) -> float | None:
-    """Seconds until `x-ratelimit-reset`, a Unix time in seconds or, at OpenRouter, in milliseconds."""
-    value = headers.get("x-ratelimit-reset", "")
-    if not re.fullmatch(r"\d{10}(\.\d+)?|\d{13}", value):
+    """Seconds until `x-ratelimit-reset`: a Unix time in seconds or, at OpenRouter, in milliseconds; or, at Together and
+    in the drafts of the IETF (`ratelimit-reset`, and `t` of `ratelimit`), seconds from now."""
+    value = headers.get("x-ratelimit-reset", "") or headers.get("ratelimit-reset", "")
+    if not value and (policy := _POLICY_RESET.search(headers.get("ratelimit", ""))):
+        value = policy[1]
+    if not re.fullmatch(r"\d{1,10}(\.\d+)?|\d{13}", value):
         return None
-    return max(0.0, float(value) / (1000 if len(value) == 13 else 1) - time.time())
+    number = float(value) / (1000 if len(value) == 13 else 1)
+    return max(0.0, number - time.time()) if number >= _LEAST_UNIX_TIME_S else number
+
+
+def _number(text: str) -> float | None:
+    try:
+        return float(text)
+    except ValueError:
+        return None
 
 
 def _sane(seconds: float) -> float | None:

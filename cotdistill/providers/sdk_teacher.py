@@ -15,16 +15,14 @@ import msgspec
 from cotdistill import __version__
 from cotdistill.masking import masked_bytes
 from cotdistill.providers import errors
+from cotdistill.providers.event_stream import is_stream
 from cotdistill.providers.http import check_proxies, goes_straight, has_own_headers, open_client
 from cotdistill.providers.keys import api_key
-from cotdistill.providers.lenient import excerpt
+from cotdistill.providers.lenient import excerpt, in_utf8
 from cotdistill.providers.rate_limits import rate_limits
 from cotdistill.providers.sender import Sender
 from cotdistill.providers.types import MOST_IN_FLIGHT, BadReplyError, Failure, Reply, Request
 from cotdistill.reasoning.marks import Tags
-
-_STREAM = "event-stream"
-"""In the content type of one, which some servers send though none was asked for."""
 
 COMMON_HEADERS = {
     "Accept": "application/json",
@@ -140,8 +138,9 @@ class SdkTeacher:
             response = await self._sender.stream(content, idempotency_key)
             raw, headers = await self._streamed(response), response.headers.raw
         else:
-            raw, content_type, headers = await self._sender.post(content, idempotency_key)
-            if _STREAM in content_type:
+            received = await self._sender.post(content, idempotency_key)
+            raw, headers = in_utf8(received.content, received.content_type), received.headers
+            if is_stream(raw):
                 raw = await self.collect(_whole(raw))
         reply, limits = self.read(masked_bytes(raw)), rate_limits(headers)
         return reply if limits is None else msgspec.structs.replace(reply, limits=limits)
@@ -155,10 +154,15 @@ class SdkTeacher:
         import httpx2
 
         try:
-            if _STREAM in response.headers.get("content-type", ""):
-                return await self.collect(response.aiter_bytes())
-            whole: bytes = await response.aread()
-            return whole
+            chunks: AsyncIterator[bytes] = response.aiter_bytes()
+            begun = b""
+            while not begun.strip():
+                begun += (chunk := await anext(chunks, b""))
+                if not chunk:
+                    break
+            if is_stream(begun):
+                return await self.collect(_whole(begun, chunks))
+            return b"".join([part async for part in _whole(begun, chunks)])
         except httpx2.RequestError as error:  # while reading, the SDK does not wrap it
             words = errors.clean(str(error)) or type(error).__name__
             raise BadReplyError(f"the stream broke off: {words}") from None
@@ -172,5 +176,8 @@ class SdkTeacher:
         return sys.modules.get(self.sdk) or importlib.import_module(self.sdk)
 
 
-async def _whole(raw: bytes) -> AsyncIterator[bytes]:
-    yield raw
+async def _whole(begun: bytes, rest: AsyncIterator[bytes] | None = None) -> AsyncIterator[bytes]:
+    yield begun
+    if rest is not None:
+        async for chunk in rest:
+            yield chunk

@@ -6,6 +6,8 @@ from functools import lru_cache
 from itertools import pairwise
 from typing import Any, NamedTuple
 
+import msgspec
+
 from cotdistill.providers.lenient import mapping, text
 
 _TEXTS = (
@@ -68,6 +70,8 @@ def thoughts(value: Any, apart: str = "") -> Thoughts:
 
 def parts(content: Any) -> Parts:
     """Each part of a content by its type; a part of a type that is not known is passed over, and the store keeps it."""
+    if isinstance(content, bool | int | float) or (isinstance(content, dict) and not text(content) and content):
+        return Parts(msgspec.json.encode(content).decode(), [])  # the server has parsed an answer that was JSON
     if not isinstance(content, list):
         return Parts(text(content), [])
     visible, hidden, refusals = [], [], []

@@ -47,14 +47,16 @@ def chat_usage(usage: dict[str, Any], *, empty: bool) -> Usage:
     https://docs.x.ai/docs/guides/reasoning, https://ai.google.dev/gemini-api/docs/openai. Without a total, reasoning
     that is longer than the completion cannot stand inside it.
     """
-    prompt = _first(usage, "prompt_tokens", "input_tokens")
-    completion = _first(usage, "completion_tokens", "output_tokens")
-    total = _first(usage, "total_tokens")
+    prompt = _first(usage, "prompt_tokens", "input_tokens", "promptTokens", "promptTokenCount")
+    completion = _first(usage, "completion_tokens", "output_tokens", "completionTokens", "candidatesTokenCount")
+    total = _first(usage, "total_tokens", "totalTokens", "totalTokenCount")
+    if prompt is None and completion and total is not None and total > completion:
+        prompt = total - completion
     inside = _details(usage, "completion_tokens_details", "output_tokens_details")
     cached = _details(usage, "prompt_tokens_details", "input_tokens_details")
     reasoning = _first(inside, "reasoning_tokens")
     if reasoning is None:  # Perplexity, SGLang
-        reasoning = _first(usage, "reasoning_tokens")
+        reasoning = _first(usage, "reasoning_tokens", "reasoningTokens", "thoughtsTokenCount")
     hit = _first(cached, "cached_tokens")
     if hit is None:  # DeepSeek, Moonshot
         hit = _first(usage, "prompt_cache_hit_tokens", "cached_tokens")
@@ -66,6 +68,12 @@ def chat_usage(usage: dict[str, Any], *, empty: bool) -> Usage:
     elif reasoning and reasoning > (completion or 0):
         output = (completion or 0) + reasoning
     return _usage(prompt, output, reasoning, hit, empty=empty)
+
+
+def usage_in(value: Any) -> dict[str, Any]:
+    """The counts, also where a gateway wraps them once more."""
+    found = mapping(value[0] if value and isinstance(value, list) else value)
+    return mapping(found.get("usage")) or found
 
 
 def messages_usage(usage: dict[str, Any], *, empty: bool) -> Usage:

@@ -22,6 +22,12 @@ _JUNCTION = re.compile(
 """Where one trace ends and the next begins at once."""
 
 _ENDS = ("<|return|>", "<|start|>assistant", "<|end|>", "<|END_OF_TURN_TOKEN|>")
+_SPECIALS = (
+    "<|im_end|>", "<|endoftext|>", "<|eot_id|>", "<|end_of_text|>", "</s>", "<|eom_id|>", "<end_of_turn>",
+    "<｜end▁of▁sentence｜>", "<|end_of_sentence|>", "<|return|>", "<|end|>", "<|eos|>", "<eos>",
+    "<|endofturn|>",
+)  # fmt: skip
+"""Qwen, Llama, Mistral, Gemma, DeepSeek, gpt-oss, Phi."""
 _ANSWERS = (
     ("<|begin_of_solution|>", "<|end_of_solution|>"),
     ("<|START_RESPONSE|>", "<|END_RESPONSE|>"),
@@ -53,6 +59,7 @@ def split(text: str, own: Tags = ()) -> Split:
     text = _with_marks(text)
     if not own and not any(head in text for head in HEADS):
         return Split(None, text, "no tag", True)
+    text = _without_specials(text)
     found = list(_without_pairs_in_prose(text, marks(text, own)))
     begun = _begin(text, found, own)
     if begun is None:
@@ -66,7 +73,9 @@ def split(text: str, own: Tags = ()) -> Split:
             return Split(_joined(traces), "", "unclosed", False)
         closer, place = found[ended], ended + 1
         traces.append(_trace(text[opener.end : closer.start].strip(), opener.family, own))
-        while place < len(found) and not _may_begin(text, found[place], own):
+        while place < len(found) and not (
+            _may_begin(text, found[place], own) or _adjoins(text, found[place - 1], found[place], own)
+        ):
             place += 1
         if place == len(found):
             visible.append(text[closer.end :])
@@ -125,6 +134,16 @@ def _may_begin(text: str, mark: Mark, own: Tags) -> bool:
     return (mark.leads and not shown) or mark.family in dict(own)
 
 
+def _adjoins(text: str, closer: Mark, mark: Mark, own: Tags) -> bool:
+    """Whether a trace begins where another one ends."""
+    return (
+        mark.opens
+        and not closer.opens
+        and families(own)[mark.family].later
+        and not text[closer.end : mark.start].strip()
+    )
+
+
 def _end(text: str, opener: Mark, found: Sequence[Mark], place: int, own: Tags) -> int | None:
     """Which mark ends the trace: of its family the last one before another trace begins, but those of a pair that is
     only shown; rather one that stands clear of any sentence, and that something follows."""
@@ -133,7 +152,7 @@ def _end(text: str, opener: Mark, found: Sequence[Mark], place: int, own: Tags) 
     for at in range(place, len(found)):
         mark = found[at]
         if mark.opens:
-            if best is not None and _may_begin(text, mark, own):
+            if best is not None and (_may_begin(text, mark, own) or _adjoins(text, found[at - 1], mark, own)):
                 break
             pending = mark
         elif mark.family == opener.family or (best is None and {mark.family, opener.family} <= INTERCHANGEABLE):
@@ -191,6 +210,17 @@ def _without_ends(text: str) -> str:
     for end in _ENDS:
         text = text.removesuffix(end).strip()
     return text
+
+
+def _without_specials(text: str) -> str:
+    """Without the end tokens that a server leaves which does not skip special ones. After a space stands one that is
+    spoken of."""
+    bare = text.rstrip()
+    while True:
+        end = next((end for end in _SPECIALS if bare.endswith(end)), None)
+        if end is None or bare[: -len(end)][-1:] == " " or (end == "</s>" and "<s>" in bare):
+            return text
+        text = bare = bare[: -len(end)].rstrip()
 
 
 def _joined(parts: Iterable[str]) -> str:

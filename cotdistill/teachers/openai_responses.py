@@ -1,5 +1,6 @@
 """OpenAI Responses, for hosted models: here they give a summary of their reasoning; the chain itself they keep."""
 
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -8,6 +9,7 @@ from cotdistill.providers.assembled import Body, assembled
 from cotdistill.providers.endings import BROKEN
 from cotdistill.providers.lenient import document, error_in, excerpt, items, mapping, word
 from cotdistill.providers.logprobs import TokenLogprobs
+from cotdistill.providers.responses_stream import collect
 from cotdistill.providers.sdk_teacher import SdkTeacher
 from cotdistill.providers.thoughts import parts, thoughts
 from cotdistill.providers.types import BadReplyError, Reply, Request
@@ -46,6 +48,9 @@ class Teacher(SdkTeacher):
     def token_logprobs(self, raw: bytes) -> TokenLogprobs | None:
         output = items(document(raw, "response").get("output"))
         return logprobs.read(logprobs.in_output(_answering(output)))
+
+    async def collect(self, chunks: AsyncIterator[bytes]) -> bytes:
+        return await collect(chunks)
 
     def extract(self, raw: bytes) -> Reply:
         response = document(raw, "response")

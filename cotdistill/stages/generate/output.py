@@ -1,5 +1,6 @@
 """The artifact of generate: every stored answer in prompt order, extracted afresh from the provider's JSON."""
 
+from collections import Counter
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -19,6 +20,9 @@ from cotdistill.stages.generate.totals import Tally
 NOT_ASKED = "no answer yet: the run stopped before, or it was deleted meanwhile"
 """The reason in the file of failed requests for one that did not fail."""
 
+MOST_REASONS = 100
+"""Held in memory: some repeat their prompt."""
+
 
 @dataclass
 class Output:
@@ -34,6 +38,8 @@ class Output:
     """Of those with log-probabilities, how many the server named by a string alone."""
     without_alternatives: int = 0
     """Answers whose log-probabilities are of their own tokens alone."""
+    reasons: Counter[str] = field(default_factory=Counter, init=False)
+    """How often what failed did so for the same reason, of the first ones that came."""
     _open: ExitStack = field(default_factory=ExitStack, init=False)
 
     def __enter__(self) -> Self:
@@ -61,6 +67,8 @@ class Output:
                 continue
             failure = (failures or {}).get((job.key, job.sample))
             self.not_asked += failure is None
+            if failure and (failure.message in self.reasons or len(self.reasons) < MOST_REASONS):
+                self.reasons[failure.message] += 1
             reason = failure.message if failure else NOT_ASKED
             final = {"final": True} if failure and failure.kind == "row" else {}
             self.failed.write({"id": job.prompt.id, "sample": job.sample, "reason": reason, **final})

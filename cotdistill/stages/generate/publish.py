@@ -37,6 +37,9 @@ def publish(current: artifacts.Run, written: Output, bad: BadLines, asked: Asked
     if plan.config.until_accepted:
         counts["not_needed"] = written.prompts * plan.config.samples - responses - failed
     exhausted = _exhausted(session, plan)
+    if written.reasons:
+        reason, often = written.reasons.most_common(1)[0]
+        current.notes.append(f"{often} of {failed - not_asked} failed with: {reason}")
     _notes(current, plan, tally, session)
     current.notes += _of_logprobs(written)
     return current.publish(
