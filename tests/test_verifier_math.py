@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cotdistill.answers import symbolic
-from cotdistill.answers.equality import reads_as_math
+from cotdistill.answers.references import reads_as_math
 from cotdistill.answers.symbolic import Comparer
 from cotdistill.errors import CotDistillError
 from cotdistill.records import Response, Verdict
@@ -144,6 +144,7 @@ RIGHT = [
     ("y = -\\frac{1}{2}x + \\frac{3}{4}", "2x + 4y - 3 = 0"),
     ("1000,99", "1000.99"),
     ("2,74", "2.74"),
+    ("2,7", "2.7"),
     ("0,111", "0.111"),
     ("14 {, }916", "14916"),
     ("$$0.06 \\text{ yuan}$$", "0.06 \\text{ yuan}"),
@@ -266,7 +267,6 @@ WRONG = [
     ("(3, \\infty)", "x \\ge 3", "open is not closed"),
     ("x \\le 3", "[3, \\infty)", "the other side"),
     ("2,740", "2.74", "a thousand separator"),
-    ("2,7", "2.7", "may be two answers"),
     ("1000,99", "1000.98", "another number"),
     ("1 + \\frac{1}{\\mathrm{e}}", "1 - \\frac{1}{\\mathrm{e}}", "another sign"),
     ("y = -\\frac{1}{2}x + \\frac{1}{4}", "2x + 4y - 3 = 0", "another line"),

@@ -4,6 +4,7 @@ import re
 from typing import NamedTuple
 
 from cotdistill.answers.boxes import MAX_ANSWER, tidy
+from cotdistill.answers.corrections import revision
 
 _INSERT = r"""(?:[ ]?\([^()\n]{1,80}\)|,[ ][^,.:;\n=]{1,60},|[ ]to[ ][^.:\n]{1,60}?
     |[ ](?:in|for|of|as|expressed|rounded|here|then|now|we[ ]want|we[ ]need|you[ ]are[ ]looking[ ]for)\b
@@ -17,7 +18,8 @@ _ENGLISH = re.compile(
     rf"""(?:
     # Answer: 18 · **Final Answer** · A: 18 · Result (clips): 18
     ^[ \t>*_#|-]{{0,8}}(?:(?:so|thus|hence|therefore),?[ ])?(?:the[ ])?(?:(?:final|correct|short|my)[ ])?
-        (?P<label>answer|ans|a|final[ ]result|result|final)[ \t*_]{{0,4}}{_NOTE}(?:[:=]|(?=\n))
+        (?P<label>answer|ans|a|final[ ]result|result|final)[ \t*_]{{0,4}}{_NOTE}
+        (?:[:=]|(?=\n)|(?<=[rst])[ ]?[–—-](?=[ ]))
     |^[ \t>*_#|-]{{0,8}}(?:the[ ])?(?:final[ ])?(?P<weak_label>solution|conclusion)[ \t*_]{{0,4}}:(?=[^\n]{{0,8}}\d)
     # so the answer to (a) is 18
     |\b(?=[aftoAFTO])(?:
@@ -62,7 +64,8 @@ _COMMA_NAMES = re.compile(
 """Looked for first, which is cheap: most texts have none."""
 _EASTERN = re.compile(
     rf"""(?:
-    (?:最终)?(?:答案|结果|結果|结论|結論)(?:应该|应|應)?(?:是|为|為|等于|就是|[ ]?[:=])|(?:^|(?<=[\s。,]))[答解][ ]?:
+    (?:最终)?(?:答案|结果|結果|结论|結論)(?:应该|应|應)?(?:(?:是|为|為|等于|就是)[ ]?:?|[ ]?[:=])
+    |(?:^|(?<=[\s。,]))[答解][ ]?:
     |(?:故选|故選|因此选|所以选|应选|應選|(?:^|(?<=[\s。,]))选择?|選(?:項|择)?)[ ]?:?(?=[ ]{{0,2}}[(]?[A-Z])
     |(?:最終的な)?(?:答え|解答|正解|回答|答)(?:[ ]?[:=]|は)
     |(?:정답|답|결과|해답)(?:[ ]?[:=]|[은는이][ ]?:?)
@@ -108,19 +111,24 @@ _EMPTY = re.compile(
 )
 """What an answer may be said to be without saying which it is."""
 
-_TAKEN_BACK = re.compile(
-    r"\b(?:oops|scratch that|a contradiction|contradicts|that(?:'s| is| was) (?:not right|not correct|wrong"
-    r"|incorrect|a mistake)"
-    r"|(?:made|found) (?:a|an) (?:mistake|error)|this is (?:wrong|incorrect|impossible))|^\s{0,3}(?:wait|hmm"
-    r"|no)\b[,.]",
-    re.IGNORECASE | re.MULTILINE,
+_ELSEWHERE = re.compile(
+    r"(?:on|in|at|see|from|given|shown|listed|found)(?: (?:on|in|at|by))? (?:the )?"
+    r"(?:page|table|figure|section|chapter|line|step|appendix|row|column|equation|exercise)\b",
+    re.IGNORECASE,
 )
-_CONFIRMED = re.compile(r"\b(?:correct|confirmed|right|matches|holds|consistent)\b|✓|✅|☑", re.IGNORECASE)
+"""Where an answer may be found."""
+
+_OR_BEFORE = re.compile(
+    r"(?:\b(?:or|oder|ou|o|или)(?: (?:alternatively|else|perhaps|maybe),?)?(?: that)?|或|또는)"
+    r"[ ,]{0,3}(?:the |die |la )?$",
+    re.IGNORECASE,
+)
+"""Before an announcement that is only the other one of two."""
 
 
 class Announced(NamedTuple):
-    """What is announced, and whether it is in a language with a decimal comma. `weak`: by "the result is", which also
-    names what is only on the way."""
+    """What is announced, "" where it is taken back after that, and whether it is in a language with a decimal comma.
+    `weak`: by "the result is", which also names what is only on the way."""
 
     answer: str
     comma: bool
@@ -129,7 +137,7 @@ class Announced(NamedTuple):
 
 def last_announced(text: str) -> Announced | None:
     """The last announced answer, up to the end of its sentence. Where a label stands alone, what follows it is the
-    answer only if it is no prose: `A:` also begins a worked solution. None where it is taken back after that."""
+    answer only if it is no prose: `A:` also begins a worked solution."""
     marks = [(mark.start(), mark, "") for mark in _ENGLISH.finditer(text)]
     lowered = text.lower()
     if _BACKWARDS_HINT.search(lowered):
@@ -141,11 +149,14 @@ def last_announced(text: str) -> Announced | None:
     if not text.isascii():
         marks += [(mark.start(), mark, "east") for mark in _EASTERN.finditer(text)]
     for _, mark, kind in sorted(marks, key=lambda one: one[0], reverse=True):
+        if _OR_BEFORE.search(text[max(0, mark.start() - 30) : mark.start()]):
+            continue
         found = _before(text, mark) if kind == "back" else _after(text, mark, kind)
         if found:
-            rest = text[mark.end() :].partition(found.answer)[2] if kind != "back" else text[mark.end() :]
-            taken_back = _TAKEN_BACK.search(rest[:2000])
-            return None if taken_back and not _CONFIRMED.search(rest[taken_back.end() : 2000]) else found
+            behind = text[mark.end() :]
+            rest = behind.partition(found.answer)[2] if kind != "back" and found.answer else behind
+            judged = revision(rest)
+            return found if judged.stands else found._replace(answer=judged.instead or "")
     return None
 
 
@@ -173,6 +184,8 @@ def _after(text: str, mark: re.Match[str], kind: str) -> Announced | None:
     asks = said[len(sentence) :].lstrip("*_ ").startswith("?")
     if not sentence or asks or (_EMPTY.match(sentence) and not re.search(r"\d", sentence)):
         return None
+    if _ELSEWHERE.match(sentence):
+        return Announced("", comma=False)
     weak = bool(groups.get("weak") or groups.get("weak_total"))
     return Announced(TAIL.sub("", sentence) if kind == "east" else sentence, kind == "comma", weak)
 

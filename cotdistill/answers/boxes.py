@@ -2,6 +2,7 @@
 
 import json
 import re
+from typing import NamedTuple
 
 MAX_ANSWER = 4_096
 """A longer text is no final answer; it is cut."""
@@ -24,18 +25,31 @@ _HASHES = re.compile(r"^[ \t]{0,3}####[ \t]{0,8}(\S[^\n]{0,4096})", re.MULTILINE
 _LIST_HEADING = re.compile(r"\d{1,2}[.):][ \t]+\S")
 _TAG = re.compile(r"<(/?)(?:final[_ -]?)?answer>", re.IGNORECASE)
 _KEY = re.compile(r'"(?:final[_ ]?answer|answer|result|solution|output)"\s{0,4}:', re.IGNORECASE)
+_EMOJI = re.compile(
+    "^[\u2600-\u27bf\u2b50-\u2b55\ufe0f\U0001f000-\U0001faff ]{1,20}|"
+    "[\u2600-\u27bf\u2b50-\u2b55\ufe0f\U0001f000-\U0001faff ]{1,20}$"
+)
 _KEYS = ("final_answer", "final answer", "finalanswer", "answer", "result", "solution", "output")
 _MAX_JSON = 16_384
 
 
-def last_boxed(text: str) -> str | None:
-    """What stands in the last `\\boxed{…}` or `\\fbox{…}` that is not empty, braces balanced; up to the line's end
-    where the brace is never closed. Boxes with nothing but commas, "and" or "or" between them are one answer; a box
-    that is repeated, or that stands in a paragraph of its own after another one, is an answer alone."""
+class Box(NamedTuple):
+    """What stands in one box, or in several that make one answer, and where the first begins and the last ends."""
+
+    answer: str
+    start: int
+    end: int
+    alone: bool
+
+
+def last_box(text: str) -> Box | None:
+    """The last `\\boxed{…}` or `\\fbox{…}` that is not empty, braces balanced; up to the line's end where the brace is
+    never closed. Boxes with nothing but commas, "and" or "or" between them are one answer; a box that is repeated, or
+    that stands in a paragraph of its own after another one, is an answer alone."""
     answers: list[str] = []
     joints: list[str] = []
-    begins, boxes = len(text), list(_BOXED.finditer(text))
-    for box in reversed(boxes):
+    begins, ends = len(text), 0
+    for box in reversed(list(_BOXED.finditer(text))):
         content, end = _boxed(text, box)
         if not content:
             continue
@@ -44,16 +58,21 @@ def last_boxed(text: str) -> str | None:
             break
         if joint and not joint["word"] and "," not in joint[0] and _ON_ITS_OWN.search(joint[0]):
             break
+        begins, ends = box.start(), ends or end
         if content in answers:
-            begins = box.start()
             continue
-        joints.append(" and " if joint and joint["word"] else ", ")
+        joints.append(f" {joint['word']} " if joint and joint["word"] else ", ")
         answers.append(content)
-        begins = box.start()
-    whole = ""
-    for answer, joint_after in zip(reversed(answers), reversed(joints), strict=True):
-        whole += answer + joint_after
-    return whole[: -len(joints[0])] if answers else None
+    if not answers:
+        return None
+    whole = "".join(answer + joint for answer, joint in zip(reversed(answers), reversed(joints), strict=True))
+    return Box(whole.removesuffix(joints[0]), begins, ends, len(answers) == 1)
+
+
+def last_boxed(text: str) -> str | None:
+    """What stands in the last box."""
+    box = last_box(text)
+    return box.answer if box else None
 
 
 def first_marked(text: str) -> int | None:
@@ -90,7 +109,7 @@ def last_tagged(text: str) -> str | None:
 
 
 def in_json(text: str) -> str | None:
-    """The value of "answer" in a JSON object that ends the text, in a fence or not."""
+    """The value of "answer" in a JSON object that ends the text, in a fence or not; "" for null."""
     key = next(reversed(list(_KEY.finditer(text[-_MAX_JSON:]))), None)
     if key is None:
         return None
@@ -103,10 +122,19 @@ def in_json(text: str) -> str | None:
     except (ValueError, RecursionError):
         return None
     by_name = {str(name).lower(): value for name, value in found.items()} if isinstance(found, dict) else {}
-    value = next((by_name[name] for name in _KEYS if name in by_name), None)
+    name = next((name for name in _KEYS if name in by_name), None)
+    return None if name is None else _said_in(by_name[name])
+
+
+def _said_in(value: object) -> str:
+    """A JSON value as an answer: a list of numbers as `[1, 2]`, a value and its unit as both."""
     if isinstance(value, bool):
         return str(value).lower()
-    return str(value).strip() or None if isinstance(value, str | int | float) else None
+    if isinstance(value, dict) and isinstance(value.get("value"), str | int | float):
+        return f"{_said_in(value['value'])} {value.get('unit') or ''}".strip()
+    if isinstance(value, list | dict):
+        return json.dumps(value, ensure_ascii=False)
+    return str(value).strip() if isinstance(value, str | int | float) else ""
 
 
 def _boxed(text: str, box: re.Match[str]) -> tuple[str, int]:
@@ -133,4 +161,6 @@ def tidy(text: str) -> str:
     if "**" in text and not re.search(r"\w\*\*\w", text):
         text = text.replace("**", "")
     text = text.strip("*_` \t\r\n").rstrip(".,;:。、").strip("*_` \t\r\n")
+    if not text.isascii():
+        text = _EMOJI.sub("", text).strip()
     return text.removesuffix("$$") if text.count("$$") == 1 else text

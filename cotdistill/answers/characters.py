@@ -6,6 +6,7 @@ from functools import lru_cache
 
 _SUPERSCRIPTS = dict(zip("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻ⁿ", "0123456789+-n", strict=True))
 _RAISED = re.compile(f"[{''.join(_SUPERSCRIPTS)}]{{1,20}}")
+_LOWERED = re.compile("[₀-₉]{1,20}")
 _INVISIBLE = "\u200b\u200c\u200d\u200e\u200f\u2060\ufeff\u00ad\u2061\u2062\u2063"
 _SPACES = "\u00a0\u202f\u2009\u200a\u2007\u2002\u2003\u2005\u2006\u2008\u3000"
 
@@ -47,14 +48,20 @@ def without_controls(text: str) -> str:
 
 
 def raised(text: str) -> str:
-    """Superscripts and fractions in one character as LaTeX: `10⁻³` -> `10^{-3}`, `1¼` -> `1\\frac{1}{4}`."""
-    text = _RAISED.sub(_power, text)
+    """Superscripts, indices and fractions in one character as LaTeX: `10⁻³` -> `10^{-3}`, `x₁` -> `x_1`,
+    `1¼` -> `1\\frac{1}{4}`."""
+    text = _LOWERED.sub(_index, _RAISED.sub(_power, text))
     return "".join(map(_fraction, text)) if any("¼" <= one <= "↉" for one in text) else text
 
 
 def _power(found: re.Match[str]) -> str:
     exponent = "".join(_SUPERSCRIPTS[one] for one in found[0])
     return f"^{exponent}" if len(exponent) == 1 else f"^{{{exponent}}}"
+
+
+def _index(found: re.Match[str]) -> str:
+    digits = "".join(chr(ord(one) - ord("₀") + ord("0")) for one in found[0])
+    return f"_{digits}" if len(digits) == 1 else f"_{{{digits}}}"
 
 
 def _fraction(one: str) -> str:

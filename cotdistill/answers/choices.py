@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from string import ascii_uppercase as LETTERS
 
 from cotdistill.answers.extract import final_answer
-from cotdistill.answers.numbers import read, same
+from cotdistill.answers.numbers import read
+from cotdistill.answers.rounding import same
 from cotdistill.answers.spelling import plain
 
 _MAX_QUESTION = 32_000

@@ -3,7 +3,8 @@
 from collections.abc import Callable, Sequence
 from fractions import Fraction
 
-from cotdistill.answers.numbers import Number, read, same
+from cotdistill.answers.numbers import Number, read
+from cotdistill.answers.rounding import same
 from cotdistill.answers.spelling import folded, plain, right_side
 from cotdistill.answers.units import Unit
 

@@ -21,6 +21,9 @@ _TIME = re.compile(
 )
 
 
+_HALF = re.compile(r"[ap]\.? ?m\b", re.IGNORECASE)
+
+
 class Date(NamedTuple):
     """`year` is None where none is given. Of a date in digits whose order is open, both readings are kept."""
 
@@ -78,12 +81,16 @@ def time_of_day(text: str) -> tuple[int, bool] | None:
 
 
 def same_moment(one: str, other: str) -> bool | None:
-    """Whether two texts are the same date or the same time of day; None where they are not both one."""
+    """Whether two texts, a reference and an answer, are the same date or the same time of day; None where they are not
+    both one. 3:30 may be answered by 3:30 PM, not the other way round."""
     if (first := date(one)) and (second := date(other)):
         if len(first.days) > 1 and len(second.days) > 1:
             return one.strip(" .") == other.strip(" .")
         shared = first.days & second.days and len(first.days | second.days) == 1
         return bool(shared) and first.year == second.year
     if (early := time_of_day(one)) and (late := time_of_day(other)):
-        return early == late
+        half_day = 12 * 3600
+        return early == late or (
+            not early[1] and _HALF.search(other) is not None and early[0] % half_day == late[0] % half_day
+        )
     return None

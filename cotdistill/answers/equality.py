@@ -10,24 +10,20 @@ import time
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from cotdistill.answers.angles import in_radians
 from cotdistill.answers.choices import letters_in
 from cotdistill.answers.dates import same_moment
-from cotdistill.answers.extract import cut_reference
-from cotdistill.answers.numbers import Number, from_local, off_unit, read, same, with_point
-from cotdistill.answers.spelling import LETTER, WORDS, folded, plain, same_letters, stated, words_of
-from cotdistill.answers.structure import (
-    ALIKE,
-    UNORDERED,
-    Parts,
-    are_matrices,
-    is_empty,
-    parts_of_both,
-    range_of,
-    ratio_of,
-    right_sides,
-)
-from cotdistill.answers.symbolic import MAX_EXPRESSION, Compared, Comparer, Outcome, reason_to_refuse
-from cotdistill.answers.units import ratio
+from cotdistill.answers.inequalities import interval
+from cotdistill.answers.numbers import Number, from_local, off_unit, read, with_point
+from cotdistill.answers.ratios import range_of, ratio_of
+from cotdistill.answers.rounding import same
+from cotdistill.answers.special import special
+from cotdistill.answers.spelling import LETTER, WORDS, folded, plain, same_letters, words_of
+from cotdistill.answers.stated import stated
+from cotdistill.answers.structure import UNORDERED, Parts, alike, are_matrices, parts_of_both, right_sides
+from cotdistill.answers.symbolic import Compared, Comparer, Outcome, reason_to_refuse
+from cotdistill.answers.unit_ratio import ratio
+from cotdistill.answers.units import NONE
 from cotdistill.records import Status
 
 MAX_PARTS = 100
@@ -37,10 +33,8 @@ _LITERAL = re.compile(r"\d:\d|\d\.\d+\.|\d_\{?\d")
 """A time, a version, a numeral in another base: right only if spelt alike, for algebra misreads them."""
 _ASIDE = re.compile(r" \([^()]{1,80}\)$")
 """`18 (3 x 6)`: how the number was found."""
-_DATE = re.compile(r"\d[-/]\d+[-/]\d|\d:\d|\d\.\d+\.")
 _RELATION = re.compile(r"[<>]|\\(?:[lg]e|ne)(?![a-z])")
 _INTERVAL = re.compile(r"[\[(].*,.*[\])]|\\(?:cup|in)(?![a-z])")
-_FORMULA = re.compile(r"\d|\\[A-Za-z]|[=^_{}+*/<>|]|^\(.*\)$|^[A-Za-z]$")
 _PROSE = re.compile(r"[A-Za-z]{2,}[,:;.]? +[A-Za-z]{2,}")
 
 _OUTCOMES: dict[Outcome, tuple[Status, str | None]] = {
@@ -101,15 +95,17 @@ class Equality:
 
     def rule(self, gold: str, given: str, budget: CpuBudget) -> Ruling:
         """The cheap certainties; what they leave open goes on to `_rule_by_words` and then `_rule_by_structure`."""
+        gold, given = in_radians(_in_signs(gold), _in_signs(given))
         if budget.left() < 0:  # sets of sets: every pair is tried
             return Ruling("timeout", "structure", _OUTCOMES["timeout"][1])
-        if folded(gold) == folded(given) or (is_empty(gold) and is_empty(given)):
+        if folded(gold) == folded(given) or ((kind := special(gold)) and kind == special(given)):
             return Ruling("correct", "text")
         if (ruling := _rule_by_kind(gold, given)) is not None:
             return ruling
         wanted, said = _numbers(gold, given)
         if wanted and said is None and (aside := _ASIDE.search(given)):
             said = read(given[: aside.start()])
+        gold, given = _exactly(gold, wanted), _exactly(given, said)
         if wanted and said:
             return Ruling("correct" if same(wanted, said) else "incorrect", "numeric")
         if LETTER.fullmatch(gold):
@@ -138,7 +134,7 @@ class Equality:
 
     def _rule_by_structure(self, gold: str, given: str, budget: CpuBudget) -> Ruling:
         wanted, said = parts_of_both(gold, given)
-        if wanted and said and (wanted.kind == said.kind or {wanted.kind, said.kind} in ALIKE):
+        if wanted and said and alike(wanted, said):
             return self._rule_parts(wanted, said, budget)
         if any(_PROSE.search(item) and len(item.split()) > 3 for item in (wanted.items if wanted else [gold])):
             return Ruling("bad_reference", "text", "the reference is a sentence")
@@ -186,9 +182,24 @@ class Equality:
         return Ruling(status, "symbolic", detail)
 
 
-def _decimal(gold: str, said: Number | None) -> str:
-    """`3,5` as a reference is a decimal where the answer is one: who lists 3 and 5 does not answer 3.5."""
-    return from_local(with_point(gold)) if said and said.decimals else with_point(gold)
+def _in_signs(text: str) -> str:
+    """`x is at least 3` and "all real numbers" as the intervals they mean."""
+    return (interval(text) or text) if words_of(text) else text
+
+
+_AS_PEOPLE_WRITE = re.compile(r"\d[, '’_]\d{3}|^[A-Za-z]")
+
+
+def _exactly(text: str, number: Number | None) -> str:
+    """A number that is spelt with groups or in words as digits, which algebra and lists read alike."""
+    if number is None or number.unit != NONE or number.ordinal or not _AS_PEOPLE_WRITE.search(text):
+        return text
+    return str(number.value)
+
+
+def _decimal(text: str, other: Number | None) -> str:
+    """`3,5` is a decimal where the other side is one: who lists 3 and 5 does not mean 3.5."""
+    return from_local(with_point(text)) if other and other.decimals else with_point(text)
 
 
 def _numbers(gold: str, given: str) -> tuple[Number | None, Number | None]:
@@ -196,7 +207,7 @@ def _numbers(gold: str, given: str) -> tuple[Number | None, Number | None]:
     comma, as in `2,40` and `2,4 €`: who writes so lists nothing."""
     wanted, said = read(gold), read(given)
     if (wanted is None) != (said is None):
-        return wanted or read(_decimal(gold, said)), said or read(with_point(given))
+        return wanted or read(_decimal(gold, said)), said or read(_decimal(given, wanted))
     if wanted is not None or "," not in gold or "," not in given:
         return wanted, said
     wanted, said = read(from_local(gold)), read(from_local(given))
@@ -221,21 +232,3 @@ def _rule_by_kind(gold: str, given: str) -> Ruling | None:
 
 _MAY_BE_RANGE = re.compile(r"\d(?:-| ?to )|between")
 _BASED = re.compile(r"(\d{1,64})_\{?(?:\d|1[0-6])\}?")
-
-
-_COMPOUND = re.compile(r"(?:[A-Z][a-z]?\d{0,3}){2,8}")
-"""H2O, CO2: spelt, not calculated."""
-
-
-def reads_as_math(reference: str) -> bool:
-    """Whether a reference is a number or a formula, rather than words, a date or a time. Cheap."""
-    if len(reference) > MAX_EXPRESSION:
-        return False
-    text = plain(cut_reference(reference))
-    if _COMPOUND.fullmatch(text) and any(one.isdigit() for one in text):
-        return False
-    if is_empty(text) or ratio_of(text) or range_of(text):
-        return True
-    if len(text) > 1 and (words_of(text) or _DATE.search(text)):
-        return bool(text[:1].isdigit() and read(text))
-    return bool(read(text) or _FORMULA.search(text) or LETTER.fullmatch(text))

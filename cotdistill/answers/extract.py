@@ -5,8 +5,12 @@ from typing import NamedTuple
 
 from cotdistill.answers import boxes, prose
 from cotdistill.answers.announce import first_announced, last_announced
+from cotdistill.answers.box_edges import whole_answer
 from cotdistill.answers.boxes import MAX_ANSWER, last_boxed, last_hashes, tidy
 from cotdistill.answers.characters import in_ascii
+from cotdistill.answers.corrections import revision
+from cotdistill.answers.hedges import HEDGE_AFTER, HEDGE_BEFORE
+from cotdistill.answers.markup import as_seen
 
 ANSWER_WINDOW = 64_000
 """The final answer is looked for in the last so many characters."""
@@ -26,20 +30,22 @@ def final_answer(text: str) -> Extracted | None:
     The rules, in order: "The final answer is x. I hope it is correct."; `<answer>x</answer>`; {"answer": x}; the last
     `\\boxed{}`; the last `#### x`; the last line or sentence that announces an answer; a text that is nothing but an
     answer; a first line that is; and, as a last resort, the equation, the formula or the number that ends the text.
-    So what stands after an announced answer does not win over it. Digits of other scripts become ASCII.
+    So what stands after an announced answer does not win over it, unless it takes that back. Digits of other scripts
+    become ASCII.
     """
-    text = _first_problem(in_ascii(text[-ANSWER_WINDOW:]))
+    text = _first_problem(in_ascii(as_seen(text[-ANSWER_WINDOW:])))
     for rule, find in _MARKED:
-        if found := find(text):
-            return Extracted(found[:MAX_ANSWER], rule)
+        found = find(text)
+        if found is not None:
+            return Extracted(found[:MAX_ANSWER], rule) if found else None
     if (said := last_announced(text)) and not (said.weak and _goes_on(text, said.answer)):
-        return Extracted(said.answer[:MAX_ANSWER], "answer_line", said.comma)
+        return Extracted(said.answer[:MAX_ANSWER], "answer_line", said.comma) if said.answer else None
     return last_resort(text)
 
 
 def last_resort(text: str) -> Extracted | None:
     """What a text ends with, where nothing announces an answer."""
-    text = in_ascii(text[-ANSWER_WINDOW:])
+    text = in_ascii(as_seen(text[-ANSWER_WINDOW:]))
     for rule, find in _UNMARKED:
         if found := find(text):
             return Extracted(found[:MAX_ANSWER], rule)
@@ -65,6 +71,7 @@ _CONCLUSION = re.compile(r"final answer is:? ?([^\n]{1,200}?)\.? I hope it is co
 _NEXT_PROBLEM = re.compile(r"^[ \t*#]{0,6}(?:Q|Question|Problem|User|Human)[ \t*]{0,3}:", re.MULTILINE)
 _PROSE = re.compile(r"(?<![\\\w])[^\W\d_]{2,30}[,:;]? +[^\W\d_]{2}")
 _IDEOGRAPHS = re.compile(r"[぀-鿿가-힣]{3}")
+_IT_IS = re.compile(r"(?:it|that|there|this|here)['’]s ", re.IGNORECASE)
 _FORMULA = re.compile(
     r"\$\$([^$]{1,1000})\$\$|(?<!\\)\$([^$\n]{1,400})(?<!\\)\$|\\\(([^\n]{1,400}?)\\\)|\\\[(.{1,400}?)\\\]", re.DOTALL
 )
@@ -101,7 +108,7 @@ def _concluded(text: str) -> str | None:
 def _whole(text: str) -> str | None:
     """A short single line that is no sentence is the answer itself: `\\frac{1}{2}`, `Paris`, `x = 3`."""
     line = text.strip()
-    if "\n" in line or len(line) > 200 or _is_prose(line) or "<<" in line:
+    if "\n" in line or len(line) > 200 or _IT_IS.match(line) or _is_prose(line) or "<<" in line:
         return None
     if (
         ":" in line
@@ -146,7 +153,7 @@ def _last_equation(text: str) -> str | None:
         return None
     right = tidy(right).strip("$ ") if right.count("$") == 1 and right.strip(" .*").endswith("$") else tidy(right)
     wrong = not equals or len(right) > 200 or "<<" in right or ">>" in right or "\\]" in right or "\\)" in right
-    if wrong or _PROSE.search(right) or prose.HEDGE_AFTER.search(right) or "?" in right:
+    if wrong or _PROSE.search(right) or HEDGE_AFTER.search(right) or "?" in right:
         return None
     return right or None
 
@@ -157,7 +164,7 @@ def _last_formula(text: str) -> str | None:
     found = list(_FORMULA.finditer(tail))
     if not found or any(letter.isdigit() for letter in tail[found[-1].end() :]):
         return None
-    if prose.HEDGE_BEFORE.search(tail[: found[-1].start()][-60:]) or prose.HEDGE_AFTER.match(tail[found[-1].end() :]):
+    if HEDGE_BEFORE.search(tail[: found[-1].start()][-60:]) or HEDGE_AFTER.match(tail[found[-1].end() :]):
         return None
     formula = next(group for group in found[-1].groups() if group is not None).strip()
     words = re.search(
@@ -166,11 +173,22 @@ def _last_formula(text: str) -> str | None:
     return None if words or formula.endswith(("=", "+", "-")) else tidy(formula)
 
 
+def _boxed(text: str) -> str | None:
+    """The last box with what belongs to it; "" where the text goes on to say that it is wrong."""
+    box = boxes.last_box(text)
+    if box is None:
+        return None
+    judged = revision(text[box.end :], near=True)
+    if not judged.stands:
+        return judged.instead or ""
+    return whole_answer(text, box) if box.alone else box.answer
+
+
 _MARKED = (
     ("conclusion", _concluded),
     ("tag", boxes.last_tagged),
     ("json", boxes.in_json),
-    ("boxed", last_boxed),
+    ("boxed", _boxed),
     ("hashes", last_hashes),
 )
 _UNMARKED = (

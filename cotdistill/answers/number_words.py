@@ -21,6 +21,8 @@ _PARTS = {
 _NOTHING = ("none", "nil", "naught", "nought")
 
 _CARDINAL = "|".join(sorted((*_SMALL, *_GREAT, "hundred"), key=len, reverse=True))
+CARDINAL_TO_CARDINAL = re.compile(rf"\b({'|'.join(_ONES[1:])}) to ({'|'.join(_ONES[1:])})\b", re.IGNORECASE)
+"""A ratio in words."""
 _PART = "|".join(sorted((*_PARTS, "halve"), key=len, reverse=True))
 _JOIN = r"(?:[ -]|,? and | a | an )"
 PHRASE = re.compile(
@@ -124,6 +126,44 @@ def _cardinal(words: list[str]) -> int | None:
     return total + group if seen else None
 
 
+_ORDINALS = (
+    "first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth", "eleventh",
+    "twelfth", "thirteenth", "fourteenth", "fifteenth", "sixteenth", "seventeenth", "eighteenth", "nineteenth",
+    "twentieth",
+)  # fmt: skip
+_TENTHS = {word[:-1] + "ieth": 20 + 10 * place for place, word in enumerate(_TENS)}
+_ORDINAL = re.compile(
+    rf"(?:the )?(?:(?:({'|'.join(_TENS)})[- ])?({'|'.join(_ORDINALS)})|({'|'.join(_TENTHS)}))", re.IGNORECASE
+)
+
+
+def ordinal(text: str) -> int | None:
+    """The place that a whole text names: "third", "the twenty-first"."""
+    found = _ORDINAL.fullmatch(text.rstrip("."))
+    if found is None:
+        return None
+    if found[3]:
+        return _TENTHS[found[3].lower()]
+    return (_SMALL[found[1].lower()] if found[1] else 0) + _ORDINALS.index(found[2].lower()) + 1
+
+
+_WORDS_ABROAD = {
+    "de": "null eins zwei drei vier fünf sechs sieben acht neun zehn elf zwölf dreizehn vierzehn fünfzehn sechzehn"
+    " siebzehn achtzehn neunzehn zwanzig",
+    "fr": "zéro un deux trois quatre cinq - sept huit neuf dix onze douze treize quatorze quinze seize dix-sept"
+    " dix-huit dix-neuf vingt",
+    "es": "cero uno dos tres cuatro cinco seis siete ocho nueve diez - doce trece catorce quince dieciséis diecisiete"
+    " dieciocho diecinueve veinte veintiuno veintidós veintitrés veinticuatro veinticinco",
+    "it": "- - due tre quattro cinque sei sette otto nove dieci undici dodici tredici quattordici quindici sedici"
+    " diciassette diciotto diciannove venti",
+    "pt": "- um dois três quatro - seis sete oito nove dez onze doze treze catorze quinze dezesseis dezessete dezoito"
+    " dezenove vinte",
+    "ru": "ноль один два три четыре пять шесть семь восемь девять десять одиннадцать двенадцать тринадцать"
+    " четырнадцать пятнадцать шестнадцать семнадцать восемнадцать девятнадцать двадцать",
+}
+ABROAD = {word: value for words in _WORDS_ABROAD.values() for value, word in enumerate(words.split()) if word != "-"}
+"""Small numbers in other languages, for a whole answer; `once` and `six` are English too."""
+
 _CHINESE_DIGITS = {one: place for place, one in enumerate("零一二三四五六七八九")} | {"〇": 0, "两": 2, "兩": 2}
 _CHINESE_UNITS = {"十": 10, "百": 100, "千": 1000}
 _CHINESE_GREAT = {"万": 10**4, "萬": 10**4, "亿": 10**8, "億": 10**8}
@@ -131,12 +171,12 @@ CHINESE = re.compile(r"[零〇一二三四五六七八九十百千万萬亿億�
 
 
 def chinese(text: str) -> Fraction | None:
-    """十二 · 一百零五 · 三千五百 · 两万 · 三点五 · 二〇二四."""
+    """十二 · 一百零五 · 一百五, which is 150 · 三千五百 · 两万 · 三点五 · 二〇二四."""
     whole, _, after = text.partition("点")
     if len(whole) > 1 and all(one in _CHINESE_DIGITS for one in whole):
         number = int("".join(str(_CHINESE_DIGITS[one]) for one in whole))
     else:
-        total = section = digit = 0
+        total = section = digit = last = 0
         for one in whole:
             if one in _CHINESE_DIGITS:
                 digit = _CHINESE_DIGITS[one]
@@ -147,7 +187,8 @@ def chinese(text: str) -> Fraction | None:
                 total, section = (total + section) * scale if total < scale else total + section * scale, 0
             else:
                 return None
-        number = total + section + digit
+            last = _CHINESE_UNITS.get(one) or _CHINESE_GREAT.get(one) or (0 if one in "零〇" else last)
+        number = total + section + (digit * last // 10 if last > 10 and whole[-2:-1] not in "零〇" else digit)
     if not after:
         return Fraction(number)
     return Fraction(f"{number}.{''.join(str(_CHINESE_DIGITS[one]) for one in after)}")

@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 from cotdistill.answers import number_words
 from cotdistill.answers.symbolic import MAX_EXPRESSION
-from cotdistill.answers.units import NONE, SIGNS, Unit, merged, ratio, read_unit
+from cotdistill.answers.unit_ratio import merged, ratio
+from cotdistill.answers.units import NONE, SIGNS, Unit, read_unit
 
 GROUPED = (
     r"(?:(?!0,)\d{1,3}(?:,\d{3})+(?![\d,])(?:\.\d+)?"  # 1,234.5
@@ -19,7 +20,8 @@ GROUPED = (
 """Digits in groups, in the ways of many countries, where no other number can be meant."""
 
 _SCALES = {
-    "hundred": 100, "thousand": 10**3, "million": 10**6, "billion": 10**9, "trillion": 10**12, "dozen": 12,
+    "hundred": 100, "gross": 144, "thousand": 10**3, "million": 10**6, "billion": 10**9, "trillion": 10**12,
+    "dozen": 12,
     "lakh": 10**5, "lac": 10**5, "crore": 10**7, "mio": 10**6, "mill": 10**6, "mrd": 10**9, "bn": 10**9,
     "mn": 10**6, "tsd": 10**3, "tausend": 10**3, "millionen": 10**6, "milliarde": 10**9,
     "milliarden": 10**9, "millón": 10**6, "millones": 10**6, "milione": 10**6, "milioni": 10**6,
@@ -54,20 +56,20 @@ _COMPOUND = re.compile(
     r"(-?)\$?(\d{1,6}(?:\.\d{1,6})?) ?([A-Za-z]{1,12})\.?,?(?: and)? ?(\d{1,6}(?:\.\d{1,6})?) ?([A-Za-z]{1,12})\.?"
     r"(?:,?(?: and)? ?(\d{1,6}(?:\.\d{1,6})?) ?([A-Za-z]{1,12})\.?)?"
 )
+_CLOCK_HOURS = re.compile(r"(\d{1,3}):([0-5]\d) ?(?:hours?|hrs?|h)\.?")
 _BASED = re.compile(r"0[xX][0-9A-Fa-f]{1,16}|0[bB][01]{1,64}")
 _SIMPLE = re.compile(r"-?\d{1,30}(?:\.\d{1,30})?")
 
-LONG = 15
-"""Significant digits: a decimal with so many was computed with binary floats, and is only near to what it means."""
-
 
 class Number(NamedTuple):
-    """An exact value and its unit. `decimals` counts digits after the point, None: a fraction; `digits` all of them."""
+    """An exact value and its unit. `decimals` counts digits after the point, None: a fraction; `digits` all of them.
+    `ordinal`: it is a place, as 3rd is."""
 
     value: Fraction
     unit: Unit
     decimals: int | None
     digits: int = 0
+    ordinal: bool = False
 
 
 @lru_cache(4096)
@@ -80,6 +82,8 @@ def read(text: str) -> Number | None:
         return None
     if _BASED.fullmatch(text):
         return Number(Fraction(int(text, 0)), NONE, None)
+    if clock := _CLOCK_HOURS.fullmatch(text):
+        text = f"{clock[1]} h {clock[2]} min"
     text = _in_digits(text)
     if note := _NOTE.search(text):
         unit = read_unit(note[1])
@@ -106,7 +110,8 @@ def _of(found: re.Match[str]) -> Number | None:
     if (found["sign"] == "-") != bool(found["inner"]):
         value = -value
     plain = found["under"] is None and scale == 1
-    return _number(digits, value, unit, None if plain else found["under"] or "1")
+    number = _number(digits, value, unit, None if plain else found["under"] or "1")
+    return number._replace(ordinal=True) if found["ordinal"] else number
 
 
 def _number(digits: str, value: Fraction, unit: Unit, under: str | None) -> Number:
@@ -163,7 +168,7 @@ def _short_unit(word: str) -> Unit | None:
 
 
 _DECIMAL_COMMA = re.compile(r"(?<![\d.,])(0|\d{4,}|\d+(?=,(?:\d\d|\d{4,})(?!\d))),(\d+)(?![\d,.])")
-_LOCAL_COMMA = re.compile(r"(?<![\d.,])(\d+),(\d{1,2}|\d{4,})(?![\d,.])")
+_LOCAL_COMMA = re.compile(r"(?<![\d.,])(\d+|(?<!\S)),(\d{1,2}|\d{4,})(?![\d,.])")
 _LOCAL_GROUPS = re.compile(r"(?<![\d.,])([1-9]\d{0,2}(?:\.\d{3})+)(?![\d,.])")
 
 
@@ -178,52 +183,6 @@ def from_local(text: str) -> str:
     if any(bracket in text for bracket in "([{"):
         return text
     return _LOCAL_GROUPS.sub(lambda found: found[1].replace(".", ""), _LOCAL_COMMA.sub(r"\1.\2", text))
-
-
-def same(gold: Number, given: Number) -> bool:
-    """Equality by the conventions of docs/verifiers.md."""
-    scale = ratio(gold.unit, given.unit)
-    if scale is None:
-        return False
-    if gold.unit.percent != given.unit.percent:
-        percent, bare = (gold, given) if gold.unit.percent else (given, gold)
-        hundred = 100 if abs(bare.value) <= 1 else 1
-        return percent.value == bare.value * hundred or _rounds(Number(bare.value * hundred, NONE, None), percent)
-    if scale != 1:
-        given = Number(given.value * scale, gold.unit, None)
-    return gold.value == given.value or _near(gold, given) or _rounds(gold, given) or _rounds(given, gold)
-
-
-def _near(one: Number, other: Number) -> bool:
-    """Computed with binary floats: 0.30000000000000004 is 0.3."""
-    is_long = any(side.decimals and side.digits >= LONG for side in (one, other))
-    return is_long and abs(one.value - other.value) <= abs(one.value) / 10**12
-
-
-def _rounds(exact: Number, decimal: Number) -> bool:
-    """Whether a decimal is the other number, rounded to two or more decimals and three or more significant digits.
-    Only where the other is endless, or has at least three decimals more."""
-    if not decimal.decimals or decimal.decimals < 2:
-        return False
-    if exact.decimals is None:
-        finer = _endless(exact.value)
-    else:
-        finer = exact.digits >= LONG or exact.decimals >= decimal.decimals + 3 or _repeats(exact, decimal.decimals)
-    scaled = decimal.value * 10**decimal.decimals
-    return finer and bool(abs(scaled) >= 100 and abs(exact.value * 10**decimal.decimals - scaled) * 2 <= 1)
-
-
-def _repeats(number: Number, decimals: int) -> bool:
-    """Whether a decimal of four digits or more is a fraction without end, rounded: 41.6667 is 125/3."""
-    if number.decimals is None or number.decimals < 4 or number.decimals <= decimals:
-        return False
-    simple = number.value.limit_denominator(int(10 ** (number.decimals / 2) / 3))
-    return _endless(simple) and abs(simple - number.value) * 2 * 10**number.decimals <= 1
-
-
-def _endless(value: Fraction) -> bool:
-    """Whether the decimal expansion goes on for ever: the denominator has a prime besides 2 and 5."""
-    return bool(pow(10, value.denominator.bit_length(), value.denominator))
 
 
 _NO_HEAD = frozenset({"", "a", "an", "of", "the", "per", "to"})
@@ -262,6 +221,10 @@ def _in_digits(text: str) -> str:
         if chinese := number_words.CHINESE.match(text):
             value, end = number_words.chinese(chinese[0]), chinese.end()
             return f"{value}{text[end:]}" if value is not None else text
+        if ordinal := number_words.ordinal(text):
+            return f"{ordinal}th"
+        if (abroad := number_words.ABROAD.get(text.lower().rstrip("."))) is not None:
+            return str(abroad)
         if found := number_words.leading(text):
             rest = text[found[1] :]
             return f"{found[0]}{'' if not rest or rest.startswith((' ', ',', '.')) else ' '}{rest}"

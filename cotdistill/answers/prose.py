@@ -5,6 +5,7 @@ import re
 from cotdistill.answers import number_words
 from cotdistill.answers.announce import TAIL
 from cotdistill.answers.boxes import tidy
+from cotdistill.answers.hedges import HEDGE_AFTER, HEDGE_BEFORE, REFUSES
 from cotdistill.answers.numbers import GROUPED
 from cotdistill.answers.units import SIGNS, read_unit
 
@@ -33,40 +34,6 @@ _CHECK = re.compile(
 )
 """A line that begins what stands after an answer."""
 
-_REFUSES = re.compile(
-    r"\b(?:i (?:can ?not|can't|do not|don't|am unable|am not able|was unable|could not|couldn't) (?:\w+ )?(?:solve"
-    r"|answer|determine"
-    r"|know|find|compute|calculate|tell|say)|not (?:enough|sufficient) information|insufficient information"
-    r"|it is unclear"
-    r"|it's unclear|impossible to (?:say|tell|know|determine)|can ?not be (?:determined|solved|answered|computed"
-    r"|known)"
-    r"|some say|others say|i'?m not sure|i am not sure|no idea)\b|\bso far\b[^.\n]{0,80}\b(?:but|still)\b[^.\n]{0,80}$",
-    re.IGNORECASE,
-)
-HEDGE_BEFORE = re.compile(
-    r"(?:\b(?:not|never|no|nor|neither|[a-z]{2,8}n't|more than|less than|fewer than|greater than|larger than"
-    r"|smaller than"
-    r"|bigger than|higher than|lower than|other than|at least|at most|at the least|at the most|up to|no more than"
-    r"|no less than"
-    r"|under|above|below|over|exceeds?|exceeding|between|either|except|unless|if|maybe|perhaps|possibly|might be"
-    r"|may be|could be"
-    r"|minimum of|maximum of|between|somewhere|nearly|almost|rather than|instead of|step|steps|confidence|version"
-    r"|nicht|kein\w*"
-    r"|mehr als|weniger als|mindestens|höchstens|zwischen|plus de|moins de|au moins|au plus|pas|más de|menos de"
-    r"|al menos|no es"
-    r"|mais de|menos de|pelo menos|não|non|più di|meno di|almeno|не|более|менее|больше|меньше|нет)\b"
-    r"|不是|并非|不|至少|至多|超过|少于|多于|以上|ない|\\(?:geq?|leq?|neq?)(?![a-z])|[<>≥≤≠])"
-    r"[ :=$*_(\\]{0,6}(?:(?:the|a|an|about|only|just|of|be|is|equal to) ){0,2}[$*_(\\]{0,3}$",
-    re.IGNORECASE,
-)
-HEDGE_AFTER = re.compile(
-    r"[ *_$)]{0,3}(?:[a-z]+ )?(?:or (?:so|more|less|fewer|even|\d|maybe|perhaps|possibly)\b|and (?:more"
-    r"|counting)\b|at (?:least|most)\b"
-    r"|(?:is|was) (?:not (?:right|correct|it|the|an?|possible|true|enough)|wrong|incorrect|a mistake)\b"
-    r"|(?:is|was|are) too \w+\b|isn't|more or less\b"
-    r"|以上|以下|以内|\?)",
-    re.IGNORECASE,
-)
 _JOIN = re.compile(
     r"[ *_$]{0,3}(?:,|;|/|:|[-–—]|to|or|and|&|oder|und|ou|et|o|y|e|или|и|remainder|R|r|rem\.?|out of|x|×|\\times"
     r"|\\cdot|\+|\*|or maybe"
@@ -100,6 +67,21 @@ _SPAN = re.compile(
     r"(?:seconds?|minutes?|hours?|days?|weeks?|months?|years?|nights?)\b[^=]{0,80}$"
 )
 _BOUGHT = re.compile(r"(?<=\d) for (?:the |all |these |his |her |their )?\d+ [a-z][^=]{0,80}$")
+_TOTAL = re.compile(
+    r"(?:\b(?:total(?:s|ling)?(?: number| amount| cost| price)?(?: of| is| was| to)?|altogether|insgesamt|gesamtzahl"
+    r"|au total|en total|in totale|no total|всего|итого)\b:?|(?:总共|一共|共计|合计|總共|合計)有?) ?\$?$",
+    re.IGNORECASE,
+)
+_SPREAD = re.compile(
+    r"(?!.*\b(?:each|every|per|so|left|remain\w*|then)\b)(?:[^=.]{0,40}?\b(?:in|from|across|among|over|for|on|into|within|auf|aus"
+    r"|en|dans|sur|em|su|в|на|из)\b [^=]{0,60}|[^=]{0,20}(?:分成|分为|装在|放在|来自)[^=]{0,40})$",
+    re.IGNORECASE,
+)
+"""Behind a total: where its parts are."""
+_POINT = re.compile(
+    r"(?:\b(?:is|are|at|point|pair|answer|equals)|[=:]) {0,2}\$?(\((?:[^()]{1,60}[,;])+[^()]{1,60}\))\$?[.!*]{0,3}\s*$"
+)
+"""A point or tuple that ends a sentence."""
 _WHOLLY_ASIDE = re.compile(r"\s*\([^()]{1,400}\)[.!]?\s*")
 """A sentence in brackets, that adds to the one before."""
 _BOLD = re.compile(r"\*\*([^*\n]{1,80})\*\*")
@@ -122,7 +104,7 @@ def last_number(text: str) -> str | None:
     """The last number with all that belongs to it, as `2:3`, `3 thousand`, `2\\sqrt{3}`; so where it is but a piece,
     the whole is compared. None where the text hedges, denies, counts several things or refuses."""
     text = _AFTER_IDEOGRAPH.sub(" ", without_check(text)[-4000:])
-    if _REFUSES.search(text[-600:]):
+    if REFUSES.search(text[-600:]):
         return None
     for sentence in reversed(_SENTENCE.split(text)):
         if _WHOLLY_ASIDE.fullmatch(sentence) and len(sentence) < len(text) - 4:
@@ -141,6 +123,8 @@ def _of_sentence(sentence: str) -> str | None:
         if HEDGE_BEFORE.search(sentence[:place][-60:]) or HEDGE_AFTER.match(sentence[place + len(bold[0]) + 4 :]):
             return None
         return tidy(bold[0])
+    if point := _POINT.search(sentence[-200:]):
+        return point[1]
     main = sentence
     asides = () if "=" in sentence else (_ASIDE, _SPAN, *([_BOUGHT] if re.search(SIGNS, sentence) else []))
     for aside in asides:
@@ -148,9 +132,12 @@ def _of_sentence(sentence: str) -> str | None:
         if re.search(r"\d", shorter):
             main = shorter
     tokens = [token for token in _RUN.finditer(main) if _is_number(token[0])]
-    if not tokens:
-        return None
-    place = _after_equals(main, tokens)
+    return _of_tokens(main, tokens) if tokens else None
+
+
+def _of_tokens(main: str, tokens: list[re.Match[str]]) -> str | None:
+    """The number that a sentence's tokens end with, with those that belong to it; None where they count several."""
+    place = _total(main, tokens) or _after_equals(main, tokens)
     start, end = _span(main, tokens[place])
     for token in reversed(tokens[:place] if place == len(tokens) - 1 else []):
         before, stop = _span(main, token)
@@ -164,6 +151,18 @@ def _of_sentence(sentence: str) -> str | None:
     if HEDGE_BEFORE.search(main[:start][-60:]) or HEDGE_AFTER.match(main[end:]):
         return None
     return TAIL.sub("", tidy(main[start : _with_unit(main, end)]))
+
+
+def _total(text: str, tokens: list[re.Match[str]]) -> int:
+    """The place of the number that is called the total, "a total of 36 apples in 6 baskets"; 0 for none but the first,
+    which is the only number then or drops the others."""
+    for place, token in enumerate(tokens[:-1]):
+        digits = NUMBER.search(text, token.start(), token.end())
+        end = digits.end() if digits else token.end()
+        if _TOTAL.search(text[: token.start()][-40:]) and _SPREAD.match(text[end:]):
+            del tokens[place + 1 :]
+            return place
+    return 0
 
 
 def _after_equals(text: str, tokens: list[re.Match[str]]) -> int:
@@ -229,8 +228,15 @@ def _with_unit(text: str, end: int) -> int:
     return end
 
 
+def unit_behind(text: str, end: int) -> str:
+    """The unit that stands in a text from `end` on, "" for none."""
+    return text[end : _with_unit(text, end)]
+
+
 def _in_words(sentence: str) -> str | None:
     """The one number in words of a sentence without digits: "There are twelve of them." A "one" may be a pronoun."""
+    if ratio := number_words.CARDINAL_TO_CARDINAL.search(sentence):
+        return ratio[0]
     found = [
         (phrase, value)
         for phrase in number_words.PHRASE.finditer(sentence)

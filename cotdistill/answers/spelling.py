@@ -1,13 +1,10 @@
-"""One spelling for texts that say the same, and what a sentence states."""
+"""One spelling for texts that say the same."""
 
 import re
 from functools import lru_cache
 
 from cotdistill.answers.characters import in_ascii, raised
-from cotdistill.answers.number_words import PHRASE as LEADING_WORD
-from cotdistill.answers.numbers import off_unit, read
-from cotdistill.answers.prose import HEDGE_AFTER, HEDGE_BEFORE, NUMBER
-from cotdistill.answers.units import STOP
+from cotdistill.answers.numbers import off_unit
 
 
 def _raised_unit(found: re.Match[str]) -> str:
@@ -26,7 +23,7 @@ _UNICODE = str.maketrans(
 _SIMPLE = re.compile(r"-?\d{1,30}(?:\.\d{1,30})?")
 _DRESS = (
     "text|textbf|textit|textrm|textsf|texttt|textnormal|textup|textsc|emph|mathrm|mathbf|mathit|mathsf|mathtt|mathnormal"
-    "|mbox|hbox|fbox|framebox|operatorname|underline|boldsymbol|bm|bold|mathord"
+    "|mbox|hbox|ce|fbox|framebox|operatorname|underline|boldsymbol|bm|bold|mathord"
 )
 """Commands that say how something looks."""
 
@@ -35,10 +32,25 @@ _REWRITES = (
     (re.compile(r"\\mathrm\s?\{([ei])\}"), r"\1"),
     (re.compile(r"\\(?:text)?color\s?\{[A-Za-z!0-9]{1,20}\}"), ""),
     (re.compile(r"\{([:,=])\}"), r"\1"),
+    (
+        re.compile(
+            rf"\\[tdc]?frac ?\{{ ?\\(?:{_DRESS}) ?\{{ ?([A-Za-z]{{1,10}}) ?\}} ?\}} ?"
+            rf"\{{ ?\\(?:{_DRESS}) ?\{{ ?([A-Za-z]{{1,10}}(?:\^\d)?) ?\}} ?\}}"
+        ),
+        r" \1/\2 ",
+    ),
+    (re.compile(rf"(\\(?:{_DRESS}) ?\{{[^{{}}]{{0,40}})\^ ?\{{ ?(-?\d) ?\}}(?=[^{{}}]{{0,40}}\}})"), r"\1^\2"),
     (re.compile(rf"(\\(?:{_DRESS})\s?\{{[^{{}}]{{0,80}}\}})\s?(\^\s?(?:\{{\s?-?\d\s?\}}|-?\d))"), _raised_unit),
     (re.compile(rf"\\(?:{_DRESS})\s?\{{([^{{}}]*)\}}"), r" \1 "),
     (re.compile(r"\\(?:bf|rm|it|sf|tt)(?![A-Za-z])\s?"), " "),
-    (re.compile(r"\\(?:left|right|displaystyle|limits|big|Big|bigg|Bigg|[bB]igg?[lr])(?![A-Za-z])"), ""),
+    (
+        re.compile(
+            r"\\(?:left|right|displaystyle|limits|big|Big|bigg|Bigg|[bB]igg?[lr]"
+            r"|huge|Huge|large|Large|LARGE|small|tiny|normalsize)(?![A-Za-z])"
+        ),
+        "",
+    ),
+    (re.compile(r"\\phantom ?\{[^{}]{0,20}\}"), ""),
     (re.compile(r"(?<=\d) ?(?:\\,|\\!|\{ ?, ?\}|\\!,|,\\!) ?(?=\d{3})"), ","),
     (re.compile(r"(?<!\\)\\[,!;: ]|~|\\q?quad|\s+"), " "),
     (re.compile(r"\\[dtc]frac(?![A-Za-z])"), r"\\frac"),
@@ -47,6 +59,10 @@ _REWRITES = (
     (re.compile(r"\\lbrace(?![A-Za-z])"), r"\\{"),
     (re.compile(r"\\rbrace(?![A-Za-z])"), r"\\}"),
     (re.compile(r"\\([lg])eq(?:slant)?(?![A-Za-z])"), r"\\\1e"),
+    (re.compile(r"\\(?:checkmark|blacksquare|square|qed)(?![A-Za-z])"), ""),
+    (re.compile(r"\\colon(?![A-Za-z])"), ":"),
+    (re.compile(r"\\imath(?![A-Za-z])"), "i"),
+    (re.compile(r"\{ ?(\w{1,8}) ?\\choose ?(\w{1,8}) ?\}"), r"\\binom{\1}{\2}"),
     (re.compile(r"\\lt(?![A-Za-z])"), "<"),
     (re.compile(r"\\gt(?![A-Za-z])"), ">"),
     (re.compile(r"<="), r"\\le "),
@@ -60,7 +76,9 @@ _REWRITES = (
     (re.compile(r"(?<![\\A-Za-z])(?:infinity|inf)(?![A-Za-z])"), r"\\infty "),
 )
 
+_CUBE_ROOT = re.compile(r"∛ ?(\d{1,12}|[a-z]|\([^()]{1,60}\))")
 _QUOTED = re.compile(r"""\\?["“'`]{1,2}([^"“”]+?)\\?["”']{1,2}""")
+_SPACES = re.compile(" {2,}")
 _ESCAPED_TWICE = re.compile(r"\\\\(?=[A-Za-z])")
 
 
@@ -75,13 +93,13 @@ def plain(text: str) -> str:
     if _SIMPLE.fullmatch(text):
         return text
     if not text.isascii():
-        text = raised(in_ascii(text)).translate(_UNICODE).strip(" 。")
+        text = _CUBE_ROOT.sub(r"\\sqrt[3]{\1}", raised(in_ascii(text))).translate(_UNICODE).strip(" 。")
     text = text.replace("\\$", "$").replace("\\%", "%")
     if "{array" not in text and "matrix" not in text:  # where it ends a row
         text = _ESCAPED_TWICE.sub(r"\\", text)
     for pattern, instead in _REWRITES:
         text = pattern.sub(instead, text)
-    text = text.strip("*` ").rstrip(".,;").strip()
+    text = _SPACES.sub(" ", text).strip("*` ").rstrip(".,;").strip()
     if text.endswith("\\") and not text.endswith("\\\\"):  # the half of a space, "18\ "
         text = text[:-1].rstrip()
     if quoted := _QUOTED.fullmatch(text):
@@ -122,9 +140,7 @@ _COMMAND = re.compile(
     r"\\(?:begin|end) ?\{[A-Za-z]+\}|\\[A-Za-z]+"
     r"|\b(?:sqrt|sin|cos|tan|cot|sec|csc|log|exp|mod|max|min|gcd|lcm|frac|and)\b"
 )
-_LONG_WORD = re.compile(r"[A-Za-z]{3,}")
-_HEDGE = re.compile(r"\b(?:not|[a-z]{2,8}n't|no|nor|between|about|under)\b", re.IGNORECASE)
-_REASON = re.compile(r"[;(]|, |\b(?:because|since|as|which|so)\b")
+_LONG_WORD = re.compile(r"[^\W\d_]{3,}")
 _ATOM = r"""(?:[A-Za-z](?:_(?:\{\w{1,8}\}|\w{1,3}))?'?(?:\([A-Za-z]\))?|[A-Z]{2,5}|\\(?:angle|triangle)[ ]?[A-Z]{1,3}
     |\\(?:alpha|beta|gamma|delta|theta|lambda|mu|phi|rho|sigma|omega)(?:_\w)?|\|\\?[A-Za-z]{1,8}(?:\{[A-Z]{2}\})?\|)"""
 _NAME = re.compile(
@@ -157,78 +173,6 @@ _ONE_LETTER = re.compile(r"([_^])\{(\w)\}")
 def words_of(text: str) -> list[str]:
     """The words of a text, but for a unit at its end; `2\\sin x` has none."""
     return _LONG_WORD.findall(_COMMAND.sub(" ", off_unit(text)[0]))
-
-
-def stated(prose: str) -> str | None:
-    """The one number or formula that a sentence states, unless it hedges: "18, which is 2 more than 16" -> 18, "72
-    clips in 2 months" -> 72 clips. None where it could be another."""
-    prose = _BEFORE_ANSWER.sub("", prose)
-    if (first := _FIRST_FORMULA.match(prose)) and _is_rest(prose[first.end() :]):
-        return next(group for group in first.groups() if group is not None).strip()
-    if first_quantity := _first_quantity(prose):
-        return first_quantity if _is_rest(prose[len(first_quantity) :]) else None
-    formulas = [one or other for one, other in re.findall(r"\$([^$]{1,200})\$|\\\((.{1,200}?)\\\)", prose)]
-    if len(formulas) == 1 and not NUMBER.search(prose.replace(formulas[0], "")) and not _HEDGE.search(prose):
-        return str(formulas[0]).strip()
-    head = _REASON.split(prose)[0] if prose[:1].isdigit() else prose
-    said = _ORDINAL.sub("", head.rpartition("=")[2])
-    numbers = {found[0].strip() for found in NUMBER.finditer(said)}
-    doubtful = _HEDGE.search(head) or STOP.search(_COPULA.split(said)[-1]) or HEDGE_BEFORE.search(_before(said))
-    return numbers.pop() if len(numbers) == 1 and not doubtful else None
-
-
-_CALLED = r"^(?:the )?(?:final |correct )?answer (?:is|was)\b:? ?"
-_ABOUT = (
-    r"(?:about|approximately|approx\.?|roughly|around|exactly|ca\.?|circa|etwa|rund|ungefähr|environ|approximativement"
-    r"|aproximadamente|cerca de) +"
-)
-_BEFORE_ANSWER = re.compile(rf"{_CALLED}|^{_ABOUT}", re.I)
-_NEAR = re.compile(rf"(?:{_CALLED})?\b{_ABOUT}(?=[^\w\s\\]{{0,3}} ?(?:[A-Z]{{1,3}}\$)?(?:\d|\\(?!text)))", re.I)
-
-
-def without_about(text: str) -> str:
-    """`ca. 187,5` -> `187,5`, as `plain` spells it: a number that is said to be near is the one that is asked for."""
-    near = _NEAR.match(text)
-    return plain(text[near.end() :]) if near else text
-
-
-_FIRST_FORMULA = re.compile(r"\$([^$\n]{1,200})\$|\\\(([^\n]{1,200}?)\\\)")
-_COPULA = re.compile(r" (?:is|are|was|were) ")
-_OTHER_NUMBER = re.compile(
-    r"(?: [^\W\d_][\w'-]*){0,3},? ?"
-    r"(?:and|or|to|und|oder|et|ou|plus|minus|times|remainder|out of|[-–:,;x×+*/^]|\\(?:times|cdot)),? ?"
-    r"(?:or |and )?[$€£(]?\d"
-    r"|(?: [^\W\d_][\w'-]*){0,2},? (?:or|and) (?:an?|one|two|three|four|five|six|seven|eight|nine|ten|some|more)\b"
-    r"| (?:more|less|fewer) than\b| of \$?\d|[!^]"
-)
-_BUT = re.compile(r"[^.\d]{0,40}\bbut\b[^.]{0,60}\d", re.IGNORECASE)
-_OPERAND = re.compile(
-    r"[$€£(-]{0,3}[\d.,/]+ (?:to|times|till|until|through|by|per|versus|vs\.?|bis|à) [$€£(-]{0,3}\d", re.I
-)
-_ORDINAL = re.compile(r"\b\d{1,4}(?:st|nd|rd|th)\b")
-
-
-def _first_quantity(prose: str) -> str | None:
-    """The quantity at the head of a sentence with as many words of its unit as can be read, of which `to` in
-    "5 to 7" and `times` in "5 times 2" are none."""
-    if not (prose[:1].isdigit() or prose[:1] in "$€£¥₹-(." or LEADING_WORD.match(prose)) or _OPERAND.match(prose):
-        return None
-    ends = [found.end() for found in re.finditer(r"\S+", prose[:200])][:8]
-    for end in reversed(ends):
-        chunk = prose[:end].rstrip(",;:")
-        if "(" not in chunk and read(plain(chunk)):
-            return chunk
-    return None
-
-
-def _is_rest(rest: str) -> bool:
-    """Whether what follows a number leaves it the one that is stated."""
-    return not (HEDGE_AFTER.match(rest) or _OTHER_NUMBER.match(rest) or _BUT.match(rest))
-
-
-def _before(said: str) -> str:
-    number = NUMBER.search(said)
-    return said[: number.start()][-60:] if number else ""
 
 
 def right_side(text: str, other: str) -> str:

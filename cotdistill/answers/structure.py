@@ -1,10 +1,10 @@
 """What a list, set, tuple, interval, union or matrix is made of."""
 
 import re
-from fractions import Fraction
 from functools import lru_cache
 from typing import NamedTuple
 
+from cotdistill.answers.inequalities import interval, variable_of
 from cotdistill.answers.spelling import one_bracket, plain, right_side
 
 
@@ -16,11 +16,13 @@ class Parts(NamedTuple):
 
 
 UNORDERED = {"{}", "union", "values", "named"}
-ALIKE = ({"values", "list"}, {"values", "{}"}, {"list", "{}"})
-"""Kinds that answer each other: `\\pm 3`, `x = 3 or x = -3` and `\\{3, -3\\}`; a list may be a set without braces."""
+_ALIKE = ({"values", "list"}, {"values", "{}"}, {"list", "{}"})
+_VECTORS = re.compile(r"\(\)|matrix(?:1(?:,1)*|\d+)")
 
 _AND = r"(?<![A-Za-z\\])(?:and|or)(?![a-z])"
-_LIST = rf",|;|{_AND}"
+_LIST = rf"[,;] ?{_AND}|,|;|{_AND}"
+_LABEL = re.compile(r"(?:(?<=^)|(?<=[\s,;.]))(?:\(([a-h]|i{1,3}|iv)\)|([a-h])\))[:.]? ?(?=\S)")
+_ROWS = re.compile(r"[\[(] ?([\[(][^\[\]()]{1,400}[\])](?:[, ] ?[\[(][^\[\]()]{1,400}[\])]){0,40}) ?[\])]")
 _VALUE_OF = re.compile(
     r"(?:([A-Za-z])(_(?:\{\w{1,4}\}|\w{1,3}))?(?:\([A-Za-z]\))?|(\([A-Za-z](?:, ?[A-Za-z]){1,5}\))) ?= ?(?=\S)"
 )
@@ -35,9 +37,10 @@ def parts(text: str) -> Parts | None:
     """What a list, set, tuple, interval, union or matrix is made of; None for a single expression."""
     if text.count("\\pm") == 1:
         return Parts("values", [plain(text.replace("\\pm", sign)) for sign in "+-"])
-    if matrix := _MATRIX.fullmatch(text):
-        rows = [row.split("&") for row in re.split(r"\\\\(?:\[\w+\])?", matrix[1]) if row.strip()]
+    if rows := _rows(text):
         return Parts("matrix" + ",".join(str(len(row)) for row in rows), [plain(cell) for row in rows for cell in row])
+    if labelled := labelled_parts(text):
+        return labelled
     if len(items := _top_level(text, r"\\cup(?![a-z])")) > 1:
         return Parts("union", items)
     if len(items := _top_level(text, _LIST)) > 1:
@@ -47,6 +50,39 @@ def parts(text: str) -> Parts | None:
         return None
     items = _top_level(inner[2], r"[,;]")
     return Parts(inner[1] + inner[3], items) if len(items) > 1 or inner[1] == "{" else None
+
+
+def _rows(text: str) -> list[list[str]]:
+    """The cells of a matrix in LaTeX, or in brackets as programs print it, `[[1, 2], [3, 4]]`; [] for none."""
+    if matrix := _MATRIX.fullmatch(text):
+        return [row.split("&") for row in re.split(r"\\\\(?:\[\w+\])?", matrix[1]) if row.strip()]
+    if text[:1] == "[" and (nested := _ROWS.fullmatch(text)) and nested[1][0] == "[":
+        return [re.split(r" ?, ?| ", row.strip()) for row in re.findall(r"\[([^\[\]]+)\]", nested[1])]
+    return []
+
+
+def labelled_parts(text: str) -> Parts | None:
+    """`(a) 3 (b) 5` and `a) 3, b) 5` in the order of their labels; None where these are not the first ones in order."""
+    labels = list(_LABEL.finditer(text))
+    names = [label[1] or label[2] for label in labels]
+    if len(labels) < 2 or text[: labels[0].start()].strip():
+        return None
+    if names != list("abcdefgh"[: len(names)]) and names != ["i", "ii", "iii", "iv"][: len(names)]:
+        return None
+    ends = [*(label.start() for label in labels[1:]), len(text)]
+    items = [text[label.end() : end].strip(" ,;\n") for label, end in zip(labels, ends, strict=True)]
+    return Parts("labelled", [plain(re.sub(r",? ?\b(?:and|und|et|y)$", "", item)) for item in items])
+
+
+def alike(wanted: Parts, said: Parts) -> bool:
+    """Whether the two kinds may answer each other: `\\pm 3`, `x = 3 or x = -3` and `\\{3, -3\\}`; a list may be a set
+    without braces, or a tuple of three or more; a point may be a vector in a row or a column."""
+    kinds = {wanted.kind, said.kind}
+    if len(kinds) == 1 or kinds in _ALIKE:
+        return True
+    if "()" in kinds and all(_VECTORS.fullmatch(kind) for kind in kinds):
+        return True
+    return kinds in ({"()", "list"}, {"labelled", "list"}) and len(wanted.items) > (2 if "()" in kinds else 1)
 
 
 def _values(items: list[str], joined_by_and: bool) -> Parts | None:
@@ -86,58 +122,17 @@ def _as_points(text: str, other: Parts) -> Parts | None:
     return Parts("values", [f"({','.join(row)})" for row in values])
 
 
-_RATIO = re.compile(r"\d{1,9}(?:\.\d{1,6})?(?: ?: ?\d{1,9}(?:\.\d{1,6})?){1,5}|\d{1,9}(?: to \d{1,9}){1,3}")
-_FRACTION = re.compile(r"(\d{1,9}) ?/ ?(\d{1,9})|\\frac ?\{ ?(\d{1,9}) ?\} ?\{ ?(\d{1,9}) ?\}")
-_CLOCK = re.compile(r"\d{1,2}:[0-5]\d(?::[0-5]\d)?")
-_NOTE = re.compile(r" ?\([^()\d]{1,60}\)$")
-
-
-def ratio_of(text: str) -> tuple[Fraction, ...] | None:
-    """`6:8`, `3 to 4` and `\\frac{3}{4}` as (1, 4/3): the terms as shares of the first. A time of day is none."""
-    text = _NOTE.sub("", text)
-    if _CLOCK.fullmatch(text):
-        return None
-    if found := _FRACTION.fullmatch(text):
-        terms = [Fraction(one) for one in found.groups() if one]
-    elif _RATIO.fullmatch(text):
-        terms = [Fraction(one.strip()) for one in re.split(r":| to ", text)]
-    else:
-        return None
-    return tuple(term / terms[0] for term in terms) if all(terms) else None
-
-
-_RANGE = re.compile(
-    r"(?:from |between )?\$?(\d{1,12}(?:\.\d{1,6})?)(?:-| ?to | ?and )\$?(\d{1,12}(?:\.\d{1,6})?)(?: ([A-Za-z]{3,20}))?"
-)
-
-
-def range_of(text: str) -> tuple[Fraction, Fraction] | None:
-    """`10-15`, `10 to 15`, `between 10 and 15`: from the lower to the greater number."""
-    found = _RANGE.fullmatch(text)
-    if found is None or (" and " in text and not text.startswith("between")):
-        return None
-    low, high = Fraction(found[1]), Fraction(found[2])
-    return (low, high) if low < high else None
-
-
-_EMPTY = re.compile(
-    r"\\emptyset|\\?\{ ?\\?\}|\\phi|(?:the )?empty set"
-    r"|(?:there (?:is|are) )?no (?:real )?(?:solutions?|values?|roots?)(?: exists?)?",
-    re.IGNORECASE,
-)
-
-
-def is_empty(text: str) -> bool:
-    """Whether a text says that there is nothing: `\\emptyset`, `\\{\\}`, "no solution"."""
-    return bool(_EMPTY.fullmatch(text))
-
-
 def parts_of_both(gold: str, given: str) -> tuple[Parts | None, Parts | None]:
     """Of both sides, in a form in which they can be compared: names count where both have them, and an inequality is
     an interval where the other side is one."""
     wanted, said = parts(interval(gold) or gold), parts(interval(given) or given)
-    if interval(gold) and interval(given):
-        return None, None
+    if (
+        interval(gold)
+        and interval(given)
+        and None not in (both := {variable_of(gold), variable_of(given)})
+        and len(both) > 1
+    ):
+        return None, None  # of x and of y
     if wanted and said and wanted.kind != said.kind:
         wanted, said = _as_points(gold, said) or wanted, _as_points(given, wanted) or said
     if wanted and said and "named" in (wanted.kind, said.kind) and wanted.kind != said.kind:
@@ -151,47 +146,20 @@ def right_sides(gold: str, given: str) -> tuple[str, str]:
         found = parts(text)
         if found and found.kind in ("list", "values", "named") and "=" in text:
             return gold, given
+    if (function := _FUNCTION.match(given)) and _Y.match(gold):
+        given = f"y={given[function.end() :]}"
+    elif (function := _FUNCTION.match(gold)) and _Y.match(given):
+        gold = f"y={gold[function.end() :]}"
     return right_side(gold, given), right_side(given, gold)
+
+
+_FUNCTION = re.compile(r"[fgh]\(x\) ?= ?")
+_Y = re.compile(r"y ?=")
 
 
 def are_matrices(gold: str, given: str) -> bool:
     """Whether both have one, so that one may be a sum or a product."""
     return all("matrix" in text or "{array" in text for text in (gold, given))
-
-
-_BOUND = r"([^<>=,\\]{1,40}|-?\\infty ?|-?\\[a-z]+\{[^<>=]{1,40}\})"
-_BETWEEN = re.compile(rf"{_BOUND} ?(<|\\le(?![a-z])) ?([A-Za-z](?:\([A-Za-z]\))?) ?(<|\\le(?![a-z])) ?{_BOUND}")
-_BEYOND = re.compile(rf"([A-Za-z](?:\([A-Za-z]\))?) ?(<|>|\\[lg]e(?![a-z])) ?{_BOUND}")
-_ABSOLUTE = re.compile(r"(?:\||\\lvert ?)[A-Za-z](?:\||\\rvert) ?(<|\\le(?![a-z])) ?([^<>=,\\|]{1,40})")
-_UNEQUAL = re.compile(r"[A-Za-z] ?\\ne(?![a-z]) ?([^<>=,]{1,40})")
-_SET_OF = re.compile(
-    r"\\?\{ ?[A-Za-z](?: ?\\in(?![a-z]) ?\\mathbb ?\{?R\}?)? ?(?::|\||\\mid(?![a-z])) ?([^{}]{1,80}?)\\?\}"
-)
-_OUTWARD = re.compile(r"(?=\]|.*\[$)([\[\]])([^\[\]]{1,80}[,;][^\[\]]{1,80})([\[\]])")
-"""Half-open in the European way: `[0,1[`, `]0,1]`."""
-
-
-def interval(text: str) -> str | None:
-    """An inequality of one variable as the interval it means: `1 < x \\le 2` -> `(1,2]`, `x > 3` -> `(3,\\infty)`."""
-    if found := _BETWEEN.fullmatch(text):
-        low, left, _, right, high = found.groups()
-        return f"{'(' if left == '<' else '['}{low.strip()},{high.strip()}{')' if right == '<' else ']'}"
-    if found := _SET_OF.fullmatch(text):
-        return interval(found[1].strip())
-    if (found := _ABSOLUTE.fullmatch(text)) and not found[2].lstrip().startswith("-"):
-        low, high = ("(", ")") if found[1] == "<" else ("[", "]")
-        return f"{low}-{found[2].strip()},{found[2].strip()}{high}"
-    if (found := _UNEQUAL.fullmatch(text)) and not re.search("[A-Za-z]", found[1].replace("\\sqrt", "")):
-        return f"(-\\infty,{found[1].strip()})\\cup({found[1].strip()},\\infty)"
-    if found := _OUTWARD.fullmatch(text):
-        return f"{'(' if found[1] == ']' else '['}{found[2]}{')' if found[3] == '[' else ']'}"
-    if found := _BEYOND.fullmatch(text):
-        _, sign, bound = found.groups()
-        closed = sign.startswith("\\")
-        if "g" in sign or sign == ">":
-            return f"{'[' if closed else '('}{bound.strip()},\\infty)"
-        return f"(-\\infty,{bound.strip()}{']' if closed else ')'}"
-    return None
 
 
 def _top_level(text: str, separator: str) -> list[str]:

@@ -1,4 +1,5 @@
-"""Equality of two expressions by math-verify, in a process that ends at a deadline and may not eat the memory.
+"""Asks a worker process (algebra_worker.py) whether two expressions are equal; it ends at a deadline and may not eat
+the memory.
 
 math-verify's own time-outs are SIGALRM: they work in the main thread only, and not inside big-number arithmetic. So
 they are off, and the process may be killed. The deadline counts its processor time, not the clock on the wall: the
@@ -14,9 +15,8 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 import weakref
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import msgspec
 
@@ -31,15 +31,10 @@ START_S = 120.0
 BACKSTOP_S = 60.0
 """And twenty times the deadline: the longest wait by the clock on the wall, for a worker that does not compute."""
 
-MEMORY_BYTES = 2 * 2**30
-
 MAX_EXPRESSION = 4_096
 MAX_NESTING = 64
 MAX_COMMANDS = 64
 """The parser's time grows much faster than its input: 60 nested fractions take it seconds, 800 take it minutes."""
-
-_WARM_UP = ("x^2+2x", "\\frac{1}{2}", "\\sqrt{2}", "(1,2]", "\\{1,2\\}", "\\begin{pmatrix}1&2\\end{pmatrix}", "x < 2")
-"""Compared before the worker is ready: the parsers' tables are built at their first use, a third of a second long."""
 
 _DEADLINE_SIGNALS = {-getattr(signal, "SIGPROF", 0)} - {0}
 
@@ -118,7 +113,7 @@ class Comparer:
             return self._worker
         self._stop()
         # Not `-m`: the worker must find this very package, however this process found it.
-        code = f"import sys; sys.path[:] = {sys.path!r}; from cotdistill.answers import symbolic; symbolic.serve()"
+        code = f"import sys; sys.path[:] = {sys.path!r}; from cotdistill.answers.algebra_worker import serve; serve()"
         self._worker = worker = subprocess.Popen(
             [sys.executable, "-P", "-c", code],
             stdin=subprocess.PIPE,
@@ -166,94 +161,3 @@ def _receive(worker: "subprocess.Popen[bytes]", timeout_s: float) -> bytes:
     if not line:
         raise EOFError
     return line
-
-
-def serve() -> None:
-    """The worker: a line [reference, answer, timeout_s] in, a line with the outcome out, until the pipe closes."""
-    import logging
-
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, whose end closes the pipe
-    try:
-        import math_verify  # noqa: F401  the slow import, before the first deadline runs
-    except ImportError as error:
-        _reply(str(error))
-        return
-    logging.disable(logging.CRITICAL)
-    _limit_memory()
-    for expression in _WARM_UP:
-        _compare(expression, f"1 + {expression}")
-    _reply("ready")
-    for line in sys.stdin.buffer:
-        reference, answer, timeout_s = json.loads(line)
-        began = time.process_time()
-        _set_deadline(timeout_s)
-        try:
-            outcome = _compare(reference, answer)
-        except (Exception, MemoryError, RecursionError):  # whatever a model's text makes of a parser
-            outcome = "error"
-        _set_deadline(0)
-        _reply(Compared(outcome, time.process_time() - began))
-
-
-def _reply(reply: str | Compared) -> None:
-    sys.stdout.buffer.write(msgspec.json.encode(reply) + b"\n")
-    sys.stdout.buffer.flush()
-
-
-def _limit_memory() -> None:
-    with contextlib.suppress(ImportError, ValueError, OSError):  # no such limits on Windows, few on macOS
-        import resource
-
-        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-        resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
-
-
-def _set_deadline(timeout_s: float) -> None:
-    """The system ends this process after so much of its processor time, whatever it does then; 0: never. Windows has
-    no such timer, and only the parent's backstop there."""
-    if hasattr(signal, "setitimer"):
-        signal.setitimer(signal.ITIMER_PROF, timeout_s)
-
-
-def _compare(reference: str, answer: str) -> Outcome:
-    from math_verify import verify
-
-    gold, found = _parse(reference), _parse(answer)
-    if gold is None:
-        return "bad_reference"
-    if found is None:
-        return "no_answer"
-    equal = verify([gold], [found], timeout_seconds=None)  # in this order: it is not symmetric for intervals
-    return "equal" if equal and _agree(gold, found) else "different"
-
-
-def _parse(text: str) -> Any:
-    """None where math-verify gives back a string only, for it compares strings that it has cut before; and where it
-    dropped letters or digits, as it does with what it takes for units."""
-    from math_verify import ExprExtractionConfig, LatexExtractionConfig, parse
-
-    configs = (LatexExtractionConfig(boxed_match_priority=0), ExprExtractionConfig())
-    parsed = parse(f"$\\boxed{{{text}}}$", extraction_config=configs, parsing_timeout=None)
-    if not parsed or isinstance(parsed[0], str) or _content(parsed[-1]) != _content(text):
-        return None
-    return parsed[0]
-
-
-def _content(text: str) -> tuple[set[str], list[str]]:
-    letters = re.findall(r"[A-Za-z]", re.sub(r"\\[A-Za-z]+|sqrt|and|or", "", text))
-    return set(letters), sorted(re.findall(r"[1-9]", text))
-
-
-def _agree(gold: Any, found: Any) -> bool:
-    """math-verify compares numbers to some decimals, so 1/2^99 passes for 1/2^98. Two expressions must also agree in
-    proportion, at a point of no special kind."""
-    from sympy import Expr, Rational
-
-    if not (isinstance(gold, Expr) and isinstance(found, Expr)) or gold == found:
-        return True
-    symbols = sorted(gold.free_symbols | found.free_symbols, key=str)
-    point = {symbol: Rational(17 + 6 * place, 13) for place, symbol in enumerate(symbols)}
-    one, other = (side.subs(point).evalf(30) for side in (gold, found))
-    if one == other or not (one.is_number and other.is_number):
-        return True
-    return bool(abs(one - other) <= abs(one) * 1e-12)  # sympy's own floats: 1/2004! is no 0.0 here

@@ -45,7 +45,8 @@ US_VOLUME = {
 OWN = {
     "month": "month", "year": "year", "yr": "year", "am": "am", "pm": "pm", "celsius": "°C", "fahrenheit": "°F",
     "degree": "°", "deg": "°", "度": "°", "radian": "radian", "rad": "radian", "mpg": "mpg", "rpm": "rpm",
-    "acre": "acre", "hectare": "hectare", "ha": "hectare", "dozen": "dozen", "ton": "ton", "point": "point",
+    "acre": "acre", "hectare": "hectare", "ha": "hectare", "dozen": "dozen", "ton": "ton", "point": "point", 
+    "bp": "basispoint", "bps": "basispoint", "basispoint": "basispoint",
     "pp": "point", "岁": "age", "decade": "decade",
     "century": "century", "°": "°", "tbsp": "tbsp", "tsp": "tsp", "tablespoon": "tbsp", "teaspoon": "tsp",
     "newton": "newton", "joule": "joule", "watt": "watt", "pascal": "pascal", "volt": "volt",

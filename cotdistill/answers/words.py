@@ -1,19 +1,21 @@
 """Answers in words: the same words in another dress, alone or at the end of a sentence that states them."""
 
 import re
-import unicodedata
 from collections.abc import Iterator
 
+from cotdistill.answers.chemistry import formula, is_compound
 from cotdistill.answers.dates import date, same_moment, time_of_day
 from cotdistill.answers.extract import EXPLAINS, final_answer
-from cotdistill.answers.numbers import read, same
+from cotdistill.answers.folding import fold, same_words
+from cotdistill.answers.json_values import json_of
+from cotdistill.answers.markup import as_seen
+from cotdistill.answers.numbers import read
 from cotdistill.answers.prose import without_check
+from cotdistill.answers.ratios import range_of
+from cotdistill.answers.rounding import same
+from cotdistill.answers.special import special
 from cotdistill.answers.spelling import plain
-from cotdistill.answers.structure import is_empty, range_of
 
-_LEFT_EDGE = " \"'`*_$“”‘’「『"
-_RIGHT_EDGE = _LEFT_EDGE + ".,;:?。」』"  # not on the left, where .5 is not 5; and 5! is not 5
-_ARTICLE = re.compile(r"(?:the|an?) (?=\w{2})", re.IGNORECASE)
 _MAX_SENTENCE = 400
 MAX_DRESS = 400
 """Characters by which an answer may be longer than the reference's words."""
@@ -22,56 +24,74 @@ _ANNOUNCES = ("conclusion", "tag", "json", "boxed", "hashes", "answer_line", "wh
 """Rules for words; the others look for a number."""
 
 _DOUBT = re.compile(
-    r"\b(?:not|no|nor|or|neither|either|never|if|unless|except|but|however|although|unlike|might|maybe|perhaps|possibly|could"
+    r"\b(?:not|no|nor|or|neither|either|never|cannot|doubts?|hardly|if|unless|except|but|however|although|unlike|might|maybe|perhaps|possibly|could"
     r"|may be|wrong|incorrect|rather than|instead of|supposed|[a-z]{2,8}n't)\b",
     re.IGNORECASE,
 )
 _STATES = re.compile(
     r"(?:\b(?:it's|that's|this is|is|was|are|were|be|been"
     r"|becomes|became|equals|called|named|means|at|on|in|as|by|answer|chose|choose"
-    r"|has|have)\b"
-    r"|[:=])(?: (?:therefore|thus|then|probably|clearly|most likely|now|also|always|simply|just))?"
+    r"|has|have|found (?:him|her|it|them)|declared|considered|remains?|did|will|would|should)\b"
+    r"|[:=])(?: (?:therefore|thus|then|probably|clearly|most likely|certainly|definitely|surely|indeed|in fact|exactly"
+    r"|now|also|always|simply|just))?"
     r"(?: (?:the|an?|on|in|at|by))*[\s\"'“*`]*$",
     re.IGNORECASE,
 )
 _FOLLOWS = re.compile(r"(?:,|;|\s[-–—]|\s?\(|\.\s|\n|\s(?:because|since|as|which|who)\b)", re.IGNORECASE)
 _PREDICATE = re.compile(r"\s(?:is|was|are|were|has|had|will|can|won|wrote|did|does)\s", re.IGNORECASE)
-_ATTACHED = re.compile(r"\s*([^\w\s'’-])\s*")
-_SUBSCRIPT = re.compile(r"_\{?(\d{1,3})\}?")
-_FUNCTION = re.compile(r"\\([A-Za-z]{2,10})(?![A-Za-z])")
-
-
-def fold(text: str, case_sensitive: bool = False) -> str:
-    """One spelling of the same words: no LaTeX dress, no article at the head, no space around signs, no final point."""
-    folded = " ".join(unicodedata.normalize("NFC", plain(text)).split()).lstrip(_LEFT_EDGE).rstrip(_RIGHT_EDGE)
-    folded = re.sub(r"(?<=[^\W\d])!+$", "", folded)
-    folded = re.sub(r"^\(([^(),\[\]]{1,40})\)$", r"\1", folded)
-    folded = _SUBSCRIPT.sub(r"\1", _FUNCTION.sub(r"\1", folded))
-    if folded.startswith("["):  # a list of strings, in Python's quotes or in JSON's
-        folded = folded.replace("'", '"')
-    folded = _ATTACHED.sub(r"\1", _ARTICLE.sub("", folded, count=1) if _ARTICLE.match(folded) else folded).strip()
-    return folded if case_sensitive else folded.casefold()
+_CONTRAST = re.compile(
+    r",? (?:(?:and|but) )?(?:not|rather than|instead of|as opposed to|unlike) "
+    r"(?!necessarily|sure|certain|really|exactly|quite|always|only|yet)"
+    r"(?:[\w'’-]+ ?){1,6}[.!]?$|,? followed by [^.]{1,80}[.!]?$",
+    re.IGNORECASE,
+)
+"""The end of "Paris, not Lyon"."""
+_NOT_BUT = re.compile(
+    r"\bnot (?!only\b|just\b)(?:[\w'’-]+ ?){1,5},? but (?:rather )?|^not (?:[\w'’-]+ ?){1,4}[;,] (?:but |rather )?",
+    re.IGNORECASE,
+)
+_DENIES = re.compile(r"\b(?:not|no)\b|n't\b", re.IGNORECASE)
+_GOES_ON = re.compile(
+    r", (?=(?:which|who|whose|where|because|since|as|an?|the|located|known|so|with) )"
+    r"|(?: because| since)? (?=because |since )"
+)
 
 
 def found_in(text: str, reference: str, case_sensitive: bool = False) -> tuple[str, str] | None:
     """What a text without its trace says that is the reference, and by which rule; None where it says another."""
+    text = as_seen(text)
     wanted = fold(reference, case_sensitive)
     short = [one for one in candidates(text) if len(one[1]) <= 4 * len(reference) + MAX_DRESS]
     for rule, said in short:
-        if fold(said, case_sensitive) == wanted or _same_kind(reference, said):
+        if _same(reference, said, case_sensitive):
             return said, rule
         if rule != "whole" and _begins(said, wanted, case_sensitive):
             return said, rule
-    alone = next((one for one in _lines_alone(text) if one[0] and fold(one[0], case_sensitive) == wanted), None)
+    alone = next((one for one in _lines_alone(text) if one[0] and _same(reference, one[0], case_sensitive)), None)
     final = final_answer(text)
     if alone or (final and final.rule in _ANNOUNCES and final.rule != "whole"):
         return alone
     if final and _has_time(reference) and _same_kind(reference, final.answer):
         return final.answer, final.rule
     sentence = _last_sentence(text)
-    if sentence and _states(sentence, wanted, case_sensitive, alone=len(sentence) > len(text.strip()) - 8):
+    if sentence and _states(sentence, reference, case_sensitive, alone=len(sentence) > len(text.strip()) - 8):
         return sentence, "sentence"
     return None
+
+
+def _same(reference: str, said: str, case_sensitive: bool) -> bool:
+    if is_compound(reference) and (spelt := formula(said)) is not None:
+        return formula(reference) == spelt
+    if (value := json_of(reference)) is not None and reference.lstrip()[0] == "{":
+        return json_of(said) == value
+    if len(said) < _MAX_SENTENCE and not _DENIES.search(reference):
+        said = _without_contrast(said)
+    return same_words(reference, said, case_sensitive) or _same_kind(reference, said)
+
+
+def _without_contrast(said: str) -> str:
+    """ "Not red; blue" and "blue rather than red" say blue."""
+    return _CONTRAST.sub("", _NOT_BUT.sub("", said))
 
 
 def _lines_alone(text: str) -> Iterator[tuple[str, str]]:
@@ -95,15 +115,26 @@ def _begins(said: str, wanted: str, case_sensitive: bool) -> bool:
     return any(fold(said[: cut.start()], case_sensitive) == wanted for cut in _FOLLOWS.finditer(said[:300]))
 
 
-def _states(sentence: str, wanted: str, case_sensitive: bool, alone: bool) -> bool:
+def _states(sentence: str, reference: str, case_sensitive: bool, alone: bool) -> bool:
     """Whether a sentence ends with the reference behind a verb, "The capital is Paris", or is the only one and begins
     with it: "Paris is the capital". A sentence that doubts, denies or names two things states none."""
-    if _DOUBT.search(sentence) or len(wanted) < 2:
+    sentence = sentence if _DENIES.search(reference) else _without_contrast(sentence)
+    wanted = fold(reference, case_sensitive)
+    denied = re.sub(re.escape(reference.strip()), "", sentence, count=1, flags=re.IGNORECASE)
+    if _DOUBT.search(denied) or len(wanted) < 2:
         return False
-    words = sentence.rstrip(" .!*_`\"'”’").split(" ")
-    for start in range(len(words) - 1, max(0, len(words) - 12), -1):
-        if fold(" ".join(words[start:]), case_sensitive) == wanted and _STATES.search(" ".join(words[:start]) + " "):
-            return True
+    timed = _has_time(reference)
+    for said in dict.fromkeys((sentence, _GOES_ON.split(sentence, maxsplit=1)[0])):
+        words = said.rstrip(" .!*_`\"'”’").split(" ")
+        for start in range(len(words) - 1, max(0, len(words) - 12), -1):
+            end = " ".join(words[start:])
+            met = (
+                _same(reference, end, case_sensitive)
+                if timed or start == len(words) - wanted.count(" ") - 1
+                else (fold(end, case_sensitive) == wanted)
+            )
+            if met and _STATES.search(" ".join(words[:start]) + " "):
+                return True
     subject = _PREDICATE.search(sentence)
     return alone and subject is not None and fold(sentence[: subject.start()], case_sensitive) == wanted
 
@@ -127,11 +158,13 @@ def _same_kind(reference: str, said: str) -> bool:
     gold, given = plain(reference), plain(said)
     if len(given) > 100:
         return False
-    if (moment := same_moment(gold, given)) is not None and not read(gold):
+    if (moment := same_moment(gold, given)) is not None and (time_of_day(gold) or not read(gold)):
         return moment
     if limits := range_of(gold):
         return range_of(given) == limits
     number, other = read(gold), read(given)
+    if number and other and number.ordinal and other.ordinal:
+        return number.value == other.value
     if number and other and (number.unit.dimensions or number.unit.money):
         return same(number, other)
-    return is_empty(gold) and is_empty(given)
+    return special(gold) is not None and special(gold) == special(given)

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 
 from cotdistill.answers.extract import ANSWER_WINDOW, cut_reference
-from cotdistill.answers.words import candidates, fold, found_in
+from cotdistill.answers.folding import fold
+from cotdistill.answers.words import candidates, found_in
 from cotdistill.reasoning import split
 from cotdistill.records import Response, Verdict
 

@@ -7,14 +7,18 @@ from itertools import takewhile
 
 from cotdistill.answers.equality import Equality
 from cotdistill.answers.extract import Extracted, all_boxed, cut_reference, final_answer
-from cotdistill.answers.numbers import from_local
+from cotdistill.answers.inequalities import interval
+from cotdistill.answers.numbers import from_local, read
 from cotdistill.answers.prose import NUMBER
-from cotdistill.answers.spelling import folded, plain, without_about
-from cotdistill.answers.structure import is_empty, parts_of_both
+from cotdistill.answers.special import special
+from cotdistill.answers.spelling import folded, plain
+from cotdistill.answers.stated import without_about
+from cotdistill.answers.structure import labelled_parts, parts_of_both
 from cotdistill.answers.symbolic import MAX_EXPRESSION
 from cotdistill.reasoning import split
 from cotdistill.records import Response, Verdict
 
+_SINGLETON = re.compile(r"\\?\{([^{},;:|]{1,60}?)\\?\}")
 _BETWEEN_BOXES = re.compile(r"\}([^{}\\]*)\\+boxed")
 
 
@@ -66,10 +70,16 @@ class Verifier:
 
 
 def _whole(text: str, reference: str) -> Extracted | None:
-    """A sentence is an answer where the reference is that very sentence, and "no solution" where there is none."""
+    """A sentence is an answer where the reference is that very sentence, "no solution" where there is none, and an
+    inequality in words where it is one."""
     text = text.strip()
-    if len(text) < 100 and is_empty(plain(reference)) and is_empty(plain(text)):
+    gold, said = plain(reference), plain(text[:200])
+    if len(text) < 100 and (kind := special(gold)) and kind == special(said):
         return Extracted(text, "whole")
+    if len(text) < 100 and (number := read(said)) and (number.ordinal or said[:1].isalpha()):
+        return Extracted(said, "whole")
+    if len(text) < 100 and interval(said) and parts_of_both(gold, said)[0]:
+        return Extracted(said, "whole")
     return Extracted(text, "whole") if len(text) < 1_000 and folded(plain(text)) == folded(plain(reference)) else None
 
 
@@ -83,10 +93,22 @@ def _other_readings(written: str, reference: str, text: str, found: Extracted) -
         yield ", ".join(parts), found.answer
     if several := _boxes(text, reference, found):
         yield reference, several
+    if found.rule != "boxed" and labelled_parts(plain(reference)) and (parts_said := labelled_parts(text.strip())):
+        yield reference, "; ".join(f"({'abcdefgh'[at]}) {part}" for at, part in enumerate(parts_said.items))
+    if bare := _member(reference):
+        yield bare, found.answer
+    if bare := _member(found.answer):
+        yield reference, bare
     if found.rule == "answer_line" and found.answer.endswith("!"):  # an exclamation, where the factorial is not right
         yield reference, found.answer[:-1]
     if found.rule == "last_number" and (whole := _with_comma(text, found.answer)):
         yield reference, whole
+
+
+def _member(text: str) -> str | None:
+    """The only member of a set, `5` of `\\{5\\}`; of a set of sets none, nor of one that holds nothing."""
+    found = _SINGLETON.fullmatch(plain(text))
+    return found[1].strip() if found and not special(found[1].strip()) else None
 
 
 def _first_number(text: str) -> str:

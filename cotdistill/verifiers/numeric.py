@@ -6,8 +6,9 @@ from fractions import Fraction
 
 from cotdistill.answers.extract import cut_reference, final_answer
 from cotdistill.answers.numbers import Number, read
-from cotdistill.answers.spelling import plain, right_side, stated
-from cotdistill.answers.units import ratio
+from cotdistill.answers.spelling import plain, right_side
+from cotdistill.answers.stated import stated
+from cotdistill.answers.unit_ratio import ratio
 from cotdistill.reasoning import split
 from cotdistill.records import Response, Verdict
 

@@ -1,0 +1,36 @@
+"""What a reference is: mathematics, or words, a date, a time, a chemical formula."""
+
+import re
+
+from cotdistill.answers.chemistry import is_compound
+from cotdistill.answers.dates import time_of_day
+from cotdistill.answers.extract import cut_reference
+from cotdistill.answers.inequalities import interval
+from cotdistill.answers.numbers import read
+from cotdistill.answers.ratios import range_of, ratio_of
+from cotdistill.answers.special import is_empty
+from cotdistill.answers.spelling import LETTER, plain, words_of
+from cotdistill.answers.symbolic import MAX_EXPRESSION
+
+_DATE = re.compile(r"\d[-/]\d+[-/]\d|\d:\d|\d\.\d+\.")
+_FORMULA = re.compile(r"\d|\\[A-Za-z]|[=^_{}+*/<>|]|^\(.*\)$|^[A-Za-z]$")
+_PRODUCT = re.compile(r"\d{0,4}[A-Z]{1,3}(?:\^\{?\d\}?)?|[A-Z]_\d|[A-Z]\^\{?\d\}?")
+"""`2AB`, `C_1`, `B^2`: letters of a formula."""
+
+
+def reads_as_math(reference: str) -> bool:
+    """Whether a reference is a number or a formula, rather than words, a date or a time. Cheap."""
+    if len(reference) > MAX_EXPRESSION:
+        return False
+    text = plain(cut_reference(reference))
+    if is_compound(text) and re.search(r"\d|[+-]\}?$|\(", text) and not _PRODUCT.fullmatch(text):
+        return False
+    if time_of_day(text) and re.search(r"m\.?$|^\D", text):  # 7 pm, noon
+        return False
+    if text.startswith('{"'):
+        return False
+    if is_empty(text) or interval(text) or ratio_of(text) or range_of(text):
+        return True
+    if len(text) > 1 and (words_of(text) or _DATE.search(text)):
+        return bool(text[:1].isdigit() and read(text))
+    return bool(read(text) or _FORMULA.search(text) or LETTER.fullmatch(text))
