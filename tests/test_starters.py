@@ -4,12 +4,14 @@ import json
 import random
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from cotdistill.errors import USAGE, UsageError
 from cotdistill.mock.sources import Replay, question_of
 from cotdistill.recipes import starter, starter_checks, tasks
+from cotdistill.recipes.kinds import kind_of
 from cotdistill.recipes.own_labels import labels_of
 from cotdistill.recipes.own_prompts import OwnPrompts
 from cotdistill.recipes.recipe import read
@@ -172,3 +174,32 @@ def test_the_teacher_is_told_the_labels_that_its_answers_are_held_to(
     assert Path("labels.txt").read_text().splitlines() == ["Bug report", "billing, fees", "class 1", "class 2"]
     assert "$question\n\nThe classes are:\n- Bug report\n- billing, fees\n" in Path("template.md").read_text()
     assert recipe.stages["generate"].template == "template.md"
+
+
+KINDS: list[tuple[str, dict[str, Any]]] = [
+    ("maths", {"question": "2+2?", "answer": "4"}),
+    ("choice", {"question": "Which is red?", "choices": ["fire", "snow"], "answer": 0}),
+    ("classification", {"text": "My lamp is broken", "label": "damage"}),
+    ("code", {"question": "Write one(): 1.", "tests": ["assert one() == 1"], "code": "def one(): return 1"}),
+    ("chat", {"messages": [{"role": role, "content": role} for role in ("user", "assistant", "user", "assistant")]}),
+    ("extraction", {"passage": "Ann fell.", "question": "Who?", "answer": "Ann"}),
+    ("other", {"question": "How many lamps?", "answer": "SELECT COUNT(*) FROM lamps"}),
+]
+
+
+@pytest.mark.parametrize(("task", "record"), KINDS, ids=[task for task, _ in KINDS])
+def test_prompts_say_by_themselves_which_kind_of_task_they_are(
+    task: str, record: dict[str, Any], tmp_path: Path
+) -> None:
+    (tmp_path / "mine.jsonl").write_text(json.dumps(record) + "\n")
+    assert kind_of(OwnPrompts(tmp_path / "mine.jsonl")) == task
+
+
+def test_no_kind_of_task_is_taken_for_another_where_init_is_told_nothing(tmp_path: Path) -> None:
+    (tmp_path / "mine.csv").write_text("question,answer\nHow many lamps?,SELECT COUNT(*) FROM lamps\n")
+    done = cotdistill("init", tmp_path / "shop", "--prompts", tmp_path / "mine.csv", "--yes")
+    assert done.returncode == 0, done.stderr
+    assert "look like --task other" in done.stdout and "a verifier of yours" in done.stdout
+    assert "# verify = " in (tmp_path / "shop/recipe.toml").read_text()
+    without = cotdistill("init", tmp_path / "empty", "--task", "other", "--yes")
+    assert without.returncode == 2 and "has no sample prompts; give your own with --prompts" in without.stderr

@@ -23,7 +23,11 @@ def init(
     ] = Path(),
     task: Annotated[
         str | None,
-        typer.Option(help="maths, choice, classification, extraction, chat, code or judge.", metavar="NAME"),
+        typer.Option(
+            help="maths, choice, classification, extraction, chat, code, judge or other (default: what your prompts "
+            "look like, else maths).",
+            metavar="NAME",
+        ),
     ] = None,
     recipe: Annotated[
         str | None,
@@ -62,7 +66,7 @@ def init(
     yes: Annotated[bool, typer.Option("--yes", help="Ask nothing; take the defaults.")] = False,
 ) -> None:
     """Write a commented recipe, a .env and, if you have no prompts yet, sample prompts with recorded answers."""
-    from cotdistill.recipes import starter, starter_checks, tasks
+    from cotdistill.recipes import starter, starter_checks
 
     if recipe is not None:
         if any((task, teacher, base_url, student, prompts, prompt_field, reference_field, skip_bad)):
@@ -74,7 +78,7 @@ def init(
         of_prompts = any((task not in (None, starter.OF_DOCUMENTS), prompt_field, reference_field, skip_bad))
         _of_documents(directory, prompts, of_prompts, ask.teacher(teacher), ask.student(student), base_url)
         return
-    task = ask.until(task, f"Kind of task ({', '.join(tasks.TASKS)})", next(iter(tasks.TASKS)), tasks.find)
+    task = ask.task(task, _kind(prompts, prompt_field, reference_field))
     chosen_teacher = ask.teacher(teacher)
     student = ask.student(student)
     own = _own_prompts(prompts, prompt_field, reference_field, ask, task)
@@ -108,6 +112,17 @@ def _of_documents(
         only = f"documents go with --task {starter.OF_DOCUMENTS} and without columns"
         raise UsageError(f"{folder}: is a folder; {only}, and of prompts give the file")
     log.say("\n".join(starter.write_documents(directory, folder, teacher, student, base_url)))
+
+
+def _kind(path: Path | None, question: str | None, reference: str | None) -> str | None:
+    """What the prompts look like; None where they cannot be read without more questions."""
+    from cotdistill.recipes.kinds import kind_of
+    from cotdistill.recipes.own_prompts import OwnPrompts
+
+    try:
+        return None if path is None else kind_of(OwnPrompts(path, question, reference))
+    except UsageError:
+        return None
 
 
 def _own_prompts(
@@ -170,6 +185,16 @@ class _Questions:
                 if given or self.nothing:
                     raise
                 log.say(str(error), err=True)
+
+    def task(self, given: str | None, looks_like: str | None) -> str:
+        """`looks_like`: what the prompts are by themselves, where they are known already."""
+        from cotdistill.recipes import tasks
+
+        question = f"Kind of task ({', '.join(tasks.TASKS)})"
+        task = self.until(given, question, looks_like or next(iter(tasks.TASKS)), tasks.find)
+        if looks_like and not given and self.nothing:
+            log.say(f"Your prompts look like --task {task}; name another where they are not.")
+        return task
 
     def teacher(self, given: str | None) -> str:
         from cotdistill.recipes import starter_checks

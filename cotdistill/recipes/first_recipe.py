@@ -56,6 +56,11 @@ max_output_tokens = 256
 """
 
 
+_NO_TEMPLATE = '# template = "./mine.md"          # how the teacher is asked: a text with $question, or a name\n'
+_NO_VERIFIER = (
+    '# verify = "./mine.py"            # how answers are judged: a name, or a file; left out: as references read\n'
+)
+
 _PROMPTS = 'or .csv, .parquet, .txt, "hf:openai/gsm8k:main:train"; append to it, and run again'
 _FOLDER = "text, Markdown, HTML and PDF, with all folders below; add documents, and run again"
 
@@ -112,9 +117,9 @@ def text(
         others=" or ".join(name for name in _EMBEDDED if name != named),
         server=server,
         columns=_columns(prompts) if isinstance(prompts, OwnPrompts) else "",
-        template=f"template = {_quoted(task.template)}\n" if task.template else "",
+        template=f"template = {_quoted(task.template)}\n" if task.template else _NO_TEMPLATE,
         answers=task.answers,
-        verify=f"verify = {_quoted(verify)}\n" if verify else "",
+        verify=f"verify = {_quoted(verify)}\n" if verify else _NO_VERIFIER,
     )
 
 

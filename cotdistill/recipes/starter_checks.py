@@ -39,6 +39,8 @@ def check_together(task: str, teacher: str, prompts: OwnPrompts | None, base_url
     """Raises UsageError where a simulated teacher could not answer, or not judge, so that nothing would be learnt."""
     chosen = tasks.find(task)
     check_server(teacher, base_url)
+    if task == tasks.OTHER and prompts is None:
+        raise UsageError(f"--task {task}: has no sample prompts; give your own with --prompts FILE")
     if teacher == f"mock:{SCRIPTED}" and chosen.sample is not None and prompts is None:
         raise UsageError(
             f"teacher {teacher}: it solves chains of last-digit operations alone, no samples of {task}; "

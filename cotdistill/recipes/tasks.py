@@ -16,6 +16,9 @@ JUDGE = "{judge}"
 LABELS = "{labels}"
 """In `Task.verify`: where the labels stand."""
 
+OTHER = "other"
+"""What none of the others fits: questions in SQL, translations, …"""
+
 
 @dataclass(frozen=True)
 class Task:
@@ -49,6 +52,15 @@ TASKS: dict[str, Task] = {
         samples.function,
         answers=2,
         remark="--verify code runs the answers, shut off from this machine: by bubblewrap, else by user namespaces.",
+    ),
+    OTHER: Task(
+        "another kind of task",
+        None,
+        None,
+        600,
+        None,
+        remark="Answers are compared with the references as these read: numbers, options, else the same words. Where "
+        "that does not fit, name a judge or a verifier of yours in the recipe (one file: docs/plugins.md).",
     ),
     "judge": Task("free-form answers with a judge", "worked", f"judge:teacher={JUDGE}", 300, samples.older),
 }
