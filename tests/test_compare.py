@@ -78,20 +78,17 @@ def test_a_table_of_80_columns_csv_json_and_a_page(tmp_path: Path, monkeypatch: 
     assert (refused.returncode, Path("mine.csv").read_text()) == (2, "a,b\n1,2\n"), refused.stderr
 
 
-def test_students_that_were_asked_other_prompts_are_not_compared(tmp_path: Path) -> None:
+def test_students_that_were_mostly_asked_other_prompts_are_compared_only_where_that_is_wanted(tmp_path: Path) -> None:
     one = scored(tmp_path / "a" / "scores.json", {"a": GOOD})
-    fewer = scored(tmp_path / "b" / "scores.json", {"b": GOOD[:15]})
-    with pytest.raises(
-        UsageError, match=r"a/scores.json scores 20 prompts and .*b/scores.json 15; 15 are in all, and 'h15'"
-    ):
-        report.compared([one, fewer])
+    fewer = scored(tmp_path / "b" / "scores.json", {"b": GOOD[:9]})
+    only_few = r"a/scores.json scores 20 prompts, and only 9 are in all; 'h9' is not in .*b/scores.json"
+    with pytest.raises(UsageError, match=only_few):
+        report.compared([fewer, one])
     alike = scored(tmp_path / "c" / "scores.json", {"c": GOOD})
-    with pytest.raises(
-        UsageError, match=r"a/scores.json scores 20 prompts and .*b/scores.json 15; .*not in .*b/scores"
-    ):
+    with pytest.raises(UsageError, match=only_few):
         report.compared([one, alike, fewer])
     found = report.compared([one, fewer], in_common=True).comparison
-    assert (len(found.prompts), [row.accuracy for row in found.rows]) == (15, [1.0, 1.0])
+    assert (len(found.prompts), found.left_out, [row.accuracy for row in found.rows]) == (9, 11, [1.0, 1.0])
     changed = [make_prompt(f"h{n}", f"held out {n}?", "5" if n == 3 else "4") for n in range(20)]
     other = scored(tmp_path / "c" / "scores.json", {"c": GOOD}, changed)
     with pytest.raises(UsageError, match=r"prompt 'h3' reads otherwise in .*c/scores.json than in .*a/scores.json"):
@@ -237,17 +234,16 @@ def test_the_combinations_of_a_grid_are_students_side_by_side_and_no_nights(tmp_
     assert series.nights(folder) == []
     report.write(folder, tmp_path / "grid.html")
     page = (tmp_path / "grid.html").read_text()
-    assert "The newest student" not in page and "students on the same 20 prompts" in page
+    assert "The newest student" not in page and "students on 20 prompts, the same for all" in page
 
 
 def test_nights_with_other_prompts_are_compared_on_those_in_common_and_their_baseline_is_there_once(
     tmp_path: Path,
 ) -> None:
     folder = nights(tmp_path / "runs", [10, 12])
-    with pytest.raises(UsageError, match="compare on those in all of them with --in-common"):
-        report.compared([folder])
-    rows = report.compared([folder], in_common=True).comparison.rows
-    assert [row.name for row in rows] == ["2026-11-01T020000Z", "2026-11-02T020000Z", "tiny"]
+    found = report.compared([folder]).comparison
+    assert "20 prompts, the same for all; one other was asked of some alone and left out." in table.text(found)
+    assert [row.name for row in found.rows] == ["2026-11-01T020000Z", "2026-11-02T020000Z", "tiny"]
     report.write(folder, tmp_path / "runs.html")
     assert "Against the run before: +10.0 points on 20 prompts" in (tmp_path / "runs.html").read_text()
 

@@ -25,7 +25,7 @@ def compare(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="As JSON on stdout, in place of the table.")] = False,
     in_common: Annotated[
-        bool, typer.Option("--in-common", help="Compare on the prompts that all were asked, where they differ.")
+        bool, typer.Option("--in-common", help="Compare on the prompts that all were asked, however few.")
     ] = False,
 ) -> None:
     """Show students side by side: accuracy, interval, and the paired test on the same prompts."""

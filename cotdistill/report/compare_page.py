@@ -22,7 +22,7 @@ def write(comparison: Comparison, title: str, without: Sequence[str] = ()) -> st
         "answers": answers.side_by_side([(row.name, row.students[0]) for row in rows]),
         "traces": [],
     }
-    lead = f"{len(comparison.rows)} students on the same {len(comparison.prompts):,} prompts."
+    lead = f"{len(comparison.rows)} students on {comparison.prompts_in_words}."
     warnings = [f"Without scores, so not compared: {one}" for one in without]
     head = result.block(result.headline(comparison), comparison, warnings)
     return html.page(title, lead, head, _sections(comparison, bool(data["answers"])), data)

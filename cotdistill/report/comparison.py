@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cached_property
+from gettext import ngettext
 from statistics import mean, stdev
 from typing import Any
 
@@ -106,6 +107,14 @@ class Comparison:
 
     rows: tuple[Row, ...]
     prompts: tuple[str, ...]
+    left_out: int = 0
+    """Prompts that some were asked and others not."""
+
+    @property
+    def prompts_in_words(self) -> str:
+        alike = f"{len(self.prompts):,} prompts, the same for all"
+        others = ngettext("one other was", f"{self.left_out:,} others were", self.left_out)
+        return f"{alike}; {others} asked of some alone and left out" if self.left_out else alike
 
     @property
     def best(self) -> Row:
@@ -120,9 +129,10 @@ class Comparison:
 def compare(
     scored: Sequence[tuple[str, Mapping[str, str], Scored]], *, in_common: bool = False, seeds_apart: bool = False
 ) -> Comparison:
-    """Rows out of students, each with a name and settings. `in_common` compares on the prompts that all were asked.
+    """Rows out of students, each with a name and settings, compared on the prompts that all were asked: from night to
+    night there are more of them. `in_common`: also where these are less than half of what one was asked.
 
-    Raises UsageError where they were asked different prompts, and where a prompt reads otherwise for two of them."""
+    Raises UsageError where they are less, and where a prompt reads otherwise for two of them."""
     prompts = _prompts([(name, one) for name, _, one in scored], in_common)
     groups: dict[tuple[Any, ...], list[tuple[str, Mapping[str, str], Scored]]] = defaultdict(list)
     for place, (called, settings, one) in enumerate(scored):
@@ -140,7 +150,8 @@ def compare(
         taken = sum(row.name == name or row.name.startswith(f"{name} (") for row in rows)
         name = f"{name} ({taken + 1})" if any(row.name == name for row in rows) else name
         rows.append(Row(name, tuple(one for *_, one in members), settings, prompts))
-    return Comparison(tuple(rows), prompts)
+    asked = {id for _, _, one in scored for id in one.asked}
+    return Comparison(tuple(rows), prompts, len(asked) - len(prompts))
 
 
 def is_seed(setting: str) -> bool:
@@ -157,15 +168,14 @@ def _prompts(scored: Sequence[tuple[str, Scored]], in_common: bool) -> tuple[str
                 f"prompt {other!r} reads otherwise in {one.scores} than in {first.scores}: expected the same question "
                 f"and reference under one id. Score both on the same file of prompts"
             )
-        if one.asked.keys() == first.asked.keys() or in_common:
-            continue
-        lone = next(id for id in (*first.asked, *one.asked) if (id in first.asked) != (id in one.asked))
-        here, there = (one, first) if lone in one.asked else (first, one)
-        raise UsageError(
-            f"{first.scores} scores {len(first.asked)} prompts and {one.scores} {len(one.asked)}; {len(shared)} are in "
-            f"all, and {lone!r} is in {here.scores} and not in {there.scores}. Score all on the same file "
-            f"of prompts, or compare on those in all of them with --in-common"
-        )
     if not shared:
         raise UsageError(f"{first_name} and {scored[-1][0]} have no prompt in common; score all on the same prompts")
+    most = max((one for _, one in scored), key=lambda one: len(one.asked))
+    if 2 * len(shared) < len(most.asked) and not in_common:
+        lone = next(id for id in most.asked if id not in shared)
+        other = next(one for _, one in scored if lone not in one.asked)
+        raise UsageError(
+            f"{most.scores} scores {len(most.asked)} prompts, and only {len(shared)} are in all; {lone!r} is not in "
+            f"{other.scores}. Score all on the same file of prompts, or compare on so few with --in-common"
+        )
     return tuple(shared)

@@ -30,7 +30,7 @@ def text(comparison: Comparison) -> str:
             p = p_in_words(found.p_value).removeprefix("p = ").removeprefix("p ")
             line += f"  {0.0 - found.difference * 100:>+6.1f}  {p:<8}  {f'{found.worse}:{found.better}':>12}"
         lines.append(line.rstrip())
-    notes = [f"{len(comparison.prompts):,} prompts, the same for all."]
+    notes = [f"{comparison.prompts_in_words}."]
     if tests:
         notes += [
             "Against the best student (*): difference in points, p of the exact paired test,",
