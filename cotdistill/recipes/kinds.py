@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from cotdistill.answers.equality import reads_as_math
+from cotdistill.answers.references import reads_as_math
 from cotdistill.inputs.entries import Entry
 from cotdistill.inputs.labelled import LABEL_FIELDS
 from cotdistill.inputs.values import simple

@@ -173,9 +173,9 @@ def _prompts(scored: Sequence[tuple[str, Scored]], in_common: bool) -> tuple[str
     most = max((one for _, one in scored), key=lambda one: len(one.asked))
     if 2 * len(shared) < len(most.asked) and not in_common:
         lone = next(id for id in most.asked if id not in shared)
-        other = next(one for _, one in scored if lone not in one.asked)
+        without = next(one for _, one in scored if lone not in one.asked)
         raise UsageError(
             f"{most.scores} scores {len(most.asked)} prompts, and only {len(shared)} are in all; {lone!r} is not in "
-            f"{other.scores}. Score all on the same file of prompts, or compare on so few with --in-common"
+            f"{without.scores}. Score all on the same file of prompts, or compare on so few with --in-common"
         )
     return tuple(shared)
