@@ -22,6 +22,7 @@ from cotdistill.training import loss, loss_curve, packing, varlen
 from cotdistill.training.callbacks import is_stuck
 from cotdistill.training.collator import Collator, needs_mask
 from cotdistill.training.loss import is_compact
+from cotdistill.training.schedule import schedule
 from cotdistill.training.token_rows import IGNORED, TokenRows, examples
 from cotdistill.training.trainer import Trainer
 from tests.conftest import ROOT
@@ -49,7 +50,7 @@ def loss_of(rows: TokenRows, packed: bool, *, compact: bool = True, attention: s
     data = examples([numbers] if packed else [[number] for number in numbers])
     collate = Collator(rows, tokenizer.pad_token_id, packed, compact)
     with students.quiet():
-        args = arguments(tiny_config(), 1, 1, Path("unused"), packed=packed)
+        args = arguments(tiny_config(), schedule(rows, tiny_config(), packed=packed), Path("unused"))
         trainer = Trainer(model=model, args=args, train_dataset=data, processing_class=tokenizer, data_collator=collate)
     (batch,), items = trainer.get_batch_samples(iter([collate(list(data))]), 1, trainer.args.device)
     return float(trainer.compute_loss(model, batch, num_items_in_batch=items).detach())

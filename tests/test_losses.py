@@ -29,6 +29,7 @@ from cotdistill.training.collator import Collator
 from cotdistill.training.losses.divergence import divergence, divergence_top_k
 from cotdistill.training.objective import Objective
 from cotdistill.training.on_policy.distance import Distance
+from cotdistill.training.schedule import schedule
 from cotdistill.training.scored import Attended, Listed, Scored, Span, View
 from cotdistill.training.token_rows import TokenRows, examples
 from cotdistill.training.trainer import Trainer
@@ -212,7 +213,7 @@ def step(
     data = examples([numbers] if packed else [[number] for number in numbers])
     collate = Collator(rows, tokenizer.pad_token_id, packed, compact)
     with students.quiet():
-        args = arguments(config, 1, 1, Path("unused"), packed=packed)
+        args = arguments(config, schedule(rows, config, packed=packed), Path("unused"))
         trainer = Trainer(model=model, args=args, train_dataset=data, processing_class=tokenizer, data_collator=collate)
     trainer.objective = objective
     model.train(training)

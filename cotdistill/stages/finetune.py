@@ -22,7 +22,7 @@ from cotdistill.stages.formatted import formatted
 from cotdistill.store.location import store_path
 
 if TYPE_CHECKING:
-    from cotdistill.training.job import Job
+    from cotdistill.training.prepared import Job
     from cotdistill.training.row_reader import Reader
 
 PACKAGES = ("torch", "transformers", "trl", "peft", "accelerate", "datasets", "tokenizers", "torch-optimi")

@@ -2,7 +2,6 @@
 
 import dataclasses
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -26,41 +25,16 @@ from cotdistill.training import (
     student_directory,
 )
 from cotdistill.training.collator import padding
-from cotdistill.training.defaults import Choice, choose
+from cotdistill.training.defaults import choose
 from cotdistill.training.habits import habits
 from cotdistill.training.loss_curve import svg
 from cotdistill.training.objective import Objective
+from cotdistill.training.prepared import Job as Job
 from cotdistill.training.recorded import Recorded
-from cotdistill.training.schedule import Schedule, schedule
+from cotdistill.training.schedule import schedule
 from cotdistill.training.sft_config import set_threads
 from cotdistill.training.token_rows import TokenRows
-from cotdistill.training.train import Lesson, Trained, train
-
-
-@dataclass(frozen=True)
-class Job:
-    """Everything that is known before the first step. `config` has a value for each option, `choices` are those that
-    were made here; `parameters` is the student's size."""
-
-    config: FinetuneConfig
-    choices: Sequence[Choice]
-    tokenizer: PreTrainedTokenizerBase
-    model: PreTrainedModel
-    stored: Any
-    rows: TokenRows
-    held_out: TokenRows
-    schedule: Schedule
-    objective: Objective | None = None
-    lesson: Lesson | None = None
-
-    @property
-    def pairs(self) -> int:
-        """How many preference pairs the rows are; 0 where they are rows."""
-        return len(self.rows) // 2 if isinstance(self.lesson, preference.Lesson) else 0
-
-    @property
-    def parameters(self) -> int:
-        return int(self.model.num_parameters())
+from cotdistill.training.train import Trained, train
 
 
 def prepare(
@@ -83,23 +57,46 @@ def prepare(
     objective = Objective.of(config, tokenizer, rows.longest, recorded)
     packed = packing.chosen(config.packing, model) and (config.packing != "auto" or objective.packs())
     planned = schedule(rows, chosen, packed=config.order == "shuffled" and packed)
-    return Job(chosen, choices, tokenizer, model, stored, rows, held_out, planned, objective)
+    return Job(
+        config=chosen,
+        tokenizer=tokenizer,
+        model=model,
+        rows=rows,
+        schedule=planned,
+        held_out=held_out,
+        objective=objective,
+        stored=stored,
+        choices=choices,
+    )
 
 
 def _prepare_pairs(
-    tokenizer: PreTrainedTokenizerBase, model: PreTrainedModel, stored: Any, rows: TokenRows, config: FinetuneConfig
+    tokenizer: PreTrainedTokenizerBase,
+    model: PreTrainedModel,
+    stored: torch.dtype | None,
+    rows: TokenRows,
+    config: FinetuneConfig,
 ) -> Job:
     if distributed.count() > 1:
         raise UsageError(f"--loss {config.loss}: trains in one process. Start it without accelerate launch")
     width = model.config.get_text_config().hidden_size
     chosen, choices = preference.choose_for_pairs(config, len(rows) // 2, width)
-    beta = float(getattr(plugins.build("losses", config.loss), "beta"))  # noqa: B009
-    lesson = preference.Lesson(rows, padding(tokenizer), beta)
-    planned = preference.schedule(rows, chosen)
-    return Job(chosen, choices, tokenizer, model, stored, rows, TokenRows(), planned, lesson=lesson)
+    loss: Any = plugins.build("losses", config.loss)
+    return Job(
+        config=chosen,
+        tokenizer=tokenizer,
+        model=model,
+        rows=rows,
+        schedule=preference.schedule(rows, chosen),
+        lesson=preference.Lesson(rows, padding(tokenizer), float(loss.beta)),
+        stored=stored,
+        choices=choices,
+    )
 
 
-def load_student(tokenizer: PreTrainedTokenizerBase, config: FinetuneConfig) -> tuple[PreTrainedModel, Any]:
+def load_student(
+    tokenizer: PreTrainedTokenizerBase, config: FinetuneConfig
+) -> tuple[PreTrainedModel, torch.dtype | None]:
     """The model in the format that it is trained in, and the one that its weights came in."""
     set_threads(config)
     with memory.memory_explained("student"):
@@ -117,7 +114,7 @@ def run(job: Job, work: Path, progress: Progress) -> tuple[Trained, dict[str, An
     """Train, and write the student's files to `work`; what was trained, and the manifest's results."""
     parameters = job.parameters
     with distributed.together():
-        trained = train_rows(job, work, progress)
+        trained = train(job, work, progress)
         distributed.leave()
     ends = job.rows.end_tokens
     save.save(trained.model, job.tokenizer, work, student=job.config.student, stored=job.stored, end_tokens=ends)
@@ -131,20 +128,6 @@ def run(job: Job, work: Path, progress: Progress) -> tuple[Trained, dict[str, An
     if job.held_out:
         results |= habits(work, job.held_out, job.config.threads)
     return trained, results
-
-
-def train_rows(job: Job, work: Path, progress: Progress) -> Trained:
-    return train(
-        job.model,
-        job.tokenizer,
-        job.schedule,
-        job.held_out,
-        job.config,
-        work,
-        progress,
-        objective=job.objective,
-        lesson=job.lesson,
-    )
 
 
 def _results(trained: Trained, parameters: int, job: Job) -> dict[str, Any]:

@@ -17,8 +17,7 @@ from trl import DPOConfig, DPOTrainer
 from cotdistill.config import FinetuneConfig
 from cotdistill.training.collator import Batch
 from cotdistill.training.defaults import Choice, choose, learning_rate
-from cotdistill.training.schedule import Schedule
-from cotdistill.training.sft_config import rows_at_once
+from cotdistill.training.schedule import Schedule, rows_at_once
 from cotdistill.training.token_rows import TokenRows
 from cotdistill.training.trainer import COUNTED, Counting
 

@@ -7,7 +7,7 @@ from typing import Any
 from cotdistill.progress import Progress
 from cotdistill.training import sureness
 from cotdistill.training.collator import padding
-from cotdistill.training.job import Job
+from cotdistill.training.prepared import Job
 from cotdistill.training.row_reader import marked
 from cotdistill.training.trial import estimate
 
@@ -51,9 +51,7 @@ def ask_teacher(job: Job, progress: Progress) -> dict[str, float]:
 def rehearse(job: Job) -> dict[str, Any]:
     """The method, and by a few real steps, kept nowhere, the seconds, memory and checkpoint size of the whole run."""
     with tempfile.TemporaryDirectory() as work:
-        estimated = estimate(
-            job.model, job.tokenizer, job.schedule, job.config, Path(work), objective=job.objective, lesson=job.lesson
-        )
+        estimated = estimate(job, Path(work))
     teacher = job.objective.teacher if job.objective else None
     its = {"teacher_gb": round(teacher.get_memory_footprint() / 1e9, 2)} if teacher is not None else {}
     how = {"method": job.config.method, "padding_share": round(job.schedule.padding_share, 4)}

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from cotdistill.config import FinetuneConfig
-from cotdistill.training import packing
-from cotdistill.training.sft_config import rows_at_once
+from cotdistill.errors import UsageError
+from cotdistill.training import distributed, packing
 from cotdistill.training.token_rows import Numbers, TokenRows, examples
 
 
@@ -55,3 +55,15 @@ def schedule(rows: TokenRows, config: FinetuneConfig, *, packed: bool) -> Schedu
     sizes = np.array([lengths[pack].sum() for pack in packs])
     data = examples(packs).select(order)
     return Schedule(rows, data, True, steps, steps_per_pass, 0.0, sizes[order], int(sizes.max()))
+
+
+def rows_at_once(config: FinetuneConfig) -> int:
+    """Rows that one process has in memory at once. Raises UsageError when a step cannot be shared out evenly."""
+    processes, batch_size = distributed.count(), config.batch_size or 1
+    here, rest = divmod(batch_size, processes)
+    if rest:
+        raise UsageError(f"--batch-size {batch_size}: expected a multiple of the {processes} processes")
+    at_once = config.rows_at_once or here
+    if here % at_once:
+        raise UsageError(f"--rows-at-once {at_once}: expected a divisor of the {here} rows that a step has here")
+    return at_once

@@ -7,20 +7,8 @@ from peft import LoraConfig
 from trl import SFTConfig
 
 from cotdistill.config import FinetuneConfig
-from cotdistill.errors import UsageError
 from cotdistill.training import distributed, precision
-
-
-def rows_at_once(config: FinetuneConfig) -> int:
-    """Rows that one process has in memory at once. Raises UsageError when a step cannot be shared out evenly."""
-    processes, batch_size = distributed.count(), config.batch_size or 1
-    here, rest = divmod(batch_size, processes)
-    if rest:
-        raise UsageError(f"--batch-size {batch_size}: expected a multiple of the {processes} processes")
-    at_once = config.rows_at_once or here
-    if here % at_once:
-        raise UsageError(f"--rows-at-once {at_once}: expected a divisor of the {here} rows that a step has here")
-    return at_once
+from cotdistill.training.schedule import Schedule, rows_at_once
 
 
 def set_threads(config: FinetuneConfig) -> None:
@@ -31,24 +19,25 @@ def set_threads(config: FinetuneConfig) -> None:
 
 def arguments(
     config: FinetuneConfig,
-    steps: int,
-    steps_per_pass: int,
+    planned: Schedule,
     checkpoints: Path,
     *,
+    steps: int | None = None,
     evaluating: bool = False,
-    packed: bool = False,
     checkpointing: bool = False,
     trial: bool = False,
 ) -> SFTConfig:
-    """`checkpointing`: compute activations twice instead of keeping them. `trial`: leave nothing on disk. Checkpoints
-    are saved by `callbacks.Watch`, by the clock, but where the best of several is chosen by its loss."""
+    """TRL's settings for `steps` of the schedule, None for all. `checkpointing`: compute activations twice instead of
+    keeping them. `trial`: leave nothing on disk. Checkpoints are saved by `callbacks.Watch`, by the clock, but where
+    the best of several is chosen by its loss."""
+    steps = planned.steps if steps is None else steps
     gpu = torch.cuda.is_available()
     at_once = rows_at_once(config)
     early = evaluating and config.patience is not None
     return SFTConfig(
         output_dir=str(checkpoints),
         max_steps=steps,
-        per_device_train_batch_size=1 if packed else at_once,
+        per_device_train_batch_size=1 if planned.packed else at_once,
         per_device_eval_batch_size=at_once,
         gradient_accumulation_steps=(config.batch_size or 1) // distributed.count() // at_once,
         learning_rate=config.learning_rate,
@@ -70,10 +59,10 @@ def arguments(
         logging_steps=max(1, steps // 100),
         logging_nan_inf_filter=False,  # it would hide a loss that is no number behind an average
         eval_strategy="steps" if evaluating else "no",
-        eval_steps=steps_per_pass,
+        eval_steps=planned.steps_per_pass,
         prediction_loss_only=True,
         save_strategy="steps" if early and not trial else "no",
-        save_steps=steps_per_pass,
+        save_steps=planned.steps_per_pass,
         save_total_limit=2,  # one of them may be half written when the machine goes down
         load_best_model_at_end=early and not trial,
         metric_for_best_model="eval_loss" if early else None,

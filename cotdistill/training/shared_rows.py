@@ -10,9 +10,11 @@ from cotdistill.progress import Silent
 from cotdistill.students import load
 from cotdistill.students.aligned import Aligner
 from cotdistill.training import distributed, student_directory
-from cotdistill.training.job import Job, prepare, train_rows
+from cotdistill.training.job import prepare
+from cotdistill.training.prepared import Job
 from cotdistill.training.recorded import Recorded
 from cotdistill.training.token_rows import TokenRows
+from cotdistill.training.train import train
 
 _TRAINING, _HELD_OUT, _RECORDED = Path("tokens/training"), Path("tokens/held_out"), Path("tokens/recorded")
 """In the work directory, for the other processes."""
@@ -47,7 +49,7 @@ def help_first(student_dir: Path, config: FinetuneConfig) -> bool:
         if (work / _RECORDED).is_dir():
             recorded = ways.enter_context(Recorded.load(work / _RECORDED, Aligner(tokenizer)))
         job = prepare(tokenizer, training, held_out, config, recorded)
-        train_rows(job, work, Silent())
+        train(job, work, Silent())
         distributed.leave()
     return True
 

@@ -2,14 +2,15 @@
 
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from peft import get_peft_model
-from transformers import AutoModelForCausalLM, PreTrainedModel, PreTrainedTokenizerBase, PrinterCallback
+from transformers import AutoModelForCausalLM, PrinterCallback
+from trl import SFTConfig
 
 from cotdistill.config import FinetuneConfig
 from cotdistill.errors import CotDistillError, StoppedError, UsageError
@@ -20,9 +21,8 @@ from cotdistill.training.callbacks import Entry, Watch, history_of
 from cotdistill.training.collator import Collator, needs_mask, padding
 from cotdistill.training.loss import is_compact
 from cotdistill.training.need import needs_checkpointing
-from cotdistill.training.objective import Objective
+from cotdistill.training.prepared import Job
 from cotdistill.training.quant_aware import Grid
-from cotdistill.training.schedule import Schedule
 from cotdistill.training.sft_config import arguments, lora
 from cotdistill.training.token_rows import TokenRows, examples
 from cotdistill.training.trainer import Trainer, stopping
@@ -31,14 +31,6 @@ _REMEDY = "--rows-at-once (fewer rows in memory, the same result), --batch-size 
 
 TRIAL_STEPS = 6
 """Of a dry run; the first ones, in which memory is first asked for and kernels are compiled, are not timed."""
-
-
-class Lesson(Protocol):
-    """Another way to come by the batches of a step than to read rows."""
-
-    def trainer(self, **settings: Any) -> Trainer: ...
-
-    def collate(self, examples: Sequence[Mapping[str, Any]]) -> Any: ...
 
 
 @dataclass(frozen=True)
@@ -59,66 +51,26 @@ class Trained:
     fused: bool
 
 
-def train(
-    model: PreTrainedModel,
-    tokenizer: PreTrainedTokenizerBase,
-    planned: Schedule,
-    held_out: TokenRows,
-    config: FinetuneConfig,
-    work: Path,
-    progress: Progress,
-    *,
-    objective: Objective | None = None,
-    trial: bool = False,
-    lesson: Lesson | None = None,
-) -> Trained:
-    """Train `model` in place; `work` gets metrics.jsonl and `checkpoints/`, whose last finished one is continued from.
-    Without an `objective` the loss is the cross-entropy. A `trial` makes a few steps and leaves no checkpoint.
+def train(job: Job, work: Path, progress: Progress, *, trial: bool = False) -> Trained:
+    """Train the job's model in place; `work` gets metrics.jsonl and `checkpoints/`, whose last finished one is
+    continued from. A `trial` makes a few steps and leaves no checkpoint.
 
     Raises StoppedError after a signal, CotDistillError when memory runs out or the loss is no number.
     """
+    config, planned, objective = job.config, job.schedule, job.objective
     steps = min(TRIAL_STEPS, planned.steps) if trial else planned.steps
     started = None if trial else checkpoints.newest(work / "checkpoints")[0]
-    checkpointing = needs_checkpointing(model, planned.widest, config, objective)
-    if objective is not None:
-        objective.prepare(model, packed=planned.packed)
-    elif planned.packed and (attention := packing.attention(model)):
-        model.set_attn_implementation(attention)
-    is_fused = fused.fuse_layers(model)
-    compact, masked = is_compact(model), needs_mask(model)
     settings = arguments(
         config,
-        steps,
-        planned.steps_per_pass,
+        planned,
         work / "checkpoints",
-        evaluating=bool(held_out) and not trial,
-        packed=planned.packed,
-        checkpointing=checkpointing,
+        steps=steps,
+        evaluating=bool(job.held_out) and not trial,
+        checkpointing=needs_checkpointing(job.model, planned.widest, config, objective),
         trial=trial,
     )
-    if config.adapts:
-        torch.manual_seed(config.seed)  # of the adapter's random half
-        model = get_peft_model(model, lora(config), autocast_adapter_dtype=not precision.is_half(config))
-    if objective is not None:
-        objective.attach(model, config)
-    recorded = objective.recorded if objective else None
-    collator = Collator(planned.rows, padding(tokenizer), planned.packed, compact, masked, held_out, recorded)
-    trainer = (lesson.trainer if lesson else Trainer)(
-        model=model,
-        args=settings,
-        train_dataset=planned.examples,
-        eval_dataset=_examples_of(held_out) if held_out else None,
-        data_collator=lesson.collate if lesson else collator,
-        processing_class=tokenizer,
-        optimizer_cls_and_kwargs=precision.optimizer(config),
-    )
-    trainer.grid = Grid.of(model, config, planned.steps)
-    trainer.objective = None if objective is None or objective.is_plain() else objective
-    if objective is not None and objective.projections and trainer.is_fsdp_enabled:
-        raise UsageError(
-            f"--loss {config.loss}: has layers of its own to learn, for the teacher's width is another, and FSDP would "
-            "cut them up. Take a teacher as wide as the student, --loss soft, or processes without FSDP"
-        )
+    is_fused = _fit_attention(job)
+    trainer = _trainer(job, settings)
     chosen_by_loss = settings.load_best_model_at_end
     watch = Watch(
         progress,
@@ -145,7 +97,7 @@ def train(
         trainer.grid.round()
     best = trainer.state.best_model_checkpoint
     if objective is not None:
-        objective.detach(model)
+        objective.detach(trainer.model)
     return Trained(
         model=_whole(trainer, config),
         history=history,
@@ -155,9 +107,48 @@ def train(
         seconds=time.monotonic() - began,
         warm_up_s=watch.warm_up_s,
         tokens_per_s=watch.tokens_per_s(),
-        checkpointing=checkpointing,
+        checkpointing=settings.gradient_checkpointing,
         fused=is_fused,
     )
+
+
+def _fit_attention(job: Job) -> bool:
+    """Set the attention that the rows and the loss need. Returns whether layers are fused."""
+    if job.objective is not None:
+        job.objective.prepare(job.model, packed=job.schedule.packed)
+    elif job.schedule.packed and (attention := packing.attention(job.model)):
+        job.model.set_attn_implementation(attention)
+    return fused.fuse_layers(job.model)
+
+
+def _trainer(job: Job, settings: SFTConfig) -> Trainer:
+    """Raises UsageError for a loss that cannot be learnt in pieces (FSDP)."""
+    model, config, objective, planned = job.model, job.config, job.objective, job.schedule
+    compact, masked = is_compact(model), needs_mask(model)
+    if config.adapts:
+        torch.manual_seed(config.seed)  # of the adapter's random half
+        model = get_peft_model(model, lora(config), autocast_adapter_dtype=not precision.is_half(config))
+    if objective is not None:
+        objective.attach(model, config)
+    recorded = objective.recorded if objective else None
+    collator = Collator(planned.rows, padding(job.tokenizer), planned.packed, compact, masked, job.held_out, recorded)
+    trainer = (job.lesson.trainer if job.lesson else Trainer)(
+        model=model,
+        args=settings,
+        train_dataset=planned.examples,
+        eval_dataset=_examples_of(job.held_out) if job.held_out else None,
+        data_collator=job.lesson.collate if job.lesson else collator,
+        processing_class=job.tokenizer,
+        optimizer_cls_and_kwargs=precision.optimizer(config),
+    )
+    trainer.grid = Grid.of(model, config, planned.steps)
+    trainer.objective = None if objective is None or objective.is_plain() else objective
+    if objective is not None and objective.projections and trainer.is_fsdp_enabled:
+        raise UsageError(
+            f"--loss {config.loss}: has layers of its own to learn, for the teacher's width is another, and FSDP would "
+            "cut them up. Take a teacher as wide as the student, --loss soft, or processes without FSDP"
+        )
+    return trainer
 
 
 def _examples_of(rows: TokenRows) -> Any:

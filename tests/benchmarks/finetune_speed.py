@@ -30,10 +30,12 @@ from cotdistill.mock import problems
 from cotdistill.mock.solver import solve
 from cotdistill.progress import Silent
 from cotdistill.students import load
-from cotdistill.training import precision, sft_config, train
+from cotdistill.training import precision, sft_config
 from cotdistill.training.collator import Collator
+from cotdistill.training.prepared import Job
 from cotdistill.training.schedule import schedule
 from cotdistill.training.token_rows import TokenRows
+from cotdistill.training.train import train
 
 LONGEST = 12
 """Solved chains in one trace."""
@@ -107,7 +109,8 @@ def ours(config: FinetuneConfig, rows: TokenRows, model: Any, tokenizer: Any, tu
 
     precision.prepare(model, config)
     with tempfile.TemporaryDirectory() as work:
-        train.train(model, tokenizer, planned, TokenRows(), config, Path(work), Steps())
+        job = Job(config=config, tokenizer=tokenizer, model=model, rows=rows, schedule=planned)
+        train(job, Path(work), Steps())
 
 
 def trl(config: FinetuneConfig, rows: TokenRows, model: Any, tokenizer: Any, turns: Turns) -> None:

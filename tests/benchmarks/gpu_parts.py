@@ -27,10 +27,11 @@ def train_ours(options: Options) -> Found:
     from cotdistill.config import FinetuneConfig
     from cotdistill.progress import Silent
     from cotdistill.students import tiny
-    from cotdistill.training import packing, precision, train
+    from cotdistill.training import packing, precision
     from cotdistill.training.objective import Objective
+    from cotdistill.training.prepared import Job
     from cotdistill.training.schedule import schedule
-    from cotdistill.training.token_rows import TokenRows
+    from cotdistill.training.train import train
 
     shape = SHAPES[options.pop("shape")]
     given = {"student": "random", "batch_size": 32, "learning_rate": 1e-4, "epochs": 1, **options}
@@ -45,7 +46,8 @@ def train_ours(options: Options) -> Found:
         weights = sum(weight.numel() for weight in model.parameters())
         precision.prepare(model, config)
         planned = schedule(rows, config, packed=packing.chosen(config.packing, model))
-        made = train.train(model, tokenizer, planned, TokenRows(), config, Path(work), Silent(), objective=objective)
+        job = Job(config=config, tokenizer=tokenizer, model=model, rows=rows, schedule=planned, objective=objective)
+        made = train(job, Path(work), Silent())
     losses = [entry["loss"] for entry in made.history if "loss" in entry]
     return {
         "tokens_per_s": made.tokens_per_s, "warm_up_s": made.warm_up_s, "weights": weights,

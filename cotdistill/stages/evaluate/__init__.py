@@ -83,39 +83,58 @@ def run(
         with ArtifactWriter(scores) as writer, ExitStack() as stack:
             by_student = {student: judged_by(student) for student in dict.fromkeys((*students, *guarding))}
             judged = {student: by_student[student][0] for student in students}
-            written = [stack.enter_context(_written(files[0], judged))]
-            entries = [score(student, found) for student, found in judged.items()]
-            against = {name: compare(judged[config.student], judged[name]) for name in list(judged)[1:]}
-            scored: dict[str, Any] = {"prompts": len(asked), "students": entries, "against": against}
-            blind = guessing.guess(judged[config.student])
-            level = blind.entry() if blind else {}
-            scored |= level
+            on_guard = {student: by_student[student][-1] for student in guarding}
+            written = [
+                stack.enter_context(_written(path, found))
+                for path, found in zip(files, (judged, on_guard), strict=True)
+                if found
+            ]
+            scored = {"prompts": len(asked), **_scores(judged, on_guard)}
             if drafted:
                 scored["draft"] = drafted
-                current.notes.append(drafted["says"])
-            if held_against:
-                both = {student: by_student[student][-1] for student in guarding}
-                written.append(stack.enter_context(_written(files[1], both)))
-                scored["guard"] = guard.result(config.student, held_against, both)
             writer.write(scored)
-            current.notes += [judge.describe(), *judge.notes()]
-            for said_of in (asked, guards):
-                current.notes += [words for student in judged if (words := overlap.note(student, said_of))]
-            current.notes += [in_words(config.student, name, found) for name, found in against.items()]
-            current.notes += guard.nothing_learnt(config.student, against)
-            current.notes += [guessing.note(entries[0], blind)] if blind else []
-            extras, notes = _extras(scores, asked, judged[config.student], config)
-            current.notes += notes
-            counts = {"prompts": len(asked), "students": len(entries), "answers": sum(one.records for one in written)}
-            results: dict[str, Any] = {"students": entries, "columns": columns, **level}
-            if held_against:
-                results["guard"] = scored["guard"]
-                current.notes.append(scored["guard"]["says"])
-            if drafted:
-                results["draft"] = drafted
+            extras, of_extras = _extras(scores, asked, judged[config.student], config)
+            said = _notes(config, scored, (asked, guards))
+            current.notes += [judge.describe(), *judge.notes(), *said, *of_extras]
+            results = {name: scored[name] for name in ("students", "guessing", "guard", "draft") if name in scored}
             if paid and session.spent:
                 results["spent_usd"] = money(session.spent)
-            return current.publish([writer, *written], counts=counts, beside=extras, results=results)
+            return current.publish(
+                [writer, *written],
+                beside=extras,
+                counts={
+                    "prompts": len(asked),
+                    "students": len(judged),
+                    "answers": sum(one.records for one in written),
+                },
+                results={**results, "columns": columns},
+            )
+
+
+def _scores(judged: Mapping[str, Sequence[Judged]], on_guard: Mapping[str, Sequence[Judged]]) -> dict[str, Any]:
+    """An entry for each student, the first one against each other, and what a blind guess would be right on. `on_guard`
+    are the answers of the student and of the one that --guard holds it against; empty without a guard."""
+    ours, *baselines = judged
+    blind = guessing.guess(judged[ours])
+    scored: dict[str, Any] = {
+        "students": [score(student, found) for student, found in judged.items()],
+        "against": {name: compare(judged[ours], judged[name]) for name in baselines},
+        **(blind.entry() if blind else {}),
+    }
+    if on_guard:
+        scored["guard"] = guard.result(*on_guard, on_guard)
+    return scored
+
+
+def _notes(config: EvaluateConfig, scored: Mapping[str, Any], sets: Sequence[Sequence[Prompt]]) -> Iterator[str]:
+    """What a person should know of the scores; `sets` are the prompts, and those of the guard."""
+    names = [entry["student"] for entry in scored["students"]]
+    yield from (words for prompts in sets for name in names if (words := overlap.note(name, prompts)))
+    yield from (in_words(config.student, name, found) for name, found in scored["against"].items())
+    yield from guard.nothing_learnt(config.student, scored["against"])
+    if "guessing" in scored:
+        yield guessing.note(scored["students"][0], guessing.Guess(**scored["guessing"]))
+    yield from (scored[name]["says"] for name in ("draft", "guard") if name in scored)
 
 
 def _files_of(

@@ -11,7 +11,7 @@ from cotdistill.artifacts.json_lines import BadLines
 from cotdistill.artifacts.logprobs import carrying, logprobs_path
 from cotdistill.artifacts.opening import is_remote
 from cotdistill.artifacts.outputs import Place
-from cotdistill.artifacts.together import OfResponse, together, working_path
+from cotdistill.artifacts.together import OfResponse, Together, together, working_path
 from cotdistill.config import FilterConfig, check
 from cotdistill.dispatch.budget import Budget
 from cotdistill.dispatch.session import Session
@@ -20,6 +20,7 @@ from cotdistill.parallel.processes import cores, in_order
 from cotdistill.progress import Progress
 from cotdistill.records import Judged
 from cotdistill.stages.filter.chunks import Chunk, Range, chunks, ranges
+from cotdistill.stages.filter.funnel import Funnel
 from cotdistill.stages.filter.look_ahead import look_ahead
 from cotdistill.stages.filter.needs import check_logprobs
 from cotdistill.stages.filter.screen import Result, Screen, Screened
@@ -87,7 +88,6 @@ def _run(responses: Path, kept: Path, config: FilterConfig, progress: Progress, 
         progress.begin("filter", current.inputs[0].records)
         sieve = Sieve.build(config)
         check_logprobs(config.filter, responses)
-        said: list[str] = []
         with (
             together(responses, OfResponse, work) as ordered,
             BadLines(artifacts.sibling(kept, "bad.jsonl") if config.skip_bad else None) as bad,
@@ -96,19 +96,8 @@ def _run(responses: Path, kept: Path, config: FilterConfig, progress: Progress, 
             Suspects(artifacts.sibling(kept, "suspects.jsonl")) as suspecting,
             carrying(current, responses, kept, allow_modified=config.allow_modified) as (logprobs,),
         ):
-
-            def screened() -> Iterator[list[list[Screened]]]:
-                nonlocal said
-                before = 0
-                for result in _results(config, screen, ordered.path):
-                    for line in result.bad:
-                        bad.add(responses, ordered.line(before + line.number), line.line, line.problem)
-                    before += result.lines
-                    sieve.funnel.used.update(result.used)
-                    said = result.notes
-                    yield result.prompts
-
-            for prompts in look_ahead(screened(), sieve.filters, kept.parent, progress):
+            results = _seen(_results(config, screen, ordered.path), ordered, bad, sieve.funnel)
+            for prompts in look_ahead(results, sieve.filters, kept.parent, progress):
                 for samples in prompts:
                     if suspect := sieve.funnel.suspect([one.judged for one in samples]):
                         suspecting.add(suspect)
@@ -121,7 +110,7 @@ def _run(responses: Path, kept: Path, config: FilterConfig, progress: Progress, 
                 progress.update(keeping.records + dropping.records, f"{keeping.records} kept")
             _record(current, config, _chosen_by_prompts(config, sieve.funnel.used))
             check_some_decided(sieve.funnel.statuses, sieve.funnel.first_error, str(responses))
-            current.notes += [*ordered.notes(), *sieve.funnel.notes(), *said]
+            current.notes += [*ordered.notes(), *sieve.funnel.notes(), *sieve.funnel.of_judge]
             current.notes += [*bad.notes(), *logprobs.missing_notes(responses)]
             if len(suspecting):
                 current.notes.append(
@@ -133,6 +122,20 @@ def _run(responses: Path, kept: Path, config: FilterConfig, progress: Progress, 
                 counts=sieve.funnel.counts(),
                 results=sieve.funnel.results(),
             )
+
+
+def _seen(
+    results: Iterable[Result], ordered: Together, bad: BadLines, funnel: Funnel
+) -> Iterator[list[list[Screened]]]:
+    """The prompts of each result; its bad lines, and what the judge says, are noted on the way."""
+    before = 0
+    for result in results:
+        for line in result.bad:
+            bad.add(ordered.source, ordered.line(before + line.number), line.line, line.problem)
+        before += result.lines
+        funnel.used.update(result.used)
+        funnel.of_judge = result.notes
+        yield result.prompts
 
 
 def _named(config: FilterConfig) -> Iterator[tuple[str, Path]]:

@@ -22,7 +22,7 @@ from cotdistill.store.location import store_path
 
 if TYPE_CHECKING:
     from cotdistill.stages.on_policy.served import ServedTeacher
-    from cotdistill.training.job import Job
+    from cotdistill.training.prepared import Job
 
 PACKAGES = ("torch", "transformers", "trl", "peft", "accelerate", "tokenizers", "torch-optimi")
 

@@ -16,15 +16,14 @@ from cotdistill.students.prompts import Prompt, Prompter
 from cotdistill.training import job
 from cotdistill.training.collator import padding
 from cotdistill.training.defaults import Choice, learning_rate
-from cotdistill.training.job import Job
 from cotdistill.training.local_teacher import load_teacher
 from cotdistill.training.loss import is_compact
 from cotdistill.training.on_policy.distance import Distance
 from cotdistill.training.on_policy.rollout import Rollout, Written
 from cotdistill.training.on_policy.teaching import Local, Served, Teaching
 from cotdistill.training.on_policy.trainer import Lesson
-from cotdistill.training.schedule import Schedule
-from cotdistill.training.sft_config import rows_at_once
+from cotdistill.training.prepared import Job
+from cotdistill.training.schedule import Schedule, rows_at_once
 from cotdistill.training.token_rows import TokenRows, examples
 
 BATCH_SIZE = 16
@@ -71,7 +70,6 @@ def prepare(
         model=model,
         stored=stored,
         rows=rows,
-        held_out=TokenRows(),
         schedule=_schedule(rows, config),
         lesson=Lesson(rollout, teaching, pad, is_compact(model)),
     )
