@@ -29,7 +29,7 @@ from cotdistill.stages.expand.reading import new_prompt
 from cotdistill.stages.expand.sieve import Candidate, Sieve
 from cotdistill.stages.expand.sources import Source
 from cotdistill.stages.expand.trust import Trust
-from cotdistill.stages.format import is_held_out
+from cotdistill.stages.format.sides import is_held_out
 from cotdistill.stages.generate import batch
 from cotdistill.stages.generate.batch.calls import Pace
 from tests.batch_world import QUICK, world

@@ -55,12 +55,11 @@ class Run:
         self.started_at = now()
         self._states: dict[Path, tuple[int, ...]] = {}
 
-    def read(
-        self, path: Path, *, allow_modified: bool = False, written_by: str = "", option: str | None = None
-    ) -> Path:
+    def read(self, path: Path, *, written_by: str = "", option: str | None = None) -> Path:
         """Check an input against its manifest and remember it. A path that this run writes is refused, and so is what
         another stage than `written_by` wrote; an unfinished input is noted. `option` names the option that the file
-        is read for: such a file is read once, at the beginning."""
+        is read for: such a file is read once, at the beginning. A file that was edited after its manifest is refused,
+        unless the stage's own option allow_modified is set."""
         self.check_inputs([path])
         if manifest := manifest_of(path):
             if written_by and manifest.stage != written_by:
@@ -72,8 +71,21 @@ class Run:
             check_kind(path, self.stage, written_by)
         if option is None and path.exists():
             self._states[path] = _state(path)
-        self.inputs.append(input_info(path, allow_modified=allow_modified, option=option))
+        self.inputs.append(self._info(path, option))
         return path
+
+    def read_named(self, files: Iterable[tuple[str, Path]]) -> None:
+        """Read files that options name: pairs of an option and a path."""
+        for option, path in files:
+            self.read(path, option=option)
+
+    def read_beside(self, path: Path, option: str) -> None:
+        """Read a file that stands beside an input."""
+        self.check_inputs([path])
+        self.inputs.append(self._info(path, option))
+
+    def _info(self, path: Path, option: str | None) -> FileInfo:
+        return input_info(path, allow_modified=bool(self.options.get("allow_modified")), option=option)
 
     def check_inputs(self, paths: Iterable[Path]) -> None:
         """Raises UsageError for one that this run writes, or that is its store."""

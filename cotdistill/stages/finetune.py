@@ -104,15 +104,14 @@ def run(
 
 
 def _read_inputs(current: artifacts.Run, rows: Path, config: FinetuneConfig) -> None:
-    current.read(rows, allow_modified=config.allow_modified, written_by="format")
+    current.read(rows, written_by="format")
     others = [("eval_data", Path(config.eval_data))] if config.eval_data else []
     others += [("student", path) for path in students.recorded_files(config.student)]
     others += [("teacher", path) for path in students.recorded_files(config.teacher or "")]
     if config.loss != FinetuneConfig.loss and config.teacher is None and (beside := source_of(rows)):
         others.append(("logprobs", beside))
     others += [("loss", path) for path in plugins.files("losses", config.loss)]
-    for option, path in others:
-        current.read(path, allow_modified=config.allow_modified, option=option)
+    current.read_named(others)
 
 
 def _check_kind(rows: Path, config: FinetuneConfig) -> None:

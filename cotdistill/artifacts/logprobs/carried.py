@@ -10,7 +10,6 @@ from cotdistill.artifacts.logprobs.columns import logprobs_path
 from cotdistill.artifacts.logprobs.reader import LogprobsReader
 from cotdistill.artifacts.logprobs.sureness import ENOUGH_TOKENS, Sureness
 from cotdistill.artifacts.logprobs.writer import LogprobsWriter
-from cotdistill.artifacts.manifest import input_info
 from cotdistill.artifacts.opening import is_remote, open_input
 from cotdistill.artifacts.run import Run
 from cotdistill.errors import CotDistillError
@@ -77,13 +76,13 @@ def source_of(artifact: Path) -> Path | None:
 
 
 @contextmanager
-def carrying(current: Run, source: Path, *targets: Path, allow_modified: bool = False) -> Iterator[list[Carrier]]:
+def carrying(current: Run, source: Path, *targets: Path) -> Iterator[list[Carrier]]:
     """One carrier for each of the outputs `targets`. What stands beside `source` becomes an input of the run."""
     beside = source_of(source)
     if beside is None:
         yield [Carrier(None, None) for _ in targets]
         return
-    _record(current, beside, allow_modified)
+    current.read_beside(beside, "logprobs")
     with ExitStack() as stack:
         reader = stack.enter_context(LogprobsReader(beside))
         yield [Carrier(reader, stack.enter_context(LogprobsWriter(logprobs_path(target)))) for target in targets]
@@ -99,12 +98,7 @@ def joining(current: Run, sources: Sequence[Path], target: Path) -> Iterator[lis
             if beside is None:
                 carriers.append(Carrier(None, None))
                 continue
-            _record(current, beside, False)
+            current.read_beside(beside, "logprobs")
             writer = writer or stack.enter_context(LogprobsWriter(logprobs_path(target)))
             carriers.append(Carrier(stack.enter_context(LogprobsReader(beside)), writer))
         yield carriers
-
-
-def _record(current: Run, beside: Path, allow_modified: bool) -> None:
-    current.check_inputs([beside])
-    current.inputs.append(input_info(beside, allow_modified=allow_modified, option="logprobs"))

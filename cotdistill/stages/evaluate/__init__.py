@@ -64,9 +64,8 @@ def run(
         ) as current,
         Session.on(store if paid else None, config.max_cost, month, progress, "evaluate") as session,
     ):
-        current.read(prompts, allow_modified=config.allow_modified)
-        for option, path in _files_of(config, judge, guarded, held_against):
-            current.read(path, allow_modified=config.allow_modified, option=option)
+        current.read(prompts)
+        current.read_named(_files_of(config, judge, guarded, held_against))
         asked, columns = _read(prompts, config, judge, progress)
         guards = _read(guarded, config, judge, progress)[0] if guarded else []
         judge.join(session)

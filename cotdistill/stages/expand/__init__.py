@@ -6,7 +6,7 @@ killed, or that asks for more, pays for what is missing only.
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, replace
+from dataclasses import replace
 from decimal import Decimal
 from gettext import ngettext
 from pathlib import Path
@@ -42,8 +42,9 @@ from cotdistill.stages.expand.sieve import Sieve
 from cotdistill.stages.expand.sources import Source
 from cotdistill.stages.expand.survey import ask_first
 from cotdistill.stages.expand.trust import asked_about, measure
-from cotdistill.stages.format import is_held_out
+from cotdistill.stages.format.sides import is_held_out
 from cotdistill.stages.generate import stores
+from cotdistill.stages.generate.settings import options_of
 from cotdistill.students import recorded_files
 
 PACKAGES = ("anthropic", "openai", "aiohttp", "genai-prices", "msgspec", "rensa", "math-verify", "pypdf")
@@ -71,7 +72,7 @@ def run(
         artifacts.run(
             "expand",
             output,
-            _options(config),
+            options_of(config),
             PACKAGES,
             siblings=[dropped, *([bad_path] if bad_path else [])],
             also=[Place(work, outputs.always, f"-o {output}", directory=True), *stores.work_places(writing, output)],
@@ -83,8 +84,7 @@ def run(
     ):
         read = of.read(seeds, config, expanders, current, bad, progress)
         held_out, sources = _split(read, config.holdout)
-        for option, path in _read_besides(config):
-            current.read(path, allow_modified=config.allow_modified, option=option)
+        current.read_named(_read_besides(config))
         samples = of.samples(config, sources, expanders, current)
         store = held.enter_context(stores.opened(replace(writing, no_cache=config.no_cache), output))
         writing = replace(writing, cache=str(store.path), no_cache=False)
@@ -201,12 +201,6 @@ def _of_trust(rounds: Rounds) -> dict[str, object]:
 def expanders_of(config: ExpandConfig) -> dict[str, Expander]:
     """Each method by its name. Raises UsageError for one that there is not."""
     return {name_of_method(spec): plugins.build("expanders", spec) for spec in split_methods(config.method)}
-
-
-def _options(config: ExpandConfig) -> dict[str, object]:
-    template = templates.load(config.template) if config.template else None
-    hashed = {} if template is None else {"template_sha256": templates.fingerprint(template)}
-    return {**asdict(config), **hashed}
 
 
 def _read_besides(config: ExpandConfig) -> Iterator[tuple[str, Path]]:

@@ -74,7 +74,7 @@ def read(
         return _of_documents(seeds, config, expanders, current, progress)
     if is_document(seeds):
         raise UsageError(f"{seeds}: expected a file of prompts; for questions about documents --method document")
-    current.read(seeds, allow_modified=config.allow_modified)
+    current.read(seeds)
     return _of_prompts(seeds, config, bad, progress)
 
 
@@ -88,7 +88,7 @@ def _of_documents(
         prompt = Prompt(id=f"{passage.file}#{passage.number}", messages=(Message(role="user", content=passage.text),))
         found.append(Source(prompt.id, passage.text, prompt, {"file": passage.file, "place": passage.place}))
     for file in documents.read:
-        current.read(file, allow_modified=config.allow_modified)
+        current.read(file)
     progress.note(f"{path}: {documents.describe()}, {len(found):,} {'passage' if len(found) == 1 else 'passages'}")
     current.notes += documents.notes()
     if not found:

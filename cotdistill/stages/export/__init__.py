@@ -49,11 +49,10 @@ def run(student: str, output: Path, config: ExportConfig, progress: Progress) ->
     ):
         from cotdistill.stages.export import agreement
 
-        for path in students.recorded_files(student):
-            current.read(path, allow_modified=config.allow_modified, option="student")
+        current.read_named(("student", path) for path in students.recorded_files(student))
         questions = agreement.questions(student, Path(config.prompts) if config.prompts else None)
         if config.prompts:
-            current.read(Path(config.prompts), allow_modified=config.allow_modified, option="prompts")
+            current.read(Path(config.prompts), option="prompts")
         file = ForeignFile(output)
         try:
             with written_elsewhere(output):

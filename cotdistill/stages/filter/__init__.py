@@ -83,8 +83,8 @@ def _run(responses: Path, kept: Path, config: FilterConfig, progress: Progress, 
         Session.on(store, None, month, progress, "filter") as session,
     ):
         screen.judge.join(session)
-        current.read(responses, allow_modified=config.allow_modified, written_by="generate")
-        _record(current, config, _named(config))
+        current.read(responses, written_by="generate")
+        current.read_named(_named(config))
         progress.begin("filter", current.inputs[0].records)
         sieve = Sieve.build(config)
         check_logprobs(config.filter, responses)
@@ -94,7 +94,7 @@ def _run(responses: Path, kept: Path, config: FilterConfig, progress: Progress, 
             ArtifactWriter(kept) as keeping,
             ArtifactWriter(artifacts.sibling(kept, "dropped.jsonl")) as dropping,
             Suspects(artifacts.sibling(kept, "suspects.jsonl")) as suspecting,
-            carrying(current, responses, kept, allow_modified=config.allow_modified) as (logprobs,),
+            carrying(current, responses, kept) as (logprobs,),
         ):
             results = _seen(_results(config, screen, ordered.path), ordered, bad, sieve.funnel)
             for prompts in look_ahead(results, sieve.filters, kept.parent, progress):
@@ -108,7 +108,7 @@ def _run(responses: Path, kept: Path, config: FilterConfig, progress: Progress, 
                         else:
                             dropping.write(outcome)
                 progress.update(keeping.records + dropping.records, f"{keeping.records} kept")
-            _record(current, config, _chosen_by_prompts(config, sieve.funnel.used))
+            current.read_named(_chosen_by_prompts(config, sieve.funnel.used))
             check_some_decided(sieve.funnel.statuses, sieve.funnel.first_error, str(responses))
             current.notes += [*ordered.notes(), *sieve.funnel.notes(), *sieve.funnel.of_judge]
             current.notes += [*bad.notes(), *logprobs.missing_notes(responses)]
@@ -153,11 +153,6 @@ def _chosen_by_prompts(config: FilterConfig, used: Iterable[str]) -> Iterator[tu
     yield from (
         ("verify", path) for path in dict.fromkeys(p for spec in specs for p in plugins.files("verifiers", spec))
     )
-
-
-def _record(current: artifacts.Run, config: FilterConfig, files: Iterable[tuple[str, Path]]) -> None:
-    for option, path in files:
-        current.read(path, allow_modified=config.allow_modified, option=option)
 
 
 def _results(config: FilterConfig, screen: Screen, responses: Path) -> Iterator[Result]:

@@ -1,15 +1,11 @@
 """Kept responses -> training rows of problem, trace and answer, split by prompt."""
 
 import dataclasses
-import hashlib
 import sys
-from collections.abc import Sequence
 from contextlib import ExitStack
 from gettext import ngettext
 from itertools import groupby
 from pathlib import Path
-
-import msgspec
 
 from cotdistill import artifacts, exports, students
 from cotdistill.artifacts import ArtifactWriter, Manifest, outputs
@@ -22,10 +18,11 @@ from cotdistill.chat.proof import Proof
 from cotdistill.config import FormatConfig, check
 from cotdistill.progress import Progress
 from cotdistill.publishing import data_set_card
-from cotdistill.records import MAJORITY, Judged, Prompt, is_by_majority
+from cotdistill.records import Judged
 from cotdistill.stages.format.features import Features
 from cotdistill.stages.format.order import Ordered
 from cotdistill.stages.format.rows import Rows
+from cotdistill.stages.format.sides import Side, Sides
 from cotdistill.store.location import store_path
 
 
@@ -62,39 +59,26 @@ def run(kept: Path, train: Path, config: FormatConfig, progress: Progress, *, ca
         ) as current,
         ExitStack() as stack,
     ):
-        current.read(kept, allow_modified=config.allow_modified, written_by="filter")
-        for path in students.recorded_files(config.student or ""):
-            current.read(path, allow_modified=config.allow_modified, option="student")
+        current.read(kept, written_by="filter")
+        current.read_named(("student", path) for path in students.recorded_files(config.student or ""))
         bad = stack.enter_context(BadLines(artifacts.sibling(train, "bad.jsonl") if config.skip_bad else None))
         rows, held, prompts = (stack.enter_context(ArtifactWriter(path)) for path in paths)
-        logprobs, held_logprobs = stack.enter_context(
-            carrying(current, kept, train, held.path, allow_modified=config.allow_modified)
+        logprobs, held_logprobs = stack.enter_context(carrying(current, kept, train, held.path))
+        in_order = Ordered(rows, config.order)
+        sides = Sides(
+            Side(in_order, logprobs), Side(Ordered(held, "input"), held_logprobs), prompts, config.holdout, features
         )
-        seen, in_order = 0, Ordered(rows, config.order)
         progress.begin("format", None)
         ordered = stack.enter_context(together(kept, OfJudged, work))
         for _, samples in groupby(ordered.records(Judged, bad), key=lambda one: one.response.prompt.id):
             group = list(samples)
-            prompt = group[0].response.prompt
-            examines = _examines(group)
-            side = held if examines and is_held_out(prompt, config.holdout) else rows
-            seen += examines
-            for row, answer in maker.of(group):
-                features.see(row)
-                held.write(row) if side is held else in_order.write(row, group[0])
-                if answer is not None:
-                    (held_logprobs if side is held else logprobs).take(answer.response, row["id"])
-            if side is held:
-                prompts.write(prompt)
-            progress.update(in_order.records + held.records)
-        current.notes += in_order.end()
+            sides.write(group, maker.of(group))
+            progress.update(sides.records)
+        current.notes += [*in_order.end(), *ordered.notes(), *bad.notes(), *_notes(maker, config)]
         written = {"rows": rows.records, "holdout_rows": held.records, "holdout_prompts": prompts.records}
-        current.notes += [*ordered.notes(), *bad.notes(), *_notes(maker, config)]
         if not rows.records and not held.records:
             current.notes.append(f"{kept} holds nothing to write{_NEEDS_PAIRS if config.format == 'dpo' else ''}")
-        current.notes += [*logprobs.notes(), *logprobs.missing_notes(kept)]
-        if config.holdout:
-            current.notes += _holdout_note(seen, prompts.records, config.holdout)
+        current.notes += [*logprobs.notes(), *logprobs.missing_notes(kept), *sides.notes()]
         held_out = held.path if config.holdout else None
         settings = [one.rows(train, held_out, config.format, features.columns.keys()) for one in trainers]
         current.notes += [f"{one.path}: settings for {name}" for one, name in zip(settings, config.export, strict=True)]
@@ -156,35 +140,3 @@ def _notes(maker: Rows, config: FormatConfig) -> list[str]:
 def _rows(count: int, one: str = "", many: str = "") -> str:
     """`1 row has`, `2 rows have`."""
     return ngettext(f"1 row {one}", f"{count} rows {many}", count).rstrip()
-
-
-def _holdout_note(prompts: int, held: int, share: float) -> list[str]:
-    """Where chance made it another share than was asked for; and an empty holdout leaves nothing to evaluate."""
-    if held and abs(held / prompts - share) <= share / 3:
-        return []
-    if not prompts:
-        return [
-            "nothing is held out: no prompt has a reference that can examine a student (one by majority, as expand's, "
-            "cannot), and none was judged without one (filter --verify judge:…)"
-        ]
-    return [
-        f"held out {held} of {prompts} prompts, where {share:.0%} was asked for: a prompt's side depends on its text "
-        f"alone, so few prompts come out uneven"
-    ]
-
-
-def _examines(samples: Sequence[Judged]) -> bool:
-    """Whether another answer to the prompt could be judged: not by a reference that nobody has verified, and without a
-    reference not unless a verifier that needs none judged this one."""
-    first = samples[0]
-    if first.response.prompt.reference is not None:
-        return not is_by_majority(first.response.prompt)
-    return first.verdict.status != "unverified" and first.verdict.method != MAJORITY
-
-
-def is_held_out(prompt: Prompt, share: float) -> bool:
-    """By its text alone. Never one whose reference nobody has verified: it would be no exam."""
-    if is_by_majority(prompt):
-        return False
-    digest = hashlib.sha256(msgspec.json.encode(prompt.messages)).digest()
-    return int.from_bytes(digest[:8]) < share * 2**64

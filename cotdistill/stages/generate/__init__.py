@@ -107,9 +107,8 @@ def _run(
     ):
         if judge is not None:
             judge.join(session)
-        current.read(prompts, allow_modified=config.allow_modified)
-        for option, path in read_besides(config):
-            current.read(path, allow_modified=config.allow_modified, option=option)
+        current.read(prompts)
+        current.read_named(read_besides(config))
         taken = templates.fields(templates.load(config.template)) if config.template else frozenset()
         file = PromptFile.chosen(prompts, config, fields=taken, bad=bad)
         plan = Plan(teacher, config, file, store, judge, spool, to_learn=asked_by == "generate", only=only)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from cotdistill import artifacts, plugins, teachers
 from cotdistill.artifacts.logprobs import logprobs_path
-from cotdistill.config import GenerateConfig
+from cotdistill.config import ExpandConfig, GenerateConfig
 from cotdistill.inputs import templates
 from cotdistill.pricing import Prices
 from cotdistill.providers.logprobs import check_logprobs
@@ -32,8 +32,8 @@ def teacher_of(config: GenerateConfig) -> Teacher:
     return teacher
 
 
-def options_of(config: GenerateConfig) -> dict[str, object]:
-    """The config as the manifest keeps it, with the template's content told by its hash."""
+def options_of(config: GenerateConfig | ExpandConfig) -> dict[str, object]:
+    """The config as the manifest keeps it: of a template also the hash of its content."""
     template = templates.load(config.template) if config.template else None
     hashed = {} if template is None else {"template_sha256": templates.fingerprint(template)}
     return {**dataclasses.asdict(config), **hashed}

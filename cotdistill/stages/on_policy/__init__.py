@@ -65,10 +65,9 @@ def run(
             store if scorer and not config.dry_run else None, config.max_cost, month, progress, "finetune"
         ) as session,
     ):
-        current.read(source, allow_modified=config.allow_modified)
+        current.read(source)
         for option, name in (("student", config.student), ("teacher", config.teacher or "")):
-            for path in students.recorded_files(name):
-                current.read(path, allow_modified=config.allow_modified, option=option)
+            current.read_named((option, path) for path in students.recorded_files(name))
         if not (config.dry_run or config.resume) and (made := student_directory.same(current)):
             return made
         tokenizer = load.tokenizer(config.student)

@@ -58,9 +58,8 @@ def run(
         stores.opened(config, output) as store,
         _folder(work, config.dry_run) as folder,
     ):
-        current.read(prompts, allow_modified=config.allow_modified)
-        for option, path in settings.read_besides(config):
-            current.read(path, allow_modified=config.allow_modified, option=option)
+        current.read(prompts)
+        current.read_named(settings.read_besides(config))
         first, second = pair(config, store.path)
         if config.dry_run:
             return estimate.rehearse(ask, prompts, folder, first, second, config, current, progress, asked_by)
