@@ -2,9 +2,10 @@
 Unknown is None, never 0."""
 
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
-from functools import cache, cached_property
+from functools import cache, cached_property, reduce
 from types import ModuleType
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
@@ -31,6 +32,17 @@ class _Rates(NamedTuple):
     cached: Decimal
     output: Decimal
     most_input: float
+
+
+def plus(one: Decimal | None, other: Decimal | None) -> Decimal | None:
+    """The sum of two costs in USD; None where one of them is not known."""
+    return None if one is None or other is None else one + other
+
+
+def total(costs: Iterable[Decimal | None]) -> Decimal | None:
+    """The sum of costs in USD; None where one of them is not known."""
+    nothing: Decimal | None = Decimal(0)
+    return reduce(plus, costs, nothing)
 
 
 class Billed(Protocol):

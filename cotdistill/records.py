@@ -4,6 +4,7 @@ Each record holds the one it came from, so no stage needs a join and every train
 prompt and its price. Unknown fields are refused; absent fields are absent from the JSON too.
 """
 
+from collections.abc import Iterable
 from decimal import Decimal
 from typing import Annotated, Literal
 
@@ -52,6 +53,11 @@ def is_right(response: "Response", verdict: "Verdict") -> bool:
     """Whether an answer counts as right: its verifier found it correct and it ended by itself. A cut-off text that
     passes a right number by is no answer."""
     return verdict.status == "correct" and response.stop_reason == "stop"
+
+
+def as_dicts(messages: Iterable[Message]) -> list[dict[str, str]]:
+    """Messages as chat templates and providers take them."""
+    return [{"role": turn.role, "content": turn.content} for turn in messages]
 
 
 def question_of(prompt: Prompt) -> str:

@@ -54,6 +54,13 @@ def chain(path: Path) -> Iterator[Found]:
             waiting += [Path(info.path) for info in manifest.inputs]
 
 
+def of_student(directory: Path) -> Manifest | None:
+    """The manifest of a directory that finetune wrote; None for any other student. Raises CotDistillError for a file of
+    that name that is none."""
+    place = directory / "manifest.json"
+    return artifacts.read_manifest(place) if place.is_file() else None
+
+
 def locate(path: Path, near: Path) -> Path | None:
     """A manifest names its inputs as they were typed, from a directory that may be another one today."""
     return next((place for place in (path, near / path.name) if place.is_file()), None)

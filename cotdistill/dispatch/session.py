@@ -17,6 +17,7 @@ from cotdistill.dispatch.claims import Claims
 from cotdistill.dispatch.limiter import FIRST_AT_A_PROVIDER, FIRST_IN_FLIGHT, Limiter
 from cotdistill.dispatch.stored import StoredTeacher, Terms
 from cotdistill.dispatch.waits import Waits
+from cotdistill.pricing import total
 from cotdistill.progress import Progress, Silent
 from cotdistill.providers.types import Teacher
 from cotdistill.store.answers import Store
@@ -154,8 +155,7 @@ class Session:
     @property
     def spent(self) -> Decimal | None:
         """USD that this session spent with all its teachers; None where a price is unknown."""
-        costs = [stored.spent for stored in self._asked]
-        return None if None in costs else sum((cost for cost in costs if cost is not None), Decimal(0))
+        return total(stored.spent for stored in self._asked)
 
     def notes(self) -> list[str]:
         """What was paid, or may have been, without an answer."""

@@ -19,7 +19,7 @@ from cotdistill.dispatch.meter import Meter
 from cotdistill.dispatch.refusals import MAX_WAIT_S
 from cotdistill.dispatch.retry import Retrier
 from cotdistill.errors import StoppedError
-from cotdistill.pricing import Billed, Prices
+from cotdistill.pricing import Billed, Prices, plus
 from cotdistill.providers.types import Reply, Request, Teacher
 from cotdistill.records import Prompt, Response, Usage
 from cotdistill.store.spending import Paid
@@ -156,7 +156,7 @@ class StoredTeacher:
         self.bought += 1
         if cost is None and self.terms.prices.free:
             cost = Decimal(0)
-        self.spent = None if cost is None or self.spent is None else self.spent + cost
+        self.spent = plus(self.spent, cost)
 
     async def _put(
         self,
@@ -187,7 +187,7 @@ class StoredTeacher:
         worst_usd = self.worst_usd(worst)
         counted = worst_usd if cost is None else cost
         self.unanswered += 1
-        self.unanswered_usd = None if counted is None or self.unanswered_usd is None else self.unanswered_usd + counted
+        self.unanswered_usd = plus(self.unanswered_usd, counted)
         if self.store is not None:
             self.store.pay(self.paid(None, None, cost, None if cost is not None else worst_usd))
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, Protocol
 
-from cotdistill.records import Judged, Prompt
+from cotdistill.records import Judged, Prompt, as_dicts
 
 
 class Format(Protocol):
@@ -20,7 +20,7 @@ class FormatOfPrompts(Protocol):
 
 def turns(prompt: Prompt) -> list[dict[str, str]]:
     """The prompt's messages as rows carry them."""
-    return [{"role": turn.role, "content": turn.content} for turn in prompt.messages]
+    return as_dicts(prompt.messages)
 
 
 def answer(judged: Judged) -> dict[str, str]:

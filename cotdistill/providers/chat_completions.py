@@ -14,6 +14,7 @@ from cotdistill.providers.sdk_teacher import SdkTeacher
 from cotdistill.providers.thoughts import Thoughts, parts, summarised, thoughts
 from cotdistill.providers.types import BadReplyError, Reply, Request
 from cotdistill.providers.usage import billed, chat_usage, usage_in
+from cotdistill.records import as_dicts
 
 _CAPS = ("max_tokens", "max_completion_tokens")
 
@@ -84,7 +85,7 @@ class ChatTeacher(SdkTeacher):
     def body(self, request: Request) -> dict[str, Any]:
         whole = {
             "model": self.model,
-            "messages": [{"role": turn.role, "content": turn.content} for turn in request.messages],
+            "messages": as_dicts(request.messages),
             self.cap: request.max_output_tokens,
             **self.reasoning(request.effort),
             **(self.ask_logprobs(request.logprobs) if request.logprobs else {}),

@@ -13,6 +13,7 @@ from cotdistill.answers.extract import cut_reference
 from cotdistill.answers.labels import NATURAL
 from cotdistill.answers.references import reads_as_math
 from cotdistill.errors import CotDistillError
+from cotdistill.pricing import total
 from cotdistill.records import Prompt, Response, Status, Verdict, question_of
 from cotdistill.verifiers import Verifier
 
@@ -107,8 +108,7 @@ class Judge:
 
     def most_usd(self, prompt: Prompt, answer_bytes: int) -> Decimal | None:
         """What the verdict on one answer of so many bytes costs at most; None where that is not known."""
-        costs = [one.most_usd(prompt, answer_bytes) for one in self._built.values() if hasattr(one, "most_usd")]
-        return None if None in costs else sum(costs, Decimal(0))
+        return total(one.most_usd(prompt, answer_bytes) for one in self._built.values() if hasattr(one, "most_usd"))
 
     @property
     def exhausted(self) -> bool:

@@ -16,7 +16,7 @@ from cotdistill.errors import UsageError
 from cotdistill.providers.connections import UnreachableError
 from cotdistill.providers.http1 import LostError
 from cotdistill.providers.types import Failure, Request
-from cotdistill.records import Usage
+from cotdistill.records import Usage, as_dicts
 from cotdistill.students import on_disk
 from cotdistill.students.generator import Answer
 from cotdistill.students.prompts import Prompt
@@ -83,7 +83,7 @@ class Teacher(LocalTeacher):
         )
         body = {
             "model": self._running.model,
-            "messages": [{"role": turn.role, "content": turn.content} for turn in request.messages],
+            "messages": as_dicts(request.messages),
             **self._server.body(sampling),
         }
         try:

@@ -18,7 +18,7 @@ from cotdistill.providers.logprobs import TokenLogprobs, confidence_of
 from cotdistill.providers.types import BadReplyError, Failure, Reply, Request, kind_of_visible
 from cotdistill.reasoning import split
 from cotdistill.reasoning.marks import Tags
-from cotdistill.records import ReasoningKind, Usage
+from cotdistill.records import ReasoningKind, Usage, as_dicts
 from cotdistill.students.generator import MOST_ROWS, Answer, Generator
 from cotdistill.students.memory import memory_explained
 from cotdistill.students.prompts import Prompt, Prompter
@@ -93,7 +93,7 @@ class Teacher:
         body = {
             "model": self.model,
             "weights": self._fingerprint,
-            "messages": [{"role": turn.role, "content": turn.content} for turn in request.messages],
+            "messages": as_dicts(request.messages),
             "max_tokens": request.max_output_tokens,
         }
         if request.logprobs:

@@ -14,6 +14,7 @@ from cotdistill.providers.sdk_teacher import SdkTeacher
 from cotdistill.providers.thoughts import parts, thoughts
 from cotdistill.providers.types import BadReplyError, Reply, Request
 from cotdistill.providers.usage import billed, chat_usage
+from cotdistill.records import as_dicts
 from cotdistill.teachers.openai import without_effort_none
 
 HOSTED = "https://api.openai.com/v1"
@@ -33,7 +34,7 @@ class Teacher(SdkTeacher):
         asked = {"include": ["message.output_text.logprobs"], "top_logprobs": request.logprobs}
         body = {
             "model": self.model,
-            "input": [{"role": turn.role, "content": turn.content} for turn in request.messages],
+            "input": as_dicts(request.messages),
             "max_output_tokens": request.max_output_tokens,
             "reasoning": {"summary": "auto", **({"effort": request.effort} if request.effort else {})},
             "store": False,  # the default keeps prompt and answer at the provider for 30 days

@@ -95,7 +95,9 @@ def run(
             extras, of_extras = _extras(scores, asked, judged[config.student], config)
             said = _notes(config, scored, (asked, guards))
             current.notes += [judge.describe(), *judge.notes(), *said, *of_extras]
-            results = {name: scored[name] for name in ("students", "guessing", "guard", "draft") if name in scored}
+            results: dict[str, Any] = {
+                name: scored[name] for name in ("students", "guessing", "guard", "draft") if name in scored
+            }
             if paid and session.spent:
                 results["spent_usd"] = money(session.spent)
             return current.publish(
@@ -121,7 +123,8 @@ def _scores(judged: Mapping[str, Sequence[Judged]], on_guard: Mapping[str, Seque
         **(blind.entry() if blind else {}),
     }
     if on_guard:
-        scored["guard"] = guard.result(*on_guard, on_guard)
+        student, opponent = on_guard
+        scored["guard"] = guard.result(student, opponent, on_guard)
     return scored
 
 

@@ -10,7 +10,7 @@ from cotdistill.artifacts.logprobs import LogprobsReader, logprobs_path
 from cotdistill.config import EvaluateConfig
 from cotdistill.errors import CotDistillError, UsageError, said_of
 from cotdistill.progress import Progress
-from cotdistill.records import Prompt, Response
+from cotdistill.records import Prompt, Response, as_dicts
 from cotdistill.stages.evaluate.answers import is_recorded
 from cotdistill.students import recorded_files
 
@@ -93,7 +93,7 @@ def _local(
     with said_of(f"--draft-for {teacher}"):
         whole = Generator(name, config.threads)
     vocabulary.check_same(draft.prompter.tokenizer, whole.prompter.tokenizer, teacher, "--draft-for")
-    asked = [whole.prompt(_messages(prompt)) for prompt in prompts]
+    asked = [whole.prompt(as_dicts(prompt.messages)) for prompt in prompts]
     return drafting.with_local(draft, whole, asked, config.max_output_tokens, progress.update), len(prompts)
 
 
@@ -141,9 +141,8 @@ def _aligned(
         positions = reader.positions(columns)
         answer = {"role": "assistant", "content": response.text, "reasoning_content": response.reasoning}
         try:
-            row = render(
-                tokenizer, {"id": response.prompt.id, "prompt": _messages(response.prompt), "completion": [answer]}
-            )
+            asked = as_dicts(response.prompt.messages)
+            row = render(tokenizer, {"id": response.prompt.id, "prompt": asked, "completion": [answer]})
         except CotDistillError:
             yield None
             continue
@@ -159,7 +158,3 @@ def _aligned(
             [aligner.ids([token for token, _ in top]) for top in tops],
             [[logprob for _, logprob in top] for top in tops],
         )
-
-
-def _messages(prompt: Prompt) -> list[dict[str, str]]:
-    return [{"role": turn.role, "content": turn.content} for turn in prompt.messages]

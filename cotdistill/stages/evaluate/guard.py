@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from cotdistill import artifacts
+from cotdistill.artifacts import lineage
 from cotdistill.config import EvaluateConfig
 from cotdistill.errors import UsageError
 from cotdistill.records import Judged
@@ -31,8 +31,8 @@ def opponent(config: EvaluateConfig) -> str:
 
 def base_of(student: str) -> str | None:
     """The model that a student was trained from, as its manifest names it; None where there is none."""
-    manifest = Path(student) / "manifest.json"
-    base = artifacts.read_manifest(manifest).options.get("student") if manifest.is_file() else None
+    manifest = lineage.of_student(Path(student))
+    base = manifest.options.get("student") if manifest else None
     return base if isinstance(base, str) else None
 
 

@@ -34,11 +34,12 @@ def _words(turns: Sequence[Message] | Sequence[Turn]) -> tuple[tuple[str, str], 
 
 def _trained_on(student: Path, seen: set[Path]) -> set[tuple[tuple[str, str], ...]]:
     """The prompts of the student's rows, those that it answered itself, and those of the students before it."""
-    if student in seen or not (student / "manifest.json").is_file():
+    if student in seen:
         return set()
     seen.add(student)
     try:
-        manifest = artifacts.read_manifest(student / "manifest.json")
+        if (manifest := lineage.of_student(student)) is None:
+            return set()
         before = Path(str(manifest.options.get("student")))
         known = _trained_on(before if before.is_dir() else student.parent / before.name, seen)
         return known | _prompts(manifest, student)

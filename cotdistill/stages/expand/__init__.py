@@ -21,6 +21,7 @@ from cotdistill.dispatch.budget import Budget
 from cotdistill.errors import UsageError
 from cotdistill.expanders import Expander
 from cotdistill.inputs import hub, templates
+from cotdistill.pricing import total
 from cotdistill.progress import Progress
 from cotdistill.records import Record, money
 from cotdistill.stages.expand import sources as of
@@ -32,7 +33,6 @@ from cotdistill.stages.expand.asking import (
     check_teacher,
     for_answers,
     model_of_answers,
-    work_folder,
 )
 from cotdistill.stages.expand.estimate import estimate
 from cotdistill.stages.expand.majority import Majority
@@ -91,7 +91,7 @@ def run(
         solving = for_answers(config, writing, samples) if samples else None
         for asked in filter(None, (writing, solving)):
             check_teacher(asked, budget)
-        folder = held.enter_context(work_folder(work, config.dry_run))
+        folder = held.enter_context(stores.work_folder(work, config.dry_run))
         writer = Asker("write prompts", writing, folder, progress, budget, stored_only=config.dry_run)
         solver = None if solving is None else writer.for_another("answer them", solving)
         surveys = ask_first(expanders, sources, writer)
@@ -165,7 +165,7 @@ def _publish(
         )
     if rounds.answerable is not None:
         current.notes += rounds.answerable.notes(rounds.kept)
-    spent = [asker.spent for asker in askers]
+    spent = total(asker.spent for asker in askers)
     return current.publish(
         writers,
         counts={
@@ -180,11 +180,7 @@ def _publish(
         results={
             **figures.results(rounds.kept, len(sources)),
             **_of_trust(rounds),
-            **(
-                {}
-                if None in spent
-                else {"spent_usd": money(sum((one for one in spent if one is not None), Decimal(0)))}
-            ),
+            **({} if spent is None else {"spent_usd": money(spent)}),
         },
         cost_usd=money(figures.cost),
     )

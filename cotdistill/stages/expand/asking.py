@@ -1,10 +1,7 @@
 """Every request of expand goes through generate: its store, budget, batches, retries and errors. This is how one round
 of requests becomes generate's input, and its answers come back."""
 
-import shutil
-import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, replace
 from decimal import Decimal
 from pathlib import Path
@@ -14,23 +11,15 @@ from cotdistill.artifacts import ArtifactWriter, Manifest, sibling
 from cotdistill.artifacts.json_lines import read_records
 from cotdistill.config import ExpandConfig, GenerateConfig
 from cotdistill.dispatch.budget import Budget, Tariff
+from cotdistill.pricing import plus
 from cotdistill.progress import Progress
 from cotdistill.providers.batch_apis import open_batches
 from cotdistill.providers.types import Request
-from cotdistill.records import Prompt, Record, Response
+from cotdistill.records import Prompt, Response
 from cotdistill.stages import generate
 from cotdistill.stages.generate import prices_of
-from cotdistill.stages.generate.estimate import CHAT_TOKENS
-from cotdistill.stages.generate.output import NOT_ASKED
-
-
-class Failed(Record, frozen=True, kw_only=True):
-    """A line of generate's file of failed requests."""
-
-    id: str
-    sample: int
-    reason: str
-    final: bool = False
+from cotdistill.stages.generate.estimate import estimated_tokens
+from cotdistill.stages.generate.output import NOT_ASKED, Failed
 
 
 @dataclass
@@ -59,7 +48,7 @@ class Measured:
         usage = response.usage
         if usage.input_tokens is not None and usage.output_tokens is not None:
             self.billed += 1
-            self.estimated += estimated_tokens(response.prompt)
+            self.estimated += estimated_tokens(response.prompt.messages)
             self.input += usage.input_tokens
             self.output += usage.output_tokens
 
@@ -67,7 +56,7 @@ class Measured:
 @dataclass
 class Asker:
     """Asks one model. With `stored_only` nothing is sent, and only what the store has comes back. `work` is a folder
-    for generate's files, whose content is of no use once a round is over: the store has all of it."""
+    for generate's files of one round, which the next one replaces: the store has all of it."""
 
     label: str
     config: GenerateConfig
@@ -95,43 +84,36 @@ class Asker:
         """Raises what generate raises; then all that was paid for is in the store."""
         if not prompts:
             return Round({}, {}, 0)
-        with _folder(self.work):
-            asked, answered = self.work / "requests.jsonl", self.work / "answers.jsonl"
-            with ArtifactWriter(asked) as writer:
-                for prompt in prompts:
-                    writer.write(prompt)
-                writer.commit()
-            config = replace(self.config, reextract=True) if self.stored_only else self.config
-            manifest = generate.run(
-                asked,
-                answered,
-                config,
-                _Shown(self.progress, self.label, str(asked)),
-                month=self.budget,
-                asked_by="expand",
-            )
-            self._count(manifest)
-            found = Round({}, {}, manifest.counts.get("not_asked", 0))
-            for response in read_records(answered, Response):
-                found.answers.setdefault(response.prompt.id, []).append(response)
-                self.measured.add(response)
-            if (failed := sibling(answered, "failed.jsonl")).exists():
-                found.failed = {one.id: one.reason for one in read_records(failed, Failed) if one.reason != NOT_ASKED}
+        asked, answered = self.work / "requests.jsonl", self.work / "answers.jsonl"
+        with ArtifactWriter(asked) as writer:
+            for prompt in prompts:
+                writer.write(prompt)
+            writer.commit()
+        config = replace(self.config, reextract=True) if self.stored_only else self.config
+        manifest = generate.run(
+            asked,
+            answered,
+            config,
+            _Shown(self.progress, self.label, str(asked)),
+            month=self.budget,
+            asked_by="expand",
+        )
+        self._count(manifest)
+        found = Round({}, {}, manifest.counts.get("not_asked", 0))
+        for response in read_records(answered, Response):
+            found.answers.setdefault(response.prompt.id, []).append(response)
+            self.measured.add(response)
+        if (failed := sibling(answered, "failed.jsonl")).exists():
+            found.failed = {one.id: one.reason for one in read_records(failed, Failed) if one.reason != NOT_ASKED}
         return found
 
     def _count(self, manifest: Manifest) -> None:
         self.bought += manifest.counts.get("bought", 0)
         spent = manifest.results.get("spent_usd")
         if manifest.counts.get("bought"):
-            self.spent = None if spent is None or self.spent is None else self.spent + Decimal(spent)
+            self.spent = plus(self.spent, None if spent is None else Decimal(spent))
         self.exhausted = manifest.stopped_by == "budget"
         self.notes += [note for note in manifest.notes if note not in self.notes]
-
-
-def estimated_tokens(prompt: Prompt, around: str = "") -> int:
-    """Three bytes a token, and what a chat template adds; `around` is a template that the question is put into."""
-    text = "".join((*(turn.content for turn in prompt.messages), around))
-    return CHAT_TOKENS + -(-len(text.encode("utf-8", "replace")) // 3)
 
 
 def as_generate(config: ExpandConfig) -> GenerateConfig:
@@ -178,26 +160,6 @@ def check_teacher(asked: GenerateConfig, budget: Budget | None) -> None:
     if budget is not None:
         nothing = Request(messages=(), max_output_tokens=asked.max_output_tokens)
         budget.check(Tariff(prices_of(teacher, asked)), nothing)
-
-
-@contextmanager
-def work_folder(beside: Path, dry_run: bool) -> Iterator[Path]:
-    """Where generate's files of one round stand; a dry run leaves the output's folder alone."""
-    if not dry_run:
-        yield beside
-        return
-    with tempfile.TemporaryDirectory() as folder:
-        yield Path(folder) / "work"
-
-
-@contextmanager
-def _folder(path: Path) -> Iterator[None]:
-    shutil.rmtree(path, ignore_errors=True)  # of a run that was killed
-    path.mkdir(parents=True)
-    try:
-        yield
-    finally:
-        shutil.rmtree(path, ignore_errors=True)
 
 
 class _Shown:

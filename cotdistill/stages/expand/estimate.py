@@ -12,11 +12,12 @@ from cotdistill.config import GenerateConfig
 from cotdistill.inputs import templates
 from cotdistill.pricing import FREE, Prices
 from cotdistill.records import Prompt, Usage
-from cotdistill.stages.expand.asking import Asker, Measured, estimated_tokens
+from cotdistill.stages.expand.asking import Asker, Measured
 from cotdistill.stages.expand.needed import Needed, needed
 from cotdistill.stages.expand.rounds import Rounds
 from cotdistill.stages.expand.sources import Source
 from cotdistill.stages.generate import prices_of
+from cotdistill.stages.generate.estimate import estimated_tokens
 
 SAMPLED = 200
 """Lines of the plan, and seeds, that the mean length of a request is taken from."""
@@ -102,7 +103,7 @@ def _bills(rounds: Rounds, sources: Sequence[Source], exam: int, of_seeds: Measu
 
 def _estimated(requests: Sequence[Prompt], around: str = "") -> float:
     """Input tokens of one, in the mean, by their bytes."""
-    return sum(estimated_tokens(one, around) for one in requests) / max(1, len(requests))
+    return sum(estimated_tokens(one.messages, around) for one in requests) / max(1, len(requests))
 
 
 def _bill(asker: Asker, measured: Measured, requests: int, tokens: float) -> Bill:

@@ -7,6 +7,7 @@ from decimal import Decimal
 from itertools import pairwise
 from typing import Any
 
+from cotdistill.pricing import plus, total
 from cotdistill.records import Prompt, Response, money, question_of
 
 LEAST_YIELD, ENOUGH_TRIES = 0.1, 30
@@ -24,7 +25,7 @@ class Cost:
 
     def add(self, responses: Iterable[Response]) -> None:
         for one in responses:
-            self.usd = None if one.cost_usd is None or self.usd is None else self.usd + Decimal(one.cost_usd)
+            self.usd = plus(self.usd, None if one.cost_usd is None else Decimal(one.cost_usd))
 
 
 @dataclass
@@ -84,8 +85,7 @@ class Figures:
 
     @property
     def cost(self) -> Decimal | None:
-        costs = [one.cost.usd for one in self.methods.values()]
-        return None if None in costs else sum((one for one in costs if one is not None), Decimal(0))
+        return total(one.cost.usd for one in self.methods.values())
 
     def results(self, kept: Sequence[Prompt], sources: int) -> dict[str, Any]:
         found: dict[str, Any] = {

@@ -1,10 +1,11 @@
 """A student -> a file for the place where it will run, which is read back and asked before it gets its name."""
 
 import dataclasses
+from collections.abc import Callable
 from pathlib import Path
 
 from cotdistill import artifacts, exports, students
-from cotdistill.artifacts import ForeignFile, Manifest, outputs
+from cotdistill.artifacts import ForeignFile, Manifest, lineage, outputs
 from cotdistill.artifacts.files import written_elsewhere
 from cotdistill.artifacts.outputs import Place
 from cotdistill.config import ExportConfig, check
@@ -56,7 +57,7 @@ def run(student: str, output: Path, config: ExportConfig, progress: Progress) ->
         file = ForeignFile(output)
         try:
             with written_elsewhere(output):
-                written = target.student(student, file.partial, output, _teller(progress))
+                written = target.student(student, file.partial, output, _by_part(progress))
             progress.begin("ask", None)
             agreed = agreement.compare(
                 student, file.partial, target.suffix, questions, config.max_output_tokens, config.threads
@@ -75,8 +76,8 @@ def run(student: str, output: Path, config: ExportConfig, progress: Progress) ->
 
 def _other_grid(student: Path, config: ExportConfig) -> list[str]:
     """What to say of a student that was trained for another type than is written."""
-    place = student / "manifest.json"
-    trained = artifacts.read_manifest(place).options.get("quant_aware") if place.is_file() else None
+    manifest = lineage.of_student(student)
+    trained = manifest.options.get("quant_aware") if manifest else None
     if trained is None or trained == config.quantize:
         return []
     return [
@@ -84,14 +85,15 @@ def _other_grid(student: Path, config: ExportConfig) -> list[str]:
     ]
 
 
-class _teller:
-    """Progress of a work of several parts, such as writing and comparing."""
+def _by_part(progress: Progress) -> Callable[[str, int, int], None]:
+    """Reports parts of a work, such as writing and comparing, each with its steps that are done and all of them."""
+    current = ""
 
-    def __init__(self, progress: Progress) -> None:
-        self._progress, self._part = progress, ""
+    def report(part: str, done: int, total: int) -> None:
+        nonlocal current
+        if part != current:
+            current = part
+            progress.begin(part, total)
+        progress.update(done)
 
-    def __call__(self, part: str, done: int, total: int) -> None:
-        if part != self._part:
-            self._part = part
-            self._progress.begin(part, total)
-        self._progress.update(done)
+    return report

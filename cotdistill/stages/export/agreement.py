@@ -7,11 +7,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from cotdistill import artifacts
+from cotdistill.artifacts import lineage
 from cotdistill.artifacts.json_lines import read_records
 from cotdistill.chat import apply, template
 from cotdistill.errors import CotDistillError
 from cotdistill.inputs.prompt_files import PromptFile
+from cotdistill.records import as_dicts
 from cotdistill.students import load
 from cotdistill.students.generator import Answer, Generator
 
@@ -68,7 +69,7 @@ def questions(student: str, chosen: Path | None) -> list[Messages]:
     of our own."""
     if chosen is not None:
         found = [prompt.messages for prompt, _ in zip(PromptFile(chosen), range(QUESTIONS), strict=False)]
-        return [[{"role": one.role, "content": one.content} for one in messages] for messages in found]
+        return [as_dicts(messages) for messages in found]
     return _trained_on(Path(student)) or [[{"role": "user", "content": text}] for text in _OWN]
 
 
@@ -118,12 +119,9 @@ _TRICKY = "\n\n1.  12345 I'LL don't né 日本\t\t🙂 <think> x</think>\r\n  \n
 
 def _trained_on(directory: Path) -> list[Messages]:
     """Empty where the directory has no manifest of a training, or its rows are gone."""
-    manifest = directory / "manifest.json"
-    if not manifest.is_file():
-        return []
     try:
-        trained = artifacts.read_manifest(manifest)
-        rows = Path(trained.inputs[0].path) if trained.stage == "finetune" and trained.inputs else None
+        trained = lineage.of_student(directory)
+        rows = Path(trained.inputs[0].path) if trained and trained.stage == "finetune" and trained.inputs else None
         if rows is None or not rows.is_file():
             return []
         found = [row for row, _ in zip(read_records(rows, template.Row), range(QUESTIONS), strict=False)]

@@ -11,6 +11,7 @@ from typing import BinaryIO, NamedTuple
 import msgspec
 
 from cotdistill.artifacts.json_lines import open_input
+from cotdistill.artifacts.together import OfResponse
 
 RESPONSES_A_CHUNK = 256
 
@@ -36,15 +37,7 @@ class Range(NamedTuple):
     end: int
 
 
-class _Id(msgspec.Struct):
-    id: str
-
-
-class _Identified(msgspec.Struct):
-    prompt: _Id
-
-
-_DECODER = msgspec.json.Decoder(_Identified)
+_DECODER = msgspec.json.Decoder(OfResponse)
 
 
 def ranges(path: Path, size: int = RANGE_BYTES) -> list[Range]:

@@ -10,8 +10,10 @@ from typing import Any
 
 from cotdistill.answers.classes import classes
 from cotdistill.answers.confusion import Confusion, class_scores
+from cotdistill.artifacts.summary_labels import PASS_RATES
 from cotdistill.inputs.values import shown
-from cotdistill.records import UNDECIDED, Judged, Record, is_by_majority, is_right, money
+from cotdistill.pricing import plus
+from cotdistill.records import UNDECIDED, Judged, Record, is_by_majority, is_right, money, question_of
 from cotdistill.stages.calibration import Calibration
 from cotdistill.stages.verification import NOTHING, verified_with
 from cotdistill.statistics import Clustered
@@ -22,7 +24,7 @@ MAX_TAGS = 1_000
 SUSPECT_SHARE, SUSPECT_SAMPLES = 0.75, 3
 """On GSM8K with seven samples a prompt, an answer with this share of the votes was right 99 times in 100."""
 
-BINS = ("0", "to 1/4", "to 1/2", "to 3/4", "below 1", "1")
+BINS = tuple(PASS_RATES)
 
 
 class Suspect(Record, frozen=True, kw_only=True):
@@ -80,7 +82,7 @@ class Funnel:
                 self.confidence.add(one.response.confidence, is_right(one.response, one.verdict))
                 self.confidence_of_prompts.add(one.confidence, is_right(one.response, one.verdict))
             cost = one.response.cost_usd
-            self.cost = None if cost is None or self.cost is None else self.cost + Decimal(cost)
+            self.cost = plus(self.cost, None if cost is None else Decimal(cost))
 
     def _count_undecided(self, samples: Sequence[Judged]) -> None:
         for one in samples:
@@ -185,10 +187,9 @@ class Funnel:
         self.tally["suspects"] += 1
         first = samples[0]
         prompt = first.response.prompt
-        question = next(turn.content for turn in reversed(prompt.messages) if turn.role == "user")
         return Suspect(
             id=prompt.id,
-            question=question,
+            question=question_of(prompt),
             reference=first.verdict.reference or prompt.reference,
             answer=wrong[most[0]],
             votes=len(most),

@@ -1,6 +1,6 @@
 """What a run would ask and cost, known before a cent is spent."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from decimal import Decimal
 from itertools import islice
@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from cotdistill.dispatch.asking import Job
 from cotdistill.dispatch.budget import Worst
-from cotdistill.pricing import BATCHED, FREE, Prices
-from cotdistill.records import Usage
+from cotdistill.pricing import BATCHED, FREE, Prices, plus
+from cotdistill.records import Message, Usage
 from cotdistill.stages.generate.plan import Answers, Plan
 from cotdistill.store.answers import Known
 
@@ -110,7 +110,7 @@ class Survey:
             usage = None if answer is None else answer.reply.usage
             if usage and usage.output_tokens is not None and len(self.stored_tokens) < SAMPLED:
                 billed = usage.input_tokens or 0
-                self.stored_tokens.append((_estimated_tokens(job), billed, usage.output_tokens))
+                self.stored_tokens.append((estimated_tokens(job.request.messages), billed, usage.output_tokens))
 
     def _count(self, wanted: list[Job], missing: list[Job], possible: list[Job]) -> None:
         self.wanted += len(wanted)
@@ -118,7 +118,7 @@ class Survey:
         self.most_missing += len(possible)
         self.first = self.first or next(iter(possible), None)
         for job in missing:
-            self.input_tokens += _estimated_tokens(job)
+            self.input_tokens += estimated_tokens(job.request.messages)
         for job in possible:
             worst = Worst.of(job.request)
             self.most_input_tokens += worst.input_tokens
@@ -127,7 +127,7 @@ class Survey:
     def _count_verdicts(self, judge: "Judge", *jobs: list[Job]) -> None:
         for job in (one for some in jobs for one in some):
             cost = judge.most_usd(job.prompt, job.request.max_output_tokens * BYTES_A_TOKEN)
-            self.judge_usd = None if cost is None or self.judge_usd is None else self.judge_usd + cost
+            self.judge_usd = plus(self.judge_usd, cost)
 
     def counts(self) -> dict[str, int]:
         in_store = self.wanted - self.missing
@@ -162,6 +162,8 @@ class Survey:
         return round(self.input_tokens * billed / estimated) if estimated and billed else self.input_tokens
 
 
-def _estimated_tokens(job: Job) -> int:
-    """Three bytes a token: English and code come to that with the usual vocabularies."""
-    return CHAT_TOKENS + -(-sum(len(turn.content.encode("utf-8", "replace")) for turn in job.request.messages) // 3)
+def estimated_tokens(messages: Iterable[Message], around: str = "") -> int:
+    """Input tokens of a request: three bytes a token, to which English and code come with the usual vocabularies, and
+    what a chat template adds. `around` is a template that the question is put into."""
+    texts = (*(turn.content for turn in messages), around)
+    return CHAT_TOKENS + -(-sum(len(text.encode("utf-8", "replace")) for text in texts) // 3)

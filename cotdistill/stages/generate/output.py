@@ -13,7 +13,7 @@ from cotdistill.artifacts.files import Publishable
 from cotdistill.artifacts.logprobs import LogprobsWriter, logprobs_path
 from cotdistill.providers.logprobs import GivesLogprobs
 from cotdistill.providers.types import Failure
-from cotdistill.records import Response
+from cotdistill.records import Record, Response
 from cotdistill.stages.generate.plan import Answers, Plan
 from cotdistill.stages.generate.totals import Tally
 
@@ -22,6 +22,15 @@ NOT_ASKED = "no answer yet: the run stopped before, or it was deleted meanwhile"
 
 MOST_REASONS = 100
 """Held in memory: some repeat their prompt."""
+
+
+class Failed(Record, frozen=True, kw_only=True):
+    """A line of the file of failed requests; `final` where asking again would not help."""
+
+    id: str
+    sample: int
+    reason: str
+    final: bool = False
 
 
 @dataclass
@@ -69,9 +78,8 @@ class Output:
             self.not_asked += failure is None
             if failure and (failure.message in self.reasons or len(self.reasons) < MOST_REASONS):
                 self.reasons[failure.message] += 1
-            reason = failure.message if failure else NOT_ASKED
-            final = {"final": True} if failure and failure.kind == "row" else {}
-            self.failed.write({"id": job.prompt.id, "sample": job.sample, "reason": reason, **final})
+            reason, final = (failure.message, failure.kind == "row") if failure else (NOT_ASKED, False)
+            self.failed.write(Failed(id=job.prompt.id, sample=job.sample, reason=reason, final=final))
 
     def writers(self) -> list[Publishable]:
         """Those with something in them."""

@@ -1,5 +1,7 @@
 """Which store a run pays into: the user's, or with --no-cache one beside the output."""
 
+import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -41,6 +43,21 @@ def _check_own_store(config: GenerateConfig, output: Path) -> None:
 
 def path_of(config: GenerateConfig) -> Path:
     return store_path(config.cache)
+
+
+@contextmanager
+def work_folder(beside: Path, dry_run: bool) -> Iterator[Path]:
+    """Where files stand until they are one; it is gone at the end. A dry run leaves the output's folder alone."""
+    if dry_run:
+        with tempfile.TemporaryDirectory() as folder:
+            yield Path(folder)
+        return
+    shutil.rmtree(beside, ignore_errors=True)  # of a run that was killed
+    beside.mkdir(parents=True)
+    try:
+        yield beside
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from cotdistill.dispatch.asking import Job
 from cotdistill.dispatch.lookup import Answer, as_response
-from cotdistill.pricing import Prices
+from cotdistill.pricing import Prices, plus
 from cotdistill.providers.types import Reply, Teacher
 from cotdistill.records import Response, Usage
 
@@ -50,7 +50,7 @@ class Spending:
         if self.prices.provider == "mock" and reply.stop_reason == "other":
             self.unanswered = self.unanswered or reply.stop_detail
         cost = self.prices.charge(reply, batch=batch)
-        self.cost = None if cost is None or self.cost is None else self.cost + cost
+        self.cost = plus(self.cost, cost)
 
     def describe(self) -> str:
         if self.cost is None or not self.answered:
@@ -110,7 +110,7 @@ class Tally:
     def add(self, job: Job, answer: Answer, teacher: Teacher, license: str | None) -> Response:
         reply = answer.reply
         cost = self.prices.charge(reply, batch=self.in_batch(answer.key, job.sample))
-        self.cost = None if cost is None or self.cost is None else self.cost + cost
+        self.cost = plus(self.cost, cost)
         self.stop_reasons[reply.stop_reason] += 1
         self.reasoning_kinds[reply.reasoning_kind] += 1
         self.without_logprobs += reply.confidence is None

@@ -11,6 +11,7 @@ from cotdistill.chat.template import Row, encode, opens_think, render
 from cotdistill.config import FinetuneConfig
 from cotdistill.config.on_policy import TEACHES_ALONE
 from cotdistill.errors import CotDistillError, UsageError
+from cotdistill.records import as_dicts
 from cotdistill.stages.on_policy import questions
 from cotdistill.stages.on_policy.questions import Question
 from cotdistill.students.prompts import Prompt
@@ -64,9 +65,7 @@ def material(asked: Sequence[Question], tokenizer: Any, config: FinetuneConfig, 
 
 
 def _read(question: Question, tokenizer: Any) -> Prompt:
-    text = generation_prompt(
-        tokenizer, [{"role": turn.role, "content": turn.content} for turn in question.prompt.messages]
-    )
+    text = generation_prompt(tokenizer, as_dicts(question.prompt.messages))
     return Prompt(encode(tokenizer, text), opens_think(text))
 
 

@@ -47,7 +47,7 @@ class Submitter:
                 await self._settle(left)
             if work.budget.run:
                 async for _ in self._missing():
-                    """Only to reserve what is under way before anything new is."""
+                    pass  # it reserves what is under way, before anything new is
             try:
                 await self._submit_jobs(path)
             finally:

@@ -4,10 +4,6 @@ Each is asked by generate as it is, so store, budget, batches and retries are th
 teacher alone is never bought again (FrugalGPT, Chen et al. 2023, calls such a chain a cascade).
 """
 
-import shutil
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
 
@@ -18,11 +14,12 @@ from cotdistill.config import GenerateConfig
 from cotdistill.dispatch.budget import Budget
 from cotdistill.dispatch.session import Session
 from cotdistill.inputs import hub
+from cotdistill.pricing import plus
 from cotdistill.progress import Progress
 from cotdistill.stages.generate import settings, stores
 from cotdistill.stages.generate.cascade import estimate, merge
 from cotdistill.stages.generate.cascade.configs import check_teachers, names_of, pair
-from cotdistill.stages.generate.cascade.parts import Ask, Part, Verdicts
+from cotdistill.stages.generate.cascade.parts import Ask, Asker, Part, Verdicts
 from cotdistill.stages.generate.cascade.verdicts import read_verdicts
 from cotdistill.stages.verification import Judge
 from cotdistill.store.answers import Store
@@ -56,13 +53,14 @@ def run(
             inputs=[prompts],
         ) as current,
         stores.opened(config, output) as store,
-        _folder(work, config.dry_run) as folder,
+        stores.work_folder(work, config.dry_run) as folder,
     ):
         current.read(prompts)
         current.read_named(settings.read_besides(config))
-        first, second = pair(config, store.path)
+        asker = Asker(ask, prompts, asked_by)
         if config.dry_run:
-            return estimate.rehearse(ask, prompts, folder, first, second, config, current, progress, asked_by)
+            return estimate.rehearse(asker, folder, config, store.path, current, progress)
+        first, second = pair(config, store.path)
         names = names_of(config)
         parts = [Part(names[0], first, folder / "first.jsonl"), Part(names[1], second, folder / "then.jsonl")]
         judge, only = Judge(config.verify), None
@@ -70,9 +68,9 @@ def run(
         for part in parts:
             if only is not None:
                 progress.note(f"prompts without a right answer of {names[0]}: {len(only):,}; now {names[1]} is asked")
-            part.manifest = ask(prompts, part.path, part.config, progress, month=budget, asked_by=asked_by, only=only)
+            part.manifest = asker(part.path, part.config, progress, month=budget, only=only)
             part.verdicts, paid = _judged(part, judge, store, budget, progress, asked_by)
-            spent = None if spent is None or paid is None else spent + paid
+            spent = plus(spent, paid)
             only = part.verdicts.unsolved
             if not only or part.manifest.stopped_by:
                 break
@@ -88,18 +86,3 @@ def _judged(
     with Session(store, budget=budget, progress=progress, stage=asked_by) as session:
         judge.join(session)
         return read_verdicts(part, judge, progress), session.spent
-
-
-@contextmanager
-def _folder(beside: Path, dry_run: bool) -> Iterator[Path]:
-    """Where the files of each teacher stand until they are one; a dry run leaves the output's folder alone."""
-    if dry_run:
-        with tempfile.TemporaryDirectory() as folder:
-            yield Path(folder)
-        return
-    shutil.rmtree(beside, ignore_errors=True)  # of a run that was killed
-    beside.mkdir(parents=True)
-    try:
-        yield beside
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)

@@ -9,31 +9,22 @@ from cotdistill import artifacts
 from cotdistill.artifacts import Manifest
 from cotdistill.config import GenerateConfig
 from cotdistill.progress import Progress, Silent
-from cotdistill.stages.generate.cascade.configs import names_of
-from cotdistill.stages.generate.cascade.parts import Ask, Part, Verdicts
+from cotdistill.stages.generate.cascade.configs import names_of, pair
+from cotdistill.stages.generate.cascade.parts import Asker, Part, Verdicts
 from cotdistill.stages.generate.cascade.verdicts import read_verdicts
 from cotdistill.stages.verification import Judge
 
 
 def rehearse(
-    ask: Ask,
-    prompts: Path,
-    folder: Path,
-    first: GenerateConfig,
-    second: GenerateConfig,
-    config: GenerateConfig,
-    current: artifacts.Run,
-    progress: Progress,
-    asked_by: str,
+    ask: Asker, folder: Path, config: GenerateConfig, store: Path, current: artifacts.Run, progress: Progress
 ) -> Manifest:
     """Sends nothing. How often the second teacher would be asked is guessed from the prompts whose answers of the first
     one are stored."""
-    known = _stored(ask, prompts, folder, first, config, asked_by)
-    one = ask(prompts, folder / "first.jsonl", first, progress, month=None, asked_by=asked_by)
+    first, second = pair(config, store)
+    known = _stored(ask, folder, first, config)
+    one = ask(folder / "first.jsonl", first, progress)
     possible = known.unsolved | known.open
-    two = None
-    if possible:
-        two = ask(prompts, folder / "then.jsonl", second, Silent(), month=None, asked_by=asked_by, only=possible)
+    two = ask(folder / "then.jsonl", second, Silent(), only=possible) if possible else None
     share = known.share_unsolved
     expected = None if share is None else len(known.unsolved) + share * len(known.open)
     part = None if expected is None or not possible else expected / len(possible)
@@ -45,13 +36,11 @@ def rehearse(
     return current.summary(counts=counts, results=_results(config, one, two, part))
 
 
-def _stored(
-    ask: Ask, prompts: Path, folder: Path, first: GenerateConfig, config: GenerateConfig, asked_by: str
-) -> Verdicts:
+def _stored(ask: Asker, folder: Path, first: GenerateConfig, config: GenerateConfig) -> Verdicts:
     """What is known of the first teacher's answers without asking anything."""
     settings = replace(first, dry_run=False, reextract=True, retry_truncated=False)
     here = Part(config.teacher, settings, folder / "known.jsonl")
-    here.manifest = ask(prompts, here.path, here.config, Silent(), month=None, asked_by=asked_by)
+    here.manifest = ask(here.path, here.config, Silent())
     return read_verdicts(here, Judge(config.verify), Silent(), pay=False)
 
 

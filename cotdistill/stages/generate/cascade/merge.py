@@ -19,9 +19,10 @@ from cotdistill.artifacts.json_lines import BadLines, read_records
 from cotdistill.artifacts.logprobs import Carrier, LogprobsReader, LogprobsWriter, logprobs_path
 from cotdistill.dispatch.budget import Budget
 from cotdistill.inputs.prompt_files import PromptFile
+from cotdistill.pricing import total
 from cotdistill.records import Response, Usage, money
-from cotdistill.stages.generate.cascade.parts import Failed, Part
-from cotdistill.stages.generate.output import NOT_ASKED
+from cotdistill.stages.generate.cascade.parts import Part
+from cotdistill.stages.generate.output import NOT_ASKED, Failed
 from cotdistill.stages.verification import Judge
 
 _OWN = ("prompts", "responses", "bought", "from_store", "failed", "not_asked", "not_needed")
@@ -71,7 +72,7 @@ def publish(
             stopped_by="budget" if exhausted or (budget and budget.exhausted) else None,
             results=_results(asked, judge_usd),
             usage=_usage(asked),
-            cost_usd=money(_sum([_cost(part) for part in asked])) if responses.records else None,
+            cost_usd=money(total([_cost(part) for part in asked])) if responses.records else None,
         )
 
 
@@ -127,7 +128,7 @@ def _counts(asked: Sequence[Part], responses: int, failed: int, not_asked: int) 
 
 def _results(asked: Sequence[Part], judge_usd: Decimal | None) -> dict[str, Any]:
     results = [part.manifest.results for part in asked if part.manifest]
-    spent = _sum([*(_money(one.get("spent_usd")) for one in results), judge_usd])
+    spent = total([*(_money(one.get("spent_usd")) for one in results), judge_usd])
     kinds = sum((Counter(one["reasoning"]) for one in results), Counter[str]())
     return {
         "reasoning": dict(kinds),
@@ -185,7 +186,3 @@ def _cost(part: Part) -> Decimal | None:
 
 def _money(text: Any) -> Decimal | None:
     return None if text is None else Decimal(str(text))
-
-
-def _sum(costs: Sequence[Decimal | None]) -> Decimal | None:
-    return None if None in costs else sum((one for one in costs if one is not None), Decimal(0))

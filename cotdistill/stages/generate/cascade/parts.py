@@ -9,7 +9,6 @@ from cotdistill.artifacts import Manifest
 from cotdistill.config import GenerateConfig
 from cotdistill.dispatch.budget import Budget
 from cotdistill.progress import Progress
-from cotdistill.records import Record
 
 
 class Ask(Protocol):
@@ -28,13 +27,24 @@ class Ask(Protocol):
     ) -> Manifest: ...
 
 
-class Failed(Record, frozen=True, kw_only=True):
-    """A line of generate's file of failed requests; `final` where asking again would not help."""
+@dataclass(frozen=True)
+class Asker:
+    """Asks one teacher after the other about the same prompts, on the account of the stage `asked_by`."""
 
-    id: str
-    sample: int
-    reason: str
-    final: bool = False
+    ask: Ask
+    prompts: Path
+    asked_by: str
+
+    def __call__(
+        self,
+        output: Path,
+        config: GenerateConfig,
+        progress: Progress,
+        *,
+        month: Budget | None = None,
+        only: Container[str] | None = None,
+    ) -> Manifest:
+        return self.ask(self.prompts, output, config, progress, month=month, asked_by=self.asked_by, only=only)
 
 
 @dataclass

@@ -7,7 +7,8 @@ from cotdistill.artifacts import sibling
 from cotdistill.artifacts.json_lines import read_records
 from cotdistill.progress import Progress
 from cotdistill.records import Response, Verdict
-from cotdistill.stages.generate.cascade.parts import Failed, Part, Verdicts
+from cotdistill.stages.generate.cascade.parts import Part, Verdicts
+from cotdistill.stages.generate.output import Failed
 from cotdistill.stages.verification import Judge
 
 AT_ONCE = 64
