@@ -55,6 +55,25 @@ class Progress(Protocol):
     def close(self) -> None: ...
 
 
+class Passed:
+    """Passes everything on to another progress; for those that change some of it."""
+
+    def __init__(self, progress: Progress) -> None:
+        self.progress = progress
+
+    def begin(self, label: str, total: int | None) -> None:
+        self.progress.begin(label, total)
+
+    def update(self, done: int, detail: str = "") -> None:
+        self.progress.update(done, detail)
+
+    def note(self, message: str) -> None:
+        self.progress.note(message)
+
+    def close(self) -> None:
+        self.progress.close()
+
+
 class Silent:
     def begin(self, label: str, total: int | None) -> None: ...
     def update(self, done: int, detail: str = "") -> None: ...

@@ -1,7 +1,7 @@
 """How a run of a recipe ended: in words, as JSON, as an exit code."""
 
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from cotdistill.recipes.run import Outcome
@@ -29,8 +29,8 @@ def in_words(outcome: "Outcome", directory: str) -> list[str]:
         if not isinstance(change, dict):
             lines.append(f"  {label}: {change:,}")
             continue
-        was = f", was {_figure(name, change['before'])}" if "before" in change else ""
-        lines.append(f"  {label}: {_figure(name, change['now'])}{was}")
+        was = f", was {record.figure_in_words(name, change['before'])}" if "before" in change else ""
+        lines.append(f"  {label}: {record.figure_in_words(name, change['now'])}{was}")
     stages = outcome.record.stages.values()
     if spent := sum(Decimal(one.spent_usd) for one in stages if one.did == "ran" and one.spent_usd):
         lines.append(f"  spent in this run, judges included: {spent:.4f} USD")
@@ -40,9 +40,3 @@ def in_words(outcome: "Outcome", directory: str) -> list[str]:
     if outcome.stopped_by:
         lines.append(f"WARNING: stopped by its {outcome.stopped_by}; the same command continues")
     return lines
-
-
-def _figure(name: str, value: Any) -> str:
-    if name.endswith("accuracy"):
-        return f"{value:.1%}"
-    return f"{value:,}" if isinstance(value, int) else f"{value} USD" if name == "cost_usd" else str(value)

@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from cotdistill.config.options import REQUIRED, Amount, Count, Engine, Samples, Text, Url, option
+from cotdistill.config.generate import GenerateConfig
+from cotdistill.config.options import REQUIRED, Amount, Count, Engine, Samples, Text, Url, like, option
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,17 +59,11 @@ class EvaluateConfig:
         panel="Scores",
         names="any_student",
     )
-    limit: Count | None = option(None, "Only the first N prompts.", "N", panel="Scores")
-    prompt_field: Text | None = option(None, "Column that holds the question.", "NAME", panel="Scores", rare=True)
-    reference_field: Text | None = option(
-        None, "Column that holds the reference answer.", "NAME", panel="Scores", rare=True
-    )
-    id_field: Text | None = option(
-        None, "Column that holds each prompt's id (default: id).", "NAME", panel="Scores", rare=True
-    )
-    tag_field: tuple[Text, ...] = option(
-        (), "Column whose value becomes a tag of its prompt. Repeatable.", "NAME", panel="Scores", rare=True
-    )
+    limit: Count | None = like(GenerateConfig, "limit", panel="Scores")
+    prompt_field: Text | None = like(GenerateConfig, "prompt_field", panel="Scores", rare=True)
+    reference_field: Text | None = like(GenerateConfig, "reference_field", panel="Scores", rare=True)
+    id_field: Text | None = like(GenerateConfig, "id_field", panel="Scores", rare=True)
+    tag_field: tuple[Text, ...] = like(GenerateConfig, "tag_field", panel="Scores", rare=True)
     batch_size: Count | None = option(
         None,
         "Prompts that a local student answers at once (default: 32; on a GPU what its memory holds).",
@@ -84,11 +79,11 @@ class EvaluateConfig:
     cache: Text | None = option(
         None, "Store of paid answers (default: $COTDISTILL_CACHE).", "PATH", panel="Money", names="store", rare=True
     )
-    max_cost: Amount | None = option(None, "Never spend more than this in one run.", "USD", panel="Money", rare=True)
+    max_cost: Amount | None = like(GenerateConfig, "max_cost", rare=True)
     price_in: Amount | None = option(
         None, "USD per million input tokens of --student, where the price is unknown.", "USD", panel="Money", rare=True
     )
-    price_out: Amount | None = option(None, "USD per million output tokens.", "USD", panel="Money", rare=True)
+    price_out: Amount | None = like(GenerateConfig, "price_out", rare=True)
     threads: Count | None = option(
         None, "CPU threads of a local student (default: 1 for tiny, else all).", "N", panel="Speed", rare=True
     )
@@ -98,6 +93,4 @@ class EvaluateConfig:
     export: Text | None = option(
         None, "Write the prompts for this harness too: {prompts_exports}.", "SPEC", panel="Output", rare=True
     )
-    allow_modified: bool = option(
-        False, "Accept an input that was edited after its manifest.", panel="Output", rare=True
-    )
+    allow_modified: bool = like(GenerateConfig, "allow_modified")

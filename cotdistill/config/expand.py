@@ -3,8 +3,8 @@
 import math
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, field, fields
-from typing import Annotated, Any
+from dataclasses import dataclass
+from typing import Annotated
 
 import msgspec
 
@@ -19,6 +19,7 @@ from cotdistill.config.options import (
     ShareBelowOne,
     Text,
     Url,
+    like,
     option,
 )
 
@@ -28,23 +29,15 @@ OF_DOCUMENTS = ("document", "extract")
 COUNT = 100
 """New prompts, where nothing is said."""
 
-_OF_GENERATE = {one.name: one for one in fields(GenerateConfig)}
-
-
-def _as_generate(name: str) -> Any:
-    """The option of this name, as generate has it."""
-    one = _OF_GENERATE[name]
-    return field(default=one.default, metadata=one.metadata)
-
 
 @dataclass(frozen=True, kw_only=True)
 class ExpandConfig:
     teacher: Text = option(
         REQUIRED, "Model that writes the new prompts: {teachers}.", "PROVIDER:MODEL", panel="Teacher", names="teacher"
     )
-    base_url: Url | None = _as_generate("base_url")
-    effort: Text | None = _as_generate("effort")
-    think_tags: tuple[Text, ...] = _as_generate("think_tags")
+    base_url: Url | None = like(GenerateConfig, "base_url")
+    effort: Text | None = like(GenerateConfig, "effort")
+    think_tags: tuple[Text, ...] = like(GenerateConfig, "think_tags")
     count: Count | None = option(
         None, f"New prompts to be kept in the end (default: {COUNT}).", "N", panel="New prompts"
     )
@@ -113,38 +106,38 @@ class ExpandConfig:
         panel="Answers",
         rare=True,
     )
-    prompt_field: Text | None = option(None, "Column that holds the question.", "NAME", panel="Seeds")
-    reference_field: Text | None = option(None, "Column that holds the reference answer.", "NAME", panel="Seeds")
+    prompt_field: Text | None = like(GenerateConfig, "prompt_field", panel="Seeds")
+    reference_field: Text | None = like(GenerateConfig, "reference_field", panel="Seeds")
     id_field: Text | None = option(None, "Column that holds each seed's id (default: id).", "NAME", panel="Seeds")
     limit: Count | None = option(None, "Only the first N seeds.", "N", panel="Seeds")
-    max_output_tokens: Count = _as_generate("max_output_tokens")
+    max_output_tokens: Count = like(GenerateConfig, "max_output_tokens")
     temperature: Amount | None = option(
         None, "Sampling temperature of the teacher that writes (default: the provider's).", "T", panel="Sampling"
     )
-    retry_truncated: bool = _as_generate("retry_truncated")
-    concurrency: Count | None = _as_generate("concurrency")
-    rpm: Count | None = _as_generate("rpm")
-    input_tpm: Count | None = _as_generate("input_tpm")
-    output_tpm: Count | None = _as_generate("output_tpm")
-    timeout_s: Positive = _as_generate("timeout_s")
-    max_wait: Positive = _as_generate("max_wait")
-    engine: Engine = _as_generate("engine")
-    max_attempts: Count = _as_generate("max_attempts")
-    batch: bool = _as_generate("batch")
-    max_cost: Amount | None = _as_generate("max_cost")
-    price_in: Amount | None = _as_generate("price_in")
-    price_out: Amount | None = _as_generate("price_out")
+    retry_truncated: bool = like(GenerateConfig, "retry_truncated")
+    concurrency: Count | None = like(GenerateConfig, "concurrency")
+    rpm: Count | None = like(GenerateConfig, "rpm")
+    input_tpm: Count | None = like(GenerateConfig, "input_tpm")
+    output_tpm: Count | None = like(GenerateConfig, "output_tpm")
+    timeout_s: Positive = like(GenerateConfig, "timeout_s")
+    max_wait: Positive = like(GenerateConfig, "max_wait")
+    engine: Engine = like(GenerateConfig, "engine")
+    max_attempts: Count = like(GenerateConfig, "max_attempts")
+    batch: bool = like(GenerateConfig, "batch")
+    max_cost: Amount | None = like(GenerateConfig, "max_cost")
+    price_in: Amount | None = like(GenerateConfig, "price_in")
+    price_out: Amount | None = like(GenerateConfig, "price_out")
     solver_price_in: Amount | None = option(
         None, "The same of the solver, where it is another model.", "USD", panel="Money", rare=True
     )
     solver_price_out: Amount | None = option(
         None, "USD per million output tokens of the solver.", "USD", panel="Money", rare=True
     )
-    cache: Text | None = _as_generate("cache")
-    no_cache: bool = _as_generate("no_cache")
-    dry_run: bool = _as_generate("dry_run")
-    skip_bad: bool = _as_generate("skip_bad")
-    allow_modified: bool = _as_generate("allow_modified")
+    cache: Text | None = like(GenerateConfig, "cache")
+    no_cache: bool = like(GenerateConfig, "no_cache")
+    dry_run: bool = like(GenerateConfig, "dry_run")
+    skip_bad: bool = like(GenerateConfig, "skip_bad")
+    allow_modified: bool = like(GenerateConfig, "allow_modified")
 
     def wanted(self, seeds: int) -> int:
         """New prompts to be kept in the end, of so many seeds or passages."""

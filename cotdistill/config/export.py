@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from cotdistill.config.options import Count, Text, option
+from cotdistill.config.generate import GenerateConfig
+from cotdistill.config.options import Count, Text, like, option
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,6 +21,4 @@ class ExportConfig:
     )
     max_output_tokens: Count = option(64, "Cap for each of these answers, in tokens.", "N", panel="Output")
     threads: Count | None = option(None, "CPU threads (default: 1 for tiny, else all).", "N", panel="Speed", rare=True)
-    allow_modified: bool = option(
-        False, "Accept an input that was edited after its manifest.", panel="Output", rare=True
-    )
+    allow_modified: bool = like(GenerateConfig, "allow_modified")

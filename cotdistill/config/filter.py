@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from cotdistill.config.options import Amount, Count, Text, option
+from cotdistill.config.generate import GenerateConfig
+from cotdistill.config.options import Amount, Count, Text, like, option
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,7 +66,5 @@ class FilterConfig:
     workers: Count | None = option(
         None, "Processes (default: all cores, 1 for a small file).", "N", panel="Speed", rare=True
     )
-    skip_bad: bool = option(False, "Set unreadable lines aside instead of stopping.", panel="Output", rare=True)
-    allow_modified: bool = option(
-        False, "Accept an input that was edited after its manifest.", panel="Output", rare=True
-    )
+    skip_bad: bool = like(GenerateConfig, "skip_bad")
+    allow_modified: bool = like(GenerateConfig, "allow_modified")

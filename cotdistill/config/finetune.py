@@ -3,7 +3,8 @@
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from cotdistill.config.options import REQUIRED, Amount, Count, Number, Positive, Share, Text, Url, option
+from cotdistill.config.generate import GenerateConfig
+from cotdistill.config.options import REQUIRED, Amount, Count, Number, Positive, Share, Text, Url, like, option
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,10 +93,8 @@ class FinetuneConfig:
         names="verifiers",
         rare=True,
     )
-    prompt_field: Text | None = option(None, "Column that holds the question.", "NAME", panel="On-policy", rare=True)
-    reference_field: Text | None = option(
-        None, "Column that holds the reference answer.", "NAME", panel="On-policy", rare=True
-    )
+    prompt_field: Text | None = like(GenerateConfig, "prompt_field", panel="On-policy", rare=True)
+    reference_field: Text | None = like(GenerateConfig, "reference_field", panel="On-policy", rare=True)
     concurrency: Count | None = option(
         None,
         "At most N requests in flight to the teacher's server (default: measured).",
@@ -106,7 +105,7 @@ class FinetuneConfig:
     cache: Text | None = option(
         None, "Store of paid scores (default: $COTDISTILL_CACHE).", "PATH", panel="Money", names="store", rare=True
     )
-    max_cost: Amount | None = option(None, "Never spend more than this in one run.", "USD", panel="Money")
+    max_cost: Amount | None = like(GenerateConfig, "max_cost")
     price_in: Amount | None = option(
         None, "USD per million tokens that the teacher scores, where the price is unknown.", "USD", panel="Money"
     )
@@ -142,9 +141,7 @@ class FinetuneConfig:
     skip_bad: bool = option(
         False, "Set aside rows that this student cannot learn, instead of stopping.", panel="Output", rare=True
     )
-    allow_modified: bool = option(
-        False, "Accept an input that was edited after its manifest.", panel="Output", rare=True
-    )
+    allow_modified: bool = like(GenerateConfig, "allow_modified")
 
     @property
     def of_pairs(self) -> bool:

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from cotdistill.config.options import Count, Number, ShareBelowOne, Text, option
+from cotdistill.config.generate import GenerateConfig
+from cotdistill.config.options import Count, Number, ShareBelowOne, Text, like, option
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,7 +37,5 @@ class FormatConfig:
     export: tuple[Text, ...] = option(
         (), "Write settings for this trainer too: {rows_exports}. Repeatable.", "SPEC", panel="Output"
     )
-    skip_bad: bool = option(False, "Set unreadable lines aside instead of stopping.", panel="Output", rare=True)
-    allow_modified: bool = option(
-        False, "Accept an input that was edited after its manifest.", panel="Output", rare=True
-    )
+    skip_bad: bool = like(GenerateConfig, "skip_bad")
+    allow_modified: bool = like(GenerateConfig, "allow_modified")

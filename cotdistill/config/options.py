@@ -41,6 +41,12 @@ def option(default: Any, help: str, metavar: str = "", *, panel: str = "", names
     return field(default=default, metadata=metadata)
 
 
+def like(stage: type[Any], name: str, **changes: Any) -> Any:
+    """The option of this name of another stage, its help and default too; `changes` are to what --help shows."""
+    one = next(one for one in fields(stage) if one.name == name)
+    return field(default=one.default, metadata={**one.metadata, **changes})
+
+
 def required(kind: type[Any]) -> list[str]:
     """The options of a config class that have no default."""
     return [one.name for one in fields(kind) if one.default is MISSING]

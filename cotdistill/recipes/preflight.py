@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from cotdistill import config
 from cotdistill.config.expand import OF_DOCUMENTS, name_of_method, split_methods
 from cotdistill.errors import CotDistillError, UsageError
-from cotdistill.recipes import looks, lookups, references
+from cotdistill.recipes import lookups, option_lookups, references
 from cotdistill.recipes.problems import Problems
 from cotdistill.stages.expand.asking import as_generate
 from cotdistill.stages.verification import Judge
@@ -32,7 +32,7 @@ def check(recipe: Recipe, problems: Problems) -> None:
     _check_runs(recipe, problems)
     _check_month(recipe, problems)
     for step in recipe.steps:
-        for name, look in looks.of(step.options):
+        for name, look in option_lookups.of(step.options):
             with problems.collected(f"{step.label}.{name}"):
                 look()
         _check_layout(step, recipe.steps, problems)
@@ -70,7 +70,7 @@ def _check_month(recipe: Recipe, problems: Problems) -> None:
                 f"is counted from the store, and {step.label}.no_cache keeps none. Leave one of them out",
             )
     for step in recipe.steps:
-        for name, look in looks.priced(step.options):
+        for name, look in option_lookups.priced(step.options):
             try:
                 look()
             except UsageError as error:

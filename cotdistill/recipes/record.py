@@ -12,6 +12,7 @@ import msgspec
 
 from cotdistill import __version__, artifacts
 from cotdistill.artifacts import json_lines
+from cotdistill.artifacts.together import Id, OfResponse
 from cotdistill.errors import CotDistillError
 from cotdistill.recipes import named
 from cotdistill.recipes.steps import Step
@@ -201,6 +202,15 @@ def label(figure: str) -> str:
     return f"{step}{colon}{'cost of the answers' if name == 'cost_usd' else name.replace('_', ' ')}"
 
 
+def figure_in_words(name: str, value: Any) -> str:
+    """A figure's value: a share in per cent, money in USD."""
+    if name.endswith("accuracy"):
+        return f"{value:.1%}"
+    if name.endswith("cost_usd"):
+        return f"{value} USD"
+    return f"{value:,}" if isinstance(value, int) else str(value)
+
+
 def manifest_of(directory: Path | None, step: Step) -> artifacts.Manifest | None:
     if directory is None:
         return None
@@ -215,22 +225,14 @@ def _manifest_name(step: Step) -> str:
     return f"{step.stem}/manifest.json" if step.stage == "finetune" else f"{step.stem}.manifest.json"
 
 
-class _Id(msgspec.Struct):
-    id: str
-
-
-class _OnlyId(msgspec.Struct):
-    prompt: _Id
-
-
 def _prompt_ids(step: Step, directory: Path | None) -> set[int] | None:
     """Hashes of the ids that were asked, those that got no answer among them."""
     path = directory / step.output if directory else None
     if path is None or not path.is_file():
         return None
-    asked = {hash(one.prompt.id) for one in json_lines.read_records(path, _OnlyId)}
+    asked = {hash(one.prompt.id) for one in json_lines.read_records(path, OfResponse)}
     failed = artifacts.sibling(path, "failed.jsonl")
-    return asked | ({hash(one.id) for one in json_lines.read_records(failed, _Id)} if failed.is_file() else set())
+    return asked | ({hash(one.id) for one in json_lines.read_records(failed, Id)} if failed.is_file() else set())
 
 
 def made(step: Step, what: str, directory: Path) -> dict[str, str]:

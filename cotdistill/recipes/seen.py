@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
-from cotdistill.progress import Progress
+from cotdistill.progress import Passed, Progress
 from cotdistill.recipes import named
 from cotdistill.recipes.recipe import Recipe
 
@@ -34,20 +34,15 @@ def words_from(recipe: Recipe, where: Path) -> Callable[[str], str]:
     return lambda text: pattern.sub(seen, text)
 
 
-class Seen:
+class Seen(Passed):
     """Progress whose lines name paths as `words` does."""
 
     def __init__(self, progress: Progress, words: Callable[[str], str]) -> None:
-        self._progress, self._words = progress, words
+        super().__init__(progress)
+        self._words = words
 
     def begin(self, label: str, total: int | None) -> None:
-        self._progress.begin(self._words(label), total)
-
-    def update(self, done: int, detail: str = "") -> None:
-        self._progress.update(done, detail)
+        super().begin(self._words(label), total)
 
     def note(self, message: str) -> None:
-        self._progress.note(self._words(message))
-
-    def close(self) -> None:
-        self._progress.close()
+        super().note(self._words(message))

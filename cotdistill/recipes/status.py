@@ -37,8 +37,8 @@ def of(recipe: Recipe, progress: Progress) -> Status:
     planned = run.plan(recipe, progress, estimate=False)
     return Status(
         recipe=recipe.shown,
-        last=_told(complete[-1]) if complete else None,
-        unfinished=_told(newest) if newest else None,
+        last=_as_entry(complete[-1]) if complete else None,
+        unfinished=_as_entry(newest) if newest else None,
         spent_this_month_usd=_spent(recipe),
         max_cost_per_month=recipe.max_cost_per_month,
         disk=used(recipe, [one.path for one in found]),
@@ -53,7 +53,7 @@ def _spent(recipe: Recipe) -> str | None:
         return None
 
 
-def _told(one: Run) -> dict[str, Any]:
+def _as_entry(one: Run) -> dict[str, Any]:
     record = one.record
     stages = {
         name: {"did": stage.did, "complete": stage.complete, "guard_failed": stage.guard_failed}
@@ -82,7 +82,7 @@ def in_words(status: Status) -> list[str]:
         figures: defaultdict[str, list[str]] = defaultdict(list)  # by step; those of tables are on one line
         for name, value in status.last["figures"].items():
             step, _, figure = name.rpartition(": ")
-            figures[step].append(f"{records.label(figure)} {_figure(name, value)}")
+            figures[step].append(f"{records.label(figure)} {records.figure_in_words(name, value)}")
         failed = [name for name, stage in status.last["stages"].items() if not stage["complete"]]
         lines.append(f"  last complete run: {status.last['directory']}, ended {status.last['ended_at']}")
         lines += [f"    {step}{': ' * bool(step)}{', '.join(said)}" for step, said in figures.items()]
@@ -101,9 +101,3 @@ def in_words(status: Status) -> list[str]:
     lines.append("  next run:")
     width = max(9, *map(len, status.next))
     return lines + [f"    {name:<{width}} {words}" for name, words in status.next.items()]
-
-
-def _figure(name: str, value: Any) -> str:
-    if name.endswith("accuracy"):
-        return f"{value:.1%}"
-    return f"{value:,}" if isinstance(value, int) else str(value)

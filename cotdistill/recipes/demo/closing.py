@@ -8,7 +8,7 @@ from pathlib import Path
 from cotdistill import artifacts
 from cotdistill.artifacts import Manifest, outputs
 from cotdistill.artifacts.outputs import Place
-from cotdistill.progress import Progress
+from cotdistill.progress import Passed
 from cotdistill.publishing import data_set_card
 from cotdistill.recipes.demo.steps import Step
 
@@ -41,24 +41,12 @@ class Result:
     seconds: float
 
 
-@dataclass
-class OnlyBars:
+class OnlyBars(Passed):
     """Passes on how far a stage is, and only those of its notes that warn."""
-
-    progress: Progress
-
-    def begin(self, label: str, total: int | None) -> None:
-        self.progress.begin(label, total)
-
-    def update(self, done: int, detail: str = "") -> None:
-        self.progress.update(done, detail)
 
     def note(self, message: str) -> None:
         if message.startswith("WARNING: "):
-            self.progress.note(message)
-
-    def close(self) -> None:
-        self.progress.close()
+            super().note(message)
 
 
 def opening(example: str) -> str:

@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 from cotdistill.errors import CotDistillError
-from cotdistill.progress import Progress
+from cotdistill.progress import Progress, Silent
 from cotdistill.recipes.demo.steps import Step
 
 
@@ -71,15 +71,10 @@ def _report(messages: Any, name: str, steps: int, detail: str) -> None:
 
 
 @dataclass
-class _Relay:
+class _Relay(Silent):
     """Progress for a child process: passes on how far it is."""
 
     report: Callable[[int, str], None]
 
-    def begin(self, label: str, total: int | None) -> None: ...
-
     def update(self, done: int, detail: str = "") -> None:
         self.report(done, detail)
-
-    def note(self, message: str) -> None: ...
-    def close(self) -> None: ...

@@ -12,7 +12,7 @@ from cotdistill.artifacts.json_lines import read_records
 from cotdistill.config import ExpandConfig, GenerateConfig
 from cotdistill.dispatch.budget import Budget, Tariff
 from cotdistill.pricing import plus
-from cotdistill.progress import Progress
+from cotdistill.progress import Passed, Progress
 from cotdistill.providers.batch_apis import open_batches
 from cotdistill.providers.types import Request
 from cotdistill.records import Prompt, Response
@@ -162,23 +162,22 @@ def check_teacher(asked: GenerateConfig, budget: Budget | None) -> None:
         budget.check(Tariff(prices_of(teacher, asked)), nothing)
 
 
-class _Shown:
+class _Shown(Passed):
     """Generate's progress as part of expand's: the bar while it asks, and notes that are not about its own input."""
 
     def __init__(self, progress: Progress, label: str, own: str) -> None:
-        self._progress, self._label, self._own, self._asking = progress, label, own, False
+        super().__init__(progress)
+        self._label, self._own, self._asking = label, own, False
 
     def begin(self, label: str, total: int | None) -> None:
         self._asking = label == "generate"
         if self._asking:
-            self._progress.begin(self._label, total)
+            super().begin(self._label, total)
 
     def update(self, done: int, detail: str = "") -> None:
         if self._asking:
-            self._progress.update(done, detail)
+            super().update(done, detail)
 
     def note(self, message: str) -> None:
         if not message.startswith(self._own):
-            self._progress.note(message)
-
-    def close(self) -> None: ...
+            super().note(message)
