@@ -77,7 +77,7 @@ class Batch:
 
 
 @dataclass
-class Desk:
+class BatchDesk:
     """Every file and batch of this server, in the order they came."""
 
     settings: BatchSettings = field(default_factory=BatchSettings)
@@ -144,7 +144,23 @@ def _overload(path: str) -> bytes:
     return msgspec.json.encode({"error": {**error, "code": "overloaded", "param": None}})
 
 
-DESK = web.AppKey("desk", Desk)
+DESK = web.AppKey("desk", BatchDesk)
+
+
+def looked_at(request: web.Request) -> Batch:
+    """The batch that a request asks about, one look nearer to its end. Raises KeyError for one there is not."""
+    desk = request.app[DESK]
+    batch = desk.batches[request.match_info["id"]]
+    desk.looked_at(batch)
+    return batch
+
+
+def cancelled(request: web.Request) -> Batch:
+    """The batch that a request asks about; it stops. Raises KeyError for one there is not."""
+    desk = request.app[DESK]
+    batch = desk.batches[request.match_info["id"]]
+    desk.cancel(batch)
+    return batch
 
 
 def page(batches: list[Batch], after: str | None, limit: int) -> tuple[list[Batch], bool]:

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
-from cotdistill.mock.batches import DAY_S, DESK, Batch, Line, Outcome, jsonl, page, reply
+from cotdistill.mock.batches import DAY_S, DESK, Batch, Line, Outcome, cancelled, jsonl, looked_at, page, reply
 from cotdistill.mock.teacher import TEACHER
 from cotdistill.mock.wire_anthropic import error
 from cotdistill.mock.wire_common import fresh_id
@@ -25,7 +25,7 @@ def add_routes(router: web.UrlDispatcher) -> None:
 
 
 def _checked(handler: Any) -> Any:
-    """With a key that is accepted; what is not found or not understood is told in this wire format."""
+    """Needs a key that is accepted; answers in this wire format what is not found or not understood."""
 
     async def handle(request: web.Request) -> web.StreamResponse:
         bearer = request.headers.get("Authorization", "").removeprefix("Bearer ")
@@ -50,17 +50,11 @@ async def _create(request: web.Request) -> web.Response:
 
 
 async def _retrieve(request: web.Request) -> web.Response:
-    desk = request.app[DESK]
-    batch = desk.batches[request.match_info["id"]]
-    desk.looked_at(batch)
-    return reply(_described(batch, request))
+    return reply(_described(looked_at(request), request))
 
 
 async def _cancel(request: web.Request) -> web.Response:
-    desk = request.app[DESK]
-    batch = desk.batches[request.match_info["id"]]
-    desk.cancel(batch)
-    return reply(_described(batch, request))
+    return reply(_described(cancelled(request), request))
 
 
 async def _list(request: web.Request) -> web.Response:

@@ -27,7 +27,7 @@ def build_app(config: ServerConfig) -> web.Application:
         app.router.add_post(path, partial(_serve, wire))
     app.router.add_get("/v1/models", models.listed)
     app.router.add_get("/v1/models/{id:.+}", models.one)
-    desk = batches.Desk()
+    desk = batches.BatchDesk()
     app[batches.DESK] = desk
     app.on_cleanup.append(desk.close)
     batches_openai.add_routes(app.router)

@@ -16,6 +16,7 @@ from typing import Any, ClassVar
 import msgspec
 
 from cotdistill.providers.batch_api import (
+    DAY_S,
     BatchLimits,
     BatchStatus,
     FileFraming,
@@ -31,7 +32,6 @@ from cotdistill.providers.errors import clean, failure_of
 from cotdistill.providers.sdk_batches import SdkBatches
 from cotdistill.providers.types import Failure
 
-DAY_S = 86_400.0
 CHUNK = 2**20
 
 LIMITS = BatchLimits(90_000, 230_000_000)

@@ -19,6 +19,9 @@ CONNECTIONS = 4
 MAX_LINE = 64 * 2**20
 """Bytes of one result; a longer line is no answer of a model."""
 
+DAY_S = 86_400.0
+"""By then a batch has ended, whatever became of it."""
+
 
 class BatchLimits(NamedTuple):
     """Of one batch: requests in it, bytes of its file."""

@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 import msgspec
 
 from cotdistill.providers.batch_api import (
+    DAY_S,
     BatchLimits,
     BatchStatus,
     FileFraming,
@@ -27,7 +28,6 @@ from cotdistill.providers.errors import clean, failure_of
 from cotdistill.providers.sdk_batches import SdkBatches
 from cotdistill.providers.types import Failure
 
-DAY_S = 86_400.0
 SHARD = "cotdistill_shard"
 """The metadata field that says whose batch it is."""
 

@@ -8,16 +8,14 @@ from dataclasses import dataclass
 from cotdistill import students, teachers
 from cotdistill.config import AskConfig, check
 from cotdistill.config.options import Text, convert
-from cotdistill.dispatch.asking import Job, Limits
+from cotdistill.dispatch.asking import Job
 from cotdistill.dispatch.lookup import Answer
 from cotdistill.dispatch.session import Session
-from cotdistill.dispatch.stored import Terms
 from cotdistill.errors import CotDistillError, UsageError
-from cotdistill.pricing import Prices
 from cotdistill.progress import Progress
 from cotdistill.providers.types import Reply, Request, Teacher
 from cotdistill.records import Message, Prompt
-from cotdistill.stages.evaluate.answers import DAY_S, costs
+from cotdistill.stages.evaluate.answers import costs, terms_of
 from cotdistill.store.location import store_path
 
 
@@ -38,13 +36,7 @@ class Conversation:
         """Loads the student, or finds its server. Raises CotDistillError where it cannot."""
         self.student, self._config, self._session = student, config, session
         teacher = _teacher(student, config)
-        local = teacher.provider == "local"
-        terms = Terms(
-            Prices(teacher.provider, teacher.model),
-            Limits(teacher.concurrency, at_once=local),
-            timeout_s=DAY_S if local else 600,
-        )
-        self._stored = session.open(teacher, terms, free=not costs(student))
+        self._stored = session.open(teacher, terms_of(teacher), free=not costs(student))
         self._turns: tuple[Message, ...] = (Message(role="system", content=config.system),) if config.system else ()
 
     def ask(self, question: str) -> Said:

@@ -26,7 +26,8 @@ from cotdistill.providers.logprobs import check_logprobs
 from cotdistill.providers.types import Request, Teacher
 from cotdistill.records import Prompt, Response, Usage
 
-DAY_S = 24 * 3600.0
+LOCAL_TIMEOUT_S, TIMEOUT_S = 24 * 3600.0, 600.0
+"""For one answer. One of this machine waits for its whole batch."""
 
 CALIBRATED = 1
 """Alternatives that --calibrate asks for: of those nothing is read."""
@@ -73,12 +74,8 @@ def ask(
     calibrated = config.calibrate and not local
     if calibrated:
         check_calibrated(teacher)
-    given = [None, None] if student != config.student else [config.price_in, config.price_out]
-    terms = Terms(
-        Prices(teacher.provider, teacher.model, *(None if one is None else Decimal(str(one)) for one in given)),
-        Limits(teacher.concurrency, at_once=local or config.concurrency is not None),
-        timeout_s=DAY_S if local else 600,  # a local answer waits for its whole batch
-    )
+    given = (None, None) if student != config.student else (config.price_in, config.price_out)
+    terms = terms_of(teacher, given, at_once=config.concurrency is not None)
     if local and config.engine != "local":
         progress.note(f"starting {config.engine} for {student}")
     with session.opened(teacher, terms, free=not costs(student)) as stored:
@@ -87,10 +84,22 @@ def ask(
         return [asker.responses(prompts, progress) for prompts in sets]
 
 
+def terms_of(
+    teacher: Teacher, prices: tuple[float | None, float | None] = (None, None), *, at_once: bool = False
+) -> Terms:
+    """How a student is asked. `prices` are USD per million input and output tokens, None where they are published."""
+    local = teacher.provider == "local"
+    return Terms(
+        Prices(teacher.provider, teacher.model, *(None if one is None else Decimal(str(one)) for one in prices)),
+        Limits(teacher.concurrency, at_once=local or at_once),
+        timeout_s=LOCAL_TIMEOUT_S if local else TIMEOUT_S,
+    )
+
+
 def _teacher(student: str, config: EvaluateConfig) -> Teacher:
     """A student is asked like a teacher: over an API when it reads as PROVIDER:MODEL, else by the engine."""
     if teachers.is_teacher(student):
-        return teachers.build(student, config.base_url, config.concurrency, timeout_s=600)
+        return teachers.build(student, config.base_url, config.concurrency, timeout_s=TIMEOUT_S)
     given: dict[str, Any] = {"confident": True} if config.engine == "local" else {}
     if config.engine != "local" and config.concurrency is not None:
         given["concurrency"] = config.concurrency

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from cotdistill.dispatch.errors import NotAskedError
 from cotdistill.errors import AccountError, CotDistillError
-from cotdistill.providers.batch_api import BatchStatus
+from cotdistill.providers.batch_api import DAY_S, BatchStatus
 from cotdistill.providers.types import Failure
 from cotdistill.stages.generate.batch.calls import NotFoundError
 from cotdistill.stages.generate.batch.work import BUYS, Work
@@ -14,9 +14,6 @@ from cotdistill.store.batches import Claim, Shard
 
 AT_ONCE = 500
 """Answers of one commit."""
-
-DAY_S = 86_400.0
-"""By then a batch has ended, whatever became of it."""
 
 GROWTH = 1.5
 """Of the wait between two looks."""
