@@ -25,12 +25,12 @@ from cotdistill.mock.batches import DESK, BatchSettings
 from cotdistill.mock.server import build_app
 from cotdistill.mock.sources import Scripted
 from cotdistill.mock.teacher import TEACHER, ServerConfig
-from cotdistill.progress import Silent
 from cotdistill.records import Response
 from cotdistill.stages import generate as stage
 from cotdistill.stages.generate import batch
 from cotdistill.stages.generate.batch import collect
 from cotdistill.stages.generate.batch.calls import Pace
+from tests.conftest import Notes
 
 QUICK: dict[str, Any] = {"first_s": 0.01, "most_s": 0.03, "settle_s": 0.1, "retry_s": 0.01, "attempts": 4}
 PROVIDERS = ("openai", "anthropic")
@@ -38,14 +38,6 @@ CREATE = {"openai": "/v1/batches", "anthropic": "/v1/messages/batches"}
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 Around = Callable[[web.Request, Handler], Awaitable[web.StreamResponse]]
-
-
-class Notes(Silent):
-    def __init__(self) -> None:
-        self.notes: list[str] = []
-
-    def note(self, message: str) -> None:
-        self.notes.append(message)
 
 
 @dataclass

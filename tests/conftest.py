@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from cotdistill.progress import Silent
 from cotdistill.records import Judged, Message, Prompt, Response, TeacherInfo, Usage, Verdict
 from tests.command_server import SERVED_AT, Command, CommandServer
 
@@ -53,6 +54,20 @@ def _clean_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Itera
             monkeypatch.delenv(name)
     monkeypatch.setenv("COTDISTILL_CACHE", str(tmp_path / "store.sqlite"))
     yield
+
+
+class Notes(Silent):
+    """Progress that keeps what it is given."""
+
+    def __init__(self) -> None:
+        self.notes: list[str] = []
+        self.steps: list[tuple[int, str]] = []
+
+    def note(self, message: str) -> None:
+        self.notes.append(message)
+
+    def update(self, done: int, detail: str = "") -> None:
+        self.steps.append((done, detail))
 
 
 def make_prompt(id: str = "p1", question: str = "What is 2+2?", reference: str | None = "4", **more: Any) -> Prompt:

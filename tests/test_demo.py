@@ -8,15 +8,7 @@ import pytest
 from cotdistill.mock.problems import EXAMPLE
 from cotdistill.progress import Silent
 from cotdistill.recipes import demo
-from tests.conftest import cotdistill
-
-
-class Notes(Silent):
-    def __init__(self) -> None:
-        self.notes: list[str] = []
-
-    def note(self, message: str) -> None:
-        self.notes.append(message)
+from tests.conftest import Notes, cotdistill
 
 
 def test_each_step_is_run_from_the_options_its_command_shows() -> None:

@@ -13,7 +13,7 @@ pytest.importorskip("trl", reason="the train extra is not installed")
 
 from tests.command_server import Command
 from tests.conftest import ROOT, start
-from tests.test_finetune import chain_rows, losses, write
+from tests.training_runs import chain_rows, losses, write
 
 pytestmark = pytest.mark.slow
 

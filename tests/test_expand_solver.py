@@ -9,7 +9,7 @@ from cotdistill.stages import finetune
 from cotdistill.stages.expand.asking import as_generate, for_answers
 from cotdistill.stages.expand.sources import Source
 from cotdistill.stages.expand.trust import asked_about
-from tests.test_finetune import chain_rows, write
+from tests.training_runs import chain_rows, write
 
 
 def test_a_student_is_no_judge_of_itself_on_seeds_that_it_learnt(tmp_path: Path) -> None:

@@ -7,7 +7,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -22,57 +21,13 @@ from cotdistill.artifacts import lineage
 from cotdistill.chat.template import Rendered, render
 from cotdistill.config import FinetuneConfig, check
 from cotdistill.errors import CotDistillError, OutputLockedError, UsageError
-from cotdistill.mock import problems
-from cotdistill.mock.solver import solve
 from cotdistill.progress import Silent
 from cotdistill.stages import finetune
 from cotdistill.students import load, tiny
 from cotdistill.training import checkpoints, student_directory
 from cotdistill.training.token_rows import IGNORED, TokenRows
-from tests.command_server import Command
-from tests.conftest import make_judged, make_prompt, make_response, start
-
-STEPS = 60
-
-
-class Notes(Silent):
-    def __init__(self) -> None:
-        self.notes: list[str] = []
-        self.steps: list[tuple[int, str]] = []
-
-    def note(self, message: str) -> None:
-        self.notes.append(message)
-
-    def update(self, done: int, detail: str = "") -> None:
-        self.steps.append((done, detail))
-
-
-def chain_rows(count: int, seed: int = 0) -> list[dict[str, Any]]:
-    rows = []
-    for number, problem in enumerate(problems.generate(count, seed)):
-        trace, answer = solve(problem, 0)
-        rows.append(
-            {
-                "id": f"p{number}/0",
-                "prompt": [{"role": "user", "content": problem.text}],
-                "completion": [{"role": "assistant", "reasoning_content": trace, "content": answer}],
-            }
-        )
-    return rows
-
-
-def write(path: Path, rows: list[dict[str, Any]]) -> Path:
-    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    return path
-
-
-def tiny_config(**more: Any) -> FinetuneConfig:
-    return FinetuneConfig(**{"student": "tiny", "max_steps": STEPS, "batch_size": 8, "threads": 1, **more})
-
-
-def losses(student: Path) -> list[tuple[int, float]]:
-    logged = [json.loads(line) for line in (student / "metrics.jsonl").read_text().splitlines()]
-    return [(entry["step"], entry["loss"]) for entry in logged if "loss" in entry]
+from tests.conftest import Notes, make_judged, make_prompt, make_response
+from tests.training_runs import LONG, STEPS, Pulled, chain_rows, losses, tiny_config, training, wait_for, write
 
 
 @pytest.fixture(scope="module")
@@ -311,22 +266,6 @@ def test_an_earlier_student_stays_until_the_new_one_is_whole(tmp_path: Path, mon
     assert (tmp_path / "student/model.safetensors").read_bytes() != before
 
 
-LONG = 240
-
-
-def training(folder: Path, *more: str) -> Command:
-    words = ["finetune", str(folder / "train.jsonl"), "-o", str(folder / "student"), "--student", "tiny"]
-    words += ["--max-steps", str(LONG), "--batch-size", "8", "--threads", "1", "--checkpoint-minutes", "0.005", *more]
-    return start(*words)
-
-
-def wait_for(condition: Callable[[], object], process: Command) -> None:
-    """Until the process ends, or pytest's time limit ends the test."""
-    while not condition():
-        assert process.poll() is None, process.stderr.read()
-        time.sleep(0.02)
-
-
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[int, float]]:
     folder = tmp_path_factory.mktemp("undisturbed")
@@ -411,17 +350,6 @@ def test_a_second_run_on_the_same_student_ends_at_once(tmp_path: Path) -> None:
     finally:
         process.kill()
         process.communicate()
-
-
-class Pulled(Silent):
-    """A plug pulled at one step: what the run meant to do afterwards is not done."""
-
-    def __init__(self, at: int) -> None:
-        self.at = at
-
-    def update(self, done: int, detail: str = "") -> None:
-        if done == self.at:
-            raise ConnectionResetError
 
 
 def test_a_lora_run_resumes_too(tmp_path: Path) -> None:

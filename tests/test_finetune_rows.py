@@ -26,7 +26,7 @@ from cotdistill.training.schedule import schedule
 from cotdistill.training.token_rows import IGNORED, TokenRows, examples
 from cotdistill.training.trainer import Trainer
 from tests.conftest import ROOT
-from tests.test_finetune import chain_rows, losses, tiny_config, write
+from tests.training_runs import chain_rows, losses, tiny_config, write
 
 CONFIG = ROOT / "data/accelerate/gpus.yaml"
 

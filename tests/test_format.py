@@ -13,7 +13,7 @@ from cotdistill.inputs.prompt_files import PromptFile
 from cotdistill.progress import Silent
 from cotdistill.records import Judged, Message, Prompt, Status, Verdict
 from cotdistill.stages import format as stage
-from tests.conftest import make_judged, make_prompt, make_response
+from tests.conftest import Notes, make_judged, make_prompt, make_response
 
 
 def rows(path: Path) -> list[dict[str, Any]]:
@@ -212,23 +212,15 @@ def test_a_wrong_mix_says_the_form(mix: str, tmp_path: Path) -> None:
 # Proven for a student
 
 
-class Told(Silent):
-    def __init__(self) -> None:
-        self.notes: list[str] = []
-
-    def note(self, message: str) -> None:
-        self.notes.append(message)
-
-
 CHAIN = "b=1+2=3 c=3+4=7 d=7-2=5"
 
 
 def prove(tmp_path: Path, *judged: Judged, **options: Any) -> tuple[Manifest, list[dict[str, Any]], list[str]]:
     source = tmp_path / "kept.jsonl"
     source.write_bytes(b"".join(msgspec.json.encode(one) + b"\n" for one in judged))
-    told = Told()
-    manifest = stage.run(source, tmp_path / "train.jsonl", FormatConfig(student="tiny", **options), told)
-    return manifest, rows(tmp_path / "train.jsonl"), told.notes
+    progress = Notes()
+    manifest = stage.run(source, tmp_path / "train.jsonl", FormatConfig(student="tiny", **options), progress)
+    return manifest, rows(tmp_path / "train.jsonl"), progress.notes
 
 
 def chain(name: str = "p1", reasoning: str = CHAIN, **more: Any) -> Judged:

@@ -21,18 +21,10 @@ from cotdistill.progress import Silent
 from cotdistill.records import Response, Usage
 from cotdistill.stages import generate as stage
 from cotdistill.store.location import default_path
-from tests.conftest import cotdistill
+from tests.conftest import Notes, cotdistill
 from tests.scripted_server import Scripted, Server, completion, serving
 
 Answer = Callable[[int, dict[str, Any]], Scripted]
-
-
-class Notes(Silent):
-    def __init__(self) -> None:
-        self.notes: list[str] = []
-
-    def note(self, message: str) -> None:
-        self.notes.append(message)
 
 
 def questions(tmp_path: Path, count: int) -> Path:

@@ -15,8 +15,9 @@ from cotdistill.config import GenerateConfig
 from cotdistill.errors import UsageError
 from cotdistill.records import Response
 from cotdistill.stages import generate as stage
+from tests.conftest import Notes
 from tests.scripted_server import Scripted, completion
-from tests.test_generate_money import Answer, Notes, questions, runs
+from tests.test_generate_money import Answer, questions, runs
 
 
 def responses(tmp_path: Path) -> list[Response]:

@@ -21,6 +21,7 @@ from cotdistill.providers.logprobs import MOST_ALTERNATIVES, TokenLogprobs, chec
 from cotdistill.providers.types import Request
 from cotdistill.records import Message
 from cotdistill.stages import generate
+from tests.conftest import Notes
 from tests.scripted_server import Scripted, completion, serving
 
 ASKED = (Message(role="user", content="a=6 b=a*3 c=b-9 c?"),)
@@ -288,22 +289,18 @@ def test_a_whole_reply_and_a_stream_bring_the_same_tokens(provider: str) -> None
 
 
 def test_a_server_that_sends_none_is_told_of_at_the_first_answer_and_the_answers_are_kept(tmp_path: Path) -> None:
-    said: list[str] = []
-
-    class Notes(Silent):
-        def note(self, text: str) -> None:
-            said.append(text)
+    progress = Notes()
 
     async def run() -> Any:
         async with serving(lambda number, body: Scripted(completion("#### 4", reasoning_content="2+2"))) as server:
             config = GenerateConfig(
                 teacher="openai:m", base_url=f"{server.url}/v1", logprobs=5, cache=str(tmp_path / "s.sqlite")
             )
-            return await asyncio.to_thread(generate.run, prompts(tmp_path), tmp_path / "r.jsonl", config, Notes())
+            return await asyncio.to_thread(generate.run, prompts(tmp_path), tmp_path / "r.jsonl", config, progress)
 
     manifest = asyncio.run(run())
     assert manifest.counts["responses"] == 2
-    assert sum("without the log-probabilities that --logprobs asks for" in one for one in said) == 1
+    assert sum("without the log-probabilities that --logprobs asks for" in one for one in progress.notes) == 1
     assert any(note.startswith("2 of 2 answers came without log-probabilities") for note in manifest.notes)
     assert not (tmp_path / "r.logprobs").exists()
 

@@ -33,8 +33,9 @@ from cotdistill.training.schedule import schedule
 from cotdistill.training.scored import Attended, Listed, Scored, Span, View
 from cotdistill.training.token_rows import TokenRows, examples
 from cotdistill.training.trainer import Trainer
-from tests.test_finetune import Notes, chain_rows, losses, tiny_config, training, wait_for, write
+from tests.conftest import Notes
 from tests.test_finetune_rows import uneven_rows
+from tests.training_runs import chain_rows, losses, tiny_config, training, wait_for, write
 
 POSITIONS, VOCABULARY, K = 9, 31, 4
 

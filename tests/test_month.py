@@ -9,25 +9,17 @@ from typing import Any
 import pytest
 
 from cotdistill.errors import BUDGET, BudgetError
-from cotdistill.progress import Silent
 from cotdistill.providers.usage import WORDS_A_TOKEN
 from cotdistill.recipes import run as running
 from cotdistill.recipes.recipe import read
 from cotdistill.store import admin
 from cotdistill.store.prune import prune
+from tests.conftest import Notes
 from tests.scripted_server import Scripted, Server, completion, serving
 
 COUNT = 10
 A_DOLLAR_A_TOKEN = "price_in = 1000000.0\nprice_out = 1000000.0\nmax_output_tokens = 10\nconcurrency = 1"
 """The scripted server bills 12 tokens an answer."""
-
-
-class Notes(Silent):
-    def __init__(self) -> None:
-        self.notes: list[str] = []
-
-    def note(self, message: str) -> None:
-        self.notes.append(message)
 
 
 def recipe(tmp_path: Path, server: Server, month: float) -> Path:

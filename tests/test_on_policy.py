@@ -44,8 +44,8 @@ from cotdistill.training.on_policy.distance import Distance
 from cotdistill.training.on_policy.rollout import Rollout, Written
 from cotdistill.training.on_policy.teaching import Local, as_batch
 from tests.background import in_background
-from tests.conftest import make_judged, make_prompt, start
-from tests.test_finetune import Notes, wait_for
+from tests.conftest import Notes, make_judged, make_prompt, start
+from tests.training_runs import wait_for
 
 STEPS = 6
 

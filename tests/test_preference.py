@@ -19,8 +19,8 @@ from cotdistill.progress import Silent
 from cotdistill.stages import finetune
 from cotdistill.students import load
 from cotdistill.training import pairs
-from tests.conftest import make_judged, make_prompt
-from tests.test_finetune import Notes, Pulled, chain_rows, losses, write
+from tests.conftest import Notes, make_judged, make_prompt
+from tests.training_runs import Pulled, chain_rows, losses, write
 
 
 def chain_pairs(count: int) -> list[dict[str, Any]]:

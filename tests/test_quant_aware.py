@@ -19,7 +19,7 @@ from cotdistill.errors import UsageError
 from cotdistill.progress import Silent
 from cotdistill.stages import export, finetune
 from cotdistill.students.gguf_types import TYPES, rounded
-from tests.test_finetune import Pulled, chain_rows, losses, tiny_config, write
+from tests.training_runs import Pulled, chain_rows, losses, tiny_config, write
 
 
 @pytest.mark.parametrize("name", ["f16", "q8_0", "q4_0"])

@@ -25,7 +25,8 @@ from cotdistill.students.aligned import UNKNOWN, Aligner
 from cotdistill.training.collator import Collator
 from cotdistill.training.recorded import PROOF_ROWS, SEAM, Recorded, in_step
 from cotdistill.training.token_rows import TokenRows, examples
-from tests.test_finetune import Notes, chain_rows, tiny_config, write
+from tests.conftest import Notes
+from tests.training_runs import chain_rows, tiny_config, write
 
 K = 4
 MARKS = 3

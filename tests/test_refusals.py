@@ -21,7 +21,8 @@ from cotdistill.records import Message
 from cotdistill.stages import generate as stage
 from cotdistill.stages.generate import batch
 from cotdistill.stages.generate.batch.calls import Pace
-from tests.batch_world import PROVIDERS, QUICK, Handler, Notes, world
+from tests.batch_world import PROVIDERS, QUICK, Handler, world
+from tests.conftest import Notes
 from tests.scripted_server import Scripted, Server, completion, message, serving
 
 both = pytest.mark.parametrize("provider", PROVIDERS)

@@ -14,18 +14,10 @@ from cotdistill.mock import problems
 from cotdistill.progress import Silent
 from cotdistill.recipes import named, run
 from cotdistill.recipes.recipe import read
-from tests.conftest import start
+from tests.conftest import Notes, start
 
 GENERATE = 'prompts = "prompts.jsonl"\n[generate]\nteacher = "mock:digit-chains"\ncache = "store.sqlite"\nsamples = 2\n'
 CHAIN = "[filter]\n[format]\n"
-
-
-class Notes(Silent):
-    def __init__(self) -> None:
-        self.said: list[str] = []
-
-    def note(self, message: str) -> None:
-        self.said.append(message)
 
 
 @pytest.fixture(autouse=True)
@@ -113,7 +105,7 @@ def test_keep_deletes_no_copy_and_no_directory_with_a_file_of_a_person() -> None
         second.name,
         last.name,
     }
-    assert any("notes.txt" in note and "stays" in note for note in notes.said)
+    assert any("notes.txt" in note and "stays" in note for note in notes.notes)
     assert Path("runs/latest").resolve() == last.resolve()
 
 

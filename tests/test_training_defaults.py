@@ -12,7 +12,8 @@ from cotdistill.progress import Silent
 from cotdistill.stages import finetune
 from cotdistill.training import precision
 from cotdistill.training.defaults import choose
-from tests.test_finetune import Notes, chain_rows, losses, tiny_config, write
+from tests.conftest import Notes
+from tests.training_runs import chain_rows, losses, tiny_config, write
 
 
 @pytest.mark.parametrize(("rows", "batch_size", "epochs"), [(40, 8, 10), (800, 16, 6), (2_000, 32, 5), (50_000, 32, 3)])

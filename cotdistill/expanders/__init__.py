@@ -3,6 +3,9 @@
 from collections.abc import Mapping
 from typing import ClassVar, Protocol
 
+PASSAGE_LETTERS = 2_000
+"""Of a passage of a document, at most, where a method says nothing else."""
+
 
 class Expander(Protocol):
     """What a teacher is asked to write. One request is one seed, one facet; the order is expand's plan.

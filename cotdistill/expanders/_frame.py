@@ -12,3 +12,13 @@ _RULES = (
 def frame(source: str, wish: str, *, opening: str = "Here is a problem or question:", rules: str = _RULES) -> str:
     """One request. `wish` is a sentence that says what the new problem is to be."""
     return f"{opening}\n\n{BEGIN}\n{source}\n{END}\n\nWrite one new problem. {wish} {rules}"
+
+
+def about_passage(passage: str, wish: str, rules: str) -> str:
+    """One request for a question about a passage of a document."""
+    return frame(passage, wish, opening="Here is a passage:", rules=rules)
+
+
+def below_passage(passage: str, question: str) -> str:
+    """The new prompt: the passage, and what is asked about it."""
+    return f"{passage}\n\n{question}"

@@ -4,7 +4,8 @@ import re
 from dataclasses import dataclass
 from typing import ClassVar
 
-from cotdistill.expanders._frame import frame
+from cotdistill.expanders import PASSAGE_LETTERS
+from cotdistill.expanders._frame import about_passage, below_passage
 from cotdistill.plugins import Count
 
 _RULES = (
@@ -25,7 +26,7 @@ class Expander:
 
     reads_documents: ClassVar[bool] = True
 
-    letters: Count = 2_000
+    letters: Count = PASSAGE_LETTERS
 
     def facets(self) -> dict[str, str]:
         return {
@@ -36,10 +37,10 @@ class Expander:
         }
 
     def instruction(self, source: str, wish: str) -> str:
-        return frame(source, wish, opening="Here is a passage:", rules=_RULES)
+        return about_passage(source, wish, _RULES)
 
     def prompt(self, source: str, written: str) -> str:
-        return f"{source}\n\n{written}"
+        return below_passage(source, written)
 
     def quoted(self, written: str) -> tuple[str, str]:
         """The question, and the words of the passage that answer it; no words where none are said."""

@@ -36,6 +36,7 @@ from cotdistill.training.prepared import Job
 from cotdistill.training.schedule import schedule
 from cotdistill.training.token_rows import TokenRows
 from cotdistill.training.train import train
+from tests.benchmarks.trl_loop import train_with_trl
 
 LONGEST = 12
 """Solved chains in one trace."""
@@ -114,41 +115,10 @@ def ours(config: FinetuneConfig, rows: TokenRows, model: Any, tokenizer: Any, tu
 
 
 def trl(config: FinetuneConfig, rows: TokenRows, model: Any, tokenizer: Any, turns: Turns) -> None:
-    from datasets import Dataset
-    from transformers import PrinterCallback, TrainerCallback
-    from trl import SFTConfig, SFTTrainer
-
-    class Counting(SFTTrainer):  # type: ignore[misc]
-        read = 0
-
-        def compute_loss(self, model: Any, inputs: Any, *args: Any, **more: Any) -> Any:
-            self.read += int(inputs["attention_mask"].sum())
-            return super().compute_loss(model, inputs, *args, **more)
-
-    class Clock(TrainerCallback):  # type: ignore[misc]
-        def on_step_end(self, *_: Any, **__: Any) -> None:
-            turns.after_step(trainer.read)
-
-    with tempfile.TemporaryDirectory() as work:
-        args = SFTConfig(
-            output_dir=work,
-            max_steps=config.max_steps or 1,
-            per_device_train_batch_size=config.batch_size or 1,
-            max_length=None,
-            dataset_kwargs={"skip_prepare_dataset": True},
-            use_cpu=True,
-            save_strategy="no",
-            disable_tqdm=True,
-        )
-        peft = sft_config.lora(config) if config.adapts else None
-        data = Dataset.from_dict(
-            {"input_ids": [rows.ids(row) for row in range(len(rows))]}
-            | {"labels": [rows.labels(row) for row in range(len(rows))]}
-        )
-        trainer = Counting(model=model, args=args, train_dataset=data, processing_class=tokenizer, peft_config=peft)
-        trainer.remove_callback(PrinterCallback)
-        trainer.add_callback(Clock())
-        trainer.train()
+    peft = sft_config.lora(config) if config.adapts else None
+    steps, batch_size = config.max_steps or 1, config.batch_size or 1
+    settings = {"max_steps": steps, "per_device_train_batch_size": batch_size, "use_cpu": True}
+    train_with_trl(model, tokenizer, rows, turns.after_step, peft=peft, **settings)
 
 
 def loop(config: FinetuneConfig, rows: TokenRows, model: Any, tokenizer: Any, *, masked: bool) -> Iterator[int]:

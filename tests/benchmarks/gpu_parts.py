@@ -59,12 +59,10 @@ def train_ours(options: Options) -> Found:
 def train_trl(options: Options) -> Found:
     """SFTTrainer as it comes, given the tokens."""
     import torch
-    from datasets import Dataset
     from peft import LoraConfig
-    from transformers import PrinterCallback, TrainerCallback
-    from trl import SFTConfig, SFTTrainer
 
     from cotdistill.students import tiny
+    from tests.benchmarks.trl_loop import train_with_trl
 
     shape, batch_size, steps = SHAPES[options["shape"]], options["batch_size"], options["max_steps"]
     rows = rows_of_a_long_tail(shape, batch_size * steps)
@@ -72,35 +70,16 @@ def train_trl(options: Options) -> Found:
     model = model_of(shape)
     weights = sum(weight.numel() for weight in model.parameters())
 
-    class Counting(SFTTrainer):  # type: ignore[misc]
-        read = 0
+    def after_step(read: int) -> None:
+        wait()
+        marks.append((time.monotonic(), read))
 
-        def compute_loss(self, model: Any, inputs: Any, *args: Any, **more: Any) -> Any:
-            self.read += int(inputs["attention_mask"].sum())
-            return super().compute_loss(model, inputs, *args, **more)
-
-    class Clock(TrainerCallback):  # type: ignore[misc]
-        def on_step_end(self, *_: Any, **__: Any) -> None:
-            wait()
-            marks.append((time.monotonic(), trainer.read))
-
-    data = Dataset.from_dict(
-        {"input_ids": [rows.ids(row) for row in range(len(rows))]}
-        | {"labels": [rows.labels(row) for row in range(len(rows))]}
-    )
-    with tempfile.TemporaryDirectory() as work:
-        args = SFTConfig(
-            output_dir=work, max_steps=steps, per_device_train_batch_size=batch_size, max_length=None,
-            dataset_kwargs={"skip_prepare_dataset": True}, save_strategy="no", disable_tqdm=True, report_to=[],
-            use_cpu=not torch.cuda.is_available(),
-        )  # fmt: skip
-        lora = options["method"] == "lora"
-        peft = LoraConfig(r=32, lora_alpha=64, target_modules="all-linear", task_type="CAUSAL_LM") if lora else None
-        tokenizer = tiny.tokenizer()
-        trainer = Counting(model=model, args=args, train_dataset=data, processing_class=tokenizer, peft_config=peft)
-        trainer.remove_callback(PrinterCallback)
-        trainer.add_callback(Clock())
-        trainer.train()
+    lora = options["method"] == "lora"
+    peft = LoraConfig(r=32, lora_alpha=64, target_modules="all-linear", task_type="CAUSAL_LM") if lora else None
+    settings = {
+        "max_steps": steps, "per_device_train_batch_size": batch_size, "use_cpu": not torch.cuda.is_available(),
+    }  # fmt: skip
+    train_with_trl(model, tiny.tokenizer(), rows, after_step, peft=peft, **settings)
     speed = (marks[-1][1] - marks[2][1]) / (marks[-1][0] - marks[2][0])
     return {"tokens_per_s": speed, "weights": weights, "lora": lora}
 

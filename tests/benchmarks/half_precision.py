@@ -13,7 +13,7 @@ from pathlib import Path
 from cotdistill.config import FinetuneConfig
 from cotdistill.progress import Silent
 from cotdistill.stages import finetune
-from tests.test_finetune import chain_rows, write
+from tests.training_runs import chain_rows, write
 
 
 def main() -> None:

@@ -13,24 +13,13 @@ from typing import Any
 
 from cotdistill.config import FinetuneConfig
 from cotdistill.mock import problems
-from cotdistill.mock.solver import solve
 from cotdistill.progress import Silent
 from cotdistill.stages import finetune
 from cotdistill.statistics import wilson
 from tests.benchmarks.quantize import right
-from tests.test_finetune import write
+from tests.training_runs import chain_rows, write
 
 SHORT, LONG = (1, 2, 3), (4, 5, 6)
-
-
-def rows(path: Path, count: int, seed: int, steps: tuple[int, ...]) -> Path:
-    found: list[dict[str, Any]] = []
-    for number, problem in enumerate(problems.generate(count, seed, steps=steps)):
-        trace, answer = solve(problem, 0)
-        turn = {"role": "assistant", "reasoning_content": trace, "content": answer}
-        prompt = [{"role": "user", "content": problem.text}]
-        found.append({"id": f"p{number}/0", "prompt": prompt, "completion": [turn]})
-    return write(path, found)
 
 
 def main() -> None:
@@ -43,10 +32,10 @@ def main() -> None:
     for seed in range(chosen.seeds):
         with tempfile.TemporaryDirectory() as directory:
             base = Path(directory) / "base"
-            short = rows(Path(directory) / "short.jsonl", 800, 1_000 + seed, SHORT)
+            short = write(Path(directory) / "short.jsonl", chain_rows(800, 1_000 + seed, steps=SHORT))
             config = FinetuneConfig(student="tiny", max_steps=700, batch_size=16, seed=seed)
             show(seed, "base", right(base, asked) if finetune.run(short, base, config, Silent()) else [], {})
-            long = rows(Path(directory) / "long.jsonl", chosen.rows, 2_000 + seed, LONG)
+            long = write(Path(directory) / "long.jsonl", chain_rows(chosen.rows, 2_000 + seed, steps=LONG))
             for method in ("full", "lora"):
                 given: dict[str, Any] = {"student": str(base), "method": method, "seed": seed, "threads": 1}
                 manifest = finetune.run(long, Path(directory) / method, FinetuneConfig(**given), Silent())

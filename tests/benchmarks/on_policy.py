@@ -31,6 +31,7 @@ from cotdistill.progress import Silent
 from cotdistill.stages import evaluate
 from cotdistill.stages import finetune as stage
 from cotdistill.statistics import wilson
+from tests.training_runs import right_trace, rows_of, write
 
 ROWS = (240, 260, 220, 280, 200)
 """In the order in which they are tried."""
@@ -38,25 +39,6 @@ HALF_RIGHT = 0.40, 0.65
 PROBLEMS, HELD_OUT = 2_000, 300
 SFT_STEPS, TEACHER_STEPS, BATCH_SIZE = 600, 900, 16
 MOST_TOKENS = 128
-
-
-def trace(problem: Problem) -> tuple[str, str]:
-    """Without the embedded teacher's habit: what filter would keep."""
-    digit, lines = problem.start, []
-    for step in problem.steps:
-        result = step.apply(digit)
-        lines.append(f"{step.name}={digit}{step.operator}{step.operand}={result}")
-        digit = result
-    return " ".join(lines), str(digit)
-
-
-def write_rows(path: Path, chosen: list[Problem]) -> None:
-    with path.open("w") as file:
-        for number, problem in enumerate(chosen):
-            reasoning, answer = trace(problem)
-            turn = {"role": "assistant", "reasoning_content": reasoning, "content": answer}
-            prompt = [{"role": "user", "content": problem.text}]
-            file.write(json.dumps({"id": f"p{number}/0", "prompt": prompt, "completion": [turn]}) + "\n")
 
 
 def write_prompts(path: Path, chosen: list[Problem]) -> None:
@@ -83,7 +65,7 @@ def half_right(folder: Path, train: list[Problem], seed: int) -> tuple[Path, Pat
     found: list[tuple[float, Path, Path, int]] = []
     for count in ROWS:
         rows, student = folder / f"rows{count}.jsonl", folder / f"sft{count}"
-        write_rows(rows, train[:count])
+        write(rows, rows_of((one, right_trace(one)) for one in train[:count]))
         finetune(rows, student, "tiny", max_steps=SFT_STEPS, seed=seed)
         correct = right(folder, student)
         share = correct / HELD_OUT
@@ -166,7 +148,10 @@ def run(seeds: range, steps: int, directory: Path, kind: str, *, kill: bool) -> 
     directory.mkdir(parents=True, exist_ok=True)
     teacher = directory / "teacher"
     if not teacher.exists():
-        write_rows(directory / "teacher.jsonl", problems.generate(PROBLEMS, 1_000_000))
+        write(
+            directory / "teacher.jsonl",
+            rows_of((one, right_trace(one)) for one in problems.generate(PROBLEMS, 1_000_000)),
+        )
         finetune(directory / "teacher.jsonl", teacher, "tiny", max_steps=TEACHER_STEPS)
     print(f"teacher: {kind}; {steps} steps of {BATCH_SIZE}, {HELD_OUT} held-out problems, Wilson intervals of 95 %")
     print(

@@ -24,7 +24,7 @@ from cotdistill.statistics import mcnemar
 from cotdistill.students import load
 from cotdistill.students.generator import Generator
 from cotdistill.students.gguf_types import rounded, type_of
-from tests.test_finetune import chain_rows, write
+from tests.training_runs import chain_rows, write
 
 
 def round_as_file(model: Any, quantize: str) -> None:

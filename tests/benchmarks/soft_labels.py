@@ -40,6 +40,7 @@ from cotdistill.students import load, tiny
 from cotdistill.students.generator import Generator
 from cotdistill.training.losses.divergence import divergence, divergence_top_k
 from tests.benchmarks.real_student import word_problem
+from tests.training_runs import right_trace, rows_of, write
 
 STEPS_OF_A_CHAIN = 4
 PROBLEMS, HELD_OUT = 1_500, 200
@@ -57,24 +58,6 @@ BIASED = {
 UNBIASED = {"hard labels": "nll", "soft, gated": "soft", "soft, T = 2": "soft:temperature=2"}
 MISSING = (12, 13, 14)
 SHARES = (1.0, 0.3, 0.1)
-
-
-def right_trace(problem: Problem) -> tuple[str, str]:
-    digit, lines = problem.start, []
-    for step in problem.steps:
-        result = step.apply(digit)
-        lines.append(f"{step.name}={digit}{step.operator}{step.operand}={result}")
-        digit = result
-    return " ".join(lines), str(digit)
-
-
-def write(path: Path, solved: list[tuple[Problem, tuple[str, str]]]) -> Path:
-    with path.open("w") as file:
-        for number, (problem, (trace, answer)) in enumerate(solved):
-            turn = {"role": "assistant", "reasoning_content": trace, "content": answer}
-            prompt = [{"role": "user", "content": problem.text}]
-            file.write(json.dumps({"id": f"p{number}/0", "prompt": prompt, "completion": [turn]}) + "\n")
-    return path
 
 
 def chains() -> tuple[list[Problem], list[Problem]]:
@@ -145,10 +128,10 @@ def run_students(into: Path, part: str, seeds: int, only: list[str]) -> None:
         if part == "biased":
             told = [(one, solve(one, sample)) for one in learn for sample in range(2)]
             kept = [(one, said) for one, said in told if said[1] == one.answer]
-            its = teacher(folder, "habit", write(folder / "all.jsonl", told))
+            its = teacher(folder, "habit", write(folder / "all.jsonl", rows_of(told)))
         else:
             kept = [(one, right_trace(one)) for one in learn]
-            its = teacher(folder, "right", write(folder / "all.jsonl", kept))
+            its = teacher(folder, "right", write(folder / "all.jsonl", rows_of(kept)))
         its_share = share_right(its, asked)
         print(f"{part}: the teacher is right on {its_share:.1%}, {len(kept):,} rows are right", flush=True)
         for name, share, loss, seed in arms(part, seeds, only):
@@ -156,7 +139,9 @@ def run_students(into: Path, part: str, seeds: int, only: list[str]) -> None:
                 continue
             rows = random.Random(seed).sample(kept, round(share * len(kept)))
             more = {} if loss == "nll" else {"loss": loss, "teacher": f"local:{its}"}
-            cpu = train(write(folder / "rows.jsonl", rows), folder / "student", "tiny", STEPS, seed=seed, **more)
+            cpu = train(
+                write(folder / "rows.jsonl", rows_of(rows)), folder / "student", "tiny", STEPS, seed=seed, **more
+            )
             found = share_right(folder / "student", asked)
             line = {"part": part, "arm": name, "share": share, "seed": seed, "right": found, "cpu_s": round(cpu, 1)}
             with into.open("a") as file:

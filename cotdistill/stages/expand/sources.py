@@ -9,7 +9,7 @@ from cotdistill.answers.extract import cut_reference
 from cotdistill.artifacts.json_lines import BadLines
 from cotdistill.config import ExpandConfig
 from cotdistill.errors import CotDistillError, UsageError
-from cotdistill.expanders import Expander
+from cotdistill.expanders import PASSAGE_LETTERS, Expander
 from cotdistill.inputs.documents import Documents, is_document
 from cotdistill.inputs.prompt_files import PromptFile
 from cotdistill.progress import Progress
@@ -81,7 +81,7 @@ def read(
 def _of_documents(
     path: Path, config: ExpandConfig, expanders: dict[str, Expander], current: artifacts.Run, progress: Progress
 ) -> list[Source]:
-    letters = next(getattr(one, "letters", 2_000) for one in expanders.values())
+    letters = next(getattr(one, "letters", PASSAGE_LETTERS) for one in expanders.values())
     documents = Documents(path, letters)
     found = []
     for passage in documents.passages():
