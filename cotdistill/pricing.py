@@ -18,7 +18,7 @@ BATCHED = ("anthropic", "openai", "openai_responses")
 """Teachers with a Batch API, at half the price."""
 
 FREE = {"mock": "none, the teacher is simulated", "local": "none, the teacher runs here"}
-"""Teachers that nobody is paid for, and what an estimate says of their cost."""
+"""Teachers that cost nothing, and what an estimate says of their cost."""
 
 _NO_PLUG_INS = "PYDANTIC_DISABLE_PLUGINS"
 _PER_MILLION = Decimal(1_000_000)
@@ -66,7 +66,7 @@ class Prices:
 
     @property
     def free(self) -> bool:
-        """Whether nobody is paid. A person who gives prices rehearses with them."""
+        """Whether it costs nothing. Prices that a person gives count also for such a teacher, as in a rehearsal."""
         return self.provider in FREE and (self.input is None or self.output is None)
 
     def load(self) -> None:

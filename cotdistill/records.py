@@ -69,7 +69,7 @@ MAJORITY = "majority"
 """Who decided, where it was the answer of most samples: the method of a verdict."""
 
 BY_MAJORITY = {"reference_by": MAJORITY}
-"""The tag of a prompt whose reference nobody has verified: it is what most answers to it say (expand)."""
+"""The tag of a prompt whose reference is unverified: it is what most answers to it say (expand)."""
 
 
 def is_by_majority(prompt: Prompt) -> bool:

@@ -48,6 +48,13 @@ def test_every_kind_of_bad_line_says_what_is_wrong(tmp_path: Path, line: bytes, 
         list(read_records(path, Prompt))
 
 
+@pytest.mark.parametrize("mark", ["\ufeff", "\x1e"], ids=["byte order mark", "record separator"])
+def test_a_mark_before_a_record_is_passed_over_also_where_files_were_joined(tmp_path: Path, mark: str) -> None:
+    line = mark.encode() + msgspec.json.encode(make_prompt("1")) + b"\n"
+    (tmp_path / "p.jsonl").write_bytes(2 * line)
+    assert [prompt.id for prompt in read_records(tmp_path / "p.jsonl", Prompt)] == ["1", "1"]
+
+
 def test_bad_lines_set_aside_are_counted_and_keep_their_text(tmp_path: Path) -> None:
     path = tmp_path / "p.jsonl"
     path.write_bytes(b"oops\n" + msgspec.json.encode(make_prompt("1")) + b"\n\xff\n")

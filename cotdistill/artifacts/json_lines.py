@@ -32,7 +32,7 @@ class BadLines:
         return len(self._known)
 
     def notes(self) -> list[str]:
-        """What to tell the person at the end."""
+        """What a person should know at the end."""
         lines = "line" if self.count == 1 else "lines"
         return [f"{self.count:,} unreadable {lines} set aside in {self.path}"] if self.count else []
 

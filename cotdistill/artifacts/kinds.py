@@ -25,18 +25,18 @@ _KINDS: tuple[tuple[str, frozenset[str], str], ...] = (
     ("", frozenset({"instruction"}), "prompts"),
     ("", frozenset({"prompt"}), "prompts"),
 )
-"""The stage that writes such records, the fields that tell them, and their name; the first that fits counts."""
+"""The stage that writes such records, the fields they are known by, and their name; the first that fits counts."""
 
 
 def kind_of(path: Path) -> str | None:
-    """What a file holds, such as JUDGED; None for what cannot be told."""
+    """What a file holds, such as JUDGED; None where its first record has none of the known fields."""
     found = _first(path)
     return next((name for _, fields, name in _KINDS if found is not None and fields <= found.keys()), None)
 
 
 def check_kind(path: Path, stage: str, written_by: str) -> None:
-    """Raises UsageError for a file whose first record is one that `written_by` does not write. What cannot be told is
-    left to whoever reads the records."""
+    """Raises UsageError for a file whose first record is one that `written_by` does not write. An unknown
+    kind is left to the reader of the records."""
     found = _first(path)
     if found is None:
         return

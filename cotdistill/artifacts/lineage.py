@@ -18,8 +18,8 @@ class Found:
 
 
 def within(directory: Path) -> Iterator[Found]:
-    """In the order of their names, then students, whose manifests are one level down. A file of that name which is
-    somebody else's is passed over."""
+    """In the order of their names, then students, whose manifests are one level down. A file of that name
+    which is no manifest is passed over."""
     for path in [*sorted(directory.glob("*.manifest.json")), *sorted(directory.glob("*/manifest.json"))]:
         try:
             manifest = artifacts.read_manifest(path)

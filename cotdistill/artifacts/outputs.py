@@ -1,5 +1,6 @@
-"""The rule for every path that a command writes, replaces or deletes: it is no input, nobody's store, no device, and no
-file that the command did not write itself. `check` decides it, for every command, before anything is written."""
+"""The rule for every path that a command writes, replaces or deletes: it is no input, no store of paid answers, no
+device, and no file that the command did not write itself. `check` applies it, for every command, before anything is
+written."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass

@@ -71,7 +71,7 @@ def _by_confidence(found: dict[str, Any]) -> list[str]:
 
 
 def _confidence(found: dict[str, Any]) -> str:
-    """How well log-probabilities tell right answers from wrong ones."""
+    """How well log-probabilities separate right answers from wrong ones."""
     words = [f"calibration error {found['sequence']['ece']:.1%} over {found['n']:,} answers"]
     for name, of in (("sequence", "of a right and a wrong answer the surer one is right"), ("prompt", "by prompt")):
         if (area := found.get(name, {}).get("auc")) is not None:

@@ -20,7 +20,7 @@ class Proof:
     tokenizer: Any
     max_length: int
     show: int = 0
-    tell: Callable[[str], None] = print
+    report: Callable[[str], None] = print
     coloured: bool = False
     too_long: int = 0
     cut: int = 0
@@ -41,7 +41,7 @@ class Proof:
         self.trained_tokens.append(len(rendered.input_ids) - rendered.n_prompt)
         if self.show:
             self.show -= 1
-            self.tell(self._highlighted(str(row.get("id")), rendered))
+            self.report(self._highlighted(str(row.get("id")), rendered))
         return True
 
     def results(self) -> dict[str, Any]:

@@ -224,7 +224,7 @@ class _Questions:
 
 
 def _asked(how: Callable[..., object], question: str, default: object) -> object:
-    """Raises UsageError where nobody is there to answer."""
+    """Raises UsageError where the input has no answer."""
     try:
         return how(question, default=default)
     except typer.Abort:

@@ -1,4 +1,4 @@
-"""A config's fields as command-line options: one place for name, default and help, whoever reads them."""
+"""A config's fields as command-line options: one place for name, default and help."""
 
 import dataclasses
 import inspect

@@ -16,7 +16,7 @@ def as_json_text(outcome: "Outcome", directory: str) -> str:
 
 
 def in_words(outcome: "Outcome", directory: str) -> list[str]:
-    """What ran, where it lies, what changed against the last run, and last, for whoever reads the end of a log, what a
+    """What ran, where it lies, what changed against the last run, and last, where a log is read first, what a
     person should know."""
     from cotdistill.recipes import record
 

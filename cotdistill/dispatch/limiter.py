@@ -57,8 +57,8 @@ class Estimate:
 
 @dataclass
 class Limiter:
-    """First come, first served: nobody small overtakes somebody large, so nobody starves. A ticket is for one attempt;
-    whoever waits for a retry has handed it in.
+    """First in, first out: a small request never overtakes a large one, so none starves. A ticket is for one attempt; a
+    request that waits for a retry has handed it in.
 
     Sources: Anthropic and OpenAI describe their limits as token buckets on requests, input and output tokens a
     minute (Anthropic: Rate limits; OpenAI: Rate limits, both tokens together).
@@ -168,7 +168,7 @@ class Limiter:
         now = _now()
         room_s = self.window.wait_s(self.in_flight, now)
         if room_s == math.inf:
-            return None  # whoever leaves lets the next one in
+            return None  # the one that leaves lets the next one in
         amount = self.estimate.of(size, most_output)
         wait_s = max(room_s, self._held_until - now, self.pace.wait_s(now), self.buckets.wait_s(amount, now))
         if wait_s > 0:
@@ -204,7 +204,7 @@ class Limiter:
 
 
 def _now() -> float:
-    """The loop's clock, so that whoever brings a loop with a clock of its own can test hours in no time."""
+    """The loop's clock, so that a loop with a clock of its own tests hours in no time."""
     return asyncio.get_running_loop().time()
 
 

@@ -94,7 +94,7 @@ class Session:
             with self._signals():
                 return future.result()
         except BaseException:
-            future.cancel()  # after a second Ctrl-C: nobody waits for it any more
+            future.cancel()  # after a second Ctrl-C: nothing waits for it any more
             raise
         finally:
             self._running.discard(future)

@@ -39,9 +39,9 @@ class StudentExport(Protocol):
     def scratch(self, output: Path) -> list[Path]:
         """The files that `student` writes on its way, which are removed afterwards."""
 
-    def student(self, student: str, partial: Path, output: Path, tell: Callable[[str, int, int], None]) -> Written:
-        """Write `partial`, which will be `output`, and compare it with the student, tensor by tensor; `tell` hears what
-        is done, how much of it, of how much. Raises CotDistillError."""
+    def student(self, student: str, partial: Path, output: Path, report: Callable[[str, int, int], None]) -> Written:
+        """Write `partial`, which will be `output`, and compare it with the student, tensor by tensor. `report` gets the
+        part of the work, the tensors that are done, and all of them. Raises CotDistillError."""
 
 
 class RowsExport(Protocol):

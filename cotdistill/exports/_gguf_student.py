@@ -21,7 +21,7 @@ def write(
     output: Path,
     scratch: Path,
     modelfile_path: Path,
-    tell: Callable[[str, int, int], None],
+    report: Callable[[str, int, int], None],
 ) -> Written:
     """Write `partial`, by way of `scratch` where llama.cpp quantizes it. Raises as the export's `student` does."""
     found = students.resolve(student)
@@ -37,12 +37,12 @@ def write(
     tensors = _gguf_file.plan(config, source, kind)
     name = output.stem
     for done in _gguf_file.write(target, config, vocabulary, tensors, source, name=name, kind=kind):
-        tell("write", done, len(tensors))
+        report("write", done, len(tensors))
     if not own:
         _llama_quantize.run(target, partial, quantize)
     compared = _gguf_check.Compared()
     for done in _gguf_check.compare(partial, config, tensors, source, compared, exact_types=own):
-        tell("compare", done, len(tensors))
+        report("compare", done, len(tensors))
     context = int(config.max_position_embeddings)
     end_texts = [tokenizer.convert_ids_to_tokens(end) for end in vocabulary.ends]
     modelfile, notes = _ollama.modelfile(output.name, tokenizer, end_texts, context, vocabulary.adds_bos)

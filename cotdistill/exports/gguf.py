@@ -33,9 +33,9 @@ class Export:
         whole = partial_path(output)
         return [whole.with_name(f"{whole.name}.f16")]
 
-    def student(self, student: str, partial: Path, output: Path, tell: Callable[[str, int, int], None]) -> Written:
+    def student(self, student: str, partial: Path, output: Path, report: Callable[[str, int, int], None]) -> Written:
         # torch and transformers take seconds to import, and a refused path should not wait for them
         from cotdistill.exports import _gguf_student
 
         scratch, modelfile = self.scratch(output)[0], self.beside(output)[0]
-        return _gguf_student.write(student, self.quantize, partial, output, scratch, modelfile, tell)
+        return _gguf_student.write(student, self.quantize, partial, output, scratch, modelfile, report)

@@ -1,4 +1,4 @@
-"""Traces that do not reason: they state the answer, or quote the reference that somebody showed them."""
+"""Traces that do not reason: they state the answer, or quote a reference that the teacher was shown."""
 
 import re
 from dataclasses import dataclass

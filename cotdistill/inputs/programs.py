@@ -53,14 +53,14 @@ def assertions(value: Any) -> str | None:
 
 
 def is_assertions(text: str) -> bool:
-    """Whether a text is nothing but assertions, with what they import: a reference then, and nobody's answer."""
+    """Whether a text is nothing but assertions, with what they import: a reference then, and no answer."""
     lines = [line for line in text.splitlines() if line[:1].strip()]
     starts = [line.split()[0] for line in lines]
     return "assert" in starts and all(start in ("assert", "import", "from", ")", "]", "}") for start in starts)
 
 
 def hides_name(question: str, tests: str) -> bool:
-    """Whether a function is tested that the question does not name, so that nobody could know what to call it."""
+    """Whether a function is tested that the question does not name, so that its name cannot be known."""
     called = _CALLED.search(tests)
     return called is not None and re.search(rf"\b{called[1]}\b", question) is None
 

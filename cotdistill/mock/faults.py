@@ -16,7 +16,7 @@ KINDS = {
     "redirect": "307 to the same address, or redirect=URL",
     "null": "nothing under status 200; billed, as are those below",
     "empty": "an answer without any text",
-    "unknown": "content of a kind nobody knows, before the text",
+    "unknown": "content of an unknown kind, before the text",
     "truncated": "less than the Content-Length promises",
     "cut": "the connection ends in the middle, or after cut=N bytes; -1: before the last",
     "slow": "a byte every 100 ms, or slow=N",

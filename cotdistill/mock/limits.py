@@ -84,7 +84,7 @@ class Account:
         return None
 
     def levels(self, axes: Sequence[str]) -> dict[str, Level]:
-        """What the headers tell; empty without limits."""
+        """The headers that name limits and what is left of each; empty without limits."""
         found = {axis: self._buckets[axis] for axis in axes if axis in self._buckets}
         return {
             axis: Level(

@@ -45,7 +45,7 @@ async def _written(request: web.Request, response: web.StreamResponse, pieces: I
 
 
 async def _send_broken(request: web.Request, head: bytes, body: bytes, fault: Fault) -> bool:
-    """Written by hand and closed, so that aiohttp finds nobody to send anything else to."""
+    """Written by hand and closed, so that aiohttp sends nothing else on this connection."""
     transport, whole = request.transport, head + body
     if transport is None:
         return False

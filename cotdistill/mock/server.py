@@ -1,4 +1,4 @@
-"""The embedded teacher's HTTP server. It listens on loopback unless told otherwise, and keeps counts, no texts."""
+"""The embedded teacher's HTTP server. It listens on loopback by default, and keeps counts, no texts."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -39,7 +39,7 @@ def build_app(config: ServerConfig) -> web.Application:
 
 @asynccontextmanager
 async def running(config: ServerConfig, host: str = "127.0.0.1", port: int = 0) -> AsyncIterator[str]:
-    """Serve while the block runs; gives `http://host:port`. Port 0 takes a free one."""
+    """Serve while the block runs; yields `http://host:port`. Port 0 takes a free one."""
     runner = web.AppRunner(build_app(config), access_log=None, shutdown_timeout=1.0)
     await runner.setup()
     site = web.TCPSite(runner, host, port, backlog=1024)

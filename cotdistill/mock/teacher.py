@@ -40,7 +40,7 @@ class ServerConfig:
     ledger: Path | None = None
     seed: int = 0
     scorer: Scorer | None = None
-    """Who scores given tokens; None: nobody can."""
+    """Scores given tokens; None where the server offers no scores."""
 
 
 class Teacher:

@@ -60,7 +60,7 @@ def in_order(
         raise CotDistillError(
             "a worker process died, most likely for want of memory; --workers 1 needs the least"
         ) from None
-    except BaseException:  # Ctrl-C, SIGTERM, an error: what the workers are at is of no use any more
+    except BaseException:  # Ctrl-C, SIGTERM, an error: what the workers still do is of no use
         for process in set(multiprocessing.active_children()) - others:
             process.terminate()
         raise

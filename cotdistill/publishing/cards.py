@@ -58,7 +58,7 @@ def origin(sources: Sequence[Manifest]) -> list[str]:
 
 
 def license_of(sources: Sequence[Manifest]) -> str | None:
-    """As `generate --license` was told; None where several teachers have several."""
+    """The --license of generate; None where several teachers have several."""
     known = set(teachers(sources).values())
     return known.pop() if len(known) == 1 else None
 

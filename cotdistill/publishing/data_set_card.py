@@ -38,7 +38,8 @@ NAME = "README.md"
 
 
 def write(directory: Path) -> str | None:
-    """Describe every data set that format wrote into `directory`; gives a note where somebody's README stands."""
+    """Describe every data set that format wrote into `directory`. Returns a note where a README of another origin
+    stands."""
     if problem := why_not(directory):
         return problem
     if found := parts(directory):

@@ -109,7 +109,7 @@ def check_name(repository: str) -> None:
 
 
 def push(upload: Upload, repository: str, *, public: bool, message: str) -> str:
-    """Upload in one commit; gives the page's address.
+    """Upload in one commit. Returns the page's address.
 
     Raises AccountError without a token or the right to write, UsageError for a repository that is public already
     where `public` was not asked for, CotDistillError when the hub refuses or cannot be reached.

@@ -1,7 +1,7 @@
 """The directories of one recipe's runs, among those that other recipes and people may keep in the same place.
 
-A directory belongs to a recipe when its run.json says so and names the directory itself: a copy belongs to whoever
-made it. Runs are counted, so a clock that was ahead once does no harm. `latest` belongs to the recipe that made it;
+A directory belongs to a recipe when its run.json says so and names the directory itself: a copy belongs to the person
+who made it. Runs are counted, so a clock that was ahead once does no harm. `latest` belongs to the recipe that made it;
 any other recipe in the same place has `latest-NAME`.
 """
 

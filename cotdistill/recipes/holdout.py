@@ -41,7 +41,7 @@ def _check_source(
 
 
 def _check_expanded(holder: Step, scoring: Step, by_name: Mapping[str, Step], problems: Problems) -> None:
-    """What is held out must not be a seed of what is trained on, and must have references that somebody verified."""
+    """What is held out must not be a seed of what is trained on, and must have verified references."""
     for name in sorted(_expanding(holder, by_name)):
         expanding, share = by_name[name], holder.options.holdout
         if expanding.options.holdout < share and expanding.options.include_seeds:

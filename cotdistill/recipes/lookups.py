@@ -132,7 +132,7 @@ def writable(folder: Path) -> None:
 
 
 def priced(spec: str, base_url: str | None, price_in: float | None, price_out: float | None) -> None:
-    """A budget needs the price of whoever is asked: a given one, or a published one."""
+    """A budget needs the price of the model that is asked. Raises UsageError where none is given or published."""
     asked = teachers.build(spec, base_url)
     if price_in is None or price_out is None:
         prices = pricing.Prices(asked.provider, asked.model)

@@ -73,8 +73,8 @@ def labels_of(references: Iterable[str]) -> Labels:
 
 
 def written(directory: Path, task: Task, labels: Labels) -> tuple[Task, list[str]]:
-    """The task with a person's own labels: in what judges, and in a template, for a teacher knows only what it is told.
-    Returns lines for the person too."""
+    """The task with a person's own labels: in its verifier, and in a template, for a teacher knows only what its prompt
+    says. Returns lines for the person too."""
     if not labels.names:
         return replace(task, verify="exact"), [
             "The references are no closed set of labels: they are compared as words."

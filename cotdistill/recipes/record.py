@@ -1,4 +1,4 @@
-"""What a run of a recipe leaves for the next one, and for whoever reads it: `run.json` in its directory."""
+"""`run.json` in the directory of a recipe's run: what the next run and a person need to know of it."""
 
 import hashlib
 import os

@@ -139,7 +139,7 @@ async def _until_healthy(found: Running, starting_s: float) -> None:
     async with httpx2.AsyncClient(trust_env=False, timeout=5.0) as client:
         while True:
             if await _is_healthy(client, found.port):
-                if found.process.returncode is None:  # else somebody else's server answers at this port
+                if found.process.returncode is None:  # else another program's server answers at this port
                     return
                 raise found.ended()
             if found.process.returncode is not None:

@@ -1,4 +1,4 @@
-"""Runs a server and ends it with whoever started it. `python -I _watch.py COMMAND…`, with a pipe as stdin.
+"""Runs a server and ends it with the process that started it. `python -I _watch.py COMMAND…`, with a pipe as stdin.
 
 The pipe closes when its other end does, however that process ends, also by SIGKILL: then the server is asked to end,
 and after GRACE_S is killed, with every process of its group. Of the standard library alone, so that it starts at once.

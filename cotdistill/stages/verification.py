@@ -103,7 +103,7 @@ class Judge:
 
     @property
     def asks(self) -> bool:
-        """Whether a verifier asks a teacher, which costs money."""
+        """Whether a verifier asks a teacher, which may cost money."""
         return any(hasattr(verifier, "join") for verifier in self._built.values())
 
     def most_usd(self, prompt: Prompt, answer_bytes: int) -> Decimal | None:

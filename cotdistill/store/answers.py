@@ -20,7 +20,7 @@ from cotdistill.store.database import Database, insert, packed, unpacked
 from cotdistill.store.spending import INTO_SPENDING, Paid, row_of
 
 MOST_AT_ONCE = 500
-"""Rows in one commit: nobody waits longer than for so many."""
+"""Rows in one commit: no caller waits longer than for so many."""
 
 SET_ASIDE = ":no-answer"
 """What follows the key of a body that turned out to be no answer."""
@@ -44,7 +44,7 @@ class Entry(NamedTuple):
     model: str
     stored_at: float
     raw: bytes
-    """Packed by the store's thread, which holds up nobody meanwhile."""
+    """Packed by the store's thread, so that no caller waits for it."""
 
 
 class Stored(NamedTuple):

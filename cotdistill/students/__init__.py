@@ -17,7 +17,7 @@ from cotdistill.errors import CotDistillError, UsageError
 
 Kind = Literal["tiny", "gguf", "adapter", "directory", "hub"]
 
-# Read when torch or tqdm are first imported, by whoever does it, so set before.
+# Read when torch or tqdm are first imported, so set before.
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 os.environ.setdefault("TRL_EXPERIMENTAL_SILENCE", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")

@@ -197,7 +197,7 @@ class _Batch:
     logprobs: Any = None
 
     def take_out(self, done: Callable[[list[int]], int], start: int) -> dict[int, tuple[list[int], list[float]]]:
-        """Remove the rows whose tokens from `start` on are `done`; gives those tokens and their log-probabilities."""
+        """Remove the rows whose tokens from `start` on are `done`. Returns those tokens and their log-probabilities."""
         taken: dict[int, tuple[list[int], list[float]]] = {}
         left = []
         for place, (row, new) in enumerate(zip(self.rows, self.ids[:, start:].tolist(), strict=True)):

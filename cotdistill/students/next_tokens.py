@@ -26,7 +26,7 @@ def distributions(model: Any, ids: Sequence[int], start: int) -> Iterator[torch.
     whole = torch.tensor([list(ids[:-1])], device=model.device)
     for begin in range(0, whole.shape[1], POSITIONS_AT_ONCE):
         block = whole[:, begin : begin + POSITIONS_AT_ONCE]
-        with torch.inference_mode():  # not around the yield: whoever stops reading would be left in it
+        with torch.inference_mode():  # not around the yield: a caller that stops reading would be left in it
             output = model(input_ids=block, past_key_values=cache, use_cache=whole.shape[1] > POSITIONS_AT_ONCE)
             cache = output.past_key_values
             wanted = output.logits[0, max(0, start - 1 - begin) :]

@@ -246,7 +246,7 @@ class Teacher:
 
 
 def _settle(reply: asyncio.Future[Answer], outcome: Answer | Exception) -> None:
-    if reply.done():  # nobody waits any more
+    if reply.done():  # its caller waits no more
         return
     if isinstance(outcome, Exception):
         reply.set_exception(outcome)

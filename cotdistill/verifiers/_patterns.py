@@ -1,4 +1,4 @@
-"""Regular expressions against text that nobody has checked: with a deadline, which `re` does not have."""
+"""Regular expressions on unchecked text: with a deadline, which `re` does not have."""
 
 import re
 from functools import lru_cache

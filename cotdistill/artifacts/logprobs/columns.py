@@ -32,7 +32,7 @@ class Token(NamedTuple):
 
 
 class Position(NamedTuple):
-    """One token as a server tells of it; among the alternatives `top` most often stands the token itself."""
+    """One token in a server's answer; among the alternatives `top` the token itself is usual."""
 
     token: Token | None
     logprob: float

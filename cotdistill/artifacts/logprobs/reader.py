@@ -76,7 +76,7 @@ class LogprobsReader:
             raise self._broken("an answer has tokens that its table does not have") from None
 
     def positions(self, one: Logprobs) -> list[Position]:
-        """An answer token by token, as a server tells of it."""
+        """An answer token by token, as the server sent it."""
         tops = list(zip(self.named(one.top), logarithms(one.top_logprobs), strict=True))
         given = [
             tuple(pair for pair in tops[n : n + one.k] if pair != (None, NEVER))

@@ -1,4 +1,4 @@
-"""What somebody has right who knows nothing of the task: the level that a score must be held against."""
+"""The accuracy of blind guessing: the level that a score must be compared with."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -20,8 +20,8 @@ class Guess(NamedTuple):
 
 
 def guess(judged: Sequence[Judged]) -> Guess | None:
-    """For labels always the most frequent one, for options one of them at random; None where most prompts have neither,
-    for then nobody guesses right."""
+    """For labels always the most frequent one, for options one of them at random; None where most prompts have neither:
+    then no guess is right."""
     greedy = [one for one in judged if one.response.sample == 0 and not is_not_judged(one)]
     labels = Counter(one.verdict.reference for one in greedy if one.verdict.method == "label" and one.verdict.reference)
     if greedy and labels.total() > len(greedy) / 2:

@@ -1,5 +1,5 @@
 """Whether a new prompt can be answered: several answers to it must agree. What they agree on becomes its reference,
-which nobody has verified, and which says so."""
+with a tag that says that it is unverified."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -76,7 +76,7 @@ class Asker:
         return Asker(label, config, self.work, self.progress, self.budget, self.stored_only)
 
     def measured_until_now(self) -> Measured:
-        """What was measured, to be told apart from what is asked next."""
+        """What was measured so far; what is asked next is measured anew."""
         found, self.measured = self.measured, Measured()
         return found
 

@@ -25,7 +25,7 @@ def needed(wanted: int, methods: Iterable[OfMethod], most: int | None) -> Needed
     """For `wanted` more prompts, of the methods that still ask; they have `most` requests left, None where that is not
     known yet.
 
-    What a teacher writes repeats itself, and the more so the more there is. How fast is told by the repeats until now,
+    What a teacher writes repeats itself, and the more so the more there is. The repeats until now say how fast,
     as Fisher's logarithmic series has it: w tries that repeat no seed find a ln(1 + w / a) different problems (Fisher,
     Corbet and Williams 1943, doi:10.2307/1411). It allows for problems that come up more often than others; a pool of
     equally likely ones, fitted to the same repeats, runs dry too soon.

@@ -1,7 +1,7 @@
 """Which written prompts are kept: the filters of filter, asked about prompts that have no answer yet.
 
 A filter looks at a judged response. So the written prompt is shown to it as what it is asked about: as the answer to
-its request (leak), as an answer to its seed (language, length), or as a prompt that nobody has answered (copies,
+its request (leak), as an answer to its seed (language, length), or as a prompt without an answer (copies,
 evaluation sets).
 """
 

@@ -43,7 +43,7 @@ class Source:
 
     @property
     def has_known_answer(self) -> bool:
-        """A short reference, and not one of an earlier expand, which nobody has verified."""
+        """A short reference, and not an unverified one of an earlier expand."""
         return self.prompt.reference is not None and not self.is_open and not is_by_majority(self.prompt)
 
     @property
@@ -124,7 +124,7 @@ def _of_prompts(path: Path, config: ExpandConfig, bad: BadLines, progress: Progr
 def samples(
     config: ExpandConfig, sources: Sequence[Source], expanders: dict[str, Expander], current: artifacts.Run
 ) -> int:
-    """How often each new prompt is answered. Raises UsageError where that could not tell anything."""
+    """How often each new prompt is answered. Raises UsageError where the answers could not be compared."""
     documents = reads_documents(expanders)
     if documents and all(map(quotes.are_made_by, expanders.values())):
         if config.samples:

@@ -136,7 +136,7 @@ class Screen:
 
 
 def _trusted(weight: float | None, response: Response) -> float | None:
-    """Less where nobody has verified the reference. Raises CotDistillError for a tag that is no weight."""
+    """The weight, smaller where the reference is unverified. Raises CotDistillError for a tag that is no weight."""
     try:
         share = trust(response.prompt)
     except ValueError as error:

@@ -69,7 +69,7 @@ class Sides:
 
 
 def _can_examine(samples: Sequence[Judged]) -> bool:
-    """Whether another answer to the prompt could be judged: not by a reference that nobody has verified, and without a
+    """Whether another answer to the prompt could be judged: not by an unverified reference, and without a
     reference not unless a verifier that needs none judged this one."""
     first = samples[0]
     if first.response.prompt.reference is not None:
@@ -78,7 +78,7 @@ def _can_examine(samples: Sequence[Judged]) -> bool:
 
 
 def is_held_out(prompt: Prompt, share: float) -> bool:
-    """By its text alone. Never one whose reference nobody has verified: it would be no exam."""
+    """Whether a prompt is held out, by its text alone. Never one with an unverified reference: it would be no exam."""
     if is_by_majority(prompt):
         return False
     digest = hashlib.sha256(msgspec.json.encode(prompt.messages)).digest()

@@ -55,7 +55,7 @@ class Survey:
     @classmethod
     def of(cls, plan: Plan, prices: Prices, complete: Callable[[Answers], None] | None = None) -> "Survey":
         """`complete` gets each prompt's answers from the store, up to the first prompt that lacks one; from there on
-        the plan remembers them. So nobody need go through the file again."""
+        the plan remembers them. So the file is not read again."""
         survey, prompts = cls(prices), plan.prompts()
         while some := list(islice(prompts, LOOKED_UP)):
             known = plan.store.known([jobs[0].key for jobs in some], [jobs[0].family for jobs in some])

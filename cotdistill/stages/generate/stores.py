@@ -17,7 +17,7 @@ from cotdistill.store.location import store_path
 
 
 def work_places(config: GenerateConfig, output: Path) -> list[Place]:
-    """Files of work in progress, named so that they can be nobody's else."""
+    """Files of work in progress; their names are this command's alone."""
     own = [Place(_own_store(output), outputs.always, "--no-cache")] if config.no_cache else []
     store = _own_store(output) if config.no_cache else path_of(config)
     shard = store.with_name(f"{store.name}.batch")
