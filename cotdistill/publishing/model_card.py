@@ -1,6 +1,5 @@
 """README.md of a student's directory: what it is, what it learned from, and how to load it."""
 
-import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,14 +18,13 @@ _SHOWN_OPTIONS = (
 def write(
     current: artifacts.Run,
     work: Path,
-    config: FinetuneConfig,
     results: Mapping[str, Any],
     counts: Mapping[str, int],
     lesson: str = "",
 ) -> None:
     """Into `work`, which becomes the output of the run. `lesson` says what the student was trained on where that is not
     a teacher's answers."""
-    name, student, options = current.output.name, config.student, dataclasses.asdict(config)
+    name, student, options = current.output.name, str(current.options["student"]), current.options
     sources = list(lineage.manifests(Path(current.inputs[0].path)))
     base = _base(student)
     text = "\n".join(

@@ -48,8 +48,7 @@ def run(
             eval_data = ways.enter_context(formatted(Path(config.eval_data), student_dir, "eval", config, progress))
             config = dataclasses.replace(config, eval_data=str(eval_data))
 
-        from cotdistill.students import quantized
-        from cotdistill.training import distributed, job, reading, rehearsal, shared_rows, student_directory
+        from cotdistill.training import distributed, job, reading, rehearsal, student_directory
 
         bad = BadLines(artifacts.sibling(student_dir, "bad.jsonl") if config.skip_bad else None)
         options = dataclasses.asdict(config)
@@ -68,13 +67,7 @@ def run(
             ) as current,
             bad,
         ):
-            if config.method == "qlora":
-                quantized.check()
-            if config.quant_aware and distributed.shards_weights():
-                raise UsageError(
-                    f"--quant-aware {config.quant_aware}: rounds whole weights, block by block, and with FSDP each "
-                    "process holds a part of them. Start it without FSDP: one process, or several with a copy each"
-                )
+            _check_hardware(config)
             _read_inputs(current, rows, config)
             if not (config.dry_run or config.resume) and (made := student_directory.same(current)):
                 return made
@@ -82,25 +75,51 @@ def run(
             reader, training, held_out, tokenizer, recorded = reading.read(rows, config, bad, progress, ways)
             prepared = job.prepare(tokenizer, training, held_out, config, recorded)
             counts = _counts(prepared, reader, bad, progress)
-            sureness = rehearsal.ask_teacher(prepared, progress)
+            of_teacher = rehearsal.ask_teacher(prepared, progress)
             if config.dry_run:
                 rehearsal.show_first_batch(prepared, progress)
-                tokens = {"tokens": training.tokens, "trained_tokens": training.trained_tokens}
-                return current.summary(
-                    counts={**counts, **tokens}, results={**sureness, **rehearsal.rehearse(prepared)}
-                )
+                counts |= {"tokens": training.tokens, "trained_tokens": training.trained_tokens}
+                return current.summary(counts=counts, results={**of_teacher, **rehearsal.rehearse(prepared)})
             work = job.work_directory(current.output, current.inputs, config, progress)
             for writer in bad.writers():
                 writer.commit()
             with student_directory.full_disk_explained(work):
-                shared_rows.share(prepared, work)
-                trained, results = job.run(prepared, work, progress)
-                results |= sureness
-                counts = {**counts, "steps": trained.steps, "trained_tokens": trained.trained_tokens}
-                pairs = counts.get("pairs")
-                lesson = f"trained on {pairs:,} pairs of a right and a wrong answer (DPO)" if pairs else ""
-                model_card.write(current, work, config, results, counts, lesson)
-                return student_directory.publish(current, work, counts, results)
+                return _train(current, prepared, work, counts, of_teacher, progress)
+
+
+def _train(
+    current: artifacts.Run,
+    prepared: "Job",
+    work: Path,
+    counts: dict[str, int],
+    of_teacher: dict[str, float],
+    progress: Progress,
+) -> Manifest:
+    """Train the student in `work`, describe it, and give it its name."""
+    from cotdistill.training import job, shared_rows, student_directory
+
+    shared_rows.share(prepared, work)
+    trained, results = job.run(prepared, work, progress)
+    results |= of_teacher
+    counts |= {"steps": trained.steps, "trained_tokens": trained.trained_tokens}
+    pairs = counts.get("pairs")
+    lesson = f"trained on {pairs:,} pairs of a right and a wrong answer (DPO)" if pairs else ""
+    model_card.write(current, work, results, counts, lesson)
+    return student_directory.publish(current, work, counts, results)
+
+
+def _check_hardware(config: FinetuneConfig) -> None:
+    """Raises CotDistillError for a method that does not work here."""
+    from cotdistill.students import quantized
+    from cotdistill.training import distributed
+
+    if config.method == "qlora":
+        quantized.check()
+    if config.quant_aware and distributed.shards_weights():
+        raise UsageError(
+            f"--quant-aware {config.quant_aware}: rounds whole weights, block by block, and with FSDP each process "
+            "holds a part of them. Start it without FSDP: one process, or several with a copy each"
+        )
 
 
 def _read_inputs(current: artifacts.Run, rows: Path, config: FinetuneConfig) -> None:

@@ -23,9 +23,9 @@ all rows."""
 
 
 def needs_mask(model: PreTrainedModel) -> bool:
-    """Whether the model needs a mask that says which tokens are padding. Padding stands at the end, so what is read from
-    left to right never sees it, and without a mask attention skips half its work. Two kinds of models need one: those
-    that also look to the right, and mixtures of experts that balance their load over the real tokens."""
+    """Whether the model needs a mask that says which tokens are padding. Padding stands at the end, so what is read
+    from left to right never sees it, and without a mask attention skips half its work. Two kinds of models need one:
+    those that also look to the right, and mixtures of experts that balance their load over the real tokens."""
     config = model.config.get_text_config()
     return not getattr(config, "is_causal", True) or hasattr(config, "output_router_logits")
 

@@ -95,16 +95,9 @@ def run(
         writer = Asker("write prompts", writing, folder, progress, budget, stored_only=config.dry_run)
         solver = None if solving is None else writer.for_another("answer them", solving)
         surveys = ask_first(expanders, sources, writer)
-        answerable, of_seeds, exam = (
-            None,
-            Measured(),
-            asked_about(sources, held_out, config.seed, model_of_answers(config)),
-        )
-        if solver is not None:
-            majority = Majority(samples, config.agreement)
-            trust = measure(exam, solver, majority)
-            of_seeds = solver.measured_until_now()
-            answerable = Answerable(majority, trust, config.min_accuracy, config.weight)
+        exam = asked_about(sources, held_out, config.seed, model_of_answers(config))
+        answerable = _answerable(config, samples, exam, solver) if solver else None
+        of_seeds = solver.measured_until_now() if solver else Measured()
         rounds = Rounds(
             Plan(sources, expanders, config.seed),
             Sieve.build(config, sources, expanders, held_out),
@@ -131,6 +124,12 @@ def run(
             _write(keeping, [*first, *rounds.kept])
             _write(dropping, rounds.left)
             return _publish(current, rounds, sources, [keeping, dropping, *bad.writers()])
+
+
+def _answerable(config: ExpandConfig, samples: int, exam: Sequence[Source], solver: Asker) -> Answerable:
+    """What is asked of the answers to a new prompt, by what the solver's answers to the seeds in `exam` are worth."""
+    majority = Majority(samples, config.agreement)
+    return Answerable(majority, measure(exam, solver, majority), config.min_accuracy, config.weight)
 
 
 def _split(read: Sequence[Source], holdout: float) -> tuple[list[Source], list[Source]]:

@@ -100,7 +100,7 @@ def run(
             results |= found | _of_answers(trained.history) | (teacher.results() if teacher else {})
             current.notes += session.notes()
             counts |= {"steps": trained.steps, "trained_tokens": trained.trained_tokens}
-            model_card.write(current, work, config, results, counts, _lesson(config, counts))
+            model_card.write(current, work, results, counts, _lesson(config, counts))
             return student_directory.publish(current, work, counts, results)
 
 
