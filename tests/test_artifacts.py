@@ -1,6 +1,7 @@
 import json
 import subprocess
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 
 import msgspec
@@ -65,6 +66,49 @@ def test_bad_lines_set_aside_are_counted_and_keep_their_text(tmp_path: Path) -> 
     aside = [json.loads(line) for line in (tmp_path / "out.bad.jsonl").read_text().splitlines()]
     assert bad.count == 2
     assert [(entry["line"], entry["text"]) for entry in aside] == [(1, "oops"), (3, "\\xff")]
+
+
+def test_a_file_that_is_read_twice_sets_each_bad_line_aside_once(tmp_path: Path) -> None:
+    (tmp_path / "p.jsonl").write_bytes(b"oops\n")
+    with BadLines(tmp_path / "out.bad.jsonl") as bad:
+        assert not [*read_records(tmp_path / "p.jsonl", Prompt, bad), *read_records(tmp_path / "p.jsonl", Prompt, bad)]
+        (writer,) = bad.writers()
+        assert (bad.count, writer.records) == (1, 1)
+
+
+def publish(path: Path, *siblings: Path) -> None:
+    """A run that writes `path` and, beside it, `siblings`."""
+    with artifacts.run("test", path, {}, siblings=siblings) as current, ExitStack() as stack:
+        writers = [stack.enter_context(ArtifactWriter(one)) for one in (path, *siblings)]
+        current.publish(writers, counts={})
+
+
+def test_what_only_an_earlier_run_wrote_is_deleted_and_no_other_file(tmp_path: Path) -> None:
+    output, extra = tmp_path / "x.jsonl", tmp_path / "x.extra.jsonl"
+    publish(output, extra)
+    (tmp_path / "x.notes.txt").write_text("a person's own")
+    publish(output)
+    assert {one.name for one in tmp_path.iterdir()} == {"x.jsonl", "x.manifest.json", "x.notes.txt"}
+
+
+def test_a_run_that_was_killed_while_it_published_is_known_by_its_partial_manifest(tmp_path: Path) -> None:
+    output = tmp_path / "x.jsonl"
+    publish(output)
+    (tmp_path / "x.manifest.json").rename(tmp_path / "x.manifest.json.partial")
+    publish(output)
+    assert {one.name for one in tmp_path.iterdir()} == {"x.jsonl", "x.manifest.json"}
+
+
+@pytest.mark.parametrize("option", [None, "against"])
+def test_an_edited_input_is_refused_whatever_it_is_read_for(tmp_path: Path, option: str | None) -> None:
+    path = write(tmp_path / "p.jsonl", make_prompt())
+    path.write_bytes(path.read_bytes() + b"\n")
+    edited = pytest.raises(CotDistillError, match=r"changed since p\.manifest\.json was written")
+    with artifacts.run("test", tmp_path / "x.jsonl", {}) as current, edited:
+        current.read(path, option=option)
+    with artifacts.run("test", tmp_path / "x.jsonl", {"allow_modified": True}) as current:
+        current.read(path, option=option)
+        assert [one.modified for one in current.inputs] == [True]
 
 
 def test_an_output_that_is_not_committed_leaves_nothing_behind(tmp_path: Path) -> None:

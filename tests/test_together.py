@@ -43,6 +43,16 @@ def scattered(how: str) -> list[Response]:
     return given
 
 
+@pytest.mark.parametrize("at_once", [1, 7, 100_000])
+def test_prompts_that_stand_apart_are_counted_whatever_is_compared_at_once(
+    at_once: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cotdistill.artifacts.together._AT_ONCE", at_once)
+    source = write(tmp_path / "r.jsonl", scattered("joined"))
+    with together(source, OfResponse, tmp_path / "work") as found:
+        assert found.apart == 30
+
+
 def sift(source: Path, output: Path, **options: Any) -> dict[str, Any]:
     made = filtering.run(source, output, FilterConfig(select="first:k=1", **options), Silent())
     return {"counts": made.counts, "rates": made.results["prompts_by_pass_rate"], "notes": made.notes}
