@@ -8,7 +8,7 @@ import pytest
 from cotdistill import config
 from cotdistill.errors import AccountError, UsageError
 from cotdistill.recipes.recipe import read
-from cotdistill.recipes.tables import STAGES
+from cotdistill.recipes.references import STAGES
 from tests.conftest import cotdistill
 
 RECIPE = """
@@ -271,8 +271,10 @@ def test_the_table_has_every_option_that_can_be_wrong() -> None:
     columns = {f"evaluate.{name}" for name in ("prompt_field", "reference_field", "id_field", "tag_field", "seed")}
     elsewhere = {f"{stage}.{name}" for stage in STAGES for name in ("dry_run", "show")}
     asked = {change.partition("=")[0] for change, _ in [*SIXTEEN, *MORE]}
-    every = {f"{stage}.{name}" for stage, kind in STAGES.items() for name in kind.__dataclass_fields__}
-    of_generate = {f"expand.{name}" for name in STAGES["generate"].__dataclass_fields__} | {"expand.include_seeds"}
+    every = {f"{stage}.{name}" for stage, kind in STAGES.items() for name in kind.options.__dataclass_fields__}
+    of_generate = {f"expand.{name}" for name in STAGES["generate"].options.__dataclass_fields__} | {
+        "expand.include_seeds"
+    }
     missing = every - asked - any_text - switches - columns - elsewhere - of_generate
     assert missing == set(), "add a wrong value of each to the table above"
 

@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 from typer.main import get_command
 
+from cotdistill.artifacts import outputs
+from cotdistill.artifacts.outputs import Place
 from cotdistill.cli.main import app
 from cotdistill.errors import USAGE, UsageError
 
@@ -97,3 +99,12 @@ def test_every_command_that_takes_a_path_is_in_the_table() -> None:
     commands = get_command(app).commands  # type: ignore[attr-defined]
     names = {name for name in commands if name != "cache"} | {f"cache {name}" for name in commands["cache"].commands}
     assert names <= known
+
+
+def test_a_hard_link_to_an_input_is_a_file_of_its_own_for_a_rename_leaves_the_input_alone(tmp_path: Path) -> None:
+    source, link = tmp_path / "source.jsonl", tmp_path / "link.jsonl"
+    source.write_text("{}\n")
+    link.hardlink_to(source)
+    outputs.check([Place(link, outputs.always)], [source])
+    with pytest.raises(UsageError, match="is both input and output"):
+        outputs.check([Place(source, outputs.always)], [tmp_path / "." / "source.jsonl"])

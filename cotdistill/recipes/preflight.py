@@ -26,7 +26,7 @@ def check(recipe: Recipe, problems: Problems) -> None:
     """Look for all that the recipe names."""
     for step, path in recipe.paths:
         if path != Path():
-            key = references.READS[step.stage][0]
+            key = references.STAGES[step.stage].key
             with problems.collected(key if path == recipe.prompts and key == "prompts" else f"{step.label}.{key}"):
                 _look_at_input(step, path)
     _check_runs(recipe, problems)

@@ -22,8 +22,8 @@ from cotdistill.config.options import Amount, Count, Text
 from cotdistill.errors import AccountError, UsageError
 from cotdistill.recipes import first_run, holdout, preflight, steps, tables
 from cotdistill.recipes.problems import Problems
+from cotdistill.recipes.references import STAGES
 from cotdistill.recipes.steps import Step
-from cotdistill.recipes.tables import STAGES
 
 _KEYS: dict[str, Any] = {"prompts": Text, "runs": Text, "keep": Count, "max_cost_per_month": Amount}
 

@@ -7,39 +7,51 @@ student of an evaluation got wrong.
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-MAKES: dict[str, dict[str, str]] = {
-    "expand": {"prompts": ".jsonl"},
-    "generate": {"responses": ".jsonl"},
-    "filter": {"kept responses": ".jsonl"},
-    "format": {
-        "rows": ".jsonl",
-        "held-out rows": ".holdout.jsonl",
-        "held-out prompts": ".holdout.prompts.jsonl",
-    },
-    "finetune": {"student": ""},
-    "evaluate": {"scores": ".json", "weak prompts": ".weak.jsonl"},
-}
-"""By stage, each thing that it makes, and how its file's name ends."""
+from cotdistill import config
 
 PROMPTS = ("prompts", "held-out prompts", "weak prompts", "responses", "kept responses")
 """What is read as prompts; responses for the prompts in them."""
 
-READS: dict[str, tuple[str, tuple[str, ...]]] = {
-    "expand": ("prompts", PROMPTS),
-    "generate": ("prompts", PROMPTS),
-    "filter": ("input", ("responses",)),
-    "format": ("input", ("kept responses",)),
-    "finetune": ("input", ("rows", "kept responses")),
-    "evaluate": ("prompts", PROMPTS),
+
+@dataclass(frozen=True)
+class Stage:
+    """What a recipe knows of a stage: its `options`; the `stem` of its files' names, where it is a table and not a
+    step; each thing that it `makes`, with the ending of its file's name; the `key` that says what it reads, and what
+    that may be."""
+
+    options: type[Any]
+    stem: str
+    makes: Mapping[str, str]
+    key: str
+    reads: tuple[str, ...]
+
+
+STAGES: dict[str, Stage] = {
+    "expand": Stage(config.ExpandConfig, "prompts", {"prompts": ".jsonl"}, "prompts", PROMPTS),
+    "generate": Stage(config.GenerateConfig, "responses", {"responses": ".jsonl"}, "prompts", PROMPTS),
+    "filter": Stage(config.FilterConfig, "kept", {"kept responses": ".jsonl"}, "input", ("responses",)),
+    "format": Stage(
+        config.FormatConfig,
+        "train",
+        {"rows": ".jsonl", "held-out rows": ".holdout.jsonl", "held-out prompts": ".holdout.prompts.jsonl"},
+        "input",
+        ("kept responses",),
+    ),
+    "finetune": Stage(config.FinetuneConfig, "student", {"student": ""}, "input", ("rows", "kept responses")),
+    "evaluate": Stage(
+        config.EvaluateConfig, "scores", {"scores": ".json", "weak prompts": ".weak.jsonl"}, "prompts", PROMPTS
+    ),
 }
-"""By stage, the key of a recipe that says what it reads, and what that may be."""
+"""In the order in which they run."""
 
 
 def reads(stage: str, table: Mapping[str, object]) -> tuple[str, tuple[str, ...]]:
-    """The same for one step: training on a student's own answers reads prompts, and rows for the prompts in them."""
-    key, accepted = READS[stage]
-    return (key, (*accepted, *PROMPTS)) if "on_policy" in table else (key, accepted)
+    """The key of one step, and what it may name: training on a student's own answers reads prompts, and rows for the
+    prompts in them."""
+    known = STAGES[stage]
+    return known.key, (*known.reads, *PROMPTS) if "on_policy" in table else known.reads
 
 
 BY_OPTION: dict[str, tuple[str, ...]] = {
@@ -92,7 +104,7 @@ def resolve(text: str, accepted: Sequence[str], above: Sequence[Maker]) -> Refer
     if maker is None:
         return None
     name = maker.short
-    makes = MAKES[maker.stage]
+    makes = STAGES[maker.stage].makes
     for what in accepted:
         if what in makes and _part(what) == part:
             return Reference(maker.name, what)
@@ -110,7 +122,7 @@ def newest(accepted: Iterable[str], above: Sequence[Maker]) -> Reference | None:
     """The nearest step above that makes any of this."""
     accepted = list(accepted)
     for maker in reversed(above):
-        if found := next((what for what in accepted if what in MAKES[maker.stage]), None):
+        if found := next((what for what in accepted if what in STAGES[maker.stage].makes), None):
             return Reference(maker.name, found)
     return None
 

@@ -27,19 +27,8 @@ from typing import Any
 from cotdistill.config.options import Count, Text
 from cotdistill.recipes import references, tables
 from cotdistill.recipes.problems import Problems
-from cotdistill.recipes.references import MAKES, READS, Maker, Reference
-from cotdistill.recipes.tables import STAGES
+from cotdistill.recipes.references import STAGES, Maker, Reference
 from cotdistill.recipes.wiring import Input, Wiring
-
-STEMS = {
-    "expand": "prompts",
-    "generate": "responses",
-    "filter": "kept",
-    "format": "train",
-    "finetune": "student",
-    "evaluate": "scores",
-}
-"""What the files of a table's stage are called in a run's directory; those of a step are called like it."""
 
 MOST_ROUNDS = 100
 _NAME = re.compile(r"[A-Za-z][\w-]{0,63}\Z")
@@ -68,11 +57,11 @@ class Step:
 
     def file(self, what: str) -> str:
         """The name of the file with what it makes, in a run's directory."""
-        return f"{self.stem}{MAKES[self.stage][what]}"
+        return f"{self.stem}{STAGES[self.stage].makes[what]}"
 
     @property
     def output(self) -> str:
-        return self.file(next(iter(MAKES[self.stage])))
+        return self.file(next(iter(STAGES[self.stage].makes)))
 
 
 @dataclass(frozen=True)
@@ -86,7 +75,9 @@ class _Written:
 
 def of_tables(found: Mapping[str, Any], prompts: Path, problems: Problems) -> tuple[Step, ...]:
     """The chain of five stages, or the first so many; an expand may go before."""
-    written = [_Written(Maker(stage, stage, stage), STEMS[stage], found[stage]) for stage in STAGES if stage in found]
+    written = [
+        _Written(Maker(name, name, name), known.stem, found[name]) for name, known in STAGES.items() if name in found
+    ]
     chain = [stage for stage in STAGES if stage != "expand" or "expand" in found]
     missing = [name for name in chain[: len(written)] if name not in found]
     if not written:
@@ -170,7 +161,7 @@ def _read(
 ) -> Iterator[Step]:
     holding_out: dict[str, float] = {}
     for number, one in enumerate(written):
-        maker, key = one.maker, READS[one.maker.stage][0]
+        maker, key = one.maker, STAGES[one.maker.stage].key
         above, below = ([other.maker for other in part] for part in (written[:number], written[number:]))
         wiring = Wiring(maker, above, below, holding_out, problems, references.reads(maker.stage, one.table))
         given = one.table.get(key)

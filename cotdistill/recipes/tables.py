@@ -8,16 +8,7 @@ from typing import Any
 from cotdistill import config
 from cotdistill.config.options import convert, types_of
 from cotdistill.recipes.problems import Problems
-
-STAGES: dict[str, type[Any]] = {
-    "expand": config.ExpandConfig,
-    "generate": config.GenerateConfig,
-    "filter": config.FilterConfig,
-    "format": config.FormatConfig,
-    "finetune": config.FinetuneConfig,
-    "evaluate": config.EvaluateConfig,
-}
-"""In the order in which they run."""
+from cotdistill.recipes.references import STAGES
 
 _NOT_HERE = {
     "dry_run": "`cotdistill run --plan` shows what would run",
@@ -54,7 +45,7 @@ def options(
 ) -> Any:
     """The config of one step out of its table. `stand_ins` are options that it need not give; `read(key, names, value)`
     returns a value with what earlier steps make named as such."""
-    kind = STAGES[stage]
+    kind = STAGES[stage].options
     kinds = {name: hint for name, hint in types_of(kind).items() if name not in _NOT_HERE}
     for key in [key for key in table if key in _NOT_HERE]:
         problems.add(f"{place}.{key}", f"not in a recipe; {_NOT_HERE[key]}")

@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 
 from cotdistill.recipes import references, tables
 from cotdistill.recipes.problems import Problems
-from cotdistill.recipes.references import MAKES, READS, Maker, Reference
+from cotdistill.recipes.references import STAGES, Maker, Reference
 
 Input: TypeAlias = Path | Reference
 
@@ -78,10 +78,10 @@ class Wiring:
             if not held:
                 self._say(key, "missing; name a file of held-out prompts, or set format.holdout")
             return tuple(Reference(name, "held-out prompts") for name in held[-1:])
-        accepted = READS[stage][1]  # prompts for training on a student's own answers are those of the rows
+        accepted = STAGES[stage].reads  # prompts for training on a student's own answers are those of the rows
         found = references.newest(accepted, self.above)
         if found is None:
-            makers = " or ".join(one for one, makes in MAKES.items() if set(accepted) & set(makes))
+            makers = " or ".join(one for one, known in STAGES.items() if set(accepted) & set(known.makes))
             self._say(key, f"missing; no step above makes {' or '.join(accepted)}, as {makers} does")
         return (found,) if found else ()
 
