@@ -12,7 +12,7 @@ import pytest
 
 from cotdistill.artifacts import Manifest
 from cotdistill.artifacts.json_lines import read_records
-from cotdistill.artifacts.summary import one_line
+from cotdistill.artifacts.summary import as_text, one_line
 from cotdistill.config import GenerateConfig
 from cotdistill.dispatch.budget import Budget, Tariff, Worst
 from cotdistill.errors import UsageError
@@ -228,6 +228,7 @@ def test_reextract_rebuilds_from_the_store_and_asks_nothing(tmp_path: Path) -> N
     assert asked == [5, 0, 0]
     assert {one.reasoning for one in responses(tmp_path)} == {"2+2"}
     assert (manifests[2].complete, manifests[2].counts["not_asked"]) == (False, 5)
+    assert "the same command without --reextract asks for them" in as_text(manifests[2])
 
 
 def test_the_stores_commands_look_export_and_prune(tmp_path: Path) -> None:
@@ -248,6 +249,17 @@ def test_the_stores_commands_look_export_and_prune(tmp_path: Path) -> None:
 
 
 # What is known before and while
+
+
+def test_a_dry_run_says_what_the_cap_would_do_to_the_run(tmp_path: Path) -> None:
+    prices = {"price_in": 3.0, "price_out": 9.0, "max_output_tokens": 1000, "dry_run": True}
+    answer: Answer = lambda number, body: Scripted(completion("4"))  # noqa: E731
+    bought = {**prices, "dry_run": False, "limit": 10}
+    found, _ = runs(tmp_path, answer, 1000, {**prices, "max_cost": 0.001}, bought, {**prices, "max_cost": 0.05})
+    assert found[0].notes[-1].startswith("WARNING: the run would be refused: --max-cost 0.001: one request may cost up")
+    assert (
+        "0.07 USD are more than --max-cost 0.05: the run would stop there; the same command goes on" in found[2].notes
+    )
 
 
 def test_a_dry_run_estimates_tokens_and_cost_online_and_in_a_batch(tmp_path: Path) -> None:

@@ -27,6 +27,8 @@ def test_only_the_last_user_turn_is_wrapped_and_the_system_prompt_comes_first(tm
     )
     dressed = templates.dress(turns, templates.load(str(path)), "Be brief.")
     assert [turn.content for turn in dressed] == ["Be brief.", "a", "b", "Q: c"]
+    told = (Message(role="system", content="Be brief."), *turns)
+    assert templates.dress(told, system="") == turns, "an empty one is none, which servers would refuse"
 
 
 @pytest.mark.parametrize(

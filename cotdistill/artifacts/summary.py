@@ -42,6 +42,8 @@ def _note(note: str) -> str:
 def _unfinished(manifest: Manifest) -> str:
     if manifest.stage == "expand":
         return f"fewer prompts than --count; why the others were left out stands in {manifest.outputs[-1].path}"
+    if manifest.options.get("reextract"):
+        return "some answers are not in the store; the same command without --reextract asks for them"
     failed = next((one for one in manifest.outputs if one.path.endswith(".failed.jsonl")), manifest.outputs[-1])
     return f"some prompts failed; see {failed.path}. The same command asks only for them"
 

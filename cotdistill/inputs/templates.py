@@ -97,8 +97,9 @@ def dress(
     shots: tuple[Example, ...] = (),
     values: Mapping[str, str] | None = None,
 ) -> tuple[Message, ...]:
-    """What the teacher is sent: `system` in front, the examples as earlier turns, the last user turn and the
-    examples' questions put through the template. `values` are what its fields stand for (`Entry.filling`)."""
+    """What the teacher is sent: `system` in front (none where it is empty), the examples as earlier turns, the last
+    user turn and the examples' questions put through the template. `values` are what its fields stand for
+    (`Entry.filling`)."""
     if template is None and system is None and not shots:
         return messages
 
@@ -109,7 +110,7 @@ def dress(
     asked = Message(role="user", content=filled(messages[last].content, values or {}))
     dressed = (*messages[:last], asked, *messages[last + 1 :])
     first = next(index for index, message in enumerate(dressed) if message.role != "system")
-    opening = dressed[:first] if system is None else (Message(role="system", content=system),)
+    opening = dressed[:first] if system is None else (Message(role="system", content=system),) if system else ()
     taught = tuple(
         turn
         for shot in shots

@@ -113,7 +113,7 @@ def _run(
         file = PromptFile.chosen(prompts, config, fields=taken, bad=bad)
         plan = Plan(teacher, config, file, store, judge, spool, to_learn=asked_by == "generate", only=only)
         if config.dry_run:
-            return _dry_run(current, plan, prices, bad, progress)
+            return _dry_run(current, plan, prices, bad, progress, tariff)
         with BatchState(store.path) as batches, Output(output, plan, Tally(prices, batches.bought)) as written:
             progress.begin("read the store", None)
 
@@ -151,12 +151,15 @@ def _check_judge(budget: Budget, judge: "Judge | None", first: Job) -> None:
         budget.check_usd(most, "one verdict of the judge", "judge:…,max_output_tokens=N with a smaller N")
 
 
-def _dry_run(current: artifacts.Run, plan: Plan, prices: Prices, bad: BadLines, progress: Progress) -> Manifest:
+def _dry_run(
+    current: artifacts.Run, plan: Plan, prices: Prices, bad: BadLines, progress: Progress, tariff: Tariff | None
+) -> Manifest:
     survey = Survey.of(plan, prices)
     _say_columns(plan.file, progress)
     current.notes += [f"{bad.count:,} of the records cannot be read and would be set aside"] * bool(bad.count)
     current.notes += of_samples(plan)
     results = survey.estimate()
+    current.notes += survey.of_cap(plan.config.max_cost, tariff, results)
     if plan.judge is not None and plan.judge.asks and survey.open:
         most = survey.judge_usd
         results["judge_usd_at_most"] = "unknown" if most is None else f"{most:.2f}"

@@ -1,13 +1,14 @@
 """What a run would ask and cost, known before a cent is spent."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from cotdistill.dispatch.asking import Job
-from cotdistill.dispatch.budget import Worst
+from cotdistill.dispatch.budget import Budget, Tariff, Worst
+from cotdistill.errors import CotDistillError
 from cotdistill.pricing import BATCHED, FREE, Prices, plus
 from cotdistill.records import Message, Usage
 from cotdistill.stages.generate.plan import Answers, Plan
@@ -155,6 +156,18 @@ class Survey:
             if self.prices.provider in BATCHED:
                 results[f"{name}_batch"] = f"{cost / 2:.2f}"
         return results
+
+    def of_cap(self, cap: float | None, tariff: Tariff | None, results: dict[str, Any]) -> Iterator[str]:
+        """What --max-cost would do to the run; `results` are those of `estimate`."""
+        if cap is None or tariff is None or self.first is None:
+            return
+        try:
+            Budget(Decimal(str(cap))).check(tariff, self.first.request)
+        except CotDistillError as error:
+            yield f"WARNING: the run would be refused: {error}"
+            return
+        if (expected := results.get("cost_usd")) and Decimal(expected) > Decimal(str(cap)):
+            yield f"{expected} USD are more than --max-cost {cap:g}: the run would stop there; the same command goes on"
 
     def _input_by(self, known: list[tuple[int, int, int]]) -> int:
         """Corrected by what this teacher billed for stored answers: its tokens are its own."""

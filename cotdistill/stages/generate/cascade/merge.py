@@ -21,6 +21,7 @@ from cotdistill.dispatch.budget import Budget
 from cotdistill.inputs.prompt_files import PromptFile
 from cotdistill.pricing import total
 from cotdistill.records import Response, Usage, money
+from cotdistill.stages.generate.cascade.configs import of_second
 from cotdistill.stages.generate.cascade.parts import Part
 from cotdistill.stages.generate.output import NOT_ASKED, Failed
 from cotdistill.stages.verification import Judge
@@ -156,10 +157,11 @@ def _yield(part: Part) -> dict[str, Any]:
 
 
 def _notes(asked: Sequence[Part], judge: Judge) -> Iterator[str]:
-    for part in asked:
+    for number, part in enumerate(asked):
         if part.manifest:
             own = str(part.path.parent)  # gone when this is read
-            yield from (f"{part.teacher}: {note}" for note in part.manifest.notes if own not in note)
+            notes = (of_second(note) if number else note for note in part.manifest.notes)
+            yield from (f"{part.teacher}: {note}" for note in notes if own not in note)
     unverified = sum(part.verdicts.unverified for part in asked)
     if unverified:
         prompts = ngettext("{} prompt has", "{} prompts have", unverified).format(unverified)
