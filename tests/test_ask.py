@@ -80,5 +80,11 @@ def test_a_student_given_twice_and_an_empty_question_are_slips() -> None:
         ask.conversations("tiny", AskConfig(beside=("tiny",)), Silent()),
     ):
         pass
+    for student, config, words in (
+        ("tiny", AskConfig(base_url="http://host/v1"), "--base-url: goes with a student PROVIDER:MODEL on a server"),
+        ("mock", AskConfig(engine="vllm"), "--engine: vllm answers for students of this machine; none is given"),
+    ):
+        with pytest.raises(UsageError, match=words), ask.conversations(student, config, Silent()):
+            pass
     done = cotdistill("ask", "mock:digit-chains", " ")
     assert (done.returncode, "expected a text" in done.stderr) == (2, True)

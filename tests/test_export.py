@@ -276,6 +276,11 @@ def test_a_type_of_llama_cpps_own_asks_for_llama_cpp(tmp_path: Path, monkeypatch
         exported("tiny", tmp_path / "s.gguf", "q4_k_m")
 
 
+def test_a_type_that_is_said_twice_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="--quantize q4_0: --to gguf:quantize=q8_0 says the type too"):
+        exported("tiny", tmp_path / "s.gguf", "q4_0", to="gguf:quantize=q8_0")
+
+
 def program(folder: Path, code: str) -> None:
     folder.mkdir()
     (folder / "llama-quantize").write_text(

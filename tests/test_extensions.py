@@ -36,7 +36,8 @@ def test_every_plug_in_keeps_its_contract(folder: str, name: str) -> None:
 def test_every_filter_answers_with_a_short_reason_or_none(name: str, tmp_path: Path) -> None:
     (tmp_path / "needed.jsonl").write_text('{"question": "What is 2+2?", "answer": "4"}\n')
     required = [option for option in describe("filters", name)[1] if "=" not in option]
-    one = build("filters", f"{name}:" + ",".join(f"{option}={tmp_path / 'needed.jsonl'}" for option in required))
+    given = [f"{option}={tmp_path / 'needed.jsonl'}" for option in required] + ["low=0.5"] * (name == "pass_rate")
+    one = build("filters", f"{name}{':' * bool(given)}{','.join(given)}")
     for judged in (make_judged(), make_judged("", stop_reason="length"), make_judged("\x00\ud7ff<think>" * 50)):
         reason = one.reason_to_drop(judged)
         assert reason is None or (0 < len(reason) < 80 and reason[0].islower())
@@ -116,11 +117,42 @@ def test_a_plug_in_can_be_a_file_of_ones_own(tmp_path: Path) -> None:
         ("confidence:min=most", "confidence:min: expected float, got 'most'"),
         ("length:max_answer", "expected name:option=value, found 'max_answer'"),
         ("./none.py", "no such plug-in file"),
+        ("confidence:min=0.5,min=0.9", "min is given twice"),
+        ("repetition:max_compression=nan", "repetition:max_compression: expected float, got 'nan'"),
+        ("length:tokenizer=", "length:tokenizer: expected str, got nothing; leave it out for the default"),
+        ("length:min_answer=-4", "length:min_answer: expected int >= 0, got '-4'"),
+        ("pass_rate", "pass_rate: every pass rate is from 0 to 1, so nothing would be dropped; give low=X"),
     ],
 )
 def test_a_wrong_spec_says_what_there_is(spec: str, problem: str) -> None:
     with pytest.raises(UsageError, match=problem):
         build("filters", spec)
+
+
+@pytest.mark.parametrize(
+    ("folder", "spec", "problem"),
+    [
+        (
+            "verifiers",
+            "judge:teacher=mock,base_url=http://host/v1",
+            "base_url: goes with a teacher on a server, and mock",
+        ),
+        ("verifiers", "judge:teacher=mock,after=exact", "after: goes with on=disagreement"),
+        ("verifiers", "judge:teacher=mock,price_in=1", "price_in goes with price_out"),
+        ("verifiers", "judge:teacher=mock,price_in=-1", "judge:price_in: expected float >= 0.0, got '-1'"),
+        ("verifiers", "judge:teacher=mock,concurrency=0", "judge:concurrency: expected int >= 1, got '0'"),
+        ("verifiers", "json_schema:schema=plug_in.py,reference=value", "reference: says what a prompt's reference is"),
+        ("expanders", "topic:topics=plug_in.py,breadth=3", "breadth and surveys are about asking for topics"),
+        ("losses", "soft:skew=0.5", "skew: goes with divergence=skew, and it is forward"),
+    ],
+)
+def test_an_option_of_a_plug_in_that_would_change_nothing_is_refused(
+    folder: str, spec: str, problem: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("plug_in.py").write_text("sports")
+    with pytest.raises(UsageError, match=problem):
+        build(folder, spec)
 
 
 def test_a_number_out_of_range_is_refused_with_its_limit() -> None:

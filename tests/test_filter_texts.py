@@ -189,7 +189,7 @@ def test_two_different_final_answers_are_dropped_and_two_spellings_of_one_are_no
 @pytest.mark.parametrize(
     ("rate", "spec", "fault"),
     [
-        (0.0, "pass_rate", None),
+        (0.0, "pass_rate:high=0.9", None),
         (1.0, "pass_rate:high=0.9", "pass rate over 0.9"),
         (0.25, "pass_rate:low=0.3", "pass rate under 0.3"),
         (0.3, "pass_rate:low=0.3,high=0.3", None),

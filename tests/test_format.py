@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from cotdistill.artifacts import Manifest
+from cotdistill.artifacts import Manifest, read_manifest
 from cotdistill.config import FormatConfig
 from cotdistill.errors import CotDistillError, UsageError
 from cotdistill.inputs.prompt_files import PromptFile
@@ -201,6 +201,22 @@ def test_a_mix_repeats_and_thins_out_rows_by_tag_the_same_way_each_time(tmp_path
     assert 230 <= counts["code"] <= 270 and 15 <= counts["prose"] <= 45
     assert len({row["id"] for row in found}) == len(found), "a repeated row has an id of its own"
     assert write(tmp_path, *judged, mix=mix) == found
+
+
+def test_a_mix_of_a_tag_that_no_row_has_is_said(tmp_path: Path) -> None:
+    write(
+        tmp_path, make_judged("4", prompt=make_prompt("p1", tags={"task": "code"})), mix=("task=code:2", "task=mth:2")
+    )
+    notes = read_manifest(tmp_path / "train.manifest.json").notes
+    assert [note for note in notes if "--mix" in note] == [
+        "--mix task=mth: no row has this tag; see --tag-field of generate"
+    ]
+
+
+@pytest.mark.parametrize("name", ["dpo", "answer_only"])
+def test_a_layout_whose_rows_cannot_be_cut_refuses_to_cut_them(name: str, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=f"--cut-long: cuts the trace of a row, and no row of --format {name}"):
+        write(tmp_path, make_judged("4"), format=name, cut_long=True, student="tiny")
 
 
 @pytest.mark.parametrize("mix", ["code:2", "task=code", "task=code:many", "task=code:-1", "task=code:1000"])

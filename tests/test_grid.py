@@ -125,7 +125,17 @@ def test_a_wrong_axis_is_refused_before_anything_is_sent(specs: list[str], words
     assert not Path("store.sqlite").exists()
 
 
-KEYS = ("batch_size", "max_length", "max_steps", "lora_rank", "lora_alpha", "epochs", "weight_decay", "seed")
+KEYS = (
+    "batch_size",
+    "max_length",
+    "max_steps",
+    "threads",
+    "rows_at_once",
+    "warmup",
+    "weight_decay",
+    "seed",
+    "learning_rate",
+)
 
 
 def test_names_of_directories_tell_every_combination_apart() -> None:

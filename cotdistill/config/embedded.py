@@ -1,4 +1,4 @@
-"""The short name of the embedded teacher."""
+"""The teachers that no server answers for: the embedded one, with its short name, and models of this machine."""
 
 EMBEDDED, SCRIPTED = "mock", "digit-chains"
 """The embedded teacher, and the model that it is without another one named."""
@@ -7,3 +7,8 @@ EMBEDDED, SCRIPTED = "mock", "digit-chains"
 def whole_name(teacher: str) -> str:
     """PROVIDER:MODEL of a teacher, also where it has the short name."""
     return f"{EMBEDDED}:{SCRIPTED}" if teacher == EMBEDDED else teacher
+
+
+def has_no_address(teacher: str) -> bool:
+    """Whether an address says nothing of a teacher: it answers inside the run, or from a server that the run starts."""
+    return teacher.partition(":")[0] in (EMBEDDED, "local")

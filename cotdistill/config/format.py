@@ -39,3 +39,8 @@ class FormatConfig:
     )
     skip_bad: bool = like(GenerateConfig, "skip_bad")
     allow_modified: bool = like(GenerateConfig, "allow_modified")
+
+    @property
+    def can_cut(self) -> bool:
+        """Whether a row can be cut at a step of its trace: answer_only has none, and dpo compares whole answers."""
+        return self.format.partition(":")[0].replace("-", "_") not in ("answer_only", "dpo")

@@ -33,6 +33,8 @@ class Expander:
     def __post_init__(self) -> None:
         if self.topics is not None:
             self._topics = lines_of(self.topics)
+            if (self.breadth, self.surveys) != (Expander.breadth, Expander.surveys):
+                raise ValueError("breadth and surveys are about asking for topics, and the file of topics has them")
 
     def survey(self, seeds: list[str]) -> list[str]:
         """Requests for topics, each over other seeds; none where a file has them."""

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from cotdistill.plugins import Count
+from cotdistill.plugins import Count, Number
 from cotdistill.records import Judged
 
 
@@ -15,9 +15,9 @@ class Filter:
     the train extra is needed. Of a worked solution the whole is the answer.
     """
 
-    min_reasoning: int = 0
+    min_reasoning: Number = 0
     max_reasoning: Count = 40_000
-    min_answer: int = 1
+    min_answer: Number = 1
     max_answer: Count = 20_000
     tokenizer: str | None = None
 

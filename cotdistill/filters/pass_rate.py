@@ -16,6 +16,8 @@ class Filter:
     def __post_init__(self) -> None:
         if self.low > self.high:
             raise ValueError(f"low={self.low} is above high={self.high}")
+        if (self.low, self.high) == (0, 1):
+            raise ValueError("every pass rate is from 0 to 1, so nothing would be dropped; give low=X, high=X or both")
 
     def reason_to_drop(self, judged: Judged) -> str | None:
         if judged.pass_rate is None or self.low <= judged.pass_rate <= self.high:

@@ -22,9 +22,12 @@ from cotdistill.errors import CotDistillError, UsageError
 from cotdistill.plugins import calls
 from cotdistill.plugins.calls import FAILURES as FAILURES
 from cotdistill.plugins.calls import place, words
+from cotdistill.plugins.options import Amount as Amount
 from cotdistill.plugins.options import Count as Count
 from cotdistill.plugins.options import File as File
 from cotdistill.plugins.options import Files as Files
+from cotdistill.plugins.options import Number as Number
+from cotdistill.plugins.options import Positive as Positive
 from cotdistill.plugins.options import Share as Share
 from cotdistill.plugins.options import convert, separator_of
 
@@ -180,7 +183,10 @@ def parse(spec: str) -> tuple[str, dict[str, str]]:
         key, equals, value = part.partition("=")
         if not equals:
             raise UsageError(f"{spec!r}: expected name:option=value, found {part!r}")
-        options[key.strip().replace("-", "_")] = value.replace("\\,", ",")
+        key = key.strip().replace("-", "_")
+        if key in options:
+            raise UsageError(f"{spec!r}: {key} is given twice; leave one of them out")
+        options[key] = value.replace("\\,", ",")
     return name, options
 
 

@@ -1,5 +1,6 @@
 """The options of a plug-in: what their types may say, and a text of the command line as a value of one."""
 
+import math
 import typing
 from dataclasses import dataclass
 from typing import Annotated, Any
@@ -16,6 +17,15 @@ class _Reads:
 
 Count = Annotated[int, msgspec.Meta(ge=1)]
 """How many, at least 1."""
+
+Number = Annotated[int, msgspec.Meta(ge=0)]
+"""How many, which may be none."""
+
+Positive = Annotated[float, msgspec.Meta(gt=0)]
+"""More than 0."""
+
+Amount = Annotated[float, msgspec.Meta(ge=0)]
+"""0 or more."""
 
 Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
 """From 0 to 1."""
@@ -46,10 +56,16 @@ def convert(text: str, hint: Any, where: str) -> Any:
     kind = kinds[0] if kinds else hint
     if hasattr(kind, "__metadata__"):  # a limit that stands before `| None`
         kind, hint = typing.get_args(kind)[0], kind
+    if not text.strip():
+        raise UsageError(
+            f"{where}: expected {getattr(kind, '__name__', kind)}, got nothing; leave it out for the default"
+        )
     try:
         if kind is bool:
             return {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}[text.lower()]
         value = kind(text)
+        if kind is float and not math.isfinite(value):
+            raise ValueError
     except (ValueError, KeyError, TypeError):
         raise UsageError(f"{where}: expected {getattr(kind, '__name__', kind)}, got {text!r}") from None
     try:

@@ -9,7 +9,7 @@ from typing import Any
 from cotdistill import config, exports, plugins, teachers
 from cotdistill.config.expand import split_methods
 from cotdistill.config.on_policy import TEACHES_ALONE, scores_over_api
-from cotdistill.errors import CotDistillError
+from cotdistill.errors import CotDistillError, UsageError
 from cotdistill.inputs import templates
 from cotdistill.providers.batch_apis import open_batches
 from cotdistill.providers.logprobs import check_logprobs
@@ -17,7 +17,8 @@ from cotdistill.providers.types import Request
 from cotdistill.recipes import lookups, references
 from cotdistill.records import Message
 from cotdistill.stages.evaluate import guard
-from cotdistill.stages.evaluate.answers import check_calibrated, costs, is_recorded
+from cotdistill.stages.evaluate.answers import check_calibrated, costs
+from cotdistill.stages.evaluate.heeded import unheeded
 from cotdistill.stages.expand.asking import as_generate
 from cotdistill.stages.generate.cascade.configs import pair
 
@@ -118,10 +119,7 @@ def _evaluate(chosen: config.EvaluateConfig) -> Iterator[tuple[str, Callable[[],
             yield "calibrate", partial(_calibrated, name, chosen.base_url)
     if chosen.max_cost is not None:
         yield from (("max_cost", look) for _, look in priced(chosen))
-    if chosen.engine != "local" and all(teachers.is_teacher(name) or is_recorded(name) for name in asked):
-        yield "engine", partial(lookups.refuse, "goes with a student or baseline of this machine; none is given")
-    if chosen.base_url and not over_api:
-        yield "base_url", partial(lookups.refuse, "goes with a student or baseline PROVIDER:MODEL; none is given")
+    yield from ((name, partial(lookups.refuse, why)) for name, why in unheeded(chosen))
 
 
 def _option_of(student: str, chosen: config.EvaluateConfig) -> str:
@@ -148,9 +146,12 @@ def priced(chosen: Any) -> Iterator[tuple[str, Callable[[], object]]]:
     if isinstance(chosen, config.ExpandConfig) and chosen.solver and not references.parse(chosen.solver):
         given = chosen.solver_price_in, chosen.solver_price_out
         yield "solver", partial(lookups.priced, chosen.solver, chosen.solver_base_url, *given)
-    verify = plugins.parse(getattr(chosen, "verify", None) or "none")[1]
+    try:
+        verify = plugins.parse(getattr(chosen, "verify", None) or "none")[1]
+        prices = [float(verify[name]) if name in verify else None for name in ("price_in", "price_out")]
+    except (UsageError, ValueError):
+        return  # said of the verifier already
     if costs(judge := verify.get("teacher", "")):
-        prices = (float(verify[name]) if name in verify else None for name in ("price_in", "price_out"))
         yield "verify", partial(lookups.priced, judge, verify.get("base_url"), *prices)
 
 

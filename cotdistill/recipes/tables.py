@@ -58,7 +58,7 @@ def options(
             field = next(field for field in fields(kind) if field.name == name)
             problems.add(f"{place}.{name}", f"missing; {field.metadata['help'].partition(':')[0].rstrip('.')}?")
     for name, why in config.problems(kind, wanting | given):
-        if name in given:  # a stand-in for what is missing has been reported as that
+        if name in given or name not in wanting:  # a stand-in for what is missing has been reported as that
             problems.add(f"{place}.{name}", why)
     return kind(**wanting | given)
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from cotdistill import students, teachers
 from cotdistill.config import AskConfig, check
+from cotdistill.config.embedded import has_no_address
 from cotdistill.config.options import Text, convert
 from cotdistill.dispatch.asking import Job
 from cotdistill.dispatch.lookup import Answer
@@ -79,6 +80,11 @@ def conversations(student: str, config: AskConfig, progress: Progress) -> Iterat
     asked = [student, *config.beside]
     if twice := next((one for one in asked if asked.count(one) > 1), None):
         raise UsageError(f"student {twice!r} is given twice")
+    over_api = [one for one in asked if teachers.is_teacher(one)]
+    if config.base_url is not None and all(map(has_no_address, over_api)):
+        raise UsageError("--base-url: goes with a student PROVIDER:MODEL on a server; none is given")
+    if config.engine != AskConfig.engine and len(over_api) == len(asked):
+        raise UsageError(f"--engine: {config.engine} answers for students of this machine; none is given")
     store = store_path() if any(map(costs, asked)) else None
     with Session.on(store, None, None, progress, "ask") as session:
         if config.engine != "local":

@@ -34,6 +34,10 @@ class Verifier:
     def __post_init__(self) -> None:
         if self.schema is None:
             return
+        if self.reference != "auto":
+            raise ValueError(
+                "reference: says what a prompt's reference is, and schema says to read none. Leave one out"
+            )
         try:
             self._given = Schema(parsed(Path(self.schema).read_text(encoding="utf-8")))
         except OSError as error:

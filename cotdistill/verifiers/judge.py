@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import ClassVar, Literal
 
 from cotdistill import plugins, teachers
+from cotdistill.config.embedded import has_no_address
 from cotdistill.dispatch.asking import Asked, Job, Limits
 from cotdistill.dispatch.budget import Budget, Tariff, Worst
 from cotdistill.dispatch.lookup import Answer, find, keys_of
 from cotdistill.dispatch.session import Session
 from cotdistill.dispatch.stored import StoredTeacher, Terms
-from cotdistill.plugins import Count, File
+from cotdistill.plugins import Amount, Count, File, Positive
 from cotdistill.pricing import Prices
 from cotdistill.providers.types import Reply, Request, Teacher
 from cotdistill.records import Message, Prompt, Response, Usage, Verdict
@@ -48,11 +49,11 @@ class Verifier:
     rubric: File = str(_rubric.DEFAULT)
     max_output_tokens: Count = 2048
     effort: str | None = None
-    concurrency: int | None = None
-    timeout_s: float = 300.0
-    max_cost: float | None = None
-    price_in: float | None = None
-    price_out: float | None = None
+    concurrency: Count | None = None
+    timeout_s: Positive = 300.0
+    max_cost: Amount | None = None
+    price_in: Amount | None = None
+    price_out: Amount | None = None
     alone: ClassVar[bool] = True
     needs_reference: ClassVar[bool] = False
 
@@ -61,6 +62,12 @@ class Verifier:
     _opening: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False)
 
     def __post_init__(self) -> None:
+        if self.on == "always" and self.after != Verifier.after:
+            raise ValueError("after: goes with on=disagreement; else the judge sees every answer")
+        if (self.price_in is None) != (self.price_out is None):
+            raise ValueError("price_in goes with price_out: input and output are billed apart")
+        if self.base_url is not None and has_no_address(self.teacher):
+            raise ValueError(f"base_url: goes with a teacher on a server, and {self.teacher} needs none")
         self._teacher: Teacher = teachers.build(self.teacher, self.base_url, self.concurrency, self.timeout_s)
         self._template = _rubric.load(Path(self.rubric))
         given = [None if price is None else Decimal(str(price)) for price in (self.price_in, self.price_out)]

@@ -23,6 +23,7 @@ from cotdistill.inputs.prompt_files import PromptFile
 from cotdistill.progress import Progress
 from cotdistill.records import Judged, Prompt, Response, money
 from cotdistill.stages.evaluate import answers, draft, guard, guessing, overlap
+from cotdistill.stages.evaluate.heeded import check_heeded
 from cotdistill.stages.evaluate.scores import compare, in_words, is_not_judged, is_right, score
 from cotdistill.stages.verification import Judge
 from cotdistill.store.location import store_path
@@ -42,6 +43,7 @@ def run(
     `month` is what a recipe's month has left.
     """
     check(config)
+    check_heeded(config)
     prompts = hub.fetch(prompts, progress.note)
     guarded = hub.fetch(Path(config.guard), progress.note) if config.guard else None
     judge = Judge(config.verify)

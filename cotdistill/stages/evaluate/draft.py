@@ -111,12 +111,17 @@ def _recorded(
         )
     wanted = {prompt.id for prompt in prompts}
     responses = [one for one in json_lines.read_records(path, Response) if one.prompt.id in wanted and one.confidence]
+    if not responses:
+        raise UsageError(
+            f"--draft-for {path}: it has no answer with log-probabilities to any of the {len(wanted)} prompts; give "
+            f"the prompts that it answers, or its answers to these"
+        )
     draft = Generator(config.student.removeprefix("local:"), config.threads)
     with ExitStack() as stack:
         reader = stack.enter_context(LogprobsReader(beside))
         aligned = list(_aligned(responses, reader, draft.prompter.tokenizer, Aligner(draft.prompter.tokenizer)))
     answers = [one for one in aligned if one is not None]
-    if not responses or len(answers) < LEAST_ALIGNED * len(responses):
+    if len(answers) < LEAST_ALIGNED * len(responses):
         raise UsageError(
             f"--draft-for {path}: {len(responses) - len(answers)} of {len(responses)} answers to these prompts are "
             f"made of other tokens than {config.student} cuts them into: another vocabulary. A draft must share its "

@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 
-from cotdistill import artifacts, exports, students
+from cotdistill import artifacts, exports, plugins, students
 from cotdistill.artifacts import ForeignFile, Manifest, lineage, outputs
 from cotdistill.artifacts.files import written_elsewhere
 from cotdistill.artifacts.outputs import Place
@@ -27,7 +27,11 @@ def run(student: str, output: Path, config: ExportConfig, progress: Progress) ->
     check(config)
     found = students.resolve(student)
     students.need_packages(student)
-    spec = f"{config.to}{',' if ':' in config.to else ':'}quantize={config.quantize}" if config.quantize else config.to
+    _, given = plugins.parse(config.to)
+    if config.quantize and "quantize" in given:
+        raise UsageError(f"--quantize {config.quantize}: --to {config.to} says the type too; leave one of them out")
+    spec = f"{config.to}{',' if given else ':'}quantize={config.quantize}" if config.quantize else config.to
+    quantize = config.quantize or given.get("quantize")
     target: StudentExport = exports.build(spec, "student", "--to")
     if output.suffix != target.suffix:
         raise UsageError(f"-o {output}: expected a name that ends in {target.suffix}")
@@ -63,7 +67,7 @@ def run(student: str, output: Path, config: ExportConfig, progress: Progress) ->
                 student, file.partial, target.suffix, questions, config.max_output_tokens, config.threads
             )
             agreed.check(output, lossless=written.lossless)
-            current.notes += [*written.notes, *_other_grid(source, config), agreed.in_words()]
+            current.notes += [*written.notes, *_other_grid(source, quantize), agreed.in_words()]
             sides = [artifacts.write_whole(path, text.encode()) for path, text in written.beside.items()]
             return current.publish(
                 [file], counts=written.counts, beside=sides, results={**written.results, **agreed.results()}
@@ -74,11 +78,11 @@ def run(student: str, output: Path, config: ExportConfig, progress: Progress) ->
                 place.path.unlink(missing_ok=True)
 
 
-def _other_grid(student: Path, config: ExportConfig) -> list[str]:
+def _other_grid(student: Path, quantize: str | None) -> list[str]:
     """What to say of a student that was trained for another type than is written."""
     manifest = lineage.of_student(student)
     trained = manifest.options.get("quant_aware") if manifest else None
-    if trained is None or trained == config.quantize:
+    if trained is None or trained == quantize:
         return []
     return [
         f"WARNING: {student} was trained with --quant-aware {trained}; --quantize {trained} writes it without a loss"

@@ -77,7 +77,7 @@ def run(kept: Path, train: Path, config: FormatConfig, progress: Progress, *, ca
         current.notes += [*in_order.end(), *ordered.notes(), *bad.notes(), *_notes(maker, config)]
         written = {"rows": rows.records, "holdout_rows": held.records, "holdout_prompts": prompts.records}
         if not rows.records and not held.records:
-            current.notes.append(f"{kept} holds nothing to write{_NEEDS_PAIRS if config.format == 'dpo' else ''}")
+            current.notes.append(_nothing(kept, config, maker))
         current.notes += [*logprobs.notes(), *logprobs.missing_notes(kept), *sides.notes()]
         held_out = held.path if config.holdout else None
         settings = [one.rows(train, held_out, config.format, features.columns.keys()) for one in trainers]
@@ -101,6 +101,13 @@ def run(kept: Path, train: Path, config: FormatConfig, progress: Progress, *, ca
 
 
 _NEEDS_PAIRS = "; dpo needs a right and a wrong answer of one prompt: filter with --keep-incorrect, no --select"
+
+
+def _nothing(kept: Path, config: FormatConfig, maker: Rows) -> str:
+    """Why there is no row at all."""
+    if any(maker.counts[name] for name in ("rows_too_long", "rows_not_proven", "mixed_out")):
+        return f"no row of {kept} was written; the notes and counts say why"
+    return f"{kept} holds nothing to write{_NEEDS_PAIRS if config.format == 'dpo' else ''}"
 
 
 def _counts(maker: Rows) -> dict[str, int]:
@@ -128,10 +135,16 @@ def _notes(maker: Rows, config: FormatConfig) -> list[str]:
         rows = _rows(counts["without_reasoning"], "has", "have")
         notes.append(f"{rows} no separate reasoning; the answer text is all")
     if counts["rows_too_long"] and maker.proof:
+        way = "a larger --max-length takes such rows"
+        if config.cut_long:
+            way = "not even the first step of such a trace fits"
+        elif config.can_cut:
+            way += ", and --cut-long cuts such traces at the end of a step"
         notes.append(
             f"{_rows(counts['rows_too_long'], 'is', 'are')} left out for more than {maker.proof.max_length} tokens; "
-            f"--cut-long cuts such traces at the end of a step"
+            f"{way}"
         )
+    notes += [f"--mix {name}: no row has this tag; see --tag-field of generate" for name in maker.without_rows()]
     if counts["rows_not_proven"]:
         notes.append(f"{_rows(counts['rows_not_proven'])} cannot be written with this student's chat template")
     return notes

@@ -23,6 +23,8 @@ class Rows:
     config: FormatConfig
     proof: Proof | None
     counts: Counter[str] = field(default_factory=Counter)
+    mixed: Counter[str] = field(default_factory=Counter)
+    """Rows by the tag of --mix that they have."""
 
     def __post_init__(self) -> None:
         self._layout: Any = plugins.build("formats", self.config.format)
@@ -40,10 +42,24 @@ class Rows:
             if fitting is None:
                 continue
             whole = judged if fitting is row and not hasattr(self._layout, "rows") else None
-            times = _times(self._shares, prompt, row["id"])
+            times = self._times(prompt, row["id"])
             self.counts["mixed_out"] += not times
             for number in range(times):
                 yield (fitting if number == 0 else {**fitting, "id": f"{row['id']}+{number}"}), whole
+
+    def _times(self, prompt: Prompt, name: str) -> int:
+        """How often a row stands in the file: its share, and for the part after the point a lot drawn by its id."""
+        tags = prompt.tags or {}
+        share = next((one for one in self._shares if tags.get(one.tag) == one.value), None)
+        if share is None:
+            return 1
+        self.mixed[f"{share.tag}={share.value}"] += 1
+        lot = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8]) / 2**64
+        return int(share.times) + (lot < share.times % 1)
+
+    def without_rows(self) -> list[str]:
+        """The tags of --mix that no row has."""
+        return [name for one in self._shares if not self.mixed[name := f"{one.tag}={one.value}"]]
 
     def _laid_out(self, samples: Sequence[Judged]) -> Iterator[tuple[Judged, str, dict[str, Any]]]:
         if hasattr(self._layout, "rows"):
@@ -132,11 +148,3 @@ def _conversations(row: dict[str, Any], judged: Judged, trace: str | None = None
     if trace is not None:
         judged = msgspec.structs.replace(judged, response=msgspec.structs.replace(judged.response, reasoning=trace))
     return [{"id": row["id"], **prompt_completion.Format().row(judged)}]
-
-
-def _times(shares: Sequence[MixShare], prompt: Prompt, name: str) -> int:
-    """How often a row stands in the file: its share, and for the part after the point a lot drawn by its id."""
-    tags = prompt.tags or {}
-    wanted = next((one.times for one in shares if tags.get(one.tag) == one.value), 1.0)
-    lot = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8]) / 2**64
-    return int(wanted) + (lot < wanted % 1)

@@ -41,6 +41,8 @@ class Loss:
     def __post_init__(self) -> None:
         if not math.isfinite(self.temperature):
             raise ValueError(f"temperature: expected a number, got {self.temperature}")
+        if self.skew != Loss.skew and self.divergence != "skew":
+            raise ValueError(f"skew: goes with divergence=skew, and it is {self.divergence}")
 
     def token_losses(self, batch: Scored) -> torch.Tensor:
         own = batch.scores(batch.student)
