@@ -13,6 +13,11 @@ from cotdistill.artifacts.files import try_room
 from cotdistill.errors import CotDistillError, UsageError
 from cotdistill.store.schema import prepare
 
+try:
+    from isal.isal_zlib import compress
+except ImportError:  # there is no wheel of it for this machine
+    from zlib import compress
+
 LOOK_S = 0.05
 BUSY_S = 60.0
 """How long another process may hold the write lock."""
@@ -166,7 +171,7 @@ def insert(connection: sqlite3.Connection, into: str, rows: Sequence[tuple[objec
 
 
 def packed(raw: bytes) -> bytes:
-    return zlib.compress(raw, 1)
+    return compress(raw, 1)
 
 
 def unpacked(raw: bytes, place: str) -> bytes:
