@@ -1,6 +1,6 @@
 """What a request costs: `generate` against a bare loop over the official SDK on its default transport.
 
-    python -m tests.benchmarks.throughput [--prompts 5000] [--concurrency 256] [--repeat 3]
+    python -m tests.benchmarks.throughput [--prompts 5000] [--concurrency 256] [--repeat 3] [--cache]
 
 One server in a process of its own answers after 50 ms with about 4 kB. Each client is a process too, measured as a
 whole by the operating system: start of Python, imports and, for `generate`, store, artifact and manifest are in its
@@ -144,7 +144,7 @@ def measure(command: list[str], bytecode: Path) -> Spent:
     return Spent(time.monotonic() - began, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
 
 
-def generate(directory: Path, prompts: Path, provider: str, url: str, most: int) -> list[str]:
+def generate(directory: Path, prompts: Path, provider: str, url: str, most: int, *, cache: bool = False) -> list[str]:
     output = directory / f"{provider}-{time.monotonic_ns()}.jsonl"
     base = url + ("/v1" if provider == "openai" else "")
     words = ["generate", str(prompts), "-o", str(output), "--teacher", f"{provider}:m", "--base-url", base]
@@ -156,7 +156,7 @@ def generate(directory: Path, prompts: Path, provider: str, url: str, most: int)
         "2000",
         "--concurrency",
         str(most),
-        "--no-cache",
+        *(["--cache", str(output.with_suffix(".sqlite"))] if cache else ["--no-cache"]),
         "--quiet",
     ]
 
@@ -166,6 +166,7 @@ def main() -> None:
     options.add_argument("--prompts", type=int, default=5_000)
     options.add_argument("--concurrency", type=int, default=256)
     options.add_argument("--repeat", type=int, default=3)
+    options.add_argument("--cache", action="store_true", help="a new store that stays, in place of --no-cache")
     options.add_argument("--only", choices=["openai", "anthropic"], help="one of the two")
     options.add_argument("--serve", action="store_true", help="only the server")
     chosen = options.parse_args()
@@ -184,7 +185,8 @@ def main() -> None:
                 continue
 
             def asked(of: Path, provider: str = provider) -> Spent:
-                return measure(generate(directory, of, provider, url, chosen.concurrency), directory / "bytecode")
+                command = generate(directory, of, provider, url, chosen.concurrency, cache=chosen.cache)
+                return measure(command, directory / "bytecode")
 
             def looped(of: Path, code: str = code) -> Spent:
                 return measure(["-c", code, str(of), url, str(chosen.concurrency)], directory / "bytecode")
