@@ -94,6 +94,7 @@ class _Asking:
             self.asked.failures[job.key, job.sample] = error.failure
             stop_if_hopeless(self.asked, error.failure)
             return
+        await asyncio.sleep(0)  # the requests that have this one's place go out before its answer is worked on
         self.asked.answered += known is None
         self.asked.found += known is not None
         await self.got(job, Answer(job.key, reply), known is None)
