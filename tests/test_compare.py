@@ -242,7 +242,7 @@ def test_nights_with_other_prompts_are_compared_on_those_in_common_and_their_bas
 ) -> None:
     folder = nights(tmp_path / "runs", [10, 12])
     found = report.compared([folder]).comparison
-    assert "20 prompts, the same for all; one other was asked of some alone and left out." in table.text(found)
+    assert "20 prompts, the same for all; 1 other was asked of some alone and left out." in table.text(found)
     assert [row.name for row in found.rows] == ["2026-11-01T020000Z", "2026-11-02T020000Z", "tiny"]
     report.write(folder, tmp_path / "runs.html")
     assert "Against the run before: +10.0 points on 20 prompts" in (tmp_path / "runs.html").read_text()

@@ -7,7 +7,6 @@ from array import array
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from gettext import ngettext
 from pathlib import Path
 from typing import BinaryIO, NamedTuple, TypeVar
 
@@ -16,6 +15,7 @@ import msgspec
 from cotdistill.artifacts.files import PartialFile
 from cotdistill.artifacts.json_lines import BadLines, decode_lines
 from cotdistill.artifacts.opening import open_input
+from cotdistill.wording import counted
 
 T = TypeVar("T")
 
@@ -68,7 +68,7 @@ class Together:
     def notes(self) -> list[str]:
         if not self.apart:
             return []
-        prompts = ngettext("one prompt", f"{self.apart:,} prompts", self.apart)
+        prompts = counted(self.apart, "prompt")
         return [f"the samples of {prompts} stood apart in {self.source}; they were taken together"]
 
 

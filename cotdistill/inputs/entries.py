@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from cotdistill.inputs.layouts import Reading
 from cotdistill.inputs.values import Fields, for_template, is_missing
 from cotdistill.records import Prompt
+from cotdistill.wording import counted
 
 MOST_NAMES = 30
 """Columns not used that are named; beyond it they are counted."""
@@ -88,7 +89,7 @@ class Columns:
             else "no reference"
         )
         remarks = [
-            text if count == self.prompts else f"{text} ({count:,} prompt{'s' * (count > 1)})"
+            text if count == self.prompts else f"{text} ({counted(count, 'prompt')})"
             for text, count in self.remarks.items()
         ]
         for text, count in self.placeholders.items():

@@ -9,6 +9,7 @@ import msgspec
 from cotdistill.recipes import calls
 from cotdistill.recipes.recipe import Recipe
 from cotdistill.store.location import store_path
+from cotdistill.wording import counted
 
 WEIGHTS = (".safetensors", ".bin", ".pt", ".gguf")
 
@@ -56,7 +57,7 @@ def _stores(recipe: Recipe) -> set[Path]:
 def in_words(disk: Disk) -> str:
     from rich.filesize import decimal
 
-    runs = f"{disk.run_directories} run{'s' * (disk.run_directories != 1)}"
+    runs = f"{counted(disk.run_directories, 'run')}"
     return (
         f"{runs}: weights {decimal(disk.weights)}, data {decimal(disk.data)}; store {decimal(disk.store)}; "
         f"{decimal(disk.free)} free"

@@ -34,6 +34,7 @@ from cotdistill.recipes.chain import Chain
 from cotdistill.recipes.directories import Directories, Run
 from cotdistill.recipes.recipe import Recipe
 from cotdistill.recipes.record import RunRecord
+from cotdistill.wording import counted
 
 NAME = "grid.json"
 _WORST_LAST = (DONE, SOME_FAILED, LOCKED, BUDGET, ACCOUNT, USAGE, ERROR)
@@ -96,7 +97,7 @@ def read(recipe: Recipe, changes: Sequence[str], specs: Sequence[str]) -> Grid:
             only_accounts &= isinstance(error, AccountError)
             problems |= dict.fromkeys(line.strip() for line in str(error).splitlines()[1:] or [str(error)])
     if problems:
-        lead = f"the grid has {len(problems)} problem{'s' * (len(problems) > 1)}, nothing was sent:"
+        lead = f"the grid has {counted(len(problems), 'problem')}, nothing was sent:"
         raise (AccountError if only_accounts else UsageError)("\n  ".join([lead, *problems]))
     stem = "" if recipe.path.stem == "recipe" else f"{recipe.path.stem}-"
     name = axes_of.file_name(f"grid-{stem}{'-'.join(axis.key for axis in axes)}")

@@ -24,6 +24,7 @@ from cotdistill.recipes import first_run, holdout, preflight, steps, tables
 from cotdistill.recipes.problems import Problems
 from cotdistill.recipes.references import STAGES
 from cotdistill.recipes.steps import Step
+from cotdistill.wording import counted
 
 _KEYS: dict[str, Any] = {"prompts": Text, "runs": Text, "keep": Count, "max_cost_per_month": Amount}
 
@@ -101,7 +102,7 @@ def read(path: Path, changes: Sequence[str] = (), shown: str = "") -> Recipe:
     if problems.found:
         error = AccountError if problems.only_accounts() else UsageError
         count = len(problems.found)
-        lead = f"{recipe.shown}: {count} problem{'s' * (count > 1)}, nothing was sent:"
+        lead = f"{recipe.shown}: {counted(count, 'problem')}, nothing was sent:"
         raise error("\n  ".join([lead, *problems.found]))
     notes = tuple(first_run.note(step) for step in early)
     return replace(first_run.without(recipe, early, "guard", "guard_against"), notes=notes)

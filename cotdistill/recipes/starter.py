@@ -15,6 +15,7 @@ from cotdistill.recipes.first_recipe import PROMPTS, TEACHER, VERDICTS, Folder
 from cotdistill.recipes.own_prompts import OwnPrompts
 from cotdistill.recipes.starter_checks import SIMULATED, check_server, check_together
 from cotdistill.recipes.tasks import JUDGE, LABELS, Task
+from cotdistill.wording import counted
 
 STUDENT = "tiny"
 OF_DOCUMENTS = "extraction"
@@ -93,7 +94,7 @@ def write_documents(
     write_whole(recipe, text.encode())
     said = [
         f"{recipe}: questions about documents, and their answers",
-        f"{folder}: {found.describe()}, {passages:,} passage{'s' * (passages > 1)}",
+        f"{folder}: {found.describe()}, {counted(passages, 'passage')}",
     ]
     said += [f"  {note}" for note in found.notes()] + _write_env(directory)
     if mock.is_simulated(named):

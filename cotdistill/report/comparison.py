@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cached_property
-from gettext import ngettext
 from statistics import mean, stdev
 from typing import Any
 
@@ -13,6 +12,7 @@ from cotdistill.errors import UsageError
 from cotdistill.report.scored import Scored
 from cotdistill.stages.evaluate.scores import p_in_words
 from cotdistill.statistics import sign_flip, wilson
+from cotdistill.wording import counted
 
 
 @dataclass(frozen=True)
@@ -113,7 +113,7 @@ class Comparison:
     @property
     def prompts_in_words(self) -> str:
         alike = f"{len(self.prompts):,} prompts, the same for all"
-        others = ngettext("one other was", f"{self.left_out:,} others were", self.left_out)
+        others = counted(self.left_out, "other was", "others were")
         return f"{alike}; {others} asked of some alone and left out" if self.left_out else alike
 
     @property

@@ -7,13 +7,13 @@ from cotdistill.artifacts.lineage import Found
 from cotdistill.report import charts, html
 from cotdistill.report.charts import Bar
 from cotdistill.report.html import Section
-from cotdistill.report.words import cost, counted, share
+from cotdistill.report.words import cost, dropped_reason, share
 
 
 def sections(found: Sequence[Found]) -> Iterator[Section]:
     for one in found:
         results = one.manifest.results
-        dropped = [Bar(counted(name), count, f"{count:,}") for name, count in results.get("dropped", {}).items()]
+        dropped = [Bar(dropped_reason(name), count, f"{count:,}") for name, count in results.get("dropped", {}).items()]
         yield Section(
             "New prompts" + (f", {one.path.name}" if len(found) > 1 else ""),
             html.tiles(_figures(one))

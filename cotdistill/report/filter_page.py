@@ -1,7 +1,6 @@
 """What the page of a run says of filter: why answers were rejected, how good the teacher is, what is suspect."""
 
 from collections.abc import Iterator, Sequence
-from gettext import ngettext
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,8 @@ from cotdistill.artifacts.summary_tables import TAGS_SHOWN, distinguishing
 from cotdistill.report import charts, html, traces
 from cotdistill.report.charts import Bar
 from cotdistill.report.html import Section
-from cotdistill.report.words import counted, share
+from cotdistill.report.words import dropped_reason, share
+from cotdistill.wording import counted
 
 BINS = 12
 
@@ -25,7 +25,7 @@ def rejected(filters: Sequence[Found]) -> str:
     found = []
     for one in filters:
         title = "Why answers were rejected" + (f", {one.path.name}" if len(filters) > 1 else "")
-        dropped = [bar(counted(name), count) for name, count in one.manifest.results.get("dropped", {}).items()]
+        dropped = [bar(dropped_reason(name), count) for name, count in one.manifest.results.get("dropped", {}).items()]
         found.append(html.under(title, charts.counts(dropped)))
     return "".join(found)
 
@@ -97,7 +97,7 @@ def _suspects(found: list[dict[str, Any]], count: int) -> tuple[str, str]:
     names = list(found[0])[:6]
     rows = [tuple(html.one_line(item.get(name)) for name in names) for item in found]
     shown = f" The first {len(found)} are shown." if count > len(found) else ""
-    prompts = ngettext("one prompt", f"{count:,} prompts", count)
+    prompts = counted(count, "prompt")
     intro = f"Nearly all samples of {prompts} agree on another answer than the reference.{shown}"
     return html.table(names, rows), intro
 

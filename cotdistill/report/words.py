@@ -33,7 +33,7 @@ def reason(filter: str, words: str) -> str:
     return words if filter == "stop_reason" else f"{words} ({filter})"
 
 
-def counted(name: str) -> str:
+def dropped_reason(name: str) -> str:
     """A reason as the manifest counts them: "verify: incorrect"."""
     filter, _, words = name.partition(": ")
     return reason(filter, words)

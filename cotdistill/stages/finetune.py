@@ -3,7 +3,6 @@
 import dataclasses
 import os
 from contextlib import ExitStack
-from gettext import ngettext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +19,7 @@ from cotdistill.publishing import model_card
 from cotdistill.stages import on_policy
 from cotdistill.stages.formatted import formatted
 from cotdistill.store.location import store_path
+from cotdistill.wording import counted
 
 if TYPE_CHECKING:
     from cotdistill.training.prepared import Job
@@ -163,7 +163,7 @@ def _counts(prepared: "Job", reader: "Reader", bad: BadLines, progress: Progress
     left_out = {"rows_too_long": reader.too_long, "rows_bad": bad.count}
     if reader.too_long:
         limit = min(prepared.config.max_length, prepared.tokenizer.model_max_length)
-        rows = ngettext("{} row is", "{} rows are", reader.too_long).format(reader.too_long)
+        rows = counted(reader.too_long, "row is", "rows are")
         progress.note(f"{rows} left out for more than {limit} tokens")
     evaluation = {"eval_rows": len(prepared.held_out)} if prepared.held_out else {}
     if prepared.pairs:

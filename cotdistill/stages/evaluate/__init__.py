@@ -3,7 +3,6 @@
 import dataclasses
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from gettext import ngettext
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +27,7 @@ from cotdistill.stages.evaluate.scores import compare, in_words, is_not_judged, 
 from cotdistill.stages.verification import Judge
 from cotdistill.store.location import store_path
 from cotdistill.students import recorded_files
+from cotdistill.wording import counted
 
 PACKAGES = ("torch", "transformers", "math-verify", "openai", "anthropic")
 
@@ -174,8 +174,7 @@ def _not_judged(student: str, judged: Sequence[Judged]) -> list[str]:
     if all(is_not_judged(one) for one in judged if one.response.sample == 0):
         raise CotDistillError(f"{student}: none of its answers could be judged; the first: {first}")
     return [
-        f"{student}: {len(lost)} answer{'s' * (len(lost) > 1)} could not be judged, neither right nor wrong; "
-        f"the first: {first}"
+        f"{student}: {counted(len(lost), 'answer')} could not be judged, neither right nor wrong; the first: {first}"
     ]
 
 
@@ -204,7 +203,7 @@ def _extras(
         wrong = {one.response.prompt.id for one in greedy if not is_right(one)}
         lines = [msgspec.json.encode(prompt) + b"\n" for prompt in prompts if prompt.id in wrong]
         files.append(artifacts.write_whole(Path(config.write_weak), b"".join(lines)))
-        prompts_that = ngettext("{} prompt that", "{} prompts that", len(lines)).format(len(lines))
+        prompts_that = counted(len(lines), "prompt that", "prompts that")
         notes.append(f"written to {config.write_weak}: {prompts_that} {config.student} gets wrong; generate more")
     if config.export:
         harness: PromptsExport = exports.build(config.export, "prompts", "--export")

@@ -8,7 +8,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from decimal import Decimal
-from gettext import ngettext
 from pathlib import Path
 
 from cotdistill import artifacts, plugins
@@ -46,6 +45,7 @@ from cotdistill.stages.format.sides import is_held_out
 from cotdistill.stages.generate import stores
 from cotdistill.stages.generate.settings import options_of
 from cotdistill.students import recorded_files
+from cotdistill.wording import counted
 
 PACKAGES = ("anthropic", "openai", "aiohttp", "genai-prices", "msgspec", "rensa", "math-verify", "pypdf")
 
@@ -116,7 +116,7 @@ def run(
             return estimate(current, rounds, sources, exam, of_seeds)
         if held_out:
             current.notes.append(
-                ngettext("{:,} seed is", "{:,} seeds are", len(held_out)).format(len(held_out))
+                counted(len(held_out), "seed is", "seeds are")
                 + f" left alone, for format --holdout {config.holdout} will hold such out"
             )
         first = [one.prompt for one in read] if config.include_seeds and not reads_documents else []

@@ -2,7 +2,6 @@
 
 import dataclasses
 from collections.abc import Callable, Iterable, Iterator
-from gettext import ngettext
 from pathlib import Path
 
 from cotdistill import artifacts, plugins
@@ -28,6 +27,7 @@ from cotdistill.stages.filter.sieve import Sieve
 from cotdistill.stages.filter.suspects import Suspects
 from cotdistill.stages.verification import NOTHING, check_some_decided
 from cotdistill.store.location import store_path
+from cotdistill.wording import counted
 
 PACKAGES = ("math-verify", "latex2sympy2_extended", "sympy", "rensa")
 
@@ -114,7 +114,7 @@ def _run(responses: Path, kept: Path, config: FilterConfig, progress: Progress, 
             current.notes += [*bad.notes(), *logprobs.missing_notes(responses)]
             if len(suspecting):
                 current.notes.append(
-                    ngettext("{} reference is", "{} references are", len(suspecting)).format(len(suspecting))
+                    counted(len(suspecting), "reference is", "references are")
                     + f" suspect: nearly all samples agree on another answer; see {suspecting.path}"
                 )
             return current.publish(

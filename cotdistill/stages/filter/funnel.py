@@ -5,7 +5,6 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
-from gettext import ngettext
 from typing import Any
 
 from cotdistill.answers.classes import classes
@@ -17,6 +16,7 @@ from cotdistill.records import UNDECIDED, Judged, Record, is_by_majority, is_rig
 from cotdistill.stages.calibration import Calibration
 from cotdistill.stages.verification import NOTHING, verified_with
 from cotdistill.statistics import Clustered
+from cotdistill.wording import counted
 
 MAX_TAGS = 1_000
 """Tags beyond so many different ones are not counted: a tag may be an id."""
@@ -141,21 +141,23 @@ class Funnel:
     def notes(self) -> list[str]:
         notes = [verified_with(self.used)]
         if count := self.tally["no_reference"]:
-            notes.append(f"{_responses(count, 'is', 'are')} unverified: no reference stands with the prompt")
+            notes.append(
+                f"{counted(count, 'response is', 'responses are')} unverified: no reference stands with the prompt"
+            )
         if count := self.tally["not_asked"]:
-            notes.append(f"{_responses(count, 'is', 'are')} unverified, as --verify none asks")
+            notes.append(f"{counted(count, 'response is', 'responses are')} unverified, as --verify none asks")
         if count := self.tally["no_decision"]:
-            notes.append(f"{_responses(count, 'is', 'are')} unverified: the verifier could not decide")
+            notes.append(f"{counted(count, 'response is', 'responses are')} unverified: the verifier could not decide")
         if count := self.statuses["error"]:
             notes.append(
-                f"{_responses(count)} could not be judged, which counts neither as right nor as wrong; the first "
-                f"error: {self.first_error}"
+                f"{counted(count, 'response')} could not be judged, which counts neither as right nor as wrong; "
+                f"the first error: {self.first_error}"
             )
         if count := self.tally["by_majority"]:
             notes.append(
-                f"{_responses(count, 'was', 'were')} compared with what most answers say (the references of expand), "
-                f"which nobody has verified: that counts in no accuracy, and such a row weighs what the tag weight of "
-                f"its prompt says"
+                f"{counted(count, 'response was', 'responses were')} compared with what most answers say (the "
+                f"references of expand), which nobody has verified: that counts in no accuracy, and such a row weighs "
+                f"what the tag weight of its prompt says"
             )
         notes += self._bad_references()
         if self.accuracy.trials and self.pass_rates["1"] == self.tally["prompts"] > 20:
@@ -168,10 +170,10 @@ class Funnel:
 
     def _bad_references(self) -> Iterator[str]:
         if count := self.tally["reference_missing"]:
-            yield f"{_responses(count)} could not be judged: no reference stands with the prompt"
+            yield f"{counted(count, 'response')} could not be judged: no reference stands with the prompt"
         if count := self.tally["reference_unreadable"]:
             yield (
-                f"{_responses(count)} could not be judged: the reference cannot be read; the first is "
+                f"{counted(count, 'response')} could not be judged: the reference cannot be read; the first is "
                 f"{self.first_unreadable}"
             )
 
@@ -210,8 +212,3 @@ def _bin(pass_rate: float) -> str:
 
 def _share(clustered: Clustered) -> tuple[float, list[float]]:
     return round(clustered.share, 4), [round(bound, 4) for bound in clustered.interval()]
-
-
-def _responses(count: int, one: str = "", many: str = "") -> str:
-    """`1 response is`, `2 responses are`."""
-    return ngettext(f"1 response {one}", f"{count} responses {many}", count).rstrip()

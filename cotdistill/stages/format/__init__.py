@@ -3,7 +3,6 @@
 import dataclasses
 import sys
 from contextlib import ExitStack
-from gettext import ngettext
 from itertools import groupby
 from pathlib import Path
 
@@ -24,6 +23,7 @@ from cotdistill.stages.format.order import Ordered
 from cotdistill.stages.format.rows import Rows
 from cotdistill.stages.format.sides import Side, Sides
 from cotdistill.store.location import store_path
+from cotdistill.wording import counted
 
 
 def run(kept: Path, train: Path, config: FormatConfig, progress: Progress, *, card: bool = True) -> Manifest:
@@ -132,7 +132,7 @@ def _proof(config: FormatConfig, progress: Progress) -> Proof | None:
 def _notes(maker: Rows, config: FormatConfig) -> list[str]:
     notes, counts = [], maker.counts
     if counts["without_reasoning"] and config.format != "answer_only":
-        rows = _rows(counts["without_reasoning"], "has", "have")
+        rows = counted(counts["without_reasoning"], "row has", "rows have")
         notes.append(f"{rows} no separate reasoning; the answer text is all")
     if counts["rows_too_long"] and maker.proof:
         way = "a larger --max-length takes such rows"
@@ -141,15 +141,10 @@ def _notes(maker: Rows, config: FormatConfig) -> list[str]:
         elif config.can_cut:
             way += ", and --cut-long cuts such traces at the end of a step"
         notes.append(
-            f"{_rows(counts['rows_too_long'], 'is', 'are')} left out for more than {maker.proof.max_length} tokens; "
-            f"{way}"
+            f"{counted(counts['rows_too_long'], 'row is', 'rows are')} left out for more than "
+            f"{maker.proof.max_length} tokens; {way}"
         )
     notes += [f"--mix {name}: no row has this tag; see --tag-field of generate" for name in maker.without_rows()]
     if counts["rows_not_proven"]:
-        notes.append(f"{_rows(counts['rows_not_proven'])} cannot be written with this student's chat template")
+        notes.append(f"{counted(counts['rows_not_proven'], 'row')} cannot be written with this student's chat template")
     return notes
-
-
-def _rows(count: int, one: str = "", many: str = "") -> str:
-    """`1 row has`, `2 rows have`."""
-    return ngettext(f"1 row {one}", f"{count} rows {many}", count).rstrip()

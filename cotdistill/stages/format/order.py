@@ -1,7 +1,6 @@
 """A curriculum: rows in the order of their difficulty, easy ones first (Bengio et al. 2009, Curriculum learning)."""
 
 import struct
-from gettext import ngettext
 from typing import Any, Literal
 
 import msgspec
@@ -9,6 +8,7 @@ import msgspec
 from cotdistill.artifacts import ArtifactWriter
 from cotdistill.artifacts.spool import Spool
 from cotdistill.records import Judged
+from cotdistill.wording import counted
 
 
 class Ordered:
@@ -39,7 +39,7 @@ class Ordered:
                 self.writer.write(msgspec.Raw(line))
         notes = [f"the rows stand in their order, {self.order} ones first: `finetune --order file` keeps it"]
         if self._without_rate:
-            without = ngettext("{} row has", "{} rows have", self._without_rate).format(self._without_rate)
+            without = counted(self._without_rate, "row has", "rows have")
             notes.append(f"{without} no pass rate, which filter counts, and so the last places")
         return notes
 

@@ -1,7 +1,6 @@
 """The end of generate: counts, cost, and what a person should know of the answers."""
 
 from collections.abc import Iterator
-from gettext import ngettext
 from urllib.parse import urlsplit
 
 from cotdistill import artifacts
@@ -14,6 +13,7 @@ from cotdistill.records import money
 from cotdistill.stages.generate.output import Output
 from cotdistill.stages.generate.plan import Plan
 from cotdistill.stages.generate.totals import Tally
+from cotdistill.wording import counted
 
 CLOSED = ("api.openai.com", "api.anthropic.com", "generativelanguage.googleapis.com", "api.x.ai")
 """Hosts whose terms restrict training on outputs."""
@@ -70,19 +70,19 @@ def _notes(current: artifacts.Run, plan: Plan, tally: Tally, session: Session) -
         notes.append(budget.describe())
     if (truncated := tally.stop_reasons["length"]) and plan.to_learn:
         notes.append(
-            ngettext("{} answer was", "{} answers were", truncated).format(truncated)
+            counted(truncated, "answer was", "answers were")
             + " cut at --max-output-tokens, which filter drops. --retry-truncated with a larger cap asks for such only"
         )
     if plan.unverified:
         notes.append(
-            ngettext("{} prompt has", "{} prompts have", len(plan.unverified)).format(len(plan.unverified))
+            counted(len(plan.unverified), "prompt has", "prompts have")
             + " no reference that --verify can use: the first answers were taken unverified"
         )
     notes += _of_reasoning(plan, tally)
     notes += of_samples(plan)
     if tally.without_usage:
         notes.append(
-            ngettext("{} answer", "{} answers", tally.without_usage).format(tally.without_usage)
+            counted(tally.without_usage, "answer")
             + " came without the number of tokens: the cost is not known, and the sums of tokens are of the others"
         )
     elif tally.cost is None and plan.teacher.provider not in FREE:
@@ -94,7 +94,7 @@ def _notes(current: artifacts.Run, plan: Plan, tally: Tally, session: Session) -
 def _of_reasoning(plan: Plan, tally: Tally) -> Iterator[str]:
     responses = tally.stop_reasons.total()
     if omitted := tally.reasoning_kinds["omitted"]:
-        answers = ngettext("{} answer", "{} answers", omitted).format(omitted)
+        answers = counted(omitted, "answer")
         yield f"{answers} came without the reasoning that was billed"
     if plan.to_learn and plan.teacher.provider == "mock" and (unanswered := tally.stop_reasons["other"]):
         yield (

@@ -5,7 +5,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from decimal import Decimal
-from gettext import ngettext
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -25,6 +24,7 @@ from cotdistill.stages.generate.cascade.configs import of_second
 from cotdistill.stages.generate.cascade.parts import Part
 from cotdistill.stages.generate.output import NOT_ASKED, Failed
 from cotdistill.stages.verification import Judge
+from cotdistill.wording import counted
 
 _OWN = ("prompts", "responses", "bought", "from_store", "failed", "not_asked", "not_needed")
 """Counts that are not how answers ended."""
@@ -164,7 +164,7 @@ def _notes(asked: Sequence[Part], judge: Judge) -> Iterator[str]:
             yield from (f"{part.teacher}: {note}" for note in notes if own not in note)
     unverified = sum(part.verdicts.unverified for part in asked)
     if unverified:
-        prompts = ngettext("{} prompt has", "{} prompts have", unverified).format(unverified)
+        prompts = counted(unverified, "prompt has", "prompts have")
         yield f"{prompts} no reference that --verify can use: the first answers were taken unverified"
     if not asked[0].config.until_accepted:  # else each has said what its verdicts cost
         yield from judge.notes()
