@@ -13,6 +13,7 @@ from cotdistill.config import ExpandConfig
 from cotdistill.errors import USAGE, CotDistillError, UsageError
 from cotdistill.inputs import documents
 from cotdistill.inputs.documents import Documents
+from cotdistill.inputs.documents.running_heads import without_running_heads
 from cotdistill.inputs.documents.sections import Passage, Section, passages_of, tidy
 from cotdistill.progress import Silent
 from cotdistill.records import DroppedPrompt, Message, Prompt
@@ -220,6 +221,17 @@ def test_a_recipe_is_begun_from_a_folder_of_documents(tmp_path: Path) -> None:
     assert "requests for new prompts: " in planned.stdout
     refused = cotdistill("init", tmp_path / "y", "--prompts", tmp_path / "books", "--yes", "--task", "maths")
     assert refused.returncode == USAGE and "documents go with --task extraction" in refused.stderr
+
+
+def test_titles_and_page_numbers_of_every_page_are_no_part_of_the_text() -> None:
+    pages = [f"Inventory, page {n}\n\nThe mill {n} stands.\nIt has {n} wheels.\n\n- {n} -" for n in range(1, 7)]
+    tables = [f"Name {chr(64 + n)}\n12 {n}" for n in range(1, 7)]
+    assert without_running_heads(tables) == tables, "numbers at the end of each page may be a table's"
+    pages[3] = "A page of its own.\n\n- 4 -"
+    found = [" ".join(page.split()) for page in without_running_heads(pages)]
+    assert found[:2] == ["The mill 1 stands. It has 1 wheels.", "The mill 2 stands. It has 2 wheels."]
+    assert found[3] == "A page of its own."
+    assert without_running_heads(pages[:3]) == pages[:3], "too few to tell a title from text"
 
 
 def test_a_document_that_is_added_is_asked_about_and_the_questions_about_the_others_are_not_bought_again(

@@ -36,7 +36,7 @@ def shares(bars: Sequence[Bar]) -> str:
 def counts(bars: Sequence[Bar]) -> str:
     """Bars from 0 to the most of them."""
     most = max((bar.value for bar in bars), default=0) or 1
-    marks = ticks(0, most)
+    marks = ticks(0, most, int(min(4, most)) or 4)  # whole numbers for a few
     return _bars(bars, max(most, marks[-1]), marks, short)
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from cotdistill.artifacts.json_lines import open_input
 from cotdistill.errors import CotDistillError
+from cotdistill.inputs.documents.running_heads import without_running_heads
 from cotdistill.inputs.documents.sections import Section
 from cotdistill.masking import environment_without_keys
 
@@ -41,7 +42,8 @@ def sections(path: Path, most_bytes: int) -> list[Section]:
         raise CotDistillError(f"{path}: not a PDF file that can be read: {_last_line(done.stderr)}") from None
     if "problem" in found:
         raise CotDistillError(f"{path}: {found['problem']}")
-    return [Section(f"page {number}", text) for number, text in enumerate(found["pages"], 1)]
+    pages = without_running_heads(found["pages"])
+    return [Section(f"page {number}", text) for number, text in enumerate(pages, 1)]
 
 
 def _last_line(words: bytes) -> str:
