@@ -15,6 +15,7 @@ from cotdistill.recipes.kinds import kind_of
 from cotdistill.recipes.own_labels import labels_of
 from cotdistill.recipes.own_prompts import OwnPrompts
 from cotdistill.recipes.recipe import read
+from cotdistill.students import SMOLLM2
 from tests.conftest import cotdistill
 
 MINE = "Nr;Frage;Antwort\n1;Is the sky blue?;yes\n2;Is snow black?;no\n3;Is ice cold?;yes\n4;Is fire cold?;no\n"
@@ -203,3 +204,8 @@ def test_no_kind_of_task_is_taken_for_another_where_init_is_told_nothing(tmp_pat
     assert "# verify = " in (tmp_path / "shop/recipe.toml").read_text()
     without = cotdistill("init", tmp_path / "empty", "--task", "other", "--yes")
     assert without.returncode == 2 and "has no sample prompts; give your own with --prompts" in without.stderr
+
+
+def test_a_real_teacher_has_a_student_that_knows_the_language_and_a_rehearsal_the_tiny_one() -> None:
+    teachers = ("simulated", "mock:prompts.jsonl", "vllm:Qwen/Qwen3-8B", "anthropic:claude-sonnet-5-5")
+    assert [starter.student_of(name) for name in teachers] == ["tiny", "tiny", SMOLLM2, SMOLLM2]

@@ -46,7 +46,12 @@ def init(
         str | None, typer.Option(help="The teacher's server, such as http://localhost:8000/v1.", metavar="URL")
     ] = None,
     student: Annotated[
-        str | None, typer.Option(help="Model that is trained: tiny, smollm2-135m, a hub id, a directory.", metavar="ID")
+        str | None,
+        typer.Option(
+            help="Model that is trained: tiny, smollm2-135m, a hub id, a directory (default: tiny with a simulated "
+            "teacher, else smollm2-135m).",
+            metavar="ID",
+        ),
     ] = None,
     prompts: Annotated[
         Path | None,
@@ -76,11 +81,12 @@ def init(
     ask = _Questions(yes)
     if prompts is not None and prompts.is_dir():
         of_prompts = any((task not in (None, starter.OF_DOCUMENTS), prompt_field, reference_field, skip_bad))
-        _of_documents(directory, prompts, of_prompts, ask.teacher(teacher), ask.student(student), base_url)
+        named = ask.teacher(teacher)
+        _of_documents(directory, prompts, of_prompts, named, ask.student(student, named), base_url)
         return
     task = ask.task(task, _kind(prompts, prompt_field, reference_field))
     chosen_teacher = ask.teacher(teacher)
-    student = ask.student(student)
+    student = ask.student(student, chosen_teacher)
     own = _own_prompts(prompts, prompt_field, reference_field, ask, task)
     if own is not None:
         log.say("\n".join(["The first of your prompts, as they are read:", *own.first_rows()]))
@@ -201,11 +207,11 @@ class _Questions:
 
         return self.until(given, TEACHER, starter_checks.SIMULATED, starter_checks.check_teacher)
 
-    def student(self, given: str | None) -> str:
+    def student(self, given: str | None, teacher: str) -> str:
         from cotdistill.recipes import starter, starter_checks
 
         what = "Student that is trained (tiny, smollm2-135m, a hub id, a directory)"
-        return self.until(given, what, starter.STUDENT, starter_checks.check_student)
+        return self.until(given, what, starter.student_of(teacher), starter_checks.check_student)
 
     def agrees(self, question: str) -> bool:
         return bool(_asked(typer.confirm, question, True))

@@ -4,7 +4,7 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from cotdistill import mock
+from cotdistill import mock, students
 from cotdistill.artifacts import outputs, write_whole
 from cotdistill.artifacts.outputs import Place
 from cotdistill.config.embedded import SCRIPTED
@@ -18,6 +18,8 @@ from cotdistill.recipes.tasks import JUDGE, LABELS, Task
 from cotdistill.wording import counted
 
 STUDENT = "tiny"
+"""For a rehearsal."""
+
 OF_DOCUMENTS = "extraction"
 """The task of questions about a folder of documents."""
 
@@ -35,6 +37,11 @@ _TINY = (
     f"The student {STUDENT} has 0.1 M weights, for rehearsals: it learns short patterns and no language. Name "
     f"smollm2-135m or a larger one in the recipe before you pay a teacher."
 )
+
+
+def student_of(teacher: str) -> str:
+    """Who learns, where nobody says it: a real teacher's answers are for one that knows the language."""
+    return STUDENT if teacher == SIMULATED or mock.is_simulated(teacher) else students.SMOLLM2
 
 
 def write(
