@@ -71,8 +71,8 @@ def _unescaped(text: str) -> str:
 def page() -> str:
     parts = [HEAD]
     for (verifier, title), of_section in groupby(rows(), key=lambda row: (row.verifier, row.title)):
-        by = "without `--verify`" if verifier == "default" else f"`{verifier}`".replace("|", "\\|")
-        parts += [f"\n## {title}\n\nBy {by}.\n" if verifier == "default" else f"\n## {title}\n\n{by}\n"]
+        by = "Without `--verify`." if verifier == "default" else f"`{verifier}`".replace("|", "\\|")
+        parts += [f"\n## {title}\n\n{by}\n"]
         parts += ["\n| reference | right | not right |\n|---|---|---|\n"]
         for (question, reference), group in groupby(of_section, key=lambda row: (row.question, row.reference)):
             found = list(group)

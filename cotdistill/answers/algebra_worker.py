@@ -73,8 +73,12 @@ def _compare(reference: str, answer: str) -> Outcome:
         return "bad_reference"
     if found is None:
         return "no_answer"
+    if (rounded := _rounds(reference, found)) is not None:
+        return "equal" if rounded else "different"
     equal = verify([gold], [found], timeout_seconds=None)  # in this order: it is not symmetric for intervals
-    return "equal" if equal and _agree(gold, found) else "different"
+    if equal:
+        return "equal" if _agree(gold, found) else "different"
+    return "equal" if _same_complex(gold, found) else "different"
 
 
 def _parse(text: str) -> Any:
@@ -92,6 +96,35 @@ def _parse(text: str) -> Any:
 def _content(text: str) -> tuple[set[str], list[str]]:
     letters = re.findall(r"[^\W\d_]", re.sub(r"\\[A-Za-z]+|sqrt|and|or", "", text))
     return set(letters), sorted(re.findall(r"[1-9]", text))
+
+
+def _rounds(reference: str, found: Any) -> bool | None:
+    """Whether an exact answer without a decimal point is rounded to the reference, a decimal with two decimals and
+    three digits or more: `12\\pi` for 37.70. None where the reference is no such decimal, or the answer no such
+    form."""
+    from sympy import Expr, Float
+
+    decimal = _DECIMAL.fullmatch(reference.strip())
+    if not decimal or len(decimal[0].replace(".", "").lstrip("-0")) < 3:
+        return None
+    if not isinstance(found, Expr) or found.is_rational or not found.is_number or not found.is_real or found.has(Float):
+        return None
+    return bool(abs(found.evalf(30) - Float(reference.strip(), 30)) * 2 * 10 ** len(decimal[1]) <= 1)
+
+
+def _same_complex(gold: Any, found: Any) -> bool:
+    """Whether two constants with an exponential are equal where the letter i is the imaginary unit: e^{i\\pi} is -1."""
+    from sympy import Expr, I, Symbol, exp
+
+    if not (isinstance(gold, Expr) and isinstance(found, Expr)) or not (gold.has(exp) or found.has(exp)):
+        return False
+    if (gold.free_symbols | found.free_symbols) != {Symbol("i")}:
+        return False
+    one, other = (side.subs(Symbol("i"), I).evalf(30) for side in (gold, found))
+    return bool(abs(one - other) <= abs(one) * 1e-20)
+
+
+_DECIMAL = re.compile(r"-?\d{0,30}\.(\d{2,30})")
 
 
 def _agree(gold: Any, found: Any) -> bool:

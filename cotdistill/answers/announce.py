@@ -155,7 +155,8 @@ def last_announced(text: str) -> Announced | None:
         if found:
             behind = text[mark.end() :]
             rest = behind.partition(found.answer)[2] if kind != "back" and found.answer else behind
-            judged = revision(rest)
+            within = revision(found.answer[1:], near=True)  # "38, no, 40"
+            judged = within if within.instead else revision(rest)
             return found if judged.stands else found._replace(answer=judged.instead or "")
     return None
 

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from string import ascii_uppercase as LETTERS
 
 from cotdistill.answers.extract import final_answer
+from cotdistill.answers.markup import as_seen
 from cotdistill.answers.numbers import read
 from cotdistill.answers.rounding import same
 from cotdistill.answers.spelling import plain
@@ -34,7 +35,8 @@ _CAPITAL = re.compile(
 _SEVERAL = re.compile(r"[(\[]?[A-Z][)\]]?(?: ?(?:,|;|&|/|and|or|,? and|,? or) ?[(\[]?[A-Z][)\]]?(?![\w'])){1,25}")
 _WORDS = re.compile(r"(?<!\w)-?\w+(?:[./]\w+)*%?|[^\w\s]")
 _HEDGE = re.compile(
-    r"\b(?:not|neither|nor|except|all but|everything but|other than|unlike|wrong|incorrect|cannot)\b|n't\b",
+    r"\b(?:not|neither|nor|except|all but|everything but|anything but|other than|unlike|wrong|incorrect|cannot)\b"
+    r"|n't\b",
     re.IGNORECASE,
 )
 _DENIED = re.compile(
@@ -48,6 +50,15 @@ _NOT_THIS = re.compile(
     r",? ?(?:(?:and|but) )?(?:not|rather than|instead of|unlike|excluding) (?:option )?[(\[]?[A-Z][)\]]?(?![\w'])"
     r"[^,;.]{0,40}"
 )
+_CHOSEN = re.compile(
+    r"\b(?:i(?:'d| would|'ll| will)? (?:choose|pick|select|go with|take)|(?:choose|pick|select|choosing)"
+    r"|my (?:choice|pick) is|leaving(?: only)?|leaves(?: us with)?(?: only)?|left with(?: only)?)"
+    r" (?:option |answer |choice )?[(\[]?((?-i:[A-Z]))[)\]]?"
+    r"(?![\w'])(?! ?(?:,|or|and|/|&) ?[(\[]?(?-i:[A-Z])\b)",
+    re.IGNORECASE,
+)
+"""Which of several that are named is taken: "Between A and C, I choose C"."""
+_OR = re.compile(r"(?<![\w'])[(\[]?[A-Z][)\]]?,? (?:or|and/or|oder|ou) [(\[]?[A-Z](?![\w'])")
 _ARTICLE = re.compile(r"^(?:the|an?) (?=\S{2})", re.IGNORECASE)
 
 
@@ -104,7 +115,7 @@ def chosen_by_text(text: str, options: Mapping[str, str]) -> tuple[str, set[str]
     if found and found.rule in ("conclusion", "tag", "json", "boxed", "hashes", "answer_line"):
         said = plain(found.answer)
         return found.rule, letters_in(said, options) or _mentioned(said, options)
-    lines = [plain(line) for line in text.splitlines() if line.strip()]
+    lines = [plain(line) for line in as_seen(text).splitlines() if line.strip()]
     if not lines:
         return "none", set()
     if letters := letters_in(lines[-1], options):
@@ -113,6 +124,12 @@ def chosen_by_text(text: str, options: Mapping[str, str]) -> tuple[str, set[str]
     if alone and not (alone[1] or alone[2]).isdigit():
         return "first_line", {(alone[1] or alone[2]).upper()}
     return "mention", _mentioned(lines[-1], options)
+
+
+def leaves_open(text: str) -> bool:
+    """Whether the answer of a text is "A or C", which are not both."""
+    found = final_answer(text)
+    return bool(_OR.search(found.answer if found else text.strip().rpartition("\n")[2]))
 
 
 def letters_in(text: str, options: Mapping[str, str]) -> set[str]:
@@ -125,6 +142,8 @@ def letters_in(text: str, options: Mapping[str, str]) -> set[str]:
     if exact := by_text_of(text, options):
         return exact
     text = _NOT_THIS.sub("", _DENIED.sub("", text)).strip(" ,.;")
+    if chosen := {one.upper() for one in _CHOSEN.findall(text)}:
+        return chosen
     if at_head := _at_head(text, options):
         return at_head
     if _HEDGE.search(text):

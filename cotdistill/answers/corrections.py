@@ -24,7 +24,8 @@ _TAKEN_BACK = re.compile(
         |(?:that|this)[ ](?:is[ ]not|isn't|doesn't[ ]look))[ ]
         (?:right|correct|true)\b
     |(?:made|found)[ ](?:a|an)[ ](?:mistake|error))
-    |(?:^|(?<=[.!?,;…][ ])|(?<=[.!?,;…]))\s{{0,3}}(?:wait|hmm+|no|sorry|apologies|correction|actually)\b[,.:!…]""",
+    |\b(?:no|oh|ah),?[ ](?:wait|no|actually)\b|\bwait,?[ ]no\b
+    |(?:^|(?<=[.!?,;…–—-][ ])|(?<=[.!?,;…–—]))\s{{0,3}}(?:wait|hmm+|no|sorry|apologies|correction|actually)\b[,.:!…]""",
     re.IGNORECASE | re.MULTILINE | re.VERBOSE,
 )
 _AT_ONCE = re.compile(rf"[\s$)*_]{{0,4}}(?:is|was|would be|seems|looks)(?: \w+)? {_WRONG}", re.IGNORECASE)
@@ -37,7 +38,7 @@ _ANNULS = re.compile(
     r"\s{0,3}(?:no|sorry|apologies|correction|oops|scratch|strike|i meant|my |on second)", re.IGNORECASE
 )
 _LEAD_IN = re.compile(
-    r"""^(?:[\s,.:;!…*_-]|(?:no|wait|sorry|oops|actually|rather|correction|hmm+|so|then|well|but|and|it|that|this|he|she
+    r"""^(?:[\s,.:;!…*_–—]|-(?!\d)|(?:no|oh|ah|wait|sorry|oops|actually|rather|correction|hmm+|so|then|well|but|and|it|that|this|he|she
     |the|correct|right|true|real|final|value|answer|result|should|must|would|will|has|to|have|been|be|is|was|are|'s|equals
     |i|we|think|believe|meant|mean|say|get|made|a|an|mistake|error|slip|because|now|again|indeed|in|fact|on|second|thoughts?|scratch
     |strike|my|bad)\b){1,30}""",

@@ -10,6 +10,17 @@ _MONTH = (
     r"|nov(?:ember)?|dec(?:ember)?)\.?"
 )
 _WEEKDAY = r"(?:(?:mon|tues|wednes|thurs|fri|satur|sun)day,? )?"
+_ABROAD = {
+    "jan": "januar janvier enero gennaio janeiro januari", "feb": "februar février febrero febbraio fevereiro februari",
+    "mar": "märz mars marzo março maart", "apr": "avril abril aprile", "may": "mai mayo maggio maio mei",
+    "jun": "juni juin junio giugno junho", "jul": "juli juillet julio luglio julho", "aug": "août agosto augustus",
+    "sep": "septembre septiembre settembre setembro", "oct": "oktober octobre octubre ottobre outubro",
+    "nov": "novembre noviembre novembro", "dec": "dezember décembre diciembre dicembre dezembro",
+}  # fmt: skip
+_MONTHS_ABROAD = {name: month for month, names in _ABROAD.items() for name in names.split()}
+_WORD = re.compile(r"[^\W\d_]{3,10}")
+_MONTH_OF_YEAR = re.compile(rf"{_MONTH},?(?: of)? (\d{{4}})", re.IGNORECASE)
+_YEAR_MONTH = re.compile(r"(\d{4})[-/](\d{1,2})")
 _DAY = r"(\d{1,2})(?:st|nd|rd|th)?"
 _MONTH_FIRST = re.compile(rf"{_WEEKDAY}{_MONTH} {_DAY}(?:,? (\d{{4}}))?", re.IGNORECASE)
 _DAY_FIRST = re.compile(rf"{_WEEKDAY}(?:the )?{_DAY}(?: of)? {_MONTH}(?:,? (\d{{4}}))?", re.IGNORECASE)
@@ -33,10 +44,16 @@ class Date(NamedTuple):
 
 @lru_cache(1024)
 def date(text: str) -> Date | None:
-    """The date that a whole text is. `01/05/2024` may be in January or in May."""
+    """The date that a whole text is, in the words of some languages; a month of a year has day 0. `01/05/2024` may be
+    in January or in May."""
     text = text.strip(" .")
     if len(text) > 40 or not any(one.isdigit() for one in text):
         return None
+    text = re.sub(r"\bde[l]? |(?<=\d)\.(?= ?[^\W\d])|º", "", _WORD.sub(_in_english, text))
+    if found := _MONTH_OF_YEAR.fullmatch(text):
+        return Date(int(found[2]), frozenset({(_MONTHS.index(found[1][:3].lower()) + 1, 0)}))
+    if (found := _YEAR_MONTH.fullmatch(text)) and 1 <= int(found[2]) <= 12:
+        return Date(int(found[1]), frozenset({(int(found[2]), 0)}))
     if found := _MONTH_FIRST.fullmatch(text):
         return _date(found[3], found[1], found[2])
     if found := _DAY_FIRST.fullmatch(text):
@@ -49,6 +66,10 @@ def date(text: str) -> Date | None:
         days = {(one, other), (other, one)} if found[2] != "." else {(other, one)}
         return Date(int(found[4]), frozenset(day for day in days if _is_day(*day))) if days else None
     return None
+
+
+def _in_english(word: re.Match[str]) -> str:
+    return _MONTHS_ABROAD.get(word[0].lower(), word[0])
 
 
 def _date(year: str | None, month: str, day: str) -> Date | None:

@@ -34,6 +34,8 @@ _LITERAL = re.compile(r"\d:\d|\d\.\d+\.|\d_\{?\d")
 _ASIDE = re.compile(r" \([^()]{1,80}\)$")
 """`18 (3 x 6)`: how the number was found."""
 _RELATION = re.compile(r"[<>]|\\(?:[lg]e|ne)(?![a-z])")
+_FOREIGN = re.compile(r"[^\W\d_a-zA-Z]")
+_CONSTANT = re.compile(r"(?<=[+] )[cCkK]$|(?<=[+])[cCkK]$")
 _INTERVAL = re.compile(r"[\[(].*,.*[\])]|\\(?:cup|in)(?![a-z])")
 _PROSE = re.compile(r"[A-Za-z]{2,}[,:;.]? +[A-Za-z]{2,}")
 
@@ -166,11 +168,15 @@ class Equality:
         is_number = read(gold) is not None
         gold, unit = off_unit(gold)
         given, other = off_unit(given)
+        if _CONSTANT.search(gold):  # of integration, whose letter is free
+            given = _CONSTANT.sub(gold[-1], given)
         if "j" not in gold and re.search(r"(?<![A-Za-z])i(?![A-Za-z])", gold):  # engineers write the imaginary unit so
             given = re.sub(r"(?<![A-Za-z\\])j(?![A-Za-z])", "i", given)
         bare = given if _RELATION.search(gold) else gold
         if bool(_RELATION.search(gold)) != bool(_RELATION.search(given)) and not _INTERVAL.search(bare):
             return Ruling("incorrect", "text", "one side is an inequality, the other is not")
+        if set(_FOREIGN.findall(gold)) != set(_FOREIGN.findall(given)):  # the parser would drop a word such as "не"
+            return Ruling("incorrect", "text")
         if ratio(unit, other) != 1 or not same_letters(gold, given):
             return Ruling("incorrect", "text")
         left_s = budget.left()
@@ -187,7 +193,7 @@ def _in_signs(text: str) -> str:
     return (interval(text) or text) if words_of(text) else text
 
 
-_AS_PEOPLE_WRITE = re.compile(r"\d[, '’_]\d{3}|^[A-Za-z]")
+_AS_PEOPLE_WRITE = re.compile(r"\d[, '’_]\d{3}|^[A-Za-z]|\d[eE][-+]?\d")
 
 
 def _exactly(text: str, number: Number | None) -> str:
@@ -195,6 +201,9 @@ def _exactly(text: str, number: Number | None) -> str:
     if number is None or number.unit != NONE or number.ordinal or not _AS_PEOPLE_WRITE.search(text):
         return text
     return str(number.value)
+
+
+_COMMA_AND_WORD = re.compile(r"-?\d{1,9},\d{1,9} ?[^\W\d_][^\d,]{0,40}")
 
 
 def _decimal(text: str, other: Number | None) -> str:
@@ -207,6 +216,8 @@ def _numbers(gold: str, given: str) -> tuple[Number | None, Number | None]:
     comma, as in `2,40` and `2,4 €`: who writes so lists nothing."""
     wanted, said = read(gold), read(given)
     if (wanted is None) != (said is None):
+        if _COMMA_AND_WORD.fullmatch(given if wanted else gold):
+            return wanted or read(from_local(gold)), said or read(from_local(given))
         return wanted or read(_decimal(gold, said)), said or read(_decimal(given, wanted))
     if wanted is not None or "," not in gold or "," not in given:
         return wanted, said

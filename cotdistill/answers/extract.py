@@ -70,6 +70,8 @@ _REFERENCE_LINE = re.compile(r"(?:A|Answer|Final answer)[ \t]{0,8}:[ \t]{0,8}(\S
 _CONCLUSION = re.compile(r"final answer is:? ?([^\n]{1,200}?)\.? I hope it is correct", re.IGNORECASE)
 _NEXT_PROBLEM = re.compile(r"^[ \t*#]{0,6}(?:Q|Question|Problem|User|Human)[ \t*]{0,3}:", re.MULTILINE)
 _PROSE = re.compile(r"(?<![\\\w])[^\W\d_]{2,30}[,:;]? +[^\W\d_]{2}")
+_SENTENCE = re.compile(r"[^\W\d_]{2,}(?: [^\W\d_]+){2,} |[A-Z][a-z]+ \d[^=\\]*(?: [a-z]{2,}){1}[^=\\]* [a-z]{2,} ")
+"""It has too many words for an answer: "Il y a 25 …", "Adding 6 and 12 gives …"."""
 _IDEOGRAPHS = re.compile(r"[぀-鿿가-힣]{3}")
 _IT_IS = re.compile(r"(?:it|that|there|this|here)['’]s ", re.IGNORECASE)
 _FORMULA = re.compile(
@@ -120,7 +122,12 @@ def _whole(text: str) -> str | None:
 
 
 def _is_prose(line: str) -> bool:
-    return bool(_PROSE.search(line)) or bool(_IDEOGRAPHS.search(line) and re.search(r"\d", line)) or "?" in line
+    return (
+        bool(_PROSE.search(line))
+        or bool(_SENTENCE.match(line))
+        or bool(_IDEOGRAPHS.search(line) and re.search(r"\d", line))
+        or "?" in line
+    )
 
 
 def _first_line(text: str) -> str | None:
@@ -149,6 +156,8 @@ def _last_equation(text: str) -> str | None:
     if several := _VALUES.search(line[-500:]):
         return tidy(several[1].replace("$", ""))
     left, equals, right = line.rpartition("=")
+    if re.match(r"\W*(?:let|assume|suppose|consider|if)\b", line, re.IGNORECASE):
+        return None
     if left.endswith(("!", "<", ">")):
         return None
     right = tidy(right).strip("$ ") if right.count("$") == 1 and right.strip(" .*").endswith("$") else tidy(right)

@@ -16,9 +16,10 @@ _PLAIN_WORDS = re.compile(r"[\w\s.,;:!?'’\"“”«»&/–‑-]*")
 _HYPHEN = re.compile(r"(?<=[^\W\d_])[-–‑](?=[^\W\d_])")
 _PIECES = re.compile(r"\d+(?:[.,:/]\d+)*|[^\W\d_]+|[&/–‑-]")
 _INITIALS = re.compile(r"(?<![^\W\d_])([^\W\d_])\.? ?(?=[^\W\d_](?:\.|$| ))")
-_UMLAUTS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ß": "ss", "ø": "oe", "å": "aa", "æ": "ae", "œ": "oe"})
+UMLAUTS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ß": "ss", "ø": "oe", "å": "aa", "æ": "ae", "œ": "oe"})
 _LETTERS = str.maketrans({"ø": "o", "ł": "l", "đ": "d", "ı": "i", "æ": "ae", "œ": "oe", "ß": "ss"})
 _AND = re.compile(r",? (?:and|und|et|y|e|и) |,? ?& ?|,? ?[和与と및]", re.IGNORECASE)
+_ROMAN = {"ii": "2", "iii": "3", "iv": "4", "vi": "6", "vii": "7", "viii": "8", "ix": "9", "xi": "11", "xii": "12"}
 _BULLET = re.compile(r"\s*(?:^|\n)\s*(?:[-*•]|\d{1,2}[.)])\s+")
 _MAX_ITEMS = 40
 
@@ -45,7 +46,8 @@ def same_words(reference: str, said: str, case_sensitive: bool = False) -> bool:
     if len(given) > 2 * len(wanted) + 40:
         return False
     loose, other = _loose(wanted), _loose(given)
-    if loose and other and (loose == other or _same_but_for_accents(loose, other)):
+    joined = {_loose(_HYPHEN.sub("", side)) for side in (wanted, given)}
+    if loose and other and (loose == other or len(joined) == 1 or _same_but_for_accents(loose, other)):
         return True
     return _same_list(reference, said, case_sensitive)
 
@@ -55,7 +57,8 @@ def _loose(folded: str) -> str:
     if not _PLAIN_WORDS.fullmatch(folded) or not re.search(r"[^\W\d_]{2}|[^\W\d_]\.[^\W\d_]", folded) or "_" in folded:
         return ""
     words = re.sub(r"['’\"“”«»]", "", _HYPHEN.sub(" ", _INITIALS.sub(r"\1", folded)))
-    return " ".join("and" if piece == "&" else piece for piece in _PIECES.findall(words))
+    pieces = ["and" if piece == "&" else piece for piece in _PIECES.findall(words)]
+    return " ".join([*pieces[:1], *(_ROMAN.get(piece, piece) for piece in pieces[1:])])
 
 
 def _same_but_for_accents(one: str, other: str) -> bool:
@@ -63,7 +66,7 @@ def _same_but_for_accents(one: str, other: str) -> bool:
     if one.isascii() == other.isascii():
         return False
     accented, bare = (other, one) if one.isascii() else (one, other)
-    return bare in (without_accents(accented), accented.translate(_UMLAUTS))
+    return bare in (without_accents(accented), accented.translate(UMLAUTS))
 
 
 def without_accents(text: str) -> str:

@@ -47,8 +47,8 @@ _AFTER = (
     r"(?:is|was) (?:not (?:right|correct|it|the|an?|possible|true|enough)|wrong|incorrect|a mistake)\b",
     r"(?:is|was|are) too \w+\b|isn't",
     r"oder (?:mehr|weniger|\d)|ou (?:plus|moins|mais|\d)|o (?:más|menos|più|\d)|или (?:более|менее|\d)",
-    r"(?:이|가)? ?아(?:니|닙|닌)|이상|이하|미만|초과",
-    r"では(?:あり|な)|じゃ(?:あり|な)|以上|以下|以内|未満|未满|超|より|多(?!少)|[或]\d",
+    r"(?:이|가)? ?아(?:니|닙|닌)|이상|이하|미만|초과|사이",
+    r"では(?:あり|な)|じゃ(?:あり|な)|以上|以下|以内|未満|未满|之间|之間|の間|か\d|超|より|多(?!少)|[或]\d",
     r"\?",
 )
 HEDGE_AFTER = re.compile(rf"[ *_$)]{{0,3}}(?:[a-z]+ )?(?:{'|'.join(_AFTER)})", re.IGNORECASE)

@@ -6,50 +6,10 @@ from functools import lru_cache
 
 from cotdistill.answers.boxes import tidy
 from cotdistill.answers.extract import final_answer
+from cotdistill.answers.folding import UMLAUTS, without_accents
+from cotdistill.answers.markup import as_seen
 from cotdistill.answers.spelling import plain
-
-YES_NO: Mapping[str, tuple[str, ...]] = {
-    "yes": (
-        "yes",
-        "true",
-        "correct",
-        "是",
-        "对",
-        "正确",
-        "ja",
-        "oui",
-        "sí",
-        "si",
-        "sì",
-        "sim",
-        "да",
-        "はい",
-        "네",
-        "예",
-        "yep",
-        "yeah",
-    ),
-    "no": (
-        "no",
-        "false",
-        "incorrect",
-        "wrong",
-        "否",
-        "不是",
-        "错误",
-        "不对",
-        "nein",
-        "non",
-        "não",
-        "нет",
-        "いいえ",
-        "아니요",
-        "nope",
-    ),
-}
-"""The two sides of a question that is answered by yes or no, or of a statement that is true or false."""
-
-NATURAL = frozenset({"yes", "no", "true", "false"})
+from cotdistill.answers.yes_no import ALONE, YES_NO
 
 _NEGATION = re.compile(
     r"\b(?:not|never|neither|nor|hardly|[a-z]{2,8}n't|cannot|isnt|without)\b|不|没|nicht|kein", re.IGNORECASE
@@ -68,6 +28,7 @@ _CLAUSE = re.compile(
     r"[.!?;。！？](?=\s|$)|[:,](?=\s)|\s[-–—]+\s|—|\n|\b(?:because|since|as|but|although|which|so that)\b"
 )
 _CHANGED = re.compile(r"\b(?:actually|wait|correction|on second thought|i mean)\b", re.IGNORECASE)
+_NO = re.compile(r"[.,;–—-] ?no,? ", re.IGNORECASE)
 _LEAD_IN = re.compile(
     r"^\W*(?:(?:so|thus|therefore|hence|well|overall|finally|in conclusion|in short|to conclude|as a result|and|then"
     r"|consequently|in summary|based on (?:this|that|the above))\b,? ?)+",
@@ -83,6 +44,7 @@ def label_of(text: str, labels: Sequence[str] | None = None) -> str | None:
     that names one label only. A hedge leaves none; a denial leaves none either, but of yes and no it is the other.
     """
     names = _spellings(tuple(labels)) if labels else _spellings(None)
+    text = _without_scale(as_seen(text), labels) if labels else as_seen(text)
     found = final_answer(text)
     if found and found.rule in ("tag", "json", "boxed", "hashes", "answer_line", "conclusion"):
         label = _of_answer(found.answer, names, labels is None)
@@ -103,7 +65,18 @@ def _spellings(labels: tuple[str, ...] | None) -> dict[str, str]:
     """Each folded spelling of a label, and its label."""
     if labels is None:
         return {_folded(word): label for label, words in YES_NO.items() for word in words}
-    return {_folded(label): label for label in labels}
+    names = {_folded(label): label for label in labels}
+    bare = [(without_accents(name), label) for name, label in names.items()]
+    bare += [(name.translate(UMLAUTS), label) for name, label in names.items()]
+    return {name: label for name, label in bare if names.get(name, label) == label} | names
+
+
+def _without_scale(text: str, labels: Sequence[str]) -> str:
+    """`4/5` and "4 out of 5" as 4, where the labels are numbers up to 5."""
+    if not all(label.strip().isdecimal() for label in labels):
+        return text
+    most = max(int(label) for label in labels)
+    return re.sub(rf"(?<![\d./])(\d{{1,3}}) ?(?:/|out of) ?{most}(?![\d/]|\.\d)", r"\1", text)
 
 
 def _folded(text: str) -> str:
@@ -130,11 +103,13 @@ def _leading(line: str, names: Mapping[str, str]) -> str | None:
     folded = _folded(line)
     if folded in names:
         return names[folded]
+    if "yes" in names and names["yes"] == "yes" and "true" in names and folded in ALONE:
+        return ALONE[folded]
     head = re.match(r"[^.,;:!—–\n-]{1,60}?(?=\s?[.,;:!—–]|\s-\s|\s?\n)", tidy(line) + "\n")
     label = names.get(_folded(head[0])) if head else None
     if label is None or head is None or _UNKNOWN.search(line[:80]):
         return None
-    changed = _CHANGED.search(line, head.end())
+    changed = _CHANGED.search(line, head.end()) or ("no" not in names and _NO.search(line, head.end())) or None
     return None if changed and {other for _, other in _named(line[changed.end() :], names)} - {label} else label
 
 
@@ -167,7 +142,7 @@ def _of_sentence(sentence: str, names: Mapping[str, str], opposes: bool) -> str 
     """The only label of a sentence that states one: "The statement is true." """
     if _UNDECIDED.search(sentence):
         return None
-    sentence = _ASKED.sub(" ", sentence)
+    sentence = _without_denied(_ASKED.sub(" ", sentence), names)
     labels = {label for _, label in _named(sentence, names)}
     if len(labels) != 1:
         return None
@@ -183,6 +158,23 @@ def _of_sentence(sentence: str, names: Mapping[str, str], opposes: bool) -> str 
 _STATES = re.compile(
     r"(?:\b(?:is|was|are|be|as|so|therefore|thus|hence|that)\b|[:=,])[^.]{0,20}$|^\W*\w*\W*$", re.IGNORECASE
 )
+
+
+@lru_cache(64)
+def _denial(names: tuple[str, ...]) -> re.Pattern[str]:
+    label = "|".join(re.escape(name) for name in sorted(names, key=len, reverse=True))
+    return re.compile(
+        rf",? ?\b(?:(?:and|but) )?(?:not|rather than|instead of|as opposed to) (?:an? |the )?(?:{label})(?!\w)"
+        r"(?: but)?",
+        re.IGNORECASE,
+    )
+
+
+def _without_denied(sentence: str, names: Mapping[str, str]) -> str:
+    """ "It is neutral, not positive" and "not positive but neutral" without the label that is denied, if one is
+    left."""
+    rest = _denial(tuple(names)).sub(" ", sentence)
+    return rest if rest != sentence and len({label for _, label in _named(rest, names)}) == 1 else sentence
 
 
 def _without(sentence: str, names: Mapping[str, str]) -> str:

@@ -17,6 +17,10 @@ _STRUCK = re.compile(r"~~[^~\n]{1,200}~~|<(del|s|strike)>[^<>\n]{1,200}</\1>", r
 _ENTITY = re.compile(r"&(?:nbsp|lt|gt|amp|quot|times|minus|radic|pi|deg|frac1[24]|le|ge|ne|#\d{2,6});")
 _FENCED = re.compile(r"\s*(```+|~~~+)[\w+-]{0,20}[ \t]{0,4}\n(.{0,8192}?)\n?[ \t]{0,4}\1\s*", re.DOTALL)
 _PLUS_OR_MINUS = re.compile(r"\bplus(?: or | and |/|-)minus ", re.IGNORECASE)
+_NEGATIVE = re.compile(
+    r"(?<![\d)}$%] )(?:\bnegative |(?:^|(?<=[:=(]) ?|(?<=\bis )|(?<=\bequals )|(?<=\bget )|(?<=\{))minus )(?=\$?\d)",
+    re.IGNORECASE,
+)
 _ARROW_MARK = re.compile(r"^[ \t]{0,4}(?:=>|⇒|→|➜|➡)[ \t]{1,4}(?=\S)", re.MULTILINE)
 
 
@@ -31,6 +35,8 @@ def as_seen(text: str) -> str:
             text = _STRUCK.sub("", text)
             text = _RAISED.sub(lambda found: ("^" if found[1].lower() == "sup" else "_") + f"{{{found[2]}}}", text)
             text = _BREAK.sub("\n", _TAG.sub("", text))
+    if "negative " in text or "minus " in text:
+        text = _NEGATIVE.sub("-", text)
     if "minus" in text:
         text = _PLUS_OR_MINUS.sub("±", text)
     if "~~" in text:

@@ -4,6 +4,7 @@ import re
 
 from cotdistill.answers import number_words
 from cotdistill.answers.announce import TAIL
+from cotdistill.answers.asides import without_asides
 from cotdistill.answers.boxes import tidy
 from cotdistill.answers.hedges import HEDGE_AFTER, HEDGE_BEFORE, REFUSES
 from cotdistill.answers.numbers import GROUPED
@@ -35,7 +36,8 @@ _CHECK = re.compile(
 """A line that begins what stands after an answer."""
 
 _JOIN = re.compile(
-    r"[ *_$]{0,3}(?:,|;|/|:|[-–—]|to|or|and|&|oder|und|ou|et|o|y|e|или|и|remainder|R|r|rem\.?|out of|x|×|\\times"
+    r"[ *_$]{0,3}(?:,|;|/|:|[-–—]|to|or|and|&|oder|und|ou|et|o|y|e|или|и|到|至|から|か|或"
+    r"|remainder|R|r|rem\.?|out of|x|×|\\times"
     r"|\\cdot|\+|\*|or maybe"
     r"|or even|, and|, or|and then)[ *_$]{0,3}(?:about |maybe |even |perhaps )?"
 )
@@ -53,20 +55,6 @@ _SCALE = re.compile(
     r"|millones|milioni|milhões|mil|тысяч\w*|миллион\w*|k|bn)\b\.?",
     re.IGNORECASE,
 )
-_ASIDE = re.compile(
-    r"\s*\((?![^()]*\bor\b)[^()]{1,120}\)"
-    r"|,? (?:which is |that is |that's )?\S{1,12} (?:more|fewer|less|older|younger|taller|shorter|longer|higher"
-    r"|lower|bigger"
-    r"|smaller|greater|larger|cheaper) than\b[^=]{0,200}$"
-    r"|,? (?:not|rather than|instead of|unlike|compared (?:to|with)|as opposed to) [^=]{0,200}$"
-    r"| of (?:the|those|these|all|his|her|their|its) (?:original |total |other )?\d[^=]{0,200}$",
-)
-"""What a sentence adds to its number: none of the numbers in it is the answer."""
-_SPAN = re.compile(
-    r" (?:in|over|after|within|during|for) (?:the |a |an |these |those |this |next |last |all |past ){0,2}\d+ "
-    r"(?:seconds?|minutes?|hours?|days?|weeks?|months?|years?|nights?)\b[^=]{0,80}$"
-)
-_BOUGHT = re.compile(r"(?<=\d) for (?:the |all |these |his |her |their )?\d+ [a-z][^=]{0,80}$")
 _TOTAL = re.compile(
     r"(?:\b(?:total(?:s|ling)?(?: number| amount| cost| price)?(?: of| is| was| to)?|altogether|insgesamt|gesamtzahl"
     r"|au total|en total|in totale|no total|всего|итого)\b:?|(?:总共|一共|共计|合计|總共|合計)有?) ?\$?$",
@@ -78,6 +66,9 @@ _SPREAD = re.compile(
     re.IGNORECASE,
 )
 """Behind a total: where its parts are."""
+_ONLY_SUPPOSED = re.compile(
+    r"\W*(?:let|assume|assuming|suppose|consider|imagine|see|if)\b(?!.*\b(?:then|so)\b)", re.IGNORECASE
+)
 _POINT = re.compile(
     r"(?:\b(?:is|are|at|point|pair|answer|equals)|[=:]) {0,2}\$?(\((?:[^()]{1,60}[,;])+[^()]{1,60}\))\$?[.!*]{0,3}\s*$"
 )
@@ -117,6 +108,8 @@ def last_number(text: str) -> str | None:
 
 
 def _of_sentence(sentence: str) -> str | None:
+    if _ONLY_SUPPOSED.match(sentence):
+        return None
     bold = [one for one in _BOLD.findall(sentence) if NUMBER.search(one)]
     if len(bold) == 1:
         place = sentence.index(f"**{bold[0]}**")
@@ -125,12 +118,7 @@ def _of_sentence(sentence: str) -> str | None:
         return tidy(bold[0])
     if point := _POINT.search(sentence[-200:]):
         return point[1]
-    main = sentence
-    asides = () if "=" in sentence else (_ASIDE, _SPAN, *([_BOUGHT] if re.search(SIGNS, sentence) else []))
-    for aside in asides:
-        shorter = aside.sub("", main)
-        if re.search(r"\d", shorter):
-            main = shorter
+    main = without_asides(sentence)
     tokens = [token for token in _RUN.finditer(main) if _is_number(token[0])]
     return _of_tokens(main, tokens) if tokens else None
 

@@ -6,6 +6,7 @@ from cotdistill.answers.chemistry import is_compound
 from cotdistill.answers.dates import time_of_day
 from cotdistill.answers.extract import cut_reference
 from cotdistill.answers.inequalities import interval
+from cotdistill.answers.json_values import json_of
 from cotdistill.answers.numbers import read
 from cotdistill.answers.ratios import range_of, ratio_of
 from cotdistill.answers.special import is_empty
@@ -27,7 +28,7 @@ def reads_as_math(reference: str) -> bool:
         return False
     if time_of_day(text) and re.search(r"m\.?$|^\D", text):  # 7 pm, noon
         return False
-    if text.startswith('{"'):
+    if reference.lstrip()[:2] in ('{"', "{}") and json_of(reference):
         return False
     if is_empty(text) or interval(text) or ratio_of(text) or range_of(text):
         return True

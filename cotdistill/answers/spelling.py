@@ -70,6 +70,7 @@ _REWRITES = (
     (re.compile(r"\\neq(?![A-Za-z])| !="), r"\\ne "),
     (re.compile(r"\\(?:varnothing|O(?=$))(?![A-Za-z])"), r"\\emptyset"),
     (re.compile(r"(?<=[\w)}\]])\*\*(?=[-\w(\\{])"), "^"),
+    (re.compile(r"\\sqrt ?(\d{2,30})(?![\d.])"), r"\\sqrt{\1}"),  # TeX would take the first digit alone
     (re.compile(r"(?<![\\A-Za-z])sqrt ?\(([^()]{1,200})\)"), r"\\sqrt{\1}"),
     (re.compile(r"(?<![\\A-Za-z])pi(?![A-Za-z])"), r"\\pi "),
     (re.compile(r"\\log_\{?e\}?(?![A-Za-z])"), r"\\ln"),
@@ -149,7 +150,7 @@ _NAME = re.compile(
     re.VERBOSE,
 )
 """What an answer may be called: x, x_1, f(x), AB, |AB|, \\angle ABC, A:B, \\frac{NO}{BO}, (p, q), the total."""
-_SUM = re.compile(r"(?=[^=]*[\d)] ?(?:[+*/-]|\\[tcd]))(?:[\d+*/. ()$-]|\\times|\\cdot|\\div){1,100}= ?(?=\S)")
+_SUM = re.compile(r"(?=[^=]*[\d)] ?(?:[+*/!-]|\\[tcd]))(?:[\d+*/. ()$!-]|\\times|\\cdot|\\div){1,100}= ?(?=\S)")
 _SEVERAL = re.compile(r"[,;<>!]|\\(?:[lg]e|ne)(?![a-z])|\b(?:and|or)\b")
 _EQUATION = re.compile(r"=.*[A-Za-z]|[A-Za-z].*=")
 

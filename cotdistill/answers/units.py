@@ -79,7 +79,7 @@ STOP = re.compile(
     r"|less|fewer"
     r"|most|least|than|over|factorial|mod|base|remainder|not|no|if|is|are|was|sqrt|sin|cos|tan|log|exp|out|but|lakhs?"
     r"|crores?|und|nicht|et|ou|pas|plus|moins|y|o|e|ni|non|не|и|или|oder|mehr|weniger|entweder|больше|меньше|более|менее|чем)\b"
-    r"|では|じゃ|ない|でなく|아니|아닙|아닌|이상|이하|미만|초과|以上|以下|以内|未満|未满|或|または|또는|不|没",
+    r"|では|じゃ|ない|でなく|아니|아닙|아닌|이상|이하|미만|초과|以上|以下|以内|未満|未满|之间|之間|の間|或|または|또는|不|没",
     re.IGNORECASE,
 )
 """Words that make another number of the number before them, or that say more than a unit does."""

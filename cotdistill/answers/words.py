@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 
+from cotdistill.answers.announce import TAIL
 from cotdistill.answers.chemistry import formula, is_compound
 from cotdistill.answers.dates import date, same_moment, time_of_day
 from cotdistill.answers.extract import EXPLAINS, final_answer
@@ -24,20 +25,26 @@ _ANNOUNCES = ("conclusion", "tag", "json", "boxed", "hashes", "answer_line", "wh
 """Rules for words; the others look for a number."""
 
 _DOUBT = re.compile(
-    r"\b(?:not|no|nor|or|neither|either|never|cannot|doubts?|hardly|if|unless|except|but|however|although|unlike|might|maybe|perhaps|possibly|could"
+    r"\b(?:not|no|nor|or|neither|either|never|cannot|doubts?|hardly|unlikely|if|unless|except|but|however|although|unlike|might|maybe|perhaps|possibly|could"
+    r"|nicht|keine?|pas|oder|ou|não|не|или|nem|ni"
     r"|may be|wrong|incorrect|rather than|instead of|supposed|[a-z]{2,8}n't)\b",
     re.IGNORECASE,
 )
 _STATES = re.compile(
     r"(?:\b(?:it's|that's|this is|is|was|are|were|be|been"
     r"|becomes|became|equals|called|named|means|at|on|in|as|by|answer|chose|choose"
-    r"|has|have|found (?:him|her|it|them)|declared|considered|remains?|did|will|would|should)\b"
+    r"|ist|est|è|é|heißt|lautet|это|facing|heading|pointing|has|have"
+    r"|found (?:him|her|it|them)|declared|considered|remains?|did|will|would|should)\b"
     r"|[:=])(?: (?:therefore|thus|then|probably|clearly|most likely|certainly|definitely|surely|indeed|in fact|exactly"
     r"|now|also|always|simply|just))?"
     r"(?: (?:the|an?|on|in|at|by))*[\s\"'“*`]*$",
     re.IGNORECASE,
 )
 _FOLLOWS = re.compile(r"(?:,|;|\s[-–—]|\s?\(|\.\s|\n|\s(?:because|since|as|which|who)\b)", re.IGNORECASE)
+_ADDS = re.compile(
+    r", (?=(?:which|who|because|since|as|also|known|a|an) )| (?:because|since) | \([^()]{1,60}\)[.!]?$", re.IGNORECASE
+)
+"""What may follow an answer that is the whole text, where nothing announces it."""
 _PREDICATE = re.compile(r"\s(?:is|was|are|were|has|had|will|can|won|wrote|did|does)\s", re.IGNORECASE)
 _CONTRAST = re.compile(
     r",? (?:(?:and|but) )?(?:not|rather than|instead of|as opposed to|unlike) "
@@ -52,7 +59,7 @@ _NOT_BUT = re.compile(
 )
 _DENIES = re.compile(r"\b(?:not|no)\b|n't\b", re.IGNORECASE)
 _GOES_ON = re.compile(
-    r", (?=(?:which|who|whose|where|because|since|as|an?|the|located|known|so|with) )"
+    r", (?=(?:which|who|whose|where|because|since|as|also|an?|the|located|known|so|with) )"
     r"|(?: because| since)? (?=because |since )"
 )
 
@@ -65,7 +72,7 @@ def found_in(text: str, reference: str, case_sensitive: bool = False) -> tuple[s
     for rule, said in short:
         if _same(reference, said, case_sensitive):
             return said, rule
-        if rule != "whole" and _begins(said, wanted, case_sensitive):
+        if _begins(said, wanted, case_sensitive, _FOLLOWS if rule != "whole" else _ADDS):
             return said, rule
     alone = next((one for one in _lines_alone(text) if one[0] and _same(reference, one[0], case_sensitive)), None)
     final = final_answer(text)
@@ -74,6 +81,8 @@ def found_in(text: str, reference: str, case_sensitive: bool = False) -> tuple[s
     if final and _has_time(reference) and _same_kind(reference, final.answer):
         return final.answer, final.rule
     sentence = _last_sentence(text)
+    if sentence and _ends_unspaced(sentence, wanted):
+        return sentence, "sentence"
     if sentence and _states(sentence, reference, case_sensitive, alone=len(sentence) > len(text.strip()) - 8):
         return sentence, "sentence"
     return None
@@ -108,11 +117,11 @@ def candidates(text: str) -> Iterator[tuple[str, str]]:
         yield final.rule, final.answer
 
 
-def _begins(said: str, wanted: str, case_sensitive: bool) -> bool:
+def _begins(said: str, wanted: str, case_sensitive: bool, follows: re.Pattern[str]) -> bool:
     """Whether an announced answer begins with the reference and goes on to explain it: "Paris, the city of light"."""
     if _DOUBT.search(said[:200]):
         return False
-    return any(fold(said[: cut.start()], case_sensitive) == wanted for cut in _FOLLOWS.finditer(said[:300]))
+    return any(fold(said[: cut.start()], case_sensitive) == wanted for cut in follows.finditer(said[:300]))
 
 
 def _states(sentence: str, reference: str, case_sensitive: bool, alone: bool) -> bool:
@@ -137,6 +146,19 @@ def _states(sentence: str, reference: str, case_sensitive: bool, alone: bool) ->
                 return True
     subject = _PREDICATE.search(sentence)
     return alone and subject is not None and fold(sentence[: subject.start()], case_sensitive) == wanted
+
+
+_COPULA = "是为為叫は이가은는"
+_DENIED_UNSPACED = re.compile("不|没|非|ない|ありません|아니|아닙|或|また|또는|吗|か$|可能|かも")
+
+
+def _ends_unspaced(sentence: str, wanted: str) -> bool:
+    """法国的首都是巴黎。 and 日本の首都は東京です。 state their last word."""
+    if not wanted or wanted.isascii() or _DENIED_UNSPACED.search(sentence.replace(wanted, "")):
+        return False
+    said = TAIL.sub("", sentence.rstrip("。.!！ ")).rstrip()
+    before = said.removesuffix(wanted).rstrip()
+    return before != said and before[-1:] in _COPULA and before != ""
 
 
 def _last_line(text: str) -> str:

@@ -10,8 +10,8 @@ from typing import get_args
 from cotdistill import plugins
 from cotdistill.answers.choices import chosen_by_reference, read_options
 from cotdistill.answers.extract import cut_reference
-from cotdistill.answers.labels import NATURAL
 from cotdistill.answers.references import reads_as_math
+from cotdistill.answers.yes_no import NATURAL
 from cotdistill.errors import CotDistillError
 from cotdistill.pricing import total
 from cotdistill.records import Prompt, Response, Status, Verdict, question_of

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from cotdistill.answers.choices import chosen_by_reference, chosen_by_text, read_options
+from cotdistill.answers.choices import chosen_by_reference, chosen_by_text, leaves_open, read_options
 from cotdistill.answers.extract import ANSWER_WINDOW, cut_reference
 from cotdistill.reasoning import split
 from cotdistill.records import Response, Verdict, question_of
@@ -31,8 +31,9 @@ class Verifier:
         if not letters:
             detail = "no option is named" if visible.closed else "the reasoning does not end"
             return Verdict(status="no_answer", reference=shown, method="none", detail=detail)
+        right = letters == gold and not (len(gold) > 1 and leaves_open(visible.answer[-ANSWER_WINDOW:]))
         return Verdict(
-            status="correct" if letters == gold else "incorrect",
+            status="correct" if right else "incorrect",
             answer=", ".join(sorted(letters)),
             reference=shown,
             method=f"choice/{rule}",

@@ -4,7 +4,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from cotdistill.answers.extract import ANSWER_WINDOW, cut_reference
-from cotdistill.answers.labels import NATURAL, label_of
+from cotdistill.answers.labels import label_of
+from cotdistill.answers.yes_no import NATURAL
 from cotdistill.reasoning import split
 from cotdistill.records import Response, Verdict
 

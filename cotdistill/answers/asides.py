@@ -1,0 +1,35 @@
+"""What a sentence adds to its number: "6 more than last year", "in 4 days", "not 35"."""
+
+import re
+
+from cotdistill.answers.units import SIGNS
+
+_ASIDE = re.compile(
+    r"\s*\((?![^()]*\bor\b)[^()]{1,120}\)"
+    r"|,? (?:which is |that is |that's )?\S{1,12} (?:more|fewer|less|older|younger|taller|shorter|longer|higher"
+    r"|lower|bigger"
+    r"|smaller|greater|larger|cheaper) than\b[^=]{0,200}$"
+    r"|,? (?<! is )(?<! are )(?<! was )(?<! be )"
+    r"(?:not|rather than|instead of|unlike|compared (?:to|with)|as opposed to) [^=]{0,200}$"
+    r"|(?<=\w) (?:after|before|by|when|while) (?:[a-z]+ly )?[a-z]+ing\b[^=]{0,200}$"
+    r"| of (?:the|those|these|all|his|her|their|its) (?:original |total |other )?\d[^=]{0,200}$",
+)
+"""What a sentence adds to its number: none of the numbers in it is the answer."""
+_SPAN = re.compile(
+    r" (?:in|over|after|within|during|for) (?:the |a |an |these |those |this |next |last |all |past ){0,2}\d+ "
+    r"(?:seconds?|minutes?|hours?|days?|weeks?|months?|years?|nights?)\b[^=]{0,80}$"
+)
+_BOUGHT = re.compile(r"(?<=\d) for (?:the |all |these |his |her |their )?\d+ [a-z][^=]{0,80}$")
+_FREE_NUMBER = re.compile(r"(?<![\w.])(?<!\bthe )(?<!\bThe )(?<!\bthese )(?<!\bboth )(?<!\ball )[$€£(*-]{0,3}\d")
+"""Not "the 2 trains", which are no answer."""
+
+
+def without_asides(sentence: str) -> str:
+    """A sentence without what it adds, as long as that leaves a number."""
+    main = sentence
+    asides = () if "=" in sentence else (_ASIDE, _SPAN, *([_BOUGHT] if re.search(SIGNS, sentence) else []))
+    for aside in asides:
+        shorter = aside.sub("", main)
+        if _FREE_NUMBER.search(shorter):
+            main = shorter
+    return main
