@@ -3,8 +3,9 @@
 import re
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Self, TypeVar
+from typing import Self, TypeVar, cast
 
+import jsonlines
 import msgspec
 
 from cotdistill.artifacts.files import ArtifactWriter
@@ -12,9 +13,6 @@ from cotdistill.artifacts.opening import open_input as open_input
 from cotdistill.errors import CotDistillError
 
 T = TypeVar("T")
-
-_NO_JSON = "\ufeff\x1e"
-"""A byte order mark, also where files were joined, and RFC 7464's mark of a record: they may begin a line."""
 
 
 class BadLines:
@@ -90,22 +88,30 @@ def decode_lines(
 ) -> Iterator[tuple[int, T]]:
     """Records of JSON lines with their numbers, counted from `first`. `refuse` gets the number and the bytes of a line
     that is none, with what is wrong; where it does not raise, the line is left out."""
-    decoder = msgspec.json.Decoder(kind)
-    for number, line in enumerate(lines, first):
-        if not line.strip():
-            continue
+    number, line = first - 1, b""
+
+    def counted() -> Iterator[bytes]:
+        nonlocal number, line
+        for line in lines:
+            number += 1
+            yield line
+
+    reader = jsonlines.Reader(counted(), loads=msgspec.json.Decoder(kind).decode)
+    while True:
         try:
-            record = decoder.decode(line.decode().lstrip(_NO_JSON))
-        except UnicodeDecodeError:
-            refuse(number, line, "not valid UTF-8")
-        except (msgspec.DecodeError, RecursionError) as error:
-            refuse(number, line, explain(error))
+            record = cast(T, reader.read(skip_empty=True))
+        except EOFError:
+            return
+        except (jsonlines.InvalidLineError, RecursionError) as error:
+            refuse(number, line, explain(error.__cause__ or error))
         else:
             yield number, record
 
 
-def explain(error: Exception) -> str:
+def explain(error: BaseException) -> str:
     """msgspec's words in ours: `teacher.model: expected str, got null`."""
+    if isinstance(error, UnicodeDecodeError):
+        return "not valid UTF-8"
     if isinstance(error, RecursionError):
         return "not valid JSON: nested too deeply"
     text, _, place = str(error).partition(" - at `$")
