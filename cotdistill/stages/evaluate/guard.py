@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from cotdistill import students
 from cotdistill.artifacts import lineage
 from cotdistill.config import EvaluateConfig
 from cotdistill.errors import UsageError
@@ -44,9 +45,15 @@ def nothing_learnt(student: str, against: Mapping[str, Mapping[str, Any]]) -> li
         return []
     return [
         f"WARNING: on these {found['n']} prompts {student} is not shown to be better than {base}, from which it was "
-        f"trained ({p_in_words(found['p_value'])}). Look at what it answers; more prompts, traces to learn from, or a "
-        f"larger student may help"
+        f"trained ({p_in_words(found['p_value'])}). Look at what it answers; {what_may_help(base)}"
     ]
+
+
+def what_may_help(base: str | None) -> str:
+    """A student that was trained from `base` and has learnt nothing."""
+    if base == students.TINY:
+        return f"{base} knows no language and learns short patterns: take {students.SMOLLM2}, or a larger student"
+    return "more prompts, traces to learn from, or a larger student may help"
 
 
 def _too_few(prompts: int) -> str:

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from cotdistill.answers.choices import read_options
 from cotdistill.records import Judged, question_of
+from cotdistill.stages.evaluate import guard
 from cotdistill.stages.evaluate.scores import is_not_judged
 
 
@@ -46,6 +47,6 @@ def note(entry: dict[str, Any], found: Guess) -> str:
     low, high = entry["interval"]
     return (
         f"WARNING: guessing {level} of these prompts, and {entry['student']} gets {entry['accuracy']:.1%} "
-        f"[{low:.1%}, {high:.1%}]: it may have learnt the form of the answers and no more. More prompts, traces to "
-        f"learn from, or a larger student"
+        f"[{low:.1%}, {high:.1%}]: it may have learnt the form of the answers and no more; "
+        f"{guard.what_may_help(guard.base_of(entry['student']))}"
     )
