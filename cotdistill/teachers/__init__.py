@@ -27,6 +27,12 @@ def is_teacher(name: str) -> bool:
     return bool(colon and model) and provider != "local" and provider in plugins.names("teachers")
 
 
+def answers_greedily(provider: str, temperature: float | None) -> bool:
+    """Whether all samples of a prompt are alike: a local model samples only where a temperature is given. A simulated
+    teacher takes none, and its samples differ."""
+    return provider != "mock" and (temperature == 0 or (temperature is None and provider == "local"))
+
+
 def build(
     spec: str,
     base_url: str | None = None,

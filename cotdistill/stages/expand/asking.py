@@ -126,7 +126,7 @@ def as_generate(config: ExpandConfig) -> GenerateConfig:
 
 
 SAMPLED_AT = 1.0
-"""Temperature of a local model, which answers greedily where nothing is said: all its answers would agree."""
+"""Temperature where the answers would be greedy without one: all of them would agree."""
 
 
 def model_of_answers(config: ExpandConfig) -> str:
@@ -136,7 +136,8 @@ def model_of_answers(config: ExpandConfig) -> str:
 def for_answers(config: ExpandConfig, writing: GenerateConfig, samples: int) -> GenerateConfig:
     """The same for the solver. What the teacher itself answers is asked as generate would ask it, so that a later
     generate finds it in the store."""
-    temperature = SAMPLED_AT if samples > 1 and model_of_answers(config).startswith("local:") else None
+    provider = model_of_answers(config).partition(":")[0]
+    temperature = SAMPLED_AT if samples > 1 and teachers.answers_greedily(provider, None) else None
     asked = replace(writing, samples=samples, template=config.template, temperature=temperature)
     if config.solver is None:
         return asked

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
-from cotdistill import artifacts
+from cotdistill import artifacts, teachers
 from cotdistill.artifacts import Manifest
 from cotdistill.artifacts.json_lines import BadLines
 from cotdistill.dispatch.asking import Asked
@@ -106,10 +106,9 @@ def _of_reasoning(plan: Plan, tally: Tally) -> Iterator[str]:
 
 
 def of_samples(plan: Plan) -> list[str]:
-    """Known beforehand, so a dry run says it too. A simulated teacher takes no temperature: its samples differ."""
+    """Known beforehand, so a dry run says it too."""
     config = plan.config
-    is_greedy = config.temperature == 0 or (config.temperature is None and plan.teacher.provider == "local")
-    if config.samples < 2 or not is_greedy or plan.teacher.provider == "mock":
+    if config.samples < 2 or not teachers.answers_greedily(plan.teacher.provider, config.temperature):
         return []
     who = "a teacher at --temperature 0" if config.temperature == 0 else "a local model without --temperature"
     return [f"{who} answers greedily: the {config.samples} samples of a prompt are alike; give --temperature 1"]
