@@ -88,6 +88,28 @@ def test_without_a_clear_verdict_nothing_is_decided(tmp_path: Path, text: str) -
         sift(tmp_path, answer, make_response())
 
 
+def test_a_reply_that_ends_without_a_verdict_is_asked_for_at_most_twice_more_and_counted(tmp_path: Path) -> None:
+    def answer(number: int, body: dict[str, Any]) -> Scripted:
+        decides = "I say 4" in body["messages"][0]["content"] and number > 1
+        return Scripted(completion("So.\n\nVERDICT: CORRECT" if decides else "I cannot tell."))
+
+    given = [make_response("I say 4"), make_response("I say 5", sample=1)]
+    asked = sift(tmp_path, answer, *given, times=2)
+    four = sum("I say 4" in text for text in asked)
+    assert (four, len(asked) - four) == (2, 3), "until there is a verdict, and in the second run nobody again"
+    assert decided(tmp_path) == {0: ("correct", "So."), 1: ("error", "the judge ended without a verdict (stop)")}
+    notes = read_manifest(tmp_path / "kept.manifest.json").notes
+    assert "1 question has no verdict of openai:m: status error" in notes
+
+
+@pytest.mark.parametrize("reason", ["length", "content_filter"])
+def test_a_reply_that_was_cut_or_refused_is_final(tmp_path: Path, reason: str) -> None:
+    answer: Answer = lambda number, body: Scripted(  # noqa: E731
+        completion("VERDICT: CORRECT") if number else completion("It", finish_reason=reason)
+    )
+    assert len(sift(tmp_path, answer, make_response("I say 4"), make_response("I say 5", sample=1))) == 2
+
+
 def test_the_cap_on_its_cost_ends_the_judging_and_says_so(tmp_path: Path) -> None:
     given = [make_response(f"I say {n}", sample=n) for n in range(20)]
     spec = ",max_cost=1000,price_in=1000000,price_out=1000000,max_output_tokens=100,concurrency=1"

@@ -107,8 +107,13 @@ class Judge:
         return any(hasattr(verifier, "join") for verifier in self._built.values())
 
     def most_usd(self, prompt: Prompt, answer_bytes: int) -> Decimal | None:
-        """What the verdict on one answer of so many bytes costs at most; None where that is not known."""
+        """What it costs at most to ask once about an answer of so many bytes; None where that is not known."""
         return total(one.most_usd(prompt, answer_bytes) for one in self._built.values() if hasattr(one, "most_usd"))
+
+    @property
+    def most_asked(self) -> int:
+        """Times that a verifier may ask for one verdict."""
+        return max((getattr(verifier, "most_asked", 1) for verifier in self._built.values()), default=1)
 
     @property
     def exhausted(self) -> bool:

@@ -8,6 +8,7 @@ import hashlib
 import re
 import string
 from pathlib import Path
+from typing import Literal, NamedTuple
 
 from cotdistill.errors import CotDistillError, UsageError
 from cotdistill.inputs import templates
@@ -18,7 +19,7 @@ DEFAULT = RUBRICS / "answer.md"
 
 NEEDED, OTHERS = {"question", "answer"}, {"reference", "fence"}
 
-VERDICT = re.compile(r"\W{0,4}VERDICT\W{1,6}(CORRECT|INCORRECT)\W{0,4}", re.IGNORECASE)
+_VERDICT = re.compile(r"\W{0,4}VERDICT\W{1,6}(CORRECT|INCORRECT)\W{0,4}", re.IGNORECASE)
 """The last line of what a judge says."""
 
 _FENCED = (
@@ -32,6 +33,22 @@ _ENDING = (
 )
 _ASKED_FOR = re.compile(r"VERDICT: *CORRECT", re.IGNORECASE)
 _ANSWER = re.compile(r"[ \t]*\$(?:answer\b|\{answer\})[ \t]*")
+
+
+class Said(NamedTuple):
+    """A judge's verdict, and the reason before it."""
+
+    status: Literal["correct", "incorrect"]
+    reason: str
+
+
+def verdict_in(text: str) -> Said | None:
+    """None for a reply that ends without a verdict."""
+    *reasons, last = text.strip().splitlines() or [""]
+    found = _VERDICT.fullmatch(last.strip())
+    if found is None:
+        return None
+    return Said("correct" if found[1].upper() == "CORRECT" else "incorrect", " ".join(reasons).strip())
 
 
 def load(path: Path) -> string.Template:

@@ -11,7 +11,7 @@ from typing import ClassVar, Literal
 
 from cotdistill import plugins, teachers
 from cotdistill.config.embedded import has_no_address
-from cotdistill.dispatch.asking import Asked, Job, Limits
+from cotdistill.dispatch.asking import Job, Limits
 from cotdistill.dispatch.budget import Budget, Tariff, Worst
 from cotdistill.dispatch.lookup import Answer, find, keys_of
 from cotdistill.dispatch.session import Session
@@ -24,6 +24,7 @@ from cotdistill.store.answers import Store
 from cotdistill.store.location import default_path
 from cotdistill.verifiers import _rubric
 from cotdistill.verifiers._rubric import question as question
+from cotdistill.wording import counted
 
 UNPRICED = (
     "judge: what it costs is capped, and the price of {model!r} is not known; give it as judge:…,price_in=X,price_out=Y"
@@ -56,10 +57,16 @@ class Verifier:
     price_out: Amount | None = None
     alone: ClassVar[bool] = True
     needs_reference: ClassVar[bool] = False
+    most_asked: ClassVar[int] = 3
+    """Times, until a reply has a verdict. One that was cut or refused is final: the next would be, too."""
 
     _session: Session | None = field(default=None, init=False, repr=False)
     _stored: StoredTeacher | None = field(default=None, init=False, repr=False)
     _opening: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False)
+    _again: int = field(default=0, init=False, repr=False)
+    """Replies that were bought because those before them had no verdict."""
+    _without: set[str] = field(default_factory=set, init=False, repr=False)
+    """Keys of questions whose last reply has no verdict either."""
 
     def __post_init__(self) -> None:
         if self.on == "always" and self.after != Verifier.after:
@@ -107,12 +114,18 @@ class Verifier:
         if verdict is not None and verdict.status == "correct":
             return verdict
         store = self._session.store if self._session else None
-        job = self._job(response)
-        answer = None if store is None else find(store, self._teacher, job, retry_truncated=True)
-        return None if answer is None else self._verdict(response, answer.reply, "")
+        job, reply = self._job(response), None
+        for sample in range(self.most_asked):
+            answer = find(store, self._teacher, job._replace(sample=sample), retry_truncated=True) if store else None
+            if answer is None:
+                return None
+            reply = answer.reply
+            if not self._asks_again(reply):
+                break
+        return self._verdict(response, reply, "")
 
     def most_usd(self, prompt: Prompt, answer_bytes: int) -> Decimal | None:
-        """What one verdict costs at most: the rubric around an answer of so many bytes, and the whole cap."""
+        """What it costs at most to ask once: the rubric around an answer of so many bytes, and the whole cap."""
         answer = "x" * min(answer_bytes, LONGEST_ANSWER)
         worst = Worst.of(self._request(prompt, answer))
         return self._prices.cost(Usage(input_tokens=worst.input_tokens, output_tokens=worst.output_tokens))
@@ -125,27 +138,48 @@ class Verifier:
     def notes(self) -> list[str]:
         bought, spent = (self._stored.bought, self._stored.spent) if self._stored else (0, Decimal(0))
         cost = "" if spent is None else f", {spent:.4f} USD (estimate)"
-        return [f"{self.teacher} judged {bought} answers now, and the store knew the others{cost}"]
+        judged = [f"{self.teacher} judged {bought - self._again} answers now, and the store knew the others{cost}"]
+        again = [f"{self._again} times it was asked again, after a reply without a verdict"] * bool(self._again)
+        without = counted(len(self._without), "question has", "questions have")
+        return [*judged, *again, *[f"{without} no verdict of {self.teacher}: status error"] * bool(self._without)]
 
     def _ask(self, wanted: dict[tuple[int, int], Response]) -> dict[tuple[int, int], Verdict]:
         """Equal answers to one question are one request."""
         jobs = {place: self._job(response) for place, response in wanted.items()}
+        replies: dict[str, Reply] = {}
+        problems: dict[str, str] = {}
         with self._opened() as stored:
-            replies = {
-                job.key: answer.reply for job in jobs.values() if (answer := stored.find(job, retry_truncated=True))
-            }
-            missing = {job.key: job for job in jobs.values() if job.key not in replies}
+            undecided = {job.key: job for job in jobs.values()}
+            for sample in range(self.most_asked):
+                found = self._replies(stored, [job._replace(sample=sample) for job in undecided.values()], problems)
+                replies |= found
+                undecided = {key: undecided[key] for key, reply in found.items() if self._asks_again(reply)}
+                if not undecided:
+                    break
+        self._without |= {key for key, reply in replies.items() if _rubric.verdict_in(reply.text) is None}
+        return {
+            place: self._verdict(response, replies.get(jobs[place].key), problems.get(jobs[place].key, ""))
+            for place, response in wanted.items()
+        }
 
-            async def got(job: Job, answer: Answer, bought: bool) -> None:
-                replies[job.key] = answer.reply
+    def _replies(self, stored: StoredTeacher, jobs: Sequence[Job], problems: dict[str, str]) -> dict[str, Reply]:
+        """By key, out of the store or bought; why there is none stands in `problems`."""
+        known = {job.key: stored.find(job, retry_truncated=True) for job in jobs}
+        replies = {key: answer.reply for key, answer in known.items() if answer}
 
-            asked = stored.session.run(stored.ask_all(iter(missing.values()), got)) if missing else Asked()
-        verdicts = {}
-        for place, response in wanted.items():
-            job = jobs[place]
-            failure = asked.failures.get((job.key, job.sample))
-            verdicts[place] = self._verdict(response, replies.get(job.key), failure.message if failure else "")
-        return verdicts
+        async def got(job: Job, answer: Answer, bought: bool) -> None:
+            replies[job.key] = answer.reply
+            self._again += bought and job.sample > 0
+
+        if missing := [job for job in jobs if job.key not in replies]:
+            asked = stored.session.run(stored.ask_all(iter(missing), got))
+            problems |= {key: failure.message for (key, _), failure in asked.failures.items()}
+        return replies
+
+    def _asks_again(self, reply: Reply) -> bool:
+        """A reply that ended by itself and without a verdict, where the next one may be another."""
+        ended = reply.stop_reason == "stop" and _rubric.verdict_in(reply.text) is None
+        return ended and not teachers.answers_greedily(self._teacher.provider, None)
 
     @contextmanager
     def _opened(self) -> Iterator[StoredTeacher]:
@@ -189,11 +223,10 @@ class Verifier:
 
         if reply is None:
             return verdict("error", problem or "not judged: the cap on the judge's cost is reached")
-        *reasons, last = reply.text.strip().splitlines() or [""]
-        found = _rubric.VERDICT.fullmatch(last.strip())
-        if found is None:
+        said = _rubric.verdict_in(reply.text)
+        if said is None:
             return verdict("error", f"the judge ended without a verdict ({reply.stop_reason})")
-        return verdict("correct" if found[1].upper() == "CORRECT" else "incorrect", " ".join(reasons).strip()[:300])
+        return verdict(said.status, said.reason[:300])
 
 
 Place = tuple[int, int]

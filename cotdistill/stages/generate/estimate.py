@@ -128,7 +128,7 @@ class Survey:
     def _count_verdicts(self, judge: "Judge", *jobs: list[Job]) -> None:
         for job in (one for some in jobs for one in some):
             cost = judge.most_usd(job.prompt, job.request.max_output_tokens * BYTES_A_TOKEN)
-            self.judge_usd = plus(self.judge_usd, cost)
+            self.judge_usd = plus(self.judge_usd, None if cost is None else cost * judge.most_asked)
 
     def counts(self) -> dict[str, int]:
         in_store = self.wanted - self.missing
