@@ -8,7 +8,9 @@ file that the command did not write itself (`outputs`).
 from cotdistill.artifacts.files import ArtifactWriter as ArtifactWriter
 from cotdistill.artifacts.files import FileInfo as FileInfo
 from cotdistill.artifacts.files import ForeignFile as ForeignFile
+from cotdistill.artifacts.files import partial as partial
 from cotdistill.artifacts.files import write_whole as write_whole
+from cotdistill.artifacts.lock import SHARED_S as SHARED_S
 from cotdistill.artifacts.lock import lock as lock
 from cotdistill.artifacts.lock import now as now
 from cotdistill.artifacts.manifest import Manifest as Manifest

@@ -11,17 +11,26 @@ from filelock import FileLock, Timeout
 
 from cotdistill.errors import OutputLockedError
 
+POLL_S = 0.02
+SETTLED_S = 0.3
+"""A holder that is at its end is waited for: it removes the lock file, and whoever had opened that tries again."""
+
+SHARED_S = 60.0
+"""How long a small file is waited for that several runs write, each its own part of it."""
+
 
 @contextmanager
-def lock(output: Path, held: str = "is writing it; wait for it, or write elsewhere") -> Iterator[None]:
+def lock(
+    output: Path, held: str = "is writing it; wait for it, or write elsewhere", *, wait_s: float = 0.0
+) -> Iterator[None]:
     """Hold the output; `held` says what another process that holds it does, and what to do about it. The system
     releases the lock when the process dies, however it dies. Directories that were made for the output go again when
-    they are empty at the end.
+    they are empty at the end. What several runs may write, each a part of it, is waited for `wait_s` seconds.
 
     Raises OutputLockedError when another process holds it."""
-    made = _make(output.parent)
+    made: list[Path] = []
     try:
-        with _held(lock_path(output), output, held):
+        with _held(output, held, wait_s, made):
             yield
     finally:
         for directory in made:
@@ -38,17 +47,39 @@ def is_lock(path: Path) -> bool:
     return path.stat().st_size < 1_000 and not path.read_bytes().startswith(b"{")
 
 
-@contextmanager
-def _held(path: Path, output: Path, words: str) -> Iterator[None]:
-    held = FileLock(path, blocking=False)
-    while True:
+def check_free(output: Path, held: str = "is writing it; wait for it, or write elsewhere") -> None:
+    """Raises OutputLockedError when another process holds it. Leaves no file behind."""
+    path = lock_path(output)
+    with suppress(OSError):  # it is gone, or another person's
+        if path.is_symlink() or not path.is_file() or not is_lock(path):
+            return
+        watched = FileLock(path, timeout=SETTLED_S)
         try:
-            held.acquire()
+            watched.acquire(poll_interval=POLL_S)
+        except Timeout:
+            raise OutputLockedError(f"{output}: {_owner(path)} {held}") from None
+        try:
+            if not path.read_bytes():
+                path.unlink()  # the holder was just removing it, and this look has made it anew
+        finally:
+            watched.release()
+
+
+@contextmanager
+def _held(output: Path, words: str, wait_s: float, made: list[Path]) -> Iterator[None]:
+    path = lock_path(output)
+    held = FileLock(path, timeout=max(wait_s, SETTLED_S))
+    while True:
+        made += _make(output.parent)
+        try:
+            held.acquire(poll_interval=POLL_S)
+            break
         except Timeout:
             raise OutputLockedError(f"{output}: {_owner(path)} {words}") from None
-        if path.exists():
-            break
-        held.release()  # the last holder has just removed it: this is a lock on a file that others do not see
+        except FileNotFoundError:
+            if output.parent.exists():
+                raise
+            # Another run had made the directory too, has ended, and removed it.
     try:
         with suppress(OSError):  # a full disk: then it does not say who holds it
             path.write_text(f"process {os.getpid()} since {now()}")
@@ -69,7 +100,7 @@ def _owner(lock_file: Path) -> str:
     try:
         age_s = time.time() - lock_file.stat().st_mtime
         return f"{lock_file.read_text() or 'another process'} ({age_s:.0f} s ago)"
-    except FileNotFoundError:
+    except (OSError, UnicodeDecodeError):  # gone, or another person's
         return "another process"
 
 

@@ -42,7 +42,7 @@ def check(places: Sequence[Place], inputs: Iterable[Path] = ()) -> None:
             raise UsageError(f"{path}: is {found}{_means(place)}; {advice}")
         if place.directory and path.is_file():
             raise UsageError(f"{path}: is a file{_means(place)}; give another path")
-        if path.exists() and not place.ours(path):
+        if _is_foreign(place):
             holds = " with files that its manifest does not list" if place.directory else ""
             raise UsageError(
                 f"{path}: exists{holds} and was not written by this command{_means(place)}; "
@@ -124,6 +124,14 @@ def check_output(stage: str, output: Path, *, directory: bool = False) -> None:
     """For a command of several stages: check the main output of one of them before the first begins. Raises UsageError
     as `check` does."""
     check(of_run(stage, output, directory=directory))
+
+
+def _is_foreign(place: Place) -> bool:
+    """Whether a file stands there that the command did not write."""
+    try:
+        return place.path.exists() and not place.ours(place.path)
+    except FileNotFoundError:  # another run's, and gone since
+        return False
 
 
 def _means(place: Place) -> str:

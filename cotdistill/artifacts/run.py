@@ -14,7 +14,7 @@ from cotdistill.artifacts import outputs
 from cotdistill.artifacts.earlier import normalized, stale_files, written_before
 from cotdistill.artifacts.files import FileInfo, PartialFile, Publishable, write_whole
 from cotdistill.artifacts.kinds import check_kind
-from cotdistill.artifacts.lock import lock, now
+from cotdistill.artifacts.lock import check_free, lock, now
 from cotdistill.artifacts.manifest import Manifest, input_info, manifest_of, manifest_path
 from cotdistill.artifacts.opening import is_remote
 from cotdistill.artifacts.outputs import Place
@@ -61,7 +61,10 @@ class Run:
         is read for: such a file is read once, at the beginning. A file that was edited after its manifest is refused,
         unless the stage's own option allow_modified is set."""
         self.check_inputs([path])
-        if manifest := manifest_of(path):
+        manifest = manifest_of(path)
+        if manifest is None:
+            _check_written(path)  # its manifest may be what comes next
+        if manifest:
             if written_by and manifest.stage != written_by:
                 raise UsageError(f"{path}: `{manifest.stage}` wrote it; {self.stage} reads what `{written_by}` writes")
             if not manifest.complete:
@@ -85,7 +88,12 @@ class Run:
         self.inputs.append(self._info(path, option))
 
     def _info(self, path: Path, option: str | None) -> FileInfo:
-        return input_info(path, allow_modified=bool(self.options.get("allow_modified")), option=option)
+        allow_modified = bool(self.options.get("allow_modified"))
+        try:
+            return input_info(path, allow_modified=allow_modified, option=option)
+        except CotDistillError:  # another run may have put file and manifest there between the looks at both
+            _check_written(path)
+            return input_info(path, allow_modified=allow_modified, option=option)
 
     def check_inputs(self, paths: Iterable[Path]) -> None:
         """Raises UsageError for one that this run writes, or that is its store."""
@@ -175,15 +183,31 @@ def run(
     Raises UsageError for a path that must not be written (see `outputs`) and for an option that is no UTF-8,
     OutputLockedError when another process holds the output.
     """
-    places = outputs.of_run(stage, output, directory=directory, siblings=siblings, also=also)
     for store in stores:
         outputs.check_store(store)
-    current = Run(stage, output, options, packages, places, stores)
+    kept = [store.with_name(store.name + ending) for store in stores for ending in _STORE_FILES]
+
+    def places() -> list[Place]:
+        return outputs.of_run(stage, output, directory=directory, siblings=siblings, also=also)
+
+    current = Run(stage, output, options, packages, places(), stores)
     current.check_inputs(inputs)  # first, for a person's own input is also a file that no stage wrote
-    outputs.check(places, [store.with_name(store.name + ending) for store in stores for ending in _STORE_FILES])
     _check_options(options)
+    try:
+        outputs.check(current.places, kept)
+    except UsageError:  # also where another run is giving its outputs their names, or has just done so
+        check_free(output)
+        outputs.check(places(), kept)
     with lock(output):
+        current.places = places()  # another run may have ended since
+        outputs.check(current.places, kept)
         yield current
+
+
+def _check_written(path: Path) -> None:
+    """Raises OutputLockedError for an input that another run is writing."""
+    if not is_remote(path):
+        check_free(path, "is writing it; run this again when it has ended")
 
 
 def _check_options(options: Mapping[str, Any]) -> None:
