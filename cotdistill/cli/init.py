@@ -76,7 +76,8 @@ def init(
     if recipe is not None:
         if any((task, teacher, base_url, student, prompts, prompt_field, reference_field, skip_bad)):
             raise UsageError("--recipe is complete as it is: give it alone, then edit what it wrote")
-        log.say("\n".join(starter.write_ready(directory, recipe)))
+        with starter.alone(directory):
+            log.say("\n".join(starter.write_ready(directory, recipe)))
         return
     ask = _Questions(yes)
     if prompts is not None and prompts.is_dir():
@@ -105,8 +106,8 @@ def init(
             raise
         log.say(str(error), err=True)
         chosen_teacher = ask.until(None, TEACHER, "", fits)
-    for line in starter.write(directory, task, chosen_teacher, student, own, base_url):
-        log.say(line)
+    with starter.alone(directory):
+        log.say("\n".join(starter.write(directory, task, chosen_teacher, student, own, base_url)))
 
 
 def _of_documents(
@@ -117,7 +118,8 @@ def _of_documents(
     if of_prompts:
         only = f"documents go with --task {starter.OF_DOCUMENTS} and without columns"
         raise UsageError(f"{folder}: is a folder; {only}, and of prompts give the file")
-    log.say("\n".join(starter.write_documents(directory, folder, teacher, student, base_url)))
+    with starter.alone(directory):
+        log.say("\n".join(starter.write_documents(directory, folder, teacher, student, base_url)))
 
 
 def _kind(path: Path | None, question: str | None, reference: str | None) -> str | None:

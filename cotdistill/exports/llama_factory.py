@@ -45,13 +45,14 @@ class Export:
 
     def rows(self, train: Path, holdout: Path | None, layout: str, columns: Set[str]) -> FileInfo:
         path = _path(train)
-        entries = _entries(path)
         entry = msgspec.json.decode(msgspec.json.encode(_LAYOUTS[layout]))
         entry["columns"] |= {name: name for name in ("system", "history") if name in columns}
-        for file in (train, holdout):
-            if file is not None:
-                entries[_entry_name(file)] = {"file_name": file.name, **entry}
-        return artifacts.write_whole(path, msgspec.json.format(msgspec.json.encode(entries), indent=2) + b"\n")
+        with artifacts.lock(path, wait_s=artifacts.SHARED_S):  # another run of format may add its entry too
+            entries = _entries(path)
+            for file in (train, holdout):
+                if file is not None:
+                    entries[_entry_name(file)] = {"file_name": file.name, **entry}
+            return artifacts.write_whole(path, msgspec.json.format(msgspec.json.encode(entries), indent=2) + b"\n")
 
 
 def _path(train: Path) -> Path:

@@ -9,12 +9,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from cotdistill import artifacts
 from cotdistill.artifacts import ArtifactWriter
 from cotdistill.errors import CotDistillError, UsageError
 from cotdistill.store.location import default_path
 
 _PREFIX = "hf:"
 _FORM = "hf:NAME:SPLIT or hf:NAME:CONFIG:SPLIT, such as hf:openai/gsm8k:main:train"
+
+FETCHING_S = 3600.0
+"""How long another run may fetch the same data set."""
 
 
 def fetch(source: Path, note: Callable[[str], None]) -> Path:
@@ -43,7 +47,9 @@ def fetch(source: Path, note: Callable[[str], None]) -> Path:
     if revision != "local" and target.exists():
         return target
     note(f"{name}: fetching revision {revision[:12]}")
-    _write(target, _rows(name, repository, config, split, None if revision == "local" else revision))
+    with artifacts.lock(target, wait_s=FETCHING_S):
+        if revision == "local" or not target.exists():  # another run may have fetched it meanwhile
+            _write(target, _rows(name, repository, config, split, None if revision == "local" else revision))
     return target
 
 

@@ -40,10 +40,11 @@ NAME = "README.md"
 def write(directory: Path) -> str | None:
     """Describe every data set that format wrote into `directory`. Returns a note where a README of another origin
     stands."""
-    if problem := why_not(directory):
-        return problem
-    if found := parts(directory):
-        artifacts.write_whole(directory / NAME, _text(directory, found).encode())
+    with artifacts.lock(directory / NAME, wait_s=artifacts.SHARED_S):  # another run of format may describe its rows too
+        if problem := why_not(directory):
+            return problem
+        if found := parts(directory):
+            artifacts.write_whole(directory / NAME, _text(directory, found).encode())
     return None
 
 

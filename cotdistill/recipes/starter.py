@@ -1,11 +1,11 @@
 """What `cotdistill init` writes: a commented recipe, prompts to begin with, and a .env to fill in."""
 
-import shutil
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from cotdistill import mock, students
-from cotdistill.artifacts import outputs, write_whole
+from cotdistill.artifacts import lock, outputs, write_whole
 from cotdistill.artifacts.outputs import Place
 from cotdistill.config.embedded import SCRIPTED
 from cotdistill.errors import UsageError
@@ -42,6 +42,11 @@ _TINY = (
 def student_of(teacher: str) -> str:
     """Who learns, where nobody says it: a real teacher's answers are for one that knows the language."""
     return STUDENT if teacher == SIMULATED or mock.is_simulated(teacher) else students.SMOLLM2
+
+
+def alone(directory: Path) -> AbstractContextManager[None]:
+    """For the time of one `write…`: two at once would mix the files of two tasks. Raises OutputLockedError."""
+    return lock(directory / "recipe.toml", "is writing it; give another directory")
 
 
 def write(
@@ -138,8 +143,7 @@ def _write_env(directory: Path) -> list[str]:
     env = directory / ".env"
     if env.exists():
         return []
-    env.touch(mode=0o600)
-    shutil.copyfile(_ENV, env)
+    write_whole(env, _ENV.read_bytes(), private=True)
     return [f"{env}: for keys, readable by you alone; never commit it"]
 
 

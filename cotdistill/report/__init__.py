@@ -58,8 +58,9 @@ def write_comparison(found: Compared, output: Path) -> FileInfo:
 
 
 def write_csv(found: Compared, output: Path) -> FileInfo:
-    outputs.check(_table_places(output), [store_path()])
-    return artifacts.write_whole(output, table.as_csv(found.comparison).encode())
+    with artifacts.lock(output):
+        outputs.check(_table_places(output), [store_path()])
+        return artifacts.write_whole(output, table.as_csv(found.comparison).encode())
 
 
 def _table_places(output: Path) -> list[Place]:
@@ -86,5 +87,6 @@ def _series(nights: Sequence[series.Night], folder: Path) -> str:
 
 
 def _written(page: str, output: Path) -> FileInfo:
-    outputs.check(_page_places(output), [store_path()])
-    return artifacts.write_whole(output, page.encode("utf-8", "replace"))
+    with artifacts.lock(output):
+        outputs.check(_page_places(output), [store_path()])
+        return artifacts.write_whole(output, page.encode("utf-8", "replace"))

@@ -93,6 +93,11 @@ class Demo:
 def run(demo: Demo, progress: Progress) -> str:
     """Run everything, write README.md with the commands, and return the closing words. Raises CotDistillError when a
     step does."""
+    with artifacts.lock(demo.directory):
+        return _run(demo, progress)
+
+
+def _run(demo: Demo, progress: Progress) -> str:
     began = time.monotonic()
     check_outputs(demo)
     demo.directory.mkdir(parents=True, exist_ok=True)

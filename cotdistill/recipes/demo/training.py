@@ -46,8 +46,8 @@ def _receive(messages: Any, done: dict[str, int], unfinished: set[str], running:
             if process.exitcode not in (None, 0):
                 raise CotDistillError(f"finetune: a training process ended with code {process.exitcode}") from None
         return
-    if isinstance(steps, str):
-        raise CotDistillError(steps)
+    if isinstance(steps, CotDistillError):
+        raise steps
     if steps is None:
         unfinished.remove(name)
         return
@@ -63,7 +63,7 @@ def _train_each(waiting: Any, messages: Any) -> None:
             step.run(_Relay(partial(_report, messages, name)))
             messages.put((name, None, ""))
         except CotDistillError as error:
-            messages.put((name, str(error), ""))
+            messages.put((name, error, ""))
 
 
 def _report(messages: Any, name: str, steps: int, detail: str) -> None:
