@@ -8,8 +8,11 @@ any other recipe in the same place has `latest-NAME`.
 import os
 import re
 import shutil
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import count
 from pathlib import Path
 
 from cotdistill import artifacts
@@ -63,17 +66,21 @@ class Directories:
         return sorted(found, key=lambda run: (run.record.number, run.path.name == newest, run.record.started_at))
 
     def begin(self) -> Run:
-        """A new directory, named by the time in UTC, with a record that says whose it is."""
+        """A new directory, named by the time in UTC, with a record that says whose it is: it is never there without,
+        for then no run would know it, and none would delete it."""
         number = 1 + max((run.record.number for run in self.runs()), default=0)
-        self.folder.mkdir(parents=True, exist_ok=True)
-        path = self._new_directory()
-        run = Run(path, RunRecord(recipe=self.owner, directory=path.name, number=number, started_at=artifacts.now()))
+        fresh = artifacts.partial(self.lock)  # of this recipe alone, which is locked
+        shutil.rmtree(fresh, ignore_errors=True)  # of a run that was killed
+        fresh.mkdir(parents=True)
         try:
-            record.save(path, run.record)
-        except BaseException:
-            path.rmdir()  # without its record no run would know it, and none would delete it
-            raise
-        return run
+            for path in self._names():
+                known = RunRecord(recipe=self.owner, directory=path.name, number=number, started_at=artifacts.now())
+                record.save(fresh, known)
+                if _renamed(fresh, path):
+                    return Run(path, known)
+            raise AssertionError("there is always another name")
+        finally:
+            shutil.rmtree(fresh, ignore_errors=True)
 
     def point_latest(self) -> None:
         """To the newest complete run whose student is not worse than the one it was held against, if there is one.
@@ -81,12 +88,16 @@ class Directories:
         good = [run.path for run in self.runs() if run.record.complete and not run.record.guard_failed]
         if not good:
             return
-        link, directory = self.latest, good[-1]
-        if link.is_symlink() and link.readlink() == Path(directory.name):
+        target = Path(good[-1].name)
+        with suppress(FileExistsError):  # another recipe's, which made it since: then this one has a name of its own
+            if not self.latest.is_symlink():
+                self.latest.symlink_to(target)
+        link = self.latest
+        if link.is_symlink() and link.readlink() == target:
             return
-        fresh = self.folder / f".{link.name}.{os.getpid()}.partial"
-        fresh.unlink(missing_ok=True)
-        fresh.symlink_to(directory.name)
+        fresh = artifacts.partial(self.folder / f".{link.name}")
+        fresh.unlink(missing_ok=True)  # of a run that was killed; no other recipe has a link of this name
+        fresh.symlink_to(target)
         fresh.replace(link)
 
     def prune(self, keep: int) -> list[str]:
@@ -112,17 +123,25 @@ class Directories:
     def _pointed_at(self) -> str:
         return self.latest.readlink().name if self.latest.is_symlink() else ""
 
-    def _new_directory(self) -> Path:
+    def _names(self) -> Iterator[Path]:
+        """What a new run may be called, the best first."""
         name = datetime.now(UTC).strftime("%Y-%m-%dT%H%M%SZ")
-        number = 1
-        while True:
-            path = self.folder / (name if number == 1 else f"{name}-{number}")
-            try:
-                path.mkdir()
-            except FileExistsError:  # also a run of another recipe in this very second
-                number += 1
-            else:
-                return path
+        yield self.folder / name
+        yield from (self.folder / f"{name}-{number}" for number in count(2))
+
+
+def _renamed(fresh: Path, path: Path) -> bool:
+    """Whether the directory has its name now; False where something stands there, also a run of another recipe that
+    began in this very second."""
+    if os.path.lexists(path):
+        return False
+    try:
+        fresh.rename(path)
+    except OSError:
+        if os.path.lexists(path):
+            return False
+        raise
+    return True
 
 
 def finish(directory: Path, known: RunRecord) -> None:

@@ -1,7 +1,10 @@
 """What a recipe's runs and its store take on the disk, and how much is free."""
 
+import os
 import shutil
+import stat
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -33,8 +36,8 @@ def used(recipe: Recipe, runs: Iterable[Path]) -> Disk:
     directories = list(runs)
     for directory in directories:
         for path in directory.rglob("*"):
-            state = path.lstat()
-            if path.is_dir() or (state.st_dev, state.st_ino) in seen:
+            state = _state(path)
+            if state is None or stat.S_ISDIR(state.st_mode) or (state.st_dev, state.st_ino) in seen:
                 continue
             seen.add((state.st_dev, state.st_ino))
             sizes[path.suffix in WEIGHTS] += state.st_size
@@ -44,9 +47,16 @@ def used(recipe: Recipe, runs: Iterable[Path]) -> Disk:
         run_directories=len(directories),
         weights=sizes[True],
         data=sizes[False],
-        store=sum(file.stat().st_size for file in beside if file.is_file()),
+        store=sum(state.st_size for file in beside if (state := _state(file))),
         free=shutil.disk_usage(there).free,
     )
+
+
+def _state(path: Path) -> os.stat_result | None:
+    """None for what a run that is under way has removed, or renamed, since it was listed."""
+    with suppress(FileNotFoundError):
+        return path.lstat()
+    return None
 
 
 def _stores(recipe: Recipe) -> set[Path]:

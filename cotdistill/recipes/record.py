@@ -4,6 +4,7 @@ import hashlib
 import os
 import shutil
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ import msgspec
 from cotdistill import __version__, artifacts
 from cotdistill.artifacts import json_lines
 from cotdistill.artifacts.together import Id, OfResponse
-from cotdistill.errors import CotDistillError
+from cotdistill.errors import CotDistillError, UsageError
 from cotdistill.recipes import named
 from cotdistill.recipes.steps import Step
 
@@ -128,18 +129,26 @@ def states(step: Step, directory: Path) -> dict[str, tuple[int, int]]:
     """Size and time of change of each file that a step wrote, its manifest too. Hard links of a file share both."""
     found = {}
     for name in (*_outputs(step, directory), _manifest_name(step)):
-        if (path := directory / name).is_file():
-            found[name] = (path.stat().st_size, path.stat().st_mtime_ns)
+        with suppress(FileNotFoundError):  # also of a run under way, which `status` looks at
+            state = (directory / name).stat()
+            found[name] = (state.st_size, state.st_mtime_ns)
     return found
 
 
 def damage(step: Step, directory: Path, known: StageRecord) -> str | None:
     """Why a step's files are not those that it wrote, or None. Reads only what has another size or time."""
+    try:
+        return _damage(step, directory, known)
+    except UsageError:  # removed while it was looked at
+        return f"{directory.name} is gone"
+
+
+def _damage(step: Step, directory: Path, known: StageRecord) -> str | None:
     outputs, now = _outputs(step, directory), states(step, directory)
     manifest = _manifest_name(step)
     if not outputs:
         return f"{manifest} is gone, or holds no outputs"
-    trusted = now[manifest] == known.states.get(manifest)
+    trusted = manifest in now and now[manifest] == known.states.get(manifest)
     for name, sha256 in outputs.items():
         if name not in now:
             return f"{name} is gone"
