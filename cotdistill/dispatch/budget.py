@@ -1,6 +1,7 @@
 """A hard cap on what a run may cost: every attempt reserves its worst case before it is sent."""
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import NamedTuple
@@ -95,6 +96,8 @@ class Budget:
     too_small: type[CotDistillError] = UsageError
     """What is raised when not even one request fits: a slip of the person, or a month that is nearly spent."""
     parent: "Budget | None" = None
+    others: Callable[[], Decimal] = lambda: Decimal(0)
+    """USD that other processes have spent of the same limit since it was set."""
     spent: Decimal = Decimal(0)
     unknown: Decimal = Decimal(0)
     """The part of `spent` that is a worst case."""
@@ -161,22 +164,27 @@ class Budget:
         self._wake()
 
     def fits(self, tariff: Tariff, worst: Worst) -> bool:
-        left, amount = self.limit - self.spent, tariff.usd(worst)
+        left, amount = self._left, tariff.usd(worst)
         return (self._total + amount) * (tariff.margin if self._reserved else 1) <= left
 
     @property
     def left(self) -> Decimal:
         """Not spent; the parent's, where that is less."""
-        own = self.limit - self.spent
-        return min(own, self.parent.left) if self.parent else own
+        return min(self._left, self.parent.left) if self.parent else self._left
+
+    @property
+    def _left(self) -> Decimal:
+        return self.limit - self.spent - self.others()
 
     def describe(self) -> str:
         """For the end of a run that it stopped."""
         if self.parent and self.parent.exhausted:
             return self.parent.describe()
         worst = f" ({self.unknown:.4f} of it is a worst case: the server did not say)" if self.unknown else ""
+        others = f", {self.others():.4f} by other runs meanwhile" if self.others() else ""
         return (
-            f"stopped at {self.name}: {self.spent:.4f} of {self.limit} USD spent{worst}; the next request might not fit"
+            f"stopped at {self.name}: {self.spent:.4f} of {self.limit} USD spent{worst}{others}; "
+            f"the next request might not fit"
         )
 
     def _reserve(self, ticket: object, tariff: Tariff, worst: Worst) -> None:

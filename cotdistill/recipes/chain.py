@@ -23,7 +23,7 @@ from cotdistill.publishing import data_set_card
 from cotdistill.recipes import calls, empty, record
 from cotdistill.recipes.calls import Files
 from cotdistill.recipes.directories import Run
-from cotdistill.recipes.month import spent_this_month
+from cotdistill.recipes.month import SpentByOthers, spent_this_month
 from cotdistill.recipes.place import FIRST, Look, Outcome, Place, why_again
 from cotdistill.recipes.recipe import Recipe
 from cotdistill.recipes.record import StageRecord
@@ -174,10 +174,11 @@ class Chain:
         if limit is None or free:
             return None
         if self.budget is None:
+            others = SpentByOthers(self.recipe)  # before the sum: what is paid in between counts twice, not never
             left = Decimal(str(limit)) - spent_this_month(self.recipe)
             self.progress.note(f"{left:.2f} of {limit} USD are left this month")
             name = f"max_cost_per_month = {limit}; what is left of it:"
-            self.budget = Budget(max(left, Decimal(0)), name, too_small=BudgetError)
+            self.budget = Budget(max(left, Decimal(0)), name, too_small=BudgetError, others=others)
         if self.budget.left <= 0 and step.stage in ("expand", "generate"):
             raise BudgetError(f"max_cost_per_month: {limit} USD are spent; the run goes on next month")
         return self.budget

@@ -1,5 +1,6 @@
 """What a recipe has cost since the month (UTC) began, by the store's own ledger."""
 
+import time
 from collections import defaultdict
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -12,6 +13,7 @@ from cotdistill.config import ExpandConfig, GenerateConfig
 from cotdistill.recipes import calls, references
 from cotdistill.recipes.recipe import Recipe
 from cotdistill.recipes.steps import Step
+from cotdistill.store import spending
 from cotdistill.store.location import store_path
 from cotdistill.store.spending import month_of, spent_since
 
@@ -19,13 +21,37 @@ if TYPE_CHECKING:
     from cotdistill.pricing import Prices
     from cotdistill.providers.types import Teacher
 
+LOOK_S = 1.0
+"""Between two looks at what other runs pay."""
+
 
 def spent_this_month(recipe: Recipe) -> Decimal:
     """USD for the teachers of its steps, whichever run asked them, and for all that this recipe asked: its judge and
     its evaluations too. Raises CotDistillError when a price is unknown."""
+    begin, _ = month_of(datetime.now(UTC))
+    owner = str(recipe.path.resolve())
+    return sum((spent_since(store, begin, by, owner) for store, by in _asked(recipe).items()), Decimal(0))
+
+
+class SpentByOthers:
+    """What other runs pay for the teachers of a recipe while it runs: its month pays for them too."""
+
+    def __init__(self, recipe: Recipe) -> None:
+        owner = str(recipe.path.resolve())
+        self._stores = [spending.SpentByOthers(store, by, owner) for store, by in _asked(recipe).items()]
+        self._usd, self._looked_at = Decimal(0), time.monotonic()
+
+    def __call__(self) -> Decimal:
+        """USD since it was made, as of the last look at the stores."""
+        if time.monotonic() >= self._looked_at + LOOK_S:
+            self._usd, self._looked_at = sum((one.usd() for one in self._stores), Decimal(0)), time.monotonic()
+        return self._usd
+
+
+def _asked(recipe: Recipe) -> "dict[Path, list[tuple[Teacher, Prices]]]":
+    """By store, the teachers whose answers stand in it, with their prices."""
     from cotdistill.stages.generate.settings import prices_of
 
-    begin, _ = month_of(datetime.now(UTC))
     asked: defaultdict[Path, list[tuple[Teacher, Prices]]] = defaultdict(list)
     for step in recipe.steps:
         options = calls.in_store_of(step.options, step.stage, recipe.of("generate"))
@@ -36,8 +62,7 @@ def spent_this_month(recipe: Recipe) -> Decimal:
             if references.parse(one.teacher) is None:  # a student of this run is free
                 teacher = teachers.build(one.teacher, one.base_url)
                 by_teacher.append((teacher, prices_of(teacher, one)))
-    owner = str(recipe.path.resolve())
-    return sum((spent_since(store, begin, by, owner) for store, by in asked.items()), Decimal(0))
+    return asked
 
 
 def _asked_by(step: Step) -> Iterator[GenerateConfig]:

@@ -3,6 +3,7 @@
 import time
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -73,24 +74,51 @@ def spent_since(store: Path, moment: float, asked: Sequence[tuple[Teacher, Price
     Raises CotDistillError when a price is unknown: a budget that cannot be kept is none."""
     if not store.is_file():
         return Decimal(0)
+    named = " OR ".join(["(s.provider = ? AND s.model = ?)"] * len(asked) + ["(s.recipe = ? AND s.recipe != '')"])
     database = Database(store)
     try:
-        return sum(_costs(database, moment, asked, recipe), Decimal(0))
+        values = (moment, *_names(asked), recipe)
+        return sum((cost for _, cost in _costs(database, f"s.at >= ? AND ({named})", values, asked)), Decimal(0))
     finally:
         database.close()
 
 
+class SpentByOthers:
+    """USD that runs of other recipes, and commands of their own, pay out of a store for these teachers from now on."""
+
+    def __init__(self, store: Path, asked: Sequence[tuple[Teacher, Prices]], recipe: str) -> None:
+        self._store, self._asked, self._recipe = store, asked, recipe
+        self._usd = Decimal(0)
+        self._seen = 0
+        """The row that was read last. Rows are added in the order of their commits, and none is ever deleted."""
+        if store.is_file():
+            with closing(Database(store)) as database:
+                self._seen = int(database.read("SELECT max(rowid) FROM spending")[0][0] or 0)
+
+    def usd(self) -> Decimal:
+        if self._asked and self._store.is_file():
+            named = " OR ".join(["(s.provider = ? AND s.model = ?)"] * len(self._asked))
+            values = (self._seen, self._recipe, *_names(self._asked))
+            with closing(Database(self._store)) as database:
+                for row, cost in _costs(database, f"s.rowid > ? AND s.recipe != ? AND ({named})", values, self._asked):
+                    self._seen, self._usd = max(self._seen, row), self._usd + cost
+        return self._usd
+
+
+def _names(asked: Sequence[tuple[Teacher, Prices]]) -> list[str]:
+    return [name for teacher, _ in asked for name in (teacher.provider, teacher.model)]
+
+
 def _costs(
-    database: Database, moment: float, asked: Sequence[tuple[Teacher, Prices]], recipe: str
-) -> Iterator[Decimal]:
+    database: Database, condition: str, values: Sequence[object], asked: Sequence[tuple[Teacher, Prices]]
+) -> Iterator[tuple[int, Decimal]]:
+    """Of each attempt its row and what it cost."""
     known = {(teacher.provider, teacher.model): (teacher, prices) for teacher, prices in asked}
-    named = " OR ".join(["(s.provider = ? AND s.model = ?)"] * len(known) + ["(s.recipe = ? AND s.recipe != '')"])
-    query = f"""SELECT s.provider, s.model, s.cost_usd, s.worst_usd, a.raw, b.key IS NOT NULL, s.key, s.sample
+    query = f"""SELECT s.rowid, s.provider, s.model, s.cost_usd, s.worst_usd, a.raw, b.key IS NOT NULL, s.key, s.sample
                FROM spending s LEFT JOIN answers a ON a.key = s.key AND a.sample = s.sample AND s.cost_usd IS NULL
                LEFT JOIN batch_answers b ON b.key = s.key AND b.sample = s.sample
-               WHERE s.at >= ? AND ({named})"""
-    names = [part for name in known for part in name]
-    for provider, model, cost, worst, raw, batch, key, sample in database.walk(query, moment, *names, recipe):
+               WHERE {condition}"""
+    for row, provider, model, cost, worst, raw, batch, key, sample in database.walk(query, *values):
         usd = None if cost is None else Decimal(cost)
         if usd is None and raw is not None and (provider, model) in known:
             teacher, prices = known[provider, model]
@@ -103,7 +131,7 @@ def _costs(
             raise CotDistillError(
                 f"max_cost_per_month: the price of {model!r} is not known; give price_in and price_out"
             )
-        yield usd if usd is not None else Decimal(worst or 0)
+        yield row, usd if usd is not None else Decimal(worst or 0)
 
 
 def _read(teacher: Teacher, raw: bytes) -> Billed:
