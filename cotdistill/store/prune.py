@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from contextlib import closing, suppress
 from pathlib import Path
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 from cotdistill.errors import CotDistillError, UsageError
 from cotdistill.store.database import Database, FullDiskError
@@ -64,45 +64,71 @@ def _here(path: Path, condition: _Condition, *, dry_run: bool) -> int:
 
 
 def _elsewhere(path: Path, condition: _Condition, problem: str, note: Callable[[str], None]) -> int:
-    """The pruned store is whole on another disk before the old one is touched, and stays until it is whole here."""
+    """The pruned store is whole on another disk before the old one is touched, and stays until it is whole here. No
+    other process may have the store open, or opens it meanwhile: what it writes would be lost."""
     size = sum(file.stat().st_size for file in _files(path))
     folder = _with_room(path, size)
     if folder is None:
         raise CotDistillError(
             f"{problem}. Or name a directory on another disk in TMPDIR: it takes {size:,} bytes there"
         )
-    handle, name = tempfile.mkstemp(".sqlite", "cotdistill-pruned-", folder)
-    os.close(handle)
-    copy = Path(name)
-    try:
-        count = _copied(path, copy, condition)
-    except sqlite3.Error as error:
-        copy.unlink()
-        raise CotDistillError(f"{path}: cannot be pruned on a full disk: {error}; end what else uses it") from None
-    note(f"{path}: its disk is full; the pruned store is made at {copy} and written back")
-    try:
-        for file in _files(path)[1:]:
-            file.unlink()
-        with copy.open("rb") as source, path.open("r+b") as target:
-            target.truncate(0)
-            shutil.copyfileobj(source, target)
-            target.flush()
-            os.fsync(target.fileno())
-    except OSError as error:
-        raise CotDistillError(
-            f"{path}: cannot write the pruned store back: {error.strerror}. It is whole at {copy}: copy it here before "
-            "anything else uses the store"
-        ) from None
+    with path.open("r+b") as store:
+        _hold(store, path)
+        handle, name = tempfile.mkstemp(".sqlite", "cotdistill-pruned-", folder)
+        copy = Path(name)
+        try:
+            with os.fdopen(handle, "wb") as target:
+                shutil.copyfileobj(store, target)
+            count = _pruned(path, copy, condition)
+        except (sqlite3.Error, OSError) as error:
+            for file in _files(copy):
+                file.unlink()
+            raise CotDistillError(f"{path}: cannot be pruned on a full disk: {error}") from None
+        note(f"{path}: its disk is full; the pruned store is made at {copy} and written back")
+        try:
+            for file in _files(path)[1:]:
+                file.unlink()
+            with copy.open("rb") as source:
+                store.seek(0)
+                store.truncate()
+                shutil.copyfileobj(source, store)
+            store.flush()
+            os.fsync(store.fileno())
+        except OSError as error:
+            raise CotDistillError(
+                f"{path}: cannot write the pruned store back: {error.strerror}. It is whole at {copy}: copy it here "
+                "before anything else uses the store"
+            ) from None
     copy.unlink()
     return count
 
 
-def _copied(path: Path, copy: Path, condition: _Condition) -> int:
-    """All of the store, its log included, then without what is to go. No other process may have it open."""
-    with closing(sqlite3.connect(path, timeout=1.0)) as old, closing(sqlite3.connect(copy)) as new:
-        old.execute("PRAGMA locking_mode = EXCLUSIVE")
-        old.execute("SELECT count(*) FROM answers").fetchone()
-        old.backup(new)
+_LOCKED_BY_SQLITE = 0x40000000, 512
+"""Place and number of the bytes that every connection locks one of for as long as it is open
+(https://sqlite.org/fileformat2.html, the lock-byte page)."""
+
+
+def _hold(store: BinaryIO, path: Path) -> None:
+    """Until it is closed; this process must open and close the file in no other way meanwhile. Raises CotDistillError
+    where another process has the store open."""
+    try:
+        import fcntl
+    except ImportError:
+        return
+    place, length = _LOCKED_BY_SQLITE
+    try:
+        fcntl.lockf(store, fcntl.LOCK_EX | fcntl.LOCK_NB, length, place)
+    except OSError:
+        raise CotDistillError(
+            f"{path}: cannot be pruned on a full disk while another process has it open; end that first"
+        ) from None
+
+
+def _pruned(path: Path, copy: Path, condition: _Condition) -> int:
+    """Put the log beside the copy, and prune that."""
+    if (log := path.with_name(f"{path.name}-wal")).is_file():
+        shutil.copyfile(log, copy.with_name(f"{copy.name}-wal"))
+    with closing(sqlite3.connect(copy)) as new:
         new.execute("PRAGMA journal_mode = DELETE")
         with new:
             count = new.execute(f"DELETE FROM answers WHERE {condition.sql}", condition.values).rowcount
