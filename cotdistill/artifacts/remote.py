@@ -44,6 +44,15 @@ def path(text: str) -> Path:
     return cast(Path, found)
 
 
+def check_lasts(path: Path) -> None:
+    """Raises UsageError for an output of a command that would be gone with it."""
+    if is_remote(path) and "memory" in str(path).split("://")[0].split("::"):
+        raise UsageError(
+            f"-o {path}: is in the memory of this process and gone when it ends; give a path on this machine, or the "
+            f"address of a store such as s3://"
+        )
+
+
 def check_input(path: Path) -> None:
     """Raises CotDistillError for one that cannot be read, before anything else asks about it."""
     if is_remote(path):

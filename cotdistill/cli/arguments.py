@@ -8,9 +8,10 @@ import typer
 
 
 def named(path: Path) -> Path:
-    from cotdistill.artifacts import outputs
+    from cotdistill.artifacts import outputs, remote
 
     outputs.check_name(path)
+    remote.check_lasts(path)
     return path
 
 
