@@ -23,10 +23,11 @@ def doctor(
     import msgspec
 
     from cotdistill import doctor
-    from cotdistill.store.location import store_path
+    from cotdistill.store.location import known_stores, store_path
 
     load_env()
-    found = list(doctor.findings(store_path(path), Path.cwd()))
+    store = store_path(path) if path else next(iter(known_stores()), None)
+    found = list(doctor.findings(store, Path.cwd()))
     broken = sum(one.state == "broken" for one in found)
     if as_json:
         log.say(msgspec.json.encode({"broken": broken, "findings": found}).decode())

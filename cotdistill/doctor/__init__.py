@@ -10,13 +10,14 @@ from cotdistill.doctor import machine, money, packages, servers
 from cotdistill.doctor.finding import Finding as Finding
 
 
-def findings(store: Path, here: Path) -> Iterator[Finding]:
-    """Every finding, topic by topic; `store` is the store of paid answers, `here` the working directory."""
+def findings(store: Path | None, here: Path) -> Iterator[Finding]:
+    """Every finding, topic by topic; `store` is the store of paid answers, if there can be one, `here` the working
+    directory."""
     yield from machine.findings()
     yield from machine.accelerator()
     yield from machine.isolation()
     yield from packages.findings()
     yield from money.keys()
     yield from money.store(store)
-    yield from machine.disk({"working directory": here, "store": store.parent})
+    yield from machine.disk({"working directory": here, **({"store": store.parent} if store else {})})
     yield from servers.findings()

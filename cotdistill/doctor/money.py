@@ -8,6 +8,7 @@ from pathlib import Path
 from cotdistill import plugins
 from cotdistill.doctor.finding import Finding
 from cotdistill.errors import CotDistillError
+from cotdistill.store.admin import bytes_on_disk
 from cotdistill.store.database import Database
 from cotdistill.store.schema import SCHEMA_VERSION
 
@@ -29,8 +30,13 @@ def keys() -> Iterator[Finding]:
             yield Finding("keys", variable, "missing", f"not set; {for_whom}", "export it, or put it into .env")
 
 
-def store(path: Path) -> Iterator[Finding]:
-    """Where it is, how large, and whether SQLite finds it whole; `cache check` reads each answer too."""
+def store(path: Path | None) -> Iterator[Finding]:
+    """Where it is, how large, and whether SQLite finds it whole; `cache check` reads each answer too. None where this
+    user has no home directory for it."""
+    if path is None:
+        advice = "set HOME, or COTDISTILL_CACHE to the path of the store"
+        yield Finding("store", "answers", "broken", "no home directory is known for this user", advice)
+        return
     if not path.exists():
         yield Finding("store", "answers", "ok", f"{path}: none yet; the first answer makes it")
         return
@@ -41,8 +47,7 @@ def store(path: Path) -> Iterator[Finding]:
     except CotDistillError as error:
         yield Finding("store", "answers", "broken", str(error), "cotdistill cache check")
         return
-    size = sum(one.stat().st_size for one in path.parent.glob(f"{path.name}*"))
-    says = f"{path}: {answers:,} answers, {size / 2**20:.1f} MB, tables of version {SCHEMA_VERSION}"
+    says = f"{path}: {answers:,} answers, {bytes_on_disk(path) / 2**20:.1f} MB, tables of version {SCHEMA_VERSION}"
     if problems:
         advice = "cotdistill cache export --skip-bad -o answers.jsonl saves what can be read"
         yield Finding("store", "answers", "broken", f"{says}; damaged: {problems[0]}", advice)

@@ -2,15 +2,14 @@
 
 import os
 import shutil
-import stat
 from collections.abc import Iterable
-from contextlib import suppress
 from pathlib import Path
 
 import msgspec
 
 from cotdistill.recipes import calls
 from cotdistill.recipes.recipe import Recipe
+from cotdistill.store import admin
 from cotdistill.store.location import store_path
 from cotdistill.wording import counted
 
@@ -35,28 +34,18 @@ def used(recipe: Recipe, runs: Iterable[Path]) -> Disk:
     seen: set[tuple[int, int]] = set()
     directories = list(runs)
     for directory in directories:
-        for path in directory.rglob("*"):
-            state = _state(path)
-            if state is None or stat.S_ISDIR(state.st_mode) or (state.st_dev, state.st_ino) in seen:
-                continue
-            seen.add((state.st_dev, state.st_ino))
-            sizes[path.suffix in WEIGHTS] += state.st_size
+        for path, state in admin.files(Path(where) / name for where, _, names in os.walk(directory) for name in names):
+            if (state.st_dev, state.st_ino) not in seen:
+                seen.add((state.st_dev, state.st_ino))
+                sizes[path.suffix in WEIGHTS] += state.st_size
     there = next(one for one in (recipe.runs.absolute(), *recipe.runs.absolute().parents) if one.exists())
-    beside = {file for store in _stores(recipe) for file in store.parent.glob(f"{store.name}*")}
     return Disk(
         run_directories=len(directories),
         weights=sizes[True],
         data=sizes[False],
-        store=sum(state.st_size for file in beside if (state := _state(file))),
+        store=sum(map(admin.bytes_on_disk, _stores(recipe))),
         free=shutil.disk_usage(there).free,
     )
-
-
-def _state(path: Path) -> os.stat_result | None:
-    """None for what a run that is under way has removed, or renamed, since it was listed."""
-    with suppress(FileNotFoundError):
-        return path.lstat()
-    return None
 
 
 def _stores(recipe: Recipe) -> set[Path]:

@@ -13,7 +13,7 @@ from cotdistill.recipes import grid
 from cotdistill.report import compare_page, comparison, html, run_page, series, sources, table, traces
 from cotdistill.report.comparison import Comparison
 from cotdistill.report.scored import Scored
-from cotdistill.store.location import store_path
+from cotdistill.store.location import known_stores
 
 
 def write(directory: Path, output: Path) -> FileInfo:
@@ -49,7 +49,7 @@ def compared(paths: Sequence[Path], *, in_common: bool = False) -> Compared:
 def check_outputs(paths: Sequence[Path], csv: Path | None, page: Path | None) -> None:
     """Raises UsageError, before anything is written, for a table or a page that must not be written where it is to."""
     places = [*(_table_places(csv) if csv else []), *(_page_places(page, "--html") if page else [])]
-    outputs.check(places, [*(path for path in paths if path.is_file()), store_path()])
+    outputs.check(places, [*(path for path in paths if path.is_file()), *known_stores()])
 
 
 def write_comparison(found: Compared, output: Path) -> FileInfo:
@@ -59,7 +59,7 @@ def write_comparison(found: Compared, output: Path) -> FileInfo:
 
 def write_csv(found: Compared, output: Path) -> FileInfo:
     with artifacts.lock(output):
-        outputs.check(_table_places(output), [store_path()])
+        outputs.check(_table_places(output), known_stores())
         return artifacts.write_whole(output, table.as_csv(found.comparison).encode())
 
 
@@ -88,5 +88,5 @@ def _series(nights: Sequence[series.Night], folder: Path) -> str:
 
 def _written(page: str, output: Path) -> FileInfo:
     with artifacts.lock(output):
-        outputs.check(_page_places(output), [store_path()])
+        outputs.check(_page_places(output), known_stores())
         return artifacts.write_whole(output, page.encode("utf-8", "replace"))

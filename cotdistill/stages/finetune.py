@@ -18,7 +18,7 @@ from cotdistill.progress import Progress
 from cotdistill.publishing import model_card
 from cotdistill.stages import on_policy
 from cotdistill.stages.formatted import formatted
-from cotdistill.store.location import store_path
+from cotdistill.store.location import known_stores
 from cotdistill.wording import counted
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def run(
                 PACKAGES,
                 directory=True,
                 also=places,
-                stores=[store_path()],
+                stores=known_stores(),
                 inputs=[rows],
             ) as current,
             bad,

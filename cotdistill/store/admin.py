@@ -1,6 +1,7 @@
 """What a person does with the store of answers: look, check, take them out. `prune` throws old ones away."""
 
-from collections.abc import Callable, Iterator
+import os
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -28,6 +29,18 @@ def stats(path: Path) -> list[Share]:
                FROM answers GROUP BY provider, model ORDER BY count(*) DESC"""
     with closing(Database(path, create=False)) as store:
         return [Share(*row) for row in store.read(query)]
+
+
+def bytes_on_disk(path: Path) -> int:
+    """Of the store and of what SQLite and other runs keep beside it."""
+    return sum(state.st_size for _, state in files(path.parent.glob(f"{path.name}*")))
+
+
+def files(paths: Iterable[Path]) -> Iterator[tuple[Path, os.stat_result]]:
+    """Those that are still there, with their state: a run that is under way removes and renames some."""
+    for path in paths:
+        with suppress(FileNotFoundError):
+            yield path, path.lstat()
 
 
 def export(path: Path, bad: Callable[[str], None] | None = None) -> Iterator[dict[str, Any]]:

@@ -51,7 +51,11 @@ class Database:
                 path.touch(mode=0o600)  # answers may be confidential
             self._connection = sqlite3.connect(path, timeout=BUSY_S, check_same_thread=False)
         except (OSError, sqlite3.Error) as error:
-            raise CotDistillError(f"{path}: cannot open the store of answers: {error}") from None
+            why = error.strerror if isinstance(error, OSError) and error.strerror else error
+            raise CotDistillError(
+                f"{path}: cannot open the store of answers: {why}; --cache PATH, or COTDISTILL_CACHE, gives it another "
+                f"place"
+            ) from None
         try:
             self._prepare()
         except sqlite3.Error as error:

@@ -3,16 +3,41 @@
 import os
 from pathlib import Path
 
+from cotdistill.errors import UsageError
+
+_ADVICE = "say where the store of answers is to be: --cache PATH, or COTDISTILL_CACHE"
+
 
 def store_path(given: str | Path | None = None) -> Path:
     """What --cache names, else $COTDISTILL_CACHE, else a file in the user's data directory. `~` is the home directory
-    wherever it comes from: no shell has looked at a variable or a recipe."""
-    return Path(given).expanduser() if given else default_path()
+    wherever it comes from: no shell has looked at a variable or a recipe. Raises UsageError where no one knows that."""
+    return _expanded(Path(given)) if given else default_path()
 
 
 def default_path() -> Path:
     if chosen := os.environ.get("COTDISTILL_CACHE"):
-        return Path(chosen).expanduser()
+        return _expanded(Path(chosen))
     import platformdirs
 
-    return Path(platformdirs.user_data_dir("cotdistill")) / "responses.sqlite"
+    try:
+        path = Path(platformdirs.user_data_dir("cotdistill")) / "responses.sqlite"
+    except RuntimeError:  # of newer versions; older ones leave `~` as it is
+        path = Path("~")
+    if not path.is_absolute():  # a container's user may have neither HOME nor an entry in passwd
+        raise UsageError(f"no home directory is known for this user; set HOME, or {_ADVICE}")
+    return path
+
+
+def known_stores() -> list[Path]:
+    """The store of this person, for a command that does without one and must not write over it."""
+    try:
+        return [default_path()]
+    except UsageError:  # then there is none
+        return []
+
+
+def _expanded(path: Path) -> Path:
+    try:
+        return path.expanduser()
+    except RuntimeError:
+        raise UsageError(f"{path}: no home directory is known for {path.parts[0]}; {_ADVICE}") from None

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 from cotdistill.errors import CotDistillError, UsageError
+from cotdistill.store.admin import bytes_on_disk
 from cotdistill.store.database import Database, FullDiskError
 
 DAY_S = 86_400.0
@@ -66,7 +67,7 @@ def _here(path: Path, condition: _Condition, *, dry_run: bool) -> int:
 def _elsewhere(path: Path, condition: _Condition, problem: str, note: Callable[[str], None]) -> int:
     """The pruned store is whole on another disk before the old one is touched, and stays until it is whole here. No
     other process may have the store open, or opens it meanwhile: what it writes would be lost."""
-    size = sum(file.stat().st_size for file in _files(path))
+    size = bytes_on_disk(path)
     folder = _with_room(path, size)
     if folder is None:
         raise CotDistillError(
@@ -144,7 +145,7 @@ def _files(path: Path) -> list[Path]:
 def _with_room(path: Path, size: int) -> Path | None:
     """A directory on another disk that has room for the copy, twice: to delete from it needs room too."""
     for name in (tempfile.gettempdir(), *ELSEWHERE):
-        folder = Path(name).expanduser()
+        folder = Path(os.path.expanduser(name))  # noqa: PTH111  # Path's raises where no home is known
         with suppress(OSError):
             other = folder.stat().st_dev != path.stat().st_dev
             if other and os.access(folder, os.W_OK) and shutil.disk_usage(folder).free > 3 * size + 2**20:

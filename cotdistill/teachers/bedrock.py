@@ -78,5 +78,6 @@ def _has_credentials() -> bool:
     """Whether AWS's own rules may find credentials: in the environment, in a profile, or of this machine's role."""
     names = ("AWS_ACCESS_KEY_ID", "AWS_PROFILE", "AWS_ROLE_ARN", "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
              "AWS_CONTAINER_CREDENTIALS_FULL_URI", "AWS_SHARED_CREDENTIALS_FILE", "AWS_CONFIG_FILE")  # fmt: skip
-    files = (Path("~/.aws/credentials").expanduser(), Path("~/.aws/config").expanduser())
+    home = Path(os.path.expanduser("~"))  # noqa: PTH111  # Path's raises where no home is known
+    files = (home / ".aws" / "credentials", home / ".aws" / "config")
     return any(os.environ.get(name) for name in names) or any(file.is_file() for file in files)

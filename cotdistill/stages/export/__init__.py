@@ -12,7 +12,7 @@ from cotdistill.config import ExportConfig, check
 from cotdistill.errors import UsageError
 from cotdistill.exports import StudentExport
 from cotdistill.progress import Progress
-from cotdistill.store.location import store_path
+from cotdistill.store.location import known_stores
 
 PACKAGES = ("torch", "transformers", "gguf", "safetensors", "tokenizers", "llama-cpp-python")
 
@@ -47,7 +47,7 @@ def run(student: str, output: Path, config: ExportConfig, progress: Progress) ->
             PACKAGES,
             siblings=beside,
             also=scratch,
-            stores=[store_path()],
+            stores=known_stores(),
             inputs=inputs if found.source and source.exists() else [],
         ) as current,
         students.quiet(),

@@ -22,7 +22,7 @@ from cotdistill.stages.format.features import Features
 from cotdistill.stages.format.order import Ordered
 from cotdistill.stages.format.rows import Rows
 from cotdistill.stages.format.sides import Side, Sides
-from cotdistill.store.location import store_path
+from cotdistill.store.location import known_stores
 from cotdistill.wording import counted
 
 
@@ -54,7 +54,7 @@ def run(kept: Path, train: Path, config: FormatConfig, progress: Progress, *, ca
             dataclasses.asdict(config),
             siblings=siblings,
             also=places,
-            stores=[store_path()],
+            stores=known_stores(),
             inputs=[kept],
         ) as current,
         ExitStack() as stack,
