@@ -8,7 +8,7 @@ import sys
 import textwrap
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol, TextIO
@@ -145,8 +145,9 @@ class Lines:
         if self._as_json:
             warns, text = message.startswith("WARNING: "), message.removeprefix("WARNING: ")
             message = json_line(text, level="warning" if warns else "info", **fields)
-        self._stream.write(masked_output(message) + "\n")
-        self._stream.flush()
+        with suppress(OSError):  # a full disk, a pipe without a reader: what is paid for does not stop for its log
+            self._stream.write(masked_output(message) + "\n")
+            self._stream.flush()
 
 
 class Bar:
@@ -192,10 +193,12 @@ class Bar:
     def note(self, message: str) -> None:
         width = self._bar.console.width
         lines = [line for part in masked_output(message).split("\n") for line in _wrapped(part, width)]
-        self._bar.console.print("\n".join(lines), markup=False, highlight=False, soft_wrap=True)
+        with suppress(OSError):  # the terminal is gone
+            self._bar.console.print("\n".join(lines), markup=False, highlight=False, soft_wrap=True)
 
     def close(self) -> None:
-        self._bar.stop()
+        with suppress(OSError):
+            self._bar.stop()
 
 
 def _cell(**more: Any) -> Any:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NoReturn
 import typer
 
 from cotdistill import progress
-from cotdistill.errors import ERROR, USAGE
+from cotdistill.errors import ERROR, USAGE, CotDistillError
 from cotdistill.masking import masked_output
 
 if TYPE_CHECKING:
@@ -20,7 +20,14 @@ def say(text: object, *, err: bool = False, dim: bool = False) -> None:
     """Print for a person or a pipe; every text of a command goes through here, a log's through `progress`. `dim`: on a
     terminal."""
     clean = masked_output(str(text))
-    typer.echo(typer.style(clean, dim=True) if dim else clean, err=err)  # which leaves styles out elsewhere
+    try:
+        typer.echo(typer.style(clean, dim=True) if dim else clean, err=err)  # which leaves styles out elsewhere
+    except BrokenPipeError:
+        if not err:
+            raise  # a reader who has seen enough, as typer knows
+    except OSError as error:
+        if not err:  # what is said on stderr stops nothing
+            raise CotDistillError(f"standard output: cannot write it: {error.strerror}") from None
 
 
 def wants_json(words: Sequence[str]) -> bool:

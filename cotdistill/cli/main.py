@@ -5,6 +5,7 @@ The commands that call a stage (`stages`) are added where they are imported, bef
 
 import atexit
 import gc
+import os
 import signal
 import sys
 import threading
@@ -23,7 +24,7 @@ from cotdistill.cli.app import app, command
 from cotdistill.cli.arguments import Output, argument
 from cotdistill.cli.cache import cache
 from cotdistill.cli.help import example
-from cotdistill.errors import DONE, ERROR, CotDistillError, StoppedError, UsageError
+from cotdistill.errors import DONE, ERROR, USAGE, CotDistillError, StoppedError, UsageError
 
 __all__ = ["app", "main", "stages"]
 
@@ -109,6 +110,30 @@ def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
     raise KeyboardInterrupt
 
 
+def _open_standard_files() -> None:
+    """Those that whoever started this has closed lead nowhere: else the next file that is opened, such as the store,
+    would get the number of one, and what a library says on stderr would be written into it."""
+    for number, (name, mode) in enumerate((("stdin", "r"), ("stdout", "w"), ("stderr", "w"))):
+        try:
+            os.fstat(number)
+        except OSError:
+            nowhere = os.open(os.devnull, os.O_RDWR)
+            if nowhere != number:
+                os.dup2(nowhere, number)
+                os.close(nowhere)
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(number, mode, closefd=False))  # noqa: SIM115  # by its number
+
+
+def _has_directory() -> bool:
+    """Whether the current directory is there."""
+    try:
+        Path.cwd()
+    except OSError:
+        return False
+    return True
+
+
 def _check_words(words: Sequence[str]) -> None:
     """Whatever is typed may come to stand in a manifest or a card, which are UTF-8: said before anything is paid."""
     for word in words:
@@ -134,6 +159,7 @@ def _only(word: str) -> Iterator[None]:
 def main() -> NoReturn:
     """Run the command line; every explained failure is one line on stderr and its exit code. SIGTERM, which a service
     manager sends, ends a command as Ctrl-C does."""
+    _open_standard_files()
     sys.setswitchinterval(SWITCH_S)
     atexit.register(gc.freeze)  # at the end, to look through all objects for garbage takes as long as to start
     as_json = log.wants_json(sys.argv[1:])
@@ -146,6 +172,8 @@ def main() -> NoReturn:
     except CotDistillError as error:
         log.fail(str(error), error.exit_code, as_json=as_json)
     except OSError as error:  # a full disk, a missing permission: the system's words, and which file
+        if error.filename is None and not _has_directory():
+            log.fail("the directory that this was started in is gone; change to another one", USAGE, as_json=as_json)
         log.fail(f"{error.filename or 'file'}: {error.strerror or error}", ERROR, as_json=as_json)
     except Exception as error:
         log.fail_unexplained(error, as_json=as_json)
