@@ -5,6 +5,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Protocol, Self
 
 import msgspec
@@ -170,14 +171,10 @@ ROOM_BYTES = 1 << 20
 def try_room(path: Path) -> None:
     """Write some bytes beside a file that is to be written, and remove them. Raises CotDistillError for a disk that is
     full or may not be written: before anything is paid for."""
-    trial = path.with_name(f".{path.name}.room")
-    try:
-        with _explained(path), trial.open("wb") as file:
-            file.write(bytes(ROOM_BYTES))
-            file.flush()
-            os.fsync(file.fileno())
-    finally:
-        trial.unlink(missing_ok=True)
+    with _explained(path), TemporaryFile(dir=path.parent) as file:
+        file.write(bytes(ROOM_BYTES))
+        file.flush()
+        os.fsync(file.fileno())
 
 
 @contextmanager

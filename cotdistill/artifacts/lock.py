@@ -9,7 +9,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from cotdistill.errors import OutputLockedError
+from cotdistill.errors import CotDistillError, OutputLockedError
 
 POLL_S = 0.02
 SETTLED_S = 0.3
@@ -80,6 +80,9 @@ def _held(output: Path, words: str, wait_s: float, made: list[Path]) -> Iterator
             if output.parent.exists():
                 raise
             # Another run had made the directory too, has ended, and removed it.
+        except OSError as error:
+            why = error.strerror or error
+            raise CotDistillError(f"{output}: cannot write {path.name} beside it: {why}; give another path") from None
     try:
         with suppress(OSError):  # a full disk: then it does not say who holds it
             path.write_text(f"process {os.getpid()} since {now()}")

@@ -21,10 +21,11 @@ class Claims:
     ask. Inside one process the same claims are held by all who open the same store."""
 
     def __init__(self, store: Path) -> None:
-        self.path = claims_path(store)
+        self.path, self._store = claims_path(store), store
 
     def __enter__(self) -> Self:
-        self._file = _ClaimsFile.opened(self.path)
+        mode = self._store.stat().st_mode & 0o666 if self._store.exists() else 0o600
+        self._file = _ClaimsFile.opened(self.path, mode)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -86,12 +87,14 @@ class _ClaimsFile:
     _guard: ClassVar[threading.Lock] = threading.Lock()
 
     @classmethod
-    def opened(cls, path: Path) -> "_ClaimsFile":
+    def opened(cls, path: Path, mode: int) -> "_ClaimsFile":
         with cls._guard:
             if known := cls._open.get(path.resolve()):
                 known.users += 1
                 return known
             made = cls(path.resolve(), os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+            with suppress(OSError):  # whoever may use the store may use its claims, as SQLite has it for its files
+                os.fchmod(made.descriptor, mode)
             cls._open[made.path] = made
             return made
 

@@ -196,7 +196,8 @@ class Submitter:
     async def _alone(self) -> AsyncIterator[None]:
         """One process at a time submits from a store; so whatever is unsettled was left by a dead one."""
         path = self.work.plan.store.path
-        lock = FileLock(path.with_name(f".{path.name}.batch.lock"), blocking=False)
+        mode = path.stat().st_mode & 0o666  # whoever may use the store may use its lock
+        lock = FileLock(path.with_name(f".{path.name}.batch.lock"), blocking=False, mode=mode)
         said = False
         while True:
             try:
