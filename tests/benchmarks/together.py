@@ -87,7 +87,7 @@ PAIRS = [
     Pair("run, two recipes a first time", "run first.toml --quiet", "run second.toml --quiet"),
     Pair("run and status", "run recipe.toml --quiet --set generate.samples=2 --keep 1", "status recipe.toml"),
     Pair("run and plan", "run recipe.toml --quiet --set generate.samples=2 --keep 1", "run recipe.toml --plan"),
-    Pair("run and report", "run recipe.toml --quiet --set generate.samples=2 --keep 1", "report runs -o r.html"),
+    Pair("run and report", "run recipe.toml --quiet --set generate.samples=2 --keep 1", "report runs/latest -o r.html"),
     Pair("run and grid", "run recipe.toml --quiet", "run recipe.toml --quiet --grid generate.samples=1,2", dear=True),
     Pair("report, one page", "report . -o r.html", "report . -o r.html"),
     Pair("compare, one table", "compare scores.json --csv c.csv", "compare scores.json --csv c.csv --html c.html"),
