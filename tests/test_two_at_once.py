@@ -196,10 +196,8 @@ def test_status_passes_over_a_file_that_a_run_renames_meanwhile(
     )
     (tmp_path / "train.jsonl").write_text("12")
     there = sorted(tmp_path.iterdir())
-    listed: list[tuple[str, list[str], list[str]]] = [
-        (str(tmp_path), [], [*(one.name for one in there), "x.jsonl.partial"])
-    ]
-    monkeypatch.setattr(os, "walk", lambda _: walked)
+    names = [*(one.name for one in there), "x.jsonl.partial"]
+    monkeypatch.setattr(os, "walk", lambda _: [(str(tmp_path), [], names)])
     assert disk.used(read(tmp_path / "r.toml"), [tmp_path]).data == sum(one.stat().st_size for one in there)
 
 
