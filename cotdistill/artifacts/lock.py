@@ -101,7 +101,7 @@ def _make(directory: Path) -> list[Path]:
 
 def _owner(lock_file: Path) -> str:
     try:
-        age_s = time.time() - lock_file.stat().st_mtime
+        age_s = max(0.0, time.time() - lock_file.stat().st_mtime)  # the clock may have been set back
         return f"{lock_file.read_text() or 'another process'} ({age_s:.0f} s ago)"
     except (OSError, UnicodeDecodeError):  # gone, or another person's
         return "another process"
