@@ -109,7 +109,7 @@ TEXTS = [
     Case("small.TXT.xz", lzma.compress(b"One?\n"), one("One?")),
     refused("cut.jsonl.gz", gzip.compress(rows(*[{"question": str(n)} for n in range(999)]))[:200],
             "cut.jsonl.gz: cannot be uncompressed"),
-    refused("list.jsonl", b'[\n{"question": "One?"}\n]\n', "belongs into a file that ends in .json"),
+    Case("list.jsonl", b'[\n{"question": "One?"}\n]\n', one("One?")),
     refused("blank.jsonl", rows({"question": "One?"}, {"question": " \t"}), "blank.jsonl:2: question: expected a ques"),
     refused("word.docx", b"One?", "word.docx: expected a name ending in .jsonl"),
 ]  # fmt: skip
@@ -221,11 +221,12 @@ SETS = [
          "import re\n\ndef f(x):", '{"test": "def check(candidate):\\n    assert candidate(1)", "entry_point": "f", '
          '"setup": "import re"}', "code", "judge with --verify code"),
     read("squad", {"context": "In Rome.", "question": "Where?", "answers": {"text": ["Rome", "Rome"]}},
-         "In Rome.\n\nWhere?", None, None, "not used: answers"),
+         "In Rome.\n\nWhere?", "Rome", None, "from 'answers'"),
     read("squad_told", {"context": "In Rome.", "question": "Where?", "answers": {"text": ["Rome", "Rome"]}},
          "In Rome.\n\nWhere?", "Rome", reference_field="answers.text"),
     read("bbh", {"input": "True or False is", "target": "True"}, "True or False is", "True"),
-    refused("trivia", {"question": "Who?", "answer": {"value": "Ann", "aliases": []}}, "dict of 2; .*such as answer.v"),
+    read("trivia", {"question": "Who?", "answer": {"value": "Ann", "aliases": ["Anna"]}}, "Who?", "Ann"),
+    refused("nested", {"question": "Who?", "answer": {"name": "Ann", "age": 7}}, "dict of 2; .*such as answer.name"),
     read("mbpp", {"text": "Write f.", "code": "…", "test_list": ["assert f(1) == 2"], "test_setup_code": "import re"},
          "Write f.\n\nYour code should pass these tests:\n\nassert f(1) == 2", "import re\nassert f(1) == 2", "code"),
     read("own_tests", {"prompt": "Write add(x).", "code": "…", "tests": ["assert add(1) == 2", "assert add(2) == 3"]},

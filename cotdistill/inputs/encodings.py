@@ -5,6 +5,7 @@ import codecs
 import gzip
 import io
 import lzma
+import re
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -43,6 +44,29 @@ COMPRESSIONS: dict[str, Callable[[Any], Any]] = {
 }
 
 
+_MAGIC = {b"\x1f\x8b\x08": ".gz", b"BZh": ".bz2", b"\xfd7zXZ\x00": ".xz", b"\x28\xb5\x2f\xfd": ".zst"}
+
+
+def _packed(file: Any) -> str | None:
+    head = file.read(6)
+    file.seek(0)
+    return next((ending for magic, ending in _MAGIC.items() if head.startswith(magic)), None)
+
+
+_WEB_PAGE = re.compile(rb"[\s\xef\xbb\xbf]*<(?:!doctype\s+html|html)\b", re.IGNORECASE)
+
+
+def check_kind(path: Path, *, is_text: bool) -> None:
+    """Raises CotDistillError for what a download leaves in the place of the file: a pointer of Git LFS, or, where no
+    text of any kind `is_text`, a web page."""
+    with open_input(path) as file:
+        head = file.read(200)
+    if head.startswith(b"version https://git-lfs.github.com/spec/"):
+        raise CotDistillError(f"{path}: a pointer of Git LFS, not the file itself; fetch it with git lfs pull")
+    if not is_text and _WEB_PAGE.match(head):
+        raise CotDistillError(f"{path}: a web page, not the file itself; a link to download it is another one")
+
+
 def format_of(path: Path) -> str:
     """The ending that says the format, without a compression's: `.jsonl` of `p.JSONL.gz`."""
     endings = [ending.lower() for ending in path.suffixes]
@@ -56,6 +80,8 @@ def open_bytes(path: Path) -> Iterator[IO[bytes]]:
     """The file's bytes, uncompressed. Raises CotDistillError for a file that cannot be read or is damaged."""
     opener = COMPRESSIONS.get(path.suffix.lower())
     with open_input(path) as file:
+        if opener is None and (named := _packed(file)):  # downloads lose their last ending
+            opener = COMPRESSIONS[named]
         if opener is None:
             yield file
             return

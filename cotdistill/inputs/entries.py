@@ -4,7 +4,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from cotdistill.inputs.layouts import Reading
-from cotdistill.inputs.values import Fields, for_template, is_missing
+from cotdistill.inputs.values import Fields, SlipError, for_template, is_missing
 from cotdistill.records import Prompt
 from cotdistill.wording import counted
 
@@ -37,7 +37,8 @@ class Entry:
         if own is None or (is_missing(self.fields.raw[own]) and not isinstance(self.fields.raw[own], str)):
             problem = f"no column {name!r}" if own is None else f"nothing in the column {own!r}"
             found = ", ".join(map(named, self.fields.raw))
-            raise ValueError(f"the template needs ${name}, and this record has {problem}; its columns are: {found}")
+            kind = SlipError if own is None else ValueError
+            raise kind(f"the template needs ${name}, and this record has {problem}; its columns are: {found}")
         if own in self.reading.options_in and len(self.reading.options_in) == 1 and self.reading.options:
             return self.reading.options
         return for_template(self.fields.raw[own])

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from cotdistill.inputs.values import Fields
+from cotdistill.inputs.values import Fields, SlipError
 
 TEXT_FIELDS = (
     "text",
@@ -26,10 +26,10 @@ def label_column(fields: Fields, question_from: str) -> str | None:
 
 
 def check_named(value: Any, column: str) -> None:
-    """Raises ValueError for a label that is a number: what it stands for is known to the file's author alone."""
+    """Raises SlipError for a label that is a number: what it stands for is known to the file's author alone."""
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     if is_number or (isinstance(value, str) and value.strip().isdecimal()):
-        raise ValueError(
+        raise SlipError(
             f"{column}: holds a number where a teacher needs a label's name; write the names into a column, or take "
             f"the numbers as they are with --reference-field {column}"
         )

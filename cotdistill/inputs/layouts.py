@@ -6,25 +6,22 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from cotdistill.inputs.choices import options_of, right_letter
+from cotdistill.inputs.column_names import (
+    ANSWER_FIELDS,
+    CHAT_FIELDS,
+    CONTEXT_FIELDS,
+    QUESTION_FIELDS,
+    QUESTIONS_ELSEWHERE,
+    QUESTIONS_WITH_OPTIONS,
+    REFERENCE_FIELDS,
+    SYSTEM_FIELDS,
+)
 from cotdistill.inputs.conversations import chat, turns_of
 from cotdistill.inputs.labelled import LABEL_FIELDS, TEXT_FIELDS, check_named, label_column
 from cotdistill.inputs.programs import Tests, as_list, assertions, hides_name, is_assertions, tests_of
-from cotdistill.inputs.values import Fields, as_text, is_missing, kind, simple
+from cotdistill.inputs.values import Fields, SlipError, as_text, is_missing, kind, simple
 from cotdistill.reasoning import split
 from cotdistill.records import Message
-
-CHAT_FIELDS = ("messages", "conversations", "conversation")
-QUESTION_FIELDS = (*CHAT_FIELDS, "prompt", "question", "problem", "instruction", "query", "input")
-QUESTIONS_WITH_OPTIONS = ("question_stem", "ctx", "goal", "sentence", "stem")
-REFERENCE_FIELDS = (
-    *("reference", "answer", "final_answer", "expected_answer", "ground_truth", "gold_answer", "reference_answer"),
-    *("correct_answer", "reward_model.ground_truth", "gold", "target", "solution"),
-)
-ANSWER_FIELDS = ("output", "response", "completion")
-"""Answers written to be learnt from. A long one is a reference only where it says a final answer."""
-CONTEXT_FIELDS = ("passage", "context", "article", "body", "premise")
-SYSTEM_FIELDS = ("system", "system_prompt")
-KEPT_AS_IS = ("id", "verifier", "tags")
 
 SHORT_ANSWER = 100
 """In letters. A longer answer, or one of several lines, is no reference by itself: no verifier could compare it."""
@@ -79,8 +76,8 @@ def read(
 
 def _question_column(fields: Fields, wanted: str | None) -> str:
     if wanted is not None and not fields.has(wanted):
-        raise ValueError(f"no column {wanted!r} (--prompt-field); its columns are: {', '.join(fields.raw)}")
-    candidates: tuple[str, ...] = QUESTION_FIELDS if wanted is None else (wanted,)
+        raise SlipError(f"no column {wanted!r} (--prompt-field); its columns are: {', '.join(fields.raw)}")
+    candidates: tuple[str, ...] = (*QUESTION_FIELDS, *QUESTIONS_ELSEWHERE) if wanted is None else (wanted,)
     if column := fields.first(candidates):
         return column
     if wanted is None and fields.has("test_list"):  # MBPP
@@ -94,7 +91,8 @@ def _question_column(fields: Fields, wanted: str | None) -> str:
     if present := [name for name in candidates if fields.has(name)]:
         raise ValueError(f"{present[0]}: expected a question, got nothing")
     found = ", ".join(fields.raw) or "no columns"
-    raise ValueError(f"no question: expected one of {', '.join(QUESTION_FIELDS)}, found {found}")
+    expected = ", ".join(QUESTION_FIELDS)
+    raise SlipError(f"no question: expected one of {expected}, found {found}", names_no_question=True)
 
 
 def _chat(fields: Fields, column: str, value: Any) -> Reading:
@@ -186,6 +184,13 @@ def _find_reference(fields: Fields, reading: Reading) -> None:
         check_named(fields.get(column), column)
         _take_reference(fields, reading, column)
         return
+    if found := _spans(fields.get("answers")):  # SQuAD
+        fields.use("answers")
+        reading.answer = reading.reference = found[0]
+        reading.reference_from = "'answers'"
+        if len(set(found)) > 1:
+            reading.remarks.append("of several answers the first one is the reference")
+        return
     column = fields.first(ANSWER_FIELDS) if reading.answer is None else None
     if column is not None:
         reading.answer = as_text(fields.take(column), column)
@@ -197,6 +202,16 @@ def _find_reference(fields: Fields, reading: Reading) -> None:
         reading.remarks.append(f"long answers in {name} are no references; --reference-field {option} takes them whole")
     else:
         reading.reference_from = name
+
+
+def _spans(value: Any) -> list[str]:
+    """The texts of SQuAD's answers, as its release lists them and as the hub does."""
+    if isinstance(value, Mapping):
+        found = value.get("text")
+    else:
+        found = [one.get("text") for one in value if isinstance(one, Mapping)] if isinstance(value, list) else []
+    texts = found if isinstance(found, list) else [found]
+    return [text for text in texts if isinstance(text, str) and text.strip()]
 
 
 def _take_last_turn(reading: Reading) -> None:
@@ -214,10 +229,12 @@ def _take_reference(fields: Fields, reading: Reading, column: str) -> None:
         return
     if isinstance(value, list) and value and all(one == value[0] for one in value):
         value = value[0]
+    elif isinstance(value, Mapping) and "value" in value and ("aliases" in value or "normalized_value" in value):
+        value = value["value"]  # TriviaQA
     if isinstance(value, list | Mapping):
         inside = f", such as {column}.{next(iter(value))}" if isinstance(value, Mapping) else ""
         advice = f"name the column of one with --reference-field{inside}"
-        raise ValueError(f"{column}: expected one reference, got {kind(value)}; {advice}")
+        raise SlipError(f"{column}: expected one reference, got {kind(value)}; {advice}")
     text = as_text(value, column)
     if is_missing(text):
         return

@@ -5,7 +5,7 @@ says what was read from where, and what was not. Files stream, except .json.
 """
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Self, TypedDict
 
@@ -15,15 +15,17 @@ from cotdistill.artifacts.json_lines import BadLines
 from cotdistill.config import EvaluateConfig, GenerateConfig
 from cotdistill.errors import CotDistillError
 from cotdistill.inputs import layouts
+from cotdistill.inputs.column_names import KEPT_AS_IS, QUESTION_FIELDS, QUESTIONS_ELSEWHERE, REFERENCE_FIELDS
 from cotdistill.inputs.entries import Columns, Entry, named
+from cotdistill.inputs.envelopes import opened
 from cotdistill.inputs.layouts import Reading
 from cotdistill.inputs.readers import Item, Source
 from cotdistill.inputs.recordings import prompt_of
 from cotdistill.inputs.tags import tags_of
-from cotdistill.inputs.values import Fields, as_text
+from cotdistill.inputs.values import Fields, SlipError, as_text
 from cotdistill.records import Message, Prompt
 
-_KNOWN = frozenset((*layouts.QUESTION_FIELDS, *layouts.REFERENCE_FIELDS, *layouts.KEPT_AS_IS))
+_KNOWN = frozenset((*QUESTION_FIELDS, *QUESTIONS_ELSEWHERE, *REFERENCE_FIELDS, *KEPT_AS_IS))
 
 
 class PromptFile:
@@ -117,7 +119,10 @@ class PromptFile:
                 reading = self._read(fields)
                 entry = self._entry(item, fields, reading)
             except ValueError as error:
-                self._refuse(item, str(error), first=not seen)
+                if isinstance(error, SlipError) and not seen:
+                    advice = f". {self._advice}" if error.names_no_question else ""
+                    raise CotDistillError(f"{self.path}:{item.number}: {error}{advice}") from None
+                self._refuse(item, str(error))
                 continue
             prompt, asked = entry.prompt, len(seen)
             identity, content = hash(prompt.id), hash(msgspec.json.encode(prompt))
@@ -137,22 +142,24 @@ class PromptFile:
         self._check_asked_for(columns)
         self.columns = columns
 
-    def _own(self, item: Item) -> dict[str, Any]:
-        """A record's columns; of a response, judged or not, those of the prompt that it answers."""
+    def _own(self, item: Item) -> Mapping[str, Any]:
+        """A record's columns; of a response, judged or not, those of the prompt that it answers; of another program's
+        record those of the prompt inside."""
         prompt = prompt_of(item.fields)
         self._of_responses += prompt is not None
-        return item.fields if prompt is None else prompt
+        if prompt is not None or self._names_whole(item.fields):
+            return item.fields if prompt is None else prompt
+        return opened(item.fields)
+
+    def _names_whole(self, record: dict[str, Any]) -> bool:
+        """Whether the column of the question is named as it stands in a record that has another one inside."""
+        wanted = self._wanted[0]
+        return wanted is not None and Fields(record).has(wanted)
 
     def _read(self, fields: Fields) -> Reading:
         return layouts.read(fields, *self._wanted, questions_only=self._questions_only)
 
-    def _refuse(self, item: Item, problem: str, *, first: bool = False) -> None:
-        if first and (
-            "no column " in problem or "--reference-field" in problem
-        ):  # so it is with every record: the slip is in the option or the template
-            raise CotDistillError(f"{self.path}:{item.number}: {problem}")
-        if first and problem.startswith("no question"):
-            raise CotDistillError(f"{self.path}:{item.number}: {problem}. {self._advice}")
+    def _refuse(self, item: Item, problem: str) -> None:
         self._bad.add(self.path, item.number, msgspec.json.encode(item.fields, enc_hook=str).decode(), problem)
 
     def _check_asked_for(self, columns: Columns) -> None:
@@ -201,7 +208,7 @@ class PromptFile:
         if self._id_field is None:
             return None
         if not fields.has(column):
-            raise ValueError(f"no column {column!r} (--id-field); its columns are: {', '.join(map(named, fields.raw))}")
+            raise SlipError(f"no column {column!r} (--id-field); its columns are: {', '.join(map(named, fields.raw))}")
         raise ValueError(f"{column}: expected an id (--id-field), got nothing")
 
     def _tags(self, fields: Fields) -> dict[str, str] | None:

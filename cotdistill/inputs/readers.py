@@ -1,18 +1,27 @@
-"""The records of a person's file, one by one, whatever its format: JSONL, JSON, CSV, TSV, Parquet or plain text."""
+"""The records of a person's file, one by one, whatever its format: JSONL, JSON, CSV, TSV, Parquet, Arrow or plain
+text."""
 
 import csv
 import io
-import json
 from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import msgspec
-
-from cotdistill.artifacts.json_lines import BadLines, decode_lines, open_input
+from cotdistill.artifacts.json_lines import BadLines, decode_lines
 from cotdistill.errors import CotDistillError
-from cotdistill.inputs.encodings import COMPRESSIONS, WORDS, encoding_of, format_of, is_broken, open_bytes, open_text
+from cotdistill.inputs.arrow_files import arrow_rows, parquet_rows
+from cotdistill.inputs.encodings import (
+    COMPRESSIONS,
+    WORDS,
+    check_kind,
+    encoding_of,
+    format_of,
+    is_broken,
+    open_bytes,
+    open_text,
+)
+from cotdistill.inputs.json_files import decoded, holds_question, in_sequence, records_in, rows_of, without_nan
 from cotdistill.inputs.values import is_missing
 
 csv.field_size_limit(1 << 27)  # a worked solution in a cell is longer than csv's default of 128 kB
@@ -20,6 +29,9 @@ csv.field_size_limit(1 << 27)  # a worked solution in a cell is longer than csv'
 SEPARATORS = {",": "a comma", ";": "';'", "\t": "a tab", "|": "'|'"}
 _NOT_A_NUMBER = ("nan", "NaN")
 """What pandas may write into a cell that is empty."""
+
+_OF_ARROW = (".parquet", ".pq", ".arrow", ".feather")
+_MARKS = b"\xef\xbb\xbf\x1e \t\r\n"
 
 
 class Item(NamedTuple):
@@ -36,27 +48,34 @@ class Source:
 
     def __init__(self, path: Path, known: frozenset[str] = frozenset()) -> None:
         self.path, self._known = path, known
+        self._short = 0
 
     def items(self, bad: BadLines) -> Iterator[Item]:
         """Raises CotDistillError for a file that cannot be read as what its name says; bad lines go to `bad`."""
-        readers = {".jsonl": self._jsonl, ".ndjson": self._jsonl, ".json": self._json, ".csv": self._table}
-        readers |= {".tsv": self._table, ".txt": self._lines, ".parquet": self._parquet}
+        readers = {".jsonl": self._jsonl, ".ndjson": self._jsonl, ".jsonlines": self._jsonl, ".json": self._json}
+        readers |= {".csv": self._table, ".tsv": self._table, ".txt": self._lines, ".parquet": self._parquet}
+        readers |= {".pq": self._parquet, ".arrow": self._arrow, ".feather": self._arrow}
         format = format_of(self.path)
         if format not in readers:
             compressed = ", ".join(COMPRESSIONS)
             raise CotDistillError(
                 f"{self.path}: expected a name ending in {', '.join(readers)}, and {compressed} after it if compressed"
             )
+        self._short = 0
+        check_kind(self.path, is_text=format == ".txt")
         return readers[format](bad)
 
     @property
     def notes(self) -> list[str]:
         """What was found out about the file: its encoding, where that is not UTF-8, and a table's separator."""
-        if format_of(self.path) == ".parquet":
+        if format_of(self.path) in _OF_ARROW:
             return []
         notes = [f"read as {WORDS[self._encoding]}"] if self._encoding in WORDS else []
         if format_of(self.path) in (".csv", ".tsv") and self._separator != self._usual:
             notes.append(f"cells separated by {SEPARATORS[self._separator]}")
+        if self._short:
+            rows = "row has" if self._short == 1 else "rows have"
+            notes.append(f"{self._short:,} {rows} fewer cells than the header has columns")
         return notes
 
     @cached_property
@@ -65,47 +84,70 @@ class Source:
 
     def _jsonl(self, bad: BadLines) -> Iterator[Item]:
         def refuse(number: int, line: str | bytes, problem: str) -> None:
-            if line.lstrip()[:1] in ("[", b"[") and number == 1:
-                problem += ". A JSON list of objects belongs into a file that ends in .json"
             bad.add(self.path, number, line, problem)
 
-        if self._encoding in ("utf-8", "utf-8-sig"):
-            with open_bytes(self.path) as file:
-                yield from _objects(file, refuse)
-        else:
+        if self._encoding not in ("utf-8", "utf-8-sig"):
             with open_text(self.path, self._encoding, newline="\n") as text:
                 yield from _objects((line.encode("utf-8", "surrogatepass") for line in text), refuse)
+        elif content := self._in_no_lines():
+            yield from self._items(content, bad)
+        else:
+            with open_bytes(self.path) as file:
+                yield from _objects(file, refuse)
 
     def _json(self, bad: BadLines) -> Iterator[Item]:
-        with open_bytes(self.path) as file:
-            data = file.read()
-        if self._encoding != "utf-8":
-            try:
-                data = data.decode(self._encoding).encode()
-            except UnicodeError as error:
-                raise CotDistillError(f"{self.path}: not valid {WORDS.get(self._encoding, 'UTF-8')}: {error}") from None
+        data = self._whole()
         try:
-            content = _decoded(data)
+            content = decoded(data)
         except ValueError as error:
             if _holds_lines(data):
                 yield from _objects(io.BytesIO(data), lambda *problem: bad.add(self.path, *problem))
                 return
-            raise CotDistillError(f"{self.path}: not valid JSON: {error}") from None
-        for number, fields in enumerate(self._records(content), 1):
-            if isinstance(fields, dict):
-                yield Item("item", number, fields)
-            else:
-                bad.add(self.path, number, str(fields), f"expected an object, got {type(fields).__name__}")
+            try:
+                content = in_sequence(data)
+            except ValueError:
+                raise CotDistillError(f"{self.path}: not valid JSON: {error}") from None
+        yield from self._items(content, bad)
 
-    def _records(self, content: Any) -> list[Any]:
-        """The list of records: the whole content, or the one list of objects inside it, as in `{"data": […]}`."""
-        if isinstance(content, list):
-            return content
-        if isinstance(content, dict):
-            lists = [one for one in content.values() if isinstance(one, list) and one and isinstance(one[0], dict)]
-            if len(lists) == 1 and not {"messages", "conversations"} & set(content):
-                return lists[0]
-        raise CotDistillError(f"{self.path}: expected a list of objects, got {type(content).__name__}")
+    def _whole(self) -> bytes:
+        """The file in UTF-8."""
+        with open_bytes(self.path) as file:
+            data = file.read()
+        if self._encoding == "utf-8":
+            return data
+        try:
+            return data.decode(self._encoding).encode()
+        except UnicodeError as error:
+            raise CotDistillError(f"{self.path}: not valid {WORDS.get(self._encoding, 'UTF-8')}: {error}") from None
+
+    def _items(self, content: Any, bad: BadLines) -> Iterator[Item]:
+        records = records_in(content)
+        if records is None:
+            raise CotDistillError(f"{self.path}: expected a list of objects, got {type(content).__name__}")
+        for number, record in enumerate(records, 1):
+            for fields in rows_of(record):
+                if isinstance(fields, str) and fields.strip():
+                    fields = {"prompt": fields}
+                if isinstance(fields, dict):
+                    yield Item("item", number, fields)
+                else:
+                    bad.add(self.path, number, str(fields), f"expected an object, got {type(fields).__name__}")
+
+    def _in_no_lines(self) -> list[Any] | None:
+        """What a file holds whose name says JSON lines, and that holds JSON otherwise: a list, objects on several lines
+        or several on one. None for one with lines, and for what is no JSON at all."""
+        with open_bytes(self.path) as file:
+            first = next((line for line in file if line.strip()), b"")
+        try:
+            if not first.strip() or isinstance(decoded(first.lstrip(_MARKS)), dict):
+                return None
+        except ValueError:
+            pass
+        try:
+            found = in_sequence(self._whole())
+        except ValueError:
+            return None
+        return found if len(found) > 1 else records_in(found[0])
 
     @property
     def _usual(self) -> str:
@@ -144,8 +186,9 @@ class Source:
                 elif any(cells[len(names) :]):
                     bad.add(self.path, number, str(cells), "more cells than the header has columns")
                 else:
-                    pairs = zip(names, cells, strict=False)
-                    yield Item("line", number, {name: None if cell in _NOT_A_NUMBER else cell for name, cell in pairs})
+                    self._short += len(cells) < len(names)
+                    pairs = zip(names, map(_uncovered, cells), strict=False)
+                    yield Item("line", number, dict(pairs))
 
     def _header(self, number: int, names: list[str]) -> list[str]:
         names = [name.strip() for name in names]
@@ -174,22 +217,10 @@ class Source:
                 yield begins, cells
 
     def _parquet(self, bad: BadLines) -> Iterator[Item]:
-        try:
-            from pyarrow import ArrowException, parquet  # type: ignore[import-untyped]
-        except ImportError:
-            raise CotDistillError(
-                f"{self.path}: Parquet needs the extra train: pip install 'cotdistill[train]'"
-            ) from None
-        open_input(self.path).close()
-        number = 0
-        try:
-            with parquet.ParquetFile(self.path) as file:
-                for batch in file.iter_batches(1_000):
-                    for fields in batch.to_pylist():
-                        number += 1
-                        yield Item("row", number, fields)
-        except (ArrowException, OSError) as error:
-            raise CotDistillError(f"{self.path}: not a Parquet file: {error}") from None
+        yield from (Item("row", number, fields) for number, fields in enumerate(parquet_rows(self.path), 1))
+
+    def _arrow(self, bad: BadLines) -> Iterator[Item]:
+        yield from (Item("row", number, fields) for number, fields in enumerate(arrow_rows(self.path), 1))
 
     def _lines(self, bad: BadLines) -> Iterator[Item]:
         with open_text(self.path, self._encoding, newline=None) as text:
@@ -197,44 +228,37 @@ class Source:
                 if is_broken(line):
                     bad.add(self.path, number, line.encode("utf-8", "surrogateescape"), "not valid UTF-8")
                 elif not is_missing(line):
+                    if number == 1 and _is_record(line):
+                        raise CotDistillError(
+                            f"{self.path}:1: expected a prompt as it is, found a JSON object: name the file .jsonl"
+                        )
                     yield Item("line", number, {"prompt": line.strip()})
 
 
 def _objects(lines: Iterable[bytes], refuse: Callable[[int, bytes, str], None]) -> Iterator[Item]:
-    numbered = decode_lines(map(_without_nan, lines), dict[str, Any], refuse)
+    numbered = decode_lines(map(without_nan, lines), dict[str, Any], refuse)
     return (Item("line", number, fields) for number, fields in numbered)
 
 
-def _without_nan(line: bytes) -> bytes:
-    """Python writes NaN for a missing number, which is no JSON: null instead."""
-    if b"NaN" not in line and b"Infinity" not in line:
-        return line
-    try:
-        return msgspec.json.encode(_decoded(line))
-    except (ValueError, TypeError):
-        return line  # the one who reads it says what is wrong
-
-
-def _decoded(data: bytes) -> Any:
-    """JSON, and Python's NaN as null. Raises ValueError in msgspec's words."""
-    try:
-        return msgspec.json.decode(data)
-    except RecursionError:
-        raise ValueError("too deeply nested") from None
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        if b"NaN" not in data and b"Infinity" not in data:
-            raise ValueError(str(error)) from None
-        problem = str(error)
-    try:
-        return json.loads(data, parse_constant=lambda word: None if word == "NaN" else word)
-    except (ValueError, RecursionError):
-        raise ValueError(problem) from None
-
-
 def _holds_lines(data: bytes) -> bool:
-    """Whether a .json file is one of JSON lines: its first line is an object by itself."""
-    first = data.lstrip().partition(b"\n")[0]
+    """Whether a .json file is one of JSON lines: its first line is an object by itself, and another one follows."""
+    first, _, rest = data.lstrip().partition(b"\n")
     try:
-        return isinstance(_decoded(first), dict)
+        return isinstance(decoded(first), dict) and not (rest.strip() and rest.lstrip()[:1] not in b"{")
     except ValueError:
         return False
+
+
+def _is_record(line: str) -> bool:
+    try:
+        found = decoded(line.encode()) if line.lstrip().startswith("{") else None
+    except ValueError:
+        return False
+    return isinstance(found, dict) and holds_question(found)
+
+
+def _uncovered(cell: str) -> str | None:
+    """A cell's text: Excel keeps the zeros of 007 with a formula, ="007"."""
+    if cell in _NOT_A_NUMBER:
+        return None
+    return cell[2:-1].replace('""', '"') if cell.startswith('="') and cell.endswith('"') and len(cell) > 2 else cell

@@ -3,6 +3,7 @@
 import datetime
 import math
 import re
+import unicodedata
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from functools import lru_cache
@@ -14,10 +15,24 @@ LARGEST_WHOLE = 1e15
 """Below it a float without a fraction is written without one: pandas makes 12.0 of a 12 that stands beside a gap."""
 
 
+_UNSEEN = re.compile("[\ufeff\u200b-\u200f\u2060]")
+
+
 @lru_cache(4096)
 def simple(name: str) -> str:
-    """A column's name without what spreadsheets vary: `" Final Answer"` and `final-answer` are `final_answer`."""
-    return re.sub(r"[\s\-]+", "_", name.replace("\ufeff", "").strip().casefold())
+    """A column's name without what spreadsheets and keyboards vary: `" Final Answer"` and `final-answer` are
+    `final_answer`, and an accent is one whether it is a letter of its own or not."""
+    visible = _UNSEEN.sub("", name).strip()
+    return re.sub(r"[\s\-]+", "_", unicodedata.normalize("NFC", visible).casefold())
+
+
+class SlipError(ValueError):
+    """What is wrong with a record is so with every record: the slip is in an option, a template, or the file itself.
+    `names_no_question`: no column is known to hold it, so an option can name one."""
+
+    def __init__(self, problem: str, *, names_no_question: bool = False) -> None:
+        super().__init__(problem)
+        self.names_no_question = names_no_question
 
 
 def is_missing(value: Any) -> bool:
