@@ -25,9 +25,19 @@ INTERRUPTED = 130
 
 
 class CotDistillError(Exception):
-    """An explained failure; children differ in the exit code only."""
+    """An explained failure; children differ in the exit code only. `problems` are those that the message lists, where
+    there are several, and `advice` how to get what is missing, where the message ends with that."""
 
     exit_code = ERROR
+    problems: tuple[str, ...] = ()
+    advice: str = ""
+
+
+def missing(says: str, advice: str) -> CotDistillError:
+    """What is not installed, and how to get it."""
+    error = CotDistillError(f"{says}: {advice}")
+    error.advice = advice
+    return error
 
 
 class UsageError(CotDistillError):

@@ -65,9 +65,8 @@ def isolation() -> Iterator[Finding]:
     """What --verify code runs programs in."""
     try:
         found = sandbox.find()
-    except ValueError as error:
-        says, _, advice = str(error).rpartition(": install ")
-        yield Finding("machine", "isolation", "missing", says or str(error), f"install {advice}" if says else "")
+    except sandbox.NoIsolationError as error:
+        yield Finding("machine", "isolation", "missing", error.says, error.advice)
         return
     yield Finding("machine", "isolation", "ok", f"{found.method}: --verify code can run programs")
 

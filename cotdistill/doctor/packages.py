@@ -75,7 +75,7 @@ def _engines() -> Iterator[Finding]:
         try:
             servers.build(name).command()
         except CotDistillError as error:
-            says, _, advice = str(error).rpartition(": ")
-            yield Finding("engines", name, "missing", says or str(error), advice if says else "")
+            says = str(error).removesuffix(f": {error.advice}")
+            yield Finding("engines", name, "missing", says, error.advice)
         else:
             yield Finding("engines", name, "ok", f"--engine {name} can start it")

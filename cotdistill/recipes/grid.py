@@ -95,7 +95,7 @@ def read(recipe: Recipe, changes: Sequence[str], specs: Sequence[str]) -> Grid:
             cells.append((setting, recipes.read(recipe.path, [*changes, *setting.changes()], recipe.shown)))
         except (UsageError, AccountError) as error:
             only_accounts &= isinstance(error, AccountError)
-            problems |= dict.fromkeys(line.strip() for line in str(error).splitlines()[1:] or [str(error)])
+            problems |= dict.fromkeys(error.problems or [str(error)])
     if problems:
         lead = f"the grid has {counted(len(problems), 'problem')}, nothing was sent:"
         raise (AccountError if only_accounts else UsageError)("\n  ".join([lead, *problems]))

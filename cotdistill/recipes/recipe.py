@@ -100,10 +100,11 @@ def read(path: Path, changes: Sequence[str] = (), shown: str = "") -> Recipe:
     preflight.check(first_run.without(recipe, early, "guard_against"), problems)
     holdout.check(chain, problems)
     if problems.found:
-        error = AccountError if problems.only_accounts() else UsageError
-        count = len(problems.found)
-        lead = f"{recipe.shown}: {counted(count, 'problem')}, nothing was sent:"
-        raise error("\n  ".join([lead, *problems.found]))
+        kind = AccountError if problems.only_accounts() else UsageError
+        lead = f"{recipe.shown}: {counted(len(problems.found), 'problem')}, nothing was sent:"
+        error = kind("\n  ".join([lead, *problems.found]))
+        error.problems = tuple(problems.found)
+        raise error
     notes = tuple(first_run.note(step) for step in early)
     return replace(first_run.without(recipe, early, "guard", "guard_against"), notes=notes)
 

@@ -51,9 +51,21 @@ class Isolation:
         return inner
 
 
+class NoIsolationError(ValueError):
+    """One sentence: what was tried, and what to install."""
+
+    advice = (
+        "install bubblewrap (apt install bubblewrap), or run them with the rights of this user: code:isolation=none"
+    )
+
+    def __init__(self, says: str) -> None:
+        super().__init__(f"{says}: {self.advice}")
+        self.says = says
+
+
 def find(wanted: str = "auto") -> Isolation:
-    """The strongest isolation that works here, tried by starting a process in it. Raises ValueError, in one sentence
-    that says what to install, where there is none."""
+    """The strongest isolation that works here, tried by starting a process in it. Raises NoIsolationError where there
+    is none."""
     if wanted == "none":
         return Isolation("none")
     tried = []
@@ -62,10 +74,7 @@ def find(wanted: str = "auto") -> Isolation:
         if problem is None:
             return one
         tried.append(f"{one.method}: {problem}")
-    raise ValueError(
-        f"no isolation for programs works here ({'; '.join(tried)}): install bubblewrap (apt install bubblewrap), "
-        f"or run them with the rights of this user: code:isolation=none"
-    )
+    raise NoIsolationError(f"no isolation for programs works here ({'; '.join(tried)})")
 
 
 def _candidates(wanted: str) -> list[Isolation]:

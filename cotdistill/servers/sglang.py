@@ -4,7 +4,7 @@ import sys
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from cotdistill.errors import CotDistillError
+from cotdistill import errors
 from cotdistill.servers import Sampling, _installed, _sampling
 
 
@@ -20,9 +20,9 @@ class Server:
             return [found, "serve"]
         if not _installed.missing("sglang"):
             return [sys.executable, "-m", "sglang.launch_server"]  # versions that have no program of that name
-        raise CotDistillError(
-            "engine sglang: neither a program `sglang` on PATH nor a package sglang: pip install sglang, best into an "
-            "environment of its own whose bin directory stands in PATH"
+        raise errors.missing(
+            "engine sglang: neither a program `sglang` on PATH nor a package sglang",
+            "pip install sglang, best into an environment of its own whose bin directory stands in PATH",
         )
 
     def options(self, model: str, host: str, port: int) -> list[str]:

@@ -4,7 +4,7 @@ import json
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from cotdistill.errors import CotDistillError
+from cotdistill import errors
 from cotdistill.servers import Sampling, _installed
 
 _PACKAGES = ("fastapi", "uvicorn")
@@ -24,7 +24,7 @@ class Server:
         if found and not missing:
             return [found, "serve"]
         what = ", ".join(missing) if found else "a program `transformers` on PATH"
-        raise CotDistillError(f"engine transformers: needs {what}: pip install 'cotdistill[serve]'")
+        raise errors.missing(f"engine transformers: needs {what}", "pip install 'cotdistill[serve]'")
 
     def options(self, model: str, host: str, port: int) -> list[str]:
         return [model, "--host", host, "--port", str(port)]

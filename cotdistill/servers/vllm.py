@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from cotdistill.errors import CotDistillError
+from cotdistill import errors
 from cotdistill.servers import Sampling, _installed, _sampling
 
 
@@ -17,9 +17,9 @@ class Server:
     def command(self) -> list[str]:
         if found := _installed.program("vllm"):
             return [found, "serve"]
-        raise CotDistillError(
-            "engine vllm: no program `vllm` on PATH: pip install vllm, best into an environment of its own whose bin "
-            "directory stands in PATH"
+        raise errors.missing(
+            "engine vllm: no program `vllm` on PATH",
+            "pip install vllm, best into an environment of its own whose bin directory stands in PATH",
         )
 
     def options(self, model: str, host: str, port: int) -> list[str]:

@@ -139,7 +139,7 @@ class Database:
                 "`cache export --skip-bad` saves what can be read"
             )
         problem = f"{self.path}: cannot {what} the store of answers: {error}"
-        if "full" in str(error) or "disk I/O" in str(error):
+        if _code(error) in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR):
             return FullDiskError(f"{problem}. Make room on its disk; the same command continues")
         return CotDistillError(problem)
 
@@ -150,7 +150,7 @@ class Database:
                 self._connection.execute("PRAGMA journal_mode = WAL")
                 return
             except sqlite3.OperationalError as error:
-                if not left or "locked" not in str(error):
+                if not left or _code(error) not in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
                     raise
                 time.sleep(LOOK_S)
 
@@ -187,3 +187,8 @@ def unpacked(raw: bytes, place: str) -> bytes:
             f"{place}: a stored answer is damaged. `cotdistill cache check` lists all of them, "
             "`cache export --skip-bad` saves the others"
         ) from None
+
+
+def _code(error: sqlite3.Error) -> int:
+    """SQLite's own, without what it adds to say more."""
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF
