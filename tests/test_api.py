@@ -210,7 +210,7 @@ def test_notes_are_log_records_and_progress_shows_when_it_is_asked_for(
 def test_filter_reads_and_writes_in_an_object_store_as_on_the_command_line(tmp_path: Path) -> None:
     pytest.importorskip("upath", reason="the extra remote is not installed")
     responses = cotdistill.generate(PROMPTS, tmp_path / "r.jsonl", teacher=f"mock:{PROMPTS}", limit=3)
-    import fsspec  # type: ignore[import-untyped]
+    import fsspec
 
     memory = fsspec.filesystem("memory")
     memory.pipe("/bucket/r.jsonl", responses.path.read_bytes())

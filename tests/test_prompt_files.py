@@ -3,7 +3,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-import pyarrow  # type: ignore[import-untyped]
+import pyarrow
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-import rensa  # type: ignore[import-untyped, unused-ignore]
+import rensa
 
 from cotdistill.filters._shingles import Sketch, sketch
 

@@ -7,7 +7,7 @@ from heapq import nsmallest
 from itertools import pairwise
 from typing import NamedTuple
 
-import rensa  # type: ignore[import-untyped, unused-ignore]
+import rensa
 
 from cotdistill.filters._texts import folded, words
 

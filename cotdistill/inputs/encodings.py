@@ -30,7 +30,7 @@ WORDS = {"utf-16": "UTF-16", "utf-16-le": "UTF-16", "utf-16-be": "UTF-16", "utf-
 
 def _zstandard(file: Any) -> Any:
     try:
-        from pyarrow import CompressedInputStream  # type: ignore[import-untyped]
+        from pyarrow import CompressedInputStream
     except ImportError:
         raise CotDistillError("reading .zst files needs the extra train: pip install 'cotdistill[train]'") from None
     return io.BufferedReader(CompressedInputStream(file, "zstd"))

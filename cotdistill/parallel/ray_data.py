@@ -96,7 +96,7 @@ def _start(workers: int | None) -> None:
 
 
 def _source(making: bytes, items: Sequence[Any]) -> Any:
-    import pyarrow  # type: ignore[import-untyped, unused-ignore]
+    import pyarrow
     from ray.data import Datasource, ReadTask
     from ray.data.block import BlockMetadata
 
@@ -111,7 +111,7 @@ def _source(making: bytes, items: Sequence[Any]) -> Any:
 
         return ReadTask(read, BlockMetadata(num_rows=None, size_bytes=None, exec_stats=None, input_files=None), schema)
 
-    class Tasks(Datasource):  # type: ignore[misc, unused-ignore]
+    class Tasks(Datasource):
         """The items, a read task each."""
 
         def estimate_inmemory_data_size(self) -> int | None:

@@ -56,7 +56,7 @@ class Sampler:
         return Noise(self._temperature, keys, self._start)
 
 
-class Noise(LogitsProcessor):  # type: ignore[misc]
+class Noise(LogitsProcessor):
     """`keys` (rows,) of the noise."""
 
     def __init__(self, temperature: float, keys: torch.Tensor, start: int) -> None:
@@ -73,7 +73,7 @@ class Noise(LogitsProcessor):  # type: ignore[misc]
         return gumbel(self._tokens ^ here[:, None]).add_(scores.float() / self._temperature)
 
 
-class Note(LogitsProcessor):  # type: ignore[misc]
+class Note(LogitsProcessor):
     """Keeps the likeliest token's log-probability, (rows,) a step."""
 
     def __init__(self) -> None:

@@ -42,7 +42,7 @@ def is_stuck(eval_losses: Sequence[float], patience: int) -> bool:
     return len(eval_losses) - 1 - best >= patience
 
 
-class Watch(TrainerCallback):  # type: ignore[misc]
+class Watch(TrainerCallback):
     """Reports progress, keeps `metrics` up to date, saves a checkpoint every `checkpoint_s` seconds and at the end,
     and ends the run on `stopped`, or when the loss on held-out rows has not fallen `patience` times in a row.
 

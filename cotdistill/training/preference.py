@@ -86,7 +86,7 @@ class Lesson:
         }
 
 
-class PairTrainer(Counting, DPOTrainer):  # type: ignore[misc]
+class PairTrainer(Counting, DPOTrainer):
     """The reference is the student as it was: without its adapter where there is one, else a copy."""
 
     objective = None

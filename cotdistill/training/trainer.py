@@ -64,7 +64,7 @@ class Counting:
         self.all_trained_tokens = int(logged[-1]) if logged else 0
 
 
-class Trainer(Counting, SFTTrainer):  # type: ignore[misc]
+class Trainer(Counting, SFTTrainer):
     grid: Grid | None = None
     """The rounded weights that the last steps are made with; None where there are no such steps."""
     objective: Objective | None = None

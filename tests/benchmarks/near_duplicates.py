@@ -26,7 +26,7 @@ from itertools import pairwise
 from typing import NamedTuple
 
 import msgspec
-import rensa  # type: ignore[import-untyped, unused-ignore]
+import rensa
 
 from cotdistill.answers.extract import cut_reference
 from cotdistill.filters._texts import words

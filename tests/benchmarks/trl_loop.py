@@ -15,14 +15,14 @@ def train_with_trl(
     from transformers import PrinterCallback, TrainerCallback
     from trl import SFTConfig, SFTTrainer
 
-    class Counting(SFTTrainer):  # type: ignore[misc]
+    class Counting(SFTTrainer):
         read = 0
 
         def compute_loss(self, model: Any, inputs: Any, *args: Any, **more: Any) -> Any:
             self.read += int(inputs["attention_mask"].sum())
             return super().compute_loss(model, inputs, *args, **more)
 
-    class Clock(TrainerCallback):  # type: ignore[misc]
+    class Clock(TrainerCallback):
         def on_step_end(self, *_: Any, **__: Any) -> None:
             after_step(trainer.read)
 
