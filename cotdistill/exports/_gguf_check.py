@@ -10,9 +10,7 @@ import numpy as np
 from gguf import GGMLQuantizationType as Type
 
 from cotdistill.errors import CotDistillError
-from cotdistill.exports import _gguf_file
-from cotdistill.exports._gguf_file import Tensor
-from cotdistill.exports._weights import Weights
+from cotdistill.exports._gguf_file import Content
 
 _ALLOWED = {Type.F32: 0.0, Type.F16: 2**-11, Type.BF16: 2**-8, Type.Q8_0: 0.0045, Type.Q4_0: 0.126}
 """How far a number may be from what it was, as a share of the largest one in its block (of itself, without blocks):
@@ -33,21 +31,19 @@ class Compared:
     """Of any number, absolute."""
 
 
-def compare(
-    path: Path, config: Any, tensors: list[Tensor], weights: Weights, compared: Compared, *, exact_types: bool
-) -> Iterator[int]:
+def compare(path: Path, content: Content, compared: Compared, *, exact_types: bool) -> Iterator[int]:
     """Yields how many tensors are compared, after each. Raises CotDistillError for the first that is not what it should
     be: missing, of another shape or type, or too far off."""
     found = {one.name: one for one in gguf.GGUFReader(path).tensors}
-    expected = {one.name for one in tensors}
+    expected = {one.name for one in content.tensors}
     if found.keys() != expected:
         raise _differs(path, f"tensors {', '.join(sorted(found.keys() ^ expected)[:3])} are missing or too many")
-    for number, tensor in enumerate(tensors, 1):
+    for number, tensor in enumerate(content.tensors, 1):
         stored = found[tensor.name]
         if exact_types and stored.tensor_type != tensor.type:
             raise _differs(path, f"{tensor.name} is {stored.tensor_type.name}, expected {tensor.type.name}")
         kept = gguf.quants.dequantize(stored.data, stored.tensor_type)
-        source = _gguf_file.values(tensor, config, weights)
+        source = content.values(tensor)
         if kept.shape != source.shape:
             raise _differs(path, f"{tensor.name} has the shape {kept.shape}, expected {source.shape}")
         error = np.abs(kept - source)

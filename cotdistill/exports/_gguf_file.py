@@ -40,6 +40,25 @@ class Tensor:
     """Of q and k of a Llama: how many heads' rows change places."""
 
 
+@dataclass(frozen=True)
+class Content:
+    """What a file is made of: the model's config, its weights, and the tensors in the file's order."""
+
+    config: Any
+    weights: Weights
+    tensors: list[Tensor]
+
+    def values(self, tensor: Tensor) -> Any:
+        """The numbers as the file has them, before they are rounded to its type: float32, in the order of the file."""
+        if not tensor.source:
+            return rope_factors({**LLAMA3_ROPE, **_rope(self.config)}, _head_dim(self.config))
+        found = self.weights[tensor.source].to(torch.float32)
+        if tensor.heads:  # each head's two halves, interleaved: ggml turns neighbours, transformers turns halves
+            half = found.shape[0] // tensor.heads // 2
+            found = found.reshape(tensor.heads, 2, half, *found.shape[1:]).swapaxes(1, 2).reshape(found.shape)
+        return found.contiguous().numpy()
+
+
 def check(config: Any, student: str) -> None:
     """Raises UsageError for a model that cannot be written here."""
     if config.model_type not in ARCHITECTURES:
@@ -55,8 +74,8 @@ def check(config: Any, student: str) -> None:
         )
 
 
-def plan(config: Any, weights: Weights, quantize: str) -> list[Tensor]:
-    """Every tensor of the file, in order. Raises CotDistillError for one that this architecture does not have."""
+def plan(config: Any, weights: Weights, quantize: str) -> Content:
+    """The file's content, its tensors in order. Raises CotDistillError for one that this architecture does not have."""
     arch = ARCHITECTURES[config.model_type]
     names = gguf.get_tensor_name_map(arch, config.num_hidden_layers)
     found = []
@@ -70,13 +89,12 @@ def plan(config: Any, weights: Weights, quantize: str) -> list[Tensor]:
         found.append(Tensor(name, source, shape, type_of(name, shape, quantize), _permuted(config, source)))
     if _rope(config).get("rope_type") == "llama3":
         found.insert(0, Tensor(ROPE_FREQS, "", (_head_dim(config) // 2,), Type.F32))
-    return found
+    return Content(config, weights, found)
 
 
-def write(
-    path: Path, config: Any, vocabulary: Vocabulary, tensors: list[Tensor], weights: Weights, *, name: str, kind: str
-) -> Iterator[int]:
+def write(path: Path, content: Content, vocabulary: Vocabulary, *, name: str, kind: str) -> Iterator[int]:
     """Write the file; yields how many tensors are in it, after each."""
+    config, tensors = content.config, content.tensors
     writer = gguf.GGUFWriter(path, gguf.MODEL_ARCH_NAMES[ARCHITECTURES[config.model_type]])
     try:
         writer.add_type(gguf.GGUFType.MODEL)
@@ -92,21 +110,10 @@ def write(
         writer.write_kv_data_to_file()
         writer.write_ti_data_to_file()
         for number, one in enumerate(tensors, 1):
-            writer.write_tensor_data(blocks(values(one, config, weights), one))
+            writer.write_tensor_data(blocks(content.values(one), one))
             yield number
     finally:
         writer.close()
-
-
-def values(tensor: Tensor, config: Any, weights: Weights) -> Any:
-    """The tensor's numbers as the file has them, before they are rounded to its type: float32, in the file's order."""
-    if not tensor.source:
-        return rope_factors({**LLAMA3_ROPE, **_rope(config)}, _head_dim(config))
-    found = weights[tensor.source].to(torch.float32)
-    if tensor.heads:  # each head's two halves, interleaved: ggml turns neighbours, transformers turns halves
-        half = found.shape[0] // tensor.heads // 2
-        found = found.reshape(tensor.heads, 2, half, *found.shape[1:]).swapaxes(1, 2).reshape(found.shape)
-    return found.contiguous().numpy()
 
 
 def blocks(numbers: Any, tensor: Tensor) -> Any:

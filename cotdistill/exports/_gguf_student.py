@@ -33,15 +33,14 @@ def write(
     own = quantize in _llama_quantize.OWN
     kind = quantize if own else "f16"
     target = partial if own else scratch
-    source = _weights.of(found, model)
-    tensors = _gguf_file.plan(config, source, kind)
-    name = output.stem
-    for done in _gguf_file.write(target, config, vocabulary, tensors, source, name=name, kind=kind):
+    content = _gguf_file.plan(config, _weights.of(found, model), kind)
+    tensors = content.tensors
+    for done in _gguf_file.write(target, content, vocabulary, name=output.stem, kind=kind):
         report("write", done, len(tensors))
     if not own:
         _llama_quantize.run(target, partial, quantize)
     compared = _gguf_check.Compared()
-    for done in _gguf_check.compare(partial, config, tensors, source, compared, exact_types=own):
+    for done in _gguf_check.compare(partial, content, compared, exact_types=own):
         report("compare", done, len(tensors))
     context = int(config.max_position_embeddings)
     end_texts = [tokenizer.convert_ids_to_tokens(end) for end in vocabulary.ends]
