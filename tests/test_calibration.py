@@ -53,6 +53,15 @@ def test_who_is_right_as_often_as_it_is_sure_has_no_calibration_error() -> None:
     assert sum(one["n"] for one in found["sequence"]["bins"]) == 1000
 
 
+@pytest.mark.parametrize(("answers", "bins"), [(9, 1), (25, 2), (1_000, 10)])
+def test_a_bin_of_the_reliability_curve_has_ten_answers_or_more(answers: int, bins: int) -> None:
+    calibration = Calibration()
+    for place in range(answers):
+        calibration.add(Confidence(tokens=1, mean_logprob=-place / answers, worst_logprob=-1), place % 2 == 0)
+    found = calibration.result()
+    assert found and len(found["sequence"]["bins"]) == bins
+
+
 def test_a_recorded_teacher_with_log_probabilities_is_calibrated_by_filter_and_evaluate(tmp_path: Path) -> None:
     from cotdistill.mock import problems
 

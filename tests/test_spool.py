@@ -25,6 +25,7 @@ def test_items_come_back_by_key_in_the_order_they_came_however_many_are_held(
     spool = Spool(run_bytes)
     for key, item in given:
         spool.add(key, item)
+        assert len(spool._runs) <= 5, "few files are open at once"
     found = [list(items) for items in spool.by_key()]
     expected = [[item for _, item in one] for _, one in groupby(sorted(given, key=lambda e: e[0]), lambda e: e[0])]
     assert found == expected
