@@ -13,7 +13,7 @@ _ROWS = 1_000
 def parquet_rows(path: Path) -> Iterator[dict[str, Any]]:
     """Raises CotDistillError for a file that is none."""
     exceptions = _needs(path, "Parquet")
-    from pyarrow import parquet  # type: ignore[import-untyped]
+    from pyarrow import parquet
 
     open_input(path).close()
     try:

@@ -73,7 +73,7 @@ class Spending:
             return None
         if self.kinds["omitted"] == FIRST_ANSWERS:
             return (
-                f"WARNING: the first {FIRST_ANSWERS} answers came without the reasoning they were billed for. "
+                f"WARNING: the first {FIRST_ANSWERS} answers came without the reasoning that was billed. "
                 f"Ctrl-C stops here; see whether this model or server shows its reasoning at all"
             )
         if self.kinds["none"] == FIRST_ANSWERS and self.traces and not self.unanswered:
