@@ -38,7 +38,7 @@ class Task:
 
 TASKS: dict[str, Task] = {
     "maths": Task("worked maths", None, "math", 600, None),
-    "choice": Task("multiple choice", "choice", "choice", 240, samples.largest),
+    "choice": Task("multiple choice", "choice_words", "choice", 240, samples.largest),
     "classification": Task(
         "classification with a rationale", "classification", f"label:labels={LABELS}", 240, samples.ticket
     ),
