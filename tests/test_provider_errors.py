@@ -1,9 +1,13 @@
 """One table of what providers' errors mean, asked of the real SDKs over HTTP: online, in a stream, and in a batch."""
 
 import asyncio
+import builtins
+import importlib
 import json
+import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,7 +17,7 @@ from aiohttp import web
 from cotdistill.providers.anthropic_batch import AnthropicBatches
 from cotdistill.providers.batch_api import Batches
 from cotdistill.providers.error_body import problem_in
-from cotdistill.providers.errors import failure_of
+from cotdistill.providers.errors import failure_of, imported
 from cotdistill.providers.openai_batch import OpenAIBatches
 from cotdistill.providers.types import Failure, Request
 from cotdistill.records import Message
@@ -293,3 +297,20 @@ def test_a_reset_in_milliseconds_is_waited_for() -> None:
     ):
         found = failure_of(429, problem_in({"error": {**body["error"], **more}}), headers)
         assert found.wait_s is not None and abs(found.wait_s - 11 * 3600) < 60
+
+
+def test_a_module_that_another_thread_is_importing_is_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, go_on = threading.Event(), threading.Event()
+    monkeypatch.setattr(builtins, "half", (begun.set, go_on.wait), raising=False)
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "half_module.py").write_text("[one() for one in half]\nwhole = True\n")
+    assert imported("half_module") is None, "what nobody imports is not imported for a look"
+    with ThreadPoolExecutor(2) as pool:
+        pool.submit(importlib.import_module, "half_module")
+        begun.wait(10)
+        looked = pool.submit(lambda: imported("half_module").whole)
+        wait([looked], timeout=0.1)
+        go_on.set()
+        assert looked.result(10), "half of it has no such name yet"

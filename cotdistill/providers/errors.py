@@ -4,6 +4,7 @@
 refused with is weighed in `dispatch/refusals.py`.
 """
 
+import importlib
 import os
 import sys
 from datetime import UTC, datetime, timedelta, timezone
@@ -43,6 +44,12 @@ _PACIFIC = timezone(timedelta(hours=-8))
 """Without daylight saving: an hour late in summer, never early."""
 
 
+def imported(name: str) -> Any:
+    """A module that is imported; None for any other, of which no error can have come up. A thread that is
+    still importing it is waited for; `sys.modules` alone has half of it then."""
+    return importlib.import_module(name) if name in sys.modules else None
+
+
 def classify(sdk: str, error: Exception) -> Failure:
     """What an error of ours or of the SDK of this name means. Re-raises any other exception: that is a bug, not an
     answer."""
@@ -52,7 +59,7 @@ def classify(sdk: str, error: Exception) -> Failure:
         return failure_of(error.status_code, problem_in(error.content or error.body, error.headers), error.headers)
     if isinstance(error, LostError | UnreachableError | ElsewhereError):
         return _connection(error, timed_out=False)
-    loaded: Any = sys.modules.get(sdk)
+    loaded = imported(sdk)
     if loaded is not None and isinstance(error, loaded.APIConnectionError):
         return _connection(error, timed_out=isinstance(error, loaded.APITimeoutError))
     if loaded is not None and isinstance(error, loaded.APIStatusError):
@@ -153,7 +160,7 @@ def _body(error: Any) -> Any:
 
 def _connection(error: Exception, *, timed_out: bool) -> Failure:
     cause: BaseException | None = error
-    httpx2: Any = sys.modules.get("httpx2")
+    httpx2 = imported("httpx2")
     while cause is not None:  # the SDKs' transports wrap a refused connection differently, one as a time-out
         if httpx2 is not None and isinstance(cause, httpx2.TooManyRedirects):
             words = "the server redirects from one address to the next without end. Check --base-url"
@@ -175,7 +182,7 @@ def _unreached(cause: BaseException) -> str:
     nobody set. Empty for another error."""
     if isinstance(cause, UnreachableError):
         return str(cause)
-    aiohttp: Any = sys.modules.get("aiohttp")  # of the SDKs' clients, if one is open
+    aiohttp = imported("aiohttp")  # of the SDKs' clients, if one is open
     if aiohttp is None or not isinstance(cause, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError):
         return ""
     if not isinstance(cause, aiohttp.ClientConnectorError) or isinstance(cause, aiohttp.ClientSSLError):

@@ -4,7 +4,6 @@ A teacher's file says where it differs: the SDK, the server, the variable with i
 """
 
 import importlib
-import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from types import ModuleType
@@ -173,7 +172,7 @@ class SdkTeacher:
         return errors.classify(self.sdk, error)
 
     def _sdk(self) -> ModuleType:
-        return sys.modules.get(self.sdk) or importlib.import_module(self.sdk)
+        return importlib.import_module(self.sdk)
 
 
 async def _whole(begun: bytes, rest: AsyncIterator[bytes] | None = None) -> AsyncIterator[bytes]:
