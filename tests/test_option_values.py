@@ -52,6 +52,19 @@ def test_a_value_is_read_as_typer_reads_it_and_refused_in_its_words(command: str
     assert differing == []
 
 
+@pytest.mark.parametrize(
+    ("command", "option", "values"),
+    [("run", "keep", ("0", "1")), ("demo", "steps", ("0", "1")), ("mock-teacher", "port", ("65536", "65535"))],
+)
+def test_a_plain_number_beyond_its_limits_is_refused_as_typer_refuses_it(
+    command: str, option: str, values: tuple[str, ...]
+) -> None:
+    ours, typers, about = _ours_and_typers(command, option)
+    wrong, right = ([_read(reader, value, about) for reader in (ours, typers)] for value in values)
+    assert (wrong[0], right[0]) == (wrong[1], right[1])
+    assert "Input should be" in wrong[0][1] and right[0][1] == values[1]
+
+
 def test_several_values_are_read_as_typer_reads_them() -> None:
     ours, typers, about = _ours_and_typers("filter", "filter")
     for value in (("length:max=3", "pii"), (), None):

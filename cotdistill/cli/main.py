@@ -58,10 +58,13 @@ def report(
 def demo(
     output: Annotated[Path, typer.Option("-o", "--output", help="Where its files go.", metavar="DIR")] = Path("demo"),
     seed: Annotated[
-        int, typer.Option(help="Seed of the problems, the order of rows and the students.", metavar="N")
+        int,
+        typer.Option(
+            help="Seed of the problems, the order of rows and the students.", metavar="N", min=0, max=2**32 - 1
+        ),
     ] = 0,
-    problems: Annotated[int, typer.Option(help="Training problems.", metavar="N")] = 3000,
-    steps: Annotated[int, typer.Option(help="Training steps of each student.", metavar="N")] = 1200,
+    problems: Annotated[int, typer.Option(help="Training problems.", metavar="N", min=1)] = 3000,
+    steps: Annotated[int, typer.Option(help="Training steps of each student.", metavar="N", min=1)] = 1200,
 ) -> None:
     """The whole chain, offline, in minutes, on the embedded simulated teacher and a tiny student."""
     from cotdistill import progress, students

@@ -26,7 +26,9 @@ def register(app: typer.Typer) -> None:
 
 
 def mock_teacher(
-    port: Annotated[int, typer.Option(help="Port to listen on; 0 takes a free one.", metavar="N")] = 8010,
+    port: Annotated[
+        int, typer.Option(help="Port to listen on; 0 takes a free one.", metavar="N", min=0, max=65535)
+    ] = 8010,
     host: Annotated[str, typer.Option(help="Address to listen on.", metavar="ADDRESS")] = "127.0.0.1",
     replay: Annotated[
         Path | None,
@@ -36,18 +38,23 @@ def mock_teacher(
             metavar="FILE",
         ),
     ] = None,
-    latency_ms: Annotated[float, typer.Option(help="Median delay of an answer, in milliseconds.", metavar="MS")] = 0,
+    latency_ms: Annotated[
+        float, typer.Option(help="Median delay of an answer, in milliseconds.", metavar="MS", min=0)
+    ] = 0,
     latency_tail: Annotated[
         float,
         typer.Option(
             help="Spread of the delay (log-normal): at 1, one answer in a hundred takes ten times as long.",
             metavar="SIGMA",
+            min=0,
         ),
     ] = 0,
-    rpm: Annotated[int | None, typer.Option(help="Requests a minute; more get 429.", metavar="N")] = None,
-    input_tpm: Annotated[int | None, typer.Option(help="Input tokens a minute.", metavar="N")] = None,
-    output_tpm: Annotated[int | None, typer.Option(help="Output tokens a minute.", metavar="N")] = None,
-    burst: Annotated[float, typer.Option(help="Seconds of a limit that may be used at once.", metavar="S")] = 60,
+    rpm: Annotated[int | None, typer.Option(help="Requests a minute; more get 429.", metavar="N", min=1)] = None,
+    input_tpm: Annotated[int | None, typer.Option(help="Input tokens a minute.", metavar="N", min=1)] = None,
+    output_tpm: Annotated[int | None, typer.Option(help="Output tokens a minute.", metavar="N", min=1)] = None,
+    burst: Annotated[
+        float, typer.Option(help="Seconds of a limit that may be used at once.", metavar="S", min=0.001)
+    ] = 60,
     faults_: Annotated[
         str, typer.Option("--faults", help="What goes wrong, such as 429:0.2,cut:0.05; see below.", metavar="SPEC")
     ] = "",

@@ -36,7 +36,16 @@ class _Reader(NamedTuple):
             return () if param.nargs == -1 or getattr(param, "multiple", False) else None
         wanted = param.type_descriptor
         plain = _NOT_PLAIN if wanted.parameter_info.parser else _plain(value, wanted.annotation)
+        if not _is_within(plain, wanted.parameter_info):
+            plain = _NOT_PLAIN
         return self.typers().coerce(value, param=param, ctx=ctx) if plain is _NOT_PLAIN else plain
+
+
+def _is_within(value: Any, limits: Any) -> bool:
+    """Of a number, whether it is one that the option's `min` and `max` let pass."""
+    if not isinstance(value, int | float):
+        return True
+    return (limits.min is None or value >= limits.min) and (limits.max is None or value <= limits.max)
 
 
 def _plain(value: Any, wanted: Any) -> Any:
