@@ -173,7 +173,7 @@ def test_what_a_method_of_ones_own_does_wrong_is_one_line(
         f"        return {facets}\n    def instruction(self, source, wish):\n        return {instruction}\n"
     )
     with pytest.raises(CotDistillError, match=problem):
-        run(tmp_path, replace(MOCK, samples=0, method=(str(tmp_path / "mine.py"),)))
+        run(tmp_path, replace(MOCK, samples=0, min_accuracy=0.5, weight=None, method=(str(tmp_path / "mine.py"),)))
 
 
 def test_a_topic_tree_of_the_teachers_own_is_asked_for_first(tmp_path: Path) -> None:
@@ -243,6 +243,10 @@ def test_of_mixed_seeds_only_those_with_short_references_are_answered_and_the_sy
         ({"method": ("document,vary",)}, r"--method: document reads its seeds from documents"),
         ({"solver_price_in": 1.0}, r"--solver-price-in: goes with --solver;"),
         ({"samples": 0, "template": "worked"}, r"--template: is about the answers to the new prompts"),
+        ({"samples": 0}, r"--weight: is about the answers to the new prompts, and --samples 0 asks for none"),
+        ({"method": ("document",)}, r"--min-accuracy: is about seeds with answers, and document reads documents"),
+        ({"cache": "c.sqlite", "no_cache": True}, r"--no-cache: takes a store of its own in the place of --cache"),
+        ({"seed": -1}, r"--seed: expected 0 to 4294967295, got -1"),
         ({"samples": 1}, r"--samples: one answer agrees with itself"),
         ({"agreement": 1.5}, r"--agreement: expected 0 to 1"),
         ({"teacher": "vllm:m", "max_cost": 1.0, "price_in": None, "price_out": None}, r"price"),

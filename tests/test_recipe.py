@@ -87,7 +87,7 @@ MORE = [
     ("generate.timeout_s=0", "generate.timeout_s: expected more than 0, got 0"),
     ("generate.max_wait=0", "generate.max_wait: expected more than 0, got 0"),
     ("generate.max_attempts=0", "generate.max_attempts: expected at least 1, got 0"),
-    ("generate.batch=true", "generate.batch: --batch: teacher 'mock'"),
+    ("generate.batch=true", "generate.batch: teacher 'mock'"),
     ('generate.batch="yes"', "generate.batch: expected true or false, got 'yes'"),
     ('generate.cache="folder"', "generate.cache: folder: is a directory"),
     ('generate.cache="prompts.jsonl"', "generate.cache: prompts.jsonl: is no store of answers"),
@@ -170,7 +170,8 @@ MORE = [
     ("finetune.max_steps=0", "finetune.max_steps: expected at least 1, got 0"),
     ("finetune.max_length=0", "finetune.max_length: expected at least 1, got 0"),
     ("finetune.threads=0", "finetune.threads: expected at least 1, got 0"),
-    ('finetune.seed="a"', "finetune.seed: expected a whole number, got 'a'"),
+    ("finetune.seed=-1", "finetune.seed: expected 0 to 4294967295, got -1"),
+    ('finetune.seed="a"', "finetune.seed: expected a whole number, 0 to 4294967295, got 'a'"),
     ("finetune.resume=true", "finetune.resume: not in a recipe"),
     ('evaluate.student="./none"', "evaluate.student: no model './none'"),
     ('evaluate.student="anthropic:claude"', "evaluate.student: ANTHROPIC_API_KEY is not set"),
@@ -203,6 +204,7 @@ MORE = [
     ("expand.count=0", "expand.count: expected at least 1, got 0"),
     ('expand.method="evovle"', "expand.method: no expander named 'evovle'"),
     ('expand.method=["vary", "document"]', "expand.method: document reads its seeds from documents"),
+    ("expand.per_seed=0", "expand.per_seed: expected more than 0, got 0"),
     ("expand.samples=1", "expand.samples: one answer agrees with itself"),
     ("expand.agreement=2", "expand.agreement: expected 0 to 1, got 2"),
     ("expand.weight=2", "expand.weight: expected 0 to 1, got 2"),
@@ -213,7 +215,7 @@ MORE = [
     ("expand.solver_price_in=1", "expand.solver_price_in: goes with --solver"),
     ("expand.solver_price_out=1", "expand.solver_price_out: goes with --solver"),
     ('expand.against=["none.jsonl"]', "expand.against: none.jsonl: "),
-    ('expand.seed="a"', "expand.seed: expected a whole number, got 'a'"),
+    ('expand.seed="a"', "expand.seed: expected a whole number, 0 to 4294967295, got 'a'"),
     ('trian.x="y"', "trian: no such stage"),
     ("generate=3", "generate: expected a table, [generate], found 3"),
     ('finetune.lora_rnk="y"', "finetune.lora_rnk: no such key; did you mean lora_rank?"),
@@ -248,6 +250,11 @@ def test_the_recipe_of_this_table_is_sound_itself() -> None:
 def test_epochs_beside_a_number_of_steps_are_a_problem() -> None:
     told = problems("finetune.epochs=2", "finetune.max_steps=9")
     assert "finetune.epochs: is not heeded where --max-steps says how many steps there are" in told
+
+
+def test_rows_at_once_that_do_not_divide_a_batch_are_a_problem_before_anything_is_paid() -> None:
+    told = problems("finetune.batch_size=6", "finetune.rows_at_once=4")
+    assert "finetune.rows_at_once: expected a divisor of --batch-size 6, got 4" in told
 
 
 def test_a_judges_price_that_is_no_number_is_a_problem_like_others_beside_a_cap() -> None:

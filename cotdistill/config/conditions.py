@@ -63,6 +63,7 @@ def _generate(config: GenerateConfig) -> Problems:
     yield from _address("base_url", config.base_url, config.teacher)
     if config.batch and config.until_accepted:
         yield "until_accepted", "asks on as answers come in; in a --batch each round takes a day. Leave one of them out"
+    yield from _store(config)
     if config.verify and not config.until_accepted and not config.then:
         yield "verify", "here it goes with --until-accepted or --then; otherwise it is an option of filter"
     yield from _then(config)
@@ -143,6 +144,8 @@ def _finetune(config: FinetuneConfig) -> Problems:
         for name in ("lora_rank", "lora_alpha"):
             if getattr(config, name) != getattr(FinetuneConfig, name):
                 yield name, f"is about an adapter, and {why}. Leave it out"
+    if config.batch_size and config.rows_at_once and config.batch_size % config.rows_at_once:
+        yield "rows_at_once", f"expected a divisor of --batch-size {config.batch_size}, got {config.rows_at_once}"
     yield from of_loss(config)
     yield from _quant_aware(config)
     if config.method == "qlora" and (config.student == "tiny" or config.student.endswith(".gguf")):
@@ -176,7 +179,7 @@ def _evaluate(config: EvaluateConfig) -> Problems:
     if config.guard_against == config.student:
         yield "guard_against", "is the student itself; name another, such as the one in use now"
     for name in (config.student, config.draft_for) if config.draft_for else ():
-        if (provider := name.partition(":")[0]) not in (name, "local"):
+        if (provider := whole_name(name).partition(":")[0]) not in (name, "local"):
             yield "draft_for", f"compares models of this machine and recorded answers; {provider}: answers over an API"
     if config.verify == "none":
         yield "verify", "none says of no answer whether it is right, so there would be no score; leave it out"
@@ -194,6 +197,7 @@ def _expand(config: ExpandConfig) -> Problems:
     yield from _prices(config)
     yield from _address("base_url", config.base_url, config.teacher)
     yield from _address("solver_base_url", config.solver_base_url, config.solver)
+    yield from _store(config)
     methods = [name_of_method(spec) for spec in split_methods(config.method)]
     yield from _repeated("method", methods)
     if not all(methods):
@@ -204,6 +208,10 @@ def _expand(config: ExpandConfig) -> Problems:
         yield "method", f"{documents[0]} {why}"
     if config.count is not None and config.per_seed is not None:
         yield "per_seed", "says how many new prompts there are, as --count does. Leave one of them out"
+    if documents:
+        yield from _changed(config, _OF_PROMPTS, f"is about seeds with answers, and {documents[0]} reads documents")
+    elif config.samples == 0:
+        yield from _changed(config, _OF_VOTES, "is about the answers to the new prompts, and --samples 0 asks for none")
     yield from _answers(config)
     if config.engine != "local" and not config.teacher.startswith("local:"):
         yield "engine", f"{config.engine} answers for --teacher local:DIR; got {config.teacher!r}"
@@ -223,12 +231,25 @@ def _answers(config: ExpandConfig) -> Problems:
         yield "samples", "one answer agrees with itself: give 2 or more, or 0 for none"
 
 
+_OF_VOTES = ("agreement", "min_accuracy", "weight")
+_OF_PROMPTS = (*_OF_VOTES, "include_seeds", "holdout", "prompt_field", "reference_field", "id_field")
+
+
+def _changed(config: ExpandConfig, names: Sequence[str], why: str) -> Problems:
+    yield from ((name, why) for name in names if getattr(config, name) != getattr(ExpandConfig, name))
+
+
 _ABOUT_ANSWERS = ("solver", "template", "solver_base_url", "solver_price_in", "solver_price_out")
 
 
 def _address(name: str, url: str | None, teacher: str | None) -> Problems:
     if url is not None and teacher and has_no_address(teacher):
         yield name, f"goes with a teacher on a server, and {teacher} needs none"
+
+
+def _store(config: GenerateConfig | ExpandConfig) -> Problems:
+    if config.no_cache and config.cache is not None:
+        yield "no_cache", "takes a store of its own in the place of --cache. Leave one of them out"
 
 
 def _prices(config: GenerateConfig | EvaluateConfig | ExpandConfig) -> Problems:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from cotdistill.config.generate import GenerateConfig
-from cotdistill.config.options import REQUIRED, Amount, Count, Engine, Samples, Text, Url, like, option
+from cotdistill.config.options import REQUIRED, Amount, Count, Engine, Samples, Seed, Text, Url, like, option
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +42,7 @@ class EvaluateConfig:
     )
     temperature: Amount = option(0.6, "Temperature of the sampled answers.", "T", panel="Sampling")
     max_output_tokens: Count = option(512, "Cap for one answer, in tokens.", "N", panel="Sampling")
-    seed: int = option(0, "Seed of the sampled answers.", "N", panel="Sampling")
+    seed: Seed = option(0, "Seed of the sampled answers.", "N", panel="Sampling")
     verify: Text | None = option(
         None, "Verifier: {verifiers} (default: by the references).", "SPEC", panel="Scores", names="verifiers"
     )

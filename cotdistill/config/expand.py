@@ -15,6 +15,7 @@ from cotdistill.config.options import (
     Count,
     Engine,
     Positive,
+    Seed,
     Share,
     ShareBelowOne,
     Text,
@@ -50,7 +51,7 @@ class ExpandConfig:
     method: tuple[Text, ...] = option(
         ("vary",), "How they come about: {expanders}. Several: a,b, or repeat it.", "SPEC", panel="New prompts"
     )
-    seed: int = option(
+    seed: Seed = option(
         0, "Draws the plan: which seed is asked about, in which way, and when.", "N", panel="New prompts"
     )
     include_seeds: bool = option(False, "Write the seeds too, before the new prompts.", panel="New prompts")

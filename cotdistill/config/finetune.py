@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from cotdistill.config.generate import GenerateConfig
-from cotdistill.config.options import REQUIRED, Amount, Count, Number, Positive, Share, Text, Url, like, option
+from cotdistill.config.options import REQUIRED, Amount, Count, Number, Positive, Seed, Share, Text, Url, like, option
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,7 +65,7 @@ class FinetuneConfig:
         "N",
         panel="Training",
     )
-    seed: int = option(0, "Seed of the rows' order and the initial weights.", "N", panel="Training")
+    seed: Seed = option(0, "Seed of the rows' order and the initial weights.", "N", panel="Training")
     on_policy: Count | None = option(
         None,
         "The input is prompts: train for N steps on answers that the student writes and --teacher scores.",

@@ -32,6 +32,11 @@ def of_on_policy(config: FinetuneConfig) -> Iterator[tuple[str, str]]:
     for name in _OF_ROWS:
         if getattr(config, name) != usual[name]:
             yield name, "is about rows, and --on-policy trains on the student's own answers. Leave one of them out"
+    if config.max_output_tokens >= config.max_length:
+        yield (
+            "max_output_tokens",
+            f"{config.max_output_tokens} leave no room for a prompt in --max-length {config.max_length}",
+        )
     if config.student == "tiny":
         yield (
             "student",

@@ -12,6 +12,8 @@ import msgspec
 Count = Annotated[int, msgspec.Meta(ge=1)]
 Samples = Annotated[int, msgspec.Meta(ge=1, le=10_000)]
 """A prompt's samples are held in memory together."""
+Seed = Annotated[int, msgspec.Meta(ge=0, le=2**32 - 1)]
+"""What NumPy and torch both take."""
 Number = Annotated[int, msgspec.Meta(ge=0)]
 Positive = Annotated[float, msgspec.Meta(gt=0)]
 Amount = Annotated[float, msgspec.Meta(ge=0)]
@@ -120,5 +122,5 @@ def _within(limits: msgspec.Meta) -> str:
     if limits.lt is not None:
         return f"{limits.ge:g} up to, not including, {limits.lt:g}"
     if limits.le is not None:
-        return f"{limits.ge:g} to {limits.le:g}"
+        return f"{limits.ge:g} to {limits.le if isinstance(limits.le, int) else f'{limits.le:g}'}"
     return f"at least {limits.ge:g}"

@@ -25,7 +25,8 @@ class Problems:
             yield
         except CotDistillError as error:
             self.accounts += isinstance(error, AccountError)
-            self.add(place, str(error))
+            option = place.rpartition(".")[2].replace("_", "-")
+            self.add(place, str(error).removeprefix(f"--{option}: "))
 
     def only_accounts(self) -> bool:
         return self.accounts == len(self.found)

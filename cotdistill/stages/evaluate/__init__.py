@@ -77,6 +77,8 @@ def run(
             sets = [asked] * (student in students) + [guards] * (student in guarding)
             found = [_judge_all(judge, one) for one in answers.ask(student, sets, config, session, progress)]
             current.notes += [note for one in found for note in _not_judged(student, one)]
+            if said := answers.of_temperature(student, config):
+                current.notes.append(said)
             return found
 
         # First, for it refuses another vocabulary, and answers may cost money.

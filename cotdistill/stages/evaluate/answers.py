@@ -113,6 +113,25 @@ def _teacher(student: str, config: EvaluateConfig) -> Teacher:
     )
 
 
+def of_temperature(student: str, config: EvaluateConfig) -> str | None:
+    """What to say of a student over an API that takes no temperature; None of any other."""
+    if not teachers.is_teacher(student) or is_recorded(student):
+        return None
+    if takes(_teacher(student, config), 0.0):
+        return None
+    return (
+        f"{student} takes no temperature: its answers are drawn as its provider draws them, the first one not greedily"
+    )
+
+
+def takes(teacher: Teacher, temperature: float) -> bool:
+    try:
+        teacher.body(Request((), 1, temperature))
+    except UsageError:
+        return False
+    return True
+
+
 def check_calibrated(teacher: Teacher) -> None:
     """Raises UsageError for one that gives no log-probabilities."""
     check_logprobs(teacher, Request((), 1, logprobs=CALIBRATED), "--calibrate")
@@ -169,11 +188,7 @@ class Asker:
 
     def _temperature(self, temperature: float) -> float | None:
         """None where the provider takes none (Anthropic)."""
-        try:
-            self.stored.teacher.body(Request((), 1, temperature))
-        except UsageError:
-            return None
-        return temperature
+        return temperature if takes(self.stored.teacher, temperature) else None
 
     def responses(self, prompts: Sequence[Prompt], progress: Progress) -> list[list[Response]]:
         jobs = {(job.prompt.id, job.sample): job for job in self._jobs(prompts)}

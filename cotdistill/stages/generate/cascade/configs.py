@@ -63,7 +63,7 @@ def check_teachers(config: GenerateConfig, budget: Budget | None) -> None:
         request = Request((Message(role="user", content="?"),), one.max_output_tokens, one.temperature, one.effort)
         teacher.body(request)
         if budget is not None:
-            advice = f"the price of {{model!r}} ({one.teacher}) is not known; {_PRICES}"
+            advice = f"--max-cost: the price of {{model!r}} ({one.teacher}) is not known; {_PRICES}"
             budget.check(Tariff(prices_of(teacher, one), advice), request)
 
 
