@@ -6,12 +6,16 @@ import json
 import time
 import zlib
 from email.utils import formatdate
+from pathlib import Path
 from typing import Any
 
 import pytest
+from aiohttp import web
 
+from cotdistill.providers.batch_api import Result
 from cotdistill.providers.error_body import problem_in
 from cotdistill.providers.errors import failure_of
+from cotdistill.providers.openai_batch import OpenAIBatches
 from cotdistill.providers.types import BadReplyError, Reply, Request
 from cotdistill.reasoning import split
 from cotdistill.records import Message
@@ -19,6 +23,7 @@ from cotdistill.teachers.anthropic import MOST_UNSTREAMED
 from cotdistill.teachers.anthropic import Teacher as Anthropic
 from cotdistill.teachers.openai import Teacher as OpenAI
 from cotdistill.teachers.openai_responses import Teacher as Responses
+from tests.batch_world import Handler, world
 from tests.scripted_server import Scripted, completion, message, serving
 
 QUESTION = (Message(role="user", content="9+8?"),)
@@ -241,6 +246,48 @@ def test_a_message_that_was_asked_for_as_a_stream_may_come_whole_or_without_its_
         assert (reply.text, reply.stop_reason) == (ANSWER, "stop")
 
 
+# Batches
+
+BATCH = {
+    "id": "b", "object": "batch", "status": "completed", "output_file_id": "f", "error_file_id": None,
+    "endpoint": "/v1/chat/completions", "completion_window": "24h", "created_at": 1, "input_file_id": "i",
+}  # fmt: skip
+
+
+def results(path: Path, lines: bytes) -> list[Result]:
+    async def answer(request: web.Request, handler: Handler) -> web.StreamResponse:
+        return web.Response(body=lines) if request.path.endswith("/content") else web.json_response(BATCH)
+
+    async def run() -> list[Result]:
+        async with world(path) as here:
+            here.around = answer
+            async with OpenAIBatches(f"{here.url}/v1", f"{here.url}/v1") as batches:
+                return [one async for one in batches.items("b")]
+
+    return asyncio.run(run())
+
+
+def test_a_result_of_a_batch_is_its_request_s_whatever_the_types_around_it_are(tmp_path: Path) -> None:
+    """A line that is not read belongs to no request, and what it answers would be bought again."""
+    paid = completion(ANSWER)
+    lines = [
+        {"custom_id": "0", "response": {"status_code": "200", "body": paid}, "error": None},
+        {"custom_id": "1", "response": {"status_code": 201, "body": paid}},
+        {"custom_id": "2", "response": {"body": json.dumps(paid)}},
+        {"custom_id": "3", "response": None, "error": "out of tokens"},
+        {"custom_id": "4", "error": {"code": 429, "message": "later"}},
+        {"custom_id": "5", "error": {"code": "batch_cancelled", "message": "by you"}},
+        {"custom_id": "6"},
+        {"custom_id": "7", "response": {"status_code": "401", "body": {"error": {"code": "invalid_api_key"}}}},
+    ]
+    found = results(tmp_path, b"\xef\xbb\xbf" + "\r\n".join(map(json.dumps, lines)).encode())
+    assert [one.custom_id for one in found] == [str(number) for number in range(len(lines))]
+    texts = [OpenAI("m").read(one.raw).text for one in found if one.raw is not None]
+    assert texts == [ANSWER] * 3
+    assert [one.failure and one.failure.kind for one in found[3:]] == ["retry", "retry", "row", "retry", "account"]
+    assert found[3].failure is not None and found[3].failure.message == "out of tokens"
+
+
 # Shapes
 
 COUNTED = {"prompt_tokens": 7, "completion_tokens": 5, "total_tokens": 12}
@@ -296,6 +343,13 @@ def test_counts_are_read_where_groq_and_moonshot_have_them() -> None:
     for body in ({"choices": [said], "x_groq": {"usage": COUNTED}}, {"choices": [{**said, "usage": COUNTED}]}):
         found = OpenAI("m").read(json.dumps(body).encode()).usage
         assert (found.input_tokens, found.output_tokens) == (7, 5)
+
+
+def test_log_probabilities_are_read_as_a_list_alone_and_as_texts() -> None:
+    listed = [{"token": "17", "bytes": [49, 55], "logprob": "-0.25"}, {"token": ".", "bytes": [46], "logprob": -0.5}]
+    reply = OpenAI("m").read(json.dumps(choice(message={"content": ANSWER}, logprobs=listed)).encode())
+    assert reply.confidence is not None
+    assert (reply.confidence.tokens, reply.confidence.mean_logprob) == (2, -0.375)
 
 
 def test_the_word_of_the_provider_behind_counts_where_the_server_has_none() -> None:

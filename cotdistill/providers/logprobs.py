@@ -88,7 +88,8 @@ def in_choice(choice: dict[str, Any]) -> Lists:
     """Of a chat completion's choice; a refusal has a list of its own."""
     if not (choice.get("logprobs") or choice.get("reasoning_logprobs")):
         return Lists([], [])
-    said = mapping(choice.get("logprobs"))
+    listed = choice.get("logprobs")
+    said = {"content": listed} if isinstance(listed, list) else mapping(listed)
     apart = mapping(choice.get("reasoning_logprobs")) or {"content": said.get("reasoning_content")}
     content = items(said.get("content")) or items(said.get("refusal")) or list(_columns(said))
     return Lists(items(apart.get("content")), content)
@@ -147,6 +148,6 @@ def _number(value: Any) -> float:
     if type(value) is float:
         return value
     try:
-        return float(value) if type(value) is int else math.nan
-    except OverflowError:  # a whole number with hundreds of digits
+        return float(value) if type(value) in (int, str) else math.nan
+    except (OverflowError, ValueError):  # a whole number with hundreds of digits; a text that is none
         return math.nan

@@ -25,6 +25,7 @@ from cotdistill.providers.batch_api import (
 )
 from cotdistill.providers.error_body import problem_in
 from cotdistill.providers.errors import clean, failure_of
+from cotdistill.providers.lenient import count
 from cotdistill.providers.sdk_batches import SdkBatches
 from cotdistill.providers.types import Failure
 
@@ -104,32 +105,29 @@ class OpenAIBatches(SdkBatches):
                     yield unreadable(line, whole) if found is None else _result(found)
 
 
-class _Problem(msgspec.Struct):
-    message: str | None = None
-    code: str | None = None
-
-
 class _Response(msgspec.Struct):
-    status_code: int = 0
+    status_code: Any = None
     body: msgspec.Raw = msgspec.Raw(b"null")
 
 
 class _Line(msgspec.Struct):
+    """Of no type but where it must be: a line that is not read belongs to no request, and would be bought again."""
+
     custom_id: str
     response: _Response | None = None
-    error: _Problem | None = None
+    error: Any = None
 
 
 def _result(line: _Line) -> Result:
-    response = line.response
-    if response is not None and response.status_code == 200:
-        return answered(line.custom_id, bytes(response.body))
-    if response is not None:
-        return Result(line.custom_id, None, failure_of(response.status_code, problem_in(bytes(response.body))))
-    problem = line.error or _Problem("no answer and no error")
-    if problem.code in NOT_RUN:  # a person who cancels a batch does not want it bought again by the same run
-        return Result(line.custom_id, None, Failure("row", clean(f"{problem.code} {problem.message or ''}")))
-    return Result(line.custom_id, None, failure_of(None, problem_in(msgspec.to_builtins(problem))))
+    if line.response is not None:
+        status, body = count(line.response.status_code), bytes(line.response.body)
+        if not status or 200 <= status < 300:  # what the body holds instead of an answer, the teacher reads
+            return answered(line.custom_id, body)
+        return Result(line.custom_id, None, failure_of(status, problem_in(body)))
+    problem = problem_in(line.error or "no answer and no error")
+    if any(code in NOT_RUN for code in problem.codes):  # who cancels a batch does not want it bought again at once
+        return Result(line.custom_id, None, Failure("row", clean(" ".join([*problem.codes[:1], problem.message]))))
+    return Result(line.custom_id, None, failure_of(None, problem))
 
 
 def _refusal(errors: list[Any]) -> Failure:

@@ -89,7 +89,7 @@ class Work:
             try:
                 replies[claim] = self.plan.teacher.read(raw)
             except BadReplyError as error:
-                self.problems[claim.key, claim.sample] = Failure("retry", str(error))
+                self.problems[claim.key, claim.sample] = self.plan.teacher.classify(error)
         self.state.mark_bought(list(replies))
         worst = None if shard.worst_usd is None else shard.worst_usd / max(1, shard.requests)
         await asyncio.gather(*(self.stored.keep_of_batch(*claim, reply, worst) for claim, reply in replies.items()))
