@@ -18,19 +18,19 @@ def as_json_text(outcome: "Outcome", directory: str) -> str:
 def in_words(outcome: "Outcome", directory: str) -> list[str]:
     """What ran, where it lies, what changed against the last run, and last, where a log is read first, what a
     person should know."""
-    from cotdistill.recipes import record
+    from cotdistill.recipes import figures
 
     if outcome.record is None:
         return [f"run: nothing new since {directory}; nothing was sent"]
     did = ", ".join(f"{name} {stage.did}" for name, stage in outcome.record.stages.items())
     lines = [f"run: {did} -> {directory}"]
     for name, change in outcome.record.changes.items():
-        label = record.label(name)
+        label = figures.label(name)
         if not isinstance(change, dict):
             lines.append(f"  {label}: {change:,}")
             continue
-        was = f", was {record.figure_in_words(name, change['before'])}" if "before" in change else ""
-        lines.append(f"  {label}: {record.figure_in_words(name, change['now'])}{was}")
+        was = f", was {figures.value_in_words(name, change['before'])}" if "before" in change else ""
+        lines.append(f"  {label}: {figures.value_in_words(name, change['now'])}{was}")
     stages = outcome.record.stages.values()
     if spent := sum(Decimal(one.spent_usd) for one in stages if one.did == "ran" and one.spent_usd):
         lines.append(f"  spent in this run, judges included: {spent:.4f} USD")

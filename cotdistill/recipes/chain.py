@@ -20,7 +20,7 @@ from cotdistill.dispatch.session import RECIPE
 from cotdistill.errors import BudgetError, CotDistillError
 from cotdistill.progress import Progress, about
 from cotdistill.publishing import data_set_card
-from cotdistill.recipes import calls, empty, record
+from cotdistill.recipes import calls, empty, figures, record
 from cotdistill.recipes.calls import Files
 from cotdistill.recipes.directories import Run
 from cotdistill.recipes.month import SpentByOthers, spent_this_month
@@ -189,7 +189,7 @@ class Chain:
             self.place.nothing_new()
             return Outcome(last, None)
         run = self._begin()
-        run.record.changes = record.changes(self.recipe.steps, run.path, None if last == run.path else last)
+        run.record.changes = figures.changes(self.recipe.steps, run.path, None if last == run.path else last)
         run.record.ended_at = artifacts.now()
         if stopped_by is not None:
             record.save(run.path, run.record)

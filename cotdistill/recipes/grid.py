@@ -27,7 +27,7 @@ from cotdistill.errors import (
 )
 from cotdistill.progress import Progress
 from cotdistill.recipes import axes as axes_of
-from cotdistill.recipes import directories, record
+from cotdistill.recipes import directories, figures, record
 from cotdistill.recipes import recipe as recipes
 from cotdistill.recipes.axes import Axis, Setting
 from cotdistill.recipes.chain import Chain
@@ -165,7 +165,7 @@ def _run_cell(cell: CellRecord, recipe: Recipe, place: Cell, progress: Progress)
         progress.note(f"WARNING: {cell.directory}: {cell.error}")
         return
     cell.exit_code, cell.new = outcome.exit_code, outcome.record is not None
-    cell.figures = record.figures(recipe.steps, outcome.directory)
+    cell.figures = figures.of(recipe.steps, outcome.directory)
 
 
 def _check_owner(grid: Grid, known: GridRecord) -> None:

@@ -7,8 +7,7 @@ import msgspec
 
 from cotdistill.errors import CotDistillError
 from cotdistill.progress import Progress
-from cotdistill.recipes import record as records
-from cotdistill.recipes import run
+from cotdistill.recipes import figures, run
 from cotdistill.recipes.directories import Directories, Run
 from cotdistill.recipes.disk import Disk, used
 from cotdistill.recipes.disk import in_words as disk_in_words
@@ -59,14 +58,14 @@ def _as_entry(one: Run) -> dict[str, Any]:
         name: {"did": stage.did, "complete": stage.complete, "guard_failed": stage.guard_failed}
         for name, stage in record.stages.items()
     }
-    figures = {name: change["now"] for name, change in record.changes.items() if isinstance(change, dict)}
+    now = {name: change["now"] for name, change in record.changes.items() if isinstance(change, dict)}
     return {
         "directory": str(one.path),
         "started_at": record.started_at,
         "ended_at": record.ended_at,
         "under_way": record.begun,
         "stages": stages,
-        "figures": figures,
+        "figures": now,
     }
 
 
@@ -79,13 +78,13 @@ def in_words(status: Status) -> list[str]:
     if status.last is None:
         lines.append("  no complete run yet")
     else:
-        figures: defaultdict[str, list[str]] = defaultdict(list)  # by step; those of tables are on one line
+        by_step: defaultdict[str, list[str]] = defaultdict(list)  # by step; those of tables are on one line
         for name, value in status.last["figures"].items():
             step, _, figure = name.rpartition(": ")
-            figures[step].append(f"{records.label(figure)} {records.figure_in_words(name, value)}")
+            by_step[step].append(f"{figures.label(figure)} {figures.value_in_words(name, value)}")
         failed = [name for name, stage in status.last["stages"].items() if not stage["complete"]]
         lines.append(f"  last complete run: {status.last['directory']}, ended {status.last['ended_at']}")
-        lines += [f"    {step}{': ' * bool(step)}{', '.join(said)}" for step, said in figures.items()]
+        lines += [f"    {step}{': ' * bool(step)}{', '.join(said)}" for step, said in by_step.items()]
         lines += [f"    {says}" for stage in status.last["stages"].values() if (says := stage["guard_failed"])]
         lines += [f"    some prompts failed in {name}; the next run asks for them again" for name in failed]
     if status.unfinished:

@@ -7,7 +7,7 @@ from typing import Any
 from cotdistill import mock
 from cotdistill.artifacts.lineage import Found
 from cotdistill.artifacts.summary_tables import distinguishing
-from cotdistill.recipes import record
+from cotdistill.recipes import figures, record
 from cotdistill.report import answers, charts, class_page, expand_page, filter_page, html, result, scored, traces
 from cotdistill.report.charts import Bar, Line
 from cotdistill.report.comparison import Comparison
@@ -142,25 +142,25 @@ def _made_of(run: Run) -> str:
         for stage in ("generate", "filter", "format", "finetune")
     )
     several = one is not None and sum(made.manifest.stage == "generate" for made in one.origin) > 1
-    figures = []
+    tiles = []
     bars = []
     if asked and not several:
-        figures.append(("prompts", f"{asked.manifest.counts.get('prompts', 0):,}"))
+        tiles.append(("prompts", f"{asked.manifest.counts.get('prompts', 0):,}"))
         bars.append(filter_page.bar("answers of the teacher", asked.manifest.counts.get("responses", 0)))
         bars.append(filter_page.bar("that finished", asked.manifest.counts.get("stop", 0)))
     if kept:
         bars.append(filter_page.bar("that are right", kept.manifest.results.get("right", 0)))
         bars.append(filter_page.bar("kept", kept.manifest.counts.get("kept", 0), mark=True))
-        figures.append(("prompts with one kept", f"{kept.manifest.counts.get('prompts_kept', 0):,}"))
+        tiles.append(("prompts with one kept", f"{kept.manifest.counts.get('prompts_kept', 0):,}"))
     for found, name, label in (
         (rows, "rows", "training rows"),
         (rows, "holdout_prompts", "prompts held out"),
         (trained, "trained_tokens", "tokens trained on"),
     ):
         if found and (count := found.manifest.counts.get(name)):
-            figures.append((label, f"{count:,}"))
+            tiles.append((label, f"{count:,}"))
     drawn = filter_page.each(run.stage("filter")) if several else charts.counts([bar for bar in bars if bar.value])
-    return html.tiles(figures) + drawn + _students(run)
+    return html.tiles(tiles) + drawn + _students(run)
 
 
 def _students(run: Run) -> str:
@@ -172,8 +172,8 @@ def _students(run: Run) -> str:
     for row in trained:
         kept, made = row.students[0].made_by("filter"), row.students[0].made_by("format")
         layout = str(made.manifest.options.get("format", "")) if made else ""
-        figures = [row.count("format", "rows"), row.count("finetune", "trained_tokens")]
-        shown = ["" if figure is None else f"{figure:,}" for figure in figures]
+        counts = [row.count("format", "rows"), row.count("finetune", "trained_tokens")]
+        shown = ["" if count is None else f"{count:,}" for count in counts]
         rows.append((row.name, kept.path.name if kept else "", layout, *shown, share(row.accuracy)))
     names = ["student", "learnt from", "format", "rows", "tokens", "right"]
     return html.under("What each student learnt from", html.table(names, rows, numbers=range(3, 6)))
@@ -236,7 +236,7 @@ def _changes(known: record.RunRecord | None) -> str:
     rows = []
     for name, change in known.changes.items() if known else ():
         now, before = (change["now"], change.get("before")) if isinstance(change, dict) else (change, None)
-        rows.append((record.label(name), _figure(name, now), _figure(name, before)))
+        rows.append((figures.label(name), _figure(name, now), _figure(name, before)))
     if not any(before for *_, before in rows):
         return html.under("Its figures", html.table(["", "in this run"], [row[:2] for row in rows], numbers=[1]))
     return html.under("Against the last run", html.table(["", "now", "last run"], rows, numbers=[1, 2]))
