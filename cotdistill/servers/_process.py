@@ -45,7 +45,7 @@ class Running:
     log: Path
     process: asyncio.subprocess.Process = field(repr=False)
     failed: bool = False
-    """Its log is kept."""
+    """Its log is kept, for it says something."""
 
     @property
     def url(self) -> str:
@@ -62,10 +62,10 @@ class Running:
         return self.failure(f"the server ended {_how(self.process.returncode)}")
 
     def failure(self, what: str) -> CotDistillError:
-        self.failed = True
         words = _last_words(self.log)
-        said = f"; it said last:\n{words}\n" if words else " and said nothing; "
-        return CotDistillError(f"engine {self.engine}, {self.model}: {what}{said}its whole log is {self.log}")
+        self.failed = bool(words)
+        said = f"; it said last:\n{words}\nits whole log is {self.log}" if words else " and said nothing"
+        return CotDistillError(f"engine {self.engine}, {self.model}: {what}{said}")
 
 
 @asynccontextmanager
@@ -119,6 +119,7 @@ async def _launch(command: list[str], engine: str, model: str, port: int, enviro
             sys.executable,
             "-I",
             str(_WATCHER),
+            path,
             *command,
             stdin=asyncio.subprocess.PIPE,
             stdout=descriptor,
@@ -161,11 +162,13 @@ async def _is_healthy(client: Any, port: int) -> bool:
 async def _stop(found: Running) -> None:
     """Close the pipe, upon which the watcher ends the server; also when this task is being cancelled."""
     assert found.process.stdin is not None
+    if found.failed and not found.process.stdin.is_closing():  # else the watcher has ended
+        found.process.stdin.write(b"keep the log")
     found.process.stdin.close()
     with suppress(TimeoutError):
         await asyncio.wait_for(found.process.wait(), STOPPING_S)
     if not found.failed:
-        found.log.unlink(missing_ok=True)
+        found.log.unlink(missing_ok=True)  # where the watcher was killed, or had ended with the server
 
 
 def _free_port() -> int:

@@ -1,7 +1,8 @@
-"""Runs a server and ends it with the process that started it. `python -I _watch.py COMMAND…`, with a pipe as stdin.
+"""Runs a server and ends it with the process that started it. `python -I _watch.py LOG COMMAND…`, with a pipe as stdin.
 
 The pipe closes when its other end does, however that process ends, also by SIGKILL: then the server is asked to end,
-and after GRACE_S is killed, with every process of its group. Of the standard library alone, so that it starts at once.
+and after GRACE_S is killed, with every process of its group. The log that it wrote is deleted then, unless something
+came through the pipe before. Of the standard library alone, so that it starts at once.
 """
 
 import contextlib
@@ -11,12 +12,13 @@ import signal
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 GRACE_S = 10.0
 PR_SET_PDEATHSIG = 1
 
 
-def main(command: list[str]) -> int:
+def main(log: str, *command: str) -> int:
     parent = os.getpid()
     server = subprocess.Popen(
         command,
@@ -24,7 +26,8 @@ def main(command: list[str]) -> int:
         start_new_session=True,
         preexec_fn=lambda: _die_with(parent),  # no thread runs yet that could hold a lock
     )
-    threading.Thread(target=_end_with_the_pipe, args=(server.pid,), daemon=True).start()
+    useless = threading.Event()
+    threading.Thread(target=_end_with_the_pipe, args=(server.pid, useless), daemon=True).start()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: _signal(server.pid, signal.SIGTERM))
     if hasattr(os, "waitid"):  # not on every macOS
@@ -32,6 +35,9 @@ def main(command: list[str]) -> int:
         os.waitid(os.P_PID, server.pid, os.WEXITED | os.WNOWAIT)
         _signal(server.pid, signal.SIGKILL)
     code = server.wait()
+    if useless.is_set():
+        with contextlib.suppress(OSError):
+            Path(log).unlink()
     return code if code >= 0 else 128 - code
 
 
@@ -43,8 +49,10 @@ def _die_with(parent: int) -> None:
             os._exit(1)
 
 
-def _end_with_the_pipe(group: int) -> None:
-    while os.read(0, 1024):
+def _end_with_the_pipe(group: int, useless: threading.Event) -> None:
+    if not os.read(0, 1):
+        useless.set()
+    while os.read(0, 1):
         pass
     _signal(group, signal.SIGTERM)
     threading.Event().wait(GRACE_S)
@@ -57,4 +65,4 @@ def _signal(group: int, number: int) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main(*sys.argv[1:]))
