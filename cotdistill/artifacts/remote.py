@@ -5,8 +5,6 @@ last: its presence means that all of it is there. Nothing locks such an output: 
 the same time.
 """
 
-import shutil
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +15,7 @@ import msgspec
 from cotdistill.artifacts.earlier import Listing
 from cotdistill.artifacts.manifest import Manifest
 from cotdistill.artifacts.opening import in_brief, is_remote, open_input
+from cotdistill.artifacts.scratch import scratch
 from cotdistill.errors import CotDistillError, UsageError
 
 
@@ -111,11 +110,8 @@ class Staged:
 @contextmanager
 def staged(stage: str, target: Path) -> Iterator[Staged]:
     """A folder of this machine for an output elsewhere; gone at the end."""
-    folder = Path(tempfile.mkdtemp(prefix="cotdistill-"))
-    try:
+    with scratch("output") as folder:
         yield Staged(stage, target, folder)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _answer(place: Path, ask: Callable[[], Any]) -> Any:

@@ -11,13 +11,15 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from selectors import EVENT_READ, DefaultSelector
 from typing import IO, Any, Literal, NamedTuple
 
 import msgspec
 
+from cotdistill.artifacts.scratch import scratch
 from cotdistill.sandbox.isolation import HOME, Isolation
 
 State = Literal[
@@ -141,11 +143,12 @@ class _Processes:
     all: list["subprocess.Popen[bytes]"] = field(default_factory=list)
     overdue: bool = False
     _lifeline: tuple[int, int] = field(default_factory=os.pipe)
-    _directory: "tempfile.TemporaryDirectory[str] | None" = None
+    _directory: Path | None = None
+    _open: ExitStack = field(default_factory=ExitStack)
 
     def __enter__(self) -> "_Processes":
         if self.isolation.method == "none":
-            self._directory = tempfile.TemporaryDirectory(prefix="cotdistill-code-", ignore_cleanup_errors=True)
+            self._directory = self._open.enter_context(scratch("code"))
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -153,15 +156,14 @@ class _Processes:
             self._end(process)
         for fd in self._lifeline:
             os.close(fd)
-        if self._directory:
-            self._directory.cleanup()
+        self._open.close()
 
     def start(
         self, module: str, job: dict[str, Any], fds: list[int], stdin: IO[bytes] | int = subprocess.DEVNULL,
         stdout: int = subprocess.DEVNULL,
     ) -> "subprocess.Popen[bytes]":  # fmt: skip
         """`fds` go to the process and are closed here."""
-        here = self._directory.name if self._directory else "/"
+        here = str(self._directory or "/")
         environment = _ENVIRONMENT if here == "/" else {**_ENVIRONMENT, "HOME": here, "TMPDIR": here}
         with _handed_over(fds), tempfile.TemporaryFile() as file:
             _fill(file, json.dumps({**job, "drop": self.isolation.method != "none", "lifeline": self._lifeline[0]}))

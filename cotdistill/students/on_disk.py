@@ -1,12 +1,12 @@
 """A student as files that any program can load: as they are, or written out for it."""
 
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from transformers import AutoConfig, GenerationConfig
 
+from cotdistill.artifacts.scratch import scratch
 from cotdistill.students import load, quiet, resolve
 from cotdistill.students.prompts import Prompter
 
@@ -23,13 +23,13 @@ def files(student: str) -> Iterator[str]:
     elif found.kind == "directory":
         yield str(Path(found.source).absolute())
     else:
-        with tempfile.TemporaryDirectory(prefix="cotdistill-student-") as folder:
+        with scratch("student") as folder:
             model, tokenizer = load.student(student)
             with quiet():
                 model.save_pretrained(folder)
                 tokenizer.save_pretrained(folder)
             del model
-            yield folder
+            yield str(folder)
 
 
 def prompter(student: str, where: str) -> Prompter:
