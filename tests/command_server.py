@@ -37,6 +37,9 @@ LIGHT = ("cotdistill.cli.main", "cotdistill.stages.generate", "cotdistill.stages
          "rich.progress")  # fmt: skip
 HEAVY = ("cotdistill.training.job", "cotdistill.students.generator", "cotdistill.teachers.local",
          "cotdistill.stages.export.agreement", "trl", "peft", "datasets")  # fmt: skip
+HANGS_S = 590.0
+"""A guard against hanging alone, a little before pytest's own: beside other work a command may take many times its own
+seconds, and no test asserts on those."""
 WANT_HEAVY = ("ask", "demo", "evaluate", "export", "finetune", "run")
 
 READ_AT_IMPORT = ("PYTHON", "LD_", "OMP_", "HF_", "TRANSFORMERS_", "TORCH", "CUDA", "TRL_", "COLUMNS")
@@ -88,7 +91,7 @@ class Command:
             self.returncode = struct.unpack("!i", self._server.recv(4))[0]
         return self.returncode
 
-    def communicate(self, timeout: float = 120) -> tuple[str, str]:
+    def communicate(self, timeout: float = HANGS_S) -> tuple[str, str]:
         """All that it wrote on stdout, and on stderr since the last look. What takes longer is killed: TimeoutError."""
         timer = threading.Timer(timeout, self.kill)
         timer.start()

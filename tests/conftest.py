@@ -15,7 +15,7 @@ import pytest
 
 from cotdistill.progress import Silent
 from cotdistill.records import Judged, Message, Prompt, Response, TeacherInfo, Usage, Verdict
-from tests.command_server import SERVED_AT, Command, CommandServer
+from tests.command_server import HANGS_S, SERVED_AT, Command, CommandServer
 
 ROOT = Path(__file__).parent.parent
 SHARED = Path(os.environ.get("COTDISTILL_SHARED", ROOT.parent / "shared"))
@@ -130,7 +130,7 @@ def cotdistill(
         capture_output=True,
         text=True,
         env=whole,
-        timeout=120,
+        timeout=HANGS_S,
     )
 
 

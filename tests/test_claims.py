@@ -146,7 +146,7 @@ def test_claims_of_a_run_that_hangs_delay_only_their_own_prompts(tmp_path: Path)
                         await held.enter_async_context(claims.of(key, 0, asyncio.Event()))
                     run = asyncio.to_thread(generate.run, tmp_path / "p.jsonl", tmp_path / "r.jsonl", config, Notes())
                     running = asyncio.create_task(run)
-                    await asyncio.wait_for(free.wait(), 60)
+                    await free.wait()
                     before = len(server.requests)
                 return before, await running
 

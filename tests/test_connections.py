@@ -63,7 +63,7 @@ def asked(
             pool, outcomes = Connections(url), list[Answered | Exception]()
             for _ in range(times):
                 try:
-                    outcomes.append(await asyncio.wait_for(pool.post(b"X: y\r\n", b"{}"), 5))
+                    outcomes.append(await pool.post(b"X: y\r\n", b"{}"))
                 except (LostError, UnreachableError) as error:
                     outcomes.append(error)
             pool.close()

@@ -83,7 +83,7 @@ def test_the_rows_are_tokenised_once_and_mapped_by_the_others(machines: Any, tmp
 def test_where_the_first_process_cannot_begin_the_second_one_ends_without_a_word(machines: Any, tmp_path: Path) -> None:
     write(tmp_path / "train.jsonl", [])
     first, second = machines("train.jsonl", "-o", "student", *OPTIONS, "--max-steps", "8")
-    said = [one.communicate(timeout=90)[1] for one in (first, second)]
+    said = [one.communicate()[1] for one in (first, second)]
     assert (first.returncode, second.returncode) == (1, 1), said
     assert "holds no rows" in said[0] and "Traceback" not in said[0] + said[1]
 
@@ -91,7 +91,7 @@ def test_where_the_first_process_cannot_begin_the_second_one_ends_without_a_word
 def test_a_dry_run_is_for_one_process_and_says_so(machines: Any, tmp_path: Path) -> None:
     write(tmp_path / "train.jsonl", chain_rows(8))
     first, second = machines("train.jsonl", "-o", "student", *OPTIONS, "--dry-run")
-    said = [one.communicate(timeout=90)[1] for one in (first, second)]
+    said = [one.communicate()[1] for one in (first, second)]
     assert (first.returncode, second.returncode) == (2, 1), said
     assert "--dry-run: measures one process, and this is one of 2" in said[0]
 
@@ -102,7 +102,7 @@ def test_a_machine_that_does_not_see_the_rows_says_so_and_ends(machines: Any, tm
     # else a minute, for a file system that caches names
     patient = "from cotdistill.training import shared_rows; shared_rows.SEEN_WITHIN_S = 1"
     first, second = machines(*words, first=("-o", "student"), second=("-o", "elsewhere/student"), before=patient)
-    said = second.communicate(timeout=140)[1]
+    said = second.communicate()[1]
     assert second.returncode == 1
     assert "the rows that the first process wrote are not there. On several machines --output must lie on one" in said
     first.kill()  # it would end by itself too, once torch has waited long enough

@@ -3,7 +3,7 @@
 import asyncio
 import itertools
 import json
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -243,13 +243,26 @@ def test_memory_that_runs_out_reaches_whoever_asked(monkeypatch: pytest.MonkeyPa
         run(answers(Teacher("tiny"), [ask()]))
 
 
-def test_a_request_given_up_ends_its_batch(batches: list[int]) -> None:
+def test_a_request_given_up_ends_its_batch(monkeypatch: pytest.MonkeyPatch, batches: list[int]) -> None:
+    steps: list[int] = []
+    original = Generator.answers
+
+    def counted(self: Generator, prompts: Any, wrote: Callable[[int], None], **settings: Any) -> Any:
+        def noted(tokens: int) -> None:
+            steps.append(tokens)
+            wrote(tokens)
+
+        return original(self, prompts, wrote=noted, **settings)
+
+    monkeypatch.setattr(Generator, "answers", counted)
+
     async def give_up() -> Reply:
         async with Teacher("tiny") as teacher:
             asked = asyncio.create_task(teacher.ask(ask(tokens=2000), "a"))
             while not batches:
                 await asyncio.sleep(0.01)
             asked.cancel()
-            return await asyncio.wait_for(teacher.ask(ask(tokens=2), "b"), timeout=2)
+            return await teacher.ask(ask(tokens=2), "b")
 
     assert run(give_up()).usage.output_tokens == 2
+    assert 2 <= len(steps) < 2000, "no one waited for the rest of the 2000 tokens"

@@ -352,7 +352,7 @@ def test_a_killed_lora_run_with_projections_has_the_weights_of_an_undisturbed_on
     process = training(tmp_path, *words, "--max-steps", "40")
     wait_for(lambda: list((tmp_path / "student.partial/checkpoints").glob("*/finished")), process)
     os.kill(process.pid, signal.SIGKILL)
-    process.communicate(timeout=30)
+    process.communicate()
     assert not (tmp_path / "student").exists(), "it was killed in time"
     options = distilled(teacher, "hidden:gate=no", student=base, lora_rank=4, max_steps=40, batch_size=8)
     finetune.run(rows, tmp_path / "student", dataclasses.replace(options, resume=True), Silent())

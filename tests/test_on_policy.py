@@ -158,7 +158,7 @@ def test_a_killed_run_resumes_to_the_same_weights_bit_for_bit(
     process = start(*words, cwd=tmp_path, before=SLOW)
     wait_for(lambda: list((tmp_path / "student.partial/checkpoints").glob("*/finished")), process)
     os.kill(process.pid, signal.SIGKILL)
-    process.communicate(timeout=30)
+    process.communicate()
     assert not (tmp_path / "student").exists(), "it was killed in time"
     progress = Notes()
     train(models, tmp_path / "student", progress, checkpoint_minutes=0, resume=True)

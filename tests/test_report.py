@@ -87,7 +87,7 @@ def test_no_script_of_a_model_runs_in_a_browser_and_the_traces_are_shown(tmp_pat
         "--dump-dom",
         f"file://{tmp_path}/page.html",
     ]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=100)
+    done = subprocess.run(command, capture_output=True, text=True)
     assert "<title>run · cotdistill</title>" in done.stdout, done.stderr[-500:]
     assert "3 prompts of the 3 of kept.jsonl" in done.stdout, "the page's own script ran"
     assert done.stdout.count("<details>") == 3

@@ -47,19 +47,14 @@ def tiny_folder(tmp_path: Path) -> Path:
 
 
 def wait_until_gone(number: int) -> None:
-    for _ in range(600):
-        if not Path(f"/proc/{number}").exists():
-            return
+    while Path(f"/proc/{number}").exists():  # or pytest's time limit ends the test
         time.sleep(0.05)
-    raise AssertionError(f"process {number} still runs")
 
 
 def read_when_there(path: Path) -> str:
-    for _ in range(1200):
-        if path.exists() and (text := path.read_text()).endswith("\n"):
-            return text
+    while not (path.exists() and (text := path.read_text()).endswith("\n")):  # or pytest's time limit ends the test
         time.sleep(0.05)
-    raise AssertionError(f"{path} was not written")
+    return text
 
 
 async def until_it_runs(engine: str, **settings: Any) -> None:
@@ -263,7 +258,7 @@ def test_the_server_ends_with_the_command_however_that_ends(
         if phase == "asked" and number != signal.SIGKILL:
             time.sleep(0.5)
             press_until_it_ends(run)  # what is in flight is waited for; the second one ends the command
-        _, said = run.communicate(timeout=50)
+        _, said = run.communicate()
         wait_until_gone(server)
         wait_until_gone(int((folder / "watcher").read_text()))
     assert not list((tmp_path / "temporary").glob("cotdistill-vllm-*")), "of a server that did not fail"
@@ -274,11 +269,10 @@ def test_the_server_ends_with_the_command_however_that_ends(
 
 def press_until_it_ends(run: Command) -> None:
     """Two signals that come before the process has looked at the first are one."""
-    for _ in range(20):
+    while run.poll() is None:
         run.send_signal(signal.SIGINT)
         with contextlib.suppress(TimeoutError):
             run.wait(2)
-            return
 
 
 def first(folder: Path) -> int:

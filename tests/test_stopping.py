@@ -52,18 +52,14 @@ def command(folder: Path, stage: str) -> list[str]:
 def test_sigterm_ends_a_stage_and_leaves_nothing_behind(tmp_path: Path, stage: str, whom: str) -> None:
     records(tmp_path)
     with start(*command(tmp_path, stage), new_session=True) as process:
-        until = time.monotonic() + 60
         while not (tmp_path / "begun").exists():
             assert process.poll() is None
-            assert time.monotonic() < until
             time.sleep(0.05)
         (os.kill if whom == "the process" else os.killpg)(process.pid, signal.SIGTERM)
-        _, said = process.communicate(timeout=60)
+        _, said = process.communicate()
     assert (process.returncode, said.strip()) == (130, "cotdistill: interrupted; the same command continues")
     assert not (tmp_path / "out").exists(), "no partial file, no lock, no empty directory"
-    until = time.monotonic() + 30
-    while running := in_group(process.pid):
-        assert time.monotonic() < until, running
+    while in_group(process.pid):  # or pytest's time limit ends the test
         time.sleep(0.05)
 
 
