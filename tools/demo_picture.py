@@ -118,6 +118,11 @@ def _runs(screen: pyte.Screen, row: int) -> Iterator[tuple[int, int, str, str]]:
     yield from _trimmed(row, start, text, style)
 
 
+def _style_sheet() -> str:
+    """It begins with its end, the table: whoever looks for a moment sees what came out, and not an empty terminal."""
+    return _STYLE.replace("LASTS", f"{LASTS_S + HOLD_S:g}s").replace("BEGINS", f"{LASTS_S + 1:g}s")
+
+
 def _trimmed(row: int, start: int, text: str, style: str) -> Iterator[tuple[int, int, str, str]]:
     stripped = text.strip()
     if stripped:
@@ -150,7 +155,7 @@ def draw(found: Sequence[Piece]) -> str:
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:.0f} {height}" role="img" '
         f'aria-label="A terminal runs cotdistill demo, which ends with a table of what four students learnt">'
-        f"<style>{_STYLE.replace('LASTS', f'{LASTS_S + HOLD_S:g}s')}{''.join(moves)}{still}</style>"
+        f"<style>{_style_sheet()}{''.join(moves)}{still}</style>"
         f'<rect class="window" x="1" y="1" width="{width - 2:.0f}" height="{height - 2}" rx="10"/>'
         f'<circle cx="22" cy="20" r="5.5"/><circle cx="42" cy="20" r="5.5"/><circle cx="62" cy="20" r="5.5"/>'
         f"{''.join(texts)}</svg>\n"
@@ -177,7 +182,7 @@ svg{--back:#fbfbfc;--edge:#d4d8de;--text:#24292f;--dots:#d0d5dc;--bar:#2f62c8;--
 @media (prefers-color-scheme:dark){
 svg{--back:#14171c;--edge:#343a42;--text:#dfe3e8;--dots:#3a4048;--bar:#7aa5f7;--rest:#333941}}
 .window{fill:var(--back);stroke:var(--edge)}circle{fill:var(--dots)}
-text,rect{animation-duration:LASTS;animation-timing-function:step-end;animation-iteration-count:infinite}
+text,rect{animation-duration:LASTS;animation-delay:-BEGINS;animation-timing-function:step-end;animation-iteration-count:infinite}
 text{font:14px ui-monospace,SFMono-Regular,Menlo,Consolas,'DejaVu Sans Mono',monospace;fill:var(--text);white-space:pre}
 .strong{font-weight:700}.bar,.done{fill:var(--bar)}.rest{fill:var(--rest)}.gone{opacity:0}
 """
