@@ -51,9 +51,10 @@ _FAMILIES = {
     "LongCat": _element("longcat_think", later=True),
     # What prompts ask for
     **{name: _element(name) for name in ("scratchpad", "inner_monologue", "inner_thoughts", "chain_of_thought")},
+    **{name: _element(name) for name in ("cot", "antthinking", "internal_reasoning", "thinking_process")},
     "pipes": Family(
-        r"<\|(?:think|thinking|begin_of_thinking|think_start)\|>",
-        r"<\|(?:/think|/thinking|end_of_thinking|think_end)\|>",
+        r"<\|(?:think|thinking|reasoning|(?:begin|start)_of_(?:thinking|reasoning)|(?:think|thought|reasoning)_start)\|>",
+        r"<\|(?:/think|/thinking|/reasoning|end_of_(?:thinking|reasoning)|(?:think|thought|reasoning)_end)\|>",
     ),
     "Mistral": Family(r"\[(?:THINK|THINKING|REASONING)\]", r"\[/(?:THINK|THINKING|REASONING)\]"),
     "Kimi": Family("◁think▷", "◁/think▷"),
