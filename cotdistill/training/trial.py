@@ -10,15 +10,16 @@ from cotdistill.students import memory
 from cotdistill.training.need import checkpoint_bytes
 from cotdistill.training.prepared import Job
 from cotdistill.training.schedule import Schedule
+from cotdistill.training.sft_config import rows_at_once
 from cotdistill.training.token_rows import TokenRows
 from cotdistill.training.train import train
 
 
 def estimate(job: Job, work: Path) -> dict[str, float]:
-    """What the whole run would take, from a few real steps; the first one is on the longest rows, for the memory."""
+    """What the whole run would take, from a few real steps; one of them is the widest, for the memory."""
     free = memory.free_bytes() + memory.held_bytes()
     saved = checkpoint_bytes(job.model, job.config)
-    planned = _longest_first(job.schedule, job.config.batch_size or 1)
+    planned = _with_widest(job.schedule, job.config)
     with memory.peak_bytes() as peak:
         trained = train(replace(job, schedule=planned, held_out=TokenRows()), work, Silent(), trial=True)
         measured = peak()
@@ -31,8 +32,17 @@ def estimate(job: Job, work: Path) -> dict[str, float]:
     }
 
 
-def _longest_first(planned: Schedule, count: int) -> Schedule:
-    """The `count` longest examples, then those that the run begins with."""
-    longest = np.argsort(-planned.lengths, kind="stable")[:count]
-    order = np.concatenate([longest, np.arange(len(planned.examples))])
+def _with_widest(planned: Schedule, config: FinetuneConfig) -> Schedule:
+    """The run's own steps, with its widest one put in as the second: in the first step the optimizer has no state
+    yet, so less memory is held than in any later one."""
+    batch_size, part = config.batch_size or 1, 1 if planned.packed else rows_at_once(config)
+    a_step = batch_size // rows_at_once(config) if planned.packed else batch_size
+    starts = np.arange(0, len(planned.lengths), part)
+    rows = np.diff(np.append(starts, len(planned.lengths)))
+    padded = np.maximum.reduceat(planned.lengths, starts) * rows
+    tokens = np.add.reduceat(planned.lengths, starts)
+    first = int(np.lexsort((tokens, padded))[-1]) * part // a_step * a_step
+    every = np.arange(len(planned.lengths))
+    begun = a_step if planned.steps > 1 else 0
+    order = np.concatenate([every[:begun], every[first : first + a_step], every[begun:]])
     return replace(planned, examples=planned.examples.select(order), lengths=planned.lengths[order])
