@@ -1,5 +1,6 @@
 """What finetune chooses where nothing is said, and in which number format it trains."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -7,11 +8,20 @@ import pytest
 
 pytest.importorskip("trl", reason="the train extra is not installed")
 
+import torch
+from transformers import TrainingArguments
+
+from cotdistill.chat.template import Rendered
 from cotdistill.config import FinetuneConfig
 from cotdistill.progress import Silent
 from cotdistill.stages import finetune
-from cotdistill.training import precision
+from cotdistill.students import load
+from cotdistill.training import precision, trainer
+from cotdistill.training.collator import Collator
 from cotdistill.training.defaults import choose
+from cotdistill.training.schedule import schedule
+from cotdistill.training.sft_config import arguments
+from cotdistill.training.token_rows import TokenRows
 from tests.conftest import Notes
 from tests.training_runs import chain_rows, losses, tiny_config, write
 
@@ -62,8 +72,6 @@ def test_a_dry_run_says_the_reason_of_each_choice(tmp_path: Path) -> None:
 
 
 def test_weights_in_bfloat16_learn_small_steps_that_plain_rounding_would_lose() -> None:
-    import torch
-
     config = tiny_config(precision="bfloat16", learning_rate=1e-4)
     found = precision.optimizer(config)
     assert found is not None
@@ -105,3 +113,55 @@ def test_a_dry_run_says_how_large_a_checkpoint_is(tmp_path: Path) -> None:
     rows = write(tmp_path / "train.jsonl", chain_rows(8))
     manifest = finetune.run(rows, tmp_path / "student", tiny_config(dry_run=True), Silent())
     assert manifest.results["checkpoint_gb"] == 0.0  # 0.1 M weights, 12 bytes each
+
+
+def test_a_dry_run_takes_the_widest_step_once_the_optimizer_has_its_state(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    widths: list[int] = []
+    read = Collator._padded
+
+    def looking(self: Collator, ids: Sequence[torch.Tensor]) -> dict[str, torch.Tensor]:
+        batch = read(self, ids)
+        widths.append(batch["input_ids"].numel())
+        return batch
+
+    monkeypatch.setattr(Collator, "_padded", looking)
+    long = {"role": "assistant", "reasoning_content": "a=1 " * 60, "content": "7"}
+    made = [*chain_rows(15), {**chain_rows(1)[0], "id": "long/0", "completion": [long]}]
+    rows = write(tmp_path / "train.jsonl", made)
+    finetune.run(rows, tmp_path / "student", tiny_config(batch_size=2, dry_run=True), Silent())
+    assert widths[1] == max(widths) > 2 * widths[0], "the first step has less in memory: no moments yet"
+
+
+def test_scores_reach_the_loss_in_16_bits_where_weights_of_32_are_multiplied_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(precision, "has_bfloat16", lambda: True)
+    seen: list[torch.dtype] = []
+    score = trainer.token_losses
+
+    def looking(logits: torch.Tensor, *others: torch.Tensor) -> torch.Tensor:
+        seen.append(logits.dtype)
+        return score(logits, *others)
+
+    monkeypatch.setattr(trainer, "token_losses", looking)
+    model, tokenizer = load.student("tiny")
+    model.save_pretrained(tmp_path / "base")
+    tokenizer.save_pretrained(tmp_path / "base")
+    rows = write(tmp_path / "train.jsonl", chain_rows(4))
+    config = tiny_config(student=str(tmp_path / "base"), precision="float32", max_steps=2, batch_size=2)
+    finetune.run(rows, tmp_path / "student", config, Silent())
+    assert seen == [torch.bfloat16] * 2, "32 bits a score are computed with a part at a time, and never kept"
+
+
+def test_a_process_that_sees_several_gpus_trains_on_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def four(self: TrainingArguments) -> torch.device:
+        self._n_gpu = 4
+        return torch.device("cpu")
+
+    monkeypatch.setattr(TrainingArguments, "_setup_devices", property(four))
+    rows = TokenRows()
+    rows.add(Rendered([3, 4, 5], 1, "native"))
+    settings = arguments(tiny_config(), schedule(rows, tiny_config(), packed=False), tmp_path)
+    assert settings.n_gpu == 1, "transformers would cut a batch's numbers and row ends up among the GPUs"

@@ -12,6 +12,7 @@ from transformers import PreTrainedModel
 from cotdistill.config import FinetuneConfig
 from cotdistill.students import tiny
 from cotdistill.students.device import has_bfloat16
+from cotdistill.training import distributed
 
 BETA2 = 0.999
 BETA2_IN_HALVES = 0.99
@@ -40,6 +41,21 @@ def autocasts(config: FinetuneConfig) -> bool:
     """Whether weights of 32 bits are multiplied in bfloat16: all of them on a GPU, and LoRA's anywhere, for else PEFT
     would multiply its share in 32 bits beside a base that has 16."""
     return not is_half(config) and has_bfloat16() and (torch.cuda.is_available() or config.adapts)
+
+
+def autocasts_in_accelerate(config: FinetuneConfig) -> bool:
+    """FSDP must know the format in which it sends the parts of a weight, so there accelerate switches it on."""
+    return autocasts(config) and distributed.shards_weights()
+
+
+def autocast(model: torch.nn.Module, config: FinetuneConfig) -> None:
+    """Where it `autocasts`, have `model` multiply in bfloat16, as accelerate's `mixed_precision` would. That one also
+    turns all that the model returns into 32 bits: of 49,152 scores a token 197 kB, and their gradient as many again,
+    before the loss has chosen the trained ones, which it reads in 32 bits a part at a time."""
+    if not autocasts(config) or autocasts_in_accelerate(config):
+        return
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    model.forward = torch.autocast(device, torch.bfloat16)(model.forward)
 
 
 def optimizer(config: FinetuneConfig) -> tuple[type[torch.optim.Optimizer], dict[str, Any]] | None:

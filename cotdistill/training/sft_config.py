@@ -34,7 +34,7 @@ def arguments(
     gpu = torch.cuda.is_available()
     at_once = rows_at_once(config)
     early = evaluating and config.patience is not None
-    return SFTConfig(
+    settings = SFTConfig(
         output_dir=str(checkpoints),
         max_steps=steps,
         per_device_train_batch_size=1 if planned.packed else at_once,
@@ -51,7 +51,7 @@ def arguments(
         remove_unused_columns=False,  # the examples are row numbers, which the collator looks up
         max_length=None,  # too long rows were left out before; TRL would cut them
         dataset_kwargs={"skip_prepare_dataset": True},
-        bf16=precision.autocasts(config),
+        bf16=precision.autocasts_in_accelerate(config),
         gradient_checkpointing=checkpointing,
         activation_checkpointing=checkpointing,
         use_cpu=not gpu,
@@ -72,6 +72,10 @@ def arguments(
         disable_tqdm=True,
         log_level="error",
     )
+    # Where a process sees several GPUs, transformers would cut each batch up among them (torch's DataParallel), counts
+    # and row ends with it. One process has one GPU; `accelerate launch` starts one for each.
+    settings._n_gpu = min(settings.n_gpu, 1)
+    return settings
 
 
 def lora(config: FinetuneConfig) -> LoraConfig:

@@ -130,6 +130,7 @@ def _trainer(job: Job, settings: SFTConfig) -> Trainer:
         model = get_peft_model(model, lora(config), autocast_adapter_dtype=not precision.is_half(config))
     if objective is not None:
         objective.attach(model, config)
+    precision.autocast(model, config)
     recorded = objective.recorded if objective else None
     collator = Collator(planned.rows, padding(job.tokenizer), planned.packed, compact, masked, job.held_out, recorded)
     trainer = (job.lesson.trainer if job.lesson else Trainer)(

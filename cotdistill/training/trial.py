@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from cotdistill.config import FinetuneConfig
 from cotdistill.progress import Silent
 from cotdistill.students import memory
 from cotdistill.training.need import checkpoint_bytes

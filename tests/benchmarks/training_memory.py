@@ -21,7 +21,7 @@ from cotdistill.mock import problems
 from cotdistill.mock.solver import solve
 from tests.benchmarks.real_student import word_problem
 from tests.conftest import ROOT
-from tests.test_finetune import write
+from tests.training_runs import row_of, write
 
 SHAPES = {
     "tiny": ["--student", "tiny", "--batch-size", "48", "--max-steps", "40"],
@@ -43,8 +43,7 @@ def rows(shape: str, count: int = 400) -> list[dict[str, Any]]:
             told = [word_problem(source) for _ in range(several)]
             asked = " ".join(one["question"] for one in told)
             trace, _, answer = "\n".join(one["answer"] for one in told).rpartition("\n#### ")
-        turn = {"role": "assistant", "reasoning_content": trace, "content": answer}
-        found.append({"id": f"p{number}/0", "prompt": [{"role": "user", "content": asked}], "completion": [turn]})
+        found.append(row_of(f"p{number}", asked, trace, answer))
     return found
 
 
