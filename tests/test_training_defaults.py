@@ -16,9 +16,10 @@ from cotdistill.config import FinetuneConfig
 from cotdistill.progress import Silent
 from cotdistill.stages import finetune
 from cotdistill.students import load
-from cotdistill.training import precision, trainer
+from cotdistill.training import precision
 from cotdistill.training.collator import Collator
 from cotdistill.training.defaults import choose
+from cotdistill.training.loss import token_losses
 from cotdistill.training.schedule import schedule
 from cotdistill.training.sft_config import arguments
 from cotdistill.training.token_rows import TokenRows
@@ -139,13 +140,12 @@ def test_scores_reach_the_loss_in_16_bits_where_weights_of_32_are_multiplied_so(
 ) -> None:
     monkeypatch.setattr(precision, "has_bfloat16", lambda: True)
     seen: list[torch.dtype] = []
-    score = trainer.token_losses
 
     def looking(logits: torch.Tensor, *others: torch.Tensor) -> torch.Tensor:
         seen.append(logits.dtype)
-        return score(logits, *others)
+        return token_losses(logits, *others)
 
-    monkeypatch.setattr(trainer, "token_losses", looking)
+    monkeypatch.setattr("cotdistill.training.trainer.token_losses", looking)
     model, tokenizer = load.student("tiny")
     model.save_pretrained(tmp_path / "base")
     tokenizer.save_pretrained(tmp_path / "base")

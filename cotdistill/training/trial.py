@@ -10,8 +10,7 @@ from cotdistill.progress import Silent
 from cotdistill.students import memory
 from cotdistill.training.need import checkpoint_bytes
 from cotdistill.training.prepared import Job
-from cotdistill.training.schedule import Schedule
-from cotdistill.training.sft_config import rows_at_once
+from cotdistill.training.schedule import Schedule, rows_at_once
 from cotdistill.training.token_rows import TokenRows
 from cotdistill.training.train import train
 
