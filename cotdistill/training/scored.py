@@ -80,9 +80,12 @@ class Scored:
         return self.scores(teacher).argmax(dim=-1) == self.targets
 
     def hidden(self, view: View, layer: int) -> torch.Tensor:
-        """(N, width) after one layer, from 1; 0 is the embedding."""
+        """(N, width) after one layer, from 1; 0 is the embedding. In the projections' number format, where there are
+        any: under autocast a model's states have 16 bits, and what is learnt 32."""
         states: torch.Tensor = view.outputs.hidden_states[layer]
-        return self._trained(states if self.places is None else states[:, self.places])
+        trained = self._trained(states if self.places is None else states[:, self.places])
+        learnt = (weight for module in self.projections.values() for weight in module.parameters())
+        return trained.to(next((weight.dtype for weight in learnt), trained.dtype))
 
     def _trained(self, at_places: torch.Tensor) -> torch.Tensor:
         flat = at_places.flatten(0, 1)
