@@ -19,6 +19,9 @@ from tests.test_screening import responses, write
 
 pytest.importorskip("upath", reason="the extra remote is not installed")
 
+from fsspec.implementations.memory import MemoryFileSystem
+from fsspec.spec import AbstractBufferedFile
+
 
 @pytest.fixture
 def bucket() -> Path:
@@ -46,6 +49,30 @@ def test_a_file_elsewhere_is_filtered_to_the_same_bytes_with_places_in_its_manif
     assert [one.path for one in manifest.outputs] == [
         str(bucket / Path(one.path).name) for one in read_manifest(tmp_path / "kept.manifest.json").outputs
     ]
+
+
+class _Ranges(AbstractBufferedFile):
+    """What the drivers of object stores open: read by ranges, with fsspec's own buffer."""
+
+    def _fetch_range(self, start: int, end: int) -> bytes:
+        return bytes(self.fs.store[self.path].getvalue()[start:end])
+
+
+def test_files_that_a_driver_reads_by_ranges_are_filtered_to_the_same_bytes(
+    tmp_path: Path, bucket: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = write(tmp_path / "r.jsonl", responses(60))
+    (bucket / "r.jsonl").write_bytes(here.read_bytes())
+    opening = MemoryFileSystem.open
+
+    def open_by_ranges(self: MemoryFileSystem, path: str, mode: str = "rb", **more: Any) -> Any:
+        stripped = self._strip_protocol(path)
+        return _Ranges(self, stripped, mode) if mode == "rb" else opening(self, path, mode, **more)
+
+    monkeypatch.setattr(MemoryFileSystem, "open", open_by_ranges)
+    sift(here, tmp_path / "kept.jsonl")
+    sift(bucket / "r.jsonl", bucket / "kept.jsonl")
+    assert (bucket / "kept.jsonl").read_bytes() == (tmp_path / "kept.jsonl").read_bytes()
 
 
 def test_another_run_replaces_what_the_command_wrote_and_nothing_else(tmp_path: Path, bucket: Path) -> None:

@@ -1,12 +1,16 @@
 """What may be read as an input, and what stands where something is to be written."""
 
 import hashlib
+import io
 import re
 import stat
 from pathlib import Path
 from typing import Any
 
 from cotdistill.errors import CotDistillError, UsageError
+
+_BUFFER_BYTES = 1_000_000
+"""Of a file elsewhere."""
 
 _KINDS = {
     stat.S_IFDIR: "a directory",
@@ -59,7 +63,8 @@ def _open_remote(path: Any) -> Any:
         if path.is_dir():
             raise UsageError(f"{path}: expected a file, found a directory")
         path.stat()
-        return path.fs.open(path.path, "rb")
+        # Of the files that drivers open, some know only a part of what a file can do: S3's has no readline(size).
+        return io.BufferedReader(path.fs.open(path.path, "rb"), _BUFFER_BYTES)
     except CotDistillError:
         raise
     except FileNotFoundError:
