@@ -19,8 +19,8 @@ from tests.test_screening import responses, write
 
 pytest.importorskip("upath", reason="the extra remote is not installed")
 
-from fsspec.implementations.memory import MemoryFileSystem
-from fsspec.spec import AbstractBufferedFile
+from fsspec.implementations.memory import MemoryFileSystem  # type: ignore[import-untyped, unused-ignore]
+from fsspec.spec import AbstractBufferedFile  # type: ignore[import-untyped, unused-ignore]
 
 
 @pytest.fixture
@@ -51,7 +51,7 @@ def test_a_file_elsewhere_is_filtered_to_the_same_bytes_with_places_in_its_manif
     ]
 
 
-class _Ranges(AbstractBufferedFile):
+class _Ranges(AbstractBufferedFile):  # type: ignore[misc, unused-ignore]
     """What the drivers of object stores open: read by ranges, with fsspec's own buffer."""
 
     def _fetch_range(self, start: int, end: int) -> bytes:
