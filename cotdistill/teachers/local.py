@@ -7,21 +7,20 @@ import asyncio
 import hashlib
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Any, Literal, NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 import msgspec
 
 from cotdistill import students
-from cotdistill.artifacts.logprobs import Position, Token
 from cotdistill.errors import UsageError
-from cotdistill.providers.logprobs import TokenLogprobs, confidence_of
-from cotdistill.providers.types import BadReplyError, Failure, Reply, Request, kind_of_visible
-from cotdistill.reasoning import split
+from cotdistill.providers.logprobs import TokenLogprobs
+from cotdistill.providers.types import BadReplyError, Failure, Reply, Request
 from cotdistill.reasoning.marks import Tags
-from cotdistill.records import ReasoningKind, Usage, as_dicts
+from cotdistill.records import as_dicts
 from cotdistill.students.generator import MOST_ROWS, Answer, Generator
 from cotdistill.students.memory import memory_explained
 from cotdistill.students.prompts import Prompt, Prompter
+from cotdistill.teachers._local_reply import Scored, StoredReply, logprobs_of, reply_of
 
 GATHER_S = 0.005
 """A batch starts once it is full, or when no further request came in for this long."""
@@ -104,7 +103,7 @@ class Teacher:
         self.body(request)
         prompt = self.prompt(request)
         answer = await self.answer(prompt, request, self.seed_of(idempotency_key))
-        stored = _Stored(
+        stored = StoredReply(
             model=self.model,
             text=answer.text,
             opened=prompt.opened,
@@ -115,13 +114,13 @@ class Teacher:
         )
         return self.read(msgspec.json.encode(stored))
 
-    async def _scored(self, prompt: Prompt, answer: Answer, top: int | None) -> "_Scored | None":
+    async def _scored(self, prompt: Prompt, answer: Answer, top: int | None) -> Scored | None:
         """What was noted while the answer was written, or with `top` a pass over the finished one."""
         if not top:
-            return _Scored(list(answer.ids), list(answer.logprobs), []) if answer.logprobs else None
+            return Scored(list(answer.ids), list(answer.logprobs), []) if answer.logprobs else None
         found = await self._in_thread(lambda: self._generator.scored(prompt, answer, top))
         tops = [list(zip(*both, strict=True)) for both in zip(found.top, found.top_logprobs, strict=True)]
-        return _Scored(ids=list(answer.ids), logprobs=found.own, top=tops)
+        return Scored(ids=list(answer.ids), logprobs=found.own, top=tops)
 
     async def answer(self, prompt: Prompt, request: Request, seed: int) -> Answer:
         """The next batch with room for it has this answer too. `seed` has 56 bits."""
@@ -135,41 +134,13 @@ class Teacher:
         return int.from_bytes(hashlib.sha256(f"{self.seed} {idempotency_key}".encode()).digest()[:7])
 
     def read(self, raw: bytes) -> Reply:
-        try:
-            stored = msgspec.json.decode(raw, type=_Stored)
-        except msgspec.DecodeError as error:
-            raise BadReplyError(f"the stored reply is none of a local model: {error}") from None
-        opener = "<think>" if stored.opened and not stored.text.lstrip().startswith("<think>") else ""
-        parts = split(opener + stored.text, self.think_tags)
-        kind: ReasoningKind = "raw" if parts.reasoning is not None else "none"
-        if kind == "none":
-            kind = kind_of_visible(parts.answer)
-        return Reply(
-            raw=raw,
-            text=parts.answer,
-            reasoning=parts.reasoning,
-            reasoning_kind=kind,
-            stop_reason=stored.stop_reason,
-            served_model=stored.model,
-            usage=Usage(input_tokens=stored.input_tokens, output_tokens=stored.output_tokens),
-            confidence=confidence_of(stored.scored.logprobs) if stored.scored else None,
-        )
+        return reply_of(raw, self.think_tags)
 
     def why_no_logprobs(self, request: Request) -> str:
         return ""
 
     def token_logprobs(self, raw: bytes) -> TokenLogprobs | None:
-        """Tokens by the model's own ids, the end token among them."""
-        found = msgspec.json.decode(raw, type=_Stored).scored
-        if found is None:
-            return None
-        tops = found.top or [[]] * len(found.ids)
-        return TokenLogprobs(
-            [
-                Position(Token(id=id), logprob, tuple((Token(id=one), other) for one, other in top))
-                for id, logprob, top in zip(found.ids, found.logprobs, tops, strict=True)
-            ]
-        )
+        return logprobs_of(raw)
 
     def classify(self, error: Exception) -> Failure:
         if isinstance(error, _RefusedError):
@@ -252,23 +223,3 @@ def _settle(reply: asyncio.Future[Answer], outcome: Answer | Exception) -> None:
         reply.set_exception(outcome)
     else:
         reply.set_result(outcome)
-
-
-class _Stored(msgspec.Struct):
-    """What the store keeps of a local answer: all that was generated, and the counts."""
-
-    model: str
-    text: str
-    opened: bool
-    stop_reason: Literal["stop", "length"]
-    input_tokens: int
-    output_tokens: int
-    scored: "_Scored | None" = None
-
-
-class _Scored(msgspec.Struct):
-    """The tokens of an answer, their log-probabilities, and the likeliest ones in the place of each."""
-
-    ids: list[int]
-    logprobs: list[float]
-    top: list[list[tuple[int, float]]]

@@ -1,11 +1,8 @@
 """Prompts -> responses: ask the teacher for what the store does not hold yet, then write all in prompt order."""
 
-import asyncio
 from collections.abc import Container
-from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import closing
 from decimal import Decimal
-from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,34 +12,27 @@ from cotdistill.artifacts import Manifest
 from cotdistill.artifacts.files import try_room
 from cotdistill.artifacts.json_lines import BadLines
 from cotdistill.config import GenerateConfig, check
-from cotdistill.dispatch.asking import Asked, Job, Limits
+from cotdistill.dispatch.asking import Asked, Job
 from cotdistill.dispatch.budget import Budget, Tariff
-from cotdistill.dispatch.errors import EnoughError
-from cotdistill.dispatch.lookup import Answer
 from cotdistill.dispatch.session import Session
-from cotdistill.dispatch.stored import StoredTeacher, Terms
 from cotdistill.inputs import hub, templates
 from cotdistill.inputs.prompt_files import PromptFile
 from cotdistill.pricing import Prices
 from cotdistill.progress import Progress
-from cotdistill.providers.types import MOST_IN_FLIGHT
 from cotdistill.stages.generate import stores
-from cotdistill.stages.generate.arrivals import Arrivals
+from cotdistill.stages.generate.asking import ask
 from cotdistill.stages.generate.estimate import Survey
 from cotdistill.stages.generate.output import Output
-from cotdistill.stages.generate.plan import Answers, Missing, Plan
-from cotdistill.stages.generate.publish import of_samples, publish, wants_traces
+from cotdistill.stages.generate.plan import Answers, Plan
+from cotdistill.stages.generate.publish import of_samples, publish
 from cotdistill.stages.generate.settings import PACKAGES, options_of, read_besides, siblings, teacher_of
 from cotdistill.stages.generate.settings import prices_of as prices_of
 from cotdistill.stages.generate.spool import Spool
-from cotdistill.stages.generate.totals import Spending, Tally
+from cotdistill.stages.generate.totals import Tally
 from cotdistill.store.batches import BatchState, Endpoint
 
 if TYPE_CHECKING:
     from cotdistill.stages.verification import Judge
-
-SHOWN_EVERY_S = 0.1
-"""A progress line costs more than to keep an answer."""
 
 
 def run(
@@ -131,7 +121,7 @@ def _run(
                 _warn_of_batches(plan, progress)
                 try_room(output)
                 store.try_room()
-                asked = _ask(written, session, survey, progress)
+                asked = ask(written, session, survey, progress)
             if survey.open:
                 _write_rest(written, asked, first, survey.wanted, progress)
             current.notes += bad.notes()
@@ -165,79 +155,6 @@ def _dry_run(
         results["judge_usd_at_most"] = "unknown" if most is None else f"{most:.2f}"
         current.notes.append("each answer is judged by a paid model too, which costs up to judge_usd_at_most more")
     return current.summary(counts=survey.counts(), results=results)
-
-
-def _ask(written: Output, session: Session, survey: Survey, progress: Progress) -> Asked:
-    """Buy what is missing, one by one or in batches."""
-    plan, config = written.plan, written.plan.config
-    limits = Limits(
-        plan.teacher.concurrency,
-        config.rpm,
-        config.input_tpm,
-        config.output_tpm,
-        at_once=plan.teacher.provider == "local" or config.concurrency is not None,
-    )
-    terms = Terms(
-        survey.prices,
-        limits,
-        config.timeout_s,
-        config.max_attempts,
-        60 * config.max_wait,
-        known=survey.wanted > survey.missing,
-    )
-    progress.begin("generate", survey.open if plan.judge else survey.missing)
-    traces, logprobs = wants_traces(plan), config.logprobs is not None
-    spending = Spending(survey.prices, survey.missing, plan.to_learn, traces, logprobs)
-    with session.opened(plan.teacher, terms) as stored:
-        if config.batch:
-            from cotdistill.stages.generate.batch import ask_in_batches
-
-            return session.run(ask_in_batches(plan, stored, spending, progress))
-        # Threads of their own: a judge's thread waits for an answer, which waits for the loop's default threads.
-        threads = ThreadPoolExecutor(MOST_IN_FLIGHT if plan.judge and plan.judge.asks else None, "verify")
-        try:
-            return session.run(_ask_missing(written, stored, spending, progress, threads))
-        finally:
-            threads.shutdown(wait=False, cancel_futures=True)  # after a second Ctrl-C a verdict may still be on its way
-
-
-async def _ask_missing(
-    written: Output, stored: StoredTeacher, spending: Spending, progress: Progress, threads: Executor
-) -> Asked:
-    plan, arrivals, loop = written.plan, Arrivals(written), asyncio.get_running_loop()
-    missing = Missing(plan, arrivals.expect)
-
-    async def got(job: Job, answer: Answer, bought: bool) -> None:
-        if bought:
-            spending.add(answer.reply)
-            if warning := spending.warning():
-                progress.note(warning)
-        if plan.judge is not None:
-            accepts = partial(plan.accepts, job, answer, ask=True)
-            accepted = await loop.run_in_executor(threads, accepts)  # a verdict may take seconds
-            if accepted is None:
-                raise EnoughError
-        else:
-            arrivals.came(job, answer)
-        missing.follow(job)
-
-    show_at = 0.0
-
-    def report(asked: Asked) -> None:
-        nonlocal show_at
-        arrivals.write(asked.failures)
-        if loop.time() >= show_at:
-            show_at = loop.time() + SHOWN_EVERY_S
-            show(asked)
-
-    def show(asked: Asked) -> None:
-        done = missing.settled + len(asked.failures) if plan.judge else asked.done
-        progress.update(done, ", ".join(filter(None, (stored.retrier.describe(), spending.describe()))))
-
-    loop.run_in_executor(threads, spending.prices.load)  # while the first requests are on their way
-    asked = await stored.ask_all(missing, got, report)
-    show(asked)
-    return asked
 
 
 def _say_columns(file: PromptFile, progress: Progress) -> None:
