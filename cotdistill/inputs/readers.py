@@ -1,7 +1,6 @@
 """The records of a person's file, one by one, whatever its format: JSONL, JSON, CSV, TSV, Parquet, Arrow or plain
 text."""
 
-import csv
 import io
 from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
@@ -22,13 +21,8 @@ from cotdistill.inputs.encodings import (
     open_text,
 )
 from cotdistill.inputs.json_files import decoded, holds_question, in_sequence, records_in, rows_of, without_nan
+from cotdistill.inputs.tables import Table
 from cotdistill.inputs.values import is_missing
-
-csv.field_size_limit(1 << 27)  # a worked solution in a cell is longer than csv's default of 128 kB
-
-SEPARATORS = {",": "a comma", ";": "';'", "\t": "a tab", "|": "'|'"}
-_NOT_A_NUMBER = ("nan", "NaN")
-"""What pandas may write into a cell that is empty."""
 
 _OF_ARROW = (".parquet", ".pq", ".arrow", ".feather")
 _MARKS = b"\xef\xbb\xbf\x1e \t\r\n"
@@ -48,12 +42,11 @@ class Source:
 
     def __init__(self, path: Path, known: frozenset[str] = frozenset()) -> None:
         self.path, self._known = path, known
-        self._short = 0
 
     def items(self, bad: BadLines) -> Iterator[Item]:
         """Raises CotDistillError for a file that cannot be read as what its name says; bad lines go to `bad`."""
         readers = {".jsonl": self._jsonl, ".ndjson": self._jsonl, ".jsonlines": self._jsonl, ".json": self._json}
-        readers |= {".csv": self._table, ".tsv": self._table, ".txt": self._lines, ".parquet": self._parquet}
+        readers |= {".csv": self._cells, ".tsv": self._cells, ".txt": self._lines, ".parquet": self._parquet}
         readers |= {".pq": self._parquet, ".arrow": self._arrow, ".feather": self._arrow}
         format = format_of(self.path)
         if format not in readers:
@@ -61,7 +54,6 @@ class Source:
             raise CotDistillError(
                 f"{self.path}: expected a name ending in {', '.join(readers)}, and {compressed} after it if compressed"
             )
-        self._short = 0
         check_kind(self.path, is_text=format == ".txt")
         return readers[format](bad)
 
@@ -71,12 +63,7 @@ class Source:
         if format_of(self.path) in _OF_ARROW:
             return []
         notes = [f"read as {WORDS[self._encoding]}"] if self._encoding in WORDS else []
-        if format_of(self.path) in (".csv", ".tsv") and self._separator != self._usual:
-            notes.append(f"cells separated by {SEPARATORS[self._separator]}")
-        if self._short:
-            rows = "row has" if self._short == 1 else "rows have"
-            notes.append(f"{self._short:,} {rows} fewer cells than the header has columns")
-        return notes
+        return notes + (self._table.notes() if format_of(self.path) in (".csv", ".tsv") else [])
 
     @cached_property
     def _encoding(self) -> str:
@@ -149,72 +136,12 @@ class Source:
             return None
         return found if len(found) > 1 else records_in(found[0])
 
-    @property
-    def _usual(self) -> str:
-        return "\t" if format_of(self.path) == ".tsv" else ","
-
     @cached_property
-    def _separator(self) -> str:
-        """The one that makes most known columns of the header, else most columns, else the usual one."""
-        with open_text(self.path, self._encoding, newline="") as text:
-            header = next((line for line in text if line.strip()), "")
-        if header.lower().startswith("sep=") and header.strip()[4:] in SEPARATORS:  # Excel's way to say it
-            return header.strip()[4:]
+    def _table(self) -> Table:
+        return Table(self.path, self._encoding, self._known, "\t" if format_of(self.path) == ".tsv" else ",")
 
-        def rank(separator: str) -> tuple[int, int, bool]:
-            try:
-                cells = next(csv.reader([header], delimiter=separator, skipinitialspace=True), [])
-            except csv.Error:
-                return 0, 0, False
-            known = sum(" ".join(cell.split()).casefold().replace(" ", "_") in self._known for cell in cells)
-            return known, len(cells), separator == self._usual
-
-        return max(SEPARATORS, key=rank)
-
-    def _table(self, bad: BadLines) -> Iterator[Item]:
-        with open_text(self.path, self._encoding, newline="") as text:
-            rows = self._rows(text)
-            header = next(rows, None)
-            if header and header[1][0].lower().startswith("sep="):
-                header = next(rows, None)
-            if header is None:
-                return
-            names = self._header(*header)
-            for number, cells in rows:
-                if any(map(is_broken, cells)):
-                    bad.add(self.path, number, str(cells), "not valid UTF-8")
-                elif any(cells[len(names) :]):
-                    bad.add(self.path, number, str(cells), "more cells than the header has columns")
-                else:
-                    self._short += len(cells) < len(names)
-                    pairs = zip(names, map(_uncovered, cells), strict=False)
-                    yield Item("line", number, dict(pairs))
-
-    def _header(self, number: int, names: list[str]) -> list[str]:
-        names = [name.strip() for name in names]
-        for name in names:
-            if name and names.count(name) > 1:
-                raise CotDistillError(f"{self.path}:{number}: two columns are named {name!r}; rename one")
-        return names
-
-    def _rows(self, text: Iterable[str]) -> Iterator[tuple[int, list[str]]]:
-        """Each row that is not blank, with the line on which it begins."""
-        reader = csv.reader(text, delimiter=self._separator, strict=True, skipinitialspace=True)
-        while True:
-            begins = reader.line_num + 1
-            try:
-                cells = next(reader)
-            except StopIteration:
-                return
-            except csv.Error as error:
-                problem = str(error)
-                if "unexpected end of data" in problem or "expected after" in problem:
-                    problem = (
-                        "a quote that opens here is not closed where its cell ends; a quote inside quotes is doubled"
-                    )
-                raise CotDistillError(f"{self.path}:{begins}: not valid CSV: {problem}") from None
-            if any(cell.strip() for cell in cells):
-                yield begins, cells
+    def _cells(self, bad: BadLines) -> Iterator[Item]:
+        yield from (Item("line", number, fields) for number, fields in self._table.records(bad))
 
     def _parquet(self, bad: BadLines) -> Iterator[Item]:
         yield from (Item("row", number, fields) for number, fields in enumerate(parquet_rows(self.path), 1))
@@ -255,10 +182,3 @@ def _is_record(line: str) -> bool:
     except ValueError:
         return False
     return isinstance(found, dict) and holds_question(found)
-
-
-def _uncovered(cell: str) -> str | None:
-    """A cell's text: Excel keeps the zeros of 007 with a formula, ="007"."""
-    if cell in _NOT_A_NUMBER:
-        return None
-    return cell[2:-1].replace('""', '"') if cell.startswith('="') and cell.endswith('"') and len(cell) > 2 else cell
