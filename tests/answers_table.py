@@ -31,6 +31,7 @@ or false; `choice` for an option of the question; `math` for a number, a formula
   `"verifier": "label:labels=a|b"`. `filter` and `evaluate` then count precision, recall and F1 of each class, and the
   confusions, in their manifest and scores (`by_class`).
 * `choice`: a letter, a number or the text of an option; a letter that is denied is not named.
+* `any_of`: one of several accepted answers, which the reference lists: `["Oslo", "Christiania"]`.
 * `numeric`: within a tolerance, in the reference's unit.
 * `judge`: another model says whether an answer is right, by a rubric; it needs no reference
   ([free answers](tutorials/judge.md)).

@@ -80,9 +80,9 @@ def test_a_question_inside_a_passage_keeps_its_id_and_its_answer(tmp_path: Path)
     file = PromptFile(tmp_path / "p.json")
     assert [(one.id, one.messages[-1].content, one.reference) for one in file] == [
         ("s1", "Ann.\n\nWho?", "Ann"),
-        ("s2", "Ann.\n\nWhere?", "here"),
+        ("s2", "Ann.\n\nWhere?", '["here", "Rome"]'),
     ]
-    assert "of several answers the first one is the reference (1 prompt)" in file.describe()
+    assert "each answer that 'answers' lists is right, the verifier is any_of (1 prompt)" in file.describe()
 
 
 @pytest.mark.parametrize(

@@ -64,6 +64,7 @@ def _index(found: re.Match[str]) -> str:
     return f"_{digits}" if len(digits) == 1 else f"_{{{digits}}}"
 
 
+@lru_cache(64)
 def _fraction(one: str) -> str:
     if not ("¼" <= one <= "¾" or "⅐" <= one <= "⅞"):
         return one

@@ -11,6 +11,7 @@ from cotdistill.answers.characters import in_ascii
 from cotdistill.answers.corrections import revision
 from cotdistill.answers.hedges import HEDGE_AFTER, HEDGE_BEFORE
 from cotdistill.answers.markup import as_seen
+from cotdistill.reasoning import split
 
 ANSWER_WINDOW = 64_000
 """The final answer is looked for in the last so many characters."""
@@ -53,12 +54,26 @@ def last_resort(text: str) -> Extracted | None:
 
 
 def cut_reference(text: str) -> str:
-    """The answer in a worked reference: the last `\\boxed{}`, GSM8K's `#### 18`, Minerva's closing words, or the last
-    line `A: 18` of GSM8K's other release; any other text is the answer itself."""
-    text = text.strip()
+    """The answer in a worked reference: an `<answer>` tag, the last `\\boxed{}`, GSM8K's `#### 18`, Minerva's closing
+    words, the last line `A: 18` of GSM8K's other release, or what it announces, "… Hence the answer is 18."; any other
+    text is the answer itself. A trace before it does not count."""
+    text = (split(text).answer if "<" in text or "[" in text else text).strip() or text.strip()
     above, _, last = text.rpartition("\n")
     label = _REFERENCE_LINE.match(last) if above else None
-    return last_boxed(text) or last_hashes(text) or _concluded(text) or (label[1].strip() if label else text)
+    marked = boxes.last_tagged(text) if "<" in text else None
+    marked = (
+        marked or last_boxed(text) or last_hashes(text) or _concluded(text) or (label[1].strip() if label else None)
+    )
+    return marked or _announced_at_the_end(text) or text
+
+
+def _announced_at_the_end(text: str) -> str | None:
+    """What the last sentence of a reference announces: "First add 5 and 7. The answer is 12." """
+    if len(text) < 15 or "answer" not in text[-200:].lower():
+        return None
+    said = last_announced(text[-ANSWER_WINDOW:])
+    ends = said and said.answer and text.rstrip(" .!*$\n").endswith(said.answer.rstrip(" .!*$"))
+    return said.answer if said and ends and not said.weak else None
 
 
 def all_boxed(text: str) -> list[str]:

@@ -3,6 +3,7 @@
 import re
 
 from cotdistill.answers.chemistry import is_compound
+from cotdistill.answers.choices import chosen_by_reference, read_options
 from cotdistill.answers.dates import time_of_day
 from cotdistill.answers.extract import cut_reference
 from cotdistill.answers.inequalities import interval
@@ -12,6 +13,7 @@ from cotdistill.answers.ratios import range_of, ratio_of
 from cotdistill.answers.special import is_empty
 from cotdistill.answers.spelling import LETTER, plain, words_of
 from cotdistill.answers.symbolic import MAX_EXPRESSION
+from cotdistill.answers.yes_no import NATURAL
 
 _DATE = re.compile(r"\d[-/]\d+[-/]\d|\d:\d|\d\.\d+\.")
 _FORMULA = re.compile(r"\d|\\[A-Za-z]|[=^_{}+*/<>|]|^\(.*\)$|^[A-Za-z]$")
@@ -35,3 +37,19 @@ def reads_as_math(reference: str) -> bool:
     if len(text) > 1 and (words_of(text) or _DATE.search(text)):
         return bool(text[:1].isdigit() and read(text))
     return bool(read(text) or _FORMULA.search(text) or LETTER.fullmatch(text))
+
+
+MAX_OPTION = 500
+"""Characters; a longer reference is no option of a question."""
+
+
+def fitting_verifier(reference: str, question: str) -> str:
+    """The verifier that fits a reference: `label` for yes, no, true or false, `choice` for an option of the question,
+    `math` for what reads as mathematics, else `exact`."""
+    answer = cut_reference(reference)
+    if answer.strip(" .").casefold() in NATURAL:
+        return "label"
+    options = read_options(question) if len(answer) < MAX_OPTION else {}
+    if "A" in options and isinstance(chosen_by_reference(answer, options), set):
+        return "choice"
+    return "math" if reads_as_math(answer) else "exact"

@@ -71,7 +71,7 @@ def options_of(fields: Fields) -> Options | None:
 
 
 def right_letter(fields: Fields, options: Options) -> tuple[str | None, str | None]:
-    """The right option's letter and the column that names it; None where no column does.
+    """The right option's letter, several as "A, C", and the column that names it; None where no column does.
 
     Raises ValueError for a key that is none of the options, or may be two of them."""
     if options.right is not None:
@@ -79,6 +79,9 @@ def right_letter(fields: Fields, options: Options) -> tuple[str | None, str | No
     problem: ValueError | None = None
     for column in KEY_COLUMNS:
         value = fields.get(column)
+        if isinstance(value, list) and len(value) > 1 and fields.name(column) not in options.columns:
+            places = sorted({_place(as_text(one, column), one, column, options) for one in value})
+            return ", ".join(LETTERS[place] for place in places), fields.name(column)
         if value is None or isinstance(value, bool | list | Mapping) or fields.name(column) in options.columns:
             continue
         if str(value) == "-1":  # a test set whose answers are held back
@@ -132,7 +135,7 @@ def _place(key: str, value: Any, column: str, options: Options) -> int:
 
 def _in_one_column(value: Any, column: str) -> Options | None:
     if isinstance(value, str):
-        value = _list_in_text(value)
+        value = list_in_text(value)
     labels: list[Any] = []
     if isinstance(value, Mapping):
         inner = Fields(value)
@@ -224,7 +227,7 @@ def _right_and_wrong(fields: Fields) -> Options | None:
     return Options(tuple(texts), tuple(texts), (), columns, texts.index(as_text(right, "")))
 
 
-def _list_in_text(text: str) -> Any:
+def list_in_text(text: str) -> Any:
     """A list as a CSV cell holds it: JSON, or Python's own writing."""
     if not text.lstrip().startswith(("[", "{")) or len(text) > 100_000:
         return None

@@ -1,10 +1,12 @@
 """One record of a person's file -> what is asked and what the right answer is: the usual columns and the layouts of
 public data sets. docs/prompts.md lists them."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from cotdistill.inputs.accepted import accepted
 from cotdistill.inputs.choices import options_of, right_letter
 from cotdistill.inputs.column_names import (
     ANSWER_FIELDS,
@@ -19,7 +21,7 @@ from cotdistill.inputs.column_names import (
 from cotdistill.inputs.conversations import chat, turns_of
 from cotdistill.inputs.labelled import LABEL_FIELDS, TEXT_FIELDS, check_named, label_column
 from cotdistill.inputs.programs import Tests, as_list, assertions, hides_name, is_assertions, tests_of
-from cotdistill.inputs.values import Fields, SlipError, as_text, is_missing, kind, simple
+from cotdistill.inputs.values import GAPS, Fields, SlipError, as_text, is_missing, kind, simple
 from cotdistill.reasoning import split
 from cotdistill.records import Message
 
@@ -177,19 +179,15 @@ def _take_tests(fields: Fields, reading: Reading, tests: Tests) -> None:
 
 
 def _find_reference(fields: Fields, reading: Reading) -> None:
+    if found := accepted(fields, REFERENCE_FIELDS):
+        _take_accepted(fields, reading, *found)
+        return
     if column := fields.first(REFERENCE_FIELDS):
         _take_reference(fields, reading, column)
         return
     if column := label_column(fields, reading.question_from):
         check_named(fields.get(column), column)
         _take_reference(fields, reading, column)
-        return
-    if found := _spans(fields.get("answers")):  # SQuAD
-        fields.use("answers")
-        reading.answer = reading.reference = found[0]
-        reading.reference_from = "'answers'"
-        if len(set(found)) > 1:
-            reading.remarks.append("of several answers the first one is the reference")
         return
     column = fields.first(ANSWER_FIELDS) if reading.answer is None else None
     if column is not None:
@@ -204,25 +202,28 @@ def _find_reference(fields: Fields, reading: Reading) -> None:
         reading.reference_from = name
 
 
-def _spans(value: Any) -> list[str]:
-    """The texts of SQuAD's answers, as its release lists them and as the hub does."""
-    if isinstance(value, Mapping):
-        found = value.get("text")
-    else:
-        found = [one.get("text") for one in value if isinstance(one, Mapping)] if isinstance(value, list) else []
-    texts = found if isinstance(found, list) else [found]
-    return [text for text in texts if isinstance(text, str) and text.strip()]
-
-
 def _take_last_turn(reading: Reading) -> None:
     """Whole, as a judge compares it."""
     if reading.answer is not None:
         reading.reference, reading.reference_from = reading.answer.strip(), "the last turn"
 
 
+def _take_accepted(fields: Fields, reading: Reading, column: str, texts: list[str]) -> None:
+    fields.use(column)
+    reading.reference_from = repr(column)
+    reading.reference = texts[0] if len(texts) == 1 else json.dumps(texts, ensure_ascii=False)
+    reading.answer = reading.reference
+    reading.verifier = None if len(texts) == 1 else "any_of"
+    if len(texts) > 1:
+        reading.remarks.append(f"each answer that {column!r} lists is right, the verifier is any_of")
+
+
 def _take_reference(fields: Fields, reading: Reading, column: str) -> None:
     value = fields.take(column)
     if value is None:
+        return
+    if isinstance(value, str) and value.strip() in GAPS:
+        reading.remarks.append(f"{value.strip()!r} in {column!r} is read as no reference")
         return
     if isinstance(value, list) and (text := assertions(value)):
         _take_tests(fields, reading, Tests(text, (column,)))
@@ -233,7 +234,9 @@ def _take_reference(fields: Fields, reading: Reading, column: str) -> None:
         value = value["value"]  # TriviaQA
     if isinstance(value, list | Mapping):
         inside = f", such as {column}.{next(iter(value))}" if isinstance(value, Mapping) else ""
-        advice = f"name the column of one with --reference-field{inside}"
+        advice = (
+            f"name the column of one with --reference-field{inside}, or call it accepted_answers where each is right"
+        )
         raise SlipError(f"{column}: expected one reference, got {kind(value)}; {advice}")
     text = as_text(value, column)
     if is_missing(text):

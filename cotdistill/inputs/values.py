@@ -3,6 +3,7 @@
 import datetime
 import math
 import re
+import struct
 import unicodedata
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
@@ -10,6 +11,9 @@ from functools import lru_cache
 from typing import Any
 
 import msgspec
+
+GAPS = frozenset({"NaN", "nan", "NaT", "NULL", "null", "None", "NA", "N/A", "n/a", "<NA>", "#N/A"})
+"""What pandas, R, SQL, spreadsheets and Python write for a value that is not there."""
 
 LARGEST_WHOLE = 1e15
 """Below it a float without a fraction is written without one: pandas makes 12.0 of a 12 that stands beside a gap."""
@@ -43,7 +47,8 @@ def is_missing(value: Any) -> bool:
 
 
 def as_text(value: Any, column: str) -> str:
-    """A text, number, boolean or date as text: true, 12, 0.5, 2024-05-01. Raises ValueError for anything else."""
+    """A text, number, boolean, date or bytes as text: true, 12, 0.5, 2024-05-01. Raises ValueError for anything
+    else."""
     if isinstance(value, str):
         return value
     if isinstance(value, bool):
@@ -51,13 +56,32 @@ def as_text(value: Any, column: str) -> str:
     if isinstance(value, int):
         return str(value)
     if isinstance(value, float) and math.isfinite(value):
-        return str(int(value)) if value.is_integer() and abs(value) < LARGEST_WHOLE else repr(value)
+        return str(int(value)) if value.is_integer() and abs(value) < LARGEST_WHOLE else _shortest(value)
+    if isinstance(value, bytes):
+        try:
+            return value.decode()
+        except UnicodeDecodeError:
+            raise ValueError(f"{column}: expected text, got bytes that are no UTF-8") from None
     if isinstance(value, Decimal) and value.is_finite():
         text = f"{value:f}"
         return text.rstrip("0").rstrip(".") if "." in text else text
+    if isinstance(value, datetime.datetime) and value.time() == datetime.time():
+        return value.date().isoformat()  # a date, as data frames hold it
     if isinstance(value, datetime.date | datetime.time):
         return value.isoformat()
     raise ValueError(f"{column}: expected text, got {kind(value)}")
+
+
+def _shortest(value: float) -> str:
+    """As few digits as say it: 0.1 for 0.10000000149011612, which a column of 32 bits holds for 0.1."""
+    text = repr(value)
+    if len(text.lstrip("-0.")) < 12 or abs(value) > 1e38 or struct.unpack("f", struct.pack("f", value))[0] != value:
+        return text
+    for digits in range(1, 10):
+        short = f"{value:.{digits}g}"
+        if struct.unpack("f", struct.pack("f", float(short)))[0] == value:
+            return short
+    return text
 
 
 def kind(value: Any) -> str:

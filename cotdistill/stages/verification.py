@@ -8,10 +8,7 @@ from pathlib import Path
 from typing import get_args
 
 from cotdistill import plugins
-from cotdistill.answers.choices import chosen_by_reference, read_options
-from cotdistill.answers.extract import cut_reference
-from cotdistill.answers.references import reads_as_math
-from cotdistill.answers.yes_no import NATURAL
+from cotdistill.answers.references import fitting_verifier
 from cotdistill.errors import CotDistillError
 from cotdistill.pricing import total
 from cotdistill.records import Prompt, Response, Status, Verdict, question_of
@@ -22,14 +19,11 @@ NOTHING = "none"
 ASKED_FOR = ("code", "judge")
 """Verifiers that a data file must not choose."""
 
-MAX_OPTION = 500
-"""Characters; a longer reference is no option of a question."""
-
 
 @dataclass
 class Judge:
     """`spec` for every response; without one each prompt's own verifier, else the one that fits its reference
-    (`_by_reference`). A response without reference is `unverified`. `used` counts who judged."""
+    (`fitting_verifier`). A response without reference is `unverified`. `used` counts who judged."""
 
     spec: str | None = None
     used: Counter[str] = field(default_factory=Counter)
@@ -201,19 +195,7 @@ def _default(prompt: Prompt) -> str:
         return prompt.verifier
     if prompt.reference is None:
         return NOTHING
-    return _by_reference(prompt.reference, prompt)
-
-
-def _by_reference(reference: str, prompt: Prompt) -> str:
-    """`choice` for an option of the question, `label` for yes, no, true or false, `math` for what reads as mathematics,
-    else `exact`."""
-    answer = cut_reference(reference)
-    if answer.strip(" .").casefold() in NATURAL:
-        return "label"
-    options = read_options(question_of(prompt)) if len(answer) < MAX_OPTION else {}
-    if "A" in options and isinstance(chosen_by_reference(answer, options), set):
-        return "choice"
-    return "math" if reads_as_math(answer) else "exact"
+    return fitting_verifier(prompt.reference, question_of(prompt))
 
 
 def verified_with(used: Counter[str]) -> str:
