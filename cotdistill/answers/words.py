@@ -16,6 +16,7 @@ from cotdistill.answers.ratios import range_of
 from cotdistill.answers.rounding import same
 from cotdistill.answers.special import special
 from cotdistill.answers.spelling import plain
+from cotdistill.answers.yes_no import NATURAL, YES_NO
 
 _MAX_SENTENCE = 400
 MAX_DRESS = 400
@@ -175,11 +176,19 @@ def _has_time(text: str) -> bool:
     return bool(date(plain(text)) or time_of_day(plain(text)))
 
 
+def _side(text: str) -> str | None:
+    """Yes or no, for a text that is but a word for one of them."""
+    word = text.strip(" .!").casefold()
+    return next((side for side, words in YES_NO.items() if word in words), None) if word in NATURAL else None
+
+
 def _same_kind(reference: str, said: str) -> bool:
     """The same date, time, range, quantity or nothing at all, for a reference that is one."""
     gold, given = plain(reference), plain(said)
     if len(given) > 100:
         return False
+    if (meant := _side(gold)) is not None:
+        return meant == _side(given)
     if (moment := same_moment(gold, given)) is not None and (time_of_day(gold) or not read(gold)):
         return moment
     if limits := range_of(gold):
