@@ -137,6 +137,7 @@ def test_packs_hold_every_row_once_and_leave_little_room() -> None:
     assert [9] in packs  # longer than a pack, and not cut
     assert all(sum(lengths[row] for row in pack) <= 100 for pack in packs if pack != [9])
     assert len(packs) == 6  # 120 alone, and 410 tokens in the five hundreds that they need at least
+    assert packing.best_fit([5, 5, 5, 5], 10) == [[0, 1], [2, 3]], "also without any room"
 
 
 def test_a_row_that_counts_nothing_teaches_nothing(tmp_path: Path) -> None:
