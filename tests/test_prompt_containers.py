@@ -1,8 +1,11 @@
 """What prompts come in: JSON in every arrangement, Arrow, downloads, and the records of other programs around them."""
 
+import bz2
 import gzip
 import io
 import json
+import lzma
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -41,8 +44,9 @@ def pretty(*records: Any) -> bytes:
         LINES.replace(b"\n", b"\r"),
         LINES.replace(b"\n", b",\n"),
         LINES.replace(b'{"q', b'\x1e{"q'),
+        LINES.replace(b'{"q', b'\xef\xbb\xbf\xef\xbb\xbf{"q'),
     ],
-    ids=["lines", "a list", "a list on many lines", "on many lines", "on one", "CR", "commas", "RFC 7464"],
+    ids=["lines", "a list", "a list on many lines", "on many lines", "on one", "CR", "commas", "RFC 7464", "joined"],
 )
 def test_json_is_read_however_it_stands_in_the_file(tmp_path: Path, name: str, content: bytes) -> None:
     assert found(tmp_path / name, content) == BOTH
@@ -123,6 +127,17 @@ def test_parquet_and_arrow_are_read_by_any_of_their_names(tmp_path: Path) -> Non
         assert found(tmp_path / name, file.getvalue()) == BOTH
     with pytest.raises(CotDistillError, match=r"cut\.arrow: not an Arrow file"):
         found(tmp_path / "cut.arrow", packed.getvalue()[:100])
+
+
+@pytest.mark.parametrize(("ending", "pack"), [("gz", gzip.compress), ("bz2", bz2.compress), ("xz", lzma.compress)])
+@pytest.mark.parametrize("cut", [1, 10, 200])
+def test_a_file_that_was_cut_off_is_never_taken_for_a_shorter_one(
+    tmp_path: Path, ending: str, pack: Callable[[bytes], bytes], cut: int
+) -> None:
+    many = b"".join(json.dumps({"question": f"{number}?"}).encode() + b"\n" for number in range(2_000))
+    for name in ("p.jsonl", "p.csv"):
+        with pytest.raises(CotDistillError, match=rf"{name}\.{ending}: cannot be uncompressed"):
+            found(tmp_path / f"{name}.{ending}", pack(many.replace(b": ", b":"))[:-cut])
 
 
 def test_a_download_is_known_by_what_it_holds(tmp_path: Path) -> None:

@@ -14,6 +14,9 @@ from cotdistill.errors import CotDistillError
 
 T = TypeVar("T")
 
+_MARKS = b"\xef\xbb\xbf\x1e"
+"""A byte order mark, also where files were joined, and RFC 7464's mark of a record: they may begin a line."""
+
 
 class BadLines:
     """Where lines that cannot be read go: an error, or with `set_aside` a file, which is counted, and appears when its
@@ -92,9 +95,12 @@ def decode_lines(
 
     def counted() -> Iterator[bytes]:
         nonlocal number, line
-        for line in lines:
-            number += 1
-            yield line
+        try:
+            for line in lines:
+                number += 1
+                yield line.lstrip(_MARKS) if line[:1] in _MARKS else line
+        except EOFError as error:  # of a compressed file that was cut off; a Reader would take it for the end
+            raise OSError(str(error)) from error
 
     reader = jsonlines.Reader(counted(), loads=msgspec.json.Decoder(kind).decode)
     while True:
