@@ -196,7 +196,7 @@ BAD_ROW = {"id": "p9/0", "messages": [{"role": "user", "content": "hm?"}]}
         (chain_rows(1), {"method": "dora"}, "--method: expected lora, qlora or full, got 'dora'"),
         (chain_rows(1), {"packing": "yes"}, "--packing: expected auto, bfd or none, got 'yes'"),
         (chain_rows(1), {"patience": 2}, "--patience: needs --eval-data"),
-        (chain_rows(1), {"rows_at_once": 3}, "--rows-at-once 3: expected a divisor of the 8 rows"),
+        (chain_rows(1), {"rows_at_once": 3}, "--rows-at-once: expected a divisor of --batch-size 8, got 3"),
         (chain_rows(1), {"batch_size": 0}, "--batch-size: expected at least 1, got 0"),
         (chain_rows(1), {"warmup": 2.0}, "--warmup: expected 0 to 1, got 2.0"),
         (chain_rows(1), {"student": "./nothing"}, "no model './nothing': neither a directory nor a .gguf file"),

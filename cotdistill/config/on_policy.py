@@ -9,7 +9,7 @@ _OF_ON_POLICY = (
     "base_url", "max_output_tokens", "temperature", "verify", "prompt_field", "reference_field",
     "concurrency", "cache", "max_cost", "price_in",
 )  # fmt: skip
-_OF_ROWS = ("epochs", "max_steps", "eval_data", "packing", "order")
+_OF_ROWS = ("epochs", "max_steps", "eval_data", "packing", "order", "show_rows")
 
 TEACHES_ALONE = "self"
 """The teacher that is the student itself."""
