@@ -40,7 +40,7 @@ _ANNULS = re.compile(
 _LEAD_IN = re.compile(
     r"""^(?:[\s,.:;!…*_–—]|-(?!\d)|(?:no|oh|ah|wait|sorry|oops|actually|rather|correction|hmm+|so|then|well|but|and|it|that|this|he|she
     |the|correct|right|true|real|final|value|answer|result|should|must|would|will|has|to|have|been|be|is|was|are|'s|equals
-    |i|we|think|believe|meant|mean|say|get|made|a|an|mistake|error|slip|because|now|again|indeed|in|fact|on|second|thoughts?|scratch
+    |i|we|think|believe|meant|mean|say|get|made|a|an|mistake|error|slip|incorrect|wrong|because|now|again|indeed|in|fact|on|second|thoughts?|scratch
     |strike|my|bad)\b){1,30}""",
     re.IGNORECASE | re.VERBOSE,
 )

@@ -20,7 +20,7 @@ _BEFORE = {
     "|(?:more|less|fewer|greater|larger|smaller|bigger|higher|lower|other) than|than or equal to"
     "|at (?:the )?(?:least|most)|up to|no (?:more|less) than|under|above|below|over|exceeds?|exceeding|between|either"
     "|except|unless|if|maybe|perhaps|possibly|(?:might|may|could) be|minimum of|maximum of|somewhere|nearly|almost"
-    "|rather than|instead of|steps?|confidence|version",
+    "|rather than|instead of|half of|twice|double|thrice|(?:a|one) (?:third|quarter|half) of|steps?|confidence|version",
     "German": r"nicht|kein\w*|mehr als|weniger als|über|unter|mindestens|höchstens|zwischen|fast|entweder|vielleicht",
     "French": "plus de|moins de|au moins|au plus|pas|presque|peut-être|plus grand que",
     "Spanish": "más de|menos de|al menos|como máximo|casi|quizás|tal vez|no es",

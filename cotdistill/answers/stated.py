@@ -52,7 +52,7 @@ _FIRST_FORMULA = re.compile(r"\$([^$\n]{1,200})\$|\\\(([^\n]{1,200}?)\\\)")
 _COPULA = re.compile(r" (?:is|are|was|were) ")
 _OTHER_NUMBER = re.compile(
     r"(?: [^\W\d_][\w'-]*){0,3},? ?"
-    r"(?:and|or|to|und|oder|et|ou|plus|minus|times|remainder|out of|[-–:,;x×+*/^]|\\(?:times|cdot)),? ?"
+    r"(?:and|or|to|und|oder|et|ou|plus|minus|less|times|remainder|out of|[-–:,;x×+*/^]|\\(?:times|cdot)),? ?"
     r"(?:or |and )?[$€£(]?\d"
     r"|(?: [^\W\d_][\w'-]*){0,2},? (?:or|and) (?:an?|one|two|three|four|five|six|seven|eight|nine|ten|some|more)\b"
     r"| (?:more|less|fewer) than\b| of \$?\d|[!^]"
