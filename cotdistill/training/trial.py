@@ -36,16 +36,17 @@ def estimate(job: Job, work: Path) -> dict[str, float]:
 
 
 def _with_widest(planned: Schedule, config: FinetuneConfig) -> Schedule:
-    """The run's own steps, with its widest one put in as the second: in the first step the optimizer has no state
-    yet, so less memory is held than in any later one."""
+    """The run's own first step, then its widest one, then as it goes on. In the first step the optimizer has no state
+    yet, so less memory is held than in any later one: the widest is that of those."""
     batch_size, part = config.batch_size or 1, 1 if planned.packed else rows_at_once(config)
     a_step = batch_size // rows_at_once(config) if planned.packed else batch_size
-    starts = np.arange(0, len(planned.lengths), part)
-    rows = np.diff(np.append(starts, len(planned.lengths)))
-    padded = np.maximum.reduceat(planned.lengths, starts) * rows
-    tokens = np.add.reduceat(planned.lengths, starts)
-    first = int(np.lexsort((tokens, padded))[-1]) * part // a_step * a_step
+    if planned.steps == 1:
+        return planned
+    later = planned.lengths[a_step:]
+    starts = np.arange(0, len(later), part)
+    padded = np.maximum.reduceat(later, starts) * np.diff(np.append(starts, len(later)))
+    tokens = np.add.reduceat(later, starts)
+    first = a_step + int(np.lexsort((tokens, padded))[-1]) * part // a_step * a_step
     every = np.arange(len(planned.lengths))
-    begun = a_step if planned.steps > 1 else 0
-    order = np.concatenate([every[:begun], every[first : first + a_step], every[begun:]])
+    order = np.concatenate([every[:a_step], every[first : first + a_step], every[a_step:]])
     return replace(planned, examples=planned.examples.select(order), lengths=planned.lengths[order])
