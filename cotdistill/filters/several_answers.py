@@ -34,6 +34,8 @@ _PART = re.compile(
     re.IGNORECASE | re.MULTILINE,
 )
 _PART_WITHIN = 60
+_SENTENCE_END = re.compile(r"(?<=[.!?。！？])\s|\n")
+"""What follows may take the answer back, "No: the answer is 7", and yet it was announced."""
 
 
 @dataclass
@@ -73,7 +75,8 @@ def _announced(text: str) -> list[str]:
     for mark, end in zip(marks, ends, strict=True):
         if _PART.search(text, max(0, mark.start() - _PART_WITHIN), mark.start()):
             return []
-        found = final_answer(text[mark.start() : end])
+        announced = text[mark.start() : end]
+        found = final_answer(announced) or final_answer(_SENTENCE_END.split(announced, 1)[0])
         if found is None or found.rule not in ("tag", "boxed", "hashes", "answer_line"):
             continue
         answer = plain(found.answer)
