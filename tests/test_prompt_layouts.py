@@ -98,7 +98,7 @@ TEXTS = [
     Case("separator.jsonl", '{"question": "One\u2028line?", "answer": 1}\r\n'.encode(), one("One\u2028line?", "1")),
     Case("nan.jsonl", b'{"question": "One?", "answer": NaN, "id": NaN}\n{"question": "NaN?", "answer": 2.0}\n',
          [("One?", None, None), ("NaN?", "2", None)]),
-    Case("gone.csv", b"question,answer\nOne?,NA\nTwo?,None\nThree?,8\n",
+    Case("gone.csv", b"question,answer\nOne?,NA\nTwo?,NULL\nThree?,8\n",
          [("One?", None, None), ("Two?", None, None), ("Three?", "8", None)], said=("'NA' in 'answer' is read as",)),
     Case("worked.jsonl", b'{"question": "5 + 7?", "answer": "Add 5 and 7. The answer is 12."}\n', one("5 + 7?", "12")),
     Case("accepted.jsonl", b'{"question": "Where?", "answers": {"text": ["Oslo", "in Oslo", "Oslo"]}}\n',

@@ -11,7 +11,7 @@ from cotdistill.wording import counted
 MOST_NAMES = 30
 """Columns not used that are named; beyond it they are counted."""
 
-PLACEHOLDERS = frozenset(("n/a", "n.a.", "#n/a", "na", "nan", "null", "nil", "tbd", "todo", "-", "--", "?"))
+PLACEHOLDERS = frozenset(("n/a", "n.a.", "#n/a", "na", "nan", "null", "none", "nil", "tbd", "todo", "-", "--", "?"))
 """What tables say in cells with nothing in them. It may also be a class, so it is read as it stands, and said."""
 
 

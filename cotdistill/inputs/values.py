@@ -12,8 +12,8 @@ from typing import Any
 
 import msgspec
 
-GAPS = frozenset({"NaN", "nan", "NaT", "NULL", "null", "None", "NA", "N/A", "n/a", "<NA>", "#N/A"})
-"""What pandas, R, SQL, spreadsheets and Python write for a value that is not there."""
+GAPS = frozenset({"NaN", "nan", "NaT", "NULL", "null", "NA", "N/A", "n/a", "<NA>", "#N/A"})
+"""What pandas, R, SQL and spreadsheets write for a value that is not there. Python's `None` may be a class as well."""
 
 LARGEST_WHOLE = 1e15
 """Below it a float without a fraction is written without one: pandas makes 12.0 of a 12 that stands beside a gap."""
