@@ -133,7 +133,7 @@ def test_every_sample_of_a_prompt_is_dropped(evaluation: Path) -> None:
     ("spec", "problem"),
     [
         ("contamination", "needs against: write contamination:against="),
-        ("contamination:against=", "no evaluation file ''"),
+        ("contamination:against=", "expected str, got nothing"),
         ("contamination:against=missing.jsonl", "no evaluation file 'missing.jsonl'"),
         ("contamination:against=x,rule=any9", "rule: expected one of containment, any8, got 'any9'"),
     ],

@@ -11,8 +11,9 @@ from tests.nasty import SHAPES
 LETTERS = 5_000
 """A quadratic reading of so many letters takes half a second and more, a linear one hundredths of a second."""
 
-LIMITS = {"verifier regex": 3.0}
-"""Where a deadline ends what is not linear: twice that, and what is around it."""
+LIMITS = {"verifier regex": 3.0, "reference of any_of": 0.8}
+"""A deadline ends what is not linear in `regex`: twice that, and what is around it. `any_of` reads a reference twice:
+for the verifier that fits it, and with that."""
 
 WITH_WORKERS = {"verifier math", "verifier majority", "reference of math"}
 """Their algebra runs in a process of its own, whose deadline has tests in test_verifier_math.py."""

@@ -66,7 +66,7 @@ def test_right_answers_become_likelier_than_wrong_ones_and_a_pulled_plug_changes
     method: str, base: Path, tmp_path: Path
 ) -> None:
     file = write(tmp_path / "pairs.jsonl", chain_pairs(8))
-    config = settings(base, method=method, lora_rank=4)
+    config = settings(base, method=method, **{"lora_rank": 4} if method == "lora" else {})
     progress = Notes()
     manifest = finetune.run(file, tmp_path / "whole", config, progress)
     assert manifest.counts["pairs"] == 8

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from cotdistill import progress
-from cotdistill.progress import Lines
+from cotdistill.progress import Lines, about
 
 
 @pytest.fixture
@@ -42,10 +42,11 @@ def test_with_an_unknown_total_no_time_left_is_made_up() -> None:
 def test_json_lines_are_objects_with_the_same_numbers() -> None:
     stream = io.StringIO()
     lines = Lines(stream, as_json=True)
-    lines.begin("generate", 10)
-    lines.update(0)
-    lines.update(4, "3 retries")
-    lines.note("a note")
+    with about(stage="generate"):
+        lines.begin("generate", 10)
+        lines.update(0)
+        lines.update(4, "3 retries")
+        lines.note("a note")
     first, second, note = map(json.loads, stream.getvalue().splitlines())
     assert (first["done"], first["total"], "left_s" in first) == (0, 10, False), "nothing done: no rate to go by"
     assert (second["stage"], second["done"], second["detail"]) == ("generate", 4, "3 retries")

@@ -31,17 +31,18 @@ def mine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_init_shows_three_rows_asks_for_unknown_columns_and_asks_again_after_a_slip(
     mine: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    words = "classification\n\n\nquestion\nFrage\nnix\nantwort\n"
+    mine.write_text(MINE.replace("Nr;Frage;Antwort", "Nr;Satz;Urteil"))
+    words = "classification\n\n\nquestion\nSatz\nnix\nurteil\n"
     done = cotdistill("init", "first", "--prompts", "mine.csv", given=words)
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("no column named") + done.stderr.count("no column named") == 2
-    assert "Column that holds the question (Nr, Frage, Antwort)" in done.stdout
+    assert "Column that holds the question (Nr, Satz, Urteil)" in done.stdout
     rows = [line.split(maxsplit=1) for line in done.stdout.splitlines() if line.startswith("  question ")]
     assert [row[1] for row in rows] == ["Is the sky blue?", "Is snow black?", "Is ice cold?"]
     monkeypatch.chdir("first")
     recipe = read(Path("recipe.toml"))
     asked = recipe.stages["generate"]
-    assert (asked.prompt_field, asked.reference_field) == ("Frage", "antwort")
+    assert (asked.prompt_field, asked.reference_field) == ("Satz", "urteil")
     assert recipe.stages["filter"].verify == recipe.stages["evaluate"].verify == "label:labels=no|yes"
     text = Path("recipe.toml").read_text()
     assert 'prompts = "../mine.csv"' in text and 'teacher = "mock:../mine.csv"' in text
@@ -49,9 +50,10 @@ def test_init_shows_three_rows_asks_for_unknown_columns_and_asks_again_after_a_s
 
 
 def test_without_questions_an_unknown_column_is_an_error_that_names_the_option(mine: Path) -> None:
+    mine.write_text(MINE.replace("Nr;Frage;Antwort", "Nr;Satz;Urteil"))
     done = cotdistill("init", "first", "--yes", "--prompts", "mine.csv")
     assert (done.returncode, Path("first").exists()) == (USAGE, False)
-    assert "found Nr, Frage, Antwort" in done.stderr and "--prompt-field" in done.stderr
+    assert "found Nr, Satz, Urteil" in done.stderr and "--prompt-field" in done.stderr
 
 
 DIRTY = "question,answer\nIs ice cold?,yes\n,no\nIs fire cold?,n/a\n"
@@ -66,7 +68,7 @@ def test_init_says_of_records_that_are_no_prompts_and_has_runs_set_them_aside(tm
     assert "--skip-bad" in refused.stderr.splitlines()[-1] and not (tmp_path / "first").exists()
     done = cotdistill(*words, "--skip-bad")
     assert done.returncode == 0, done.stderr
-    assert "1 reference is 'n/a', taken as an answer: leave it blank" in done.stdout
+    assert "'n/a' in 'answer' is read as no reference (1 prompt)" in done.stdout
     assert "\nskip_bad = true " in (tmp_path / "first/recipe.toml").read_text()
 
 
@@ -87,10 +89,11 @@ def test_a_server_given_to_init_is_the_teachers_and_the_judges(mine: Path, monke
 
 
 def test_a_simulated_teacher_that_could_teach_nothing_is_refused(mine: Path) -> None:
-    own = OwnPrompts(mine, "Frage", "Antwort")
+    mine.write_text(MINE.replace("Antwort", "Urteil"))
+    own = OwnPrompts(mine, "Frage", "Urteil")
     with pytest.raises(UsageError, match="cannot judge answers to prompts of yours"):
         starter_checks.check_together("judge", "simulated", own)
-    none = r"mine\.csv, and that has none; name their column with --reference-field \(not used: Nr, Antwort\)"
+    none = r"mine\.csv, and that has none; name their column with --reference-field \(not used: Nr, Urteil\)"
     with pytest.raises(UsageError, match=none):
         starter_checks.check_together("maths", "simulated", OwnPrompts(mine, "Frage"))
     with pytest.raises(UsageError, match="solves chains of last-digit operations alone"):

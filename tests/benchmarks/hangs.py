@@ -34,6 +34,8 @@ from tests.nasty import SHAPES
 SEEN_S = 0.05
 """Less than this is noise."""
 REFERENCES = {"choice": "B", "regex": r"^(\w+\s?)+$", "json_schema": '{"type": "object", "required": ["a"]}'}
+NEEDED = {"pass_rate": "low=0.1"}
+"""Filters that need one of several options."""
 LEFT_OUT = {"judge", "code"}
 """A judge asks a server, and `code` has limits of the kernel's own; its reading of the text is measured."""
 
@@ -91,7 +93,8 @@ def made(subject: str, directory: str) -> Subject:
         held_out.write_text('{"question": "What is 2+2?", "answer": "4"}\n')
         required = [option for option in describe("filters", name)[1] if "=" not in option]
         ids = itertools.count()  # a filter may look at a prompt once
-        one = build("filters", f"{name}:" + ",".join(f"{option}={held_out}" for option in required))
+        options = NEEDED.get(name) or ",".join(f"{option}={held_out}" for option in required)
+        one = build("filters", f"{name}:{options}")
         return lambda text: one.reason_to_drop(
             make_judged(text, reasoning=text, prompt=make_prompt(f"p{next(ids)}", text))
         )
