@@ -245,7 +245,6 @@ def test_of_mixed_seeds_only_those_with_short_references_are_answered_and_the_sy
         ({"samples": 0, "template": "worked"}, r"--template: is about the answers to the new prompts"),
         ({"samples": 0}, r"--weight: is about the answers to the new prompts, and --samples 0 asks for none"),
         ({"method": ("document",)}, r"--min-accuracy: is about seeds with answers, and document reads documents"),
-        ({"cache": "c.sqlite", "no_cache": True}, r"--no-cache: takes a store of its own in the place of --cache"),
         ({"seed": -1}, r"--seed: expected 0 to 4294967295, got -1"),
         ({"samples": 1}, r"--samples: one answer agrees with itself"),
         ({"agreement": 1.5}, r"--agreement: expected 0 to 1"),

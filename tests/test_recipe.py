@@ -64,7 +64,6 @@ MORE = [
     ('generate.teacher="mock:none.jsonl"', "generate.teacher: teacher mock:none.jsonl: no such file"),
     ('generate.teacher="opnai:x"', "generate.teacher: no teacher named 'opnai'"),
     ('generate.base_url="localhost:80"', "generate.base_url: expected a URL that begins with http:// or https://"),
-    ('generate.base_url="http://localhost/v1"', "generate.base_url: goes with a teacher on a server, and mock"),
     ('generate.verify="math"', "generate.verify: here it goes with --until-accepted"),
     ('generate.then="mock:none.jsonl"', "generate.then: needs --verify"),
     ("generate.then_samples=0", "generate.then_samples: expected 1 to 10000, got 0"),
@@ -159,7 +158,6 @@ MORE = [
     ("finetune.weight_decay=-1", "finetune.weight_decay: expected at least 0, got -1"),
     ("finetune.lora_rank=0", "finetune.lora_rank: expected at least 1, got 0"),
     ("finetune.lora_alpha=0", "finetune.lora_alpha: expected at least 1, got 0"),
-    ("finetune.lora_rank=8", "finetune.lora_rank: is about an adapter, and tiny is always trained in full"),
     ("finetune.batch_size=0", "finetune.batch_size: expected at least 1, got 0"),
     ("finetune.rows_at_once=0", "finetune.rows_at_once: expected at least 1, got 0"),
     ("finetune.checkpoint_minutes=-1", "finetune.checkpoint_minutes: expected at least 0, got -1"),
@@ -186,12 +184,8 @@ MORE = [
     ("evaluate.temperature=-1", "evaluate.temperature: expected at least 0, got -1"),
     ("evaluate.max_output_tokens=0", "evaluate.max_output_tokens: expected at least 1, got 0"),
     ('evaluate.verify="mth"', "evaluate.verify: no verifier named 'mth'"),
-    ('evaluate.base_url="http://localhost/v1"', "evaluate.base_url: goes with a student or baseline PROVIDER:MODEL"),
     ('evaluate.verify="none"', "evaluate.verify: none says of no answer whether it is right"),
-    ("evaluate.temperature=1", "evaluate.temperature: is of the sampled answers, and --samples 1 asks for the greedy"),
-    ("evaluate.seed=1", "evaluate.seed: is of the sampled answers, and --samples 1 asks for the greedy"),
-    ("evaluate.concurrency=2", "evaluate.concurrency: goes with a student over an API"),
-    ("evaluate.calibrate=true", "evaluate.calibrate: goes with a student over an API"),
+    ('evaluate.base_url="localhost:80"', "evaluate.base_url: expected a URL that begins with http:// or https://"),
     ("evaluate.batch_size=0", "evaluate.batch_size: expected at least 1, got 0"),
     ("evaluate.concurrency=0", "evaluate.concurrency: expected at least 1, got 0"),
     ('evaluate.cache="prompts.jsonl"', "evaluate.cache: prompts.jsonl: is no store of answers"),
@@ -245,11 +239,6 @@ def problems(*changes: str) -> str:
 
 def test_the_recipe_of_this_table_is_sound_itself() -> None:
     assert list(read(Path("recipe.toml")).stages) == [stage for stage in STAGES if stage != "expand"]
-
-
-def test_epochs_beside_a_number_of_steps_are_a_problem() -> None:
-    told = problems("finetune.epochs=2", "finetune.max_steps=9")
-    assert "finetune.epochs: is not heeded where --max-steps says how many steps there are" in told
 
 
 def test_rows_at_once_that_do_not_divide_a_batch_are_a_problem_before_anything_is_paid() -> None:

@@ -6,7 +6,7 @@ default is the default, its type says which values it takes), `conditions` what 
 
 import dataclasses
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from cotdistill.config.ask import AskConfig
@@ -18,6 +18,7 @@ from cotdistill.config.filter import FilterConfig
 from cotdistill.config.finetune import FinetuneConfig
 from cotdistill.config.format import FormatConfig
 from cotdistill.config.generate import GenerateConfig
+from cotdistill.config.idle import idle_options
 from cotdistill.config.options import REQUIRED, option, required, wrong_values
 from cotdistill.errors import UsageError
 
@@ -34,6 +35,7 @@ __all__ = [
     "MixShare",
     "check",
     "flag",
+    "idle_notes",
     "option",
     "problems",
 ]
@@ -67,6 +69,11 @@ def check(config: Any) -> None:
         found = [f"{len(found)} options do not fit:", *found]
     if found:
         raise UsageError("\n  ".join(found))
+
+
+def idle_notes(config: Any, more: Iterable[tuple[str, str]] = ()) -> list[str]:
+    """What a person should know of options that are given and change nothing; `more` are such pairs of the stage's."""
+    return [f"{flag(name)} changes nothing here: {why}" for name, why in (*idle_options(config), *more)]
 
 
 def flag(name: str) -> str:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import singledispatch
 from typing import Any
 
-from cotdistill.config.embedded import has_no_address, whole_name
+from cotdistill.config.embedded import whole_name
 from cotdistill.config.evaluate import EvaluateConfig
 from cotdistill.config.expand import OF_DOCUMENTS, ExpandConfig, name_of_method, split_methods
 from cotdistill.config.filter import FilterConfig
@@ -60,10 +60,8 @@ def _generate(config: GenerateConfig) -> Problems:
     except ValueError as error:
         yield "think_tags", str(error)
     yield from _prices(config)
-    yield from _address("base_url", config.base_url, config.teacher)
     if config.batch and config.until_accepted:
         yield "until_accepted", "asks on as answers come in; in a --batch each round takes a day. Leave one of them out"
-    yield from _store(config)
     if config.verify and not config.until_accepted and not config.then:
         yield "verify", "here it goes with --until-accepted or --then; otherwise it is an option of filter"
     yield from _then(config)
@@ -92,7 +90,6 @@ def _then(config: GenerateConfig) -> Problems:
     first = whole_name(config.teacher), config.base_url, config.effort
     if (whole_name(config.then), config.then_base_url, config.then_effort) == first:
         yield "then", "is --teacher itself; more answers of one teacher are --samples"
-    yield from _address("then_base_url", config.then_base_url, config.then)
     if config.until_accepted and config.then_samples and config.until_accepted > config.then_samples:
         yield "then_samples", f"{config.until_accepted} correct answers need as many, got {config.then_samples}"
     if (given["price_in"] is None) != (given["price_out"] is None):
@@ -104,8 +101,6 @@ def _then(config: GenerateConfig) -> Problems:
 def _filter(config: FilterConfig) -> Problems:
     if config.incorrect_weight is not None and not config.keep_incorrect:
         yield "incorrect_weight", "goes with --keep-incorrect; without it no wrong answer is kept"
-    if config.keep_incorrect and config.verify == "none":
-        yield "keep_incorrect", "--verify none calls no answer wrong, and keeps all of them. Leave one of them out"
     if config.weight != "none" and config.verify == "none":
         yield "weight", f"{config.weight} is computed from pass rates, and --verify none gives none"
 
@@ -120,8 +115,6 @@ def _format(config: FormatConfig) -> Problems:
         ):
             if changed:
                 yield name, "goes with --student, whose tokens it counts"
-    if config.cut_long and not config.can_cut:
-        yield "cut_long", f"cuts the trace of a row, and no row of --format {config.format} can be cut. Leave it out"
     for spec in config.mix:
         try:
             MixShare.parse(spec)
@@ -135,15 +128,8 @@ def _format(config: FormatConfig) -> Problems:
 def _finetune(config: FinetuneConfig) -> Problems:
     if config.patience is not None and not config.eval_data:
         yield "patience", "needs --eval-data, the rows whose loss decides when to stop"
-    if config.epochs is not None and config.max_steps is not None:
-        yield "epochs", "is not heeded where --max-steps says how many steps there are. Leave one of them out"
     if config.order == "file" and config.packing == "bfd":
         yield "order", "file keeps the rows in their order, and --packing bfd puts them where they fit. Leave one out"
-    if not config.adapts:
-        why = "tiny is always trained in full" if config.student == "tiny" else "--method full trains the weights"
-        for name in ("lora_rank", "lora_alpha"):
-            if getattr(config, name) != getattr(FinetuneConfig, name):
-                yield name, f"is about an adapter, and {why}. Leave it out"
     if config.batch_size and config.rows_at_once and config.batch_size % config.rows_at_once:
         yield "rows_at_once", f"expected a divisor of --batch-size {config.batch_size}, got {config.rows_at_once}"
     yield from of_loss(config)
@@ -183,9 +169,6 @@ def _evaluate(config: EvaluateConfig) -> Problems:
             yield "draft_for", f"compares models of this machine and recorded answers; {provider}: answers over an API"
     if config.verify == "none":
         yield "verify", "none says of no answer whether it is right, so there would be no score; leave it out"
-    for name in ("temperature", "seed"):
-        if config.samples == 1 and getattr(config, name) != getattr(EvaluateConfig, name):
-            yield name, "is of the sampled answers, and --samples 1 asks for the greedy one alone"
     if config.samples > 1 and config.temperature == 0:
         yield "temperature", f"0 makes all {config.samples} samples alike; give more, or leave --samples out"
     if config.engine != "local" and config.batch_size is not None:
@@ -195,9 +178,6 @@ def _evaluate(config: EvaluateConfig) -> Problems:
 @broken_conditions.register
 def _expand(config: ExpandConfig) -> Problems:
     yield from _prices(config)
-    yield from _address("base_url", config.base_url, config.teacher)
-    yield from _address("solver_base_url", config.solver_base_url, config.solver)
-    yield from _store(config)
     methods = [name_of_method(spec) for spec in split_methods(config.method)]
     yield from _repeated("method", methods)
     if not all(methods):
@@ -240,16 +220,6 @@ def _changed(config: ExpandConfig, names: Sequence[str], why: str) -> Problems:
 
 
 _ABOUT_ANSWERS = ("solver", "template", "solver_base_url", "solver_price_in", "solver_price_out")
-
-
-def _address(name: str, url: str | None, teacher: str | None) -> Problems:
-    if url is not None and teacher and has_no_address(teacher):
-        yield name, f"goes with a teacher on a server, and {teacher} needs none"
-
-
-def _store(config: GenerateConfig | ExpandConfig) -> Problems:
-    if config.no_cache and config.cache is not None:
-        yield "no_cache", "takes a store of its own in the place of --cache. Leave one of them out"
 
 
 def _prices(config: GenerateConfig | EvaluateConfig | ExpandConfig) -> Problems:

@@ -18,7 +18,6 @@ from cotdistill.recipes import lookups, references
 from cotdistill.records import Message
 from cotdistill.stages.evaluate import guard
 from cotdistill.stages.evaluate.answers import check_calibrated, costs
-from cotdistill.stages.evaluate.heeded import unheeded
 from cotdistill.stages.expand.asking import as_generate
 from cotdistill.stages.generate.cascade.configs import pair
 
@@ -119,7 +118,6 @@ def _evaluate(chosen: config.EvaluateConfig) -> Iterator[tuple[str, Callable[[],
             yield "calibrate", partial(_calibrated, name, chosen.base_url)
     if chosen.max_cost is not None:
         yield from (("max_cost", look) for _, look in priced(chosen))
-    yield from ((name, partial(lookups.refuse, why)) for name, why in unheeded(chosen))
 
 
 def _option_of(student: str, chosen: config.EvaluateConfig) -> str:

@@ -11,7 +11,7 @@ from cotdistill.artifacts import Manifest
 from cotdistill.artifacts.json_lines import BadLines
 from cotdistill.artifacts.kinds import PAIRS, kind_of
 from cotdistill.artifacts.logprobs.carried import source_of
-from cotdistill.config import FinetuneConfig, check
+from cotdistill.config import FinetuneConfig, check, idle_notes
 from cotdistill.dispatch.budget import Budget
 from cotdistill.errors import UsageError
 from cotdistill.progress import Progress
@@ -69,6 +69,7 @@ def run(
         ):
             _check_hardware(config)
             _read_inputs(current, rows, config)
+            current.notes += idle_notes(config)
             if not (config.dry_run or config.resume) and (made := student_directory.same(current)):
                 return made
             _check_kind(rows, config)

@@ -12,7 +12,7 @@ from cotdistill import artifacts, exports
 from cotdistill.artifacts import ArtifactWriter, FileInfo, Manifest, json_lines, outputs
 from cotdistill.artifacts.earlier import normalized, written_before
 from cotdistill.artifacts.outputs import Place
-from cotdistill.config import EvaluateConfig, check
+from cotdistill.config import EvaluateConfig, check, idle_notes
 from cotdistill.dispatch.budget import Budget
 from cotdistill.dispatch.session import Session
 from cotdistill.errors import CotDistillError
@@ -22,7 +22,7 @@ from cotdistill.inputs.prompt_files import PromptFile
 from cotdistill.progress import Progress
 from cotdistill.records import Judged, Prompt, Response, money
 from cotdistill.stages.evaluate import answers, draft, guard, guessing, overlap
-from cotdistill.stages.evaluate.heeded import check_heeded
+from cotdistill.stages.evaluate.heeded import unheeded
 from cotdistill.stages.evaluate.scores import compare, in_words, is_not_judged, is_right, score
 from cotdistill.stages.verification import Judge
 from cotdistill.store.location import store_path
@@ -43,7 +43,6 @@ def run(
     `month` is what a recipe's month has left.
     """
     check(config)
-    check_heeded(config)
     prompts = hub.fetch(prompts, progress.note)
     guarded = hub.fetch(Path(config.guard), progress.note) if config.guard else None
     judge = Judge(config.verify)
@@ -67,6 +66,7 @@ def run(
         Session.on(store if paid else None, config.max_cost, month, progress, "evaluate") as session,
     ):
         current.read(prompts)
+        current.notes += idle_notes(config, unheeded(config))
         current.read_named(_files_of(config, judge, guarded, held_against))
         asked, columns = _read(prompts, config, judge, progress)
         guards = _read(guarded, config, judge, progress)[0] if guarded else []

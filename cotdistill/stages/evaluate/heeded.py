@@ -1,18 +1,17 @@
-"""Which options an evaluation's students heed: one that none of them does is refused, before anything is asked."""
+"""Which options an evaluation's students heed."""
 
 from collections.abc import Iterator
 
 from cotdistill import teachers
-from cotdistill.config import EvaluateConfig, flag
+from cotdistill.config import EvaluateConfig
 from cotdistill.config.embedded import has_no_address
-from cotdistill.errors import UsageError
 from cotdistill.stages.evaluate.answers import is_recorded
 
-_NO_STUDENT = "goes with a student or baseline of this machine; none is given"
+_NO_STUDENT = "it is about students of this machine, and none is given"
 
 
 def unheeded(config: EvaluateConfig) -> Iterator[tuple[str, str]]:
-    """Pairs of an option and why it would change nothing."""
+    """Pairs of an option and why it changes nothing: none of the students heeds it."""
     asked = [config.student, *config.baseline, *([config.guard_against] if config.guard_against else [])]
     over_api = [name for name in asked if teachers.is_teacher(name)]
     here = [name for name in asked if name not in over_api and not is_recorded(name)]
@@ -21,21 +20,19 @@ def unheeded(config: EvaluateConfig) -> Iterator[tuple[str, str]]:
         (
             "base_url",
             [name for name in over_api if not has_no_address(name)],
-            "goes with a student or baseline PROVIDER:MODEL on a server; none is given",
+            "it is about students PROVIDER:MODEL on a server, and none is given",
         ),
-        ("calibrate", over_api, "goes with a student over an API; one of this machine says how sure it is anyway"),
-        ("concurrency", [*over_api, *served], "goes with a student over an API, or with an --engine that serves one"),
+        ("calibrate", over_api, "a student of this machine says how sure it is anyway"),
+        (
+            "concurrency",
+            [*over_api, *served],
+            "it is about a student over an API, or an --engine that serves one, and none is given",
+        ),
         ("engine", here, _NO_STUDENT),
         ("batch_size", here, _NO_STUDENT),
         ("threads", here, _NO_STUDENT),
-        ("seed", here, f"{_NO_STUDENT}, and a server draws its samples by itself"),
+        ("seed", here, f"{_NO_STUDENT}; a server draws its samples by itself"),
         ("price_in", over_api if config.student in over_api else [], f"{config.student} costs nothing"),
     ):
         if not heeding and getattr(config, option) != getattr(EvaluateConfig, option):
             yield option, why
-
-
-def check_heeded(config: EvaluateConfig) -> None:
-    """Raises UsageError for the first option that would change nothing."""
-    for option, why in unheeded(config):
-        raise UsageError(f"{flag(option)}: {why}")

@@ -14,7 +14,7 @@ from cotdistill import artifacts, plugins
 from cotdistill.artifacts import ArtifactWriter, Manifest, outputs
 from cotdistill.artifacts.json_lines import BadLines
 from cotdistill.artifacts.outputs import Place
-from cotdistill.config import ExpandConfig, check
+from cotdistill.config import ExpandConfig, check, idle_notes
 from cotdistill.config.expand import name_of_method, split_methods
 from cotdistill.dispatch.budget import Budget
 from cotdistill.errors import UsageError
@@ -82,6 +82,7 @@ def run(
         ExitStack() as held,
         BadLines(bad_path) as bad,
     ):
+        current.notes += idle_notes(config)
         read = of.read(seeds, config, expanders, current, bad, progress)
         held_out, sources = _split(read, config.holdout)
         current.read_named(_read_besides(config))

@@ -11,7 +11,7 @@ from cotdistill.artifacts.logprobs import carrying, logprobs_path
 from cotdistill.artifacts.opening import is_remote
 from cotdistill.artifacts.outputs import Place
 from cotdistill.artifacts.together import OfResponse, Together, together, working_path
-from cotdistill.config import FilterConfig, check
+from cotdistill.config import FilterConfig, check, idle_notes
 from cotdistill.dispatch.budget import Budget
 from cotdistill.dispatch.session import Session
 from cotdistill.errors import UsageError
@@ -84,6 +84,7 @@ def _run(responses: Path, kept: Path, config: FilterConfig, progress: Progress, 
     ):
         screen.judge.join(session)
         current.read(responses, written_by="generate")
+        current.notes += idle_notes(config)
         current.read_named(_named(config))
         progress.begin("filter", current.inputs[0].records)
         sieve = Sieve.build(config)

@@ -14,7 +14,7 @@ from cotdistill.artifacts.outputs import Place
 from cotdistill.artifacts.together import OfJudged, together, working_path
 from cotdistill.chat import proof
 from cotdistill.chat.proof import Proof
-from cotdistill.config import FormatConfig, check
+from cotdistill.config import FormatConfig, check, idle_notes
 from cotdistill.progress import Progress
 from cotdistill.publishing import data_set_card
 from cotdistill.records import Judged
@@ -60,6 +60,7 @@ def run(kept: Path, train: Path, config: FormatConfig, progress: Progress, *, ca
         ExitStack() as stack,
     ):
         current.read(kept, written_by="filter")
+        current.notes += idle_notes(config)
         current.read_named(("student", path) for path in students.recorded_files(config.student or ""))
         bad = stack.enter_context(BadLines(artifacts.sibling(train, "bad.jsonl") if config.skip_bad else None))
         rows, held, prompts = (stack.enter_context(ArtifactWriter(path)) for path in paths)

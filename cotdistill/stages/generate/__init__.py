@@ -11,7 +11,7 @@ from cotdistill import artifacts
 from cotdistill.artifacts import Manifest
 from cotdistill.artifacts.files import try_room
 from cotdistill.artifacts.json_lines import BadLines
-from cotdistill.config import GenerateConfig, check
+from cotdistill.config import GenerateConfig, check, idle_notes
 from cotdistill.dispatch.asking import Asked, Job
 from cotdistill.dispatch.budget import Budget, Tariff
 from cotdistill.dispatch.session import Session
@@ -98,6 +98,7 @@ def _run(
         if judge is not None:
             judge.join(session)
         current.read(prompts)
+        current.notes += idle_notes(config) if asked_by == "generate" else []
         current.read_named(read_besides(config))
         taken = templates.fields(templates.load(config.template)) if config.template else frozenset()
         file = PromptFile.chosen(prompts, config, fields=taken, bad=bad)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from cotdistill import artifacts, students
 from cotdistill.artifacts import Manifest
 from cotdistill.artifacts.json_lines import BadLines
-from cotdistill.config import FinetuneConfig
+from cotdistill.config import FinetuneConfig, idle_notes
 from cotdistill.config.on_policy import TEACHES_ALONE
 from cotdistill.dispatch.budget import Budget, Tariff
 from cotdistill.dispatch.session import Session
@@ -66,6 +66,7 @@ def run(
         ) as session,
     ):
         current.read(source)
+        current.notes += idle_notes(config)
         for option, name in (("student", config.student), ("teacher", config.teacher or "")):
             current.read_named((option, path) for path in students.recorded_files(name))
         if not (config.dry_run or config.resume) and (made := student_directory.same(current)):

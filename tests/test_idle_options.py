@@ -1,0 +1,48 @@
+"""Options that change nothing beside the others are said, and the run goes on: scripts give them to many students, and
+a rehearsal keeps the options of the real teacher."""
+
+from typing import Any
+
+import pytest
+
+from cotdistill.config import (
+    EvaluateConfig,
+    ExpandConfig,
+    FilterConfig,
+    FinetuneConfig,
+    GenerateConfig,
+    check,
+    idle_notes,
+)
+from cotdistill.stages.evaluate.heeded import unheeded
+
+URL = "http://localhost:8000/v1"
+CASES: list[tuple[Any, list[str]]] = [
+    (GenerateConfig(teacher="mock", base_url=URL), ["base_url"]),
+    (GenerateConfig(teacher="vllm:a/b", base_url=URL), []),
+    (GenerateConfig(teacher="mock", no_cache=True, cache="x.sqlite"), ["cache"]),
+    (ExpandConfig(teacher="mock", base_url=URL, count=1), ["base_url"]),
+    (FilterConfig(keep_incorrect=True, verify="none"), ["keep_incorrect"]),
+    (FinetuneConfig(student="tiny", epochs=2.0, max_steps=9), ["epochs"]),
+    (FinetuneConfig(student="tiny", lora_rank=4, lora_alpha=4), ["lora_rank", "lora_alpha"]),
+    (FinetuneConfig(student="smollm2-135m", method="full", lora_rank=4), ["lora_rank"]),
+    (FinetuneConfig(student="smollm2-135m", method="lora", lora_rank=4, max_steps=9), []),
+    (EvaluateConfig(student="tiny", seed=1, temperature=0.5), ["temperature", "seed"]),
+    (EvaluateConfig(student="tiny", seed=1, samples=2), []),
+    (
+        EvaluateConfig(student="tiny", base_url=URL, concurrency=2, calibrate=True),
+        ["base_url", "calibrate", "concurrency"],
+    ),
+    (EvaluateConfig(student="vllm:a/b", base_url=URL, batch_size=8, threads=2), ["batch_size", "threads"]),
+    (EvaluateConfig(student="vllm:a/b", base_url=URL, baseline=("tiny",), batch_size=8), []),
+]
+
+
+@pytest.mark.parametrize(("config", "idle"), CASES)
+def test_an_option_that_changes_nothing_is_said_and_not_refused(config: Any, idle: list[str]) -> None:
+    check(config)
+    notes = idle_notes(config, unheeded(config) if isinstance(config, EvaluateConfig) else ())
+    assert [note.split(" changes nothing here: ")[0] for note in notes] == [
+        f"--{name.replace('_', '-')}" for name in idle
+    ]
+    assert len(set(notes)) == len(notes)
