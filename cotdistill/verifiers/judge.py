@@ -139,7 +139,8 @@ class Verifier:
         bought, spent = (self._stored.bought, self._stored.spent) if self._stored else (0, Decimal(0))
         cost = "" if spent is None else f", {spent:.4f} USD (estimate)"
         judged = [f"{self.teacher} judged {bought - self._again} answers now, and the store knew the others{cost}"]
-        again = [f"{self._again} times it was asked again, after a reply without a verdict"] * bool(self._again)
+        times = counted(self._again, "time")
+        again = [f"{times} it was asked again, after a reply without a verdict"] * bool(self._again)
         without = counted(len(self._without), "question has", "questions have")
         return [*judged, *again, *[f"{without} no verdict of {self.teacher}: status error"] * bool(self._without)]
 
