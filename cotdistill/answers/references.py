@@ -1,5 +1,6 @@
 """What a reference is: mathematics, or words, a date, a time, a chemical formula."""
 
+import json
 import re
 
 from cotdistill.answers.chemistry import is_compound
@@ -53,3 +54,13 @@ def fitting_verifier(reference: str, question: str) -> str:
     if "A" in options and isinstance(chosen_by_reference(answer, options), set):
         return "choice"
     return "math" if reads_as_math(answer) else "exact"
+
+
+def accepted_answers(reference: str) -> list[str]:
+    """The answers of which each is right: those that a reference lists in JSON, or itself."""
+    try:
+        listed = json.loads(reference)
+    except (ValueError, RecursionError):
+        listed = reference
+    found = listed if isinstance(listed, list) else [reference]
+    return [text for one in found if isinstance(one, str | int | float) and (text := str(one).strip())]

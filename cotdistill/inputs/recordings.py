@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from cotdistill.answers.references import accepted_answers
 from cotdistill.artifacts.json_lines import BadLines
 from cotdistill.errors import CotDistillError
 from cotdistill.inputs import layouts
@@ -112,6 +113,8 @@ def _as_prompt(record: dict[str, Any], columns: Columns) -> tuple[str, list[Reco
     trace = next((value for name in TRACES if isinstance(value := fields.get(name), str)), None)
     if reading.tests:  # they are no answer: what they test is
         texts = programs_of(fields, reading.question)
+    elif reading.verifier == "any_of":
+        texts = accepted_answers(reading.reference or "")
     else:
         texts = [text] if (text := reading.answer if reading.answer is not None else reading.reference) else []
     return asked((turn.role, turn.content) for turn in reading.messages), [Recorded(trace, text) for text in texts]

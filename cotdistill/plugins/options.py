@@ -54,6 +54,8 @@ def convert(text: str, hint: Any, where: str) -> Any:
             raise UsageError(f"{where}: expected one of {', '.join(map(str, kinds))}, got {text!r}")
         return text
     kind = kinds[0] if kinds else hint
+    if typing.get_origin(kind) is typing.Literal:  # it stands before `| None`
+        return convert(text, kind, where)
     if hasattr(kind, "__metadata__"):  # a limit that stands before `| None`
         kind, hint = typing.get_args(kind)[0], kind
     if not text.strip():

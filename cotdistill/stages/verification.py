@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import lru_cache
 from pathlib import Path
 from typing import get_args
 
@@ -178,20 +179,8 @@ def _unverified(response: Response) -> Verdict:
 
 def _default(prompt: Prompt) -> str:
     if prompt.verifier is not None:
-        name = plugins.parse(prompt.verifier)[0]
-        if name.endswith(".py"):  # a data file must not choose code to run
-            raise CotDistillError(
-                f"prompt {prompt.id!r}: its verifier is a file, {name!r}; pass files with --verify only"
-            )
-        if name in ASKED_FOR:
-            raise CotDistillError(
-                f"prompt {prompt.id!r}: its verifier {name!r} runs code or costs money; ask for it with --verify"
-            )
-        if name == "label" and "|" not in plugins.parse(prompt.verifier)[1].get("labels", "|"):
-            raise CotDistillError(
-                f"prompt {prompt.id!r}: its verifier {prompt.verifier!r} names a file of labels; list them, a|b|c, or "
-                "ask for it with --verify"
-            )
+        if why := _not_for_data(prompt.verifier):
+            raise CotDistillError(f"prompt {prompt.id!r}: its verifier {why}")
         return prompt.verifier
     if prompt.reference is None:
         return NOTHING
@@ -201,3 +190,18 @@ def _default(prompt: Prompt) -> str:
 def verified_with(used: Counter[str]) -> str:
     """In words: each verifier and how many responses it judged."""
     return "verified with " + (", ".join(f"{spec} ({count})" for spec, count in used.most_common()) or "nothing")
+
+
+@lru_cache(1024)
+def _not_for_data(spec: str) -> str | None:
+    """Why a data file must not choose this verifier; None where it may."""
+    name, options = plugins.parse(spec)
+    if name.endswith(".py"):
+        return f"is a file, {name!r}; pass files with --verify only"
+    if name in ASKED_FOR:
+        return f"{name!r} runs code or costs money; ask for it with --verify"
+    if name == "label" and "|" not in options.get("labels", "|"):
+        return f"{spec!r} names a file of labels; list them, a|b|c, or ask for it with --verify"
+    if plugins.files("verifiers", spec):
+        return f"{spec!r} names a file; ask for it with --verify"
+    return None

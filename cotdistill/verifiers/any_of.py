@@ -1,12 +1,12 @@
 """Several answers of which each is right."""
 
-import json
 from dataclasses import dataclass, field
+from typing import Literal
 
 from msgspec.structs import replace
 
 from cotdistill import plugins
-from cotdistill.answers.references import fitting_verifier
+from cotdistill.answers.references import accepted_answers, fitting_verifier
 from cotdistill.records import Response, Verdict, question_of
 from cotdistill.verifiers import Verifier as Protocol
 
@@ -17,19 +17,16 @@ MAX_ACCEPTED = 100
 class Verifier:
     """Any of the answers that the reference lists in JSON, `["Paris", "City of Light"]`; a text that lists none is one.
 
-    Each is compared by `by`, without it by the verifier that fits that answer. The verdict is that of the first answer
-    which agrees, else of the first in the list.
+    Each is compared by `by`, without it by the verifier that fits that answer: by one that runs no code, asks no
+    teacher and reads no file, for a data file may choose this verifier. The verdict is that of the first answer which
+    agrees, else of the first in the list.
     """
 
-    by: str | None = None
+    by: Literal["choice", "exact", "label", "math", "numeric"] | None = None
     _built: dict[str, Protocol] = field(default_factory=dict, init=False, repr=False)
 
-    def __post_init__(self) -> None:
-        if self.by is not None:
-            self._verifier(self.by)
-
     def judge(self, response: Response) -> Verdict:
-        accepted = _listed(response.prompt.reference or "")
+        accepted = accepted_answers(response.prompt.reference or "")
         if not accepted:
             return Verdict(status="bad_reference", method="any_of", detail="the prompt has no accepted answer")
         verdicts = []
@@ -46,12 +43,3 @@ class Verifier:
         if name not in self._built:
             self._built[name] = plugins.build("verifiers", name)
         return self._built[name]
-
-
-def _listed(reference: str) -> list[str]:
-    try:
-        listed = json.loads(reference)
-    except (ValueError, RecursionError):
-        listed = reference
-    found = listed if isinstance(listed, list) else [reference]
-    return [text for one in found if isinstance(one, str | int | float) and (text := str(one).strip())]
