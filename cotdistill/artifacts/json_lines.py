@@ -11,6 +11,7 @@ import msgspec
 from cotdistill.artifacts.files import ArtifactWriter
 from cotdistill.artifacts.opening import open_input as open_input
 from cotdistill.errors import CotDistillError
+from cotdistill.wording import counted
 
 T = TypeVar("T")
 
@@ -34,8 +35,7 @@ class BadLines:
 
     def notes(self) -> list[str]:
         """What a person should know at the end."""
-        lines = "line" if self.count == 1 else "lines"
-        return [f"{self.count:,} unreadable {lines} set aside in {self.path}"] if self.count else []
+        return [f"{counted(self.count, 'unreadable line')} set aside in {self.path}"] if self.count else []
 
     def add(self, path: Path, number: int, line: str | bytes, problem: str) -> None:
         if self.path is None:

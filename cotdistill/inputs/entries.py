@@ -94,11 +94,10 @@ class Columns:
             for text, count in self.remarks.items()
         ]
         for text, count in self.placeholders.items():
-            these = "1 reference is" if count == 1 else f"{count:,} references are"
+            these = counted(count, "reference is", "references are")
             remarks.append(f"{these} {text!r}, taken as an answer: leave it blank where there is none")
         if self.repeated:
-            records = "record is" if self.repeated == 1 else "records are"
-            remarks.append(f"{self.repeated:,} repeated {records} asked once")
+            remarks.append(f"{counted(self.repeated, 'repeated record is', 'repeated records are')} asked once")
         if ignored := self.ignored:
             more = f" and {len(ignored) - MOST_NAMES} more" if len(ignored) > MOST_NAMES else ""
             remarks.append(f"not used: {', '.join(map(named, ignored[:MOST_NAMES]))}{more}")

@@ -8,6 +8,7 @@ from pathlib import Path
 from cotdistill.artifacts.json_lines import BadLines
 from cotdistill.errors import CotDistillError
 from cotdistill.inputs.encodings import is_broken, open_text
+from cotdistill.wording import counted
 
 csv.field_size_limit(1 << 27)  # a worked solution in a cell is longer than csv's default of 128 kB
 
@@ -30,8 +31,8 @@ class Table:
         if self.separator != self._usual:
             notes.append(f"cells separated by {SEPARATORS[self.separator]}")
         if self._short:
-            rows = "row has" if self._short == 1 else "rows have"
-            notes.append(f"{self._short:,} {rows} fewer cells than the header has columns")
+            rows = counted(self._short, "row has", "rows have")
+            notes.append(f"{rows} fewer cells than the header has columns")
         return notes
 
     @cached_property

@@ -56,8 +56,7 @@ def _stores(recipe: Recipe) -> set[Path]:
 def in_words(disk: Disk) -> str:
     from rich.filesize import decimal
 
-    runs = f"{counted(disk.run_directories, 'run')}"
     return (
-        f"{runs}: weights {decimal(disk.weights)}, data {decimal(disk.data)}; store {decimal(disk.store)}; "
-        f"{decimal(disk.free)} free"
+        f"{counted(disk.run_directories, 'run')}: weights {decimal(disk.weights)}, data {decimal(disk.data)}; "
+        f"store {decimal(disk.store)}; {decimal(disk.free)} free"
     )

@@ -13,6 +13,7 @@ from cotdistill.errors import CotDistillError
 from cotdistill.inputs.documents import html, markdown, pdf, plain
 from cotdistill.inputs.documents.sections import Passage, Section, passages_of
 from cotdistill.inputs.encodings import format_of
+from cotdistill.wording import counted
 
 MOST_BYTES = 50_000_000
 """Of one document, uncompressed: a book has one."""
@@ -69,8 +70,8 @@ class Documents:
 
     def describe(self) -> str:
         """ "12 documents read, 2 passed over"."""
-        documents = "1 document" if len(self.read) == 1 else f"{len(self.read):,} documents"
-        return f"{documents} read" + (f", {len(self.skipped):,} passed over" if self.skipped else "")
+        passed_over = f", {len(self.skipped):,} passed over" if self.skipped else ""
+        return f"{counted(len(self.read), 'document')} read{passed_over}"
 
     def notes(self) -> list[str]:
         """Each file that was passed over, as far as a person will read."""

@@ -15,6 +15,7 @@ from cotdistill.inputs.prompt_files import PromptFile
 from cotdistill.progress import Progress
 from cotdistill.records import Message, Prompt, is_by_majority, question_of
 from cotdistill.stages.expand import quotes
+from cotdistill.wording import counted
 
 _OPEN_VERIFIERS = ("code", "judge", "json_schema", "regex")
 """Of tasks whose right answers are many: they cannot be counted as votes."""
@@ -89,7 +90,7 @@ def _of_documents(
         found.append(Source(prompt.id, passage.text, prompt, {"file": passage.file, "place": passage.place}))
     for file in documents.read:
         current.read(file)
-    progress.note(f"{path}: {documents.describe()}, {len(found):,} {'passage' if len(found) == 1 else 'passages'}")
+    progress.note(f"{path}: {documents.describe()}, {counted(len(found), 'passage')}")
     current.notes += documents.notes()
     if not found:
         raise CotDistillError(
