@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.benchmarks.gpu import asked_for, check, line, no_room, run
-from tests.benchmarks.gpu_plan import FULL, FULL_TRL, Part, groups
+from tests.benchmarks.gpu import asked_for, check, line, measured, no_room
+from tests.benchmarks.gpu_plan import FULL, FULL_TRL, Part, Taught, groups, taught
 
 
 def test_a_part_that_fails_or_hangs_says_so_and_the_table_still_comes(tmp_path: Path) -> None:
@@ -14,13 +14,12 @@ def test_a_part_that_fails_or_hangs_says_so_and_the_table_still_comes(tmp_path: 
         Part("broken", "no such part", {}, 60, together="x"),
         Part("hangs", "same", {"shape": "large"}, 0.1, together="x"),
     ]
-    (group,) = groups(plan)
-    found = dict(zip(("broken", "hangs"), (one for _, one in run(group, tmp_path, time.monotonic() + 60)), strict=True))
+    found = {part.label: one for part, one in measured(plan, tmp_path, time.monotonic() + 90)}
     assert found["broken"]["failed"].endswith("KeyError: 'no such part'")
     assert found["hangs"]["failed"].startswith("not done after")
     assert line(plan[0], found["broken"], None).split()[:2] == ["broken", "FAILED"]
-    measured = {"tokens_per_s": 80.0, "weights": 1, "lora": False, "peak_gb": 1.0}
-    table = list(asked_for({**found, FULL: measured, FULL_TRL: {**measured, "tokens_per_s": 10.0}}, peak=1_000.0))
+    speed = {"tokens_per_s": 80.0, "weights": 1, "lora": False, "peak_gb": 1.0}
+    table = list(asked_for({**found, FULL: speed, FULL_TRL: {**speed, "tokens_per_s": 10.0}}, peak=1_000.0))
     assert table[0] == "full: at least 45% MFU: 48.0%"
     assert table[2] == "full: at least 4 times the tokens/s of TRL's defaults: 8.00"
     assert table[4] == "packed at most 0.5 of the padded run's memory: not measured"
@@ -43,8 +42,9 @@ def test_what_time_or_disk_would_not_hold_is_left_out_with_the_reason(tmp_path: 
 
 def test_a_folder_without_gsm8k_is_refused_before_any_time_is_spent(tmp_path: Path) -> None:
     (tmp_path / "train.jsonl").touch()
-    assert check(tmp_path) == f"--gsm8k {tmp_path}: has no test.jsonl"
-    assert check(None) is None
+    assert check("tiny", tmp_path) == f"--gsm8k {tmp_path}: has no test.jsonl"
+    assert check(None, None) is None
+    assert "which --student is to be taught?" in str(check(None, tmp_path))
 
 
 def test_a_librarys_last_word_does_not_hide_what_a_part_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -52,5 +52,28 @@ def test_a_librarys_last_word_does_not_hide_what_a_part_found(tmp_path: Path, mo
     part.write_text("#!/bin/sh\necho '{\"same\": 8}'\necho goodbye\n")
     part.chmod(0o700)
     monkeypatch.setattr("sys.executable", str(part))
-    ((_, found),) = run([Part("x", "same", {}, 60)], tmp_path, time.monotonic() + 60)
+    ((_, found),) = measured([Part("x", "same", {}, 60)], tmp_path, time.monotonic() + 90)
     assert found["same"] == 8
+
+
+def test_every_way_is_taught_the_same_rows_and_other_problems_with_another_seed(tmp_path: Path) -> None:
+    ways = ["--method lora", "--method lora --lora-rank 64"]
+    plan = taught(Taught("tiny", ways, 2, rows=5, questions=3, tokens=8, loss=True), None, tmp_path)
+    assert [part.label for part in plan] == [f"{way}, seed {seed}" for seed in (0, 1) for way in ways]
+    assert {part.together for part in plan} == {"taught"}
+    rows, questions = tmp_path / "words-0/rows.jsonl", tmp_path / "words-0/heldout.jsonl"
+    assert len(rows.read_text().splitlines()) == 5
+    assert len(questions.read_text().splitlines()) == 3
+    assert rows.read_text() != (tmp_path / "words-1/rows.jsonl").read_text()
+    assert plan[1].options["way"] == ["--method", "lora", "--lora-rank", "64"]
+
+
+def test_the_seeds_of_a_way_are_one_line_of_the_table() -> None:
+    found = {
+        f"--method {way}, seed {seed}": {"right": right, "asked": 200, "accuracy": right / 200}
+        for way, seed, right in (("lora", 0, 20), ("lora", 1, 30), ("full", 0, 10))
+    }
+    assert list(asked_for(found, None))[-2:] == [
+        "--method lora: 12.5% [9.6%, 16.1%] (10.0%, 15.0%)",
+        "--method full: 5.0% [2.7%, 9.0%] (5.0%)",
+    ]

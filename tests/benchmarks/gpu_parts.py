@@ -2,16 +2,22 @@
 
     python -m tests.benchmarks.gpu_parts PART '{"option": "value"}'
 
-The last line of stdout is what was found, as JSON.
+The last line of stdout is what was found, as JSON. With GPU_PARTS_WAIT in the environment it begins when
+stdin ends: what it imports is loaded by then.
 """
 
+import contextlib
+import importlib
 import json
+import os
 import random
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+import warnings
+from collections import Counter
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +38,7 @@ def train_ours(options: Options) -> Found:
     from cotdistill.training.schedule import schedule
     from cotdistill.training.train import train
 
-    shape = SHAPES[options.pop("shape")]
+    shape, count_waits = SHAPES[options.pop("shape")], options.pop("waits", False)
     given = {"student": "random", "batch_size": 32, "learning_rate": 1e-4, "epochs": 1, **options}
     with tempfile.TemporaryDirectory() as work:
         if "loss" in options:
@@ -46,13 +52,45 @@ def train_ours(options: Options) -> Found:
         precision.prepare(model, config)
         planned = schedule(rows, config, packed=packing.chosen(config.packing, model))
         job = Job(config=config, tokenizer=tokenizer, model=model, rows=rows, schedule=planned, objective=objective)
-        made = train(job, Path(work), Silent(), trial=planned.steps)  # without a checkpoint of 9 GB
+        with waits(count_waits) as waited:
+            made = train(job, Path(work), Silent(), trial=planned.steps)  # without a checkpoint of 9 GB
     losses = [entry["loss"] for entry in made.history if "loss" in entry]
     return {
         "tokens_per_s": made.tokens_per_s, "warm_up_s": made.warm_up_s, "weights": weights,
         "lora": config.method == "lora", "packed": planned.packed, "fused": made.fused,
         "padding": planned.padding_share, "twice": made.checkpointing, "losses": losses,
+        **({"waits": dict(waited.most_common(12)), "steps": made.steps} if count_waits else {}),
     }  # fmt: skip
+
+
+@contextlib.contextmanager
+def waits(wanted: bool) -> Iterator[Counter[str]]:
+    """How often the processor waited for the GPU, by the line that did: torch warns of each such call."""
+    import torch
+
+    found: Counter[str] = Counter()
+    if not wanted:
+        yield found
+        return
+
+    def count(message: Warning | str, _: object, file: str, line: int, *rest: object) -> None:
+        if "synchronizing" in str(message):
+            found[f"{'/'.join(Path(file).parts[-2:])}:{line}"] += 1
+
+    shown = warnings.showwarning
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        warnings.showwarning = count  # type: ignore[assignment]
+        torch.set_warn_always(True)
+        if torch.cuda.is_available():
+            torch.cuda.set_sync_debug_mode("warn")
+        try:
+            yield found
+        finally:
+            torch.set_warn_always(False)
+            warnings.showwarning = shown
+            if torch.cuda.is_available():
+                torch.cuda.set_sync_debug_mode("default")
 
 
 def train_trl(options: Options) -> Found:
@@ -145,25 +183,29 @@ def on_policy(options: Options) -> Found:
     return {"tokens_per_s": trained["results"]["tokens_per_s"], "losses": losses}
 
 
-def gsm8k(options: Options) -> Found:
-    """Train with the defaults on GSM8K's worked solutions, score on its test questions: the commands people type."""
+def taught(options: Options) -> Found:
+    """Train on worked solutions in one way, score on questions held out: the commands people type. `way` are options of
+    finetune, none for its defaults."""
     folder, out = Path(options["folder"]), Path(options["out"])
-    student = out / f"{options['method']}-{options['seed']}"
+    student = out / options["name"]
+    held_out = ["--eval-data", folder / "heldout_rows.jsonl"] if (folder / "heldout_rows.jsonl").exists() else []
     began = time.monotonic()
     trained = _cotdistill(
         "finetune", folder / "rows.jsonl", "-o", student, "--student", options["student"],
-        "--method", options["method"], "--seed", options["seed"],
+        "--seed", options["seed"], *options["way"], *held_out,
     )  # fmt: skip
     seconds = time.monotonic() - began
     scored = _cotdistill(
         "evaluate", folder / "heldout.jsonl", "-o", f"{student}.json", "--student", student,
-        "--max-output-tokens", options["tokens"], "--batch-size", "256",
+        "--max-output-tokens", options["tokens"], "--batch-size", options["batch_size"],
     )  # fmt: skip
     found = scored["results"]["students"][0]
     results = {name: trained["results"][name] for name in ("loss", "learning_rate", "tokens_per_s")}
+    entries = map(json.loads, (student / "metrics.jsonl").read_text().splitlines())
     return {
-        "right": found["correct"], "asked": scored["counts"]["prompts"],
-        "accuracy": found["accuracy"], "train_s": seconds, "evaluate_s": time.monotonic() - began - seconds, **results,
+        "right": found["correct"], "asked": scored["counts"]["prompts"], "accuracy": found["accuracy"],
+        "eval_losses": [entry["eval_loss"] for entry in entries if "eval_loss" in entry],
+        "train_s": seconds, "evaluate_s": time.monotonic() - began - seconds, **results,
     }  # fmt: skip
 
 
@@ -179,7 +221,7 @@ def card(options: Options) -> Found:
     """What the other parts run on; a student that cannot be loaded is found out before any time is spent."""
     import torch
 
-    if "student" in options:
+    if options.get("student"):
         from cotdistill.students import load
 
         load.tokenizer(options["student"])
@@ -188,18 +230,28 @@ def card(options: Options) -> Found:
 
 PARTS: dict[str, Callable[[Options], Found]] = {
     "ours": train_ours, "trl": train_trl, "answers": answers, "same": same_answers, "on_policy": on_policy,
-    "gsm8k": gsm8k, "card": card,
+    "taught": taught, "card": card,
 }  # fmt: skip
 
 
-COMMANDS = ("on_policy", "gsm8k", "card")
+COMMANDS = ("on_policy", "taught", "card")
 """Parts whose own process does nothing that it would hold memory for."""
+
+
+def load() -> None:
+    """Import what takes long, and nothing that touches the card."""
+    for name in ("torch", "peft", "trl", "cotdistill.training.train", "cotdistill.students.generator"):
+        importlib.import_module(name)
 
 
 def main(part: str, options: str) -> None:
     from cotdistill import students
 
     with students.quiet():
+        if os.environ.get("GPU_PARTS_WAIT"):
+            if part not in COMMANDS:
+                load()
+            sys.stdin.read()
         found = PARTS[part](json.loads(options))
         print(json.dumps(found if part in COMMANDS else {**found, "peak_gb": peak_gb()}))
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from tests.benchmarks.gpu_models import write_gsm8k
+from tests.benchmarks.gpu_models import write_gsm8k, write_words
 
 
 @dataclass(frozen=True)
@@ -55,6 +55,7 @@ PLAN: Sequence[Part] = (
     _ours("full, padded, bfloat16", 45, packing="none", precision="bfloat16"),
     _ours("full, packed, float32", 45, precision="float32"),
     replace(_ours("full, without Liger", 45), environment={"COTDISTILL_LIGER": "0"}),
+    _ours("waits", 45, max_steps=40, batch_size=8, waits=True),
 )
 """In the order of their weight: the last ones are left out first."""
 
@@ -78,12 +79,41 @@ def groups(plan: Sequence[Part]) -> Iterator[list[Part]]:
         yield group
 
 
-def on_gsm8k(student: str, source: Path, work: Path, seeds: int, rows: int, questions: int, tokens: int) -> list[Part]:
-    """All seeds and both methods at the same time: a small student leaves most of a card idle."""
-    write_gsm8k(source, work, rows, questions)
-    shared = {"folder": str(work), "out": str(work), "student": student, "tokens": tokens}
-    return [
-        Part(f"GSM8K {method}, seed {seed}", "gsm8k", {**shared, "method": method, "seed": seed}, 200, {}, "gsm8k", 3.0)
-        for seed in range(seeds)
-        for method in ("lora", "full")
-    ]
+@dataclass(frozen=True)
+class Taught:
+    """A real student, taught in several ways with several seeds."""
+
+    student: str
+    ways: Sequence[str]
+    """Options of finetune."""
+    seeds: int
+    rows: int
+    questions: int
+    tokens: int
+    loss: bool
+    """Measure the loss on held-out rows after each pass too."""
+
+
+def taught(asked: Taught, gsm8k: Path | None, work: Path) -> list[Part]:
+    """All seeds and ways at the same time, for a small student leaves most of a card idle: on GSM8K, or on word
+    problems, which are others for each seed."""
+    parts = []
+    for seed in range(asked.seeds):
+        folder = work / ("gsm8k" if gsm8k else f"words-{seed}")
+        if not folder.exists():
+            folder.mkdir()
+            if gsm8k:
+                write_gsm8k(gsm8k, folder, asked.rows, asked.questions)
+            else:
+                write_words(folder, asked.rows, asked.questions, seed)
+            if not asked.loss:
+                (folder / "heldout_rows.jsonl").unlink()
+        for number, way in enumerate(asked.ways):
+            options = {
+                "folder": str(folder), "out": str(work), "name": f"student-{number}-{seed}", "student": asked.student,
+                "way": way.split(), "seed": seed, "tokens": asked.tokens, "batch_size": min(660, asked.questions),
+            }  # fmt: skip
+            # Each has one thread: they share the processor too.
+            one_thread = {"OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false"}
+            parts.append(Part(f"{way}, seed {seed}", "taught", options, 100, one_thread, "taught", 1.0))
+    return parts
