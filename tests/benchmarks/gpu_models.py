@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from tests.benchmarks.real_student import words
+from tests.benchmarks.word_problems import distinct
 
 
 @dataclass(frozen=True)
@@ -95,12 +95,8 @@ def write_gsm8k(source: Path, folder: Path, rows: int, questions: int) -> None:
 
 def write_words(folder: Path, rows: int, questions: int, seed: int) -> None:
     """The word problems of `real_student.py`."""
-    words(folder, rows, questions, seed)
-
-    def read(name: str) -> list[dict[str, str]]:
-        return [json.loads(line) for line in (folder / name).read_text(encoding="utf-8").splitlines()]
-
-    _write(folder, read("prompts.jsonl"), read("heldout.jsonl"))
+    problems = distinct(rows + questions, seed)
+    _write(folder, problems[:rows], problems[rows:])
 
 
 def _write(folder: Path, train: list[dict[str, str]], held_out: list[dict[str, str]]) -> None:

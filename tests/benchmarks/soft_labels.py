@@ -39,7 +39,7 @@ from cotdistill.stages import finetune
 from cotdistill.students import load, tiny
 from cotdistill.students.generator import Generator
 from cotdistill.training.losses.divergence import divergence, divergence_top_k
-from tests.benchmarks.real_student import word_problem
+from tests.benchmarks.word_problems import word_problem
 from tests.training_runs import right_trace, rows_of, write
 
 STEPS_OF_A_CHAIN = 4

@@ -19,7 +19,7 @@ from typing import Any
 
 from cotdistill.mock import problems
 from cotdistill.mock.solver import solve
-from tests.benchmarks.real_student import word_problem
+from tests.benchmarks.word_problems import word_problem
 from tests.conftest import ROOT
 from tests.training_runs import row_of, write
 
