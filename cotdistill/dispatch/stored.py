@@ -179,8 +179,9 @@ class StoredTeacher:
 
     def paid(self, key: str | None, sample: int | None, cost: Decimal | None, worst_usd: Decimal | None) -> Paid:
         """For the ledger."""
-        teacher, session = self.teacher, self.session
-        return Paid(teacher.provider, teacher.model, session.stage, session.recipe, key, sample, cost, worst_usd)
+        teacher, payer = self.teacher, self.session.payer
+        asked = (teacher.provider, teacher.model, self.session.stage, payer.recipe)
+        return Paid(*asked, key, sample, cost, worst_usd, payer.run)
 
     def lost(self, cost: Decimal | None, worst: Worst) -> None:
         """An attempt without an answer that was billed, or may have been."""

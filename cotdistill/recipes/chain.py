@@ -6,6 +6,7 @@ an earlier run; manifests say so without reading the data. A killed run is conti
 
 import tempfile
 import time
+import uuid
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
@@ -16,7 +17,7 @@ import msgspec
 from cotdistill import artifacts
 from cotdistill.config.on_policy import scores_over_api
 from cotdistill.dispatch.budget import Budget
-from cotdistill.dispatch.session import RECIPE
+from cotdistill.dispatch.session import PAYER, Payer
 from cotdistill.errors import BudgetError, CotDistillError
 from cotdistill.progress import Progress, about
 from cotdistill.publishing import data_set_card
@@ -29,6 +30,7 @@ from cotdistill.recipes.recipe import Recipe
 from cotdistill.recipes.record import StageRecord
 from cotdistill.recipes.references import Reference
 from cotdistill.recipes.steps import Step
+from cotdistill.recipes.stores import in_store_of
 
 
 class Chain:
@@ -38,6 +40,7 @@ class Chain:
         self.run_: Run | None = place.unfinished
         self.budget: Budget | None = None
         """Of the month, once a step has asked for it."""
+        self.payer = Payer(str(recipe.path.resolve()), uuid.uuid4().hex)
         self.made: dict[str, Path] = {}
         """By step, the run that has what it makes."""
         self._waiting: list[Look] = []
@@ -127,13 +130,13 @@ class Chain:
         self.progress.note(f"{step.name}: runs, {look.why}")
         began = time.monotonic()
         month = self._month(step)
-        options = calls.in_store_of(self.files.options(step, run.path), step.stage, self.recipe.of("generate"))
+        options = in_store_of(self.files.options(step, run.path), self.recipe.of("generate"))
         source = self.files.input(step, run.path)
-        account = RECIPE.set(str(self.recipe.path.resolve()))
+        payer = PAYER.set(self.payer)
         try:
             manifest = calls.call(step, source, run.path, options, self.progress, resumed=resumed, month=month)
         finally:
-            RECIPE.reset(account)
+            PAYER.reset(payer)
         stage = _replaced(look.now, did="ran", why=look.why or "", complete=manifest.complete)
         stage.seconds, stage.counts = round(time.monotonic() - began, 1), dict(manifest.counts)
         stage.spent_usd, stage.guard_failed = manifest.results.get("spent_usd"), manifest.guard_failed
@@ -174,7 +177,9 @@ class Chain:
         if limit is None or free:
             return None
         if self.budget is None:
-            others = SpentByOthers(self.recipe)  # before the sum: what is paid in between counts twice, not never
+            others = SpentByOthers(
+                self.recipe, self.payer.run
+            )  # before the sum: what is paid in between counts twice, not never
             left = Decimal(str(limit)) - spent_this_month(self.recipe)
             self.progress.note(f"{left:.2f} of {limit} USD are left this month")
             name = f"max_cost_per_month = {limit}; what is left of it:"

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 
 from cotdistill import teachers
 from cotdistill.config import ExpandConfig, GenerateConfig
-from cotdistill.recipes import calls, references
+from cotdistill.recipes import references
 from cotdistill.recipes.recipe import Recipe
 from cotdistill.recipes.steps import Step
+from cotdistill.recipes.stores import stores_of
 from cotdistill.store import spending
-from cotdistill.store.location import store_path
 from cotdistill.store.spending import month_of, spent_since
 
 if TYPE_CHECKING:
@@ -34,11 +34,12 @@ def spent_this_month(recipe: Recipe) -> Decimal:
 
 
 class SpentByOthers:
-    """What other runs pay for the teachers of a recipe while it runs: its month pays for them too."""
+    """What others pay while one `run` of a recipe goes on and its month pays for too: other runs of the recipe, such as
+    a grid, for all that they ask, and any command for the recipe's teachers."""
 
-    def __init__(self, recipe: Recipe) -> None:
+    def __init__(self, recipe: Recipe, run: str) -> None:
         owner = str(recipe.path.resolve())
-        self._stores = [spending.SpentByOthers(store, by, owner) for store, by in _asked(recipe).items()]
+        self._stores = [spending.SpentByOthers(store, by, owner, run) for store, by in _asked(recipe).items()]
         self._usd, self._looked_at = Decimal(0), time.monotonic()
 
     def __call__(self) -> Decimal:
@@ -53,11 +54,8 @@ def _asked(recipe: Recipe) -> "dict[Path, list[tuple[Teacher, Prices]]]":
     from cotdistill.stages.generate.settings import prices_of
 
     asked: defaultdict[Path, list[tuple[Teacher, Prices]]] = defaultdict(list)
-    for step in recipe.steps:
-        options = calls.in_store_of(step.options, step.stage, recipe.of("generate"))
-        if not hasattr(options, "cache") or getattr(options, "no_cache", False):
-            continue
-        by_teacher = asked[store_path(options.cache)]
+    for step, store in stores_of(recipe):
+        by_teacher = asked[store]
         for one in _asked_by(step):
             if references.parse(one.teacher) is None:  # a student of this run is free
                 teacher = teachers.build(one.teacher, one.base_url)

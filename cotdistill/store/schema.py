@@ -5,8 +5,9 @@ from pathlib import Path
 
 from cotdistill.errors import CotDistillError
 
-SCHEMA_VERSION = 2
-"""Raised when the tables change; SQLite keeps it as `user_version`, 0 in a new file. 1: no `spending`."""
+SCHEMA_VERSION = 3
+"""Raised when the tables change; SQLite keeps it as `user_version`, 0 in a new file. 1: no `spending`; 2: no `run` in
+it."""
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS answers (
@@ -29,7 +30,8 @@ CREATE TABLE IF NOT EXISTS spending (   -- what was paid for, kept when its answ
     key TEXT,                   -- of the answer; null for an attempt without one
     sample INTEGER,
     cost_usd TEXT,              -- null where it is not known
-    worst_usd TEXT              -- what it cost at most, where the cost is not known
+    worst_usd TEXT,             -- what it cost at most, where the cost is not known
+    run TEXT NOT NULL DEFAULT ''    -- which run of the recipe paid; runs of one recipe may go on at once
 );
 CREATE INDEX IF NOT EXISTS spending_by_time ON spending (at);
 CREATE TABLE IF NOT EXISTS batches (
@@ -71,6 +73,11 @@ INSERT INTO spending (at, provider, model, stage, recipe, key, sample)
 """
 """What was bought before has no cost on record: it is computed from the answer as long as that is there."""
 
+_FROM_2 = "ALTER TABLE spending ADD COLUMN run TEXT NOT NULL DEFAULT '';\n"
+
+_UPGRADES = {1: _FROM_1, 2: _FROM_2}
+"""By the version of a file, what makes it today's once the tables that it lacks are there."""
+
 _OURS = {"answers", "batches", "batch_items", "not_our_batches", "batch_answers", "spending"}
 
 
@@ -83,7 +90,7 @@ def prepare(connection: sqlite3.Connection, path: Path) -> None:
     connection.rollback()
     try:
         version = _version(connection, path, "IMMEDIATE")
-        for statement in _statements(_SCHEMA) + (_statements(_FROM_1) if version == 1 else []):
+        for statement in _statements(_SCHEMA + _UPGRADES.get(version, "")):
             connection.execute(statement)
         connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
         connection.commit()

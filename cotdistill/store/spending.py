@@ -31,6 +31,8 @@ class Paid(NamedTuple):
     sample: int | None
     cost_usd: Decimal | None
     worst_usd: Decimal | None
+    run: str = ""
+    """Of a recipe's runs, which one; they may go on at once."""
 
 
 @dataclass
@@ -45,12 +47,12 @@ class Share:
     worst_usd: Decimal = Decimal(0)
 
 
-INTO_SPENDING = "INTO spending (at, provider, model, stage, recipe, key, sample, cost_usd, worst_usd)"
+INTO_SPENDING = "INTO spending (at, provider, model, stage, recipe, key, sample, cost_usd, worst_usd, run)"
 
 
 def row_of(paid: Paid) -> tuple[object, ...]:
     """For `INTO_SPENDING`, within the transaction that stores the answer."""
-    return (time.time(), *paid[:6], money(paid.cost_usd), money(paid.worst_usd))
+    return (time.time(), *paid[:6], money(paid.cost_usd), money(paid.worst_usd), paid.run)
 
 
 def month_of(moment: datetime) -> tuple[float, float]:
@@ -74,20 +76,21 @@ def spent_since(store: Path, moment: float, asked: Sequence[tuple[Teacher, Price
     Raises CotDistillError when a price is unknown: a budget that cannot be kept is none."""
     if not store.is_file():
         return Decimal(0)
-    named = " OR ".join(["(s.provider = ? AND s.model = ?)"] * len(asked) + ["(s.recipe = ? AND s.recipe != '')"])
+    of_recipe, values = _of_recipe(asked, recipe)
     database = Database(store)
     try:
-        values = (moment, *_names(asked), recipe)
-        return sum((cost for _, cost in _costs(database, f"s.at >= ? AND ({named})", values, asked)), Decimal(0))
+        costs = _costs(database, f"s.at >= ? AND {of_recipe}", (moment, *values), asked)
+        return sum((cost for _, cost in costs), Decimal(0))
     finally:
         database.close()
 
 
 class SpentByOthers:
-    """USD that runs of other recipes, and commands of their own, pay out of a store for these teachers from now on."""
+    """USD that is paid out of a store from now on and counts in a recipe's month, but for what this `run` of it pays:
+    by other runs of the recipe for all that they ask, and by any other command for the recipe's teachers."""
 
-    def __init__(self, store: Path, asked: Sequence[tuple[Teacher, Prices]], recipe: str) -> None:
-        self._store, self._asked, self._recipe = store, asked, recipe
+    def __init__(self, store: Path, asked: Sequence[tuple[Teacher, Prices]], recipe: str, run: str) -> None:
+        self._store, self._asked, self._recipe, self._run = store, asked, recipe, run
         self._usd = Decimal(0)
         self._seen = 0
         """The row that was read last. Rows are added in the order of their commits, and none is ever deleted."""
@@ -96,17 +99,21 @@ class SpentByOthers:
                 self._seen = int(database.read("SELECT max(rowid) FROM spending")[0][0] or 0)
 
     def usd(self) -> Decimal:
-        if self._asked and self._store.is_file():
-            named = " OR ".join(["(s.provider = ? AND s.model = ?)"] * len(self._asked))
-            values = (self._seen, self._recipe, *_names(self._asked))
+        if self._store.is_file():
+            of_recipe, values = _of_recipe(self._asked, self._recipe)
+            later = f"s.rowid > ? AND s.run != ? AND {of_recipe}"
             with closing(Database(self._store)) as database:
-                for row, cost in _costs(database, f"s.rowid > ? AND s.recipe != ? AND ({named})", values, self._asked):
+                for row, cost in _costs(database, later, (self._seen, self._run, *values), self._asked):
                     self._seen, self._usd = max(self._seen, row), self._usd + cost
         return self._usd
 
 
-def _names(asked: Sequence[tuple[Teacher, Prices]]) -> list[str]:
-    return [name for teacher, _ in asked for name in (teacher.provider, teacher.model)]
+def _of_recipe(asked: Sequence[tuple[Teacher, Prices]], recipe: str) -> tuple[str, list[str]]:
+    """The condition, with its values, that an attempt counts in a recipe's month: its teacher is one of the recipe's,
+    or the recipe asked it."""
+    conditions = ["(s.provider = ? AND s.model = ?)"] * len(asked) + ["(s.recipe = ? AND s.recipe != '')"]
+    names = [name for teacher, _ in asked for name in (teacher.provider, teacher.model)]
+    return f"({' OR '.join(conditions)})", [*names, recipe]
 
 
 def _costs(
