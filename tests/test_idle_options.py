@@ -1,6 +1,7 @@
 """Options that change nothing beside the others are said, and the run goes on: scripts give them to many students, and
 a rehearsal keeps the options of the real teacher."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,7 +15,12 @@ from cotdistill.config import (
     check,
     idle_notes,
 )
+from cotdistill.progress import Silent
+from cotdistill.stages import filter as filtering
 from cotdistill.stages.evaluate.heeded import unheeded
+from cotdistill.stages.filter.screen import Screen
+from cotdistill.stages.verification import Judge
+from tests.test_screening import responses, write
 
 URL = "http://localhost:8000/v1"
 CASES: list[tuple[Any, list[str]]] = [
@@ -35,14 +41,27 @@ CASES: list[tuple[Any, list[str]]] = [
     ),
     (EvaluateConfig(student="vllm:a/b", base_url=URL, batch_size=8, threads=2), ["batch_size", "threads"]),
     (EvaluateConfig(student="vllm:a/b", base_url=URL, baseline=("tiny",), batch_size=8), []),
+    (EvaluateConfig(student="tiny", cache="x.sqlite", max_cost=1.0), ["cache", "max_cost"]),
+    (EvaluateConfig(student="mock:digit-chains", cache="x.sqlite"), ["cache"]),
+    (EvaluateConfig(student="vllm:a/b", base_url=URL, cache="x.sqlite", max_cost=1.0), []),
+    (EvaluateConfig(student="tiny", cache="x.sqlite", verify="judge:teacher=mock:digit-chains"), []),
 ]
 
 
 @pytest.mark.parametrize(("config", "idle"), CASES)
 def test_an_option_that_changes_nothing_is_said_and_not_refused(config: Any, idle: list[str]) -> None:
     check(config)
-    notes = idle_notes(config, unheeded(config) if isinstance(config, EvaluateConfig) else ())
+    notes = idle_notes(config, unheeded(config, Judge(config.verify)) if isinstance(config, EvaluateConfig) else ())
     assert [note.split(" changes nothing here: ")[0] for note in notes] == [
         f"--{name.replace('_', '-')}" for name in idle
     ]
     assert len(set(notes)) == len(notes)
+
+
+def test_a_store_for_a_filter_without_a_judge_is_said_to_change_nothing(tmp_path: Path) -> None:
+    source, store = write(tmp_path / "r.jsonl", responses(2, 1)), tmp_path / "s.sqlite"
+    notes = filtering.run(source, tmp_path / "kept.jsonl", FilterConfig(cache=str(store)), Silent()).notes
+    assert "--cache changes nothing here: no judge is asked, so nothing is paid for" in notes
+    assert not store.exists()
+    asking = FilterConfig(cache=str(store), verify="judge:teacher=mock:digit-chains")
+    assert list(filtering.unheeded(asking, Screen.build(asking))) == []

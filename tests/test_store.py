@@ -67,7 +67,7 @@ def test_a_store_of_another_version_is_left_alone_and_named(tmp_path: Path) -> N
     path = tmp_path / "s.sqlite"
     with closing(sqlite3.connect(path)) as other, other:
         other.execute("CREATE TABLE answers (key TEXT)")
-    with pytest.raises(CotDistillError, match=r"s.sqlite: a store of another version .*tables 0, expected 2.*--cache"):
+    with pytest.raises(CotDistillError, match=r"s.sqlite: a store of another version .*tables 0, expected 3.*--cache"):
         Store(path)
 
 

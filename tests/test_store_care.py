@@ -109,6 +109,13 @@ def test_a_store_of_the_first_version_opens_and_its_answers_are_in_the_ledger(tm
     assert (share.attempts, share.unpriced) == (COUNT, COUNT)
 
 
+def test_a_store_from_before_runs_were_told_apart_keeps_what_was_paid_and_takes_more(tmp_path: Path) -> None:
+    bought(tmp_path)
+    change("ALTER TABLE spending DROP COLUMN run; PRAGMA user_version = 2;")
+    bought(tmp_path, teacher="openai:n")
+    assert sorted((share.name, share.attempts) for share in this_month()) == [("openai:m", COUNT), ("openai:n", COUNT)]
+
+
 BATCHES_ALONE = """
 CREATE TABLE batches (shard TEXT PRIMARY KEY, provider TEXT NOT NULL, base_url TEXT NOT NULL, model TEXT NOT NULL,
     state TEXT NOT NULL, begun_at REAL NOT NULL, requests INTEGER NOT NULL DEFAULT 0, worst_usd TEXT, newest TEXT,

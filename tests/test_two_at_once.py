@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import re
 import sqlite3
 import subprocess
 import sys
@@ -21,7 +22,7 @@ from cotdistill.artifacts.lock import is_lock, lock_path
 from cotdistill.artifacts.outputs import Place
 from cotdistill.cli import init
 from cotdistill.cli.arguments import named
-from cotdistill.config import FilterConfig
+from cotdistill.config import FilterConfig, GenerateConfig
 from cotdistill.errors import LOCKED, CotDistillError, OutputLockedError, UsageError
 from cotdistill.exports.llama_factory import Export
 from cotdistill.progress import Silent
@@ -31,12 +32,13 @@ from cotdistill.recipes.demo import Demo
 from cotdistill.recipes.directories import Directories
 from cotdistill.recipes.recipe import read
 from cotdistill.stages import filter as filtering
+from cotdistill.stages import generate
 from cotdistill.store import prune as pruning
 from cotdistill.store.answers import Store
 from cotdistill.store.database import FullDiskError
 from cotdistill.store.spending import Paid
 from tests import test_month
-from tests.scripted_server import Scripted, serving
+from tests.scripted_server import Scripted, completion, serving
 from tests.test_screening import responses, write
 
 
@@ -67,7 +69,7 @@ def test_what_came_to_stand_there_before_the_lock_was_taken_is_not_replaced(
     kept = source.with_name("kept.jsonl")
 
     @contextmanager
-    def late(output: Path) -> Iterator[None]:
+    def late(output: Path, held: str = "") -> Iterator[None]:
         kept.write_bytes(b"of another stage\n")
         with artifacts.lock(output):
             yield
@@ -201,11 +203,17 @@ def test_status_passes_over_a_file_that_a_run_renames_meanwhile(
     assert disk.used(read(tmp_path / "r.toml"), [tmp_path]).data == sum(one.stat().st_size for one in there)
 
 
-def test_a_month_pays_for_what_another_run_buys_of_the_same_teacher_meanwhile(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("recipe", "model"),
+    [("/other.toml", "m"), ("", "m"), ("r.toml", "m"), ("r.toml", "a judge")],
+    ids=["another recipe's", "a command's", "a grid's of the same recipe", "a grid's judge"],
+)
+def test_a_month_pays_for_what_another_run_buys_meanwhile(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, recipe: str, model: str
 ) -> None:
     monkeypatch.setattr(month, "LOOK_S", 0.0)
-    bought = Paid("openai", "m", "generate", "/other.toml", "another", 0, Decimal(60), None)
+    payer = str(tmp_path / recipe) if recipe else ""
+    bought = Paid("openai", model, "generate", payer, "another", 0, Decimal(60), None, "another" if recipe else "")
 
     async def run() -> tuple[Any, int]:
         def answer(number: int, body: dict[str, Any]) -> Scripted:
@@ -215,7 +223,7 @@ def test_a_month_pays_for_what_another_run_buys_of_the_same_teacher_meanwhile(
 
         async def another() -> None:
             store = Store(tmp_path / "own.sqlite")
-            await store.put("another", 0, "f", "openai", "m", b"{}", bought)
+            await store.put("another", 0, "f", "openai", model, b"{}", bought)
             await asyncio.to_thread(store.close)
 
         async with serving(answer) as server:
@@ -228,6 +236,60 @@ def test_a_month_pays_for_what_another_run_buys_of_the_same_teacher_meanwhile(
         paid = [float(cost) for (cost,) in store.execute("SELECT cost_usd FROM spending")]
     assert max(paid) == 60 and len(paid) == asked + 1 > 3, "both bought some"
     assert sum(paid) <= 150
+
+
+@pytest.mark.parametrize("first", ["the run itself", "the guest"])
+def test_another_runs_own_store_is_not_paid_into_while_that_run_may_remove_it(tmp_path: Path, first: str) -> None:
+    (tmp_path / "p.jsonl").write_text('{"question": "Q 0"}\n{"question": "Q 1"}\n')
+    refused: list[CotDistillError] = []
+
+    async def run() -> int:
+        def generating(name: str, **options: Any) -> None:
+            config = GenerateConfig(teacher="openai:m", base_url=f"{server.url}/v1", concurrency=1, **options)
+            generate.run(tmp_path / "p.jsonl", tmp_path / name, config, Silent())
+
+        def of_itself() -> None:
+            generating("r.jsonl", no_cache=True)
+
+        def guest() -> None:
+            generating("other.jsonl", cache=str(tmp_path / "r.jsonl.partial.sqlite"))
+
+        begun, second = (of_itself, guest) if first == "the run itself" else (guest, of_itself)
+
+        def at_once() -> None:
+            try:
+                second()
+            except CotDistillError as error:
+                refused.append(error)
+
+        def answer(number: int, body: dict[str, Any]) -> Scripted:
+            if number == 1:
+                other = threading.Thread(target=at_once, daemon=True)
+                other.start()
+                other.join(5.0)  # it is refused before it asks; one that asked would wait for this server in vain
+            return Scripted(completion("4"))
+
+        async with serving(answer) as server:
+            await asyncio.to_thread(begun)
+            await asyncio.to_thread(second)
+            return len(server.requests)
+
+    asked = asyncio.run(run())
+    (error,) = refused
+    assert error.exit_code == LOCKED
+    why = "has r.jsonl.partial.sqlite as its own store.*give another --cache" if first == "the run itself" else ""
+    assert re.search(rf"r.jsonl: process {os.getpid()} since .*{why}", str(error))
+    assert asked == (4 if first == "the run itself" else 2), "what the guest bought is there for the run itself"
+    assert not lock_path(tmp_path / "r.jsonl").exists()
+
+
+def test_two_outputs_that_share_a_manifest_are_not_written_at_once(source: Path, tmp_path: Path) -> None:
+    with artifacts.run("filter", tmp_path / "x.parquet", {}) as current:
+        with pytest.raises(OutputLockedError, match=r"x.manifest.json: process .* writes another output of this name"):
+            keep(source, tmp_path / "x.jsonl")
+        assert current.output.name == "x.parquet"
+    keep(source, tmp_path / "x.jsonl")
+    assert sorted(one.name for one in tmp_path.glob("*x.*lock")) == []
 
 
 def test_a_store_that_another_process_has_open_is_not_pruned_by_a_copy(

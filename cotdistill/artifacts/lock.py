@@ -4,6 +4,7 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -19,6 +20,10 @@ SHARED_S = 60.0
 """How long a small file is waited for that several runs write, each its own part of it."""
 
 
+_HERE: ContextVar[frozenset[Path]] = ContextVar("outputs held here", default=frozenset())
+"""By this run and by those that it is a part of; a run of another thread is none of them."""
+
+
 @contextmanager
 def lock(
     output: Path, held: str = "is writing it; wait for it, or write elsewhere", *, wait_s: float = 0.0
@@ -29,13 +34,21 @@ def lock(
 
     Raises OutputLockedError when another process holds it."""
     made: list[Path] = []
+    here = frozenset({output.resolve()})
     try:
         with _held(output, held, wait_s, made):
+            _HERE.set(_HERE.get() | here)
             yield
     finally:
+        _HERE.set(_HERE.get() - here)
         for directory in made:
             with suppress(OSError):  # something stands in it
                 directory.rmdir()
+
+
+def is_held_here(output: Path) -> bool:
+    """Whether the run that asks holds it, or the one that it is a part of."""
+    return output.resolve() in _HERE.get()
 
 
 def lock_path(output: Path) -> Path:

@@ -112,8 +112,9 @@ def of_run(
     places: list[Place] = [Place(lock_path(output), is_lock, because), *also]
     if directory:
         return [Place(output, student(stage), because, directory=True), *places]
-    before = written_before(output, stage)
-    named = {normalized(path): path for path in (output, *siblings, output.with_suffix(".manifest.json"))}
+    before, manifest = written_before(output, stage), output.with_suffix(".manifest.json")
+    places.append(Place(lock_path(manifest), is_lock, because))
+    named = {normalized(path): path for path in (output, *siblings, manifest)}
     named = {path: path for path in sorted(stale_files(output, before))} | named
     for path in named.values():
         places += replaced(Place(path, lambda one: normalized(one) in before, because))

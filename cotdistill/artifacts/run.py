@@ -2,7 +2,7 @@
 manifest."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Required, TypedDict, Unpack
@@ -198,7 +198,9 @@ def run(
     except UsageError:  # also where another run is giving its outputs their names, or has just done so
         check_free(output)
         outputs.check(places(), kept)
-    with lock(output):
+    manifest = output.with_suffix(".manifest.json")
+    shared = f"writes another output of this name, and {manifest.name} is beside both; wait for it, or write elsewhere"
+    with lock(output), nullcontext() if directory else lock(manifest, shared):
         current.places = places()  # another run may have ended since
         outputs.check(current.places, kept)
         yield current

@@ -10,8 +10,9 @@ from contextvars import ContextVar, copy_context
 from decimal import Decimal
 from pathlib import Path
 from types import FrameType
-from typing import Any, Self, TypeVar
+from typing import Any, NamedTuple, Self, TypeVar
 
+from cotdistill.artifacts.own_store import kept_from_going
 from cotdistill.dispatch.budget import Budget
 from cotdistill.dispatch.claims import Claims
 from cotdistill.dispatch.limiter import FIRST_AT_A_PROVIDER, FIRST_IN_FLIGHT, Limiter
@@ -24,8 +25,15 @@ from cotdistill.store.answers import Store
 
 T = TypeVar("T")
 
-RECIPE: ContextVar[str] = ContextVar("recipe", default="")
-"""The recipe on whose account its stages pay; empty for a command of its own."""
+
+class Payer(NamedTuple):
+    """On whose account stages pay: a recipe, and which of its runs. Both are empty for a command of its own."""
+
+    recipe: str = ""
+    run: str = ""
+
+
+PAYER: ContextVar[Payer] = ContextVar("payer", default=Payer())  # noqa: B039, a tuple cannot be changed
 
 
 class Session:
@@ -39,7 +47,7 @@ class Session:
         self, store: Store | None, *, budget: Budget | None = None, progress: Progress | None = None, stage: str = ""
     ) -> None:
         """`store` None: nothing in this run is paid for."""
-        self.store, self.budget, self.stage, self.recipe = store, budget, stage, RECIPE.get()
+        self.store, self.budget, self.stage, self.payer = store, budget, stage, PAYER.get()
         self.progress = progress or Silent()
         self.waits = Waits(self.progress.note)
         self.stop = asyncio.Event()
@@ -75,6 +83,7 @@ class Session:
 
     def __enter__(self) -> Self:
         if self.store is not None:
+            self._held.enter_context(kept_from_going(self.store.path))
             self.claims = self._held.enter_context(Claims(self.store.path))
         return self
 

@@ -7,7 +7,6 @@ from typing import Any
 
 from cotdistill import artifacts
 from cotdistill.artifacts import ArtifactWriter, Manifest
-from cotdistill.config.on_policy import scores_over_api
 from cotdistill.dispatch.budget import Budget
 from cotdistill.errors import UsageError
 from cotdistill.inputs import hub
@@ -114,13 +113,3 @@ def _finetune(
         except UsageError as error:
             progress.note(f"starting afresh: {str(error).removesuffix(f'; {AFRESH}')}")
     return finetune.run(rows, student, options, progress, month=month)
-
-
-def in_store_of(options: Any, stage: str, asking: Sequence[Any]) -> Any:
-    """With the one store of the recipe, for what a judge, an evaluation or a training asks too. `asking` has the
-    options of the steps of generate."""
-    first = next(iter(asking), None)
-    asks = stage in ("expand", "filter", "evaluate") or (stage == "finetune" and scores_over_api(options))
-    if not asks or options.cache or first is None or first.no_cache:
-        return options
-    return replace(options, cache=first.cache)

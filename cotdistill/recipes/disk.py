@@ -7,10 +7,9 @@ from pathlib import Path
 
 import msgspec
 
-from cotdistill.recipes import calls
 from cotdistill.recipes.recipe import Recipe
+from cotdistill.recipes.stores import stores_of
 from cotdistill.store import admin
-from cotdistill.store.location import store_path
 from cotdistill.wording import counted
 
 WEIGHTS = (".safetensors", ".bin", ".pt", ".gguf")
@@ -49,8 +48,7 @@ def used(recipe: Recipe, runs: Iterable[Path]) -> Disk:
 
 
 def _stores(recipe: Recipe) -> set[Path]:
-    options = [calls.in_store_of(step.options, step.stage, recipe.of("generate")) for step in recipe.steps]
-    return {store_path(one.cache) for one in options if hasattr(one, "cache") and not getattr(one, "no_cache", False)}
+    return {store for _, store in stores_of(recipe)}
 
 
 def in_words(disk: Disk) -> str:

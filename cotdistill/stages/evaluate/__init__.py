@@ -22,7 +22,7 @@ from cotdistill.inputs.prompt_files import PromptFile
 from cotdistill.progress import Progress
 from cotdistill.records import Judged, Prompt, Response, money
 from cotdistill.stages.evaluate import answers, draft, guard, guessing, overlap
-from cotdistill.stages.evaluate.heeded import unheeded
+from cotdistill.stages.evaluate.heeded import pays, unheeded
 from cotdistill.stages.evaluate.scores import compare, in_words, is_not_judged, is_right, score
 from cotdistill.stages.verification import Judge
 from cotdistill.store.location import store_path
@@ -50,7 +50,6 @@ def run(
     held_against = guard.opponent(config) if guarded else None
     guarding = (config.student, held_against) if held_against else ()
     store = store_path(config.cache)
-    paid = judge.asks or any(answers.costs(one) for one in (*students, held_against) if one)
     files = [artifacts.sibling(scores, ending) for ending in ("answers.jsonl", "guard.answers.jsonl")]
     with (
         artifacts.run(
@@ -63,10 +62,10 @@ def run(
             stores=[store],
             inputs=[prompts, guarded] if guarded else [prompts],
         ) as current,
-        Session.on(store if paid else None, config.max_cost, month, progress, "evaluate") as session,
+        Session.on(store if pays(config, judge) else None, config.max_cost, month, progress, "evaluate") as session,
     ):
         current.read(prompts)
-        current.notes += idle_notes(config, unheeded(config))
+        current.notes += idle_notes(config, unheeded(config, judge))
         current.read_named(_files_of(config, judge, guarded, held_against))
         asked, columns = _read(prompts, config, judge, progress)
         guards = _read(guarded, config, judge, progress)[0] if guarded else []
@@ -102,7 +101,7 @@ def run(
             results: dict[str, Any] = {
                 name: scored[name] for name in ("students", "guessing", "guard", "draft") if name in scored
             }
-            if paid and session.spent:
+            if session.spent:
                 results["spent_usd"] = money(session.spent)
             return current.publish(
                 [writer, *written],

@@ -5,14 +5,21 @@ from collections.abc import Iterator
 from cotdistill import teachers
 from cotdistill.config import EvaluateConfig
 from cotdistill.config.embedded import has_no_address
-from cotdistill.stages.evaluate.answers import is_recorded
+from cotdistill.stages.evaluate.answers import costs, is_recorded
+from cotdistill.stages.verification import Judge
 
+_FREE = "neither a judge nor a student over an API is asked, so nothing is paid for"
 _NO_STUDENT = "it is about students of this machine, and none is given"
 
 
-def unheeded(config: EvaluateConfig) -> Iterator[tuple[str, str]]:
-    """Pairs of an option and why it changes nothing: none of the students heeds it."""
-    asked = [config.student, *config.baseline, *([config.guard_against] if config.guard_against else [])]
+def pays(config: EvaluateConfig, judge: Judge) -> bool:
+    """Whether a judge or a student is asked whose answers belong into the store."""
+    return judge.asks or any(map(costs, _asked(config)))
+
+
+def unheeded(config: EvaluateConfig, judge: Judge) -> Iterator[tuple[str, str]]:
+    """Pairs of an option and why it changes nothing: none of the students heeds it, nor does the judge."""
+    asked, paid = _asked(config), [config.student] * pays(config, judge)
     over_api = [name for name in asked if teachers.is_teacher(name)]
     here = [name for name in asked if name not in over_api and not is_recorded(name)]
     served = here if config.engine != EvaluateConfig.engine else []
@@ -32,7 +39,14 @@ def unheeded(config: EvaluateConfig) -> Iterator[tuple[str, str]]:
         ("batch_size", here, _NO_STUDENT),
         ("threads", here, _NO_STUDENT),
         ("seed", here, f"{_NO_STUDENT}; a server draws its samples by itself"),
+        ("cache", paid, _FREE),
+        ("max_cost", paid, _FREE),
         ("price_in", over_api if config.student in over_api else [], f"{config.student} costs nothing"),
     ):
         if not heeding and getattr(config, option) != getattr(EvaluateConfig, option):
             yield option, why
+
+
+def _asked(config: EvaluateConfig) -> list[str]:
+    """All students. The model that a student was trained from is none of those that cost or heed anything else."""
+    return [config.student, *config.baseline, *([config.guard_against] if config.guard_against else [])]

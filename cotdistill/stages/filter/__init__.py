@@ -63,6 +63,12 @@ def _siblings(kept: Path, config: FilterConfig) -> list[Path]:
     return [*(artifacts.sibling(kept, ending) for ending in endings), logprobs_path(kept)]
 
 
+def unheeded(config: FilterConfig, screen: Screen) -> Iterator[tuple[str, str]]:
+    """Pairs of an option and why it changes nothing, which only the built verifiers say."""
+    if config.cache is not None and not screen.judge.asks:
+        yield "cache", "no judge is asked, so nothing is paid for"
+
+
 def _run(responses: Path, kept: Path, config: FilterConfig, progress: Progress, month: Budget | None) -> Manifest:
     screen = Screen.build(config)  # also: a wrong spec ends the run before it begins
     siblings = _siblings(kept, config)
@@ -84,7 +90,7 @@ def _run(responses: Path, kept: Path, config: FilterConfig, progress: Progress, 
     ):
         screen.judge.join(session)
         current.read(responses, written_by="generate")
-        current.notes += idle_notes(config)
+        current.notes += idle_notes(config, unheeded(config, screen))
         current.read_named(_named(config))
         progress.begin("filter", current.inputs[0].records)
         sieve = Sieve.build(config)

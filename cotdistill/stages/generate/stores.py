@@ -9,6 +9,7 @@ from pathlib import Path
 from cotdistill import artifacts
 from cotdistill.artifacts import outputs
 from cotdistill.artifacts.outputs import Place
+from cotdistill.artifacts.own_store import own_store
 from cotdistill.config import GenerateConfig
 from cotdistill.errors import UsageError
 from cotdistill.store import admin
@@ -18,19 +19,15 @@ from cotdistill.store.location import store_path
 
 def work_places(config: GenerateConfig, output: Path) -> list[Place]:
     """Files of work in progress; their names are this command's alone."""
-    own = [Place(_own_store(output), outputs.always, "--no-cache")] if config.no_cache else []
-    store = _own_store(output) if config.no_cache else path_of(config)
+    own = [Place(own_store(output), outputs.always, "--no-cache")] if config.no_cache else []
+    store = own_store(output) if config.no_cache else path_of(config)
     shard = store.with_name(f"{store.name}.batch")
     return [*own, *([Place(shard, outputs.always, "--batch")] if config.batch else [])]
 
 
-def _own_store(output: Path) -> Path:
-    return output.with_name(output.name + ".partial.sqlite")
-
-
 def _check_own_store(config: GenerateConfig, output: Path) -> None:
     """Raises UsageError where a run with --no-cache left paid answers that this one would not see, and pay again."""
-    own = _own_store(output)
+    own = own_store(output)
     if config.no_cache or not own.exists() or path_of(config).absolute() == own.absolute():
         return
     if not sum(share.answers for share in admin.stats(own)):
@@ -65,7 +62,7 @@ def opened(config: GenerateConfig, output: Path) -> Iterator[Store]:
     """The user's store; with --no-cache one beside the output, which goes once the output is complete: until then the
     same command continues."""
     _check_own_store(config, output)
-    store = Store(_own_store(output) if config.no_cache else path_of(config))
+    store = Store(own_store(output) if config.no_cache else path_of(config))
     try:
         yield store
     except BaseException:

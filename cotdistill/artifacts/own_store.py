@@ -1,0 +1,27 @@
+"""The store of a run with --no-cache: it stands beside the output, and the run removes it at its end."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+
+from cotdistill.artifacts.lock import is_held_here, lock
+
+_ENDING = ".partial.sqlite"
+
+
+def own_store(output: Path) -> Path:
+    return output.with_name(output.name + _ENDING)
+
+
+@contextmanager
+def kept_from_going(store: Path) -> Iterator[None]:
+    """While a run pays into a store that is another run's own: hold the output of that, so that it cannot remove the
+    store meanwhile. Nothing is held for any other store.
+
+    Raises OutputLockedError where the other run is under way."""
+    path = store.resolve()
+    output = path.with_name(path.name.removesuffix(_ENDING))
+    others = path.name != output.name != "" and not is_held_here(output)
+    held = f"has {path.name} as its own store, and removes it at its end; wait for it, or give another --cache"
+    with lock(output, held) if others else nullcontext():
+        yield
