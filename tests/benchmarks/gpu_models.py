@@ -48,8 +48,14 @@ def rows_of_a_long_tail(shape: Shape, count: int) -> Any:
 
     source, rows = np.random.default_rng(0), TokenRows()
     drawn = source.lognormal(np.log(shape.median), 0.7, count)
+    # A few tokens, each with a few that may follow it, so that there is something to learn and a loss that falls.
+    tokens = source.integers(3, shape.vocabulary, min(512, shape.vocabulary // 2))
+    follow = source.integers(0, len(tokens), (len(tokens), 4))
     for length in np.clip(drawn, PROMPT + 10, shape.longest).astype(int):
-        rows.add(Rendered(source.integers(3, shape.vocabulary, length).tolist(), PROMPT, "native"))
+        walk = [int(source.integers(len(tokens)))]
+        for choice in source.integers(0, 4, length - 1):
+            walk.append(int(follow[walk[-1], choice]))
+        rows.add(Rendered(tokens[walk].tolist(), PROMPT, "native"))
     return rows
 
 
