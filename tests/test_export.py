@@ -256,7 +256,12 @@ def test_what_cannot_be_written_here_says_what_can(change: dict[str, Any], probl
         ("s.bin", {}, r"s\.bin: expected a name that ends in \.gguf"),
         ("s.gguf", {"quantize": "q4"}, r"expected one of f32, f16, bf16, q8_0, q4_0, q4_1, .*; got 'q4'"),
         ("s.gguf", {"to": "onnx"}, "no export named 'onnx'; there are: gguf"),
-        ("s.gguf", {"to": "axolotl", "quantize": None}, "no export named 'axolotl'; there are: gguf"),
+        (
+            "s.gguf",
+            {"to": "axolotl", "quantize": None},
+            "of training rows, .* write cotdistill format KEPT -o TRAIN --export",
+        ),
+        ("s.gguf", {"to": "lm-eval", "quantize": None}, "of prompts, .* write cotdistill evaluate PROMPTS -o SCORES"),
         ("student/config.json", {}, "expected a name that ends in"),
     ],
 )

@@ -133,9 +133,9 @@ def test_every_sample_of_a_prompt_is_dropped(evaluation: Path) -> None:
     ("spec", "problem"),
     [
         ("contamination", "needs against: write contamination:against="),
-        ("contamination:against=", "expected str, got nothing"),
+        ("contamination:against=", "expected the path of a file, got nothing"),
         ("contamination:against=missing.jsonl", "no evaluation file 'missing.jsonl'"),
-        ("contamination:against=x,rule=any9", "rule: expected one of containment, any8, got 'any9'"),
+        ("contamination:against=x,rule=any9", "rule: expected containment or any8, got 'any9'"),
     ],
 )
 def test_a_file_that_is_not_there_ends_the_run_before_it_begins(spec: str, problem: str) -> None:

@@ -133,7 +133,7 @@ def test_the_answers_to_one_prompt_are_compared_with_each_other_only() -> None:
 def test_the_threshold_decides() -> None:
     again = EGGS.replace("Janet", "Amara").replace("muffins", "cakes").replace("fresh ", "")
     assert verdicts(EGGS, again, spec="near_duplicate:threshold=1.0") == [None, None]
-    with pytest.raises(UsageError, match=r"threshold: expected float >= 0.5, got '0.2'"):
+    with pytest.raises(UsageError, match=r"threshold: expected 0.5 to 1, got '0.2'"):
         build("filters", "near_duplicate:threshold=0.2")
 
 

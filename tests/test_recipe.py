@@ -107,7 +107,10 @@ MORE = [
     ('filter.verify="judge:teacher=mock:digit-chains,rubric=none.md"', "filter.verify: "),
     ('filter.verify="judge:teacher=mock:none.jsonl"', "filter.verify: teacher mock:none.jsonl: no such file"),
     ('filter.filter=["length:min=abc"]', "filter.filter: 'length' has no option 'min'"),
-    ('filter.filter=["length:min_answer=abc"]', "filter.filter: length:min_answer: expected int, got 'abc'"),
+    (
+        'filter.filter=["length:min_answer=abc"]',
+        "filter.filter: length:min_answer: expected a whole number, at least 0, got 'abc'",
+    ),
     ('filter.filter=["length:tokenizer=./none"]', "filter.filter: no model './none'"),
     ('filter.filter=["contamination:against=none.jsonl"]', "filter.filter: contamination:against=none.jsonl: no eval"),
     ('filter.filter=["contamination:against=wrong_shots.jsonl"]', "filter.filter: wrong_shots.jsonl"),
@@ -115,7 +118,7 @@ MORE = [
     ('filter.filter="./none.py"', "filter.filter: none.py: no such plug-in file"),
     ('filter.against=["none.jsonl"]', "filter.against: none.jsonl: "),
     ('filter.against=["empty.jsonl"]', "filter.against: empty.jsonl: no prompts in it"),
-    ('filter.select="shortest:k=0"', "filter.select: shortest:k: expected int >= 1, got '0'"),
+    ('filter.select="shortest:k=0"', "filter.select: shortest:k: expected at least 1, got '0'"),
     ('filter.filter=["pass_rate"]', "filter.filter: pass_rate: every pass rate is from 0 to 1"),
     ("filter.incorrect_weight=0.5", "filter.incorrect_weight: goes with --keep-incorrect"),
     ('filter.cache="folder"', "filter.cache: folder: is a directory"),
@@ -140,7 +143,7 @@ MORE = [
     ('finetune.eval_data="none.jsonl"', "finetune.eval_data: none.jsonl: "),
     ('finetune.eval_data="empty.jsonl"', "finetune.eval_data: empty.jsonl: holds no rows"),
     ('finetune.loss="sotf"', "finetune.loss: no loss named 'sotf'; there are: "),
-    ('finetune.loss="soft:alpha=2"', "finetune.loss: soft:alpha: expected float <= 1.0, got '2'"),
+    ('finetune.loss="soft:alpha=2"', "finetune.loss: soft:alpha: expected 0 to 1, got '2'"),
     ('finetune.teacher="local:x"', "finetune.teacher: goes with --on-policy, or with a loss that asks one"),
     ("finetune.on_policy=0", "finetune.on_policy: expected at least 1, got 0"),
     ("finetune.on_policy=9", "finetune.on_policy: needs a --teacher that scores tokens: local:DIR, sglang:MODEL"),
@@ -248,7 +251,7 @@ def test_rows_at_once_that_do_not_divide_a_batch_are_a_problem_before_anything_i
 
 def test_a_judges_price_that_is_no_number_is_a_problem_like_others_beside_a_cap() -> None:
     told = problems('evaluate.verify="judge:teacher=openai:m,price_in=abc"', "evaluate.max_cost=1")
-    assert "evaluate.verify: judge:price_in: expected float, got 'abc'" in told
+    assert "evaluate.verify: judge:price_in: expected a number, at least 0, got 'abc'" in told
 
 
 @pytest.mark.parametrize(("change", "words"), [*SIXTEEN, *MORE], ids=[change for change, _ in [*SIXTEEN, *MORE]])

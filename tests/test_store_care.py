@@ -111,7 +111,11 @@ def test_a_store_of_the_first_version_opens_and_its_answers_are_in_the_ledger(tm
 
 def test_a_store_from_before_runs_were_told_apart_keeps_what_was_paid_and_takes_more(tmp_path: Path) -> None:
     bought(tmp_path)
-    change("ALTER TABLE spending DROP COLUMN run; PRAGMA user_version = 2;")
+    columns = "at, provider, model, stage, recipe, key, sample, cost_usd, worst_usd"
+    change(
+        f"CREATE TABLE before AS SELECT {columns} FROM spending; DROP TABLE spending;"
+        "ALTER TABLE before RENAME TO spending; PRAGMA user_version = 2;"
+    )
     bought(tmp_path, teacher="openai:n")
     assert sorted((share.name, share.attempts) for share in this_month()) == [("openai:m", COUNT), ("openai:n", COUNT)]
 

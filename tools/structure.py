@@ -21,7 +21,7 @@ FLOORS: tuple[frozenset[str], ...] = tuple(
     frozenset(names.split())
     for names in (
         "__init__ errors",
-        "records config masking plugins pricing progress reasoning statistics wording",
+        "records config limits masking plugins pricing progress reasoning statistics wording",
         "answers artifacts chat providers parallel sandbox",
         "inputs mock store students",
         "dispatch exports servers training",

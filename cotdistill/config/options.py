@@ -1,7 +1,6 @@
 """What an option is: its help, its default, and in its type the values that it takes, in words for people."""
 
 import math
-import types
 import typing
 from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, field, fields
@@ -9,24 +8,23 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-Count = Annotated[int, msgspec.Meta(ge=1)]
+from cotdistill.limits import Amount as Amount
+from cotdistill.limits import Count as Count
+from cotdistill.limits import Number as Number
+from cotdistill.limits import Positive as Positive
+from cotdistill.limits import Share as Share
+from cotdistill.limits import expected
+
 Samples = Annotated[int, msgspec.Meta(ge=1, le=10_000)]
 """A prompt's samples are held in memory together."""
 Seed = Annotated[int, msgspec.Meta(ge=0, le=2**32 - 1)]
 """What NumPy and torch both take."""
-Number = Annotated[int, msgspec.Meta(ge=0)]
-Positive = Annotated[float, msgspec.Meta(gt=0)]
-Amount = Annotated[float, msgspec.Meta(ge=0)]
-Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
 ShareBelowOne = Annotated[float, msgspec.Meta(ge=0, lt=1)]
 Text = Annotated[str, msgspec.Meta(min_length=1)]
 Url = Annotated[str, msgspec.Meta(pattern=r"^https?://[^/\s]\S*$")]
 
 Engine = Literal["local", "transformers", "vllm", "sglang"]
 """What answers for a student of this machine: this process, or a server that is started (a file of `servers/` each)."""
-
-_SIMPLE = {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}
-
 
 REQUIRED: Any = MISSING
 """The default of an option that has none: a config cannot be made without it."""
@@ -95,32 +93,3 @@ def choices(hint: Any) -> tuple[str, ...]:
     if typing.get_origin(hint) is typing.Literal:
         return typing.get_args(hint)
     return next((found for part in typing.get_args(hint) if (found := choices(part))), ())
-
-
-def expected(hint: Any, value: Any = None) -> str:
-    """A type in words: "a whole number, at least 1", "lora, qlora or full". Of a number `value` its limits alone."""
-    parts = [part for part in typing.get_args(hint) if part is not types.NoneType]
-    if typing.get_origin(hint) is typing.Literal:
-        *most, last = parts
-        return f"{', '.join(most)} or {last}" if most else str(last)
-    if typing.get_origin(hint) is Annotated:
-        base, limits = parts
-        if limits.pattern is not None:
-            return "a URL that begins with http:// or https://"
-        if limits.min_length is not None:
-            return f"{expected(base)} that is not empty"
-        number = isinstance(value, int if base is int else int | float) and not isinstance(value, bool)
-        return _within(limits) if number else f"{expected(base)}, {_within(limits)}"
-    if parts:
-        return " or ".join(expected(part, value) for part in parts)
-    return _SIMPLE.get(hint, str(hint))
-
-
-def _within(limits: msgspec.Meta) -> str:
-    if limits.gt is not None:
-        return f"more than {limits.gt:g}"
-    if limits.lt is not None:
-        return f"{limits.ge:g} up to, not including, {limits.lt:g}"
-    if limits.le is not None:
-        return f"{limits.ge:g} to {limits.le if isinstance(limits.le, int) else f'{limits.le:g}'}"
-    return f"at least {limits.ge:g}"

@@ -68,11 +68,30 @@ def build(spec: str, takes: str, option: str) -> Any:
     name = plugins.parse(spec)[0]
     known = [one.replace("_", "-") for one in plugins.names("exports", takes)]
     if not name.endswith(".py") and name.replace("_", "-") not in known:
+        _say_where_it_goes(spec, name, takes, option)
         raise plugins.unknown("export", name, known)
     found = plugins.build("exports", spec)
     if not hasattr(found, takes):
         raise UsageError(f"{option} {spec}: class Export has no method {takes}")
     return found
+
+
+_OF = {
+    "student": ("of a student", "cotdistill export STUDENT -o FILE --to {}"),
+    "rows": ("of training rows", "cotdistill format KEPT -o TRAIN --export {}"),
+    "prompts": ("of prompts", "cotdistill evaluate PROMPTS -o SCORES --export {}"),
+}
+"""What each kind of export is one of, and the command that makes it."""
+
+
+def _say_where_it_goes(spec: str, name: str, takes: str, option: str) -> None:
+    """Raises UsageError for an export of another kind, with the command that makes it."""
+    for other, (what, command) in _OF.items():
+        if other != takes and name.replace("-", "_") in plugins.names("exports", other):
+            raise UsageError(
+                f"{option} {spec}: {name} is an export {what}, and {option} takes those {_OF[takes][0]}; "
+                f"write {command.format(spec)}"
+            )
 
 
 def of_rows(specs: Sequence[str], layout: str) -> list[RowsExport]:

@@ -19,16 +19,16 @@ from pathlib import Path
 from typing import Any
 
 from cotdistill.errors import CotDistillError, UsageError
+from cotdistill.limits import Amount as Amount
+from cotdistill.limits import Count as Count
+from cotdistill.limits import Number as Number
+from cotdistill.limits import Positive as Positive
+from cotdistill.limits import Share as Share
 from cotdistill.plugins import calls
 from cotdistill.plugins.calls import FAILURES as FAILURES
 from cotdistill.plugins.calls import place, words
-from cotdistill.plugins.options import Amount as Amount
-from cotdistill.plugins.options import Count as Count
 from cotdistill.plugins.options import File as File
 from cotdistill.plugins.options import Files as Files
-from cotdistill.plugins.options import Number as Number
-from cotdistill.plugins.options import Positive as Positive
-from cotdistill.plugins.options import Share as Share
 from cotdistill.plugins.options import convert, separator_of
 
 FOLDERS = ("teachers", "verifiers", "filters", "selectors", "formats", "exports", "servers", "expanders", "losses")

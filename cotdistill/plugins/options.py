@@ -8,27 +8,13 @@ from typing import Annotated, Any
 import msgspec
 
 from cotdistill.errors import UsageError
+from cotdistill.limits import expected
 
 
 @dataclass(frozen=True)
 class _Reads:
     separator: str = ""
 
-
-Count = Annotated[int, msgspec.Meta(ge=1)]
-"""How many, at least 1."""
-
-Number = Annotated[int, msgspec.Meta(ge=0)]
-"""How many, which may be none."""
-
-Positive = Annotated[float, msgspec.Meta(gt=0)]
-"""More than 0."""
-
-Amount = Annotated[float, msgspec.Meta(ge=0)]
-"""0 or more."""
-
-Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
-"""From 0 to 1."""
 
 File = Annotated[str, _Reads()]
 """A file that is read: its hash is recorded."""
@@ -51,17 +37,17 @@ def convert(text: str, hint: Any, where: str) -> Any:
     kinds = [kind for kind in typing.get_args(hint) if kind is not type(None)]
     if typing.get_origin(hint) is typing.Literal:
         if text not in kinds:
-            raise UsageError(f"{where}: expected one of {', '.join(map(str, kinds))}, got {text!r}")
+            raise UsageError(f"{where}: expected {expected(hint)}, got {text!r}")
         return text
     kind = kinds[0] if kinds else hint
     if typing.get_origin(kind) is typing.Literal:  # it stands before `| None`
         return convert(text, kind, where)
+    limited = hint
     if hasattr(kind, "__metadata__"):  # a limit that stands before `| None`
-        kind, hint = typing.get_args(kind)[0], kind
+        kind, limited = typing.get_args(kind)[0], kind
+    what = expected(limited) if separator_of(hint) is None else "the path of a file"
     if not text.strip():
-        raise UsageError(
-            f"{where}: expected {getattr(kind, '__name__', kind)}, got nothing; leave it out for the default"
-        )
+        raise UsageError(f"{where}: expected {what}, got nothing; leave it out for the default")
     try:
         if kind is bool:
             return {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}[text.lower()]
@@ -69,9 +55,8 @@ def convert(text: str, hint: Any, where: str) -> Any:
         if kind is float and not math.isfinite(value):
             raise ValueError
     except (ValueError, KeyError, TypeError):
-        raise UsageError(f"{where}: expected {getattr(kind, '__name__', kind)}, got {text!r}") from None
+        raise UsageError(f"{where}: expected {expected(limited)}, got {text!r}") from None
     try:
-        return msgspec.convert(value, hint) if kind in (int, float) else value
-    except msgspec.ValidationError as error:
-        limit = str(error).removeprefix("Expected ").replace("`", "")
-        raise UsageError(f"{where}: expected {limit}, got {text!r}") from None
+        return msgspec.convert(value, limited) if kind in (int, float) else value
+    except msgspec.ValidationError:
+        raise UsageError(f"{where}: expected {expected(limited, value)}, got {text!r}") from None
