@@ -1,6 +1,24 @@
-"""`python -m cotdistill`."""
+"""`python -m cotdistill`, and the command."""
 
-from cotdistill.cli.main import main
+import signal
+import sys
+import threading
+from typing import NoReturn
+
+
+def main() -> NoReturn:
+    """Ctrl-C and SIGTERM while the command line is still being imported end it as they do later."""
+    if threading.current_thread() is threading.main_thread():  # no other may
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        from cotdistill.cli.main import main as run
+    except KeyboardInterrupt:
+        from cotdistill.cli import log
+        from cotdistill.errors import INTERRUPTED
+
+        log.fail("interrupted", INTERRUPTED, as_json=log.wants_json(sys.argv[1:]))
+    run()
+
 
 if __name__ == "__main__":
     main()

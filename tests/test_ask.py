@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from cotdistill.config import AskConfig
-from cotdistill.errors import DONE, SOME_FAILED, UsageError
+from cotdistill.errors import ACCOUNT, DONE, SOME_FAILED, UsageError
 from cotdistill.mock.problems import EXAMPLE, parse
 from cotdistill.mock.server import running
 from cotdistill.mock.solver import solve
@@ -72,6 +72,17 @@ def test_a_question_without_an_answer_is_said_and_the_conversation_goes_on() -> 
     assert done.returncode == SOME_FAILED
     assert "tiny: the prompt has 3003 tokens, tiny reads 2048" in done.stderr
     assert "3 tokens, cut at --max-output-tokens" in done.stderr, "the second question was answered"
+
+
+def test_a_server_that_is_away_is_said_at_each_question_and_a_refused_key_ends_the_conversation(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-test-of-ask")
+    away = cotdistill("ask", "openai:m", "--base-url", "http://127.0.0.1:9/v1", given="one?\ntwo?\n")
+    assert (away.returncode, away.stderr.count("cannot connect to 127.0.0.1:9")) == (SOME_FAILED, 2), away.stderr
+    with in_background(running(ServerConfig(source=Scripted(), api_key="sk-another"))) as url:
+        refused = cotdistill("ask", "openai:m", "--base-url", f"{url}/v1", given="one?\ntwo?\n")
+    assert (refused.returncode, refused.stderr.count("refuses the key")) == (ACCOUNT, 1), refused.stderr
 
 
 def test_a_student_given_twice_and_an_empty_question_are_slips() -> None:

@@ -1,7 +1,10 @@
 """SIGTERM ends a stage as Ctrl-C does: exit code 130, one line, nothing half-written, no process, no warning."""
 
+import json
 import os
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -9,6 +12,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from tests.command_server import ROOT
 from tests.conftest import make_judged, make_prompt, make_response, start
 
 SLOW = """
@@ -74,3 +78,55 @@ def in_group(group: int) -> list[str]:
         if int(its_group) == group and state != "Z":
             found.append(path.parent.name)
     return found
+
+
+SWALLOWED = """
+import os, signal, sys, time, weakref
+from cotdistill.cli import interrupts
+class Thing: pass
+def gone(_): os.kill(os.getpid(), signal.{number})
+interrupts.watch()
+try:
+    kept = weakref.ref(Thing(), gone)
+    time.sleep(60)
+except KeyboardInterrupt:
+    sys.exit(130)
+"""
+
+
+@pytest.mark.parametrize("number", ["SIGINT", "SIGTERM"])
+def test_a_signal_that_python_swallows_in_a_callback_ends_the_command_all_the_same(number: str) -> None:
+    run = python("-c", SWALLOWED.format(number=number))
+    assert (run.returncode, run.stderr) == (130, "")
+
+
+def test_the_exit_code_is_130_also_where_the_interrupt_came_while_a_dataclass_was_made(tmp_path: Path) -> None:
+    made = "try: exec('raise KeyboardInterrupt')\nexcept KeyboardInterrupt: pass\nsys.exit(130)\n"
+    (tmp_path / "making.py").write_text(
+        f"import sys\nfrom cotdistill.cli import interrupts\ninterrupts.watch()\n{made}"
+    )
+    assert python("-m", "making", cwd=tmp_path).returncode == 130, "not -2, as Python has it by itself"
+
+
+EARLY = """
+import os, signal, sys
+class Interrupting:
+    def find_spec(self, name, *_):
+        if name == "cotdistill.cli.options":
+            sys.meta_path.remove(self)
+            os.kill(os.getpid(), signal.SIGTERM)
+from cotdistill.__main__ import main
+sys.meta_path.insert(0, Interrupting())
+main()
+"""
+
+
+def test_an_interrupt_while_the_command_line_is_imported_is_one_line_too() -> None:
+    plain, as_json = (python("-c", EARLY, *words) for words in ([], ["--log-format", "json"]))
+    assert (plain.returncode, plain.stdout, plain.stderr) == (130, "", "cotdistill: interrupted\n")
+    assert (as_json.returncode, json.loads(as_json.stderr)["exit_code"]) == (130, 130)
+
+
+def python(*words: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    return subprocess.run([sys.executable, *words], cwd=cwd, env=environment, capture_output=True, text=True)

@@ -9,7 +9,7 @@ import typer
 from cotdistill import config
 from cotdistill.cli import log
 from cotdistill.cli.options import options_of
-from cotdistill.errors import SOME_FAILED, CotDistillError, StoppedError, UsageError
+from cotdistill.errors import SOME_FAILED, AccountError, CotDistillError, StoppedError, UsageError
 from cotdistill.providers.environment import load_env
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def _talk(conversations: "Sequence[Conversation]") -> int:
         for conversation in conversations:
             try:
                 _show(conversation.ask(line), named=len(conversations) > 1)
-            except StoppedError:
+            except (AccountError, StoppedError):  # no later question would fare better
                 raise
             except CotDistillError as error:
                 failed += 1

@@ -6,25 +6,22 @@ The commands that call a stage (`stages`) are added where they are imported, bef
 import atexit
 import gc
 import os
-import signal
 import sys
-import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
 from typing import Annotated, NoReturn
 
 import typer
 from typer.main import get_command_name
 
 from cotdistill import __version__, plugins
-from cotdistill.cli import compare, doctor, listing, log, mock_teacher, recipes, stages
+from cotdistill.cli import compare, doctor, interrupts, listing, log, mock_teacher, recipes, stages
 from cotdistill.cli.app import app, command
 from cotdistill.cli.arguments import Output, argument
 from cotdistill.cli.cache import cache
 from cotdistill.cli.help import example
-from cotdistill.errors import DONE, ERROR, USAGE, CotDistillError, StoppedError, UsageError
+from cotdistill.errors import DONE, ERROR, INTERRUPTED, USAGE, CotDistillError, StoppedError, UsageError
 
 __all__ = ["app", "main", "stages"]
 
@@ -109,10 +106,6 @@ def _root(
         raise typer.Exit
 
 
-def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
-    raise KeyboardInterrupt
-
-
 def _open_standard_files() -> None:
     """Those that whoever started this has closed lead nowhere: else the next file that is opened, such as the store,
     would get the number of one, and what a library says on stderr would be written into it."""
@@ -160,18 +153,17 @@ def _only(word: str) -> Iterator[None]:
 
 
 def main() -> NoReturn:
-    """Run the command line; every explained failure is one line on stderr and its exit code. SIGTERM, which a service
-    manager sends, ends a command as Ctrl-C does."""
+    """Run the command line; every explained failure is one line on stderr and its exit code. SIGTERM ends a command as
+    Ctrl-C does."""
+    interrupts.watch()
     _open_standard_files()
     sys.setswitchinterval(SWITCH_S)
     atexit.register(gc.freeze)  # at the end, to look through all objects for garbage takes as long as to start
     as_json = log.wants_json(sys.argv[1:])
-    if threading.current_thread() is threading.main_thread():  # no other may
-        signal.signal(signal.SIGTERM, _interrupt)
     try:
         _check_words(sys.argv[1:])
         with _only(next(iter(sys.argv[1:]), "")):
-            code = app(standalone_mode=not as_json)
+            code = _ended(standalone_mode=not as_json)
     except CotDistillError as error:
         log.fail(str(error), error.exit_code, as_json=as_json)
     except OSError as error:  # a full disk, a missing permission: the system's words, and which file
@@ -180,4 +172,17 @@ def main() -> NoReturn:
         log.fail(f"{error.filename or 'file'}: {error.strerror or error}", ERROR, as_json=as_json)
     except Exception as error:
         log.fail_unexplained(error, as_json=as_json)
-    sys.exit(code if isinstance(code, int) else DONE)
+    if code == INTERRUPTED:
+        log.fail("interrupted", INTERRUPTED, as_json=as_json)
+    sys.exit(code)
+
+
+def _ended(*, standalone_mode: bool) -> int:
+    """The exit code of the command. Typer turns Ctrl-C into one, without a word, wherever the command does not."""
+    try:
+        code = app(standalone_mode=standalone_mode)
+    except SystemExit as ended:
+        code = ended.code
+    except KeyboardInterrupt:  # before or after what typer does
+        code = INTERRUPTED
+    return code if isinstance(code, int) else DONE

@@ -157,6 +157,11 @@ class Session:
         for enough in self._enough:
             enough.set()
 
+    def resume(self) -> None:
+        """Ask again, after an error that ended the asking; never after a signal."""
+        if not self.interrupted:
+            self._started().call_soon_threadsafe(self.stop.clear)
+
     @property
     def in_flight(self) -> int:
         return sum(limiter.in_flight for limiter in self._limiters.values())

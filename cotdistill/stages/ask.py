@@ -64,7 +64,11 @@ class Conversation:
         async def got(job: Job, answer: Answer, bought: bool) -> None:
             found.append(answer)
 
-        asked = self._session.run(self._stored.ask_all(iter([job]), got))
+        try:
+            asked = self._session.run(self._stored.ask_all(iter([job]), got))
+        except CotDistillError:
+            self._session.resume()  # the next question may find the server there again
+            raise
         for failure in asked.failures.values():
             raise CotDistillError(f"{self.student}: {failure.message}")
         return found[0]
