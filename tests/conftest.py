@@ -1,5 +1,6 @@
 """Shared makers of records, and a clean environment: no key, no store of the person who runs the tests."""
 
+import dataclasses
 import os
 import re
 import signal
@@ -13,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from cotdistill.inputs.prompt_files import NamedColumns, PromptFile
 from cotdistill.progress import Silent
 from cotdistill.records import Judged, Message, Prompt, Response, TeacherInfo, Usage, Verdict
 from tests.command_server import HANGS_S, SERVED_AT, Command, CommandServer
@@ -141,3 +143,9 @@ def mock_teacher(*words: str) -> Iterator[str]:
         found = re.search(r"http://[\d.]+:\d+", server.stderr.readline())
         assert found, "the teacher says where it listens"
         yield found.group()
+
+
+def prompt_file(path: Path, **options: Any) -> PromptFile:
+    """With the columns that the options of these names name."""
+    named = {one.name: options.pop(one.name) for one in dataclasses.fields(NamedColumns) if one.name in options}
+    return PromptFile(path, NamedColumns(**named), **options)

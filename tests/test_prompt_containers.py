@@ -16,6 +16,7 @@ from pyarrow import feather, ipc, parquet
 from cotdistill.artifacts.json_lines import BadLines
 from cotdistill.errors import CotDistillError
 from cotdistill.inputs.prompt_files import PromptFile
+from tests.conftest import prompt_file
 
 ONE, TWO = {"question": "One?", "answer": "1"}, {"question": "Two?", "answer": "2"}
 BOTH = [("One?", "1"), ("Two?", "2")]
@@ -25,7 +26,7 @@ TURNS = [{"role": "user", "content": "One?"}]
 
 def found(path: Path, content: bytes, **options: Any) -> list[tuple[str, str | None]]:
     path.write_bytes(content)
-    return [(prompt.messages[-1].content, prompt.reference) for prompt in PromptFile(path, **options)]
+    return [(prompt.messages[-1].content, prompt.reference) for prompt in prompt_file(path, **options)]
 
 
 def pretty(*records: Any) -> bytes:

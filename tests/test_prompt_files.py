@@ -13,11 +13,11 @@ from cotdistill.artifacts.json_lines import BadLines
 from cotdistill.errors import CotDistillError
 from cotdistill.inputs.prompt_files import PromptFile
 from cotdistill.records import Dropped, Judged, Prompt, Verdict
-from tests.conftest import make_prompt, make_response
+from tests.conftest import make_prompt, make_response, prompt_file
 
 
 def read(path: Path, **more: Any) -> list[Prompt]:
-    return list(PromptFile(path, **more))
+    return list(prompt_file(path, **more))
 
 
 def jsonl(path: Path, *items: object) -> Path:
@@ -117,7 +117,7 @@ def test_the_same_prompt_twice_is_given_once_and_counted(tmp_path: Path) -> None
         ("p.jsonl", '{"question": "q"}\n{"answer": "1"}\n', r"p\.jsonl:2: no question: expected one of .*found answer"),
         ("p.jsonl", '{"question": "q"}\nnot json\n', r"p\.jsonl:2: not valid JSON"),
         ("p.jsonl", '{"question": ["q"]}\n', r"p\.jsonl:1: question: expected text, got list"),
-        ("p.jsonl", '{"text": "q"}\n', r"p\.jsonl:1: no question: expected one of .*found text.*--prompt-field"),
+        ("p.jsonl", '{"item": "q"}\n', r"p\.jsonl:1: no question: expected one of .*found item.*--prompt-field"),
         ("p.jsonl", '{"messages": [{"role": "assistant", "content": "x"}]}\n', "expected turns that end with a user's"),
         ("p.jsonl", "", "no prompts in it"),
         ("p.json", "{}", "expected a list of objects, got dict"),

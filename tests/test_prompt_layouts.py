@@ -18,7 +18,7 @@ from pyarrow import parquet
 from cotdistill.artifacts.json_lines import BadLines
 from cotdistill.errors import CotDistillError
 from cotdistill.inputs.prompt_files import PromptFile
-from tests.conftest import SHARED
+from tests.conftest import SHARED, prompt_file
 
 INPUTS = SHARED / "findings" / "inputs"
 EM = "\u2014"
@@ -207,7 +207,7 @@ SETS = [
     refused("numbered_labels", {"text": "The page is blank.", "label": 1}, "label: holds a number where"),
     read("labels_as_they_are", {"text": "The page is blank.", "label": 1}, "The page is blank.", "1",
          reference_field="label"),
-    refused("text_alone", {"text": "The page is blank."}, "no question: expected one of"),
+    read("text_alone", {"text": "The page is blank."}, "The page is blank.", None, None, "question from 'text'"),
     read("gsm8k", {"question": "Eggs?", "answer": "16 - 3 = <<16-3=13>>13\n#### 1,300"}, "Eggs?", "1,300"),
     read("math", {"problem": "P", "level": "Level 3", "type": "Algebra", "solution": r"Thus \boxed{\frac12}."}, "P",
          r"\frac12", None, "not used: level, type"),
@@ -252,7 +252,15 @@ SETS = [
     read("apps", {"question": "Add.", "input_output": '{"inputs": ["1 2\\n"], "outputs": ["3\\n"]}'}, "Add.",
          '[{"stdin": "1 2\\n", "stdout": "3\\n"}]', "code"),
     refused("several", {"problem": "P", "final_answer": ["7", "8"]}, "final_answer: expected one reference, got list"),
-    refused("nothing", {"text": "P"}, "no question: expected one of messages.*found text. Name the column with --pro"),
+    read("lone_text", {"id": 7, "text": "P", "answer": "4"}, "P", "4"),
+    read("camel", {"questionText": "P", "finalAnswer": "4", "question_text": "Q"}, "Q", "4", None,
+         "from 'finalAnswer'"),
+    read("camel_chosen", {"questionText": "P", "optionA": "x", "optionB": "y", "correctAnswer": "B"},
+         "P\n\nA) x\nB) y", "B", "choice"),
+    read("camel_wrong", {"userPrompt": "P", "correctAnswer": "4", "incorrectAnswer1": "5", "incorrectAnswer2": "6"},
+         "P\n\nA) 4\nB) 6\nC) 5", "A", "choice"),
+    refused("nothing", {"text": "P", "source": "S"},
+            "no question: expected one of messages.*found text, source. Name the column with --prompt-field"),
 ]  # fmt: skip
 CASES = [*TABLES, *TEXTS, *CHATS, *CHOICES, *SETS]
 
@@ -261,7 +269,7 @@ CASES = [*TABLES, *TEXTS, *CHATS, *CHOICES, *SETS]
 def test_a_file_is_read_right_or_refused_in_one_line(case: Case, tmp_path: Path) -> None:
     path = tmp_path / case.name
     path.write_bytes(case.content)
-    file = PromptFile(path, **case.options)
+    file = prompt_file(path, **case.options)
     if case.prompts is None:
         with pytest.raises(CotDistillError, match=case.error) as refusal:
             list(file)
@@ -319,19 +327,19 @@ def test_a_long_last_turn_is_the_reference_where_the_chat_is_named_as_its_column
     plain = PromptFile(tmp_path / "p.jsonl")
     assert [one.reference for one in plain] == [None, None]
     assert "--reference-field messages takes them whole" in plain.describe()
-    named = PromptFile(tmp_path / "p.jsonl", reference_field="messages")
+    named = prompt_file(tmp_path / "p.jsonl", reference_field="messages")
     assert [one.reference for one in named] == [essay.strip()] * 2 and "from the last turn" in named.describe()
 
 
 def test_ids_and_tags_come_from_the_columns_that_are_named(tmp_path: Path) -> None:
     path = tmp_path / "tagged.csv"
     path.write_text("Nr;question;level;topics;tags\n7;a?;3;algebra;x, y\n8;b?;;;\n")
-    first, second = PromptFile(path, id_field="Nr", tag_fields=("level", "topics"))
+    first, second = prompt_file(path, id_field="Nr", tag_field=("level", "topics"))
     assert (first.id, first.tags) == ("7", {"x": "yes", "y": "yes", "level": "3", "topics": "algebra"})
     assert (second.id, second.tags) == ("8", None)
     path = tmp_path / "tagged.jsonl"
     path.write_bytes(rows({"question": "a?", "tags": ["hard"], "topics": ["sets", "graphs"], "meta": {"year": 1999}}))
-    (only,) = PromptFile(path, tag_fields=("topics", "meta"))
+    (only,) = prompt_file(path, tag_field=("topics", "meta"))
     assert only.tags == {"hard": "yes", "topics.sets": "yes", "topics.graphs": "yes", "meta.year": "1999"}
 
 
@@ -339,7 +347,7 @@ def test_ids_and_tags_come_from_the_columns_that_are_named(tmp_path: Path) -> No
     ("options", "problem"),
     [
         ({"id_field": "Nr"}, r"p\.jsonl:2: no column 'Nr' \(--id-field\); its columns are: question"),
-        ({"tag_fields": ("level",)}, r"p\.jsonl: no column 'level' \(--tag-field\); its columns are: Nr, question"),
+        ({"tag_field": ("level",)}, r"p\.jsonl: no column 'level' \(--tag-field\); its columns are: Nr, question"),
         ({"reference_field": "gold"}, r"p\.jsonl: no column 'gold' \(--reference-field\); its columns are: Nr, quest"),
         ({"prompt_field": "ask"}, r"p\.jsonl:1: no column 'ask' \(--prompt-field\); its columns are: Nr, question"),
         ({"fields": frozenset({"nr"})}, r"p\.jsonl:2: the template needs \$nr, and this record has no column 'nr'"),
@@ -351,7 +359,7 @@ def test_a_column_that_was_asked_for_and_is_not_there_is_named(
     path = tmp_path / "p.jsonl"
     path.write_bytes(rows({"Nr": 1, "question": "a?"}, {"question": "b?"}))
     with pytest.raises(CotDistillError, match=problem):
-        list(PromptFile(path, **options))
+        list(prompt_file(path, **options))
 
 
 def test_a_column_that_the_first_record_lacks_is_a_slip_in_the_option_and_no_line_to_set_aside(tmp_path: Path) -> None:
@@ -359,7 +367,7 @@ def test_a_column_that_the_first_record_lacks_is_a_slip_in_the_option_and_no_lin
     path.write_bytes(rows({"question": "a?"}, {"question": "b?"}))
     for options in ({"fields": frozenset({"level"})}, {"id_field": "Nr"}, {"prompt_field": "ask"}):
         with pytest.raises(CotDistillError, match=r"p\.jsonl:1: .*its columns are: question$"):
-            list(PromptFile(path, bad=BadLines(tmp_path / "bad.jsonl"), **options))
+            list(prompt_file(path, bad=BadLines(tmp_path / "bad.jsonl"), **options))
 
 
 def test_a_repeated_id_names_the_line_that_has_it_also_where_that_id_is_a_hash(tmp_path: Path) -> None:
@@ -422,7 +430,7 @@ def test_whatever_stands_in_the_known_columns_is_a_prompt_or_one_clear_line(
 ) -> None:
     path = tmp_path / "any.jsonl"
     path.write_bytes(rows(record))
-    file = PromptFile(path, tag_fields=("label",))
+    file = prompt_file(path, tag_field=("label",))
     try:
         (prompt,) = file
     except CotDistillError as error:

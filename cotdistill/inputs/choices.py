@@ -1,5 +1,4 @@
-"""Multiple-choice sets: options in a list, an object or columns of their own, and a letter, a number or a text that
-says which is right -> options with letters, and the right letter.
+"""Multiple-choice sets: options in a list, an object or columns of their own. Which is right: `right_option`.
 
 Read are the layouts of MMLU and MMLU-Pro, ARC, OpenBookQA and CommonsenseQA, AQuA, HellaSwag, MedQA and MedMCQA,
 LogiQA, RACE, PIQA, WinoGrande, SIQA, SciQ and GPQA.
@@ -14,20 +13,12 @@ from functools import lru_cache
 from hashlib import sha256
 from typing import Any, NamedTuple
 
-from cotdistill.inputs.values import Fields, as_text, is_missing, own_names, shown, simple
+from cotdistill.inputs.values import Fields, as_text, is_missing, own_names
 
 LETTERS = string.ascii_uppercase
 OPTION_COLUMNS = ("choices", "options", "endings")
 OPTIONS_IN_QUESTION = ("choices", "question.choices", "options", "question.options", "endings", "question.endings")
-INDEX_COLUMNS = ("answer_idx", "answer_index", "correct_idx", "correct_index", "label", "cop", "gold", "correct_option")
-KEY_COLUMNS = (
-    *("answer_idx", "answer_index", "correct_idx", "correct_index", "answerkey", "answer_key", "correct_option"),
-    *("correct", "correct_answer", "cop", "label", "gold", "answer", "target", "reference", "solution"),
-)
-ZERO_BASED = {"sol": ("label",), "choice": ("label",)}
-"""PIQA's sol1 and sol2, COPA's choice1 and choice2: their label counts from 0."""
 _OWN_LETTER = re.compile(r"\s*[(\[]?([A-Za-z])[)\].:]\s*(.*)", re.DOTALL)
-_LETTER = re.compile(r"\s*[(\[]?([A-Za-z])(?:[)\].:]+(?:\s.*)?)?\s*", re.DOTALL)
 _COLUMN = re.compile(r"(?P<stem>|op|opt|option|choice|ans|answer|alternative|sol|ending)_?(?P<label>[a-j]|\d)")
 _WRONG = re.compile(r"(?:incorrect_answer|distractor|wrong_answer)_?(\d)")
 
@@ -68,69 +59,6 @@ def options_of(fields: Fields) -> Options | None:
     if isinstance(answers := fields.get("answers"), list) and fields.get("label") is not None:  # ReClor; not SQuAD
         return _in_one_column(answers, fields.name("answers") or "answers")
     return _in_columns(fields) or _right_and_wrong(fields)
-
-
-def right_letter(fields: Fields, options: Options) -> tuple[str | None, str | None]:
-    """The right option's letter, several as "A, C", and the column that names it; None where no column does.
-
-    Raises ValueError for a key that is none of the options, or may be two of them."""
-    if options.right is not None:
-        return LETTERS[options.right], options.columns[0]
-    problem: ValueError | None = None
-    for column in KEY_COLUMNS:
-        value = fields.get(column)
-        if isinstance(value, list) and len(value) > 1 and fields.name(column) not in options.columns:
-            places = sorted({_place(as_text(one, column), one, column, options) for one in value})
-            return ", ".join(LETTERS[place] for place in places), fields.name(column)
-        if value is None or isinstance(value, bool | list | Mapping) or fields.name(column) in options.columns:
-            continue
-        if str(value) == "-1":  # a test set whose answers are held back
-            continue
-        try:
-            place = _place(as_text(value, column), value, column, options)
-        except ValueError as error:
-            problem = problem or error
-            continue
-        return LETTERS[place], fields.name(column)
-    if problem:
-        raise problem
-    return None, None
-
-
-def _place(key: str, value: Any, column: str, options: Options) -> int:
-    labels = [label.casefold() for label in options.labels]
-    if key.strip().casefold() in labels:
-        return labels.index(key.strip().casefold())
-    columns = [simple(column) for column in options.columns]
-    if len(columns) > 1 and simple(key) in columns:  # "option2"
-        return columns.index(simple(key))
-    readings = set()
-    if key.strip() in options.counted and column not in ZERO_BASED.get(options.columns[0][:-1].casefold(), ()):
-        readings.add(options.counted.index(key.strip()))
-    index = int(key) if key.strip().isdecimal() and int(key) < len(options.texts) and not options.gap else None
-    counts = column in INDEX_COLUMNS or (_is_number(value) and not options.counted)
-    if index is not None and counts and not readings and not any(_is_number(one) for one in options.plain):
-        return index
-    if index is not None and (column in INDEX_COLUMNS or not options.counted):
-        readings.add(index)
-    letter = _LETTER.fullmatch(key)
-    own = labels or list(LETTERS[: len(options.texts)].casefold())
-    if letter and letter[1].casefold() in own:
-        readings.add(own.index(letter[1].casefold()))
-    same = [place for place, text in enumerate(options.texts) if _folded(text) == _folded(key)]
-    if len(same) == 1:
-        readings.update(same)
-    if len(readings) == 1:
-        return readings.pop()
-    if readings:
-        both = " or ".join(LETTERS[place] for place in sorted(readings))
-        raise ValueError(f"{column}: {shown(key)!r} may be option {both}; write the letter of the right option")
-    expected = (
-        "a letter or the option's text, as a number may count the blank option or not"
-        if options.gap
-        else "a letter, the option's text, or its number counted from 0"
-    )
-    raise ValueError(f"{column}: {shown(key)!r} is none of the {len(options.texts)} options; expected {expected}")
 
 
 def _in_one_column(value: Any, column: str) -> Options | None:
@@ -243,11 +171,3 @@ def list_in_text(text: str) -> Any:
 
 def _first(value: Mapping[str, Any], names: tuple[str, ...]) -> Any:
     return next((value[name] for name in names if name in value), None)
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def _folded(text: str) -> str:
-    return " ".join(text.casefold().split()).strip(" .")

@@ -3,7 +3,7 @@
 from collections import Counter
 from dataclasses import dataclass, field
 
-from cotdistill.inputs.layouts import Reading
+from cotdistill.inputs.reading import Reading
 from cotdistill.inputs.values import Fields, SlipError, for_template, is_missing
 from cotdistill.records import Prompt
 from cotdistill.wording import counted

@@ -7,8 +7,9 @@ from typing import Any
 import msgspec
 
 from cotdistill.inputs.column_names import QUESTION_FIELDS, QUESTIONS_ELSEWHERE
-from cotdistill.inputs.values import simple
+from cotdistill.inputs.values import spellings
 
+_QUESTIONS = frozenset((*QUESTION_FIELDS, *QUESTIONS_ELSEWHERE))
 _BETWEEN = " \t\r\n,\x1e\ufeff"
 """What may stand between two values: commas at the ends of lines, and RFC 7464's mark of a record."""
 
@@ -84,7 +85,7 @@ def records_in(content: Any) -> list[Any] | None:
 
 def holds_question(record: Mapping[str, Any]) -> bool:
     """Whether one of the usual columns of questions is there."""
-    return any(simple(name) in (*QUESTION_FIELDS, *QUESTIONS_ELSEWHERE) for name in record)
+    return not _QUESTIONS.isdisjoint(one for name in record for one in spellings(name))
 
 
 def rows_of(record: Any) -> Iterator[Any]:

@@ -4,8 +4,10 @@ Each record is read by its own columns, so a reference that only some records ha
 says what was read from where, and what was not. Files stream, except .json.
 """
 
+import dataclasses
 import hashlib
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self, TypedDict
 
@@ -18,14 +20,39 @@ from cotdistill.inputs import layouts
 from cotdistill.inputs.column_names import KEPT_AS_IS, QUESTION_FIELDS, QUESTIONS_ELSEWHERE, REFERENCE_FIELDS
 from cotdistill.inputs.entries import Columns, Entry, named
 from cotdistill.inputs.envelopes import opened
-from cotdistill.inputs.layouts import Reading
 from cotdistill.inputs.readers import Item, Source
+from cotdistill.inputs.reading import Reading
 from cotdistill.inputs.recordings import prompt_of
 from cotdistill.inputs.tags import tags_of
 from cotdistill.inputs.values import Fields, SlipError, as_text
 from cotdistill.records import Message, Prompt
 
 _KNOWN = frozenset((*QUESTION_FIELDS, *QUESTIONS_ELSEWHERE, *REFERENCE_FIELDS, *KEPT_AS_IS))
+
+
+_NAME_IT = "Name the column with --prompt-field"
+
+
+@dataclass(frozen=True, kw_only=True)
+class NamedColumns:
+    """The columns that a person named, by the options of those names."""
+
+    prompt_field: str | None = None
+    reference_field: str | None = None
+    id_field: str | None = None
+    tag_field: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, config: Any) -> Self:
+        """As far as the stage has such options."""
+        named: dict[str, Any] = {one.name: getattr(config, one.name, one.default) for one in dataclasses.fields(cls)}
+        return cls(**named)
+
+    def names(self) -> list[str]:
+        return [name for name in (self.prompt_field, self.reference_field, self.id_field, *self.tag_field) if name]
+
+
+NAMED_BY_NO_OPTION = NamedColumns()
 
 
 class PromptFile:
@@ -41,37 +68,27 @@ class PromptFile:
     def __init__(
         self,
         path: Path,
+        named: NamedColumns | None = NAMED_BY_NO_OPTION,
         *,
-        prompt_field: str | None = None,
-        reference_field: str | None = None,
-        id_field: str | None = None,
-        tag_fields: tuple[str, ...] = (),
         fields: frozenset[str] = frozenset(),
         limit: int | None = None,
         bad: BadLines | None = None,
-        advice: str = "Name the column with --prompt-field",
         questions_only: bool = False,
     ) -> None:
+        """`named` None: no option of the command can name a column of this file."""
         self.path, self.limit = path, limit
         self.columns: Columns | None = None
         self._of_responses = 0
-        self._wanted = (prompt_field, reference_field)
-        self._id_field, self._tag_fields, self._needed = id_field, tag_fields, fields
-        self._bad, self._advice, self._questions_only = bad or BadLines(None), advice, questions_only
-        named = (prompt_field, reference_field, id_field, *tag_fields)
-        self._source = Source(path, _KNOWN.union(name.casefold() for name in named if name))
+        self._named, self._needed = named or NAMED_BY_NO_OPTION, fields
+        self._advice = "Rename the column that holds the question" if named is None else _NAME_IT
+        self._bad, self._questions_only = bad or BadLines(None), questions_only
+        self._source = Source(path, _KNOWN.union(name.casefold() for name in self._named.names()))
 
     @classmethod
     def beside(cls, path: Path, *, fields: frozenset[str] = frozenset(), questions_only: bool = False) -> Self:
         """A file beside the prompts, such as examples or an evaluation set, that options like --prompt-field and
         --skip-bad are not about. With `questions_only` its references may be anything."""
-        return cls(
-            path,
-            fields=fields,
-            bad=BadLines(None, skippable=False),
-            advice="Rename the column that holds the question",
-            questions_only=questions_only,
-        )
+        return cls(path, None, fields=fields, bad=BadLines(None, skippable=False), questions_only=questions_only)
 
     @classmethod
     def chosen(
@@ -83,16 +100,7 @@ class PromptFile:
         bad: BadLines | None = None,
     ) -> Self:
         """The file as a stage's options have it read."""
-        return cls(
-            path,
-            prompt_field=config.prompt_field,
-            reference_field=config.reference_field,
-            id_field=config.id_field,
-            tag_fields=config.tag_field,
-            fields=fields,
-            limit=config.limit,
-            bad=bad,
-        )
+        return cls(path, NamedColumns.of(config), fields=fields, limit=config.limit, bad=bad)
 
     def describe(self) -> str:
         """What is said of the file after a pass: how it was read, and `Columns.describe`."""
@@ -153,18 +161,23 @@ class PromptFile:
 
     def _names_whole(self, record: dict[str, Any]) -> bool:
         """Whether the column of the question is named as it stands in a record that has another one inside."""
-        wanted = self._wanted[0]
+        wanted = self._named.prompt_field
         return wanted is not None and Fields(record).has(wanted)
 
     def _read(self, fields: Fields) -> Reading:
-        return layouts.read(fields, *self._wanted, questions_only=self._questions_only)
+        return layouts.read(
+            fields, self._named.prompt_field, self._named.reference_field, questions_only=self._questions_only
+        )
 
     def _refuse(self, item: Item, problem: str) -> None:
         self._bad.add(self.path, item.number, msgspec.json.encode(item.fields, enc_hook=str).decode(), problem)
 
     def _check_asked_for(self, columns: Columns) -> None:
         """A column that no record has is a slip of the one who named it."""
-        asked = [(self._wanted[1], "--reference-field"), *((name, "--tag-field") for name in self._tag_fields)]
+        asked = [
+            (self._named.reference_field, "--reference-field"),
+            *((name, "--tag-field") for name in self._named.tag_field),
+        ]
         everything = Fields(dict.fromkeys(columns.found, "x"))
         for name, option in asked:
             if name is not None and not everything.has(name.partition(".")[0]) and not everything.has(name):
@@ -201,11 +214,11 @@ class PromptFile:
         return entry
 
     def _identity(self, fields: Fields) -> str | None:
-        column = self._id_field or "id"
+        column = self._named.id_field or "id"
         value = fields.take(column)
         if value is not None:
             return as_text(value, column)
-        if self._id_field is None:
+        if self._named.id_field is None:
             return None
         if not fields.has(column):
             raise SlipError(f"no column {column!r} (--id-field); its columns are: {', '.join(map(named, fields.raw))}")
@@ -213,7 +226,7 @@ class PromptFile:
 
     def _tags(self, fields: Fields) -> dict[str, str] | None:
         tags = dict(tags_of("", fields.take("tags")))
-        for column in self._tag_fields:
+        for column in self._named.tag_field:
             tags.update(tags_of(column, fields.take(column)))
         return tags or None
 

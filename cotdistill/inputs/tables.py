@@ -8,6 +8,7 @@ from pathlib import Path
 from cotdistill.artifacts.json_lines import BadLines
 from cotdistill.errors import CotDistillError
 from cotdistill.inputs.encodings import is_broken, open_text
+from cotdistill.inputs.values import spellings
 from cotdistill.wording import counted
 
 csv.field_size_limit(1 << 27)  # a worked solution in a cell is longer than csv's default of 128 kB
@@ -48,7 +49,7 @@ class Table:
                 cells = next(csv.reader([header], delimiter=separator, skipinitialspace=True), [])
             except csv.Error:
                 return 0, 0, False
-            known = sum(" ".join(cell.split()).casefold().replace(" ", "_") in self._known for cell in cells)
+            known = sum(not self._known.isdisjoint(spellings(" ".join(cell.split()))) for cell in cells)
             return known, len(cells), separator == self._usual
 
         return max(SEPARATORS, key=rank)

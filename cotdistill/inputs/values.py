@@ -30,6 +30,15 @@ def simple(name: str) -> str:
     return re.sub(r"[\s\-]+", "_", unicodedata.normalize("NFC", visible).casefold())
 
 
+_HUMP = re.compile("(?<=[a-z0-9])(?=[A-Z])")
+
+
+@lru_cache(4096)
+def spellings(name: str) -> tuple[str, ...]:
+    """The simple names of a column: `questionText` is `questiontext`, and `question_text` as well."""
+    return tuple(dict.fromkeys((simple(name), simple(_HUMP.sub("_", name)))))
+
+
 class SlipError(ValueError):
     """What is wrong with a record is so with every record: the slip is in an option, a template, or the file itself.
     `names_no_question`: no column is known to hold it, so an option can name one."""
@@ -179,10 +188,13 @@ class Fields:
 
 @lru_cache(maxsize=256)
 def own_names(columns: tuple[str, ...]) -> dict[str, str]:
-    """The first of these columns of each simple name, in their order."""
+    """The first of these columns of each simple name, in their order; `question_text` is one of that name before a
+    `questionText`."""
     found: dict[str, str] = {}
     for name in columns:
         found.setdefault(simple(name), name)
+    for name in columns:
+        found.setdefault(spellings(name)[-1], name)
     return found
 
 

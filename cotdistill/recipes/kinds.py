@@ -5,14 +5,14 @@ from collections.abc import Callable
 from cotdistill.answers.references import reads_as_math
 from cotdistill.inputs.entries import Entry
 from cotdistill.inputs.labelled import LABEL_FIELDS
-from cotdistill.inputs.values import simple
+from cotdistill.inputs.values import simple, spellings
 from cotdistill.recipes import tasks
 from cotdistill.recipes.own_prompts import OwnPrompts
 
 
 def kind_of(own: OwnPrompts) -> str:
     """The name of a task, by what most of the first prompts are."""
-    if not own.with_reference and any(simple(name) in LABEL_FIELDS for name in own.ignored):
+    if not own.with_reference and any(one in LABEL_FIELDS for name in own.ignored for one in spellings(name)):
         return "classification"
     for name, fits in _KINDS.items():
         if 2 * sum(map(fits, own.entries)) > len(own.entries):

@@ -8,10 +8,10 @@ from cotdistill.artifacts.json_lines import BadLines, CountedLines
 from cotdistill.errors import CotDistillError, UsageError
 from cotdistill.inputs.entries import Entry, named
 from cotdistill.inputs.labelled import LABEL_FIELDS
-from cotdistill.inputs.prompt_files import PromptFile
+from cotdistill.inputs.prompt_files import NamedColumns, PromptFile
 from cotdistill.inputs.readers import Source
 from cotdistill.inputs.recordings import TRACES
-from cotdistill.inputs.values import shown, simple
+from cotdistill.inputs.values import Fields, shown, spellings
 from cotdistill.recipes.lookups import LOOKED_AT
 from cotdistill.recipes.own_labels import Labels, labels_of
 from cotdistill.records import question_of
@@ -33,7 +33,8 @@ class OwnPrompts:
     def __init__(self, path: Path, question: str | None = None, reference: str | None = None) -> None:
         self.path, self.named, self.bad = path, (question, reference), CountedLines()
         _check_is_a_file(path)
-        file = PromptFile(path, prompt_field=question, reference_field=reference, limit=LOOKED_AT, bad=self.bad)
+        self._columns = NamedColumns(prompt_field=question, reference_field=reference)
+        file = PromptFile(path, self._columns, limit=LOOKED_AT, bad=self.bad)
         try:
             self.entries = list(file.entries())
         except CotDistillError as error:
@@ -78,7 +79,7 @@ class OwnPrompts:
         """What a simulated teacher has of this file, in words."""
         if any(entry.reading.tests for entry in self.entries):
             return ["It replays the programs that stand beside the tests."]
-        if named := [name for name in self.ignored if simple(name) in TRACES]:
+        if named := [name for name in self.ignored if not {*TRACES}.isdisjoint(spellings(name))]:
             return [f"It replays the references, with {', '.join(map(repr, named))} as its reasoning."]
         return [
             "It replays the references, without reasoning: no column is named "
@@ -89,12 +90,11 @@ class OwnPrompts:
         """Where the labels of a classification stand, by the column's usual name."""
         if task != "classification":
             return None
-        return next((name for name in self.ignored if simple(name) in LABEL_FIELDS), None)
+        return next((name for name in self.ignored if not {*LABEL_FIELDS}.isdisjoint(spellings(name))), None)
 
     def labels(self) -> Labels:
         """The classes that the references name, in the whole file: a rare one may come late."""
-        question, reference = self.named
-        whole = PromptFile(self.path, prompt_field=question, reference_field=reference, bad=CountedLines())
+        whole = PromptFile(self.path, self._columns, bad=CountedLines())
         return labels_of(prompt.reference for prompt in whole if prompt.reference)
 
 
@@ -116,7 +116,7 @@ def column_names(path: Path) -> list[str]:
 
 def check_column(name: str, columns: list[str]) -> None:
     """Raises UsageError for a column there is not."""
-    if simple(name) not in map(simple, columns):
+    if Fields(dict.fromkeys(columns)).name(name) is None:
         raise plugins.unknown("column", name, columns)
 
 

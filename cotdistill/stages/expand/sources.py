@@ -11,7 +11,7 @@ from cotdistill.config import ExpandConfig
 from cotdistill.errors import CotDistillError, UsageError
 from cotdistill.expanders import PASSAGE_LETTERS, Expander
 from cotdistill.inputs.documents import Documents, is_document
-from cotdistill.inputs.prompt_files import PromptFile
+from cotdistill.inputs.prompt_files import NamedColumns, PromptFile
 from cotdistill.progress import Progress
 from cotdistill.records import Message, Prompt, is_by_majority, question_of
 from cotdistill.stages.expand import quotes
@@ -102,14 +102,7 @@ def _of_documents(
 def _of_prompts(path: Path, config: ExpandConfig, bad: BadLines, progress: Progress) -> list[Source]:
     """The seeds, in file order. One whose question stands on earlier turns is left out, and counted: without them it
     could not be understood. Raises CotDistillError where none is left."""
-    file = PromptFile(
-        path,
-        prompt_field=config.prompt_field,
-        reference_field=config.reference_field,
-        id_field=config.id_field,
-        limit=config.limit,
-        bad=bad,
-    )
+    file = PromptFile(path, NamedColumns.of(config), limit=config.limit, bad=bad)
     prompts = list(file)
     progress.note(f"{path}: {file.describe()}")
     alone = [one for one in prompts if all(turn.role == "system" for turn in one.messages[:-1])]

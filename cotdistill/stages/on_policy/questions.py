@@ -11,7 +11,7 @@ from cotdistill.artifacts.kinds import JUDGED, ROWS, kind_of
 from cotdistill.chat.template import Row, Turn, conversation
 from cotdistill.config import FinetuneConfig
 from cotdistill.errors import CotDistillError
-from cotdistill.inputs.prompt_files import PromptFile
+from cotdistill.inputs.prompt_files import NamedColumns, PromptFile
 from cotdistill.records import Judged, Message, Prompt
 
 VERIFIED = ("correct", "unverified")
@@ -35,7 +35,7 @@ def read(path: Path, config: FinetuneConfig, bad: BadLines) -> tuple[list[Questi
     elif kind == ROWS:
         found, how = _once(_of_rows(path, bad)), "the prompts of training rows, with their traces"
     else:
-        file = PromptFile(path, prompt_field=config.prompt_field, reference_field=config.reference_field, bad=bad)
+        file = PromptFile(path, NamedColumns.of(config), bad=bad)
         found, how = [Question(prompt) for prompt in file], file.describe()
     if not found:
         raise CotDistillError(f"{path}: no prompts in it")

@@ -1,0 +1,27 @@
+"""What one record of a person's file says."""
+
+from dataclasses import dataclass, field
+
+from cotdistill.records import Message
+
+
+@dataclass
+class Reading:
+    """What one record says. `question_from` and `reference_from` name columns in words, `question` is the question
+    without what was joined to it from the columns `joined`, `answer` is the reference before it was cut. `remark` says
+    what a person should know who has such records."""
+
+    messages: tuple[Message, ...]
+    question_from: str
+    question: str
+    joined: frozenset[str] = frozenset()
+    options: str | None = None
+    options_in: tuple[str, ...] = ()
+    reference: str | None = None
+    reference_from: str | None = None
+    answer: str | None = None
+    verifier: str | None = None
+    tests: bool = False
+    """Whether the reference is tests of a program."""
+    remarks: list[str] = field(default_factory=list)
+    unused: frozenset[str] = frozenset()
