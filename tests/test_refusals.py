@@ -199,15 +199,38 @@ def test_a_firewalls_page_for_one_prompt_is_named_so(tmp_path: Path) -> None:
 def test_a_server_of_web_pages_is_named_after_twenty(provider: str, status: int, tmp_path: Path) -> None:
     page = Scripted(PAGE.body, status, PAGE.headers)
     made, server, _ = generate(tmp_path, provider, 200, lambda n: page, concurrency=8)
-    assert type(made) is CotDistillError
-    assert str(made).startswith(f"{WEB_PAGES} web pages in a row instead of answers: {status}: a web page titled 'Just")
+    assert type(made) is (AccountError if status == 403 else CotDistillError)
+    denied = "access is denied: " if status == 403 else ""
+    assert str(made).startswith(
+        f"{WEB_PAGES} web pages in a row instead of answers: {status}: {denied}a web page titled"
+    )
     assert "--base-url is wrong" in str(made)
     assert len(server.requests) <= WEB_PAGES + 8
 
 
+@both
+@pytest.mark.parametrize("status", [403, 404, 405])
+def test_web_pages_for_every_prompt_of_a_small_file_are_no_failed_prompts(
+    provider: str, status: int, tmp_path: Path
+) -> None:
+    page = Scripted(PAGE.body, status, PAGE.headers)
+    made, server, _ = generate(tmp_path, provider, 3, lambda n: page)
+    assert type(made) is (AccountError if status == 403 else CotDistillError)
+    assert ("access is denied: a web page titled 'Just a moment...'" in str(made)) == (status == 403)
+    assert status == 404 or str(made).startswith(f"none of 3 requests was answered: {status}: ")
+    assert not (tmp_path / "r.jsonl").exists() and len(server.requests) <= 3
+
+
+def test_a_web_page_for_the_only_new_prompt_is_that_prompts_trouble(tmp_path: Path) -> None:
+    for count in (3, 4):
+        made, _, _ = generate(tmp_path, "openai", count, lambda n: PAGE if n == 3 else answer("openai"))
+    assert isinstance(made, Manifest), made
+    assert (made.counts["responses"], made.counts["failed"], made.exit_code) == (3, 1, 3)
+
+
 def test_a_firewall_that_closes_in_mid_run_ends_it_and_keeps_what_is_answered(tmp_path: Path) -> None:
     made, server, _ = generate(tmp_path, "openai", 200, lambda n: PAGE if n >= 30 else answer("openai"))
-    assert type(made) is CotDistillError and "20 web pages in a row" in str(made)
+    assert type(made) is AccountError and "20 web pages in a row" in str(made)
     assert len(server.requests) < 30 + 20 + 8
 
 

@@ -1,11 +1,12 @@
 """What is asked of a teacher, within which limits, and what it came to."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from cotdistill.errors import CotDistillError
 from cotdistill.providers.types import Failure, Request
 from cotdistill.records import Prompt
+from cotdistill.wording import counted
 
 ALL_REFUSED = 20
 """So many requests refused and none answered: the settings are wrong, not the prompts."""
@@ -55,3 +56,12 @@ def stop_if_hopeless(asked: Asked, failure: Failure) -> None:
     if len(asked.failures) >= ALL_REFUSED:
         verb = "were all refused" if failure.kind == "row" else "all failed, each as often as --max-attempts allows"
         raise CotDistillError(f"the first {ALL_REFUSED} requests {verb}: {failure.message}")
+
+
+def stop_if_only_pages(asked: Asked) -> None:
+    """After the last request: raises the error of a web page where one came instead of every answer. A firewall may
+    also stop a single prompt, so no page but the last one says that."""
+    failures = list(asked.failures.values())
+    if failures and all(one.from_page for one in failures) and not asked.answered and not asked.found:
+        none = f"none of {counted(len(failures), 'request')} was answered"
+        raise replace(failures[-1], message=f"{none}: {failures[-1].message}").fatal()

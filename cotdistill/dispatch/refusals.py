@@ -7,7 +7,6 @@ with the very status that a revoked key has. So once there are answers, it takes
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from cotdistill.errors import CotDistillError
 from cotdistill.providers.types import Failure
 from cotdistill.records import Message
 
@@ -55,7 +54,8 @@ class Refusals:
     def _count_pages(self, failure: Failure) -> None:
         self._pages = self._pages + 1 if failure.from_page else 0
         if self._pages >= WEB_PAGES:
-            raise CotDistillError(f"{WEB_PAGES} web pages in a row instead of answers: {failure.message}")
+            message = f"{WEB_PAGES} web pages in a row instead of answers: {failure.message}"
+            raise replace(failure, message=message).fatal()
 
 
 def unless_too_long(failure: Failure, max_wait_s: float) -> Failure:
@@ -68,7 +68,7 @@ def unless_too_long(failure: Failure, max_wait_s: float) -> Failure:
         f"{spelled_out(max_wait_s)}: come back at {back:%H:%M} on {back.day} {back:%B %Y (%Z)}; everything is kept, "
         "the same command continues"
     )
-    return replace(failure, kind="account", message=message)
+    return replace(failure, kind="account", message=message, address=False)
 
 
 def spelled_out(seconds: float) -> str:

@@ -167,4 +167,4 @@ class Retrier:
         if failure.push_back != "quota" or idle_s <= self.max_wait_s or at_work:
             return failure
         words = f"nothing was answered for {spelled_out(idle_s)} (--max-wait): {failure.message}"
-        return replace(failure, kind="account", message=words)
+        return replace(failure, kind="account", message=words, address=False)

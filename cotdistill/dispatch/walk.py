@@ -7,7 +7,7 @@ from contextlib import AbstractAsyncContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from cotdistill.dispatch.asking import Asked, Job, stop_if_hopeless
+from cotdistill.dispatch.asking import Asked, Job, stop_if_hopeless, stop_if_only_pages
 from cotdistill.dispatch.errors import EnoughError, FailedRequestError, NotAskedError
 from cotdistill.dispatch.lookup import Answer, read
 from cotdistill.dispatch.pool import Turn, work_through
@@ -45,6 +45,8 @@ async def ask_all(
         raise StoppedError(f"stopped; {asking.asked.answered} new answers are kept, the same command continues")
     if session.stop.is_set():
         raise NotAskedError
+    if not stored.terms.known and not stored.retrier.answered and not enough.is_set():
+        stop_if_only_pages(asking.asked)
     return asking.asked
 
 

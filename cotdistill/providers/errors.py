@@ -126,6 +126,8 @@ def _web_page(status: int, title: str, headers: Any) -> Failure:
     named = f" titled {clean(title)!r}" if clean(title) else ""
     where = "a proxy or firewall stands between, or --base-url is wrong"
     words = f"{status}: a web page{named} came instead of an answer of the API: {where}"
+    if status == 403:  # also of a firewall that stops this prompt alone
+        return Failure("row", words.replace("403:", "403: access is denied:", 1), from_page=True)
     if status == 401:
         return Failure("account", f"{words}; it wants a key or a login of its own", from_page=True)
     if status == 407:
@@ -134,8 +136,10 @@ def _web_page(status: int, title: str, headers: Any) -> Failure:
         return Failure("account", words, from_page=True, vague=True, address=True)
     if status == 200 or status >= 500 or status in (408, 425, 429):
         pushed = meaning_of(status, (), "") if status != 200 else None
-        return Failure("retry", words, retry_after_s(headers), _push_back(pushed or "retry"), from_page=True)
-    return Failure("row", words, from_page=True)
+        return Failure(
+            "retry", words, retry_after_s(headers), _push_back(pushed or "retry"), from_page=True, address=True
+        )
+    return Failure("row", words, from_page=True, address=True)
 
 
 def _of_reply(error: BadReplyError) -> Failure:

@@ -93,7 +93,7 @@ class Failure:
     vague: bool = False
     """Of the account by a status alone (402, 403, 404), which a gateway also gives for one prompt."""
     address: bool = False
-    """Of kind account, but no fault of the account: a slip in --teacher or --base-url."""
+    """Where it ends the run, that is no fault of the account: a slip in --teacher or --base-url."""
 
     def fatal(self) -> CotDistillError:
         """What ends the run where no prompt can be answered."""
