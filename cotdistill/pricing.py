@@ -3,7 +3,7 @@ Unknown is None, never 0."""
 
 import os
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import cache, cached_property, reduce
 from types import ModuleType
@@ -19,6 +19,9 @@ BATCHED = ("anthropic", "openai", "openai_responses")
 
 FREE = {"mock": "none, the teacher is simulated", "local": "none, the teacher runs here"}
 """Teachers that cost nothing, and what an estimate says of their cost."""
+
+FREE_OF_CHARGE = "--price-in 0 --price-out 0 says that it costs nothing"
+"""Of a server of one's own: it may also be a gateway to one that bills."""
 
 _NO_PLUG_INS = "PYDANTIC_DISABLE_PLUGINS"
 _PER_MILLION = Decimal(1_000_000)
@@ -63,6 +66,15 @@ class Prices:
     model: str
     input: Decimal | None = None
     output: Decimal | None = None
+    own_server: bool = field(default=False, kw_only=True)
+    """Whether a person runs the server, so that no list has its price."""
+
+    @property
+    def why_unknown(self) -> str:
+        """What an estimate says instead of a cost that is not known."""
+        if self.own_server:
+            return f"not counted, the server is your own; {FREE_OF_CHARGE}"
+        return FREE.get(self.provider, "unknown; give --price-in and --price-out")
 
     @property
     def free(self) -> bool:

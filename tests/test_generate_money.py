@@ -353,6 +353,18 @@ def test_the_ceiling_of_a_dry_run_counts_every_sample_that_may_be_needed(tmp_pat
     assert (after.counts["to_ask"], after.counts["to_ask_at_most"]) == (40, 320)
 
 
+def test_a_server_of_ones_own_is_said_once_to_have_no_price(tmp_path: Path) -> None:
+    answer: Answer = lambda number, body: Scripted(completion("4"))  # noqa: E731
+    (dry, first, again, free), _ = runs(
+        tmp_path, answer, 3, {"dry_run": True}, {}, {}, {"price_in": 0.0, "price_out": 0.0}
+    )
+    said = "--price-in 0 --price-out 0 says that it costs nothing"
+    assert dry.results["cost"] == f"not counted, the server is your own; {said}"
+    assert f"the server is your own, so no cost is counted; {said}" in first.notes
+    assert not any("price" in note for manifest in (again, free) for note in manifest.notes)
+    assert first.cost_usd is None and float(free.cost_usd or 1) == 0
+
+
 def test_a_teacher_without_a_batch_api_has_no_batch_price(tmp_path: Path) -> None:
     config = GenerateConfig(teacher="deepseek:deepseek-chat", dry_run=True)
     manifest = stage.run(questions(tmp_path, 3), tmp_path / "r.jsonl", config, Silent())

@@ -12,7 +12,7 @@ from cotdistill import masking, teachers
 from cotdistill.errors import AccountError, UsageError
 from cotdistill.masking import masked, masked_bytes, masked_output
 from cotdistill.providers.http import without_foreign_headers
-from cotdistill.providers.keys import api_key, without_secrets
+from cotdistill.providers.keys import api_key, is_own_server, without_secrets
 from cotdistill.providers.types import Request
 from cotdistill.records import Message
 from cotdistill.stages.generate import batch
@@ -176,6 +176,19 @@ def test_an_address_that_cannot_be_right_is_refused_and_its_secret_not_shown(url
 )
 def test_an_address_that_may_be_right_is_taken(url: str) -> None:
     assert teachers.build("openai:m", f"{url}/").base_url == url
+
+
+@pytest.mark.parametrize(
+    ("url", "own"),
+    [
+        *((f"http://{host}:8000/v1", True) for host in ("localhost", "127.0.0.1", "[::1]", "10.1.2.3", "[fd00::1]")),
+        *((f"http://{host}/v1", True) for host in ("vllm", "gpu7.local", "teacher.internal", "192.168.0.9")),
+        *((f"https://{host}/v1", False) for host in ("api.openai.com", "8.8.8.8", "[2606:4700::1111]")),
+        *((name, False) for name in ("mock", "local")),
+    ],
+)
+def test_a_server_of_ones_own_is_known_by_its_host(url: str, own: bool) -> None:
+    assert is_own_server(url) == own
 
 
 def test_an_address_is_shown_without_its_secrets() -> None:

@@ -83,7 +83,9 @@ def test_a_server_given_to_init_is_the_teachers_and_the_judges(mine: Path, monke
     monkeypatch.chdir("x")
     recipe = read(Path("recipe.toml"))
     assert recipe.stages["generate"].base_url == "http://localhost:1/v1"
-    assert recipe.stages["filter"].verify == "judge:teacher=openai:m,base_url=http://localhost:1/v1"
+    given = "judge:teacher=openai:m,base_url=http://localhost:1/v1,price_in=0,price_out=0"
+    assert recipe.stages["filter"].verify == given, "a judge on a server of one's own has a price too: none"
+    assert (recipe.stages["generate"].price_in, recipe.stages["generate"].price_out) == (0.0, 0.0)
     with pytest.raises(UsageError, match="--base-url goes with a teacher on a server, and simulated needs none"):
         starter_checks.check_together("maths", "simulated", own, "http://localhost:1/v1")
 

@@ -32,6 +32,17 @@ def api_key(variable: str, provider: str, base_url: str) -> str:
     )
 
 
+def is_own_server(base_url: str) -> bool:
+    """Whether the host is this machine, one of a private network, or a name without a dot, as containers have it: a
+    server that a person runs, whose price no list has."""
+    host = urlsplit(base_url).hostname or ""
+    try:
+        address = ip_address(host.partition("%")[0])
+    except ValueError:
+        return bool(host) and ("." not in host or host.endswith((".local", ".localhost", ".internal", ".lan")))
+    return address.is_private or address.is_loopback or address.is_link_local
+
+
 def check_base_url(url: str) -> str:
     """The URL without a slash at its end. Raises UsageError, before anything is sent, for one that no request can go
     to or that holds a secret: it would stand in every record, and the SDKs do not send it as people expect."""

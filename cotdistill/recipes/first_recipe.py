@@ -5,8 +5,9 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from cotdistill import mock, students
+from cotdistill import mock, students, teachers
 from cotdistill.config import ExpandConfig
+from cotdistill.providers.keys import is_own_server
 from cotdistill.recipes import tasks
 from cotdistill.recipes.own_prompts import SHOWN_COLUMNS, OwnPrompts
 from cotdistill.recipes.tasks import JUDGE, LABELS, Task
@@ -56,6 +57,9 @@ max_output_tokens = 256
 """
 
 
+_OWN_SERVER = """
+price_in = 0.0                    # USD per million tokens; the server is your own. A gateway that bills has a price
+price_out = 0.0"""
 _NO_TEMPLATE = '# template = "./mine.md"          # how the teacher is asked: a text with $question, or a name\n'
 _NO_VERIFIER = (
     '# verify = "./mine.py"            # how answers are judged: a name, or a file; left out: as references read\n'
@@ -97,10 +101,13 @@ def text(
 ) -> str:
     """Paths are written as seen from `directory`."""
     documents = prompts if isinstance(prompts, Folder) else None
+    own = not mock.is_simulated(teacher) and is_own_server(teachers.build(teacher, base_url).base_url)
     server = f"base_url = {_quoted(base_url)}" if base_url else '# base_url = "http://localhost:8000/v1"'
+    server += _OWN_SERVER if own else ""
     verify = task.verify
     if verify and JUDGE in verify:
         at = f",base_url={base_url}" if base_url else ""
+        at += ",price_in=0,price_out=0" if own else ""
         verify = verify.replace(JUDGE, f"mock:{VERDICTS}" if mock.is_simulated(teacher) else f"{teacher}{at}")
     if verify and LABELS in verify:
         verify = verify.replace(LABELS, "|".join(tasks.labels(task)))

@@ -1,5 +1,7 @@
 """Judges that are paid: what they will be asked about is not there yet, so no estimate of a plan holds their cost."""
 
+from collections.abc import Mapping
+
 from cotdistill import plugins
 from cotdistill.pricing import FREE
 from cotdistill.recipes.steps import Step
@@ -11,7 +13,14 @@ def in_words(step: Step) -> list[str]:
     spec = getattr(step.options, "verify", None)
     if step.stage == "generate" or not spec or not Judge(spec).asks:
         return []
-    teacher = plugins.parse(spec)[1].get("teacher", spec)
-    if teacher.partition(":")[0] in FREE:
+    given = plugins.parse(spec)[1]
+    teacher = given.get("teacher", spec)
+    if teacher.partition(":")[0] in FREE or _costs_nothing(given):
         return []
     return [f"{teacher} judges each new answer, which is paid for and in no estimate here"]
+
+
+def _costs_nothing(given: Mapping[str, str]) -> bool:
+    """By the prices that a person gave."""
+    prices = [given.get("price_in"), given.get("price_out")]
+    return all(price is not None and not float(price) for price in prices)

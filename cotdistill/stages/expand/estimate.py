@@ -10,7 +10,7 @@ from cotdistill import artifacts, teachers
 from cotdistill.artifacts import Manifest
 from cotdistill.config import GenerateConfig
 from cotdistill.inputs import templates
-from cotdistill.pricing import FREE, Prices
+from cotdistill.pricing import Prices
 from cotdistill.records import Prompt, Usage
 from cotdistill.stages.expand.asking import Asker, Measured
 from cotdistill.stages.expand.needed import Needed, needed
@@ -139,8 +139,7 @@ def _tokens(bills: Sequence[Bill]) -> dict[str, Any]:
 def _costs(bills: Sequence[Bill]) -> dict[str, Any]:
     most = [bill.usd(bill.output_at_most) for bill in bills]
     if None in most:
-        provider = bills[most.index(None)].prices.provider
-        return {"cost": FREE.get(provider, "unknown; give --price-in and --price-out")}
+        return {"cost": bills[most.index(None)].prices.why_unknown}
     found = {"cost_usd_at_most": f"{sum(one for one in most if one is not None):.4f}"}
     if all(bill.output is not None for bill in bills if bill.requests):
         guess = [bill.usd(bill.output or 0) or Decimal(0) for bill in bills]

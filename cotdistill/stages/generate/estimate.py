@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from cotdistill.dispatch.asking import Job
 from cotdistill.dispatch.budget import Budget, Tariff, Worst
 from cotdistill.errors import CotDistillError
-from cotdistill.pricing import BATCHED, FREE, Prices, plus
+from cotdistill.pricing import BATCHED, Prices, plus
 from cotdistill.records import Message, Usage
 from cotdistill.stages.generate.plan import Answers, Plan
 from cotdistill.store.answers import Known
@@ -150,7 +150,7 @@ class Survey:
         for name, usage in costs.items():
             cost = self.prices.cost(usage)
             if cost is None:
-                results["cost"] = FREE.get(self.prices.provider, "unknown; give --price-in and --price-out")
+                results["cost"] = self.prices.why_unknown
                 continue
             results[name] = f"{cost:.2f}"
             if self.prices.provider in BATCHED:

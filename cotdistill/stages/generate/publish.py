@@ -8,7 +8,7 @@ from cotdistill.artifacts import Manifest
 from cotdistill.artifacts.json_lines import BadLines
 from cotdistill.dispatch.asking import Asked
 from cotdistill.dispatch.session import Session
-from cotdistill.pricing import FREE
+from cotdistill.pricing import FREE, FREE_OF_CHARGE
 from cotdistill.records import money
 from cotdistill.stages.generate.output import Output
 from cotdistill.stages.generate.plan import Plan
@@ -40,7 +40,7 @@ def publish(current: artifacts.Run, written: Output, bad: BadLines, asked: Asked
     if written.reasons:
         reason, often = written.reasons.most_common(1)[0]
         current.notes.append(f"{often} of {failed - not_asked} failed with: {reason}")
-    _notes(current, plan, tally, session)
+    _notes(current, plan, tally, asked, session)
     current.notes += _of_logprobs(written)
     return current.publish(
         [*written.writers(), *bad.writers()],
@@ -61,7 +61,7 @@ def _exhausted(session: Session, plan: Plan) -> bool:
     return bool((session.budget and session.budget.exhausted) or (plan.judge and plan.judge.exhausted))
 
 
-def _notes(current: artifacts.Run, plan: Plan, tally: Tally, session: Session) -> None:
+def _notes(current: artifacts.Run, plan: Plan, tally: Tally, asked: Asked, session: Session) -> None:
     notes, budget = current.notes, session.budget
     if plan.judge is not None:
         notes += plan.judge.notes()
@@ -85,6 +85,9 @@ def _notes(current: artifacts.Run, plan: Plan, tally: Tally, session: Session) -
             counted(tally.without_usage, "answer")
             + " came without the number of tokens: the cost is not known, and the sums of tokens are of the others"
         )
+    elif tally.cost is None and tally.prices.own_server:
+        if asked.answered and asked.answered == tally.stop_reasons.total():  # said once, of the first answers
+            notes.append(f"the server is your own, so no cost is counted; {FREE_OF_CHARGE}")
     elif tally.cost is None and plan.teacher.provider not in FREE:
         notes.append("the price of this model is not known; give --price-in and --price-out for a cost")
     if urlsplit(plan.teacher.base_url).hostname in CLOSED or plan.teacher.provider in CLOSED_ELSEWHERE:

@@ -10,6 +10,7 @@ from cotdistill.artifacts.logprobs import logprobs_path
 from cotdistill.config import ExpandConfig, GenerateConfig
 from cotdistill.inputs import templates
 from cotdistill.pricing import Prices
+from cotdistill.providers.keys import is_own_server
 from cotdistill.providers.logprobs import check_logprobs
 from cotdistill.providers.types import Request, Teacher
 from cotdistill.reasoning.marks import own_tags
@@ -41,7 +42,7 @@ def options_of(config: GenerateConfig | ExpandConfig) -> dict[str, object]:
 
 def prices_of(teacher: Teacher, config: GenerateConfig) -> Prices:
     given = [None if price is None else Decimal(str(price)) for price in (config.price_in, config.price_out)]
-    return Prices(teacher.provider, teacher.model, *given)
+    return Prices(teacher.provider, teacher.model, *given, own_server=is_own_server(teacher.base_url))
 
 
 def read_besides(config: GenerateConfig) -> Iterator[tuple[str, Path]]:
