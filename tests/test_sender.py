@@ -8,8 +8,11 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+import brotli
 import pytest
+import zstandard
 
+from cotdistill.providers.compression import BrokenCompressionError, unpacked
 from cotdistill.providers.types import Failure, Reply, Request
 from cotdistill.records import Message
 from cotdistill.teachers.anthropic import Teacher as Anthropic
@@ -82,7 +85,8 @@ def test_a_request_carries_what_the_sdk_would_send(kind: Kind, monkeypatch: pyte
             return server
 
     server = asyncio.run(run())
-    own = ("idempotency-key", "content-length", "user-agent", "connection")
+    # The SDKs ask for whatever is installed; we for what costs little to undo.
+    own = ("idempotency-key", "content-length", "user-agent", "connection", "accept-encoding")
     ours, sdk_s = [
         {name: value for name, value in sent.items() if name not in own and not name.startswith("x-stainless")}
         for sent in server.headers
@@ -144,11 +148,31 @@ def test_a_first_request_that_fails_keeps_no_other_from_being_sent(kind: Kind) -
     assert failed[0].push_back == "lost"
 
 
+PACKERS: dict[str, Callable[[bytes], bytes]] = {
+    "gzip": gzip.compress,
+    "br": brotli.compress,
+    "zstd": zstandard.compress,
+}
+
+
 @both
-def test_a_compressed_answer_is_read(kind: Kind) -> None:
-    packed = gzip.compress(json.dumps(body(kind, "The answer is 4.")).encode())
-    outcomes, _ = asked(kind, lambda number, sent: Scripted(packed, headers={"Content-Encoding": "gzip"}), 2)
+@pytest.mark.parametrize("name", PACKERS)
+def test_a_compressed_answer_is_read_also_where_another_compression_was_asked_for(kind: Kind, name: str) -> None:
+    packed = PACKERS[name](json.dumps(body(kind, "The answer is 4.")).encode())
+    outcomes, _ = asked(kind, lambda number, sent: Scripted(packed, headers={"Content-Encoding": name}), 2)
     assert [text(outcome) for outcome in outcomes] == ["The answer is 4."] * 2
+
+
+@pytest.mark.parametrize("name", PACKERS)
+def test_a_compression_that_is_cut_short_or_undone_by_a_proxy_is_noticed(name: str) -> None:
+    plain = b'{"text": "' + b"4" * 1_000 + b'"}'
+    packed = PACKERS[name](plain)
+    assert unpacked(packed, f"identity, {name.upper()}") == plain
+    assert unpacked(plain, name) == plain, "a proxy has unpacked it, and still calls it packed"
+    assert unpacked(PACKERS["gzip"](packed), f"{name}, gzip") == plain
+    with pytest.raises(BrokenCompressionError, match="the reply's compression is broken"):
+        unpacked(packed[:-3], name)
+    assert unpacked(packed, "compress") is None
 
 
 @both

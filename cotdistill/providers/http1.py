@@ -2,13 +2,12 @@
 Node.js) reads; nothing is made of a reply but what `Answered` holds."""
 
 import asyncio
-import zlib
 from asyncio.transports import Transport
 from typing import NamedTuple, cast
 
 import httptools
 
-_GZIP = b"\x1f\x8b"
+from cotdistill.providers.compression import BrokenCompressionError, unpacked
 
 RawHeaders = tuple[tuple[bytes, bytes], ...]
 
@@ -122,30 +121,7 @@ class Connection(asyncio.Protocol):
 
 def decoded(answered: Answered) -> bytes | None:
     """The content without its compression; None for one that we do not know. Raises LostError for a broken one."""
-    content = answered.content
-    for encoding in reversed(answered.header(b"content-encoding").lower().split(",")):  # the last one was applied last
-        if encoding.strip() in ("", "identity"):
-            continue
-        if encoding.strip() not in ("gzip", "x-gzip", "deflate"):
-            return None
-        content = _unpacked(content)
-    return _unpacked(content) if content.startswith(_GZIP) else content
-
-
-def _unpacked(content: bytes) -> bytes:
-    """Of gzip in one or several members, of zlib, and of deflate without zlib's frame, as some servers take the word.
-    What a proxy has unpacked already, and still calls packed, stays as it is. Raises LostError for what is broken."""
-    whole, rest = list[bytes](), content
     try:
-        while rest:
-            framed = rest.startswith(_GZIP) or (rest[0] & 15 == 8 and int.from_bytes(rest[:2]) % 31 == 0)
-            reader = zlib.decompressobj(wbits=zlib.MAX_WBITS | 32 if framed else -zlib.MAX_WBITS)
-            whole.append(reader.decompress(rest))
-            if not reader.eof:
-                raise zlib.error("it ends too early")
-            rest = reader.unused_data
-    except zlib.error as error:
-        if content.lstrip()[:1] in (b"{", b"[", b"<", b"d"):
-            return content
-        raise LostError(f"the reply's compression is broken: {error}") from None
-    return b"".join(whole)
+        return unpacked(answered.content, answered.header(b"content-encoding"))
+    except BrokenCompressionError as error:
+        raise LostError(str(error)) from None
