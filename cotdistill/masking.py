@@ -105,10 +105,20 @@ def masked_bytes(raw: bytes) -> bytes:
 
 def masked_output(text: str) -> str:
     """For whatever goes to the terminal or a log, as the last thing before it does: also without a URL's secrets, and
-    with control characters spelled out, for a data set's text must not move the cursor or rename the window."""
+    with control characters spelled out, for a data set's text must not move the cursor or rename the window. For JSON
+    there is `progress.masked_json`."""
+    return spelled_out(masked_value(text))
+
+
+def masked_value(text: str) -> str:
+    """The same with its control characters, for JSON, which spells them by itself."""
     text = _cut_out(text, _spans(text, [secret for secret in _secrets if not _is_a_word(secret)]))
-    clean = _IN_A_QUERY.sub(rf"\1{MASK}", _CREDENTIALS.sub("[password]@", text))
-    return _ACTS_ON_A_TERMINAL.sub(lambda found: f"\\u{ord(found[0]):04x}", clean)
+    return _IN_A_QUERY.sub(rf"\1{MASK}", _CREDENTIALS.sub("[password]@", text))
+
+
+def spelled_out(text: str) -> str:
+    """Without anything that acts on a terminal."""
+    return _ACTS_ON_A_TERMINAL.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def masked_message(text: str) -> str:

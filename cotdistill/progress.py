@@ -7,13 +7,13 @@ import json
 import sys
 import textwrap
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol, TextIO
 
-from cotdistill.masking import masked_output
+from cotdistill.masking import masked_output, masked_value, spelled_out
 
 LINE_EVERY_S = 10.0
 """Between two progress lines when stderr is not a terminal: a cron log stays short."""
@@ -39,7 +39,22 @@ def json_line(message: str, *, level: str, **fields: Any) -> str:
     entry |= _about.get() or {}
     entry["message"] = message.strip()
     more = {key: value for key, value in fields.items() if value not in (None, "") and key not in entry}
-    return json.dumps(entry | more, ensure_ascii=False)
+    return masked_json(entry | more)
+
+
+def each_text(value: Any, change: Callable[[str], str]) -> Any:
+    """What JSON is made of, with `change` made to each of its texts, names too."""
+    if isinstance(value, dict):
+        return {change(name): each_text(one, change) for name, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [each_text(one, change) for one in value]
+    return change(value) if isinstance(value, str) else value
+
+
+def masked_json(value: Any, separators: tuple[str, str] = (", ", ": ")) -> str:
+    """`value` as JSON on one line, masked as whatever goes to the terminal, each text by itself: in the line as it is
+    written the letter of an escape, as in `\\n`, would count as one of the text's and be cut out with what follows."""
+    return spelled_out(json.dumps(each_text(value, masked_value), ensure_ascii=False, separators=separators))
 
 
 class Progress(Protocol):
@@ -144,9 +159,11 @@ class Lines:
     def _write(self, message: str, **fields: Any) -> None:
         if self._as_json:
             warns, text = message.startswith("WARNING: "), message.removeprefix("WARNING: ")
-            message = json_line(text, level="warning" if warns else "info", **fields)
+            line = json_line(text, level="warning" if warns else "info", **fields)
+        else:
+            line = masked_output(message)
         with suppress(OSError):  # a full disk, a pipe without a reader: what is paid for does not stop for its log
-            self._stream.write(masked_output(message) + "\n")
+            self._stream.write(line + "\n")
             self._stream.flush()
 
 

@@ -94,3 +94,22 @@ def screen(pyte: Any, text: str) -> list[str]:
     terminal = pyte.Screen(80, 24)
     pyte.Stream(terminal).feed(text.replace("\n", "\r\n"))
     return [line.rstrip() for line in terminal.display]
+
+
+SPOILING = {
+    "see\nuser:secret@host": "see\n[password]@host",
+    'http://h/?key=abc" is': 'http://h/?key=[key]" is',
+    "a\n:abc@host": "a\n:abc@host",
+    "\u202ea\x9b": "\u202ea\x9b",
+    "a\ud800b": "a\ud800b",
+}
+"""Texts in whose JSON a mask, put over the line as it is written, would take half of an escape along."""
+
+
+@pytest.mark.parametrize(("text", "shown"), SPOILING.items())
+def test_a_line_of_json_stays_json_whatever_is_masked_in_it(text: str, shown: str) -> None:
+    stream = io.StringIO()
+    Lines(stream, as_json=True).note(text)
+    assert json.loads(stream.getvalue())["message"] == shown
+    assert not set("\u202e\x9b\ud800") & set(stream.getvalue()), "nothing in it acts on a terminal"
+    assert json.loads(progress.masked_json({text: [text, 1, None]})) == {shown: [shown, 1, None]}

@@ -107,6 +107,9 @@ def test_a_plan_sends_and_writes_nothing(tmp_path: Path, server: Server) -> None
     recipe = write_recipe(tmp_path, server.url)
     done = cotdistill("run", recipe, "--plan")
     assert "generate  runs: first run" in done.stdout and "to ask 80" in done.stdout
+    for words in ([], ["--grid", "generate.samples=1,2"]):
+        said = json.loads(cotdistill("run", recipe, "--plan", "--json", *words).stdout)["plan"]
+        assert said["grid" if words else "generate"][0].startswith("grid: 2 runs" if words else "runs: first run")
     assert (server.billed(), (tmp_path / "runs").exists()) == (0, False)
 
 

@@ -32,7 +32,10 @@ def cache_stats(
         first, last = (datetime.fromtimestamp(at, UTC).date() for at in (share.oldest, share.newest))
         size = f"{share.answers:>10,} answers {share.bytes / 1024:>12,.0f} kB"
         name = f"{share.provider}:{share.model}"
-        log.say(json.dumps(share._asdict()) if as_json else f"{name:<{width}} {size}  {first} to {last}")
+        if as_json:
+            log.say_json(json.dumps(share._asdict()))
+        else:
+            log.say(f"{name:<{width}} {size}  {first} to {last}")
 
 
 @cache.command("prune", cls=GroupedCommand, epilog=example("cotdistill cache prune --older-than-days 365"))
@@ -126,7 +129,7 @@ def cache_spent(
     if as_json:
         encoder = msgspec.json.Encoder(decimal_format="string")
         for share in shares:
-            log.say(encoder.encode(share).decode())
+            log.say_json(encoder.encode(share))
         return
     width = max((len(share.name) for share in shares), default=0)
     for share in shares:

@@ -36,7 +36,10 @@ def compare(
     found = report.compared(paths, in_common=in_common)
     written = report.write_csv(found, csv) if csv else None
     page = report.write_comparison(found, html) if html else None
-    log.say(table.as_json(found.comparison) if as_json else table.text(found.comparison))
+    if as_json:
+        log.say_json(table.as_json(found.comparison))
+    else:
+        log.say(table.text(found.comparison))
     for one in found.without:
         log.say(f"without scores, so not compared: {one}", err=True)
     for info in (written, page):

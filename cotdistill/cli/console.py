@@ -44,7 +44,7 @@ def run_stage(stage: str, console: Console, settings: Any, call: Callable[[Any],
         if console.log_format == "json" and not (console.quiet or console.json):
             log.summary(manifest)
     if console.json:
-        log.say(summary.as_json(manifest))
+        log.say_json(summary.as_json(manifest))
     elif not console.quiet and console.log_format != "json":
         log.say(summary.as_text(manifest), err=True)
     raise typer.Exit(manifest.exit_code)

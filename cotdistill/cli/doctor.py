@@ -30,7 +30,7 @@ def doctor(
     found = list(doctor.findings(store, Path.cwd()))
     broken = sum(one.state == "broken" for one in found)
     if as_json:
-        log.say(msgspec.json.encode({"broken": broken, "findings": found}).decode())
+        log.say_json(msgspec.json.encode({"broken": broken, "findings": found}))
     else:
         width = max(len(one.name) for one in found)
         for topic, ones in groupby(found, key=lambda one: one.topic):

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from cotdistill.cli import log
+from cotdistill.cli.outcome import plan_as_json
 from cotdistill.errors import DONE
 
 if TYPE_CHECKING:
@@ -34,13 +35,17 @@ def run(
     for note in dict.fromkeys(note for _, cell in chosen.cells for note in cell.notes):
         progress.note(note)
     if plan or not quiet:
-        for line in grid_plan.lines(chosen, progress):
-            say(words(line))
+        lines = [words(line) for line in grid_plan.lines(chosen, progress)]
+        if plan and as_json:
+            log.say_json(plan_as_json(recipe.shown, [("grid", line) for line in lines]))
+            return DONE
+        for line in lines:
+            say(line)
     if plan:
         return DONE
     found = grid.run(chosen, progress)
     if as_json:
-        log.say(msgspec.json.encode(found).decode())
+        log.say_json(msgspec.json.encode(found))
     elif not quiet:
         for line in in_words(found, words(str(chosen.directory))):
             progress.note(line)

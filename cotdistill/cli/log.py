@@ -1,8 +1,9 @@
 """What ends on stderr besides progress: errors, as a line of words or, with --log-format json, as a JSON line."""
 
+import json
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING, NoReturn
 
@@ -19,7 +20,15 @@ if TYPE_CHECKING:
 def say(text: object, *, err: bool = False, dim: bool = False) -> None:
     """Print for a person or a pipe; every text of a command goes through here, a log's through `progress`. `dim`: on a
     terminal."""
-    clean = masked_output(str(text))
+    _print(masked_output(str(text)), err=err, dim=dim)
+
+
+def say_json(text: str | bytes, change: Callable[[str], str] = str) -> None:
+    """Print a line of JSON for a pipe; `change` is made to each of its texts."""
+    _print(progress.masked_json(progress.each_text(json.loads(text), change), separators=(",", ":")))
+
+
+def _print(clean: str, *, err: bool = False, dim: bool = False) -> None:
     try:
         typer.echo(typer.style(clean, dim=True) if dim else clean, err=err)  # which leaves styles out elsewhere
     except BrokenPipeError:
@@ -42,13 +51,15 @@ def summary(manifest: "Manifest") -> None:
     from cotdistill.artifacts.summary import one_line
 
     more = {"counts": manifest.counts, "cost_usd": manifest.cost_usd, "notes": manifest.notes or None}
-    say(progress.json_line(one_line(manifest), level="info", **more), err=True)
+    _print(progress.json_line(one_line(manifest), level="info", **more), err=True)
 
 
 def fail(message: str, code: int, *, as_json: bool) -> NoReturn:
     """Print one error and exit with its code."""
-    line = progress.json_line(message, level="error", exit_code=code) if as_json else f"cotdistill: {message}"
-    say(line, err=True)
+    if as_json:
+        _print(progress.json_line(message, level="error", exit_code=code), err=True)
+    else:
+        say(f"cotdistill: {message}", err=True)
     sys.exit(code)
 
 
@@ -58,6 +69,7 @@ def fail_unexplained(error: Exception, *, as_json: bool) -> NoReturn:
         fail(error.format_message(), int(getattr(error, "exit_code", USAGE)), as_json=as_json)
     lines = "".join(traceback.format_exception(error))
     if as_json:
-        lines = progress.json_line(f"{type(error).__name__}: {error}", level="error", traceback=lines)
-    say(lines, err=True)
+        _print(progress.json_line(f"{type(error).__name__}: {error}", level="error", traceback=lines), err=True)
+    else:
+        say(lines, err=True)
     sys.exit(ERROR)

@@ -1,5 +1,6 @@
 """How a run of a recipe ended: in words, as JSON, as an exit code."""
 
+from collections.abc import Iterable
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,18 @@ def as_json_text(outcome: "Outcome", directory: str) -> str:
 
     record = msgspec.to_builtins(outcome.record) if outcome.record else {"stages": {}}
     return msgspec.json.encode({**record, "directory": directory, "new": bool(outcome.record)}).decode()
+
+
+def plan_as_json(recipe: str, lines: Iterable[tuple[str, str]]) -> str:
+    """What would run: each step by its name with its lines; one without a name belongs to the step before."""
+    import msgspec
+
+    plan: dict[str, list[str]] = {}
+    step = ""
+    for name, said in lines:
+        step = name or step
+        plan.setdefault(step, []).append(said.strip())
+    return msgspec.json.encode({"recipe": recipe, "plan": plan}).decode()
 
 
 def in_words(outcome: "Outcome", directory: str) -> list[str]:

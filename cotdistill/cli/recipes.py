@@ -11,7 +11,7 @@ import typer
 from cotdistill.cli import grid as in_grid
 from cotdistill.cli import init, log
 from cotdistill.cli.help import GroupedCommand, example
-from cotdistill.cli.outcome import as_json_text, in_words
+from cotdistill.cli.outcome import as_json_text, in_words, plan_as_json
 from cotdistill.errors import CotDistillError, StoppedError, UsageError
 from cotdistill.providers.environment import load_env
 
@@ -54,7 +54,7 @@ def run(
         int | None, typer.Option(help="Keep only the newest N complete runs of this recipe.", metavar="N", min=1)
     ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress, no summary; errors only.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="The run's record as JSON on stdout.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="The run's record, or the plan, as JSON on stdout.")] = False,
     log_format: Annotated[
         Literal["text", "json"], typer.Option(help="Log lines where stderr is no terminal.", metavar="text|json")
     ] = "text",
@@ -87,20 +87,27 @@ def run(
             for note in chosen.notes:
                 reporter.note(note)
             if plan:
-                lines = run.plan(chosen, reporter)
-                width = max(9, *(len(name) for name, _ in lines))
-                for name, said in lines:
-                    log.say(f"{name:<{width}} {words(said)}")
+                lines = [(name, words(said)) for name, said in run.plan(chosen, reporter)]
+                _say_plan(chosen.shown, lines, as_json=as_json)
                 return
             outcome = run.run(chosen, reporter)
         finally:
             reporter.close()
         if as_json:
-            log.say(as_json_text(outcome, words(str(outcome.directory))))
+            log.say_json(as_json_text(outcome, words(str(outcome.directory))))
         elif not quiet:
             for line in in_words(outcome, words(str(outcome.directory))):
                 reporter.note(line)
     raise typer.Exit(outcome.exit_code)
+
+
+def _say_plan(recipe: str, lines: Sequence[tuple[str, str]], *, as_json: bool) -> None:
+    if as_json:
+        log.say_json(plan_as_json(recipe, lines))
+        return
+    width = max(9, *(len(name) for name, _ in lines))
+    for name, said in lines:
+        log.say(f"{name:<{width}} {said}")
 
 
 @contextmanager
@@ -144,7 +151,7 @@ def status(
     with _opened(recipe) as (chosen, words):
         found = status.of(chosen, Seen(progress.Silent(), words))
         if as_json:
-            log.say(words(status.as_json(found)))
+            log.say_json(status.as_json(found), words)
         else:
             log.say("\n".join(map(words, status.in_words(found))))
 

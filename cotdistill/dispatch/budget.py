@@ -115,7 +115,7 @@ class Budget:
         """The same for `what`, whose worst case is known."""
         if worst > self.limit:
             raise self.too_small(
-                f"{self.name} {self.limit}: {what} may cost up to {worst:.4f} USD; give more, or {instead}"
+                f"{self.name} {self.limit:f}: {what} may cost up to {worst:.4f} USD; give more, or {instead}"
             )
         if self.parent:
             self.parent.check_usd(worst, what, instead)
@@ -183,7 +183,7 @@ class Budget:
         worst = f" ({self.unknown:.4f} of it is a worst case: the server did not say)" if self.unknown else ""
         others = f", {self.others():.4f} by other runs meanwhile" if self.others() else ""
         return (
-            f"stopped at {self.name}: {self.spent:.4f} of {self.limit} USD spent{worst}{others}; "
+            f"stopped at {self.name}: {self.spent:.4f} of {self.limit:f} USD spent{worst}{others}; "
             f"the next request might not fit"
         )
 
