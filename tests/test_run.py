@@ -156,8 +156,9 @@ def test_failed_prompts_do_not_stop_the_chain_and_are_asked_again_next_time(tmp_
         recipe = write_recipe(tmp_path, url)
         assert cotdistill("run", recipe).returncode == SOME_FAILED
         assert (tmp_path / "runs" / "latest" / "train.jsonl").exists()
+        assert "generate: 3 requests failed; the next run asks again" in cotdistill("status", recipe).stdout
         again = cotdistill("run", recipe)
-        assert (again.returncode, "some prompts failed last time" in again.stderr) == (DONE, True)
+        assert (again.returncode, "last time 3 requests failed" in again.stderr) == (DONE, True)
         assert len(list(read_records(tmp_path / "runs" / "latest" / "responses.jsonl", Response))) == 2 * QUESTIONS
 
 

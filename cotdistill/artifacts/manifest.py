@@ -1,5 +1,6 @@
 """What stands beside an artifact and says where it came from: `kept.jsonl` has `kept.manifest.json`."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from cotdistill.artifacts.json_lines import explain
 from cotdistill.artifacts.opening import open_input, sha256
 from cotdistill.errors import BUDGET, DONE, SOME_FAILED, CotDistillError
 from cotdistill.records import Record, Usage
+from cotdistill.wording import counted
 
 
 class Manifest(Record, frozen=True, kw_only=True):
@@ -44,6 +46,14 @@ class Manifest(Record, frozen=True, kw_only=True):
         """What evaluate says of a student that is worse on the guard's prompts; None where none is."""
         guard = self.results.get("guard", {})
         return str(guard["says"]) if guard.get("worse") else None
+
+
+def left_open(counts: Mapping[str, int]) -> str:
+    """In words, what an output lacks, by the counts of its stage: "3 requests failed, 5 were not asked"."""
+    failed, not_asked = counts.get("failed", 0), counts.get("not_asked", 0)
+    parts = [f"{counted(failed, 'request')} failed"] if failed else []
+    parts += [f"{counted(not_asked, 'request was', 'requests were')} not sent"] if not_asked else []
+    return ", ".join(parts) or "not everything was answered"
 
 
 def manifest_path(artifact: Path) -> Path:

@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 
 from cotdistill.artifacts import Manifest
+from cotdistill.artifacts.manifest import left_open
 from cotdistill.artifacts.summary_labels import PASS_RATES, label
 from cotdistill.artifacts.summary_tables import TABLES, spread
 
@@ -45,7 +46,7 @@ def _unfinished(manifest: Manifest) -> str:
     if manifest.options.get("reextract"):
         return "some answers are not in the store; the same command without --reextract asks for them"
     failed = next((one for one in manifest.outputs if one.path.endswith(".failed.jsonl")), manifest.outputs[-1])
-    return f"some prompts failed; see {failed.path}. The same command asks only for them"
+    return f"{left_open(manifest.counts)}; see {failed.path}. The same command asks only for these"
 
 
 def _table(results: dict[str, Any]) -> list[str]:

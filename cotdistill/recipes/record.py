@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from cotdistill import __version__, artifacts
+from cotdistill.artifacts.manifest import left_open
 from cotdistill.errors import CotDistillError, UsageError
 from cotdistill.recipes import named
 from cotdistill.recipes.steps import Step
@@ -96,7 +97,7 @@ def _sha256(path: Path) -> str:
 def difference(now: StageRecord, before: StageRecord) -> str | None:
     """Why a stage must run again, or None."""
     if not before.complete:
-        return "some prompts failed last time"
+        return f"last time {left_open(before.counts)}"
     if now.version != before.version:
         return f"cotdistill {before.version} made it, this is {now.version}"
     for name, value in now.options.items():

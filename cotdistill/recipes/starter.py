@@ -98,7 +98,7 @@ def write_documents(
     passages = sum(1 for _ in found.passages())
     if not passages:
         why = "; ".join([found.describe(), *found.notes()])
-        raise UsageError(f"{folder}: expected documents with some sentences of text, found none; {why}")
+        raise UsageError(f"{folder}: expected a document with a {found.wanted}, found none; {why}")
     outputs.check(outputs.replaced(Place(recipe, outputs.never, "init")))
     directory.mkdir(parents=True, exist_ok=True)
     named = f"mock:{SCRIPTED}" if teacher == SIMULATED else teacher

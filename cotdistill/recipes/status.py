@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 
+from cotdistill.artifacts.manifest import left_open
 from cotdistill.errors import CotDistillError
 from cotdistill.progress import Progress
 from cotdistill.recipes import figures, run
@@ -55,7 +56,12 @@ def _spent(recipe: Recipe) -> str | None:
 def _as_entry(one: Run) -> dict[str, Any]:
     record = one.record
     stages = {
-        name: {"did": stage.did, "complete": stage.complete, "guard_failed": stage.guard_failed}
+        name: {
+            "did": stage.did,
+            "complete": stage.complete,
+            "left_open": None if stage.complete else left_open(stage.counts),
+            "guard_failed": stage.guard_failed,
+        }
         for name, stage in record.stages.items()
     }
     now = {name: change["now"] for name, change in record.changes.items() if isinstance(change, dict)}
@@ -82,11 +88,14 @@ def in_words(status: Status) -> list[str]:
         for name, value in status.last["figures"].items():
             step, _, figure = name.rpartition(": ")
             by_step[step].append(f"{figures.label(figure)} {figures.value_in_words(name, value)}")
-        failed = [name for name, stage in status.last["stages"].items() if not stage["complete"]]
         lines.append(f"  last complete run: {status.last['directory']}, ended {status.last['ended_at']}")
         lines += [f"    {step}{': ' * bool(step)}{', '.join(said)}" for step, said in by_step.items()]
         lines += [f"    {says}" for stage in status.last["stages"].values() if (says := stage["guard_failed"])]
-        lines += [f"    some prompts failed in {name}; the next run asks for them again" for name in failed]
+        lines += [
+            f"    {name}: {what}; the next run asks again"
+            for name, stage in status.last["stages"].items()
+            if (what := stage["left_open"])
+        ]
     if status.unfinished:
         at = (
             status.unfinished["under_way"]

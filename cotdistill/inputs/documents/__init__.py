@@ -11,7 +11,7 @@ from pathlib import Path
 from cotdistill.artifacts.json_lines import open_input
 from cotdistill.errors import CotDistillError
 from cotdistill.inputs.documents import html, markdown, pdf, plain
-from cotdistill.inputs.documents.sections import Passage, Section, passages_of
+from cotdistill.inputs.documents.sections import Passage, Section, least_words, longest_words, passages_of
 from cotdistill.inputs.encodings import format_of
 from cotdistill.wording import counted
 
@@ -46,6 +46,11 @@ class Documents:
     read: list[Path] = field(default_factory=list)
     skipped: dict[str, str] = field(default_factory=dict)
     """Files that were passed over, and why."""
+
+    @property
+    def wanted(self) -> str:
+        """What a document must hold, in words."""
+        return f"passage of {counted(least_words(self.letters), 'word')} or more"
 
     def passages(self) -> Iterator[Passage]:
         """Each text once, wherever it stands. Raises CotDistillError for a single document that cannot be read."""
@@ -83,10 +88,13 @@ class Documents:
         open_input(file).close()
         if (read := _READERS.get(format_of(file))) is None:
             raise CotDistillError(f"{file}: expected a document, with a name ending in {', '.join(_READERS)}")
-        found = passages_of(name, read(file, MOST_BYTES), self.letters)
+        sections = list(read(file, MOST_BYTES))
+        found = passages_of(name, sections, self.letters)
         if not found:
+            longest = longest_words(sections, self.letters)
+            has = f"holds no {self.wanted}; the longest has {longest}" if longest else "holds no text"
             scan = "; a scan needs OCR first, such as ocrmypdf's" if format_of(file) == ".pdf" else ""
-            raise CotDistillError(f"{file}: holds no text, or only some words of it{scan}")
+            raise CotDistillError(f"{file}: {has}{scan}")
         self.read.append(file)
         return found
 

@@ -39,9 +39,18 @@ def passages_of(file: str, sections: Iterable[Section], letters: int) -> list[Pa
     """Each section, whole or cut between paragraphs, then between sentences; what is too short for a question is left
     out."""
     texts = [(section.place, text) for section in sections for text in _pieces(section.text, letters)]
-    least = min(LEAST_WORDS, letters // LETTERS_OF_A_WORD)  # else short passages would be cut, and then left out
-    said = [(place, text) for place, text in texts if count_words(text) >= least]
+    said = [(place, text) for place, text in texts if count_words(text) >= least_words(letters)]
     return [Passage(file, number, place, text) for number, (place, text) in enumerate(said, 1)]
+
+
+def least_words(letters: int) -> int:
+    """Of a passage, where the longest may have so many letters: else short ones would be cut, and then left out."""
+    return min(LEAST_WORDS, letters // LETTERS_OF_A_WORD)
+
+
+def longest_words(sections: Iterable[Section], letters: int) -> int:
+    """The words of the longest passage, also of one that is too short."""
+    return max((count_words(text) for section in sections for text in _pieces(section.text, letters)), default=0)
 
 
 def count_words(text: str) -> int:

@@ -94,7 +94,7 @@ def _of_documents(
     current.notes += documents.notes()
     if not found:
         raise CotDistillError(
-            f"{path}: expected a document with some sentences of text, found none; {documents.describe()}"
+            f"{path}: expected a document with a {documents.wanted}, found none; {documents.describe()}"
         )
     return found[: config.limit]
 
