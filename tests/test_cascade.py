@@ -19,6 +19,7 @@ from cotdistill.records import Response
 from cotdistill.stages import filter as filtering
 from cotdistill.stages import format as formatting
 from cotdistill.stages import generate as stage
+from tests.conftest import Notes
 from tests.scripted_server import Scripted, completion, serving
 
 COUNT = 9
@@ -261,3 +262,13 @@ def test_a_recipe_knows_the_second_teacher(case: Case, monkeypatch: pytest.Monke
         read(Path("recipe.toml"))
     assert "generate.then: OPENAI_API_KEY is not set" in str(error.value)
     assert "max_cost_per_month: generate.then: the price of 'none' is not known" in str(error.value)
+
+
+def test_the_columns_of_the_prompts_are_said_once_for_both_teachers(tmp_path: Path) -> None:
+    lines = [{"question": f"a=1 b=a+{n} b?", "answer": str(answer)} for n, answer in ((2, 3), (4, 9))]
+    (tmp_path / "p.jsonl").write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+    config = GenerateConfig(teacher="mock:digit-chains", then=f"mock:{tmp_path / 'p.jsonl'}", verify="math")
+    notes = Notes()
+    made = stage.run(tmp_path / "p.jsonl", tmp_path / "r.jsonl", config, notes)
+    assert made.counts["responses"] == 3, "both were asked"
+    assert len([note for note in notes.notes if "question from 'question'" in note]) == 1

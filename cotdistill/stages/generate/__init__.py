@@ -113,7 +113,8 @@ def _run(
                 progress.update(written.records)
 
             survey = Survey.of(plan, prices, add)
-            _say_columns(file, progress)
+            if only is None:  # a second teacher is asked about the same file
+                _say_columns(file, progress)
             if budget and tariff and survey.first:
                 budget.check(tariff, survey.first.request)
                 _check_judge(budget, judge, survey.first)
