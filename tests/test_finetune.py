@@ -168,7 +168,7 @@ def test_a_dry_run_shows_the_first_batch_with_its_mask_and_leaves_nothing(tmp_pa
     config = FinetuneConfig(student="tiny", batch_size=3, epochs=2, dry_run=True)
     manifest = finetune.run(rows, tmp_path / "student", config, progress)
     assert progress.notes[0] == "learning_rate 0.003: a student of 0.1 M random weights"
-    batch = progress.notes[2:]
+    batch = progress.notes[5:]
     assert [note.partition(",")[0] for note in batch] == ["1 of 3", "2 of 3", "3 of 3"]
     assert all(note.endswith("<|end|>】") and "<|assistant|>【" in note for note in batch), batch
     assert manifest.counts["steps"] == 6

@@ -11,7 +11,6 @@ from transformers import AttentionInterface, PreTrainedModel
 from transformers.masking_utils import AttentionMaskInterface
 
 from cotdistill.errors import UsageError
-from cotdistill.training import varlen
 from cotdistill.training.scored import Attended
 
 _PREFIX = "cotdistill_recorded_"
@@ -22,14 +21,18 @@ _record: ContextVar[dict[int, Attended] | None] = ContextVar("record", default=N
 def make_recordable(model: PreTrainedModel, name: str, packed: bool) -> None:
     """Let `recording` see this model's attention. Raises UsageError for one whose attention cannot be replaced."""
     config = model.config.get_text_config()
-    if not model._supports_attention_backend or getattr(config, "attn_logit_softcapping", None):
+    inner = config._attn_implementation
+    if inner == "eager" and not packed:  # it has no interface
+        inner = "sdpa"
+    special = getattr(config, "attn_logit_softcapping", None) or inner not in AttentionInterface()
+    if special or not model._supports_attention_backend:
         raise UsageError(
             f"--loss attention: {name} has an attention of its own ({config.model_type}), which cannot be looked into; "
             f"take --loss hidden"
         )
-    inner = varlen.register() if packed else "sdpa"
     AttentionInterface.register(_PREFIX + inner, _recorded(inner))
-    AttentionMaskInterface.register(_PREFIX + inner, AttentionMaskInterface()[inner])
+    if inner in AttentionMaskInterface():
+        AttentionMaskInterface.register(_PREFIX + inner, AttentionMaskInterface()[inner])
     model.set_attn_implementation(_PREFIX + inner)
 
 

@@ -17,6 +17,14 @@ class Choice(NamedTuple):
     reason: str
 
 
+class Way(NamedTuple):
+    """One option that was left to `auto`: what it came to on this machine, and why."""
+
+    option: str
+    value: str
+    reason: str
+
+
 BATCH_SIZES = (32, 16, 8)
 """The largest is taken that leaves `STEPS_A_PASS`."""
 

@@ -18,6 +18,7 @@ from cotdistill.students import load, memory, quantized
 from cotdistill.training import (
     checkpoints,
     distributed,
+    need,
     packing,
     precision,
     preference,
@@ -55,8 +56,8 @@ def prepare(
         return _prepare_pairs(tokenizer, model, stored, rows, config)
     chosen, choices = choose(config, len(rows), model.config.get_text_config().hidden_size)
     objective = Objective.of(config, tokenizer, rows.longest, recorded)
-    packed = packing.chosen(config.packing, model) and (config.packing != "auto" or objective.packs())
-    planned = schedule(rows, chosen, packed=config.order == "shuffled" and packed)
+    packed = packing.chosen(config, objective.readers(model), rows)
+    planned = schedule(rows, chosen, packed=packed.value != "none")
     return Job(
         config=chosen,
         tokenizer=tokenizer,
@@ -67,6 +68,7 @@ def prepare(
         objective=objective,
         stored=stored,
         choices=choices,
+        packing=packed,
     )
 
 
@@ -113,6 +115,8 @@ def load_student(
 def run(job: Job, work: Path, progress: Progress) -> tuple[Trained, dict[str, Any]]:
     """Train, and write the student's files to `work`; what was trained, and the manifest's results."""
     parameters = job.parameters
+    if said := need.said_of_checkpoints(job.model, job.config, work):
+        progress.note(said)
     with distributed.together():
         trained = train(job, work, progress)
         distributed.leave()

@@ -1,11 +1,15 @@
 """What a run needs of memory and disk, before it is known."""
 
+import shutil
+from pathlib import Path
+
 import torch
 from transformers import PreTrainedModel
 
 from cotdistill.config import FinetuneConfig
 from cotdistill.students import memory
 from cotdistill.training import precision
+from cotdistill.training.defaults import Way
 from cotdistill.training.objective import Objective
 
 
@@ -15,6 +19,16 @@ def checkpoint_bytes(model: PreTrainedModel, config: FinetuneConfig) -> int:
     weight = 2 if precision.is_half(config) else 4
     state = 6 if precision.is_half(config) else 8  # both moments, and what Kahan summation keeps
     return trained * (weight + state)
+
+
+def said_of_checkpoints(model: PreTrainedModel, config: FinetuneConfig, work: Path) -> str:
+    """How large they are, before the first one is written to `work`; nothing where two are less than 10 MB."""
+    size = checkpoint_bytes(model, config) / 1e9
+    if 2 * size < 0.01:
+        return ""
+    when = "after each pass" if config.patience is not None else f"every {config.checkpoint_minutes:g} minutes"
+    free = shutil.disk_usage(work).free / 1e9
+    return f"checkpoints, {when} and at the end: {size:.2f} GB each, two are kept; {free:.1f} GB of disk are free"
 
 
 def _trained_weights(model: PreTrainedModel, config: FinetuneConfig) -> int:
@@ -37,11 +51,22 @@ def _adapted(model: PreTrainedModel) -> list[torch.nn.Linear]:
     return [layer for layer in model.modules() if isinstance(layer, torch.nn.Linear) and layer is not head]
 
 
+def checkpointing(model: PreTrainedModel, widest: int, config: FinetuneConfig, objective: Objective | None) -> Way:
+    """What --checkpointing auto comes to, and why."""
+    on = needs_checkpointing(model, widest, config, objective)
+    needed, free = _all_bytes(model, widest, config, objective) / 1e9, memory.free_bytes() / 1e9
+    reason = f"a step needs about {needed:.1f} GB with all activations kept, and {free:.1f} GB are free"
+    return Way("checkpointing", "on" if on else "off", reason)
+
+
 def needs_checkpointing(
     model: PreTrainedModel, widest: int, config: FinetuneConfig, objective: Objective | None
 ) -> bool:
     """Whether activations are computed twice instead of kept; `widest` is the most tokens in memory at once."""
     if config.checkpointing != "auto":
         return config.checkpointing == "on"
-    needed = _needed_bytes(model, widest, config) + (objective.needed_bytes(widest) if objective else 0)
-    return memory.is_short(needed, int(model.get_memory_footprint()))
+    return memory.is_short(_all_bytes(model, widest, config, objective), int(model.get_memory_footprint()))
+
+
+def _all_bytes(model: PreTrainedModel, widest: int, config: FinetuneConfig, objective: Objective | None) -> int:
+    return _needed_bytes(model, widest, config) + (objective.needed_bytes(widest) if objective else 0)

@@ -12,7 +12,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from cotdistill import plugins
 from cotdistill.config import FinetuneConfig
 from cotdistill.errors import CotDistillError, UsageError
-from cotdistill.training import losses, packing
+from cotdistill.training import losses
 from cotdistill.training.attention_record import make_recordable, recording
 from cotdistill.training.local_teacher import load_teacher
 from cotdistill.training.loss import is_compact
@@ -62,10 +62,6 @@ class Objective:
         """Whether it looks at a teacher, present or recorded."""
         return self.teacher is not None or self.recorded is not None
 
-    def packs(self) -> bool:
-        """Whether the teacher can read several rows in one sequence."""
-        return self.teacher is None or packing.attention(self.teacher) is not None
-
     def needed_bytes(self, tokens: int) -> int:
         """Besides what the student needs, with `tokens` in memory at once: the teacher's scores and their softmax, or
         its hidden states. The teacher itself is loaded already."""
@@ -75,13 +71,15 @@ class Objective:
         states = config.num_hidden_layers * config.hidden_size * 2 if self.needs == "hidden states" else 0
         return int(tokens * (2 * 4 * config.vocab_size + states))
 
+    def readers(self, student: PreTrainedModel) -> Mapping[str, PreTrainedModel]:
+        """The models that read the rows, by what they are to a person."""
+        return {"the student": student, **({"the teacher": self.teacher} if self.teacher is not None else {})}
+
     def prepare(self, student: PreTrainedModel, *, packed: bool) -> None:
-        """Ready both models' attention: for packs of rows, and for a loss that looks into it."""
-        for model, name in ((student, "the student"), (self.teacher, "the teacher")):
-            if model is not None and self.needs == "attention":
+        """Ready the attention of both models for a loss that looks into it."""
+        if self.needs == "attention":
+            for name, model in self.readers(student).items():
                 make_recordable(model, name, packed)
-            elif model is not None and packed and (attention := packing.attention(model)):
-                model.set_attn_implementation(attention)
 
     def attach(self, student: torch.nn.Module, config: FinetuneConfig) -> None:
         """Hang the projections, with weights of the run's seed, on the model that is trained."""

@@ -5,34 +5,65 @@ a batch has, and is known beforehand, so that a resumed run continues at the ver
 """
 
 from bisect import bisect_left, insort
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from transformers import PreTrainedModel
 from transformers.utils import is_flash_attn_2_available
 
+from cotdistill.config import FinetuneConfig
+from cotdistill.errors import UsageError
 from cotdistill.training import varlen
+from cotdistill.training.defaults import Way
+from cotdistill.training.packing_proof import reads_apart
 from cotdistill.training.token_rows import TokenRows
 
-
-def chosen(choice: str, model: PreTrainedModel) -> bool:
-    """Whether rows are packed. auto: on a GPU, for every model whose attention can be told where rows end; on a CPU
-    batches of rows of like length are as fast."""
-    if choice != "auto":
-        return choice == "bfd"
-    return torch.cuda.is_available() and attention(model) is not None
+_DROPOUTS = ("attention_dropout", "attn_pdrop", "attention_probs_dropout_prob")
 
 
-def attention(model: PreTrainedModel) -> str | None:
-    """The attention that reads a pack without looking from one row into the next, None where there is none: for models
-    that cap their scores or have sinks, which torch's kernel does not know."""
-    if torch.cuda.is_available() and is_flash_attn_2_available() and model._supports_flash_attn:
-        return "flash_attention_2"
+def chosen(config: FinetuneConfig, models: Mapping[str, PreTrainedModel], rows: TokenRows) -> Way:
+    """How rows are packed, and why. `models` are those that read the rows, by what they are to a person; where rows
+    are packed, each is left with the attention for it. auto: on a GPU, where all of them read a pack as they read its
+    rows; on a CPU batches of rows of like length are as fast.
+
+    Raises UsageError where packs were asked for, and one of the models does not read them so."""
+    if config.packing == "none" or config.order == "file":
+        return Way("packing", "none", "as asked" if config.packing == "none" else "rows keep the order of the file")
+    if config.packing == "auto" and not torch.cuda.is_available():
+        return Way("packing", "none", "on a CPU, batches of rows of like length are as fast")
+    found: dict[str, str] = {}
+    for name, model in models.items():
+        attention = _attention(model, rows, config.packing)
+        if attention is None and config.packing == "auto":
+            return Way("packing", "none", f"{name} does not read a row in a pack as it reads it alone")
+        if attention is None:
+            raise UsageError(
+                f"--packing bfd: {name} does not read a row in a pack as it reads it alone: its layers "
+                f"({model.config.get_text_config().model_type}) go on from one row into the next. Take --packing none"
+            )
+        found[name] = attention
+    for name, model in models.items():
+        model.set_attn_implementation(found[name])
+    return Way("packing", "bfd", "as asked" if config.packing == "bfd" else "a GPU computes no padding so")
+
+
+def _attention(model: PreTrainedModel, rows: TokenRows, choice: str) -> str | None:
+    """The attention that reads a pack without looking from one row into the next, None where there is none. The model's
+    own, with a mask of tokens times tokens, is for those who ask for packs."""
+    ids, own = rows.ids(0).tolist(), model.config.get_text_config()._attn_implementation
+    flash = torch.cuda.is_available() and is_flash_attn_2_available() and model._supports_flash_attn
+    if _takes_varlen(model) and reads_apart(model, varlen.register(), ids):
+        return "flash_attention_2" if flash else varlen.NAME
+    if (flash or choice != "auto") and reads_apart(model, own, ids):
+        return "flash_attention_2" if flash else str(own)
+    return None
+
+
+def _takes_varlen(model: PreTrainedModel) -> bool:
+    """Whether the model's attention can be replaced by one that has no dropout."""
     config = model.config.get_text_config()
-    special = getattr(config, "attn_logit_softcapping", None) or config.model_type in ("gpt_oss",)
-    if special or not (model._supports_attention_backend and model._supports_flash_attn):
-        return None
-    return varlen.register()
+    dropout = any(getattr(config, name, None) for name in _DROPOUTS)
+    return bool(model._supports_attention_backend and model._supports_flash_attn and not dropout)
 
 
 def best_fit(lengths: Sequence[int], capacity: int) -> list[list[int]]:

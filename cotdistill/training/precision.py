@@ -13,6 +13,7 @@ from cotdistill.config import FinetuneConfig
 from cotdistill.students import tiny
 from cotdistill.students.device import has_bfloat16
 from cotdistill.training import distributed
+from cotdistill.training.defaults import Way
 
 BETA2 = 0.999
 BETA2_IN_HALVES = 0.99
@@ -26,6 +27,19 @@ def is_half(config: FinetuneConfig) -> bool:
     if config.precision != "auto":
         return config.precision == "bfloat16"
     return torch.cuda.is_available() and has_bfloat16() and config.student != "tiny" and config.method != "qlora"
+
+
+def way(config: FinetuneConfig) -> Way:
+    """What --precision auto comes to, and why."""
+    if is_half(config):
+        return Way("precision", "bfloat16", "a GPU that has it; the same losses as 32 bits, in half the memory")
+    if config.quant_aware:
+        return Way("precision", "float32", "--quant-aware rounds weights of 32 bits")
+    if config.student == "tiny":
+        return Way("precision", "float32", "tiny has no weights to save memory on")
+    if config.method == "qlora":
+        return Way("precision", "float32", "the adapter's, beside a base of 4 bits")
+    return Way("precision", "float32", f"a {'GPU without bfloat16' if torch.cuda.is_available() else 'CPU'}")
 
 
 def prepare(model: PreTrainedModel, config: FinetuneConfig) -> None:

@@ -9,7 +9,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from cotdistill.config import FinetuneConfig
 from cotdistill.training import preference
-from cotdistill.training.defaults import Choice
+from cotdistill.training.defaults import Choice, Way
 from cotdistill.training.objective import Objective
 from cotdistill.training.schedule import Schedule
 from cotdistill.training.token_rows import TokenRows
@@ -39,6 +39,7 @@ class Job:
     lesson: Lesson | None = None
     stored: torch.dtype | None = None
     choices: Sequence[Choice] = ()
+    packing: Way | None = None
 
     @property
     def pairs(self) -> int:

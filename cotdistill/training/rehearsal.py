@@ -1,12 +1,15 @@
 """What is said of a training before its first step, and what a few steps of it take."""
 
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from cotdistill.progress import Progress
-from cotdistill.training import sureness
+from cotdistill.training import precision, sureness
 from cotdistill.training.collator import padding
+from cotdistill.training.defaults import Way
+from cotdistill.training.need import checkpointing
 from cotdistill.training.prepared import Job
 from cotdistill.training.row_reader import marked
 from cotdistill.training.trial import estimate
@@ -16,6 +19,8 @@ def show_first_batch(job: Job, progress: Progress) -> None:
     """The first batch as the student meets it, and why each option that was not given is what it is."""
     for choice in job.choices:
         progress.note(f"{choice.option} {choice.value:g}: {choice.reason}")
+    for way in _ways(job):
+        progress.note(f"{way.option} {way.value}: {way.reason}")
     if job.objective and not job.objective.is_plain():
         asked = "the log-probabilities beside the rows" if job.config.teacher is None else job.config.teacher
         progress.note(f"loss {job.config.loss}: {f'asks {asked}' if job.objective.asks() else 'of the rows alone'}")
@@ -28,6 +33,17 @@ def show_first_batch(job: Job, progress: Progress) -> None:
         labels = [label for row in numbers for label in job.rows.labels(row)]
         words = f"{number} of {len(first)}, {len(ids)} tokens"
         progress.note(f"{words}:\n{marked(job.tokenizer, ids, labels)}")
+
+
+def _ways(job: Job) -> Iterator[Way]:
+    """What was left to `auto`."""
+    config = job.config
+    if config.precision == "auto":
+        yield precision.way(config)
+    if config.packing == "auto" and job.packing is not None:
+        yield job.packing
+    if config.checkpointing == "auto":
+        yield checkpointing(job.model, job.schedule.widest, config, job.objective)
 
 
 def ask_teacher(job: Job, progress: Progress) -> dict[str, float]:

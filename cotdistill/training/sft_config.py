@@ -56,6 +56,7 @@ def arguments(
         activation_checkpointing=checkpointing,
         use_cpu=not gpu,
         dataloader_pin_memory=gpu,
+        accelerator_config={"non_blocking": gpu},  # else each batch waits until the GPU is done with the last one
         logging_steps=max(1, steps // 100),
         logging_nan_inf_filter=False,  # it would hide a loss that is no number behind an average
         eval_strategy="steps" if evaluating else "no",

@@ -16,7 +16,7 @@ from cotdistill.config import FinetuneConfig
 from cotdistill.errors import CotDistillError, StoppedError, UsageError
 from cotdistill.progress import Progress
 from cotdistill.students.memory import memory_explained
-from cotdistill.training import checkpoints, distributed, fused, packing, precision
+from cotdistill.training import checkpoints, distributed, fused, precision
 from cotdistill.training.callbacks import Entry, Watch, history_of
 from cotdistill.training.collator import Collator, needs_mask, padding
 from cotdistill.training.loss import is_compact
@@ -26,6 +26,7 @@ from cotdistill.training.quant_aware import Grid
 from cotdistill.training.sft_config import arguments, lora
 from cotdistill.training.token_rows import TokenRows, examples
 from cotdistill.training.trainer import Trainer, stopping
+from cotdistill.training.unmasked import read_unmasked
 
 _REMEDY = "--rows-at-once (fewer rows in memory, the same result), --batch-size or --max-length"
 
@@ -110,11 +111,14 @@ def train(job: Job, work: Path, progress: Progress, *, trial: int = 0) -> Traine
 
 
 def _fit_attention(job: Job) -> bool:
-    """Set the attention that the rows and the loss need. Returns whether layers are fused."""
+    """Set the attention that the rows and the loss need, and that no step waits for. Returns whether layers are
+    fused."""
+    readers = job.objective.readers(job.model) if job.objective is not None else {"the student": job.model}
+    if job.lesson is None and not job.schedule.packed and not needs_mask(job.model):
+        for model in readers.values():
+            read_unmasked(model)
     if job.objective is not None:
         job.objective.prepare(job.model, packed=job.schedule.packed)
-    elif job.schedule.packed and (attention := packing.attention(job.model)):
-        job.model.set_attn_implementation(attention)
     return fused.fuse_layers(job.model)
 
 

@@ -2,10 +2,13 @@
 
 On a GPU it is torch's own `varlen_attn` (FlashAttention 2, Dao 2023, https://arxiv.org/abs/2307.08691), which comes
 with torch: no other package is needed. Elsewhere it is torch's scaled dot-product attention, a row at a time.
+
+transformers makes no mask for it, for it knows of none: to make one, it would look whether the positions are those of
+one row or of several, and the CPU would wait in every step for the GPU's answer.
 """
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
 from itertools import pairwise
 from typing import Any
@@ -13,10 +16,12 @@ from typing import Any
 import torch
 from torch.nn.functional import scaled_dot_product_attention
 from transformers import AttentionInterface
-from transformers.masking_utils import AttentionMaskInterface
 
 NAME = "cotdistill_varlen"
 """As `attn_implementation` of a model."""
+
+_UNKNOWN = ("softcap", "s_aux", "position_bias")
+"""What some models ask of an attention: scores that are capped, sinks, a bias of each position."""
 
 HALVES = (torch.bfloat16, torch.float16)
 """What the GPU's kernel computes with."""
@@ -25,12 +30,7 @@ HALVES = (torch.bfloat16, torch.float16)
 def register() -> str:
     """Make the attention known to transformers; returns its name."""
     AttentionInterface.register(NAME, attend)
-    AttentionMaskInterface.register(NAME, _no_mask)
     return NAME
-
-
-def _no_mask(*_: Any, **__: Any) -> None:
-    return None
 
 
 def attend(
@@ -44,19 +44,20 @@ def attend(
     max_length_q: int | None = None,
     scaling: float | None = None,
     sliding_window: int | None = None,
-    **_: Any,
+    **more: Any,
 ) -> tuple[torch.Tensor, None]:
     """(1, heads, T, width) queries, and keys and values of as many or fewer heads -> (1, T, heads, width).
 
-    `cu_seq_lens_q` (rows + 1,) are the rows' ends, from 0; without them the sequence is one row.
-    """
-    total = query.shape[2]
-    ends = cu_seq_lens_q
-    if ends is None or max_length_q is None:
-        ends, max_length_q = torch.tensor([0, total], dtype=torch.int32, device=query.device), total
+    `cu_seq_lens_q` (rows + 1,) are the rows' ends, from 0; without them each of B sequences is one row. Raises
+    ValueError for what it does not compute: capped scores, sinks, biases of positions, dropout, looks to the right."""
+    unknown = [name for name in _UNKNOWN if more.get(name) is not None]
+    if unknown or more.get("dropout") or more.get("is_causal") is False:
+        raise ValueError(f"{NAME}: does not compute {unknown[0] if unknown else 'dropout, or looks to the right'}")
+    if cu_seq_lens_q is None or max_length_q is None:
+        return _by_row(query, key, value, [0, query.shape[2]], scaling, sliding_window), None
     if query.is_cuda:
-        return _on_gpu(query, key, value, ends, max_length_q, scaling, sliding_window), None
-    return _by_row(query, key, value, ends, scaling, sliding_window), None
+        return _on_gpu(query, key, value, cu_seq_lens_q, max_length_q, scaling, sliding_window), None
+    return _by_row(query, key, value, cu_seq_lens_q.tolist(), scaling, sliding_window), None
 
 
 def _on_gpu(
@@ -103,14 +104,13 @@ def _by_row(
     query: torch.Tensor,
     key: torch.Tensor,
     value: torch.Tensor,
-    ends: torch.Tensor,
+    ends: Sequence[int],
     scaling: float | None,
     sliding_window: int | None,
 ) -> torch.Tensor:
     """The reference: exact, and as fast as padded rows where there is no such kernel."""
     parts = []
-    bounds = ends.tolist()
-    for start, end in pairwise(bounds):
+    for start, end in pairwise(ends):
         q, k, v = (tensor[:, :, start:end] for tensor in (query, key, value))
         mask = None
         if sliding_window and end - start > sliding_window:
@@ -122,4 +122,4 @@ def _by_row(
                 q, k, v, attn_mask=mask, is_causal=mask is None, scale=scaling, enable_gqa=q.shape[1] != k.shape[1]
             )
         )
-    return torch.cat(parts, dim=2).transpose(1, 2)
+    return torch.cat(parts, dim=2).transpose(1, 2).contiguous()  # some models take a view of it

@@ -50,7 +50,8 @@ def train_ours(options: Options) -> Found:
         model = model_of(shape)
         weights = sum(weight.numel() for weight in model.parameters())
         precision.prepare(model, config)
-        planned = schedule(rows, config, packed=packing.chosen(config.packing, model))
+        readers = objective.readers(model) if objective else {"the student": model}
+        planned = schedule(rows, config, packed=packing.chosen(config, readers, rows).value != "none")
         job = Job(config=config, tokenizer=tokenizer, model=model, rows=rows, schedule=planned, objective=objective)
         with waits(count_waits) as waited:
             made = train(job, Path(work), Silent(), trial=planned.steps)  # without a checkpoint of 9 GB
