@@ -2,21 +2,22 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
+from types import SimpleNamespace
+from typing import Any, Literal
 
 import pytest
 
 pytest.importorskip("trl", reason="the train extra is not installed")
 
 import torch
-from transformers import TrainingArguments
+from transformers import LlamaConfig, LlamaForCausalLM, TrainingArguments
 
 from cotdistill.chat.template import Rendered
 from cotdistill.config import FinetuneConfig
 from cotdistill.progress import Silent
 from cotdistill.stages import finetune
 from cotdistill.students import load
-from cotdistill.training import precision
+from cotdistill.training import callbacks, checkpoints, need, precision
 from cotdistill.training.collator import Collator
 from cotdistill.training.defaults import choose
 from cotdistill.training.loss import token_losses
@@ -70,6 +71,11 @@ def test_a_dry_run_says_the_reason_of_each_choice(tmp_path: Path) -> None:
         "epochs 60: 60 steps; few rows are read more often, many rows 3 times",
         "learning_rate 0.003: a student of 0.1 M random weights",
     ]
+    assert progress.notes[3:5] == [
+        "precision float32: tiny has no weights to save memory on",
+        "packing none: on a CPU, batches of rows of like length are as fast",
+    ]
+    assert progress.notes[5].startswith("checkpointing off: a step needs about 0.0 GB with all activations kept, and ")
 
 
 def test_weights_in_bfloat16_learn_small_steps_that_plain_rounding_would_lose() -> None:
@@ -110,10 +116,51 @@ def test_a_run_shorter_than_the_checkpoints_interval_writes_one_at_its_end_alone
     assert not (tmp_path / "student/checkpoints").exists()
 
 
+def test_checkpoints_and_held_out_rows_are_no_part_of_the_speed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [100.0]
+    monkeypatch.setattr(callbacks, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    monkeypatch.setattr(checkpoints, "finish", lambda path: None)
+    reader: Any = SimpleNamespace(
+        read_tokens=0, count_on_from=lambda state: None, accelerator=SimpleNamespace(num_processes=1), args=None
+    )
+    reader.args = SimpleNamespace(world_size=1, output_dir=str(tmp_path))
+    watch = callbacks.Watch(Silent(), tmp_path / "metrics.jsonl", reader, checkpoint_s=0)
+    state: Any = SimpleNamespace(
+        global_step=0, max_steps=8, logging_steps=1, is_world_process_zero=True, log_history=[]
+    )
+    given: Any = (reader.args, state, SimpleNamespace())
+    watch.on_train_begin(*given)
+    for step in range(1, 9):
+        now[0] += 30.0 if step == 1 else 1.0  # kernels are compiled in the first one
+        reader.read_tokens, state.global_step = 10 * step, step
+        watch.on_step_end(*given)
+        now[0] += 50.0
+        watch.on_evaluate(*given)
+        now[0] += 100.0
+        watch.on_save(*given)
+    assert watch.tokens_per_s() == pytest.approx(10.0)
+    watch.on_train_end(*given)
+    assert watch.warm_up_s == pytest.approx(29.0)
+
+
 def test_a_dry_run_says_how_large_a_checkpoint_is(tmp_path: Path) -> None:
     rows = write(tmp_path / "train.jsonl", chain_rows(8))
     manifest = finetune.run(rows, tmp_path / "student", tiny_config(dry_run=True), Silent())
     assert manifest.results["checkpoint_gb"] == 0.0  # 0.1 M weights, 12 bytes each
+
+
+def test_a_run_says_beforehand_how_large_its_checkpoints_will_be(tmp_path: Path) -> None:
+    assert not need.said_of_checkpoints(load.student("tiny")[0], tiny_config(), tmp_path), "nothing to plan for"
+    shape = LlamaConfig(vocab_size=20_000, hidden_size=64, intermediate_size=64, num_hidden_layers=2)
+    model = LlamaForCausalLM(shape)
+    config = FinetuneConfig(student="random", method="full", checkpoint_minutes=5)
+    weights = sum(one.numel() for one in model.parameters())
+    said = need.said_of_checkpoints(model, config, tmp_path)
+    assert said.startswith(f"checkpoints, every 5 minutes and at the end: {12 * weights / 1e9:.2f} GB each, two are")
+    half = FinetuneConfig(student="random", method="full", precision="bfloat16")
+    assert need.checkpoint_bytes(model, half) == 8 * weights
 
 
 def test_a_dry_run_takes_the_widest_step_once_the_optimizer_has_its_state(

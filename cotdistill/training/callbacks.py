@@ -63,7 +63,9 @@ class Watch(TrainerCallback):
         self.warm_up_s = 0.0
         """Seconds that the first steps took longer than they would at the speed of the others."""
         self._loss = self._eval_loss = ""
-        self._begun = self._warm = self._saved = self._stepped = self._saving_s = 0.0
+        self._begun = self._warm = self._saved = self._stepped = 0.0
+        self._away_s = self._away_warm_s = 0.0
+        """What checkpoints and held-out rows took, in all and before the first steps were done."""
         self._first_step = self._warm_tokens = 0
 
     def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
@@ -85,6 +87,7 @@ class Watch(TrainerCallback):
                 file.write(_lines([entry(state.log_history[-1])]))
 
     def on_evaluate(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        self._come_back()
         measured = [logged["eval_loss"] for logged in state.log_history if "eval_loss" in logged]
         if self._patience and is_stuck(measured, self._patience):
             self.patience_lost = control.should_training_stop = True
@@ -92,7 +95,8 @@ class Watch(TrainerCallback):
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         step, self._stepped = state.global_step, time.monotonic()
         if not self._warm and step - self._first_step >= min(WARM_UP_STEPS, max(1, state.max_steps // 2)):
-            self._warm, self._warm_tokens = time.monotonic(), self._trainer.read_tokens
+            self._warm, self._warm_tokens = self._stepped, self._trainer.read_tokens
+            self._away_warm_s = self._away_s
         speed = f"{self.tokens_per_s():,.0f} tokens/s"
         self._progress.update(step, f"{self._loss}{self._eval_loss}  {speed}".strip())
         if self.stopped:
@@ -118,22 +122,27 @@ class Watch(TrainerCallback):
             self._trainer.accelerator.wait_for_everyone()
         if state.is_world_process_zero:
             checkpoints.finish(Path(args.output_dir) / f"checkpoint-{state.global_step}")
-        self._saved = time.monotonic()
-        self._saving_s += self._saved - self._stepped
+        self._come_back()
+        self._saved = self._stepped
+
+    def _come_back(self) -> None:
+        """From something that was done after a step and is no training."""
+        now = time.monotonic()
+        self._away_s, self._stepped = self._away_s + now - self._stepped, now
 
     def on_train_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         if self._warm and (speed := self.tokens_per_s()):
             usual = self._warm_tokens * args.world_size / speed
-            self.warm_up_s = max(0.0, self._warm - self._begun - usual)
+            self.warm_up_s = max(0.0, self._warm - self._begun - self._away_warm_s - usual)
 
     def tokens_per_s(self) -> float:
-        """Without the first steps, which also set things up, and without the time of checkpoints; padding not
-        counted."""
+        """Without the first steps, which also set things up, and without the time of checkpoints and held-out rows;
+        padding not counted."""
         read = self._trainer.read_tokens
-        tokens, since = read - self._warm_tokens, self._warm or self._begun
+        tokens, since, away_s = read - self._warm_tokens, self._warm or self._begun, self._away_s - self._away_warm_s
         if not tokens:
-            tokens, since = read, self._begun
-        seconds = time.monotonic() - since - self._saving_s
+            tokens, since, away_s = read, self._begun, self._away_s
+        seconds = time.monotonic() - since - away_s
         return float(tokens * self._trainer.args.world_size / max(seconds, 1e-3))
 
 
