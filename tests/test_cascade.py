@@ -272,3 +272,6 @@ def test_the_columns_of_the_prompts_are_said_once_for_both_teachers(tmp_path: Pa
     made = stage.run(tmp_path / "p.jsonl", tmp_path / "r.jsonl", config, notes)
     assert made.counts["responses"] == 3, "both were asked"
     assert len([note for note in notes.notes if "question from 'question'" in note]) == 1
+    report.write(tmp_path, tmp_path / "r.html")
+    page = (tmp_path / "r.html").read_text()
+    assert "asked 2 prompts, right on 1" in page, "also where neither teacher has a price"

@@ -10,7 +10,7 @@ from typer.main import get_command
 from cotdistill.artifacts import outputs
 from cotdistill.artifacts.outputs import Place
 from cotdistill.cli.main import app
-from cotdistill.errors import USAGE, UsageError
+from cotdistill.errors import ERROR, USAGE, CotDistillError, UsageError
 
 TEACHER = "--teacher mock:digit-chains"
 VERIFY = "filter responses.jsonl -o out.jsonl --verify"
@@ -29,8 +29,8 @@ FILES: Mapping[str, str] = {
     "filter --verify judge": f"{VERIFY} judge:teacher=mock:digit-chains,rubric=./PATH",
     "format": "format ./PATH -o out.jsonl",
     "finetune": "finetune ./PATH -o out --student tiny",
-    "finetune --eval-data": "finetune p.jsonl -o out --student tiny --eval-data ./PATH",
-    "finetune --student": "finetune p.jsonl -o out --student ./PATH",
+    "finetune --eval-data": "finetune rows.jsonl -o out --student tiny --eval-data ./PATH",
+    "finetune --student": "finetune rows.jsonl -o out --student ./PATH",
     "evaluate": "evaluate ./PATH -o out.json --student tiny",
     "evaluate --guard": "evaluate p.jsonl -o out.json --student tiny --guard ./PATH --guard-against base",
     "evaluate --student": "evaluate p.jsonl -o out.json --student ./PATH",
@@ -70,6 +70,9 @@ def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COTDISTILL_CACHE", str(tmp_path / "store.sqlite"))
     Path("p.jsonl").write_text('{"question": "a=6 b=a*3 b?", "answer": "8"}\n')
     Path("responses.jsonl").write_text("")
+    Path("rows.jsonl").write_text('{"messages": [{"role": "user", "content": "hi"}]}\n')
+    Path("p.xyz").write_text("?")
+    Path("mine.md").write_text("$question $zz")
     Path("directory").mkdir()
     Path("directory.csv").mkdir()
 
@@ -87,6 +90,43 @@ def test_what_is_not_there_or_no_file_ends_with_the_code_of_a_slip(words: str, p
     assert ended == USAGE
     assert path in message, "the message names what was typed"
     assert not list(Path.cwd().glob("out*")), "nothing is written"
+
+
+IS_A_FILE = "p.jsonl: is a file, and a directory is needed there; give another path"
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        *(
+            (f"generate p.jsonl -o out.jsonl {TEACHER} --{option} zz", "no column 'zz'")
+            for option in ("prompt-field", "reference-field", "id-field", "tag-field")
+        ),
+        (f"expand p.jsonl -o out.jsonl {TEACHER} --count 1 --prompt-field zz", "no column 'zz'"),
+        ("evaluate p.jsonl -o out.json --student tiny --prompt-field zz", "no column 'zz'"),
+        (f"generate p.jsonl -o out.jsonl {TEACHER} --template ./mine.md", "the template needs $zz"),
+        (f"generate p.xyz -o out.jsonl {TEACHER}", "p.xyz: expected a name ending in .jsonl"),
+        (f"expand p.jsonl -o out.jsonl {TEACHER} --count 1 --method extract", "p.jsonl: expected a document"),
+        ("format p.jsonl -o out.jsonl", "p.jsonl: holds prompts. format reads what `filter` writes"),
+        ("finetune p.jsonl -o out --student tiny", "p.jsonl: holds prompts. finetune reads what `format` writes"),
+        ("evaluate p.jsonl -o out.json --student none.jsonl", "no model 'none.jsonl'"),
+        (f"generate p.jsonl -o p.jsonl/out.jsonl {TEACHER}", IS_A_FILE),
+        (f"generate p.jsonl -o out.jsonl {TEACHER} --cache p.jsonl/s.sqlite", IS_A_FILE),
+        ("init p.jsonl --yes", IS_A_FILE),
+        ("demo -o p.jsonl", IS_A_FILE),
+    ],
+)
+def test_what_does_not_fit_ends_with_the_code_of_a_slip_in_every_command(words: str, says: str) -> None:
+    ended, message = code(words)
+    assert (ended, says in message) == (USAGE, True), message
+    assert not list(Path.cwd().glob("out*"))
+
+
+@pytest.mark.parametrize("what", ["stats", "spent", "check", "export -o out.jsonl", "prune --older-than-days 1"])
+def test_that_there_is_no_default_store_yet_is_no_slip(what: str) -> None:
+    with pytest.raises(CotDistillError, match="there is no store of answers yet; a command that asks a teacher") as it:
+        app(f"cache {what}".split(), standalone_mode=False)
+    assert it.value.exit_code == ERROR
 
 
 @pytest.mark.parametrize("words", OUTPUTS.values(), ids=OUTPUTS.keys())

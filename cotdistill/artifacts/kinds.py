@@ -28,6 +28,10 @@ _KINDS: tuple[tuple[str, frozenset[str], str], ...] = (
 """The stage that writes such records, the fields they are known by, and their name; the first that fits counts."""
 
 
+_OF_ROWS = ("messages", "prompt", "instruction")
+"""Training rows of a person's own may be known by these fields alone."""
+
+
 def kind_of(path: Path) -> str | None:
     """What a file holds, such as JUDGED; None where its first record has none of the known fields."""
     found = _first(path)
@@ -42,7 +46,8 @@ def check_kind(path: Path, stage: str, written_by: str) -> None:
         return
     for writer, fields, name in _KINDS:
         if fields <= found.keys():
-            if writer != written_by and not (written_by == "format" and not writer):
+            may_be_rows = written_by == "format" and not writer and not fields.isdisjoint(_OF_ROWS)
+            if writer != written_by and not may_be_rows:
                 made = f"; `{writer}` writes such" if writer else ""
                 raise UsageError(f"{path}: holds {name}{made}. {stage} reads what `{written_by}` writes")
             return

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from cotdistill.artifacts.opening import check_directory
 from cotdistill.errors import CotDistillError, OutputLockedError
 
 POLL_S = 0.02
@@ -32,7 +33,7 @@ def lock(
     releases the lock when the process dies, however it dies. Directories that were made for the output go again when
     they are empty at the end. What several runs may write, each a part of it, is waited for `wait_s` seconds.
 
-    Raises OutputLockedError when another process holds it."""
+    Raises OutputLockedError when another process holds it, UsageError where its directory cannot be one."""
     made: list[Path] = []
     here = frozenset({output.resolve()})
     try:
@@ -83,6 +84,7 @@ def _held(output: Path, words: str, wait_s: float, made: list[Path]) -> Iterator
     path = lock_path(output)
     held = FileLock(path, timeout=max(wait_s, SETTLED_S))
     while True:
+        check_directory(output.parent)
         made += _make(output.parent)
         try:
             held.acquire(poll_interval=POLL_S)

@@ -99,3 +99,10 @@ def obstacle(path: Path) -> str | None:
 
 def _kind(mode: int) -> str:
     return _KINDS.get(stat.S_IFMT(mode), "no regular file")
+
+
+def check_directory(directory: Path) -> None:
+    """Raises UsageError for one that is a file, or would stand in one."""
+    there = next((one for one in (directory, *directory.parents) if one.exists()), directory)
+    if there.exists() and not there.is_dir():
+        raise UsageError(f"{there}: is a file, and a directory is needed there; give another path")

@@ -9,7 +9,7 @@ from pathlib import Path
 from cotdistill.artifacts.earlier import listing, normalized, stale_files, written_before
 from cotdistill.artifacts.files import partial
 from cotdistill.artifacts.lock import is_lock, lock_path
-from cotdistill.artifacts.opening import is_remote, meant_elsewhere, obstacle
+from cotdistill.artifacts.opening import check_directory, is_remote, meant_elsewhere, obstacle
 from cotdistill.errors import UsageError
 
 Ours = Callable[[Path], bool]
@@ -63,6 +63,7 @@ def check_store(store: Path) -> None:
     """A store is written where it stands, also through a link, so it must be a file. Raises UsageError."""
     if store.exists() and not store.is_file():
         raise UsageError(f"{store}: expected a store of answers, or nothing; found {obstacle(store.resolve())}")
+    check_directory(store.parent)
 
 
 def always(path: Path) -> bool:

@@ -7,6 +7,7 @@ import typer
 
 from cotdistill.cli import log
 from cotdistill.cli.help import GroupedCommand, example
+from cotdistill.errors import CotDistillError
 from cotdistill.providers.environment import load_env
 
 cache = typer.Typer(help="The store of paid answers.", no_args_is_help=True, rich_markup_mode=None)
@@ -26,7 +27,7 @@ def cache_stats(
 
     from cotdistill.store import admin
 
-    shares = admin.stats(_store_path(path))
+    shares = admin.stats(_existing_store(path))
     width = max((len(f"{share.provider}:{share.model}") for share in shares), default=0)
     for share in shares:
         first, last = (datetime.fromtimestamp(at, UTC).date() for at in (share.oldest, share.newest))
@@ -53,7 +54,7 @@ def cache_prune(
     def note(text: str) -> None:
         log.say(text, err=True)
 
-    count = prune(_store_path(path), older_than_days=older_than_days, model=model, dry_run=dry_run, note=note)
+    count = prune(_existing_store(path), older_than_days=older_than_days, model=model, dry_run=dry_run, note=note)
     log.say(f"{count:,} answers {'would be ' if dry_run else ''}deleted", err=True)
 
 
@@ -82,6 +83,7 @@ def cache_export(
         artifacts.run("cache export", output, {"cache": str(store)}, stores=[store]) as current,
         ArtifactWriter(output, private=True) as writer,  # like the store: answers may be confidential
     ):
+        _check_made(path, store)
         for entry in admin.export(store, damaged.append if skip_bad else None):
             writer.write(entry)
         current.notes += damaged
@@ -97,7 +99,7 @@ def cache_check(path: StorePath = None) -> None:
     from cotdistill.errors import ERROR
     from cotdistill.store import admin
 
-    store = _store_path(path)
+    store = _existing_store(path)
     problems = admin.check(store)
     for problem in problems:
         log.say(problem)
@@ -125,7 +127,7 @@ def cache_spent(
     from cotdistill.store import spending
 
     chosen = spending.parsed_month(month) if month else datetime.now(UTC)
-    shares = spending.spent_by(_store_path(path), chosen, [name.strip() for name in by.split(",")])
+    shares = spending.spent_by(_existing_store(path), chosen, [name.strip() for name in by.split(",")])
     if as_json:
         encoder = msgspec.json.Encoder(decimal_format="string")
         for share in shares:
@@ -145,6 +147,19 @@ def cache_spent(
 
 def _of(part: int, whole: int) -> str:
     return "all" if part == whole else f"{part:,} of them"
+
+
+def _existing_store(path: Path | None) -> Path:
+    """Raises CotDistillError where none was named and none was made yet; a name that is wrong is a slip."""
+    store = _store_path(path)
+    _check_made(path, store)
+    return store
+
+
+def _check_made(path: Path | None, store: Path) -> None:
+    if path is None and not store.exists():
+        advice = "a command that asks a teacher makes it. Name a recipe's own with --cache"
+        raise CotDistillError(f"{store}: there is no store of answers yet; {advice}")
 
 
 def _store_path(path: Path | None) -> Path:

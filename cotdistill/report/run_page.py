@@ -199,7 +199,8 @@ def _money(run: Run) -> str:
 def _yield(asked: Mapping[str, Any]) -> str:
     """Of one teacher of two: how often it was asked and right, and what that cost."""
     said = [f"asked {asked['prompts']:,} prompts", f"right on {asked['prompts_right']:,}"]
-    said += [f"{asked['cost_usd']} USD"] * ("cost_usd" in asked)
+    if "cost_usd" in asked:
+        said.append(f"{asked['cost_usd']} USD")
     return ", ".join(said)
 
 

@@ -58,7 +58,8 @@ def resolve(student: str) -> Student:
         return Student(student, _directory_kind(path), student)
     if path.suffix == ".gguf" and path.is_file():
         return Student(student, "gguf", student)
-    is_path = path.is_absolute() or student.startswith((".", "~")) or path.suffix == ".gguf" or path.is_file()
+    named_as_one = student.startswith((".", "~")) or path.suffix in (".gguf", ".jsonl")
+    is_path = named_as_one or path.is_absolute() or path.is_file()
     if is_path or not _HUB_ID.fullmatch(student):
         raise UsageError(
             f"no model {student!r}: neither a directory nor a .gguf file. "

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from cotdistill import artifacts
 from cotdistill.artifacts import ArtifactWriter, Manifest
+from cotdistill.artifacts.opening import check_directory
 from cotdistill.config import EvaluateConfig, FilterConfig, FinetuneConfig, FormatConfig, GenerateConfig
 from cotdistill.mock.problems import EXAMPLE
 from cotdistill.progress import Progress
@@ -133,6 +134,7 @@ def _by_arm(arms: Sequence[Arm], scores: Manifest) -> list[closing.Score]:
 
 def check_outputs(demo: Demo) -> None:
     """Raises UsageError, before anything is written, where the demo would replace a file that it did not write."""
+    check_directory(demo.directory)
     for name in ("prompts", "heldout"):
         artifacts.check_output("demo", demo.directory / f"{name}.jsonl")
     for step in demo.commands():
