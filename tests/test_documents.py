@@ -131,10 +131,10 @@ def test_links_pipes_and_hidden_files_of_a_folder_are_not_read(tmp_path: Path) -
 
 def test_a_long_text_is_cut_between_paragraphs_then_sentences_and_nothing_is_lost() -> None:
     text = "\n\n".join(f"{MILL} Number {number}." for number in range(20))
-    found = passages_of("x", [Section("text", text)], 700)
+    found, _ = passages_of("x", [Section("text", text)], 700)
     assert all(len(one.text) <= 700 for one in found)
     assert "\n\n".join(one.text for one in found) == text
-    whole = passages_of("x", [Section("text", text.replace("\n\n", " "))], 300)
+    whole, _ = passages_of("x", [Section("text", text.replace("\n\n", " "))], 300)
     assert all(len(one.text) <= 300 for one in whole)
     assert " ".join(one.text for one in whole) == text.replace("\n\n", " ")
 
@@ -260,6 +260,15 @@ def test_a_document_that_is_added_is_asked_about_and_the_questions_about_the_oth
 
 
 def test_short_passages_that_were_asked_for_are_not_left_out_as_too_short() -> None:
-    found = passages_of("mill.md", [Section("Mills", MILL)], letters=100)
+    found, _ = passages_of("mill.md", [Section("Mills", MILL)], letters=100)
     assert " ".join(one.text for one in found) == MILL
-    assert passages_of("mill.md", [Section("Mills", "Page 3")], letters=100) == []
+    assert passages_of("mill.md", [Section("Mills", "Page 3")], letters=100) == ([], 1)
+
+
+def test_a_section_too_short_to_ask_about_is_counted(tmp_path: Path) -> None:
+    (tmp_path / "mill.md").write_text(f"# Mills\n\n{MILL}\n\n# Weirs\n\nSee the next volume.\n")
+    book = Documents(tmp_path / "mill.md", 2_000)
+    assert [one.place for one in book.passages()] == ["Mills"]
+    assert book.notes() == [
+        "1 passage left out for fewer than 25 words: a heading, or a section too short to ask about"
+    ]

@@ -15,7 +15,7 @@ from cotdistill import report
 from cotdistill.artifacts import Manifest
 from cotdistill.artifacts.json_lines import read_records
 from cotdistill.config import ExpandConfig, FilterConfig, GenerateConfig
-from cotdistill.errors import CotDistillError, UsageError
+from cotdistill.errors import DONE, USAGE, CotDistillError, UsageError
 from cotdistill.expanders import persona, topic
 from cotdistill.mock import problems
 from cotdistill.progress import Silent
@@ -475,3 +475,23 @@ def test_a_method_that_keeps_nothing_of_its_first_few_is_asked_no_further_than_t
     )
     manifest = run(tmp_path, replace(MOCK, count=3, method=(str(poor),)))
     assert manifest.results["methods"]["poor"] == {"asked": 30, "kept": 0, "yield": 0.0}
+
+
+@pytest.mark.parametrize("words", [["--dry-run"], ["--dry-run", "--method", "topic"], ["--batch"]])
+def test_a_store_of_this_output_alone_goes_at_once_where_nothing_was_paid_for(tmp_path: Path, words: list[str]) -> None:
+    (tmp_path / "seeds.jsonl").write_text('{"id": "1", "question": "a=1 b=a+1 b?", "reference": "2"}\n')
+    made = tmp_path / "out" / "more.jsonl"
+    asked: list[str | Path] = [
+        "expand",
+        tmp_path / "seeds.jsonl",
+        "-o",
+        made,
+        "--teacher",
+        "mock:digit-chains",
+        "--samples",
+        "0",
+    ]
+    done = cotdistill(*asked, "--no-cache", *words)
+    expected = (USAGE, "ends with the run") if words == ["--batch"] else (DONE, "dry run, nothing written")
+    assert (done.returncode, expected[1] in done.stderr) == (expected[0], True), done.stderr
+    assert not [*tmp_path.glob("out/*")]

@@ -71,6 +71,12 @@ def test_a_prompt_is_wholly_held_out_or_wholly_trained_on(tmp_path: Path) -> Non
     assert 70 < len(held) < 130, "about a quarter of 400"
 
 
+def test_a_holdout_that_leaves_no_row_to_train_on_is_warned_of(tmp_path: Path) -> None:
+    assert write(tmp_path, make_judged("4"), holdout=0.999) == []
+    warned = "WARNING: every row is held out, and none is left to train on: a smaller --holdout"
+    assert warned in read_manifest(tmp_path / "train.manifest.json").notes
+
+
 def test_held_out_prompts_are_ready_for_evaluate(tmp_path: Path) -> None:
     write(tmp_path, *many(), holdout=0.25)
     held = {row["id"].split("/")[0] for row in rows(tmp_path / "train.holdout.jsonl")}
@@ -180,6 +186,9 @@ def test_a_pair_holds_a_right_and_a_wrong_answer_to_one_prompt(tmp_path: Path) -
             "rejected": [{"role": "assistant", "reasoning_content": "2+2=5", "content": "5"}],
         }
     ]
+    manifest = read_manifest(tmp_path / "train.manifest.json")
+    assert manifest.counts["prompts_without_rows"] == 1, "the second one has no wrong answer"
+    assert manifest.notes[0].startswith("1 prompt without a row: dpo needs a right and a wrong answer of one prompt")
 
 
 def test_the_weight_that_filter_gave_goes_with_the_row(tmp_path: Path) -> None:

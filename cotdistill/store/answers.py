@@ -139,15 +139,24 @@ class Store:
         """Raises CotDistillError when answers could not be written."""
         self._database.try_room()
 
-    def close(self) -> None:
+    def close(self, *, unless_empty: bool = False) -> None:
+        """`unless_empty` removes the files where nothing was paid for yet."""
         self._writes.put(None)
         self._writer.join()
+        paid = not unless_empty or self._database.read(
+            "SELECT 1 FROM answers UNION ALL SELECT 1 FROM spending UNION ALL SELECT 1 FROM batches LIMIT 1"
+        )
         self._database.close()
+        if not paid:
+            self._remove()
 
     def delete(self) -> None:
         """Close and remove the files."""
         self._database.never_sync()  # what goes need not be on disk
         self.close()
+        self._remove()
+
+    def _remove(self) -> None:
         for name in (
             self.path.name,
             *(f"{self.path.name}{one}" for one in ("-wal", "-shm")),

@@ -46,6 +46,8 @@ class Documents:
     read: list[Path] = field(default_factory=list)
     skipped: dict[str, str] = field(default_factory=dict)
     """Files that were passed over, and why."""
+    short: int = 0
+    """Passages that were left out, because they have too few words."""
 
     @property
     def wanted(self) -> str:
@@ -82,6 +84,10 @@ class Documents:
         """Each file that was passed over, as far as a person will read."""
         shown = [f"{name}: passed over: {why}" for name, why in list(self.skipped.items())[:_SHOWN]]
         more = [f"and {len(self.skipped) - _SHOWN:,} more files were passed over"]
+        short = (
+            f"{counted(self.short, 'passage')} left out for fewer than {least_words(self.letters)} words: a heading, or"
+        )
+        shown += [f"{short} a section too short to ask about"] * bool(self.short)
         return shown + (more if len(self.skipped) > _SHOWN else [])
 
     def _of(self, file: Path, name: str) -> list[Passage]:
@@ -89,13 +95,14 @@ class Documents:
         if (read := _READERS.get(format_of(file))) is None:
             raise UsageError(f"{file}: expected a document, with a name ending in {', '.join(_READERS)}")
         sections = list(read(file, MOST_BYTES))
-        found = passages_of(name, sections, self.letters)
+        found, short = passages_of(name, sections, self.letters)
         if not found:
             longest = longest_words(sections, self.letters)
             has = f"holds no {self.wanted}; the longest has {longest}" if longest else "holds no text"
             scan = "; a scan needs OCR first, such as ocrmypdf's" if format_of(file) == ".pdf" else ""
             raise CotDistillError(f"{file}: {has}{scan}")
         self.read.append(file)
+        self.short += short
         return found
 
     def _files(self) -> Iterator[Path]:

@@ -35,12 +35,13 @@ class Passage(NamedTuple):
     text: str
 
 
-def passages_of(file: str, sections: Iterable[Section], letters: int) -> list[Passage]:
-    """Each section, whole or cut between paragraphs, then between sentences; what is too short for a question is left
-    out."""
+def passages_of(file: str, sections: Iterable[Section], letters: int) -> tuple[list[Passage], int]:
+    """Each section, whole or cut between paragraphs, then between sentences; and how many were left out, because they
+    are too short for a question."""
     texts = [(section.place, text) for section in sections for text in _pieces(section.text, letters)]
     said = [(place, text) for place, text in texts if count_words(text) >= least_words(letters)]
-    return [Passage(file, number, place, text) for number, (place, text) in enumerate(said, 1)]
+    passages = [Passage(file, number, place, text) for number, (place, text) in enumerate(said, 1)]
+    return passages, len(texts) - len(passages)
 
 
 def least_words(letters: int) -> int:

@@ -87,7 +87,9 @@ def run(
         held_out, sources = _split(read, config.holdout)
         current.read_named(_read_besides(config))
         samples = of.samples(config, sources, expanders, current)
-        store = held.enter_context(stores.opened(replace(writing, no_cache=config.no_cache), output))
+        store = held.enter_context(
+            stores.opened(replace(writing, no_cache=config.no_cache, dry_run=config.dry_run), output)
+        )
         writing = replace(writing, cache=str(store.path), no_cache=False)
         solving = for_answers(config, writing, samples) if samples else None
         for asked in filter(None, (writing, solving)):

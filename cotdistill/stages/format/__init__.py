@@ -79,6 +79,8 @@ def run(kept: Path, train: Path, config: FormatConfig, progress: Progress, *, ca
         written = {"rows": rows.records, "holdout_rows": held.records, "holdout_prompts": prompts.records}
         if not rows.records and not held.records:
             current.notes.append(_nothing(kept, config, maker))
+        elif not rows.records:
+            current.notes.append("WARNING: every row is held out, and none is left to train on: a smaller --holdout")
         current.notes += [*logprobs.notes(), *logprobs.missing_notes(kept), *sides.notes()]
         held_out = held.path if config.holdout else None
         settings = [one.rows(train, held_out, config.format, features.columns.keys()) for one in trainers]
@@ -101,14 +103,18 @@ def run(kept: Path, train: Path, config: FormatConfig, progress: Progress, *, ca
     return manifest
 
 
-_NEEDS_PAIRS = "; dpo needs a right and a wrong answer of one prompt: filter with --keep-incorrect, no --select"
+_PAIRS = "dpo needs a right and a wrong answer of one prompt: filter with --keep-incorrect, no --select"
 
 
 def _nothing(kept: Path, config: FormatConfig, maker: Rows) -> str:
     """Why there is no row at all."""
     if any(maker.counts[name] for name in ("rows_too_long", "rows_not_proven", "mixed_out")):
         return f"no row of {kept} was written; the notes and counts say why"
-    return f"{kept} holds nothing to write{_NEEDS_PAIRS if config.format == 'dpo' else ''}"
+    return f"{kept} holds nothing to write{f'; {_PAIRS}' if _is_dpo(config) else ''}"
+
+
+def _is_dpo(config: FormatConfig) -> bool:
+    return config.format.partition(":")[0] == "dpo"
 
 
 def _counts(maker: Rows) -> dict[str, int]:
@@ -135,6 +141,9 @@ def _notes(maker: Rows, config: FormatConfig) -> list[str]:
     if counts["without_reasoning"] and config.format != "answer_only":
         rows = counted(counts["without_reasoning"], "row has", "rows have")
         notes.append(f"{rows} no separate reasoning; the answer text is all")
+    if counts["prompts_without_rows"]:
+        why = _PAIRS if _is_dpo(config) else f"{config.format} made none"
+        notes.append(f"{counted(counts['prompts_without_rows'], 'prompt')} without a row: {why}")
     if counts["rows_too_long"] and maker.proof:
         way = "a larger --max-length takes such rows"
         if config.cut_long:

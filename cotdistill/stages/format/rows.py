@@ -66,6 +66,7 @@ class Rows:
             pairs: list[tuple[str, Any]] = self._ask(lambda: list(self._layout.rows(samples)), samples[0])
             if not all(isinstance(pair, tuple) and len(pair) == 2 for pair in pairs):
                 raise self._wrong(pairs, samples[0], "pairs of an id's ending and a row")
+            self.counts["prompts_without_rows"] += not pairs
             yield from ((samples[0], str(ending), self._checked(row, samples[0])) for ending, row in pairs)
             return
         for judged in samples:

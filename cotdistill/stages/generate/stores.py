@@ -60,15 +60,15 @@ def work_folder(beside: Path, dry_run: bool) -> Iterator[Path]:
 @contextmanager
 def opened(config: GenerateConfig, output: Path) -> Iterator[Store]:
     """The user's store; with --no-cache one beside the output, which goes once the output is complete: until then the
-    same command continues."""
+    same command continues. Where nothing was paid for, as in a dry run, it goes at once."""
     _check_own_store(config, output)
     store = Store(own_store(output) if config.no_cache else path_of(config))
     try:
         yield store
     except BaseException:
-        store.close()
+        store.close(unless_empty=config.no_cache)
         raise
     if config.no_cache and not config.dry_run and artifacts.read_manifest(artifacts.manifest_path(output)).complete:
         store.delete()
     else:
-        store.close()
+        store.close(unless_empty=config.no_cache)
