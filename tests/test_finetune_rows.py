@@ -113,6 +113,17 @@ def test_rows_in_one_pack_are_blind_to_each_other(attention: str) -> None:
     assert loss_of(rows, True, attention=attention) == pytest.approx(loss_by_hand(rows, WEIGHTS), rel=1e-5)
 
 
+def test_nothing_looks_on_the_gpu_whether_rows_are_packed(monkeypatch: pytest.MonkeyPatch) -> None:
+    looked: list[object] = []
+    look = "transformers.masking_utils.find_packed_sequence_indices"
+    monkeypatch.setattr(look, lambda position_ids: looked.append(position_ids))
+    rows = uneven_rows((1.0, 1.0))
+    loss_of(rows, True, attention=varlen.register())
+    assert not looked
+    loss_of(rows, True, attention="sdpa")
+    assert looked, "another attention has a mask, and transformers waits for the GPU to make it"
+
+
 def test_a_sliding_window_is_kept_within_each_row_of_a_pack() -> None:
     import torch
 

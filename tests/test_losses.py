@@ -26,6 +26,7 @@ from cotdistill.progress import Silent
 from cotdistill.stages import finetune
 from cotdistill.students import load, tiny
 from cotdistill.training.collator import Collator
+from cotdistill.training.loss import token_losses
 from cotdistill.training.losses.divergence import divergence, divergence_top_k
 from cotdistill.training.objective import Objective
 from cotdistill.training.on_policy.distance import Distance
@@ -116,6 +117,30 @@ def test_recorded_probabilities_count_where_there_are_any(alpha: float) -> None:
     batch = Scored(view(logits=own), targets, listed=Listed(ids, logprobs))
     found = plugins.build("losses", f"soft:alpha={alpha}").token_losses(batch)
     torch.testing.assert_close(found.double(), expected, rtol=1e-6, atol=2e-6)
+
+
+@pytest.mark.parametrize("kind", [torch.float32, torch.bfloat16])
+def test_the_cross_entropy_and_its_gradient_are_torchs_in_any_number_of_parts(
+    kind: torch.dtype, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cotdistill.training.loss.CHUNK", 3 * VOCABULARY)
+    targets, weights = scores(2)[0].argmax(-1), torch.rand(POSITIONS)
+    own = scores(1).to(kind).requires_grad_()
+    expected = cross_entropy(own[0].float(), targets, reduction="none")
+    (gradient,) = torch.autograd.grad((expected * weights).sum(), own)
+    again = own.detach().clone().requires_grad_()
+    found = token_losses(again * 1, None, targets)
+    (its,) = torch.autograd.grad((found * weights).sum(), again)
+    torch.testing.assert_close(found, expected)
+    torch.testing.assert_close(its, gradient)
+
+
+def test_scores_that_another_step_kept_for_its_gradient_are_not_written_over_unseen() -> None:
+    own = scores(1).requires_grad_()
+    squashed = own.tanh()  # tanh computes its gradient from what it returned
+    losses = token_losses(squashed, None, scores(2)[0].argmax(-1))
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        torch.autograd.grad(losses.sum(), own)
 
 
 def test_a_loss_in_parts_has_the_gradient_of_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,7 +1,8 @@
-"""Liger's fused layers and loss (Hsu et al. 2024, https://arxiv.org/abs/2410.10989), where the package is installed,
+"""Liger's fused layers (Hsu et al. 2024, https://arxiv.org/abs/2410.10989), where the package is installed,
 a GPU is there and the model is one that it knows."""
 
 import importlib.util
+import logging
 import os
 
 import torch
@@ -16,9 +17,11 @@ def is_usable() -> bool:
 
 def fuse_layers(model: PreTrainedModel) -> bool:
     """Replace norms, rotary embeddings and gated layers by fused ones, in place; whether the model is known. The loss
-    stays ours: it scores trained positions alone, and knows weights."""
+    stays ours: it scores trained positions alone, knows weights, and does not wait for the GPU."""
     if not is_usable():
         return False
+    # It warns of each of its back ends for other chips that is not installed.
+    logging.getLogger("liger_kernel").setLevel(logging.ERROR)
     from liger_kernel.transformers import monkey_patch
 
     apply = monkey_patch.MODEL_TYPE_TO_APPLY_LIGER_FN.get(model.config.get_text_config().model_type)
@@ -26,15 +29,3 @@ def fuse_layers(model: PreTrainedModel) -> bool:
         return False
     apply(model=model, cross_entropy=False, fused_linear_cross_entropy=False)
     return True
-
-
-def has_cross_entropy(scores: torch.Tensor) -> bool:
-    return scores.is_cuda and is_usable()
-
-
-def cross_entropy(scores: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-    """(N, vocabulary) scores, (N,) targets -> (N,) losses. Writes the gradients over the scores, which saves a copy."""
-    from liger_kernel.transformers.cross_entropy import LigerCrossEntropyLoss
-
-    losses: torch.Tensor = LigerCrossEntropyLoss(reduction="none")(scores, targets)
-    return losses.float()

@@ -2,13 +2,11 @@
 
 import inspect
 from collections.abc import Callable
+from typing import Any
 
 import torch
-from torch.nn.functional import cross_entropy
 from torch.utils.checkpoint import checkpoint
 from transformers import PreTrainedModel
-
-from cotdistill.training import fused
 
 CHUNK = 64 * 2**20
 """Scores that are computed with in 32 bits at a time: 256 MB, whatever the vocabulary and the batch."""
@@ -23,13 +21,43 @@ def is_compact(model: PreTrainedModel) -> bool:
 
 
 def token_losses(logits: torch.Tensor, kept: torch.Tensor | None, targets: torch.Tensor) -> torch.Tensor:
-    """(B, P, vocabulary) scores -> (N,) losses in nats. `kept` (N,) are places among the B x P, None for all."""
+    """(B, P, vocabulary) scores -> (N,) losses in nats. `kept` (N,) are places among the B x P, None for all. In
+    training the scores are written over: who needs them too reads them before."""
     scores = logits.flatten(0, 1)
     if kept is not None:
         scores = scores[kept]
-    if fused.has_cross_entropy(scores):
-        return fused.cross_entropy(scores, targets)
-    return in_parts(_cross_entropy, scores, targets)
+    losses: torch.Tensor = _CrossEntropy.apply(scores, targets)  # type: ignore[no-untyped-call]
+    return losses
+
+
+class _CrossEntropy(torch.autograd.Function):
+    """(N, vocabulary) scores, (N,) targets -> (N,) losses in 32 bits.
+
+    The gradients are written over the scores while these are at hand, as Liger's kernel does (Hsu et al. 2024,
+    https://arxiv.org/abs/2410.10989): no second copy of them and no second look. That kernel itself counts its targets
+    on the processor and so waits for the GPU four times a step; this is made of torch's operations, which do not.
+    """
+
+    @staticmethod
+    def forward(context: Any, scores: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        # It shares the scores' version: had another step kept them for its own gradient, torch would refuse.
+        over = scores.detach()
+        losses = torch.empty(len(targets), dtype=torch.float32, device=scores.device)
+        rows = max(1, CHUNK // scores.shape[-1])
+        for start in range(0, len(targets), rows):
+            part, at = slice(start, start + rows), targets[start : start + rows, None]
+            logs = torch.log_softmax(over[part].float(), dim=-1)
+            losses[part] = -logs.gather(1, at).squeeze(1)
+            if context.needs_input_grad[0]:
+                gradient = logs.exp_()
+                over[part] = gradient.scatter_add_(1, at, torch.full_like(at, -1, dtype=gradient.dtype))
+        context.gradients = over
+        return losses
+
+    @staticmethod
+    def backward(context: Any, *given: torch.Tensor) -> tuple[torch.Tensor, None]:
+        gradients: torch.Tensor = context.gradients
+        return gradients.mul_(given[0][:, None].to(gradients.dtype)), None
 
 
 def in_parts(
@@ -43,10 +71,6 @@ def in_parts(
     # A second look at the scores costs less than to keep a copy of them in 32 bits.
     parts = zip(*(torch.split(one, rows) for one in (scores, *others)), strict=True)
     return torch.cat([checkpoint(compute, *part, use_reentrant=False) for part in parts])
-
-
-def _cross_entropy(scores: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-    return cross_entropy(scores.float(), targets, reduction="none")
 
 
 def mean(

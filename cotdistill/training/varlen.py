@@ -28,7 +28,8 @@ HALVES = (torch.bfloat16, torch.float16)
 
 
 def register() -> str:
-    """Make the attention known to transformers; returns its name."""
+    """Make the attention known to transformers; returns its name. There is no mask to register: transformers makes none
+    for an attention without one, and for others looks on the GPU whether rows are packed, and waits for it."""
     AttentionInterface.register(NAME, attend)
     return NAME
 
