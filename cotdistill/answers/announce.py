@@ -94,7 +94,8 @@ _SENTENCE_END = re.compile(
 TAIL = re.compile(
     r"\s?(?:です|であります|である|になります|となります|だ|でした|입니다|이다|이에요|예요|됩니다|है|hai|olur|dir|dır)$"
 )
-_PROSE = re.compile(r"(?<![\\\w])[^\W\d_]{2,30}[,:;]? +[^\W\d_]{2}")
+PROSE = re.compile(r"(?<![\\\w])[^\W\d_]{2,30}[,:;]? +[^\W\d_]{2}")
+"""Two words beside each other, which are no formula."""
 _UNREAL = re.compile(
     r"\b(?:suppose|supposing|assume|assuming|thought|believed|guessed|expected"
     r"|if|whether|unless|imagine|pretend|say that|let's say|were|could be"
@@ -177,10 +178,10 @@ def _after(text: str, mark: re.Match[str], kind: str) -> Announced | None:
         return None
     said = text[mark.end() : mark.end() + MAX_ANSWER].partition("\n")[0]
     apart = "\n" in mark["gap"] and (groups.get("label") or kind)
-    if apart and ((groups.get("label") or "").lower() in ("a", "final") or _PROSE.search(said)):
+    if apart and ((groups.get("label") or "").lower() in ("a", "final") or PROSE.search(said)):
         return None
     sentence = first_sentence(said)
-    if groups.get("weak_label") and (_PROSE.search(sentence) or "\n" in mark["gap"]):
+    if groups.get("weak_label") and (PROSE.search(sentence) or "\n" in mark["gap"]):
         return None
     asks = said[len(sentence) :].lstrip("*_ ").startswith("?")
     if not sentence or asks or (_EMPTY.match(sentence) and not re.search(r"\d", sentence)):

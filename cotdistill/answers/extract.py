@@ -4,7 +4,7 @@ import re
 from typing import NamedTuple
 
 from cotdistill.answers import boxes, prose
-from cotdistill.answers.announce import first_announced, last_announced
+from cotdistill.answers.announce import PROSE, first_announced, last_announced
 from cotdistill.answers.box_edges import whole_answer
 from cotdistill.answers.boxes import MAX_ANSWER, last_boxed, last_hashes, tidy
 from cotdistill.answers.characters import in_ascii
@@ -84,7 +84,6 @@ def all_boxed(text: str) -> list[str]:
 _REFERENCE_LINE = re.compile(r"(?:A|Answer|Final answer)[ \t]{0,8}:[ \t]{0,8}(\S.*)", re.IGNORECASE)
 _CONCLUSION = re.compile(r"final answer is:? ?([^\n]{1,200}?)\.? I hope it is correct", re.IGNORECASE)
 _NEXT_PROBLEM = re.compile(r"^[ \t*#]{0,6}(?:Q|Question|Problem|User|Human)[ \t*]{0,3}:", re.MULTILINE)
-_PROSE = re.compile(r"(?<![\\\w])[^\W\d_]{2,30}[,:;]? +[^\W\d_]{2}")
 _SENTENCE = re.compile(r"[^\W\d_]{2,}(?: [^\W\d_]+){2,} |[A-Z][a-z]+ \d[^=\\]*(?: [a-z]{2,}){1}[^=\\]* [a-z]{2,} ")
 """It has too many words for an answer: "Il y a 25 …", "Adding 6 and 12 gives …"."""
 _IDEOGRAPHS = re.compile(r"[぀-鿿가-힣]{3}")
@@ -138,7 +137,7 @@ def _whole(text: str) -> str | None:
 
 def _is_prose(line: str) -> bool:
     return (
-        bool(_PROSE.search(line))
+        bool(PROSE.search(line))
         or bool(_SENTENCE.match(line))
         or bool(_IDEOGRAPHS.search(line) and re.search(r"\d", line))
         or "?" in line
@@ -177,7 +176,7 @@ def _last_equation(text: str) -> str | None:
         return None
     right = tidy(right).strip("$ ") if right.count("$") == 1 and right.strip(" .*").endswith("$") else tidy(right)
     wrong = not equals or len(right) > 200 or "<<" in right or ">>" in right or "\\]" in right or "\\)" in right
-    if wrong or _PROSE.search(right) or HEDGE_AFTER.search(right) or "?" in right:
+    if wrong or PROSE.search(right) or HEDGE_AFTER.search(right) or "?" in right:
         return None
     return right or None
 

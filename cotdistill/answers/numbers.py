@@ -58,7 +58,7 @@ _COMPOUND = re.compile(
 )
 _CLOCK_HOURS = re.compile(r"(\d{1,3}):([0-5]\d) ?(?:hours?|hrs?|h)\.?")
 _BASED = re.compile(r"0[xX][0-9A-Fa-f]{1,16}|0[bB][01]{1,64}")
-_SIMPLE = re.compile(r"-?\d{1,30}(?:\.\d{1,30})?")
+SIMPLE = re.compile(r"-?\d{1,30}(?:\.\d{1,30})?")
 
 
 class Number(NamedTuple):
@@ -76,7 +76,7 @@ class Number(NamedTuple):
 def read(text: str) -> Number | None:
     """One number in a plain text: 1,234.50 · $18 · 3/4 · 1 1/2 · \\frac{3}{4} · 6.02\\times10^{23} · 50 % · 12 eggs ·
     2.5 million · two hundred five · 2 hours and 30 minutes."""
-    if _SIMPLE.fullmatch(text):
+    if SIMPLE.fullmatch(text):
         return _number(text, Fraction(text), NONE, None)
     if len(text) > MAX_EXPRESSION or not text:
         return None

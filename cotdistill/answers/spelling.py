@@ -4,7 +4,7 @@ import re
 from functools import lru_cache
 
 from cotdistill.answers.characters import in_ascii, raised
-from cotdistill.answers.numbers import off_unit
+from cotdistill.answers.numbers import SIMPLE, off_unit
 
 
 def _raised_unit(found: re.Match[str]) -> str:
@@ -20,7 +20,6 @@ _UNICODE = str.maketrans(
         "⟨": "(", "⟩": ")", "±": "\\pm ", "ℝ": "\\mathbb{R}", "∩": "\\cap ",
     }
 )  # fmt: skip
-_SIMPLE = re.compile(r"-?\d{1,30}(?:\.\d{1,30})?")
 _DRESS = (
     "text|textbf|textit|textrm|textsf|texttt|textnormal|textup|textsc|emph|mathrm|mathbf|mathit|mathsf|mathtt|mathnormal"
     "|mbox|hbox|ce|fbox|framebox|operatorname|underline|boldsymbol|bm|bold|mathord"
@@ -91,7 +90,7 @@ _FORMULA_FIRST = re.compile(r"^\$([^$]*[^$\s])\$(\s?[A-Za-z%][^$]*)$")
 def plain(text: str) -> str:
     """Without the dressing that says nothing: `$…$`, `\\text{…}`, thin spaces, bold stars, a final point."""
     text = text.strip()
-    if _SIMPLE.fullmatch(text):
+    if SIMPLE.fullmatch(text):
         return text
     if not text.isascii():
         text = _CUBE_ROOT.sub(r"\\sqrt[3]{\1}", raised(in_ascii(text))).translate(_UNICODE).strip(" 。")

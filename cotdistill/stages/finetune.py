@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,8 +16,7 @@ from cotdistill.config import FinetuneConfig, check, idle_notes
 from cotdistill.dispatch.budget import Budget
 from cotdistill.errors import UsageError
 from cotdistill.progress import Progress
-from cotdistill.publishing import model_card
-from cotdistill.stages import on_policy
+from cotdistill.stages import on_policy, student_made
 from cotdistill.stages.formatted import formatted
 from cotdistill.store.location import known_stores
 from cotdistill.wording import counted
@@ -81,32 +81,14 @@ def run(
                 rehearsal.show_first_batch(prepared, progress)
                 counts |= {"tokens": training.tokens, "trained_tokens": training.trained_tokens}
                 return current.summary(counts=counts, results={**of_teacher, **rehearsal.rehearse(prepared)})
-            work = job.work_directory(current.output, current.inputs, config, progress)
-            for writer in bad.writers():
-                writer.commit()
-            with student_directory.full_disk_explained(work):
-                return _train(current, prepared, work, counts, of_teacher, progress)
+            return student_made.make(
+                current, prepared, config, counts, bad, progress, found=lambda _: of_teacher, lesson=_lesson
+            )
 
 
-def _train(
-    current: artifacts.Run,
-    prepared: "Job",
-    work: Path,
-    counts: dict[str, int],
-    of_teacher: dict[str, float],
-    progress: Progress,
-) -> Manifest:
-    """Train the student in `work`, describe it, and give it its name."""
-    from cotdistill.training import job, shared_rows, student_directory
-
-    shared_rows.share(prepared, work)
-    trained, results = job.run(prepared, work, progress)
-    results |= of_teacher
-    counts |= {"steps": trained.steps, "trained_tokens": trained.trained_tokens}
+def _lesson(counts: Mapping[str, int]) -> str:
     pairs = counts.get("pairs")
-    lesson = f"trained on {pairs:,} pairs of a right and a wrong answer (DPO)" if pairs else ""
-    model_card.write(current, work, results, counts, lesson)
-    return student_directory.publish(current, work, counts, results)
+    return f"trained on {pairs:,} pairs of a right and a wrong answer (DPO)" if pairs else ""
 
 
 def _check_hardware(config: FinetuneConfig) -> None:

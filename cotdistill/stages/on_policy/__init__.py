@@ -15,7 +15,7 @@ from cotdistill.dispatch.session import Session
 from cotdistill.errors import UsageError
 from cotdistill.inputs import hub
 from cotdistill.progress import Progress
-from cotdistill.publishing import model_card
+from cotdistill.stages import student_made
 from cotdistill.stages.on_policy import cold_start, questions
 from cotdistill.stages.on_policy.cold_start import ColdStart
 from cotdistill.store.location import store_path
@@ -23,6 +23,7 @@ from cotdistill.store.location import store_path
 if TYPE_CHECKING:
     from cotdistill.stages.on_policy.served import ServedTeacher
     from cotdistill.training.prepared import Job
+    from cotdistill.training.train import Trained
 
 PACKAGES = ("torch", "transformers", "trl", "peft", "accelerate", "tokenizers", "torch-optimi")
 
@@ -37,7 +38,7 @@ def run(
     from cotdistill.stages.on_policy import prompts, served
     from cotdistill.stages.on_policy.served import ServedTeacher
     from cotdistill.students import load
-    from cotdistill.training import distributed, job, student_directory
+    from cotdistill.training import distributed, student_directory
     from cotdistill.training.on_policy import job as on_policy
     from cotdistill.training.on_policy.distance import Distance
 
@@ -93,16 +94,21 @@ def run(
             return current.summary(
                 counts=counts, results={**found, **_rehearse(prepared, start, teacher, config, progress)}
             )
-        work = job.work_directory(current.output, current.inputs, config, progress)
-        for writer in bad.writers():
-            writer.commit()
-        with student_directory.full_disk_explained(work):
-            trained, results = job.run(prepared, work, progress)
-            results |= found | _of_answers(trained.history) | (teacher.results() if teacher else {})
+
+        def at_the_end(trained: "Trained") -> dict[str, Any]:
             current.notes += session.notes()
-            counts |= {"steps": trained.steps, "trained_tokens": trained.trained_tokens}
-            model_card.write(current, work, results, counts, _lesson(config, counts))
-            return student_directory.publish(current, work, counts, results)
+            return found | _of_answers(trained.history) | (teacher.results() if teacher else {})
+
+        return student_made.make(
+            current,
+            prepared,
+            config,
+            counts,
+            bad,
+            progress,
+            found=at_the_end,
+            lesson=lambda counts: _lesson(config, counts),
+        )
 
 
 _PRICE = "--max-cost: the price of {model!r} is not known; give --price-in"
