@@ -11,7 +11,7 @@ the rate itself where the bucket did not run over in between.
 | measuring | `_gap_s`       | empty again: what was accepted since is the    | pace                     |
 |           |                | rate                                           |                          |
 | pacing    | `rate`         | a little too fast; by an unknown factor where  | measure anew; or search  |
-|           |                | the bucket ran over before (`_guessed`)        | between the two bounds   |
+|           |                | the bucket ran over before (`FoundRate`)       | between the two bounds   |
 | blind     | `blind(now)`   | nothing: a limit would not have refused so     | each request waits by    |
 |           |                | soon again, or at so slow a pace               | itself                   |
 
@@ -21,8 +21,8 @@ In every state several refusals in a row, none accepted in between, make a pause
 from dataclasses import dataclass, field
 
 from cotdistill.dispatch.blindness import Blindness
+from cotdistill.dispatch.found_rate import DOUBLING_S, FoundRate
 from cotdistill.dispatch.lone_refusals import AT_ONCE, LoneRefusals
-from cotdistill.dispatch.lower_bound import SOON, LowerBound
 
 PAUSE_S = 0.5
 LONGEST_PAUSE_S = 60.0
@@ -33,52 +33,18 @@ IN_A_ROW = 3
 LEAST_GAP_S = 0.005
 """Between two requests while measuring, at least; else as long as a refusal takes to come back."""
 
-JUST_UNDER = 0.98
-"""Of the rate that was measured."""
-
-CLOSE = 0.95
-"""A pace that is so near one at which something was refused is near enough."""
-
-FEW = 4
-"""Accepted requests below which nothing was measured."""
-
-TEST = 0.75
-"""Of the rate that was measured: there, a limit refuses nothing."""
-
-ODD_IN_A_ROW = 4
-
-CLEARLY_LESS = 0.85
-
-CONTRADICTIONS = 2
-"""Refusals at clearly less than the least rate of the server, after which the pace is blind."""
-
-LARGE_CUT = 0.7
-"""Of a pace that was too fast by an unknown factor."""
-
-DOUBLING_S = 0.5
-"""While a pace is a guess, so soon is it doubled."""
-
-PATIENCE_S = 4.0
-"""Without a refusal, before a measured pace grows: by GROWTH a second, and faster the longer it lasts."""
-
-GROWTH, UNSETTLED_GROWTH = 0.003, 0.03
-
 CATCH_UP_S = 1.0
 """Turns that were missed while no request could start are made up for, this much of them."""
 
 
 @dataclass
 class RateProbe:
-    rate: float | None = None
-    _guessed: bool = False
+    found: FoundRate = field(default_factory=FoundRate, repr=False)
     _gap_s: float = 0.0
     _next_at: float = 0.0
     _began: float | None = None
     _sent: int = 0
     _refused: int = 0
-    _bound: LowerBound = field(default_factory=LowerBound, repr=False)
-    _burst: float = 0.0
-    """What was accepted before the first refusal, less what came in meanwhile at the rate found later."""
     _before_first: tuple[int, float] = (0, 0.0)
     """Accepted, and seconds, before the first refusal."""
     _last_refused: int = 0
@@ -87,23 +53,19 @@ class RateProbe:
     _idle_s: float = 0.0
     """Nothing was sent for so long since the bucket was empty: it may have run over."""
     _news_from: int = 0
-    _settled: bool = False
-    """The pace was measured over a time in which the bucket cannot have run over."""
-    _good: float = 0.0
-    """A pace at which nothing was refused, …"""
-    _bad: float = 0.0
-    """… and one at which something was: the rate lies between them."""
-    _contradictions: int = 0
     _clean_since: float = 0.0
     _grown_at: float = 0.0
-    _odd: int = 0
-    """Refusals in a row with few accepted in between."""
     _blindness: Blindness = field(default_factory=Blindness)
     lone: LoneRefusals = field(default_factory=LoneRefusals)
     _suspected: tuple[int, float] = (0, 0.0)
     """Accepted before the first of the last refusals that were close to each other, and when that was sent."""
     _forgotten: int = 0
     """What had been accepted when everything before was forgotten."""
+
+    @property
+    def rate(self) -> float | None:
+        """Requests a second; None while no limit is known."""
+        return self.found.pace
 
     def blind(self, now: float) -> bool:
         """Refusals have nothing to do with the pace: each concerns one request."""
@@ -150,7 +112,7 @@ class RateProbe:
         """Request `number`, sent at `started`, met a push-back. Seconds that nothing should start for."""
         self._refused += 1
         if number < self._news_from:  # sent before the last decision: it only corrects the counts
-            self._bound.refused(number)
+            self.found.bound.refused(number)
             self._last_refused = max(self._last_refused, number)
             return 0.0
         if not (self._last_refused and self.lone.near(number - self._last_refused)):
@@ -178,14 +140,17 @@ class RateProbe:
 
     def _again(self, accepted: int, started: float, now: float) -> float:
         """Not the first time that the bucket is empty."""
-        last = self._bound.last
+        last = self.found.bound.last
         since, seconds = accepted - last.accepted, max(1e-3, started - last.at)
         if self._in_a_row >= IN_A_ROW or (self.rate is None and since <= 0):
             return self._pause(now)
         if self.rate is None:
-            self._measure(since, seconds, now)
+            self.found.measure(since, seconds, self._before_first, self._idle_s, now)
+            self._gap_s, self._pause_s = 0.0, PAUSE_S
+        elif self.found.correct(self.rate, accepted, since, started, now):
+            self._pause_s = PAUSE_S
         else:
-            self._correct(self.rate, accepted, since, started, now)
+            self._go_blind(now)
         self._empty(now)
         if self.rate is not None and self.lone.test_pace(now - started):
             self._next_at = now + min(LEAST_GAP_S, AT_ONCE / self.rate)
@@ -209,44 +174,8 @@ class RateProbe:
         self._clean_since = self._grown_at = now
         return self._pause_s
 
-    def _measure(self, since: int, seconds: float, now: float) -> None:
-        """The second time that the bucket is empty."""
-        rate = (since + (0.5 if since < FEW else 0)) / seconds
-        accepted, before_s = self._before_first
-        self._burst = accepted - rate * before_s
-        self._guessed = rate * self._idle_s > CLEARLY_LESS * self._burst
-        self._bound.know(rate, now)
-        self.rate = rate if self._guessed else JUST_UNDER * rate
-        self._gap_s, self._pause_s = 0.0, PAUSE_S
-
-    def _correct(self, rate: float, accepted: int, since: int, started: float, now: float) -> None:
-        """Refused at a pace that was thought to be right."""
-        found = self._bound.found(accepted, started)
-        self._odd = self._odd + 1 if since < SOON else 0
-        if self._odd >= ODD_IN_A_ROW:
-            self._go_blind(now)
-            return
-        if rate <= CLEARLY_LESS * self._bound.least_at(now):
-            self._contradictions += 1
-            if self._contradictions >= CONTRADICTIONS:
-                self._go_blind(now)
-                return
-        elif since < SOON and 0 < self._good < JUST_UNDER * rate:  # back to where nothing was refused
-            self._bad, self.rate = rate, self._good
-        elif found and found < CLEARLY_LESS * rate:  # the bucket ran over when the pace was slower
-            self._bad = rate if self._burst < SOON else 0.0  # a large bucket hides for long that a pace is too fast
-            self.rate = max(JUST_UNDER * found, LARGE_CUT * rate)
-            self._bound.know(found, now)
-        elif not found:  # too fast, or nothing to do with the pace
-            self._bad, self.rate = rate, TEST * rate
-        else:
-            self._bad, self.rate = 0.0, JUST_UNDER * self._bound.know(found, now)
-            self._contradictions = 0
-        self._guessed, self._good, self._settled = False, 0.0, since >= SOON
-        self._pause_s = PAUSE_S
-
     def _empty(self, now: float) -> None:
-        self._bound.empty(now, self._sent, self._sent - self._refused)
+        self.found.bound.empty(now, self._sent, self._sent - self._refused)
         self._news_from, self._clean_since, self._grown_at, self._idle_s = self._sent + 1, now, now, 0.0
         if self.rate is not None:
             self._next_at = now + 1 / self.rate
@@ -254,15 +183,13 @@ class RateProbe:
     def _go_blind(self, now: float) -> None:
         self._forget()
         self._blindness.begin(self._sent + 1, now)
-        self._odd = 0
 
     def _forget(self) -> None:
         """Begin anew, as if nothing had been refused."""
-        self.rate, self._gap_s, self._next_at, self._guessed = None, 0.0, 0.0, False
-        self._contradictions, self._good, self._bad = 0, 0.0, 0.0
+        self.found.forget()
+        self._gap_s, self._next_at = 0.0, 0.0
         self._began, self._news_from, self._forgotten = None, self._sent + 1, self._sent - self._refused
         self.lone.forget()
-        self._bound = LowerBound()
 
     def _widen(self, now: float) -> None:
         """Nothing was refused for a while: send faster, in the end as fast as before."""
@@ -274,15 +201,5 @@ class RateProbe:
 
     def _grow(self, rate: float, now: float) -> None:
         seconds, clean_s = min(now - self._grown_at, CATCH_UP_S), now - self._clean_since
-        if self._guessed:
-            self.rate = rate * 2 ** (seconds / DOUBLING_S)
-        elif self._sent - self._news_from < SOON:
-            return
-        elif rate < CLOSE * self._bad:  # between the two
-            self._good, self.rate = rate, (rate + self._bad) / 2
+        if self.found.grow(rate, seconds, clean_s, self._sent - self._news_from):
             self._news_from = self._sent + 1
-        elif self._bad == 0 and rate < JUST_UNDER * self._bound.least:  # the test is passed
-            self.rate = JUST_UNDER * self._bound.least
-        elif clean_s > PATIENCE_S or not self._settled:
-            growth = GROWTH if self._settled else UNSETTLED_GROWTH
-            self.rate = rate * (1 + seconds * growth * (1 + (clean_s / 20) ** 2))
