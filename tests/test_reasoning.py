@@ -113,6 +113,26 @@ def test_what_stands_around_the_answer_goes_with_the_trace() -> None:
         assert split(text)[:2] == ("a", "12")
 
 
+@pytest.mark.parametrize("name", ["analysis", "reflection", "rationale"])
+def test_words_of_other_documents_mark_a_trace_at_the_head_and_behind_another_one(name: str) -> None:
+    block = f"<{name}>\na\n</{name}>"
+    assert split(f"{block}\n12")[:2] == ("a", "12")
+    assert split(f"<think>b</think>\n{block}\n12")[:2] == ("b\n\na", "12")
+    assert split(f"<{name}>a") == Split("a", "", "unclosed", False)
+    for text in (f"In XML:\n{block}\n12", f"```xml\n{block}\n```\n12", f"a</{name}>12", f"The <{name}> element"):
+        assert split(text) == Split(None, text, "no tag", True)
+
+
+def test_marks_that_are_written_twice_or_one_in_another_leave_none_behind() -> None:
+    assert split("<think><think>a</think></think>12")[:2] == ("a", "12")
+    assert split("<think>a</think></think>12")[:2] == ("a", "12")
+    assert split("<think>a<think>b</think>c</think>12")[:2] == ("a<think>b</think>c", "12")
+    assert split("<think>a</ think>12")[:2] == ("a", "12")
+    reflection = "<thinking>a<reflection>b</reflection></thinking>\n\n<output>\n12\n</output>"
+    assert split(reflection)[:2] == ("a<reflection>b</reflection>", "12")
+    assert split("<think>a</think>12 <think>b</think>")[:2] == ("a", "12 <think>b</think>"), "shown, or a stray mark"
+
+
 def test_traces_between_parts_of_the_answer_are_all_found() -> None:
     assert split("<think>one</think> two\n<think>three</think> four")[:2] == ("one\n\nthree", "two\n\nfour")
     assert split("Sure.\n<thinking>\na\n</thinking>\n12")[:2] == ("a", "Sure.\n\n12")

@@ -32,6 +32,7 @@ _ANSWERS = (
     ("<|begin_of_solution|>", "<|end_of_solution|>"),
     ("<|START_RESPONSE|>", "<|END_RESPONSE|>"),
     ("<response>", "</response>"),  # Ernie
+    ("<output>", "</output>"),  # Reflection
 )
 """What stands around an answer where a model marks that too."""
 
@@ -40,6 +41,7 @@ _GRANITE_ANSWERS = re.compile(r"^Here(?:'s| is) my response:", re.MULTILINE)
 _SPACE = re.compile(r"\s*")
 _SUMMARY = re.compile(r"\s*<summary>[^<]{0,500}</summary>")
 _THINK = re.compile(r"</?think(?:ing)?\b[^<>\n]{0,200}>|◁/?think▷", re.IGNORECASE)
+_THINK_OPENS = re.compile(r"<think", re.IGNORECASE)
 _NO_TRACE = re.compile(r" ?(?:and|or|to|,|/|\.{3}|…) ?")
 """What stands between two tags that are only spoken of."""
 
@@ -136,12 +138,7 @@ def _may_begin(text: str, mark: Mark, own: Tags) -> bool:
 
 def _adjoins(text: str, closer: Mark, mark: Mark, own: Tags) -> bool:
     """Whether a trace begins where another one ends."""
-    return (
-        mark.opens
-        and not closer.opens
-        and families(own)[mark.family].later
-        and not text[closer.end : mark.start].strip()
-    )
+    return mark.opens and not closer.opens and not text[closer.end : mark.start].strip()
 
 
 def _end(text: str, opener: Mark, found: Sequence[Mark], place: int, own: Tags) -> int | None:
@@ -186,7 +183,7 @@ def _trace(text: str, family: str, own: Tags) -> str:
     at = 0
     while (again := pattern(own).match(text, at)) and (again.lastgroup or "").startswith("opens"):
         at = _SPACE.match(text, again.end()).end()  # type: ignore[union-attr]  # the template wrote it, and the model
-    text = _JUNCTION.sub("\n\n", _without_ends(text[at:]))
+    text = _JUNCTION.sub("\n\n", _without_spare_ends(_without_ends(text[at:]), own))
     if family != "Open WebUI":
         return text.strip()
     lines = unescape(_SUMMARY.sub("", text, count=1)).strip().splitlines()  # a summary line, then a quotation in HTML
@@ -195,13 +192,30 @@ def _trace(text: str, family: str, own: Tags) -> str:
     return "\n".join(lines).strip()
 
 
+def _without_spare_ends(text: str, own: Tags) -> str:
+    """Without an end that nothing in the trace begins: the inner one of `a</think></think>`."""
+    found = list(pattern(own).finditer(text)) if text.endswith(_CLOSES) else []
+    kinds = [(mark.lastgroup or "").startswith("closes") for mark in found]
+    spare, end = 2 * sum(kinds) - len(kinds), len(text)
+    for mark, closes in zip(reversed(found), reversed(kinds), strict=True):
+        if spare <= 0 or not closes or text[mark.end() : end].strip():
+            break
+        spare, end = spare - 1, mark.start()
+    return text[:end].rstrip()
+
+
+_CLOSES = (">", "]", "▷")
+
+
 def _answer(text: str) -> str:
     text = _without_ends(text)
     for opens, closes in _ANSWERS:
         inside = text.removeprefix(opens).strip()
-        if len(inside) < len(text) and not (opens == "<response>" and inside.startswith("<")):  # that is XML
+        if len(inside) < len(text) and not (
+            opens in ("<response>", "<output>") and inside.startswith("<")
+        ):  # that is XML
             text = inside.removesuffix(closes)
-    closed = re.search(r"</think(?:ing)?>\Z", text)
+    closed = None if _THINK_OPENS.search(text) else re.search(r"</think(?:ing)?>\Z", text)
     return text[: closed.start()].strip() if closed else text
 
 

@@ -36,11 +36,10 @@ class Family(NamedTuple):
     later: bool = True
 
 
-def _element(name: str, *, later: bool = False) -> Family:
+def _element(name: str, *, alone: bool = True, later: bool = False) -> Family:
     """With a prefix as in `seed:think` (Seed-OSS) and `mm:think` (MiniMax), and attributes as in <think time="3">."""
-    return Family(
-        rf"<(?:[a-z]{{1,8}}:)?{name}(?:\s[^<>\n]{{0,200}})?>", rf"</(?:[a-z]{{1,8}}:)?{name}\s?>", later=later
-    )
+    opens = rf"<(?:[a-z]{{1,8}}:)?{name}(?:\s[^<>\n]{{0,200}})?>"
+    return Family(opens, rf"</ ?(?:[a-z]{{1,8}}:)?{name}\s?>", alone=alone, later=later)
 
 
 INTERCHANGEABLE = frozenset({"think", "thinking", "thought", "thoughts", "reason", "reasoning"})
@@ -49,9 +48,11 @@ INTERCHANGEABLE = frozenset({"think", "thinking", "thought", "thoughts", "reason
 _FAMILIES = {
     **{name: _element(name, later=name.startswith("think")) for name in sorted(INTERCHANGEABLE)},
     "LongCat": _element("longcat_think", later=True),
-    # What prompts ask for
-    **{name: _element(name) for name in ("scratchpad", "inner_monologue", "inner_thoughts", "chain_of_thought")},
-    **{name: _element(name) for name in ("cot", "antthinking", "internal_reasoning", "thinking_process")},
+    "asked for": _element(
+        "(?:scratchpad|inner_monologue|inner_thoughts|chain_of_thought|cot|antthinking|internal_reasoning|thinking_process)"
+    ),
+    # Words of other documents too, so that an end alone is none
+    "asked for elsewhere": _element("(?:analysis|reflection|rationale)", alone=False),
     "pipes": Family(
         r"<\|(?:think|thinking|reasoning|(?:begin|start)_of_(?:thinking|reasoning)|(?:think|thought|reasoning)_start)\|>",
         r"<\|(?:/think|/thinking|/reasoning|end_of_(?:thinking|reasoning)|(?:think|thought|reasoning)_end)\|>",
