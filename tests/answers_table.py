@@ -30,9 +30,10 @@ or false; `choice` for an option of the question; `math` for a number, a formula
   `label:labels=./labels.txt`; without labels yes and no. A prompt can bring its own:
   `"verifier": "label:labels=a|b"`. `filter` and `evaluate` then count precision, recall and F1 of each class, and the
   confusions, in their manifest and scores (`by_class`).
-* `choice`: a letter, a number or the text of an option; a letter that is denied is not named.
+* `choice`: a letter, a number or the text of an option; a letter that is denied, doubted or only considered is not
+  named, and one beside the text of another option names both.
 * `any_of`: one of several accepted answers, which the reference lists: `["Oslo", "Christiania"]`.
-* `numeric`: within a tolerance, in the reference's unit.
+* `numeric`: within a tolerance, in the reference's unit; a formula such as `x - 5` states no number.
 * `judge`: another model says whether an answer is right, by a rubric; it needs no reference
   ([free answers](tutorials/judge.md)).
 * `majority`: right is what most samples of a prompt say. `regex`, `json_schema` and `code` ([programs](code.md)) are

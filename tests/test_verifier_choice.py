@@ -2,7 +2,7 @@
 
 import pytest
 
-from cotdistill.answers.choices import read_options
+from cotdistill.answers.options import read_options
 from cotdistill.records import Verdict
 from cotdistill.verifiers.choice import Verifier
 from tests.conftest import make_prompt, make_response

@@ -87,7 +87,7 @@ _IS_CORRECT = re.compile(
     re.IGNORECASE,
 )
 _SENTENCE_END = re.compile(
-    r"(?:\?|(?<!\b(?i:ca))(?<!\b(?i:approx))\.|(?<!^(?i:ca))(?<!^(?i:approx))\.(?!\s+(?:[^\w\s]{0,3}\d|\\)))"
+    r"(?:\?|(?<!\b(?i:ca))(?<!\b(?i:approx))(?<!\bi\.e)(?<!\be\.g)\.|(?<!^(?i:ca))(?<!^(?i:approx))\.(?!\s+(?:[^\w\s]{0,3}\d|\\)))"
     r"(?=[\s*\")]|$)|(?<=[a-z])!(?=\s|$)|;(?=\s+[a-z]{2})|[。！？]"
 )
 """Not within `ca. 187,5` and `\\pi, approx. 3.14`; but `12 approx. So 7 are left` has one."""
@@ -100,7 +100,8 @@ _UNREAL = re.compile(
     r"\b(?:suppose|supposing|assume|assuming|thought|believed|guessed|expected"
     r"|if|whether|unless|imagine|pretend|say that|let's say|were|could be"
     r"|might be"
-    r"|what|which|check that|verify that|guess that|doubt|because|how)\b[^.!?\n]{0,60}$",
+    r"|what|which|check that|verify that|guess that|doubt|because|how)\b"
+    r"(?:(?!, (?:but|yet|so) )[^.!?\n]){0,60}$",
     re.IGNORECASE,
 )
 _EMPTY = re.compile(

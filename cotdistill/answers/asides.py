@@ -8,9 +8,11 @@ _ASIDE = re.compile(
     r"\s*\((?![^()]*\bor\b)[^()]{1,120}\)"
     r"|,? (?:which is |that is |that's )?\S{1,12} (?:more|fewer|less|older|younger|taller|shorter|longer|higher"
     r"|lower|bigger"
-    r"|smaller|greater|larger|cheaper) than\b[^=]{0,200}$"
-    r"|,? (?<! is )(?<! are )(?<! was )(?<! be )"
+    r"|smaller|greater|larger|cheaper) than\b(?:(?!, (?:that is|i\.e\.|so|which makes|making|hence"
+    r"|thus)\b)[^=]){0,200}$"
+    r"|,? (?<! is )(?<! are )(?<! was )(?<! be )(?<! do )(?<! does )(?<! did )(?<! can )(?<! could )(?<! will )"
     r"(?:not|rather than|instead of|unlike|compared (?:to|with)|as opposed to) [^=]{0,200}$"
+    r"|(?<= more)(?: [a-z]+){0,2} to (?:have|reach|get|make|complete|finish|fill)\b[^=]{0,80}$"
     r"|(?<=\w) (?:after|before|by|when|while) (?:[a-z]+ly )?[a-z]+ing\b[^=]{0,200}$"
     r"| of (?:the|those|these|all|his|her|their|its) (?:original |total |other )?\d[^=]{0,200}$",
 )
@@ -23,6 +25,11 @@ _BOUGHT = re.compile(r"(?<=\d) for (?:the |all |these |his |her |their )?\d+ [a-
 _FREE_NUMBER = re.compile(r"(?<![\w.])(?<!\bthe )(?<!\bThe )(?<!\bthese )(?<!\bboth )(?<!\ball )[$€£(*-]{0,3}\d")
 """Not "the 2 trains", which are no answer."""
 
+_REJECTED = re.compile(
+    r"[,;]?[ ]\(?(?:since |as |because |while |and |but )?\$?[^\s$(),;]{1,20}\$? (?:is|are|was) (?:extraneous"
+    r"|rejected|discarded)\)?"
+)
+
 
 def without_asides(sentence: str) -> str:
     """A sentence without what it adds, as long as that leaves a number."""
@@ -33,3 +40,8 @@ def without_asides(sentence: str) -> str:
         if _FREE_NUMBER.search(shorter):
             main = shorter
     return main
+
+
+def without_rejected(text: str) -> str:
+    """A text without the other value that it rejects: "x = 4 (x = -1 is rejected)"."""
+    return _REJECTED.sub("", text)

@@ -1,23 +1,22 @@
 """Which of a question's options a text chooses: by letter, by number, or by the option's own text."""
 
 import re
-from collections.abc import Mapping
-from string import ascii_uppercase as LETTERS
+from collections.abc import Iterator, Mapping
+from itertools import islice
 
-from cotdistill.answers.extract import final_answer
+from cotdistill.answers.corrections import revision
+from cotdistill.answers.extract import final_answer, last_resort
+from cotdistill.answers.hedges import DENIES, DOUBTS, REFUSES, without_questions
+from cotdistill.answers.labels import label_of
 from cotdistill.answers.markup import as_seen
 from cotdistill.answers.numbers import read
-from cotdistill.answers.rounding import same
+from cotdistill.answers.options import by_text_of, folded_option
 from cotdistill.answers.spelling import plain
-
-_MAX_QUESTION = 32_000
-
-_OPTION_LINE = re.compile(r"^[ \t>*-]{0,6}\(?([A-Za-z])[).:\]][ \t*]{0,4}(\S.{0,2000})$", re.MULTILINE)
-_OPTION_INLINE = re.compile(r"(?:^|(?<=\s))\(([A-Za-z])\)[ \t]{0,4}([^\n]{1,500}?)(?=[\s,;]{0,4}\([A-Za-z]\)|\n|$)")
-_OPTION_BARE = re.compile(r"(?:^|(?<=[\s,;]))([A-Z])\)[ \t]{0,4}([^\n]{1,500}?)(?=[\s,;]{1,4}[A-Z]\)|\n|$)")
-_NUMBERED_LINE = re.compile(r"^[ \t>*-]{0,6}\(?(\d{1,2})[).:\]][ \t*]{1,4}(\S.{0,2000})$", re.MULTILINE)
+from cotdistill.answers.stated import stated
+from cotdistill.answers.yes_no import YES_NO
 
 _NAME = r"[A-Za-z]|\d{1,2}"
+_LETTER = r"[(\[]?[A-Z][)\]]?(?![\w'’])"
 _ALONE = re.compile(r"[(\[{]?([A-Za-z]|\d{1,2})[)\]}.:]{0,2}")
 _LABELLED = re.compile(rf"(?:[(\[]({_NAME})[)\]][.:]?|({_NAME})[).:\]](?!\w)) ?(?P<text>.*)", re.DOTALL)
 _NAMED = re.compile(
@@ -30,15 +29,11 @@ _LEADING = re.compile(
     r"[(\[]?([A-Z])[)\]]?(?:,(?! ?[A-Z]\b)| ?[-–—](?=\s)|,? (?:because|since|as|for|which|so|given)\b)"
 )
 _CAPITAL = re.compile(
-    r"(?<![\w'’.-])([B-HJ-Z])(?![\w'’-])|(?<![\w'’.-])([AI])(?=[.,;)]|$| (?:is|because|since|and|or)\b)"
+    r"(?<![\w'’.-])([B-HJ-Z])(?![\w'’-])|(?<![\w'’.-])([AI])(?=[.,;)]|$| (?:is|because|since|and|or|[<>/&+])(?!\w))"
 )
-_SEVERAL = re.compile(r"[(\[]?[A-Z][)\]]?(?: ?(?:,|;|&|/|and|or|,? and|,? or) ?[(\[]?[A-Z][)\]]?(?![\w'])){1,25}")
-_WORDS = re.compile(r"(?<!\w)-?\w+(?:[./]\w+)*%?|[^\w\s]")
-_HEDGE = re.compile(
-    r"\b(?:not|neither|nor|except|all but|everything but|anything but|other than|unlike|wrong|incorrect|cannot)\b"
-    r"|n't\b",
-    re.IGNORECASE,
-)
+_JOINT = r" ?(?:,|;|&|/|(?:, ?)?\b(?:and|or|oder|und|ou|et|o|y|e|или|и)\b|或|和) ?"
+_SEVERAL = re.compile(rf"(?:(?i:options?|answers?|choices?|both) )?{_LETTER}(?:{_JOINT}{_LETTER}){{1,25}}")
+_TOGETHER = re.compile(r"[A-Z]{2,10}")
 _DENIED = re.compile(
     r"(?:\b(?:option|choice|answer) )?[(\[]?\b[A-Z][)\]]?(?: [a-z]+)?,? (?:(?:is|are|was|were|would be|seems?) "
     r"(?:clearly |also |obviously )?(?:not\b|wrong|incorrect|false|impossible|a distractor|ruled out|out\b|too\b)"
@@ -47,39 +42,29 @@ _DENIED = re.compile(
 )
 """A clause that denies an option: "(B) is wrong, so"."""
 _NOT_THIS = re.compile(
-    r",? ?(?:(?:and|but) )?(?:not|rather than|instead of|unlike|excluding) (?:option )?[(\[]?[A-Z][)\]]?(?![\w'])"
-    r"[^,;.]{0,40}"
+    r"(?:,? ?(?:(?:and|but|und|mais|pero|sino) )?\b(?i:not|rather than|instead of|unlike|excluding|nicht|pas|não|non)"
+    rf"|不是|не) (?:option )?{_LETTER}[^,;:.]{{0,40}}"
 )
 _CHOSEN = re.compile(
-    r"\b(?:i(?:'d| would|'ll| will)? (?:choose|pick|select|go with|take)|(?:choose|pick|select|choosing)"
+    r"(?:\bi(?:'d| would|'ll| will)? (?:choose|pick|select|go with|take)|(?:^|[,.;:] |\b(?:so|we|would|and|to"
+    r"|then) )(?:choose|pick"
+    r"|select|choosing)"
     r"|my (?:choice|pick) is|leaving(?: only)?|leaves(?: us with)?(?: only)?|left with(?: only)?)"
     r" (?:option |answer |choice )?[(\[]?((?-i:[A-Z]))[)\]]?"
     r"(?![\w'])(?! ?(?:,|or|and|/|&) ?[(\[]?(?-i:[A-Z])\b)",
     re.IGNORECASE,
 )
 """Which of several that are named is taken: "Between A and C, I choose C"."""
-_OR = re.compile(r"(?<![\w'])[(\[]?[A-Z][)\]]?,? (?:or|and/or|oder|ou) [(\[]?[A-Z](?![\w'])")
-_ARTICLE = re.compile(r"^(?:the|an?) (?=\S{2})", re.IGNORECASE)
-
-
-def read_options(question: str) -> dict[str, str]:
-    """The last run A, B, C … of options, on lines of their own or in one line as `(A) … (B) …`; else a run 1, 2, 3 … on
-    lines of their own; {} for none."""
-    for pattern in (_OPTION_LINE, _OPTION_INLINE, _OPTION_BARE):
-        if options := _run(pattern, question[-_MAX_QUESTION:], list(LETTERS)):
-            return options
-    return _run(_NUMBERED_LINE, question[-_MAX_QUESTION:], [str(number) for number in range(1, 27)])
-
-
-def _run(pattern: re.Pattern[str], question: str, names: list[str]) -> dict[str, str]:
-    options: dict[str, str] = {}
-    for found in pattern.finditer(question):
-        name = found[1].upper()
-        if name == names[0]:
-            options = {}
-        if len(options) < len(names) and name == names[len(options)]:
-            options[name] = plain(found[2])
-    return options if len(options) > 1 else {}
+_OR = re.compile(rf"(?<![\w']){_LETTER},? (?:or|and/or|oder|ou|o|или) {_LETTER}")
+_REASON = re.compile(r"(?<=\w)[)\]]?,? (?:because|since|as|given|which|whereas|while)\b")
+_SENTENCE = re.compile(r"(?:(?<=\w\w[.!?])|(?<=[)\]\"'%…][.!?]))\s+(?=[A-Z(\[*])|(?<=[。！？])")
+_TURNS = re.compile(
+    r"\b(?:but|however|although|though|yet|consider|let's|let us|suppose|assume|look at|first guess|initially"
+    r"|eliminat\w+|rul(?:e|es|ed|ing) out|discard\w*|reject\w*|next to|plan|vitamin)\b|[<>]",
+    re.IGNORECASE,
+)
+"""A sentence that announces nothing, and names an option on the way to another."""
+_ANNOUNCED = ("conclusion", "tag", "json", "boxed", "hashes", "answer_line")
 
 
 def chosen_by_reference(reference: str, options: Mapping[str, str]) -> set[str] | str:
@@ -99,7 +84,7 @@ def chosen_by_reference(reference: str, options: Mapping[str, str]) -> set[str] 
         meant = by_text_of(labelled["text"], options)
         if meant and meant != names:
             return "the reference's letter and its text are two options"
-    elif _SEVERAL.fullmatch(text) or (re.fullmatch("[A-Z]{2,10}", text) and list(text) == sorted(set(text))):
+    elif _SEVERAL.fullmatch(text) or (_TOGETHER.fullmatch(text) and list(text) == sorted(set(text))):
         names = set(re.findall("[A-Z]", text))
     else:
         names = by_text_of(text, options)
@@ -110,20 +95,26 @@ def chosen_by_reference(reference: str, options: Mapping[str, str]) -> set[str] 
 
 def chosen_by_text(text: str, options: Mapping[str, str]) -> tuple[str, set[str]]:
     """The rule that found something, and the letters that a text names. What is announced counts; then letters in the
-    last line, a letter at the head of the first, an option's text within the last."""
+    last sentence or line, a letter at the head of the first, an option's text within the last."""
     found = final_answer(text)
-    if found and found.rule in ("conclusion", "tag", "json", "boxed", "hashes", "answer_line"):
+    if found and found.rule in _ANNOUNCED:
         said = plain(found.answer)
         return found.rule, letters_in(said, options) or _mentioned(said, options)
     lines = [plain(line) for line in as_seen(text).splitlines() if line.strip()]
-    if not lines:
+    if not lines or REFUSES.search(_masked(lines[-1], options)):
         return "none", set()
-    if letters := letters_in(lines[-1], options):
-        return "last_line", letters
-    alone = None if _HEDGE.search(lines[0]) else _ALONE.fullmatch(lines[0]) or _LABELLED.fullmatch(lines[0])
+    first = _ALONE.fullmatch(lines[0])
+    if first and first[1].isalpha() and len(lines) > 1 and revision(" ".join(lines[1:])).stands:
+        return "first_line", {first[1].upper()}
+    last = lines[-1].replace("**", "")
+    for part in dict.fromkeys((_SENTENCE.split(last)[-1], last)):
+        clear = _CHOSEN.search(part) or not _TURNS.search(_masked(part, options))
+        if clear and (letters := letters_in(part, options)):
+            return "last_line", letters
+    alone = None if DENIES.search(lines[0]) else _LABELLED.fullmatch(lines[0])
     if alone and not (alone[1] or alone[2]).isdigit():
         return "first_line", {(alone[1] or alone[2]).upper()}
-    return "mention", _mentioned(lines[-1], options)
+    return "mention", _mentioned(last, options)
 
 
 def leaves_open(text: str) -> bool:
@@ -134,38 +125,49 @@ def leaves_open(text: str) -> bool:
 
 def letters_in(text: str, options: Mapping[str, str]) -> set[str]:
     """By decreasing certainty: a letter alone, several letters, a letter with a text, "option B", an option's text. A
-    letter that is denied is none: "(B) is wrong, so (C)" names C."""
+    letter that is denied is none: "(B) is wrong, so (C)" names C. Where a letter stands beside the text of another
+    option, both are named."""
     if not text or len(text) > 4_096:
         return set()
     if (alone := _ALONE.fullmatch(text)) and _is_name(alone[1], options):
         return {alone[1].upper()}
     if exact := by_text_of(text, options):
-        return exact
-    text = _NOT_THIS.sub("", _DENIED.sub("", text)).strip(" ,.;")
+        return exact | set(_beside_letters(text, options))
+    text = without_questions(text)
+    paired = set(_beside_letters(_without_denied(text), options))
+    text = _without_denied(_masked(text, options))
     if chosen := {one.upper() for one in _CHOSEN.findall(text)}:
         return chosen
     if at_head := _at_head(text, options):
-        return at_head
-    if _HEDGE.search(text):
+        return at_head | paired
+    text = text[: reason.start() + 1] if (reason := _REASON.search(text)) else text
+    if DENIES.search(text) or DOUBTS.search(text):
         return set()
     for pattern in (_NAMED, _IN_BRACKETS, _CAPITAL):
         named = {next(group for group in one.groups() if group).upper() for one in pattern.finditer(text)}
         if known := {name for name in named if name in options or pattern is _NAMED or not (options or name.isdigit())}:
-            return known
+            return known | paired
     return set()
+
+
+def _without_denied(text: str) -> str:
+    return _NOT_THIS.sub("", _DENIED.sub("", text)).strip(" ,.;:")
 
 
 def _at_head(text: str, options: Mapping[str, str]) -> set[str]:
     """The letters that a text begins with."""
     if several := _SEVERAL.match(text):
-        return set(re.findall("[A-Z]", several[0]))
-    if (leading := _LEADING.match(text)) and not _HEDGE.search(text[:40]):
+        return set(re.findall(r"(?<![A-Za-z])[A-Z](?![A-Za-z])", several[0]))
+    if _TOGETHER.fullmatch(text) and set(text) <= set(options) and list(text) == sorted(set(text)):
+        return set(text)
+    doubted = DENIES.search(text[:40]) or DOUBTS.search(text[:40])
+    if (leading := _LEADING.match(text)) and not doubted:
         others = set(_NAMED_OTHER.findall(text[leading.end() :])) if " or " in text else set()
         return {leading[1]} | (others & set(options))
     labelled = _LABELLED.fullmatch(text)
     goes_on = labelled and re.match(r"(?:is|isn't|or|and|are|was)\b", labelled["text"])
     if labelled and not goes_on and _is_name(labelled[1] or labelled[2], options):
-        return {(labelled[1] or labelled[2]).upper()} | by_text_of(labelled["text"], options)
+        return {(labelled[1] or labelled[2]).upper()}
     alone = _ALONE.fullmatch(text)
     return {alone[1].upper()} if alone and _is_name(alone[1], options) else set()
 
@@ -178,32 +180,58 @@ def _is_name(name: str, options: Mapping[str, str]) -> bool:
     return not name.isdigit() or name in options
 
 
-def by_text_of(text: str, options: Mapping[str, str]) -> set[str]:
-    """The one option that says the same; none where two do."""
-    folded, number = _folded(text), read(plain(text))
-    if not folded:
-        return set()
-    met = {name for name, option in options.items() if _folded(option) == folded}
-    if not met and number:
-        values = {name: read(option) for name, option in options.items()}
-        met = {name for name, value in values.items() if value and same(value, number)}
-    return met if len(met) == 1 else set()
+def _masked(text: str, options: Mapping[str, str]) -> str:
+    """A text without the texts of its options: "cannot be determined" may be one, and so may "A and C"."""
+    for option in sorted(options.values(), key=len, reverse=True):
+        if len(option) > 3:
+            text = re.sub(re.escape(option), "…", text, flags=re.IGNORECASE)
+    return text
+
+
+def _beside_letters(text: str, options: Mapping[str, str]) -> Iterator[str]:
+    """Letters with the options whose text stands right beside them: before one in brackets, "oxygen (B)", or behind."""
+    spelt = {name: folded_option(option) for name, option in options.items()}
+    window = 40 + 2 * max(map(len, spelt.values()), default=0)
+    for found in islice(_BESIDE.finditer(text), _MAX_LETTERS if spelt else 0):
+        before = f" {folded_option(text[max(0, found.start() - window) : found.start()])}"
+        behind = f"{folded_option(text[found.end() : found.end() + window])} "
+        beside = _longest({name for name in spelt if found[1] and before.endswith(f" {spelt[name]}")}, spelt)
+        beside += _longest({name for name in spelt if behind.startswith(f"{spelt[name]} ")}, spelt)
+        yield from (*beside, (found[1] or found[2]).upper()) if beside else ()
+
+
+_MAX_LETTERS = 40
+_BESIDE = re.compile(r"(?<![\w(\[])(?:[(\[]([A-Za-z])[)\]]|([A-Za-z])(?=[).:,]))[).:,]?")
+
+
+def _longest(names: set[str], spelt: Mapping[str, str]) -> list[str]:
+    """Of `iron` and `iron oxide` the longer one, where both are there."""
+    return sorted(names, key=lambda name: len(spelt[name]))[-1:]
 
 
 def _mentioned(text: str, options: Mapping[str, str]) -> set[str]:
-    """Options whose text stands in a sentence; `iron` does not count within `iron oxide`."""
-    if len(text) > 4_096 or _HEDGE.search(text):
+    """Options whose text stands in a sentence; `iron` does not count within `iron oxide`. Among numbers it is the one
+    that the sentence states, and of yes and no the one that it says."""
+    text = without_questions(text)
+    if len(text) > 4_096:
         return set()
-    words = f" {_folded(text)} "
-    met = set()
+    masked = _masked(text, options)
+    if DENIES.search(masked) or DOUBTS.search(masked):
+        return set()
+    reason = _REASON.search(text)
+    words = f" {folded_option(text[: reason.start() + 1] if reason else text)} "
+    met = _by_number(text, options)
     for name, option in sorted(options.items(), key=lambda item: -len(item[1])):
-        spelt = f" {_folded(option)} "
-        if spelt in words and (len(spelt) > 3 or option.strip(" .").isdigit()):
+        spelt = f" {folded_option(option)} "
+        if side := next((side for side, said in YES_NO.items() if spelt.strip() in said), None):
+            met |= {name} if label_of(text) == side else set()
+        elif spelt in words and len(spelt) > 3 and not read(option):
             met.add(name)
             words = words.replace(spelt, " | ")
     return met
 
 
-def _folded(text: str) -> str:
-    bare = _ARTICLE.sub("", text.casefold().strip(" .,;:!*`'\""))
-    return " ".join(_WORDS.findall(bare))
+def _by_number(text: str, options: Mapping[str, str]) -> set[str]:
+    """The option that is the number which a text states."""
+    said = last_resort(text) if any(read(option) for option in options.values()) else None
+    return (by_text_of(said.answer, options) or by_text_of(stated(said.answer) or "", options)) if said else set()

@@ -12,14 +12,14 @@ _NEAR = 160
 """And behind a box, whose text often goes on about something else."""
 
 _WRONG = (
-    r"(?:wrong|incorrect|not (?:right|correct|it|possible|the (?:right|correct|final) answer)|a mistake|an error"
+    r"(?:wrong|incorrect|false|not (?:right|correct|it|possible|the (?:right|correct|final) answer)|a mistake|an error"
     r"|impossible|mistaken|too (?:high|low|large|small|big))\b"
 )
 _TAKEN_BACK = re.compile(
     rf"""\b(?:oops|scratch[ ]that|strike[ ]that|a[ ]contradiction|contradicts
     |on[ ]second[ ]thoughts?|my[ ](?:mistake|bad)
     |i[ ](?:meant|misread|miscounted|miscalculated|made[ ]an?[ ](?:mistake|error|slip))
-    |(?:that|this)(?:'s|[ ]is|[ ]was)[ ]{_WRONG}
+    |(?:that|this)(?:[ ][a-z]+){{0,2}}(?:'s|[ ]is|[ ]was)[ ]{_WRONG}
     |(?:(?:that|this|it)[ ](?:can[ ]?not|can't|could[ ]?n[o']t)[ ]be
         |(?:that|this)[ ](?:is[ ]not|isn't|doesn't[ ]look))[ ]
         (?:right|correct|true)\b

@@ -32,6 +32,7 @@ _TIME = re.compile(
 )
 
 
+_HALF_IN_WORDS = re.compile(r" in the (morning|afternoon|evening)$")
 _HALF = re.compile(r"[ap]\.? ?m\b", re.IGNORECASE)
 
 
@@ -84,7 +85,7 @@ def _is_day(month: int, day: int) -> bool:
 @lru_cache(1024)
 def time_of_day(text: str) -> tuple[int, bool] | None:
     """Seconds after midnight, and whether the half of the day is known: 3:30 PM and 15:30 are, 3:30 is not."""
-    text = text.strip(" .").lower()
+    text = _HALF_IN_WORDS.sub(lambda found: "am" if found[1] == "morning" else "pm", text.strip(" .").lower())
     if text in ("noon", "midnight"):
         return (12 * 3600 if text == "noon" else 0), True
     found = _TIME.fullmatch(text)
@@ -111,6 +112,8 @@ def same_moment(one: str, other: str) -> bool | None:
         return bool(shared) and first.year == second.year
     if (early := time_of_day(one)) and (late := time_of_day(other)):
         half_day = 12 * 3600
+        if not _HALF.search(one + other):  # 07:45 and 7:45
+            return early[0] == late[0]
         return early == late or (
             not early[1] and _HALF.search(other) is not None and early[0] % half_day == late[0] % half_day
         )

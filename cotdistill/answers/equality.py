@@ -15,7 +15,7 @@ from cotdistill.answers.choices import letters_in
 from cotdistill.answers.dates import same_moment
 from cotdistill.answers.inequalities import interval
 from cotdistill.answers.numbers import Number, from_local, off_unit, read, with_point
-from cotdistill.answers.ratios import range_of, ratio_of
+from cotdistill.answers.ratios import range_of, ratio_of, remainder_of, same_range
 from cotdistill.answers.rounding import same
 from cotdistill.answers.special import special
 from cotdistill.answers.spelling import LETTER, WORDS, folded, plain, same_letters, words_of
@@ -104,7 +104,7 @@ class Equality:
             return Ruling("correct", "text")
         if (ruling := _rule_by_kind(gold, given)) is not None:
             return ruling
-        wanted, said = _numbers(gold, given)
+        wanted, said = numbers(gold, given)
         if wanted and said is None and (aside := _ASIDE.search(given)):
             said = read(given[: aside.start()])
         gold, given = _exactly(gold, wanted), _exactly(given, said)
@@ -211,7 +211,7 @@ def _decimal(text: str, other: Number | None) -> str:
     return from_local(with_point(text)) if other and other.decimals else with_point(text)
 
 
-def _numbers(gold: str, given: str) -> tuple[Number | None, Number | None]:
+def numbers(gold: str, given: str) -> tuple[Number | None, Number | None]:
     """Both sides as numbers. 2,74 is a list, unless the other side is a number, or one of them has a unit behind the
     comma, as in `2,40` and `2,4 €`: who writes so lists nothing."""
     wanted, said = read(gold), read(given)
@@ -235,11 +235,13 @@ def _rule_by_kind(gold: str, given: str) -> Ruling | None:
     if ":" in gold and (ratio := ratio_of(gold)):
         return Ruling("correct" if ratio_of(given) == ratio else "incorrect", "text")
     if _MAY_BE_RANGE.search(gold) and (limits := range_of(gold)):
-        return Ruling("correct" if range_of(given) == limits else "incorrect", "text")
+        return Ruling("correct" if same_range(limits, range_of(given)) else "incorrect", "text")
+    if left := remainder_of(gold):
+        return Ruling("correct" if remainder_of(given) == left else "incorrect", "text")
     if (based := _BASED.fullmatch(given)) and gold == based[1]:
         return Ruling("correct", "text")
     return None
 
 
-_MAY_BE_RANGE = re.compile(r"\d(?:-| ?to )|between")
+_MAY_BE_RANGE = re.compile(r"\d(?: ?- ?| ?to )\d|between")
 _BASED = re.compile(r"(\d{1,64})_\{?(?:\d|1[0-6])\}?")

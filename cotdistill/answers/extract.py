@@ -8,7 +8,7 @@ from cotdistill.answers.announce import PROSE, first_announced, last_announced
 from cotdistill.answers.box_edges import whole_answer
 from cotdistill.answers.boxes import MAX_ANSWER, last_boxed, last_hashes, tidy
 from cotdistill.answers.characters import in_ascii
-from cotdistill.answers.corrections import revision
+from cotdistill.answers.corrections import STANDS, revision
 from cotdistill.answers.hedges import HEDGE_AFTER, HEDGE_BEFORE
 from cotdistill.answers.markup import as_seen
 from cotdistill.reasoning import split
@@ -38,6 +38,7 @@ def final_answer(text: str) -> Extracted | None:
     for rule, find in _MARKED:
         found = find(text)
         if found is not None:
+            found = found if rule == "boxed" else _not_taken_back(text, found)
             return Extracted(found[:MAX_ANSWER], rule) if found else None
     if (said := last_announced(text)) and not (said.weak and _goes_on(text, said.answer)):
         return Extracted(said.answer[:MAX_ANSWER], "answer_line", said.comma) if said.answer else None
@@ -86,6 +87,7 @@ _CONCLUSION = re.compile(r"final answer is:? ?([^\n]{1,200}?)\.? I hope it is co
 _NEXT_PROBLEM = re.compile(r"^[ \t*#]{0,6}(?:Q|Question|Problem|User|Human)[ \t*]{0,3}:", re.MULTILINE)
 _SENTENCE = re.compile(r"[^\W\d_]{2,}(?: [^\W\d_]+){2,} |[A-Z][a-z]+ \d[^=\\]*(?: [a-z]{2,}){1}[^=\\]* [a-z]{2,} ")
 """It has too many words for an answer: "Il y a 25 …", "Adding 6 and 12 gives …"."""
+_STATEMENT = re.compile(r"\d\S* (?:is|are|equals) \S*\d")
 _IDEOGRAPHS = re.compile(r"[぀-鿿가-힣]{3}")
 _IT_IS = re.compile(r"(?:it|that|there|this|here)['’]s ", re.IGNORECASE)
 _FORMULA = re.compile(
@@ -118,12 +120,12 @@ def _goes_on(text: str, answer: str) -> bool:
 def _concluded(text: str) -> str | None:
     """The closing words of Minerva's prompt (Lewkowycz et al. 2022), which many models still end with."""
     found = list(_CONCLUSION.finditer(text))
-    return tidy(found[-1][1]) or None if found else None
+    return (last_boxed(found[-1][1]) or tidy(found[-1][1]) or None) if found else None
 
 
 def _whole(text: str) -> str | None:
     """A short single line that is no sentence is the answer itself: `\\frac{1}{2}`, `Paris`, `x = 3`."""
-    line = text.strip()
+    line = re.sub(r"^(?:In|At) (?=\d)", "", text.strip())
     if "\n" in line or len(line) > 200 or _IT_IS.match(line) or _is_prose(line) or "<<" in line:
         return None
     if (
@@ -139,6 +141,7 @@ def _is_prose(line: str) -> bool:
     return (
         bool(PROSE.search(line))
         or bool(_SENTENCE.match(line))
+        or bool(_STATEMENT.search(line))
         or bool(_IDEOGRAPHS.search(line) and re.search(r"\d", line))
         or "?" in line
     )
@@ -194,6 +197,16 @@ def _last_formula(text: str) -> str | None:
         r"[A-Za-z]{3}", re.sub(r"\\(?:begin|end)\{[a-zA-Z]{1,10}\}|\\[A-Za-z]+(?:\{[^{}]{0,40}\})?", "", formula)
     )
     return None if words or formula.endswith(("=", "+", "-")) else tidy(formula)
+
+
+_CLOSES = re.compile(r"^\s*</[^<>\n]{1,20}>\s*")
+
+
+def _not_taken_back(text: str, answer: str) -> str:
+    """What is marked, or what stands instead behind it: "#### 18, sorry, 19"; "" where a text only takes it back."""
+    rest = text.rpartition(answer)[2] if answer in text and answer else ""
+    judged = revision(_CLOSES.sub("", rest)) if rest.strip() else STANDS
+    return answer if judged.stands else judged.instead or ""
 
 
 def _boxed(text: str) -> str | None:

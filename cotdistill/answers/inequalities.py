@@ -36,11 +36,15 @@ _IN_WORDS = (
     (re.compile(r" (?:is|are|must be) (?:strictly )?(?:less|smaller) than "), " < "),
     (re.compile(r" (?:is|are|must be) (?:strictly )?(?:greater|more|larger|bigger) than "), " > "),
 )
+_ALL_NUMBERS = re.compile(
+    r"^(?:the set of )?(?:all )?(?:real )?numbers (?:(?:that|which) are )?(?=\w+ than |at )", re.I
+)
 
 
 def in_signs(text: str) -> str:
     """`x is less than or equal to 5` -> `x \\le 5`."""
     if " than " in text or " at " in text:
+        text = _ALL_NUMBERS.sub("x is ", text)
         for words, sign in _IN_WORDS:
             text = words.sub(sign, text)
     return text

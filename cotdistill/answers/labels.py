@@ -7,27 +7,39 @@ from functools import lru_cache
 from cotdistill.answers.boxes import tidy
 from cotdistill.answers.extract import final_answer
 from cotdistill.answers.folding import UMLAUTS, without_accents
+from cotdistill.answers.hedges import DENIES, DOUBTS, without_questions
 from cotdistill.answers.markup import as_seen
 from cotdistill.answers.spelling import plain
 from cotdistill.answers.yes_no import ALONE, YES_NO
 
-_NEGATION = re.compile(
-    r"\b(?:not|never|neither|nor|hardly|[a-z]{2,8}n't|cannot|isnt|without)\b|不|没|nicht|kein", re.IGNORECASE
+_DISTANT = re.compile(
+    r"\b(?:no|non|without|lack(?:s|ing)?|fail(?:s|ed|ing)?|absence|(?:less|more|fewer|rather|other) than|almost"
+    r"|nearly|close to"
+    r"|between|at (?:least|most)|above|below|out of)\b",
+    re.IGNORECASE,
 )
+"""A sentence that names a label and says that it is another."""
 _UNDECIDED = re.compile(
     r"\b(?:either|depends?|unclear|unknown|uncertain|impossible to|can ?not (?:say|tell|know|be determined)"
     r"|can't (?:say|tell)"
-    r"|maybe|perhaps|possibly|not necessarily|hard to say|not sure|unsure|insufficient|it varies)\b",
+    r"|maybe|perhaps|possibly|not necessarily|hard to say|not sure|unsure|insufficient|it varies|no (?:idea"
+    r"|clue|comment|way to)"
+    r"|half|partly|partially|(?:yes|no|true|false),? (?:only )?(?:if|when|unless)"
+    r"|would be (?!yes|no|true|false))\b",
     re.IGNORECASE,
 )
 _UNKNOWN = re.compile(
-    r"\b(?:impossible to (?:say|tell|know)|unclear|unknown|not sure|can ?not (?:say|tell|know))\b", re.IGNORECASE
+    r"\b(?:impossible to (?:say|tell|know)|unclear|unknown|not sure|can ?not (?:say|tell|know))\b"
+    r"|^\w+, (?:only )?(?:if|unless) (?!and only)",
+    re.IGNORECASE,
 )
 _ASKED = re.compile(r"\((?:[^()\n]{0,40})\)|\b(?:yes or no|true or false|yes/no|true/false|y/n)\b", re.IGNORECASE)
 _CLAUSE = re.compile(
     r"[.!?;。！？](?=\s|$)|[:,](?=\s)|\s[-–—]+\s|—|\n|\b(?:because|since|as|but|although|which|so that)\b"
 )
-_CHANGED = re.compile(r"\b(?:actually|wait|correction|on second thought|i mean)\b", re.IGNORECASE)
+_CHANGED = re.compile(
+    r"\b(?:actually|wait|correction|on second thought|i mean|sorry|oops|scratch that|my mistake)\b", re.I
+)
 _NO = re.compile(r"[.,;–—-] ?no,? ", re.IGNORECASE)
 _LEAD_IN = re.compile(
     r"^\W*(?:(?:so|thus|therefore|hence|well|overall|finally|in conclusion|in short|to conclude|as a result|and|then"
@@ -44,11 +56,12 @@ def label_of(text: str, labels: Sequence[str] | None = None) -> str | None:
     that names one label only. A hedge leaves none; a denial leaves none either, but of yes and no it is the other.
     """
     names = _spellings(tuple(labels)) if labels else _spellings(None)
-    text = _without_scale(as_seen(text), labels) if labels else as_seen(text)
+    text = without_questions(as_seen(text))
+    text = _without_scale(text, labels) if labels else _DETERMINER.sub("", text)
     found = final_answer(text)
     if found and found.rule in ("tag", "json", "boxed", "hashes", "answer_line", "conclusion"):
         label = _of_answer(found.answer, names, labels is None)
-        if label or _named(found.answer, names) or _UNDECIDED.search(found.answer) or _NEGATION.search(found.answer):
+        if label or _named(found.answer, names) or _UNDECIDED.search(found.answer) or DENIES.search(found.answer):
             return label
     lines = [plain(line) for line in text.splitlines() if line.strip()]
     if not lines:
@@ -71,6 +84,12 @@ def _spellings(labels: tuple[str, ...] | None) -> dict[str, str]:
     return {name: label for name, label in bare if names.get(name, label) == label} | names
 
 
+_DETERMINER = re.compile(
+    r"\bno (?=(?:doubt|other|further|need|more|one|reason|[a-z]+ (?:is|are|exists?|was|were))\b)", re.IGNORECASE
+)
+"""The word of "no doubt", which answers nothing."""
+
+
 def _without_scale(text: str, labels: Sequence[str]) -> str:
     """`4/5` and "4 out of 5" as 4, where the labels are numbers up to 5."""
     if not all(label.strip().isdecimal() for label in labels):
@@ -80,14 +99,17 @@ def _without_scale(text: str, labels: Sequence[str]) -> str:
 
 
 def _folded(text: str) -> str:
-    return " ".join(re.findall(r"[^\W_]+|[+&/#]", plain(text).casefold()))
+    return " ".join(re.findall(r"\d+(?:[.,]\d+)+|[^\W_]+|[+&/#]", plain(text).casefold()))
 
 
 @lru_cache(64)
 def _pattern(names: tuple[str, ...]) -> re.Pattern[str]:
     longest_first = sorted(names, key=len, reverse=True)
     return re.compile(
-        "|".join(rf"(?<!\w){re.escape(name)}(?!\w)" if name.isascii() else re.escape(name) for name in longest_first)
+        "|".join(
+            rf"(?<![\w.]){re.escape(name)}(?![\w]|[.,]\d)" if name.isascii() else re.escape(name)
+            for name in longest_first
+        )
     )
 
 
@@ -109,8 +131,16 @@ def _leading(line: str, names: Mapping[str, str]) -> str | None:
     label = names.get(_folded(head[0])) if head else None
     if label is None or head is None or _UNKNOWN.search(line[:80]):
         return None
+    behind = line[head.end() :]
+    if _only_names(behind, names) and {other for _, other in _named(behind, names)} - {label}:
+        return None
     changed = _CHANGED.search(line, head.end()) or ("no" not in names and _NO.search(line, head.end())) or None
     return None if changed and {other for _, other in _named(line[changed.end() :], names)} - {label} else label
+
+
+def _only_names(text: str, names: Mapping[str, str]) -> bool:
+    """Whether a text is a list of labels: "entailment, neutral, contradiction"."""
+    return not re.sub(r"\b(?:and|or|und|oder|no)\b", "", _pattern(tuple(names)).sub("", _folded(text))).strip()
 
 
 def _of_answer(answer: str, names: Mapping[str, str], opposes: bool) -> str | None:
@@ -128,7 +158,7 @@ def _of_answer(answer: str, names: Mapping[str, str], opposes: bool) -> str | No
         words
         and words[0][0] == 0
         and len({label for _, label in words}) == 1
-        and not _NEGATION.search(_without(first, names))
+        and not DENIES.search(_without(first, names))
     ):
         return words[0][1]
     return _of_sentence(first if words else answer[:300], names, opposes)
@@ -144,17 +174,22 @@ def _of_sentence(sentence: str, names: Mapping[str, str], opposes: bool) -> str 
         return None
     sentence = _without_denied(_ASKED.sub(" ", sentence), names)
     labels = {label for _, label in _named(sentence, names)}
+    if len(labels) > 1 and not opposes and (found := _CONCESSION.search(sentence)):
+        sentence = sentence[found.end() :]
+        labels = {label for _, label in _named(sentence, names)}
     if len(labels) != 1:
         return None
     label = labels.pop()
     if opposes and not _STATES.search(_until(sentence, names)):
         return None
-    if not _NEGATION.search(_without(sentence, names)):
+    rest = _without(sentence, names)
+    if not DENIES.search(rest) and (opposes or not (_DISTANT.search(rest) or DOUBTS.search(rest))):
         return label
     denied = re.search(r"\b(?:is|was|are) not (?:\w+ )?$|n't (?:\w+ )?$", _until(sentence, names), re.IGNORECASE)
     return {"yes": "no", "no": "yes"}[label] if opposes and denied else None
 
 
+_CONCESSION = re.compile(r"^(?:despite|although|though|while|even though|whereas)\b[^,]{1,200},|.*;", re.IGNORECASE)
 _STATES = re.compile(
     r"(?:\b(?:is|was|are|be|as|so|therefore|thus|hence|that)\b|[:=,])[^.]{0,20}$|^\W*\w*\W*$", re.IGNORECASE
 )
@@ -164,8 +199,8 @@ _STATES = re.compile(
 def _denial(names: tuple[str, ...]) -> re.Pattern[str]:
     label = "|".join(re.escape(name) for name in sorted(names, key=len, reverse=True))
     return re.compile(
-        rf",? ?\b(?:(?:and|but) )?(?:not|rather than|instead of|as opposed to) (?:an? |the )?(?:{label})(?!\w)"
-        r"(?: but)?",
+        rf",? ?\b(?:(?:and|but) )?(?:not|rather than|instead of|as opposed to) (?:an? |the )?[\"'“*]?(?:{label})(?!\w)"
+        r"[\"'”*]?(?: but)?",
         re.IGNORECASE,
     )
 

@@ -1,7 +1,9 @@
-"""A text as a person sees it: without HTML tags, struck words, marks of a chat template and code fences."""
+"""A text as a person sees it: without HTML tags, struck words, a chat template's marks, fences and quoted answers."""
 
 import re
 from html import unescape
+
+from cotdistill.answers.hedges import without_quoted
 
 _TEMPLATE_MARKS = re.compile(
     r"<\|(?:im_end|eot_id|endoftext|end|return|eom_id|end_of_text|eos|END_OF_TURN_TOKEN)\|>"
@@ -30,6 +32,8 @@ def as_seen(text: str) -> str:
     Only marks that say nothing go: an `<answer>` tag, a box or a table stays for the rules that read it.
     """
     if "<" in text:
+        if not text.rstrip().endswith("</s>"):  # there it is the end of the text, elsewhere that of struck words
+            text = _STRUCK.sub("", text)
         text = _TEMPLATE_MARKS.sub("", text)
         if "</" in text or "<br" in text.lower():
             text = _STRUCK.sub("", text)
@@ -47,4 +51,4 @@ def as_seen(text: str) -> str:
         text = _ARROW_MARK.sub("", text)
     if text.lstrip()[:3] in ("```", "~~~") and (fenced := _FENCED.fullmatch(text)):
         text = fenced[2]
-    return text
+    return without_quoted(text)

@@ -33,6 +33,13 @@ PHRASE = re.compile(
 """What may be a number in words; `value` decides. "the third" is none, "two thirds" is one."""
 
 
+def is_number_word(text: str) -> bool:
+    """Whether a whole text is a number above one in words: "twelve", "三十六"; "one" and "none" are words too."""
+    return bool(CHINESE.fullmatch(text) and len(text) > 1) or (
+        bool(PHRASE.fullmatch(text)) and (value(text) or 0) > 1 and text.lower() != "score"
+    )
+
+
 def value(phrase: str) -> Fraction | None:
     """The number that a whole phrase says, None where it says none: two hundred ninety-four · minus five · a dozen ·
     half a dozen · two and a half · three quarters · fifty-two point six two · one million."""

@@ -1,6 +1,7 @@
 """Numbers as people and models write them, read exactly, with their units."""
 
 import re
+from collections.abc import Callable
 from fractions import Fraction
 from functools import lru_cache
 from typing import NamedTuple
@@ -49,6 +50,9 @@ _POWER_OF_TEN = re.compile(
     r" ?(?:\\times|\\cdot|\*|(?<=\d)[xX]|(?<=\d )[xX]) ?10 ?\^ ?(?:\{ ?([-+]?\d{1,3}) ?\}|\(([-+]?\d{1,3})\)"
     r"|([-+]?\d{1,3}))(?!\d)"
 )
+_HYPHENED = re.compile(r"^(\d[\d.,]{0,12})-([a-z]{3,})(?![\w-])")
+"""`44-yard`."""
+_THE_PLACE = re.compile(r"^the (?=\d{1,6}(?:st|nd|rd|th)\b)", re.IGNORECASE)
 _AND_A_PART = re.compile(r"(\d{1,4}) and (?=\d+ ?/ ?\d+)")
 _AND_A_HALF = re.compile(r"(\d{1,6}) and (an? half|a quarter|a third|three[ -]quarters|two[ -]thirds)(?![A-Za-z])")
 _NOTE = re.compile(r" ?\(([^()\d]{1,60})\)\.?$")
@@ -84,7 +88,7 @@ def read(text: str) -> Number | None:
         return Number(Fraction(int(text, 0)), NONE, None)
     if clock := _CLOCK_HOURS.fullmatch(text):
         text = f"{clock[1]} h {clock[2]} min"
-    text = _in_digits(text)
+    text = _HYPHENED.sub(r"\1 \2", _in_digits(text))
     if note := _NOTE.search(text):
         unit = read_unit(note[1])
         text = text[: note.start()] + (f" {note[1]}" if unit and unit.dimensions else "")
@@ -150,7 +154,11 @@ def _compound(text: str) -> Number | None:
     found = _COMPOUND.fullmatch(text)
     if found is None:
         return None
-    parts = [(Fraction(found[place]), _short_unit(found[place + 1])) for place in (2, 4, 6) if found[place]]
+    return _in_falling_units(found, _short_unit) or _in_falling_units(found, read_unit)
+
+
+def _in_falling_units(found: re.Match[str], unit_of: Callable[[str], Unit | None]) -> Number | None:
+    parts = [(Fraction(found[place]), unit_of(found[place + 1])) for place in (2, 4, 6) if found[place]]
     first = parts[0][1]
     if first is None or not (first.dimensions or first.money):
         return None
@@ -218,6 +226,7 @@ def _slash(found: re.Match[str]) -> str:
 def _in_digits(text: str) -> str:
     """`twenty-one eggs` -> `21 eggs`, `十二个` -> `12个`, `3 and a half` -> `3 1/2`."""
     if text[0].isalpha():
+        text = _THE_PLACE.sub("", text)
         if chinese := number_words.CHINESE.match(text):
             value, end = number_words.chinese(chinese[0]), chinese.end()
             return f"{value}{text[end:]}" if value is not None else text

@@ -4,9 +4,9 @@ import re
 
 from cotdistill.answers import number_words
 from cotdistill.answers.announce import TAIL
-from cotdistill.answers.asides import without_asides
+from cotdistill.answers.asides import without_asides, without_rejected
 from cotdistill.answers.boxes import tidy
-from cotdistill.answers.hedges import HEDGE_AFTER, HEDGE_BEFORE, REFUSES
+from cotdistill.answers.hedges import CUT_OFF, HEDGE_AFTER, HEDGE_BEFORE, REFUSES
 from cotdistill.answers.numbers import GROUPED
 from cotdistill.answers.units import SIGNS, read_unit
 
@@ -95,9 +95,9 @@ def last_number(text: str) -> str | None:
     """The last number with all that belongs to it, as `2:3`, `3 thousand`, `2\\sqrt{3}`; so where it is but a piece,
     the whole is compared. None where the text hedges, denies, counts several things or refuses."""
     text = _AFTER_IDEOGRAPH.sub(" ", without_check(text)[-4000:])
-    if REFUSES.search(text[-600:]):
+    if REFUSES.search(text[-600:]) or CUT_OFF.search(text[-20:]):
         return None
-    for sentence in reversed(_SENTENCE.split(text)):
+    for sentence in reversed(_SENTENCE.split(without_rejected(text))):
         if _WHOLLY_ASIDE.fullmatch(sentence) and len(sentence) < len(text) - 4:
             continue
         if sentence and any(one.isdigit() for one in sentence):
@@ -156,6 +156,8 @@ def _total(text: str, tokens: list[re.Match[str]]) -> int:
 def _after_equals(text: str, tokens: list[re.Match[str]]) -> int:
     """The place of the number behind the last equals sign of a sentence, "…= $36 for the 2 shirts"; else the last."""
     last = text.rfind("=")
+    if re.search(r"\d[^=]{0,60}\b(?:but|so|hence|therefore|thus)\b[^=]{0,60}\d", text[last + 1 :]):
+        return len(tokens) - 1
     behind = next((place for place, token in enumerate(tokens) if token.end() > last + 1), len(tokens) - 1)
     return behind if last >= 0 and not text[last + 1 : tokens[behind].start()].strip(" $*") else len(tokens) - 1
 
@@ -240,4 +242,4 @@ def _in_words(sentence: str) -> str | None:
         or HEDGE_AFTER.match(after)
         or re.search(r"\b(?:the|these|those|other|all|both) $", before)
     )
-    return None if hedged else phrase[0].strip()
+    return None if hedged else sentence[phrase.start() : _with_unit(sentence, phrase.end())].strip()

@@ -28,14 +28,30 @@ def ratio_of(text: str) -> tuple[Fraction, ...] | None:
 
 
 _RANGE = re.compile(
-    r"(?:from |between )?\$?(\d{1,12}(?:\.\d{1,6})?)(?:-| ?to | ?and )\$?(\d{1,12}(?:\.\d{1,6})?)(?: ([A-Za-z]{3,20}))?"
+    r"(?:from |between )?\$?(\d{1,12}(?:\.\d{1,6})?)(?: ?- ?| ?to "
+    r"| ?and )\$?(\d{1,12}(?:\.\d{1,6})?)(?: ([A-Za-z]{3,20}))?"
 )
 
 
-def range_of(text: str) -> tuple[Fraction, Fraction] | None:
-    """`10-15`, `10 to 15`, `between 10 and 15`: from the lower to the greater number."""
+def range_of(text: str) -> tuple[Fraction, Fraction, str] | None:
+    """`10-15`, `10 to 15 years`, `between 10 and 15`: the lower and the greater number, and the unit or ""."""
     found = _RANGE.fullmatch(text)
     if found is None or (" and " in text and not text.startswith("between")):
         return None
     low, high = Fraction(found[1]), Fraction(found[2])
-    return (low, high) if low < high else None
+    unit = (found[3] or "").lower().removesuffix("s")
+    return (low, high, unit) if low < high else None
+
+
+def same_range(gold: tuple[Fraction, Fraction, str], given: tuple[Fraction, Fraction, str] | None) -> bool:
+    """Whether two ranges have the same ends, and no other unit."""
+    return given is not None and given[:2] == gold[:2] and ("" in (gold[2], given[2]) or gold[2] == given[2])
+
+
+_REMAINDER = re.compile(r"(\d{1,12}) ?,? ?(?:R|r|rem\.?|remainder|with (?:a )?remainder(?: of)?) ?(\d{1,12})")
+
+
+def remainder_of(text: str) -> tuple[int, int] | None:
+    """`7 R 2` and "7 remainder 2": a quotient and what is left."""
+    found = _REMAINDER.fullmatch(text)
+    return (int(found[1]), int(found[2])) if found else None

@@ -4,13 +4,15 @@ import json
 import re
 
 from cotdistill.answers.chemistry import is_compound
-from cotdistill.answers.choices import chosen_by_reference, read_options
+from cotdistill.answers.choices import chosen_by_reference
 from cotdistill.answers.dates import time_of_day
 from cotdistill.answers.extract import cut_reference
 from cotdistill.answers.inequalities import interval
 from cotdistill.answers.json_values import json_of
+from cotdistill.answers.number_words import is_number_word
 from cotdistill.answers.numbers import read
-from cotdistill.answers.ratios import range_of, ratio_of
+from cotdistill.answers.options import read_options
+from cotdistill.answers.ratios import range_of, ratio_of, remainder_of
 from cotdistill.answers.special import is_empty
 from cotdistill.answers.spelling import LETTER, plain, words_of
 from cotdistill.answers.symbolic import MAX_EXPRESSION
@@ -18,6 +20,7 @@ from cotdistill.answers.yes_no import NATURAL
 
 _DATE = re.compile(r"\d[-/]\d+[-/]\d|\d:\d|\d\.\d+\.")
 _FORMULA = re.compile(r"\d|\\[A-Za-z]|[=^_{}+*/<>|]|^\(.*\)$|^[A-Za-z]$")
+_DECADE = re.compile(r"(?:early |mid-?|late )?(?:the )?\d{2,3}0'?s")
 _PRODUCT = re.compile(r"\d{0,4}[A-Z]{1,3}(?:\^\{?\d\}?)?|[A-Z]_\d|[A-Z]\^\{?\d\}?")
 """`2AB`, `C_1`, `B^2`: letters of a formula."""
 
@@ -31,9 +34,18 @@ def reads_as_math(reference: str) -> bool:
         return False
     if time_of_day(text) and re.search(r"m\.?$|^\D", text):  # 7 pm, noon
         return False
+    if _DECADE.fullmatch(text):
+        return False
     if reference.lstrip()[:2] in ('{"', "{}") and json_of(reference):
         return False
-    if is_empty(text) or interval(text) or ratio_of(text) or range_of(text):
+    if (
+        is_number_word(text)
+        or is_empty(text)
+        or interval(text)
+        or ratio_of(text)
+        or range_of(text)
+        or remainder_of(text)
+    ):
         return True
     if len(text) > 1 and (words_of(text) or _DATE.search(text)):
         return bool(text[:1].isdigit() and read(text))

@@ -149,7 +149,7 @@ _NAME = re.compile(
     re.VERBOSE,
 )
 """What an answer may be called: x, x_1, f(x), AB, |AB|, \\angle ABC, A:B, \\frac{NO}{BO}, (p, q), the total."""
-_SUM = re.compile(r"(?=[^=]*[\d)] ?(?:[+*/!-]|\\[tcd]))(?:[\d+*/. ()$!-]|\\times|\\cdot|\\div){1,100}= ?(?=\S)")
+_SUM = re.compile(r"(?=[^=]*[\d)] ?(?:[+*/!^-]|\\[tcd]))(?:[\d+*/. ()$!^{}-]|\\times|\\cdot|\\div){1,100}= ?(?=\S)")
 _SEVERAL = re.compile(r"[,;<>!]|\\(?:[lg]e|ne)(?![a-z])|\b(?:and|or)\b")
 _EQUATION = re.compile(r"=.*[A-Za-z]|[A-Za-z].*=")
 

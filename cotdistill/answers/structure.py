@@ -22,6 +22,7 @@ _VECTORS = re.compile(r"\(\)|matrix(?:1(?:,1)*|\d+)")
 _AND = r"(?<![A-Za-z\\])(?:and|or)(?![a-z])"
 _LIST = rf"[,;] ?{_AND}|,|;|{_AND}"
 _LABEL = re.compile(r"(?:(?<=^)|(?<=[\s,;.]))(?:\(([a-h]|i{1,3}|iv)\)|([a-h])\))[:.]? ?(?=\S)")
+_MEMBER = re.compile(r"[A-Za-z] ?\\in ?(?=\\?\{)")
 _ROWS = re.compile(r"[\[(] ?([\[(][^\[\]()]{1,400}[\])](?:[, ] ?[\[(][^\[\]()]{1,400}[\])]){0,40}) ?[\])]")
 _VALUE_OF = re.compile(
     r"(?:([A-Za-z])(_(?:\{\w{1,4}\}|\w{1,3}))?(?:\([A-Za-z]\))?|(\([A-Za-z](?:, ?[A-Za-z]){1,5}\))) ?= ?(?=\S)"
@@ -35,6 +36,8 @@ _MATRIX = re.compile(
 @lru_cache(1024)
 def parts(text: str) -> Parts | None:
     """What a list, set, tuple, interval, union or matrix is made of; None for a single expression."""
+    if member := _MEMBER.match(text):
+        text = text[member.end() :]
     if text.count("\\pm") == 1:
         return Parts("values", [plain(text.replace("\\pm", sign)) for sign in "+-"])
     if rows := _rows(text):
@@ -80,6 +83,8 @@ def alike(wanted: Parts, said: Parts) -> bool:
     kinds = {wanted.kind, said.kind}
     if len(kinds) == 1 or kinds in _ALIKE:
         return True
+    if kinds == {"[]", "list"}:
+        return len(wanted.items) > 2
     if "()" in kinds and all(_VECTORS.fullmatch(kind) for kind in kinds):
         return True
     return kinds in ({"()", "list"}, {"labelled", "list"}) and len(wanted.items) > (2 if "()" in kinds else 1)
@@ -102,10 +107,12 @@ def _values(items: list[str], joined_by_and: bool) -> Parts | None:
     return Parts("values", items) if joined_by_and else None
 
 
-def _without_names(found: Parts) -> Parts:
-    """`k = 45, n = 2` as a list; `x_1 = 1, x_2 = 2` without an order, for roots have none."""
-    names = [_VALUE_OF.match(item) for item in found.items]
-    bare = [item[name.end() :] if name else item for name, item in zip(names, found.items, strict=True)]
+def _without_names(found: Parts, point: bool) -> Parts:
+    """`k = 45, n = 2` as a list; `x_1 = 1, x_2 = 2` without an order, for roots have none; a point
+    begins with x."""
+    items = sorted(found.items) if point and found.kind == "named" else found.items
+    names = [_VALUE_OF.match(item) for item in items]
+    bare = [item[name.end() :] if name else item for name, item in zip(names, items, strict=True)]
     return Parts("values" if len({name[1] for name in names if name}) == 1 else "list", bare)
 
 
@@ -136,7 +143,8 @@ def parts_of_both(gold: str, given: str) -> tuple[Parts | None, Parts | None]:
     if wanted and said and wanted.kind != said.kind:
         wanted, said = _as_points(gold, said) or wanted, _as_points(given, wanted) or said
     if wanted and said and "named" in (wanted.kind, said.kind) and wanted.kind != said.kind:
-        return _without_names(wanted), _without_names(said)
+        point = "()" in (wanted.kind, said.kind)
+        return _without_names(wanted, point), _without_names(said, point)
     return wanted, said
 
 

@@ -92,7 +92,7 @@ def read_unit(text: str) -> Unit | None:
     text = text.strip().strip(".").strip()
     if not text:
         return NONE
-    if len(text) > 100 or STOP.search(text):
+    if len(text) > 100 or STOP.search(text) or text in ("squared", "cubed"):
         return None
     if text.startswith("%") or re.match(r"(?:per ?cent(?:age)?|pct)\b\.?", text, re.IGNORECASE):
         rest = read_unit(re.sub(r"^(?:%|per ?cent(?:age)?|pct\.?)", "", text, flags=re.IGNORECASE))

@@ -8,11 +8,12 @@ from cotdistill.answers.chemistry import formula, is_compound
 from cotdistill.answers.dates import date, same_moment, time_of_day
 from cotdistill.answers.extract import EXPLAINS, final_answer
 from cotdistill.answers.folding import fold, same_words
+from cotdistill.answers.hedges import DENIES, DOUBTS
 from cotdistill.answers.json_values import json_of
 from cotdistill.answers.markup import as_seen
 from cotdistill.answers.numbers import read
 from cotdistill.answers.prose import without_check
-from cotdistill.answers.ratios import range_of
+from cotdistill.answers.ratios import range_of, same_range
 from cotdistill.answers.rounding import same
 from cotdistill.answers.special import special
 from cotdistill.answers.spelling import plain
@@ -26,9 +27,9 @@ _ANNOUNCES = ("conclusion", "tag", "json", "boxed", "hashes", "answer_line", "wh
 """Rules for words; the others look for a number."""
 
 _DOUBT = re.compile(
-    r"\b(?:not|no|nor|or|neither|either|never|cannot|doubts?|hardly|unlikely|if|unless|except|but|however|although|unlike|might|maybe|perhaps|possibly|could"
-    r"|nicht|keine?|pas|oder|ou|não|не|или|nem|ni"
-    r"|may be|wrong|incorrect|rather than|instead of|supposed|[a-z]{2,8}n't)\b",
+    rf"{DENIES.pattern}|{DOUBTS.pattern}|\b(?:no|or|oder|ou|или|doubts?|unlikely|but|however|although"
+    rf"|rather than|instead of"
+    r"|supposed|used to|formerly|originally|no longer|until|previously)\b",
     re.IGNORECASE,
 )
 _STATES = re.compile(
@@ -37,15 +38,22 @@ _STATES = re.compile(
     r"|ist|est|è|é|heißt|lautet|это|facing|heading|pointing|has|have"
     r"|found (?:him|her|it|them)|declared|considered|remains?|did|will|would|should)\b"
     r"|[:=])(?: (?:therefore|thus|then|probably|clearly|most likely|certainly|definitely|surely|indeed|in fact|exactly"
-    r"|now|also|always|simply|just))?"
+    r"|now|also|always|simply|just|actually|really))?"
     r"(?: (?:the|an?|on|in|at|by))*[\s\"'“*`]*$",
     re.IGNORECASE,
 )
 _FOLLOWS = re.compile(r"(?:,|;|\s[-–—]|\s?\(|\.\s|\n|\s(?:because|since|as|which|who)\b)", re.IGNORECASE)
 _ADDS = re.compile(
-    r", (?=(?:which|who|because|since|as|also|known|a|an) )| (?:because|since) | \([^()]{1,60}\)[.!]?$", re.IGNORECASE
+    r", (?=(?:which|who|because|since|as|also|known|a|an|of course)\b)| (?:because|since) | \([^()]{1,60}\)[.!]?$",
+    re.IGNORECASE,
 )
 """What may follow an answer that is the whole text, where nothing announces it."""
+_TURNS = re.compile(r";|, (?:so|then|while|whereas|yet)\b|\b(?:than|only|second|third|last|now|also)\b", re.IGNORECASE)
+"""A sentence that begins with a name, and goes on to say that another is the answer."""
+_BUT_IT = re.compile(
+    r"^.*,? (?:but|yet) (?=(?:in fact |actually |really )?(?:it|the answer|this|that)(?:['’]s| is| was) )", re.I
+)
+"""What is given up before "but it is"."""
 _PREDICATE = re.compile(r"\s(?:is|was|are|were|has|had|will|can|won|wrote|did|does)\s", re.IGNORECASE)
 _CONTRAST = re.compile(
     r",? (?:(?:and|but) )?(?:not|rather than|instead of|as opposed to|unlike) "
@@ -55,12 +63,12 @@ _CONTRAST = re.compile(
 )
 """The end of "Paris, not Lyon"."""
 _NOT_BUT = re.compile(
-    r"\bnot (?!only\b|just\b)(?:[\w'’-]+ ?){1,5},? but (?:rather )?|^not (?:[\w'’-]+ ?){1,4}[;,] (?:but |rather )?",
+    r"\bnot (?!only\b|just\b)(?:[\w'’-]+ ?){1,5},? but (?:rather )?|^not (?:[\w'’-]+ ?){1,4}[;,.] (?:but |rather )?",
     re.IGNORECASE,
 )
 _DENIES = re.compile(r"\b(?:not|no)\b|n't\b", re.IGNORECASE)
 _GOES_ON = re.compile(
-    r", (?=(?:which|who|whose|where|because|since|as|also|an?|the|located|known|so|with) )"
+    r" (?=\([^()]{1,60}\)[.!]?$)|, (?=(?:which|who|whose|where|because|since|as|also|an?|the|located|known|so|with) )"
     r"|(?: because| since)? (?=because |since )"
 )
 
@@ -84,9 +92,13 @@ def found_in(text: str, reference: str, case_sensitive: bool = False) -> tuple[s
     sentence = _last_sentence(text)
     if sentence and _ends_unspaced(sentence, wanted):
         return sentence, "sentence"
-    if sentence and _states(sentence, reference, case_sensitive, alone=len(sentence) > len(text.strip()) - 8):
+    if sentence and _states(sentence, reference, case_sensitive, alone=_bare(sentence) == _bare(text)):
         return sentence, "sentence"
     return None
+
+
+def _bare(text: str) -> str:
+    return re.sub(r"[\s*_`]+|^(?:so|thus|hence|therefore|yes),? ", "", text, flags=re.IGNORECASE)
 
 
 def _same(reference: str, said: str, case_sensitive: bool) -> bool:
@@ -104,11 +116,14 @@ def _without_contrast(said: str) -> str:
     return _CONTRAST.sub("", _NOT_BUT.sub("", said))
 
 
+_BOLD_LINE = re.compile(r"\*\*[^*]{1,80}\*\*[.:]?\s*")
+
+
 def _lines_alone(text: str) -> Iterator[tuple[str, str]]:
     """The last line, and the first one where an explanation follows."""
     first, _, rest = text.strip().partition("\n")
     yield _last_line(text), "last_line"
-    yield first if EXPLAINS.match(rest) else "", "first_line"
+    yield first if EXPLAINS.match(rest) or _BOLD_LINE.fullmatch(first) else "", "first_line"
 
 
 def candidates(text: str) -> Iterator[tuple[str, str]]:
@@ -128,6 +143,7 @@ def _begins(said: str, wanted: str, case_sensitive: bool, follows: re.Pattern[st
 def _states(sentence: str, reference: str, case_sensitive: bool, alone: bool) -> bool:
     """Whether a sentence ends with the reference behind a verb, "The capital is Paris", or is the only one and begins
     with it: "Paris is the capital". A sentence that doubts, denies or names two things states none."""
+    sentence = _BUT_IT.sub("", sentence)
     sentence = sentence if _DENIES.search(reference) else _without_contrast(sentence)
     wanted = fold(reference, case_sensitive)
     denied = re.sub(re.escape(reference.strip()), "", sentence, count=1, flags=re.IGNORECASE)
@@ -146,7 +162,12 @@ def _states(sentence: str, reference: str, case_sensitive: bool, alone: bool) ->
             if met and _STATES.search(" ".join(words[:start]) + " "):
                 return True
     subject = _PREDICATE.search(sentence)
-    return alone and subject is not None and fold(sentence[: subject.start()], case_sensitive) == wanted
+    return (
+        alone
+        and subject is not None
+        and not _TURNS.search(sentence)
+        and fold(sentence[: subject.start()], case_sensitive) == wanted
+    )
 
 
 _COPULA = "是为為叫は이가은는"
@@ -192,7 +213,7 @@ def _same_kind(reference: str, said: str) -> bool:
     if (moment := same_moment(gold, given)) is not None and (time_of_day(gold) or not read(gold)):
         return moment
     if limits := range_of(gold):
-        return range_of(given) == limits
+        return same_range(limits, range_of(given))
     number, other = read(gold), read(given)
     if number and other and number.ordinal and other.ordinal:
         return number.value == other.value

@@ -8,6 +8,7 @@ from itertools import takewhile
 from cotdistill.answers.equality import Equality
 from cotdistill.answers.extract import Extracted, all_boxed, cut_reference, final_answer
 from cotdistill.answers.inequalities import interval
+from cotdistill.answers.markup import as_seen
 from cotdistill.answers.numbers import from_local, read
 from cotdistill.answers.prose import NUMBER
 from cotdistill.answers.special import special
@@ -72,7 +73,7 @@ class Verifier:
 def _whole(text: str, reference: str) -> Extracted | None:
     """A sentence is an answer where the reference is that very sentence, "no solution" where there is none, and an
     inequality in words where it is one."""
-    text = text.strip()
+    text = as_seen(text).strip()
     gold, said = plain(reference), plain(text[:200])
     if len(text) < 100 and (kind := special(gold)) and kind == special(said):
         return Extracted(text, "whole")

@@ -4,15 +4,20 @@ import re
 from dataclasses import dataclass
 from fractions import Fraction
 
+from cotdistill.answers.equality import numbers
 from cotdistill.answers.extract import cut_reference, final_answer
 from cotdistill.answers.numbers import Number, read
-from cotdistill.answers.spelling import plain, right_side
+from cotdistill.answers.spelling import plain, right_side, words_of
 from cotdistill.answers.stated import stated
 from cotdistill.answers.unit_ratio import ratio
 from cotdistill.reasoning import split
 from cotdistill.records import Response, Verdict
 
-_ABOUT = re.compile(r"^(?:\\approx|≈|~|\\sim|about|approximately|approx\.?|roughly|around) ?", re.IGNORECASE)
+_ABOUT = re.compile(
+    r"^(?:[^\W\d] ?(?=≈|\\approx)|\\pi ?(?=≈|\\approx))?(?:\\approx|≈|~|\\sim|about|approximately|approx\.?"
+    r"|roughly|around) ?",
+    re.IGNORECASE,
+)
 
 
 @dataclass
@@ -32,7 +37,7 @@ class Verifier:
 
     def judge(self, response: Response) -> Verdict:
         reference = cut_reference(response.prompt.reference or "")
-        gold = _number(reference)
+        gold = read(_bare(reference)) or _stated(reference)
         if gold is None:
             detail = "the reference is not a number" if reference else "the prompt has no reference"
             return Verdict(status="bad_reference", reference=reference[:200] or None, method="none", detail=detail)
@@ -41,7 +46,7 @@ class Verifier:
         if found is None:
             detail = "no final answer in the text" if visible.closed else "the reasoning does not end"
             return Verdict(status="no_answer", reference=reference, method="none", detail=detail)
-        given = _number(found.answer)
+        given = numbers(reference, _bare(found.answer))[1] or _stated(found.answer)
         return Verdict(
             status="correct" if given and self._near(gold, given) else "incorrect",
             answer=found.answer,
@@ -65,9 +70,13 @@ def _as_percent(number: Number) -> Fraction:
     return number.value * 100 if not number.unit.percent and abs(number.value) <= 1 else number.value
 
 
-def _number(text: str) -> Number | None:
-    text = _ABOUT.sub("", right_side(plain(text), ""))
-    if number := read(text):
-        return number
-    said = stated(text)
+def _bare(text: str) -> str:
+    """A text without "x =" and "about"."""
+    return _ABOUT.sub("", right_side(plain(text), ""))
+
+
+def _stated(text: str) -> Number | None:
+    """The number that a sentence states; a formula states none."""
+    text = _bare(text)
+    said = stated(text) if words_of(text) else None
     return read(plain(said)) if said else None

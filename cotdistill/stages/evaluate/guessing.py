@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from cotdistill.answers.choices import read_options
+from cotdistill.answers.options import read_options
 from cotdistill.records import Judged, question_of
 from cotdistill.stages.evaluate import guard
 from cotdistill.stages.evaluate.scores import is_not_judged
