@@ -1,6 +1,16 @@
-"""Numbers in the sentences that a person reads."""
+"""Numbers and names in the sentences that a person reads."""
+
+LONGEST_NAME = 60
+"""Letters of a name in a table."""
 
 
 def counted(count: int, one: str, many: str | None = None) -> str:
     """`1 row has`, `2,000 rows have`: a number with the words that fit it. Without `many` an s is added to `one`."""
     return f"{count:,} {one if count == 1 else many or one + 's'}"
+
+
+def shown_name(name: str) -> str:
+    """A name out of a data set, such as a tag's value, in a table of one line a name: without its line breaks, which
+    would begin lines of ours, and not longer than a table is wide."""
+    line = " ".join(name.split())
+    return line if len(line) <= LONGEST_NAME else f"{line[: LONGEST_NAME - 1]}…"

@@ -129,6 +129,17 @@ def test_links_pipes_and_hidden_files_of_a_folder_are_not_read(tmp_path: Path) -
     }
 
 
+def test_a_name_that_is_no_utf_8_is_passed_over_before_anything_is_paid(tmp_path: Path) -> None:
+    for name in (b"bad\xff.txt", b"sub\xff/good.txt"):
+        place = tmp_path / os.fsdecode(name)
+        place.parent.mkdir(exist_ok=True)
+        place.write_text(MILL)
+    folder = Documents(tmp_path, 2_000)
+    assert [*folder.passages()] == []
+    rename = "its name is not UTF-8; rename it"
+    assert folder.skipped == {"bad\\udcff.txt": rename, "sub\\udcff/good.txt": rename}
+
+
 def test_a_long_text_is_cut_between_paragraphs_then_sentences_and_nothing_is_lost() -> None:
     text = "\n\n".join(f"{MILL} Number {number}." for number in range(20))
     found, _ = passages_of("x", [Section("text", text)], 700)

@@ -68,6 +68,14 @@ def test_accuracy_is_told_by_tag_and_cost_by_kept_trace(tmp_path: Path) -> None:
     assert "verify: incorrect 1" in shown
 
 
+def test_a_tag_with_line_breaks_or_without_end_is_one_short_line_of_the_table(tmp_path: Path) -> None:
+    tags = [{"of": "x\nWARNING: all is lost"}, {"of": "y" * 100_000}]
+    given = [one for n, tag in enumerate(tags) for one in prompt_with(str(n), ["4"], tags=tag)]
+    shown = as_text(read_manifest(sift(tmp_path, given).with_suffix(".manifest.json"))).splitlines()
+    assert sum(line.startswith("    of=x WARNING: all is lost ") for line in shown) == 1
+    assert max(map(len, shown[1:])) < 150
+
+
 @pytest.mark.parametrize(
     ("rate", "name"),
     [(0, "0"), (0.01, "to 1/4"), (0.25, "to 1/4"), (0.26, "to 1/2"), (0.75, "to 3/4"), (0.99, "below 1"), (1, "1")],

@@ -33,7 +33,7 @@ def as_text(manifest: Manifest) -> str:
     lines = [one_line(manifest), *_table(manifest.results)]
     if not manifest.complete and manifest.outputs:
         lines.append(f"  {_unfinished(manifest)}")
-    return "\n".join([*lines, *(f"  {_note(note)}" for note in manifest.notes)])
+    return "\n".join([*lines, *(f"  {_note(' '.join(note.split()))}" for note in manifest.notes)])
 
 
 def _note(note: str) -> str:

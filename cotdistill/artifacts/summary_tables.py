@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from cotdistill.artifacts.summary_labels import label
+from cotdistill.wording import shown_name
 
 TAGS_SHOWN = 20
 MOST_VALUES = 20
@@ -41,9 +42,10 @@ def distinguishing(tags: Iterable[str]) -> list[str]:
 
 def _by_tag(every: dict[str, dict[str, Any]]) -> list[str]:
     tags = {tag: every[tag] for tag in distinguishing(every)}
-    width = max(map(len, tags), default=0)
+    width = max((len(shown_name(tag)) for tag in tags), default=0)
     lines = [
-        f"    {tag:<{width}}  {entry['accuracy']:6.1%}{spread(entry['interval'])}  {entry['responses']:,} responses"
+        f"    {shown_name(tag):<{width}}  {entry['accuracy']:6.1%}{spread(entry['interval'])}  "
+        f"{entry['responses']:,} responses"
         for tag, entry in list(tags.items())[:TAGS_SHOWN]
     ]
     more = [f"    and {len(every) - len(lines)} more tags; --json has all"] if len(every) > len(lines) else []
@@ -53,14 +55,15 @@ def _by_tag(every: dict[str, dict[str, Any]]) -> list[str]:
 def _by_class(found: dict[str, Any], indent: str = "  ") -> list[str]:
     """One line a class: precision, recall, F1, and what it is mostly taken for instead."""
     classes: dict[str, dict[str, Any]] = found["classes"]
-    width = max(map(len, classes))
+    width = max(len(shown_name(name)) for name in classes)
     lines = [f"{indent}by class (macro F1 {found['macro_f1']:.3f}):"]
     for name, one in list(classes.items())[:TAGS_SHOWN]:
         wrong = {answer: n for answer, n in found["confusion"][name].items() if answer != name}
         most = max(wrong, key=lambda answer: wrong[answer], default=None)
         lines.append(
-            f"{indent}  {name:<{width}}  precision {one['precision']:6.1%}  recall {one['recall']:6.1%}  "
-            f"F1 {one['f1']:.3f}  n={one['n']:,}{f'  taken for {most} {wrong[most]:,} times' if most else ''}"
+            f"{indent}  {shown_name(name):<{width}}  precision {one['precision']:6.1%}  recall {one['recall']:6.1%}  "
+            f"F1 {one['f1']:.3f}  n={one['n']:,}"
+            + (f"  taken for {shown_name(most)} {wrong[most]:,} times" if most else "")
         )
     more = [f"{indent}  and {len(classes) - TAGS_SHOWN} more classes; --json has all"]
     return lines + (more if len(classes) > TAGS_SHOWN else [])
@@ -94,7 +97,9 @@ def scores_table(students: list[dict[str, Any]]) -> list[str]:
         )
         if confidence := entry.get("confidence"):
             lines.append(f"  {'':<{width}}  confidence: {_confidence(confidence)}")
-        tags = ", ".join(f"{tag} {entry['by_tag'][tag]['accuracy']:.0%}" for tag in entry.get("weakest", []))
+        tags = ", ".join(
+            f"{shown_name(tag)} {entry['by_tag'][tag]['accuracy']:.0%}" for tag in entry.get("weakest", [])
+        )
         if by_class := entry.get("by_class"):
             lines += _by_class(by_class, indent=f"  {'':<{width}}  ")
         lines += [f"  {'':<{width}}  weakest: {tags}"] if len(entry.get("by_tag", {})) > 1 and tags else []

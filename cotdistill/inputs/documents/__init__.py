@@ -112,7 +112,11 @@ class Documents:
                 file = Path(folder) / name
                 if name.startswith("."):
                     continue
+                place = file.relative_to(self.path).as_posix()
+                shown = place.encode("utf-8", "backslashreplace").decode()
                 if file.is_symlink():
-                    self.skipped[file.relative_to(self.path).as_posix()] = "a symbolic link"
+                    self.skipped[shown] = "a symbolic link"
+                elif name in names and shown != place:  # it would come to stand in a tag, which is UTF-8
+                    self.skipped[shown] = "its name is not UTF-8; rename it"
                 elif name in names:
                     yield file
