@@ -22,7 +22,9 @@ def test_a_part_that_fails_or_hangs_says_so_and_the_table_still_comes(tmp_path: 
     table = list(asked_for({**found, FULL: speed, FULL_TRL: {**speed, "tokens_per_s": 10.0}}, peak=1_000.0))
     assert table[0] == "full: at least 45% MFU: 48.0%"
     assert table[2] == "full: at least 4 times the tokens/s of TRL's defaults: 8.00"
-    assert table[4] == "packed at most 0.5 of the padded run's memory: not measured"
+    assert table[4] == (
+        "packed at most 0.5 of the padded run's memory, neither computes activations twice: not measured"
+    )
 
 
 def test_parts_run_at_the_same_time_only_where_their_speeds_are_not_compared() -> None:

@@ -3,7 +3,7 @@ student learns by LoRA and in full. Each command fits ten minutes of one card:
 
     python -m tests.benchmarks.gpu
     python -m tests.benchmarks.gpu --student DIR|ID
-    python -m tests.benchmarks.gpu --student DIR|ID --gsm8k FOLDER --rows 7473 --questions 1319
+    python -m tests.benchmarks.gpu --student DIR|ID --gsm8k FOLDER
 
 They are run in the repository's root, with the extra `train` installed; nothing is installed or fetched. Liger and
 flash-attn are used where they are installed. The first trains and asks random Llamas of 1.17 B weights (and of
@@ -42,12 +42,13 @@ from typing import Any
 from cotdistill.statistics import wilson
 from tests.benchmarks.gpu_plan import (
     ANSWERS,
+    EIGHT,
+    EIGHT_PADDED,
     FULL,
     FULL_TRL,
     HALF,
     LORA,
     LORA_TRL,
-    PADDED,
     PLAN,
     SAME,
     WHOLE,
@@ -184,6 +185,30 @@ def line(part: Part, found: dict[str, Any], peak: float | None) -> str:
 
 def asked_for(results: dict[str, dict[str, Any]], peak: float | None) -> Iterator[str]:
     """What was to be shown, beside what was found."""
+    yield from _speeds(results, peak)
+    yield from _curves(results.get(HALF, {}).get("losses") or [], results.get(WHOLE, {}).get("losses") or [])
+    ways: dict[str, list[dict[str, Any]]] = {}
+    for label, found in results.items():
+        if "right" in found:
+            ways.setdefault(label.rpartition(", seed ")[0], []).append(found)
+    for way, seeds in ways.items():
+        right, asked = sum(one["right"] for one in seeds), sum(one["asked"] for one in seeds)
+        low, high = wilson(right, asked)
+        each = ", ".join(f"{one['accuracy']:.1%}" for one in seeds)
+        yield f"{way}: {right / asked:.1%} [{low:.1%}, {high:.1%}] ({each})"
+
+
+def _curves(half: Sequence[float], whole: Sequence[float]) -> Iterator[str]:
+    if half and whole:
+        yield "loss over 200 steps, bfloat16 and float32:"
+        step = max(1, len(half) // 20)
+        for number in range(0, min(len(half), len(whole)), step):
+            yield f"{number + 1:5} {half[number]:8.4f} {whole[number]:8.4f}"
+
+
+def _speeds(results: dict[str, dict[str, Any]], peak: float | None) -> Iterator[str]:
+    if not any(part.label in results for part in PLAN):
+        return
 
     def of(label: str, name: str) -> Any:
         return results.get(label, {}).get(name)
@@ -197,25 +222,11 @@ def asked_for(results: dict[str, dict[str, Any]], peak: float | None) -> Iterato
     for label, other in ((FULL, FULL_TRL), (LORA, LORA_TRL)):
         speeds = ratio(of(label, "tokens_per_s"), of(other, "tokens_per_s"))
         yield f"{label}: at least 4 times the tokens/s of TRL's defaults: {speeds}"
-    yield f"packed at most 0.5 of the padded run's memory: {ratio(of(FULL, 'peak_gb'), of(PADDED, 'peak_gb'))}"
+    memory = ratio(of(EIGHT, "peak_gb"), of(EIGHT_PADDED, "peak_gb"))
+    yield f"packed at most 0.5 of the padded run's memory, neither computes activations twice: {memory}"
     yield f"sampled at least 0.8 of greedy's tokens/s: {ratio(of(ANSWERS, 'sampled'), of(ANSWERS, 'greedy'))}"
     same = f"{of(SAME, 'same')} of {of(SAME, 'of')}" if of(SAME, "of") else "not measured"
     yield f"answers the same in any batch: {same}"
-    half, whole = of(HALF, "losses") or [], of(WHOLE, "losses") or []
-    if half and whole:
-        yield "loss over 200 steps, bfloat16 and float32:"
-        step = max(1, len(half) // 20)
-        for number in range(0, min(len(half), len(whole)), step):
-            yield f"{number + 1:5} {half[number]:8.4f} {whole[number]:8.4f}"
-    ways: dict[str, list[dict[str, Any]]] = {}
-    for label, found in results.items():
-        if "right" in found:
-            ways.setdefault(label.rpartition(", seed ")[0], []).append(found)
-    for way, seeds in ways.items():
-        right, asked = sum(one["right"] for one in seeds), sum(one["asked"] for one in seeds)
-        low, high = wilson(right, asked)
-        each = ", ".join(f"{one['accuracy']:.1%}" for one in seeds)
-        yield f"{way}: {right / asked:.1%} [{low:.1%}, {high:.1%}] ({each})"
 
 
 def check(student: str | None, gsm8k: Path | None) -> str | None:
@@ -284,8 +295,10 @@ def main() -> None:
     options.add_argument("--gsm8k", type=Path, help="folder with train.jsonl and test.jsonl")
     options.add_argument("--way", action="append", help="options of finetune; default: --method lora, --method full")
     options.add_argument("--held-out-loss", action="store_true", help="measure it after each pass")
-    for name, value in (("seeds", 3), ("rows", 800), ("questions", 200), ("tokens", 256)):
+    for name, value in (("seeds", 3), ("tokens", 256)):
         options.add_argument(f"--{name}", type=int, default=value, help=f"with --student (default: {value})")
+    for name, both in (("rows", "800, GSM8K's 7,473"), ("questions", "200, GSM8K's 1,319")):
+        options.add_argument(f"--{name}", type=int, help=f"with --student (default: {both})")
     chosen = options.parse_args()
     ends = time.monotonic() + chosen.budget_s
     if missing := check(chosen.student, chosen.gsm8k):
@@ -304,7 +317,8 @@ def main() -> None:
         plan = [part if chosen.shape == "large" else small(part) for part in PLAN]
         if chosen.student:
             ways = chosen.way or ["--method lora", "--method full"]
-            sizes = chosen.seeds, chosen.rows, chosen.questions, chosen.tokens
+            rows, questions = (7_473, 1_319) if chosen.gsm8k else (800, 200)
+            sizes = chosen.seeds, chosen.rows or rows, chosen.questions or questions, chosen.tokens
             plan = taught(Taught(chosen.student, ways, *sizes, chosen.held_out_loss), chosen.gsm8k, work)
         if words := chosen.only.split(","):
             plan = [part for part in plan if any(word in part.label for word in words)]

@@ -219,8 +219,12 @@ def _cotdistill(*words: object) -> Any:
 
 
 def card(options: Options) -> Found:
-    """What the other parts run on; a student that cannot be loaded is found out before any time is spent."""
+    """What the other parts run on; a package that is missing and a student that cannot be loaded are found out before
+    any time is spent."""
     import torch
+
+    for name in ("finetune", "evaluate", "on_policy"):
+        importlib.import_module(f"cotdistill.stages.{name}")
 
     if options.get("student"):
         from cotdistill.students import load

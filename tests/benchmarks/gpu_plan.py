@@ -33,6 +33,7 @@ def _trl(label: str, method: str) -> Part:
 
 
 FULL, LORA, FULL_TRL, LORA_TRL = "full", "LoRA", "full, TRL", "LoRA, TRL"
+EIGHT, EIGHT_PADDED = "full, batch 8", "full, batch 8, padded, float32"
 PADDED, ANSWERS, SAME = "full, padded, float32", "answers", "same answers"
 HALF, WHOLE = "200 steps, bfloat16", "200 steps, float32"
 
@@ -41,6 +42,8 @@ PLAN: Sequence[Part] = (
     _trl(FULL_TRL, "full"),
     _ours(LORA, method="lora"),
     _trl(LORA_TRL, "lora"),
+    _ours(EIGHT, 30, batch_size=8, checkpointing="off"),
+    _ours(EIGHT_PADDED, 40, batch_size=8, packing="none", precision="float32", checkpointing="off"),
     _ours(PADDED, 50, packing="none", precision="float32"),
     Part(ANSWERS, "answers", {"shape": "large", "rows": 256, "tokens": 128}, 60),
     Part(SAME, "same", {"shape": "medium"}, 60, {}, "works"),
@@ -97,7 +100,7 @@ class Taught:
 def taught(asked: Taught, gsm8k: Path | None, work: Path) -> list[Part]:
     """All seeds and ways at the same time, for a small student leaves most of a card idle: on GSM8K, or on word
     problems, which are others for each seed."""
-    parts = []
+    parts, seconds = [], 120 + asked.rows / 30  # six runs of 800 problems at a time took 140 on an H200
     for seed in range(asked.seeds):
         folder = work / ("gsm8k" if gsm8k else f"words-{seed}")
         if not folder.exists():
@@ -115,5 +118,5 @@ def taught(asked: Taught, gsm8k: Path | None, work: Path) -> list[Part]:
             }  # fmt: skip
             # Each has one thread: they share the processor too.
             one_thread = {"OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false"}
-            parts.append(Part(f"{way}, seed {seed}", "taught", options, 100, one_thread, "taught", 1.0))
+            parts.append(Part(f"{way}, seed {seed}", "taught", options, seconds, one_thread, "taught", 1.0))
     return parts
