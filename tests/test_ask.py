@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
@@ -14,8 +15,11 @@ from cotdistill.mock.sources import Scripted
 from cotdistill.mock.teacher import ServerConfig
 from cotdistill.progress import Silent
 from cotdistill.stages import ask
+from cotdistill.students import settings
+from cotdistill.students.settings import Settings
 from tests.background import in_background
-from tests.conftest import cotdistill
+from tests.conftest import Notes, cotdistill
+from tests.test_students import save_tiny
 
 
 @pytest.fixture
@@ -54,6 +58,24 @@ def test_each_student_has_a_conversation_of_its_own(recorded: str) -> None:
         assert second.ask("a=1 b=a+1 b?").reply.text == "2"
         said = first.ask("Who am I?")
         assert (said.reply.text, said.reply.reasoning, said.from_store) == ("Ana", "I am told: Ana.", False)
+
+
+@pytest.mark.parametrize(
+    ("single", "turns", "remembers"),
+    [(True, "auto", False), (True, "all", True), (False, "auto", True), (None, "auto", True), (None, "one", False)],
+)
+def test_a_student_of_single_questions_is_asked_each_by_itself(
+    single: bool | None, turns: Literal["auto", "all", "one"], remembers: bool, tmp_path: Path
+) -> None:
+    pytest.importorskip("trl", reason="the train extra is not installed")
+    student = save_tiny(tmp_path / "student")
+    settings.write(student, Settings(single_questions=single))
+    notes = Notes()
+    with ask.conversations(str(student), AskConfig(turns=turns, max_output_tokens=2), notes) as (conversation,):
+        read = [conversation.ask("a=1 b=a+1 b?").reply.usage.input_tokens for _ in range(3)]
+    assert None not in read and (len(set(read)) > 1) == remembers
+    said = [note for note in notes.notes if "was trained on single questions, so each is asked by itself" in note]
+    assert len(said) == (turns == "auto" and not remembers), "once, and where nobody chose it"
 
 
 def test_a_student_that_is_paid_for_is_not_paid_twice(monkeypatch: pytest.MonkeyPatch) -> None:

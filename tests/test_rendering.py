@@ -259,3 +259,13 @@ def test_a_template_that_writes_the_date_is_given_one_so_that_rows_stay_the_same
 
 def test_most_templates_need_nothing_besides_the_conversation() -> None:
     assert apply.template_kwargs(with_template()) == {}
+
+
+def test_a_row_in_which_the_student_has_answered_before_is_known() -> None:
+    tokenizer, first = with_template(), row()
+    before = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Hi."}]
+    asked = first["prompt"]
+    goes_on = [*before, {"role": "assistant", "content": "Hello."}, *asked]
+    assert not render(tokenizer, first).goes_on
+    assert not render(tokenizer, {**first, "prompt": [before[0], *asked]}).goes_on
+    assert render(tokenizer, {**first, "prompt": goes_on}).goes_on

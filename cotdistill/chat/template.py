@@ -50,6 +50,8 @@ class Rendered:
     input_ids: list[int]
     n_prompt: int
     how: How
+    goes_on: bool = False
+    """Whether the student has answered before in this conversation."""
 
 
 def render(tokenizer: Any, row: Row | Mapping[str, Any]) -> Rendered:
@@ -64,7 +66,8 @@ def render(tokenizer: Any, row: Row | Mapping[str, Any]) -> Rendered:
         _check_text(tokenizer, [*history, last])
         prompt = generation_prompt(tokenizer, [_message(turn) for turn in history])
         completion, how = _completion(tokenizer, prompt, history, last)
-        return _tokens(tokenizer, prompt, completion, how)
+        ids, n_prompt = _tokens(tokenizer, prompt, completion)
+        return Rendered(ids, n_prompt, how, goes_on=any(turn.role == "assistant" for turn in history))
     except ValueError as error:
         raise CotDistillError(f"row {row.id}: {error}") from None
 
@@ -201,9 +204,9 @@ def _pattern(tokenizer: Any, size: int) -> re.Pattern[str] | None:
     return re.compile("|".join(map(re.escape, longest_first))) if longest_first else None
 
 
-def _tokens(tokenizer: Any, prompt: str, completion: str, how: How) -> Rendered:
-    """Tokens of both parts. Together where that keeps the boundary (a sentencepiece tokenizer puts a space before
-    text that stands alone), else apart, which is how inference meets them."""
+def _tokens(tokenizer: Any, prompt: str, completion: str) -> tuple[list[int], int]:
+    """Tokens of both parts, and how many are the prompt's. Together where that keeps the boundary (a sentencepiece
+    tokenizer puts a space before text that stands alone), else apart, which is how inference meets them."""
     before = encode(tokenizer, prompt)
     whole = encode(tokenizer, prompt + completion)
     if whole[: len(before)] != before:
@@ -211,7 +214,7 @@ def _tokens(tokenizer: Any, prompt: str, completion: str, how: How) -> Rendered:
     trained = whole[len(before) :]
     if trained.count(trained[-1]) != 1:
         raise ValueError("the end token stands inside the completion too")
-    return Rendered(whole, len(before), how)
+    return whole, len(before)
 
 
 def encode(tokenizer: Any, text: str) -> list[int]:

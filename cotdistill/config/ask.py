@@ -1,6 +1,7 @@
 """The options of `ask`."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 from cotdistill.config.options import Amount, Count, Engine, Text, Url, option
 
@@ -13,6 +14,11 @@ class AskConfig:
     base_url: Url | None = option(None, "Server of PROVIDER:MODEL students.", "URL", panel="Students")
     system: str | None = option(None, "System prompt.", "TEXT", panel="Sampling")
     max_output_tokens: Count = option(512, "Cap for one answer, in tokens.", "N", panel="Sampling")
+    turns: Literal["auto", "all", "one"] = option(
+        "auto",
+        "What a question is asked with: all turns before it, or one, itself alone (auto: as the student was trained).",
+        panel="Sampling",
+    )
     temperature: Amount | None = option(
         None, "Sampling temperature (default: greedy, or the server's).", "T", panel="Sampling"
     )

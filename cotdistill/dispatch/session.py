@@ -6,16 +6,17 @@ import threading
 from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import Future
 from contextlib import ExitStack, closing, contextmanager
-from contextvars import ContextVar, copy_context
+from contextvars import copy_context
 from decimal import Decimal
 from pathlib import Path
 from types import FrameType
-from typing import Any, NamedTuple, Self, TypeVar
+from typing import Any, Self, TypeVar
 
 from cotdistill.artifacts.own_store import kept_from_going
 from cotdistill.dispatch.budget import Budget
 from cotdistill.dispatch.claims import Claims
 from cotdistill.dispatch.limiter import FIRST_AT_A_PROVIDER, FIRST_IN_FLIGHT, Limiter
+from cotdistill.dispatch.payer import PAYER
 from cotdistill.dispatch.stored import StoredTeacher, Terms
 from cotdistill.dispatch.waits import Waits
 from cotdistill.pricing import total
@@ -24,16 +25,6 @@ from cotdistill.providers.types import Teacher
 from cotdistill.store.answers import Store
 
 T = TypeVar("T")
-
-
-class Payer(NamedTuple):
-    """On whose account stages pay: a recipe, and which of its runs. Both are empty for a command of its own."""
-
-    recipe: str = ""
-    run: str = ""
-
-
-PAYER: ContextVar[Payer] = ContextVar("payer", default=Payer())  # noqa: B039, a tuple cannot be changed
 
 
 class Session:

@@ -17,7 +17,7 @@ import msgspec
 from cotdistill import artifacts
 from cotdistill.config.on_policy import scores_over_api
 from cotdistill.dispatch.budget import Budget
-from cotdistill.dispatch.session import PAYER, Payer
+from cotdistill.dispatch.payer import PAYER, Payer
 from cotdistill.errors import BudgetError, CotDistillError
 from cotdistill.progress import Progress, about
 from cotdistill.publishing import data_set_card

@@ -18,6 +18,7 @@ from cotdistill.providers.types import Reply, Request, Teacher
 from cotdistill.records import Message, Prompt
 from cotdistill.stages.evaluate.answers import costs, terms_of
 from cotdistill.store.location import store_path
+from cotdistill.students import settings
 
 
 @dataclass(frozen=True)
@@ -36,8 +37,12 @@ class Conversation:
     def __init__(self, session: Session, student: str, config: AskConfig) -> None:
         """Loads the student, or finds its server. Raises CotDistillError where it cannot."""
         self.student, self._config, self._session = student, config, session
+        single = settings.read(student.removeprefix("local:")).single_questions is True
+        self._alone = config.turns == "one" or (config.turns == "auto" and single)
+        self._told = config.turns != "auto"
         teacher = _teacher(student, config)
         self._stored = session.open(teacher, terms_of(teacher), free=not costs(student))
+        self._asked = False
         self._turns: tuple[Message, ...] = (Message(role="system", content=config.system),) if config.system else ()
 
     def ask(self, question: str) -> Said:
@@ -48,6 +53,12 @@ class Conversation:
             asked = ""
         if not asked:
             raise UsageError(f"question: expected a text, got {question!a:.100}")
+        if self._alone and self._asked and not self._told:
+            self._told = True
+            self._session.progress.note(
+                f"{self.student} was trained on single questions, so each is asked by itself; --turns all keeps what "
+                "came before"
+            )
         turns = (*self._turns, Message(role="user", content=question))
         request = Request(turns, self._config.max_output_tokens, self._config.temperature)
         job = self._stored.job(Prompt(id="asked", messages=turns), 0, request)
@@ -55,7 +66,9 @@ class Conversation:
         answer, is_new = self._stored.find(job, retry_truncated=True), False
         if answer is None:
             answer, is_new = self._buy(job), True
-        self._turns = (*turns, Message(role="assistant", content=answer.reply.text))
+        self._asked = True
+        if not self._alone:
+            self._turns = (*turns, Message(role="assistant", content=answer.reply.text))
         return Said(self.student, answer.reply, time.monotonic() - began, not is_new)
 
     def _buy(self, job: Job) -> Answer:

@@ -10,10 +10,12 @@ from cotdistill.chat.template import encode, opens_think, read_back
 
 @dataclass(frozen=True)
 class Prompt:
-    """`opened`: the template has begun the trace already, so the answer starts inside it."""
+    """`opened`: the template has begun the trace already, so the answer starts inside it. `goes_on`: the student has
+    answered before in it."""
 
     ids: list[int]
     opened: bool
+    goes_on: bool = False
 
 
 class Prompter:
@@ -31,7 +33,7 @@ class Prompter:
     def prompt(self, messages: Sequence[Mapping[str, str]]) -> Prompt:
         """Raises ValueError when the chat template refuses the conversation."""
         text = generation_prompt(self.tokenizer, messages)
-        return Prompt(encode(self.tokenizer, text), opens_think(text))
+        return Prompt(encode(self.tokenizer, text), opens_think(text), _goes_on(messages))
 
     def answer(self, text: str) -> str:
         """What was written, its trace between `<think>` tags."""
@@ -45,3 +47,7 @@ class Prompter:
     def special_marks(self) -> list[str]:
         """Marks of a trace that this tokenizer calls special: a decoder that leaves those out loses the trace."""
         return [token for token in self.tokenizer.all_special_tokens if "think" in str(token).lower()]
+
+
+def _goes_on(messages: Sequence[Mapping[str, str]]) -> bool:
+    return any(turn["role"] == "assistant" for turn in messages)

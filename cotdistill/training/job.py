@@ -14,7 +14,8 @@ from cotdistill.chat.apply import template_kwargs
 from cotdistill.config import FinetuneConfig
 from cotdistill.errors import UsageError
 from cotdistill.progress import Progress
-from cotdistill.students import load, memory, quantized
+from cotdistill.students import load, memory, quantized, settings
+from cotdistill.students.settings import Settings
 from cotdistill.training import (
     checkpoints,
     distributed,
@@ -122,7 +123,7 @@ def run(job: Job, work: Path, progress: Progress) -> tuple[Trained, dict[str, An
         distributed.leave()
     ends = job.rows.end_tokens
     save.save(trained.model, job.tokenizer, work, student=job.config.student, stored=job.stored, end_tokens=ends)
-    save.write_settings(work, template_kwargs(job.tokenizer))
+    settings.write(work, Settings(template_kwargs(job.tokenizer), single_questions=not job.rows.going_on))
     with ArtifactWriter(work / "metrics.jsonl") as metrics:
         for entry in trained.history:
             metrics.write(entry)

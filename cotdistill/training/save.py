@@ -1,22 +1,17 @@
 """A trained model -> a directory that plain transformers, and every tool that reads its files, can load."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import torch
 from peft import PeftModel
 
-from cotdistill import artifacts, students
+from cotdistill import students
 from cotdistill.students import load
 
 READABLE = 0o644
 """safetensors writes its files for the owner alone."""
-
-
-SETTINGS = "cotdistill.json"
-"""Beside the weights: what is needed to ask the student as it was trained, where no other file has a place for it."""
 
 
 def save(model: Any, tokenizer: Any, directory: Path, *, student: str, stored: Any, end_tokens: Iterable[int]) -> None:
@@ -50,11 +45,6 @@ def dtype_of(model: Any, student: str) -> torch.dtype:
         return torch.bfloat16
     kept: torch.dtype = model.dtype
     return kept
-
-
-def write_settings(directory: Path, chat_template_kwargs: Mapping[str, object]) -> None:
-    settings = {"chat_template_kwargs": dict(chat_template_kwargs)}
-    artifacts.write_whole(directory / SETTINGS, msgspec.json.format(msgspec.json.encode(settings), indent=2) + b"\n")
 
 
 def _stop_at(model: Any, tokenizer: Any, end_tokens: Iterable[int]) -> None:

@@ -35,6 +35,8 @@ class TokenRows:
         self._n_prompts: array[int] | Numbers = array("i")
         self._weights: array[float] | Numbers = array("f")
         self.end_tokens: set[int] = set()
+        self.going_on = 0
+        """Rows in which the student has answered before; not known of loaded ones."""
 
     def __len__(self) -> int:
         return len(self._ends)
@@ -65,6 +67,7 @@ class TokenRows:
         self._n_prompts.append(row.n_prompt)
         self._weights.append(weight)
         self.end_tokens.add(row.input_ids[-1])
+        self.going_on += row.goes_on
 
     def ids(self, row: int) -> Numbers:
         """(tokens,) of prompt and completion."""

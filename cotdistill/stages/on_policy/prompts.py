@@ -66,7 +66,8 @@ def material(asked: Sequence[Question], tokenizer: Any, config: FinetuneConfig, 
 
 def _read(question: Question, tokenizer: Any) -> Prompt:
     text = generation_prompt(tokenizer, as_dicts(question.prompt.messages))
-    return Prompt(encode(tokenizer, text), opens_think(text))
+    goes_on = any(turn.role == "assistant" for turn in question.prompt.messages)
+    return Prompt(encode(tokenizer, text), opens_think(text), goes_on)
 
 
 def _shown(question: Question, tokenizer: Any) -> list[int]:

@@ -100,6 +100,6 @@ def _schedule(rows: TokenRows, config: FinetuneConfig) -> Schedule:
 def _rows(prompts: Sequence[Prompt], end_tokens: Sequence[int]) -> TokenRows:
     rows = TokenRows()
     for prompt in prompts:
-        rows.add(Rendered(prompt.ids, len(prompt.ids), "native"))
+        rows.add(Rendered(prompt.ids, len(prompt.ids), "native", prompt.goes_on))
     rows.end_tokens = set(end_tokens)
     return rows
