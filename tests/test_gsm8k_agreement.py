@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from cotdistill.answers.extract import cut_reference
+from cotdistill.answers.worked import cut_reference
 from cotdistill.records import Response, Verdict
 from cotdistill.verifiers.math import Verifier
 from tests.conftest import SHARED, make_prompt, make_response

@@ -8,9 +8,10 @@ from hypothesis import strategies as st
 
 from cotdistill.answers.boxes import MAX_ANSWER
 from cotdistill.answers.choices import chosen_by_text
-from cotdistill.answers.extract import ANSWER_WINDOW, Extracted, cut_reference, final_answer
+from cotdistill.answers.extract import ANSWER_WINDOW, Extracted, final_answer
 from cotdistill.answers.labels import label_of
 from cotdistill.answers.words import found_in
+from cotdistill.answers.worked import cut_reference
 from cotdistill.reasoning import Split, holds_tags, join, split
 
 
@@ -284,6 +285,17 @@ def test_a_text_without_an_answer_has_none(text: str) -> None:
         (" Paris\n", "Paris"),
         ("A: 18", "A: 18"),
         ("two\nlines", "two\nlines"),
+        ("Ann sold 48/2 = 24 clips in May.\nIn all she sold 48 + 24 = 72 clips.", "72 clips"),
+        ("In May it cost 2 * $4 = $8. In all it cost 8 + 3 = $11.", "$11"),
+        *(
+            (kept, kept)
+            for kept in (
+                "5 + 7 = 12 is what Kant calls a synthetic judgment a priori.",
+                "At first there are 3 * 4 = 12 apples. Then take 2 away to get 10 apples.",
+                "It has two divisors. It is prime because 7 * 1 = 7 and nothing else divides it.",
+                "We have 3 + 4 = 7 for each of them. Hence the function is convex.",
+            )
+        ),
         ("", ""),
     ],
 )

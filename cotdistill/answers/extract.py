@@ -1,4 +1,4 @@
-"""The final answer of a text, by which rule it was found, and the answer at the end of a worked reference."""
+"""The final answer of a text, and by which rule it was found."""
 
 import re
 from typing import NamedTuple
@@ -11,7 +11,6 @@ from cotdistill.answers.characters import in_ascii
 from cotdistill.answers.corrections import STANDS, revision
 from cotdistill.answers.hedges import HEDGE_AFTER, HEDGE_BEFORE
 from cotdistill.answers.markup import as_seen
-from cotdistill.reasoning import split
 
 ANSWER_WINDOW = 64_000
 """The final answer is looked for in the last so many characters."""
@@ -54,35 +53,11 @@ def last_resort(text: str) -> Extracted | None:
     return None
 
 
-def cut_reference(text: str) -> str:
-    """The answer in a worked reference: an `<answer>` tag, the last `\\boxed{}`, GSM8K's `#### 18`, Minerva's closing
-    words, the last line `A: 18` of GSM8K's other release, or what it announces, "… Hence the answer is 18."; any other
-    text is the answer itself. A trace before it does not count."""
-    text = (split(text).answer if "<" in text or "[" in text else text).strip() or text.strip()
-    above, _, last = text.rpartition("\n")
-    label = _REFERENCE_LINE.match(last) if above else None
-    marked = boxes.last_tagged(text) if "<" in text else None
-    marked = (
-        marked or last_boxed(text) or last_hashes(text) or _concluded(text) or (label[1].strip() if label else None)
-    )
-    return marked or _announced_at_the_end(text) or text
-
-
-def _announced_at_the_end(text: str) -> str | None:
-    """What the last sentence of a reference announces: "First add 5 and 7. The answer is 12." """
-    if len(text) < 15 or "answer" not in text[-200:].lower():
-        return None
-    said = last_announced(text[-ANSWER_WINDOW:])
-    ends = said and said.answer and text.rstrip(" .!*$\n").endswith(said.answer.rstrip(" .!*$"))
-    return said.answer if said and ends and not said.weak else None
-
-
 def all_boxed(text: str) -> list[str]:
     """What stands in each box that is not empty, in order."""
     return boxes.all_boxed(text[-ANSWER_WINDOW:])
 
 
-_REFERENCE_LINE = re.compile(r"(?:A|Answer|Final answer)[ \t]{0,8}:[ \t]{0,8}(\S.*)", re.IGNORECASE)
 _CONCLUSION = re.compile(r"final answer is:? ?([^\n]{1,200}?)\.? I hope it is correct", re.IGNORECASE)
 _NEXT_PROBLEM = re.compile(r"^[ \t*#]{0,6}(?:Q|Question|Problem|User|Human)[ \t*]{0,3}:", re.MULTILINE)
 _SENTENCE = re.compile(r"[^\W\d_]{2,}(?: [^\W\d_]+){2,} |[A-Z][a-z]+ \d[^=\\]*(?: [a-z]{2,}){1}[^=\\]* [a-z]{2,} ")
@@ -117,7 +92,7 @@ def _goes_on(text: str, answer: str) -> bool:
     return bool(re.search(r"\d", rest)) and bool(_NEXT_STEP.search(rest))
 
 
-def _concluded(text: str) -> str | None:
+def concluded(text: str) -> str | None:
     """The closing words of Minerva's prompt (Lewkowycz et al. 2022), which many models still end with."""
     found = list(_CONCLUSION.finditer(text))
     return (last_boxed(found[-1][1]) or tidy(found[-1][1]) or None) if found else None
@@ -221,7 +196,7 @@ def _boxed(text: str) -> str | None:
 
 
 _MARKED = (
-    ("conclusion", _concluded),
+    ("conclusion", concluded),
     ("tag", boxes.last_tagged),
     ("json", boxes.in_json),
     ("boxed", _boxed),

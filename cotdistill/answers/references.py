@@ -6,7 +6,6 @@ import re
 from cotdistill.answers.chemistry import is_compound
 from cotdistill.answers.choices import chosen_by_reference
 from cotdistill.answers.dates import time_of_day
-from cotdistill.answers.extract import cut_reference
 from cotdistill.answers.inequalities import interval
 from cotdistill.answers.json_values import json_of
 from cotdistill.answers.number_words import is_number_word
@@ -16,6 +15,7 @@ from cotdistill.answers.ratios import range_of, ratio_of, remainder_of
 from cotdistill.answers.special import is_empty
 from cotdistill.answers.spelling import LETTER, plain, words_of
 from cotdistill.answers.symbolic import MAX_EXPRESSION
+from cotdistill.answers.worked import cut_reference
 from cotdistill.answers.yes_no import NATURAL
 
 _DATE = re.compile(r"\d[-/]\d+[-/]\d|\d:\d|\d\.\d+\.")

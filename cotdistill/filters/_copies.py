@@ -7,10 +7,10 @@ from hashlib import blake2b
 
 import msgspec
 
-from cotdistill.answers.extract import cut_reference
 from cotdistill.answers.numbers import read
 from cotdistill.answers.spelling import folded, plain
 from cotdistill.answers.units import Unit
+from cotdistill.answers.worked import cut_reference
 from cotdistill.records import Judged, Prompt, is_right
 
 _UNIT_BITS = 16

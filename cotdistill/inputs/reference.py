@@ -101,7 +101,7 @@ def take_reference(fields: Fields, reading: Reading, column: str) -> None:
     if is_missing(text):
         return
     reading.answer, reading.reference_from, reading.tests = text, repr(column), is_assertions(text)
-    from cotdistill.answers.extract import cut_reference  # its patterns take long to build, and most need none
+    from cotdistill.answers.worked import cut_reference  # its patterns take long to build, and most need none
 
     reading.reference = cut_reference(text)
     reading.verifier = None
@@ -109,7 +109,8 @@ def take_reference(fields: Fields, reading: Reading, column: str) -> None:
 
 def _final(text: str) -> str | None:
     """The final answer of a written answer: what it announces, or all of it where it is short."""
-    from cotdistill.answers.extract import cut_reference, final_answer
+    from cotdistill.answers.extract import final_answer
+    from cotdistill.answers.worked import cut_reference
 
     visible = split(text).answer.strip()
     cut = cut_reference(visible)

@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 
 from cotdistill.answers.choices import chosen_by_reference, chosen_by_text, leaves_open
-from cotdistill.answers.extract import ANSWER_WINDOW, cut_reference
+from cotdistill.answers.extract import ANSWER_WINDOW
 from cotdistill.answers.options import read_options
+from cotdistill.answers.worked import cut_reference
 from cotdistill.reasoning import split
 from cotdistill.records import Response, Verdict, question_of
 

@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass
 
-from cotdistill.answers.extract import ANSWER_WINDOW, cut_reference
+from cotdistill.answers.extract import ANSWER_WINDOW
 from cotdistill.answers.folding import fold
 from cotdistill.answers.words import candidates, found_in
+from cotdistill.answers.worked import cut_reference
 from cotdistill.reasoning import split
 from cotdistill.records import Response, Verdict
 

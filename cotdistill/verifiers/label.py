@@ -3,8 +3,9 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from cotdistill.answers.extract import ANSWER_WINDOW, cut_reference
+from cotdistill.answers.extract import ANSWER_WINDOW
 from cotdistill.answers.labels import label_of
+from cotdistill.answers.worked import cut_reference
 from cotdistill.answers.yes_no import NATURAL
 from cotdistill.reasoning import split
 from cotdistill.records import Response, Verdict

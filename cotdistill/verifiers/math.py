@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from itertools import takewhile
 
 from cotdistill.answers.equality import Equality
-from cotdistill.answers.extract import Extracted, all_boxed, cut_reference, final_answer
+from cotdistill.answers.extract import Extracted, all_boxed, final_answer
 from cotdistill.answers.inequalities import interval
 from cotdistill.answers.markup import as_seen
 from cotdistill.answers.numbers import from_local, read
@@ -16,6 +16,7 @@ from cotdistill.answers.spelling import folded, plain
 from cotdistill.answers.stated import without_about
 from cotdistill.answers.structure import labelled_parts, parts_of_both
 from cotdistill.answers.symbolic import MAX_EXPRESSION
+from cotdistill.answers.worked import cut_reference
 from cotdistill.reasoning import split
 from cotdistill.records import Response, Verdict
 

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from cotdistill.answers.equality import numbers
-from cotdistill.answers.extract import cut_reference, final_answer
+from cotdistill.answers.extract import final_answer
 from cotdistill.answers.numbers import Number, read
 from cotdistill.answers.spelling import plain, right_side, words_of
 from cotdistill.answers.stated import stated
 from cotdistill.answers.unit_ratio import ratio
+from cotdistill.answers.worked import cut_reference
 from cotdistill.reasoning import split
 from cotdistill.records import Response, Verdict
 

@@ -28,7 +28,7 @@ from typing import NamedTuple
 import msgspec
 import rensa
 
-from cotdistill.answers.extract import cut_reference
+from cotdistill.answers.worked import cut_reference
 from cotdistill.filters._texts import words
 from cotdistill.filters.near_duplicate import Filter
 from cotdistill.records import Judged

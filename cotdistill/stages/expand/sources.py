@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from cotdistill import artifacts
-from cotdistill.answers.extract import cut_reference
+from cotdistill.answers.worked import cut_reference
 from cotdistill.artifacts.json_lines import BadLines
 from cotdistill.config import ExpandConfig
 from cotdistill.errors import CotDistillError, UsageError
