@@ -66,7 +66,7 @@ HEDGE_AFTER = re.compile(rf"[ *_$)]{{0,3}}(?:[a-z]+ )?(?:{'|'.join(_AFTER)})", r
 
 CUT_OFF = re.compile(
     r"(?:\b(?:the|of|to|and|or|but|is|are|was|were|we|he|she|they|then|by|from|with|for|than|because|that|which|must|have|add"
-    r"|subtract|multiply|divide|need|plus|minus|times)|[=+×÷*/])\s*$",
+    r"|subtract|multiply|divide|need|plus|minus|times)|[=+×÷/])\s*$",
     re.IGNORECASE,
 )
 """The text breaks off in mid-sentence, as at the cap on its tokens."""
