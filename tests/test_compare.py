@@ -254,3 +254,13 @@ def test_no_name_of_a_student_acts_in_the_page(tmp_path: Path) -> None:
     report.write_comparison(found, tmp_path / "page.html")
     page = (tmp_path / "page.html").read_text()
     assert "<img" not in page and page.count("</script>") == 2
+
+
+def test_scores_whose_manifest_was_edited_are_one_clear_error(tmp_path: Path) -> None:
+    scores = scored(tmp_path / "scores.json", {"good": GOOD})
+    manifest = tmp_path / "scores.manifest.json"
+    edited = json.loads(manifest.read_text())
+    edited["results"]["students"][0]["accuracy"] = "high"
+    manifest.write_text(json.dumps(edited))
+    with pytest.raises(CotDistillError, match=r"scores.json: the scores in its manifest cannot be read: .*accuracy"):
+        report.compare([scores])

@@ -8,6 +8,7 @@ import pytest
 
 from cotdistill.answers.confusion import class_scores, confusion_of
 from cotdistill.artifacts import read_manifest
+from cotdistill.artifacts.scores import ByClass, Score, read
 from cotdistill.artifacts.summary import _table, as_text
 from cotdistill.artifacts.summary_tables import distinguishing, scores_table
 from cotdistill.config import FilterConfig
@@ -156,7 +157,8 @@ def test_the_summary_says_of_each_class_how_well_it_fits() -> None:
     assert title == "  by class (macro F1 0.762):"
     assert "precision  50.0%  recall 100.0%" in billing and "taken for" not in billing
     assert bug.endswith("F1 0.857  n=4  taken for billing 1 times")
-    entry = {"student": "s", "accuracy": 0.8, "interval": [0.4, 0.9], "n": 5, "stopped": 1.0, "by_class": found}
+    of_class = read(found, ByClass)
+    entry = Score(student="s", accuracy=0.8, interval=(0.4, 0.9), n=5, correct=4, stopped=1.0, by_class=of_class)
     assert [line.strip() for line in scores_table([entry])[1:]] == [line.strip() for line in (title, billing, bug)]
 
 

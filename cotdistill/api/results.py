@@ -10,6 +10,8 @@ import msgspec
 
 from cotdistill.artifacts import Manifest, sibling, summary
 from cotdistill.artifacts.json_lines import read_records
+from cotdistill.artifacts.scores import Score as Score
+from cotdistill.artifacts.scores import scores_of
 from cotdistill.errors import UsageError
 from cotdistill.records import Dropped, DroppedPrompt, Judged, Prompt, Response
 
@@ -132,20 +134,6 @@ class Student(Result[dict[str, Any]]):
         return read_records(self.path / "metrics.jsonl", dict[str, Any])
 
 
-class Score(msgspec.Struct, frozen=True, kw_only=True):
-    """One student's score on `n` prompts. `accuracy` is that of its greedy answers, `interval` Wilson's 95 %
-    interval of it, `stopped` the share of answers that ended by themselves; `pass_at[k]` comes from sampled answers."""
-
-    student: str
-    n: int
-    correct: int
-    accuracy: float
-    interval: tuple[float, float]
-    stopped: float
-    mean_output_tokens: float | None = None
-    pass_at: dict[str, float] = msgspec.field(default_factory=dict)
-
-
 class Scores(Result[Judged]):
     """What evaluate wrote."""
 
@@ -156,7 +144,7 @@ class Scores(Result[Judged]):
     @property
     def students(self) -> list[Score]:
         """The student's score, then those of its baselines."""
-        return msgspec.convert(self.results["students"], list[Score])
+        return scores_of(self.manifest)
 
     @property
     def accuracy(self) -> float:

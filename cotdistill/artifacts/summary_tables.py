@@ -1,9 +1,10 @@
 """The figures of a manifest that take lines of their own: a line for each teacher, method, tag, class or student."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+from cotdistill.artifacts.scores import ByClass, Score, Sureness, read
 from cotdistill.artifacts.summary_labels import label
 from cotdistill.wording import shown_name
 
@@ -52,57 +53,55 @@ def _by_tag(every: dict[str, dict[str, Any]]) -> list[str]:
     return ["  accuracy by tag:", *lines, *more] if lines else []
 
 
-def _by_class(found: dict[str, Any], indent: str = "  ") -> list[str]:
+def _by_class(found: ByClass, indent: str = "  ") -> list[str]:
     """One line a class: precision, recall, F1, and what it is mostly taken for instead."""
-    classes: dict[str, dict[str, Any]] = found["classes"]
+    classes = found.classes
     width = max(len(shown_name(name)) for name in classes)
-    lines = [f"{indent}by class (macro F1 {found['macro_f1']:.3f}):"]
+    lines = [f"{indent}by class (macro F1 {found.macro_f1:.3f}):"]
     for name, one in list(classes.items())[:TAGS_SHOWN]:
-        wrong = {answer: n for answer, n in found["confusion"][name].items() if answer != name}
+        wrong = {answer: n for answer, n in found.confusion[name].items() if answer != name}
         most = max(wrong, key=lambda answer: wrong[answer], default=None)
         lines.append(
-            f"{indent}  {shown_name(name):<{width}}  precision {one['precision']:6.1%}  recall {one['recall']:6.1%}  "
-            f"F1 {one['f1']:.3f}  n={one['n']:,}"
-            + (f"  taken for {shown_name(most)} {wrong[most]:,} times" if most else "")
+            f"{indent}  {shown_name(name):<{width}}  precision {one.precision:6.1%}  recall {one.recall:6.1%}  "
+            f"F1 {one.f1:.3f}  n={one.n:,}" + (f"  taken for {shown_name(most)} {wrong[most]:,} times" if most else "")
         )
     more = [f"{indent}  and {len(classes) - TAGS_SHOWN} more classes; --json has all"]
     return lines + (more if len(classes) > TAGS_SHOWN else [])
 
 
-def _by_confidence(found: dict[str, Any]) -> list[str]:
+def _by_confidence(found: Sureness) -> list[str]:
     return [f"  confidence: {_confidence(found)}"]
 
 
-def _confidence(found: dict[str, Any]) -> str:
+def _confidence(found: Sureness) -> str:
     """How well log-probabilities separate right answers from wrong ones."""
-    words = [f"calibration error {found['sequence']['ece']:.1%} over {found['n']:,} answers"]
-    for name, of in (("sequence", "of a right and a wrong answer the surer one is right"), ("prompt", "by prompt")):
-        if (area := found.get(name, {}).get("auc")) is not None:
-            words.append(f"{of} in {area:.0%} of pairs (AUC)")
+    words = [f"calibration error {found.sequence.ece:.1%} over {found.n:,} answers"]
+    measured = ((found.sequence, "of a right and a wrong answer the surer one is right"), (found.prompt, "by prompt"))
+    for one, of in measured:
+        if one and one.auc is not None:
+            words.append(f"{of} in {one.auc:.0%} of pairs (AUC)")
     return "; ".join(words)
 
 
-def scores_table(students: list[dict[str, Any]]) -> list[str]:
+def scores_table(students: Sequence[Score]) -> list[str]:
     """One line a student: accuracy, interval, how often it stopped by itself."""
-    width = max(len(entry["student"]) for entry in students)
+    width = max(len(one.student) for one in students)
     lines = []
-    for entry in students:
-        low, high = entry["interval"]
-        passes = "  ".join(f"pass@{k} {share:.1%}" for k, share in entry.get("pass_at", {}).items())
-        if majority := entry.get("majority"):
-            passes += f"  majority@{majority['k']} {majority['accuracy']:.1%}"
+    for one in students:
+        low, high = one.interval
+        passes = "  ".join(f"pass@{k} {share:.1%}" for k, share in one.pass_at.items())
+        if one.majority:
+            passes += f"  majority@{one.majority.k} {one.majority.accuracy:.1%}"
         lines.append(
-            f"  {entry['student']:<{width}}  {entry['accuracy']:6.1%}  [{low:.1%}, {high:.1%}]  n={entry['n']}  "
-            f"finished {entry['stopped']:.0%}  {passes}".rstrip()
+            f"  {one.student:<{width}}  {one.accuracy:6.1%}  [{low:.1%}, {high:.1%}]  n={one.n}  "
+            f"finished {one.stopped:.0%}  {passes}".rstrip()
         )
-        if confidence := entry.get("confidence"):
-            lines.append(f"  {'':<{width}}  confidence: {_confidence(confidence)}")
-        tags = ", ".join(
-            f"{shown_name(tag)} {entry['by_tag'][tag]['accuracy']:.0%}" for tag in entry.get("weakest", [])
-        )
-        if by_class := entry.get("by_class"):
-            lines += _by_class(by_class, indent=f"  {'':<{width}}  ")
-        lines += [f"  {'':<{width}}  weakest: {tags}"] if len(entry.get("by_tag", {})) > 1 and tags else []
+        if one.confidence:
+            lines.append(f"  {'':<{width}}  confidence: {_confidence(one.confidence)}")
+        tags = ", ".join(f"{shown_name(tag)} {one.by_tag[tag].accuracy:.0%}" for tag in one.weakest)
+        if one.by_class:
+            lines += _by_class(one.by_class, indent=f"  {'':<{width}}  ")
+        lines += [f"  {'':<{width}}  weakest: {tags}"] if len(one.by_tag) > 1 and tags else []
     return lines
 
 
@@ -136,10 +135,10 @@ TABLES: dict[str, Callable[[Any], list[str]]] = {
     "teachers": _by_teacher,
     "teachers_asked": _by_teacher_asked,
     "accuracy_by_tag": _by_tag,
-    "by_class": _by_class,
-    "confidence": _by_confidence,
+    "by_class": lambda found: _by_class(read(found, ByClass)),
+    "confidence": lambda found: _by_confidence(read(found, Sureness)),
     "majority_on_seeds": _by_votes,
     "methods": _by_method,
-    "students": scores_table,
+    "students": lambda found: scores_table(read(found, list[Score])),
 }
 """Figures that take lines of their own."""

@@ -6,6 +6,7 @@ from typing import Any
 
 from cotdistill import artifacts
 from cotdistill.artifacts import json_lines
+from cotdistill.artifacts.scores import scores_of
 from cotdistill.artifacts.together import Id, OfResponse
 from cotdistill.recipes import record
 from cotdistill.recipes.steps import Step
@@ -41,7 +42,7 @@ def of(steps: Sequence[Step], directory: Path | None) -> dict[str, Any]:
         if step.stage == "filter" and "accuracy" in manifest.results:
             found["teacher_accuracy"] = manifest.results["accuracy"]
         if step.stage == "evaluate":
-            found["student_accuracy"] = manifest.results["students"][0]["accuracy"]
+            found["student_accuracy"] = scores_of(manifest)[0].accuracy
         own = "" if step.stem != step.name else f"{step.name}: "
         every |= {f"{own}{name}": value for name, value in found.items()}
     return every

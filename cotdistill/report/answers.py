@@ -9,6 +9,7 @@ import msgspec
 
 from cotdistill.artifacts import sibling
 from cotdistill.artifacts.json_lines import read_records
+from cotdistill.artifacts.scores import scores_of
 from cotdistill.records import Dropped, Judged
 from cotdistill.report.scored import Scored, answers
 from cotdistill.report.traces import answer, asked
@@ -73,9 +74,7 @@ def _chosen(students: Sequence[Scored]) -> Mapping[str, tuple[bool, bool, bool]]
 
 
 def _greedy(one: Scored) -> Iterator[Judged]:
-    place = next(
-        place for place, entry in enumerate(one.manifest.results["students"]) if entry["student"] == one.student
-    )
+    place = next(place for place, score in enumerate(scores_of(one.manifest)) if score.student == one.student)
     for column, judged in answers(one.scores, one.manifest):
         if column == place and judged.response.sample == 0:
             yield judged

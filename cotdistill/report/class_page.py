@@ -1,8 +1,8 @@
 """For answers out of a closed set: how well each label fits, what it is taken for, and what a guess has right."""
 
 from collections.abc import Sequence
-from typing import Any
 
+from cotdistill.artifacts.scores import ByClass, Score
 from cotdistill.report import html
 from cotdistill.report.run import Run
 from cotdistill.report.words import share
@@ -11,13 +11,13 @@ MOST_TAKEN_FOR = 3
 """Wrong answers that are named for a class, the most frequent first."""
 
 
-def table(entries: Sequence[tuple[str, dict[str, Any]]]) -> str:
+def table(scores: Sequence[tuple[str, Score]]) -> str:
     """Of each student, by its short name, what evaluate says of it; nothing where no answer is a label."""
-    known = [(name, entry["by_class"]) for name, entry in entries if entry.get("by_class")]
+    known = [(name, score.by_class) for name, score in scores if score.by_class]
     return "".join(
-        html.under(f"{name}: macro F1 {found['macro_f1']:.3f}", _of_student(found))
+        html.under(f"{name}: macro F1 {found.macro_f1:.3f}", _of_student(found))
         if len(known) > 1
-        else html.paragraph(f"Macro F1 {found['macro_f1']:.3f}") + _of_student(found)
+        else html.paragraph(f"Macro F1 {found.macro_f1:.3f}") + _of_student(found)
         for name, found in known
     )
 
@@ -31,17 +31,17 @@ def guessing(run: Run) -> str:
     return "".join(f'<p class="caption">{html.escape(level)}</p>' for level in said)
 
 
-def _of_student(found: dict[str, Any]) -> str:
+def _of_student(found: ByClass) -> str:
     rows = [
         (
             label,
-            f"{one['n']:,}",
-            share(one["precision"]),
-            share(one["recall"]),
-            f"{one['f1']:.3f}",
-            _taken_for(label, found["confusion"][label]),
+            f"{one.n:,}",
+            share(one.precision),
+            share(one.recall),
+            f"{one.f1:.3f}",
+            _taken_for(label, found.confusion[label]),
         )
-        for label, one in found["classes"].items()
+        for label, one in found.classes.items()
     ]
     return html.table(["class", "prompts", "precision", "recall", "F1", "taken for"], rows, numbers=range(1, 5))
 

@@ -57,20 +57,20 @@ def _newest(nights: Sequence[Night], comparison: Comparison | None) -> str:
     if not scored:
         return ""
     newest, first = scored[-1][1], scored[0][1]
-    said = f"The newest student gets {newest['accuracy']:.1%} of {newest['n']:,} held-out prompts right"
-    said += f"; the first one got {first['accuracy']:.1%}." if len(scored) > 1 else "."
+    said = f"The newest student gets {newest.accuracy:.1%} of {newest.n:,} held-out prompts right"
+    said += f"; the first one got {first.accuracy:.1%}." if len(scored) > 1 else "."
     before = ""
     if comparison:
         ((name, test),) = comparison.tests().items()
         before = html.paragraph(f"Against the run before: {result.against_before(comparison, name, test)}.")
     failed = [one.directory.name for one in nights if one.record.guard_failed][-3:]
     alerts = "".join(f'<p class="alert">{html.escape(f"{name}: {GUARD_FAILED}")}</p>' for name in failed)
-    points = [(float(place), student["accuracy"]) for place, (_, student) in enumerate(scored)]
+    points = [(float(place), student.accuracy) for place, (_, student) in enumerate(scored)]
     chart = _over(
         [one.name for one, _ in scored],
         points,
         "Held-out prompts answered right, with 95% interval",
-        band=[(student["interval"][0], student["interval"][1]) for _, student in scored],
+        band=[student.interval for _, student in scored],
     )
     return f'<div class="result"><p class="headline">{html.escape(said)}</p>{before}{alerts}{chart}</div>'
 

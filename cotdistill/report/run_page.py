@@ -6,6 +6,7 @@ from typing import Any
 
 from cotdistill import mock
 from cotdistill.artifacts.lineage import Found
+from cotdistill.artifacts.scores import Score, scores_of
 from cotdistill.artifacts.summary_tables import distinguishing
 from cotdistill.recipes import figures, record
 from cotdistill.report import answers, charts, class_page, expand_page, filter_page, html, result, scored, traces
@@ -39,17 +40,17 @@ def _head(run: Run) -> str:
         return result.block(_headline(run.compared), run.compared, run.warnings) + class_page.guessing(run)
     alerts = "".join(f'<p class="alert">{html.escape(words)}</p>' for words in run.warnings)
     bars = [
-        Bar(name, entry["accuracy"], share(entry["accuracy"]), tuple(entry["interval"]))
+        Bar(name, score.accuracy, share(score.accuracy), score.interval)
         for one in run.stage("evaluate")[-1:]
-        for name, entry in _entries(one)
+        for name, score in _scores(one)
     ]
     return f'<div class="result">{alerts}{charts.shares(bars)}</div>' if bars or alerts else ""
 
 
-def _entries(scores: Found) -> list[tuple[str, dict[str, Any]]]:
+def _scores(evaluated: Found) -> list[tuple[str, Score]]:
     """What evaluate says of each student, by its short name."""
-    entries: list[dict[str, Any]] = scores.manifest.results.get("students", [])
-    return list(zip(scored.short_names([str(entry["student"]) for entry in entries]), entries, strict=True))
+    scores = scores_of(evaluated.manifest)
+    return list(zip(scored.short_names([one.student for one in scores]), scores, strict=True))
 
 
 def title(directory: Path, known: record.RunRecord | None) -> str:
@@ -88,14 +89,8 @@ def _headline(compared: Comparison) -> str:
 
 def _reliability(run: Run) -> dict[str, list[tuple[float, float]]]:
     """Of each student whose answers have log-probabilities, the points of its reliability curve."""
-    students = (
-        [(row.name, row.students[0].entry.get("confidence")) for row in run.compared.rows] if run.compared else []
-    )
-    return {
-        name: [(one["confidence"], one["accuracy"]) for one in known["sequence"]["bins"]]
-        for name, known in students
-        if known
-    }
+    students = [(row.name, row.students[0].score.confidence) for row in run.compared.rows] if run.compared else []
+    return {name: [(one.confidence, one.accuracy) for one in known.sequence.bins] for name, known in students if known}
 
 
 def _sections(run: Run, known: record.RunRecord | None, data: dict[str, Any]) -> Iterator[Section]:
@@ -130,8 +125,8 @@ def _sections(run: Run, known: record.RunRecord | None, data: dict[str, Any]) ->
 
 def _classes(run: Run) -> str:
     """Of the newest scores, the students that name any class right; an untrained one names none."""
-    entries = [pair for one in run.stage("evaluate")[-1:] for pair in _entries(one)]
-    return class_page.table([(name, entry) for name, entry in entries if entry["correct"]])
+    scores = [pair for one in run.stage("evaluate")[-1:] for pair in _scores(one)]
+    return class_page.table([(name, score) for name, score in scores if score.correct])
 
 
 def _made_of(run: Run) -> str:
@@ -209,14 +204,13 @@ def _details(run: Run) -> str:
     found = []
     for one in run.stage("evaluate"):
         rows = []
-        for name, entry in _entries(one):
-            passes = ", ".join(f"pass@{k} {share(value)}" for k, value in entry.get("pass_at", {}).items())
-            majority = f"{share(entry['majority']['accuracy'])}" if "majority" in entry else ""
-            tags = [tag for tag in entry.get("weakest", []) if tag in distinguishing(entry["by_tag"])]
-            weakest = ", ".join(f"{tag} {share(entry['by_tag'][tag]['accuracy'])}" for tag in tags)
-            tokens = entry.get("mean_output_tokens")
-            tokens = "" if tokens is None else f"{tokens:,.0f}"
-            rows.append((name, entry["n"], share(entry["stopped"]), tokens, passes, majority, weakest))
+        for name, score in _scores(one):
+            passes = ", ".join(f"pass@{k} {share(value)}" for k, value in score.pass_at.items())
+            majority = share(score.majority.accuracy) if score.majority else ""
+            tags = [tag for tag in score.weakest if tag in distinguishing(score.by_tag)]
+            weakest = ", ".join(f"{tag} {share(score.by_tag[tag].accuracy)}" for tag in tags)
+            tokens = "" if score.mean_output_tokens is None else f"{score.mean_output_tokens:,.0f}"
+            rows.append((name, score.n, share(score.stopped), tokens, passes, majority, weakest))
         columns = ["", "prompts", "finished", "tokens an answer", "sampled", "majority", "weakest tags"]
         wanted = [place for place in range(len(columns)) if place == 0 or any(row[place] for row in rows)]
         name = f"<h3>{html.escape(one.path.name)}</h3>" if len(run.stage("evaluate")) > 1 else ""

@@ -4,7 +4,6 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
@@ -12,19 +11,20 @@ from cotdistill import artifacts
 from cotdistill.artifacts import Manifest, lineage
 from cotdistill.artifacts.json_lines import read_records
 from cotdistill.artifacts.lineage import Found
+from cotdistill.artifacts.scores import Score, scores_of
 from cotdistill.errors import CotDistillError, UsageError
 from cotdistill.records import Judged, Prompt, is_right
 
 
 @dataclass(frozen=True)
 class Scored:
-    """`student` is what evaluate was given, `entry` what it says of it. `right` has each judged prompt by its id, from
+    """`student` is what evaluate was given, `score` what it says of it. `right` has each judged prompt by its id, from
     the greedy answers; `asked` has a digest of each prompt, to compare what two students saw. `origin` are the
     manifests that the student goes back to, the newest first; none where it was not trained here, or files are gone."""
 
     student: str
     scores: Path
-    entry: dict[str, Any]
+    score: Score
     right: dict[str, bool]
     asked: dict[str, bytes]
     manifest: Manifest
@@ -56,24 +56,24 @@ def read(scores: Path) -> list[Scored]:
     """Student and baselines of one file. Raises CotDistillError where its answers are not beside it, or are not
     those of its manifest."""
     manifest = artifacts.manifest_of(scores)
-    if manifest is None or manifest.stage != "evaluate" or not manifest.results.get("students"):
+    found = scores_of(manifest) if manifest is not None and manifest.stage == "evaluate" else []
+    if manifest is None or not found:
         raise UsageError(f"{scores}: expected scores that `cotdistill evaluate` wrote, with their manifest beside them")
-    entries: list[dict[str, Any]] = manifest.results["students"]
-    blocks = [_Block() for _ in entries]
+    blocks = [_Block() for _ in found]
     for place, judged in answers(scores, manifest):
         blocks[place].add(judged)
     return [
         Scored(
-            student=str(entry["student"]),
+            student=score.student,
             scores=scores,
-            entry=entry,
+            score=score,
             right=block.right,
             asked=block.asked,
             manifest=manifest,
-            origin=tuple(_origin(str(entry["student"]), scores.parent, manifest)),
+            origin=tuple(_origin(score.student, scores.parent, manifest)),
             baseline=place > 0,
         )
-        for place, (entry, block) in enumerate(zip(entries, blocks, strict=True))
+        for place, (score, block) in enumerate(zip(found, blocks, strict=True))
     ]
 
 
@@ -85,7 +85,7 @@ def answers(scores: Path, manifest: Manifest) -> Iterator[tuple[int, Judged]]:
     path = artifacts.sibling(scores, "answers.jsonl")
     if not path.is_file():
         raise CotDistillError(f"{path}: missing; it holds the answers to {scores}. Run the same `evaluate` again")
-    students, place = len(manifest.results["students"]), -1
+    students, place = len(scores_of(manifest)), -1
     first: tuple[str, int] | None = None
     for judged in read_records(path, Judged):
         name = judged.response.prompt.id, judged.response.sample

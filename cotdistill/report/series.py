@@ -5,9 +5,9 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from cotdistill.artifacts.lineage import Found
+from cotdistill.artifacts.scores import Score, scores_of
 from cotdistill.recipes import record
 from cotdistill.recipes.record import RunRecord
 from cotdistill.report import sources, traces
@@ -22,7 +22,7 @@ class Night:
     name: str
     directory: Path
     record: RunRecord
-    student: dict[str, Any] | None
+    student: Score | None
     responses: int | None
     kept: int | None
     spent_usd: float | None
@@ -61,7 +61,7 @@ def _night(name: str, directory: Path, known: RunRecord) -> Night:
         name=name,
         directory=directory,
         record=known,
-        student=next(iter(scored.manifest.results.get("students", [])), None) if scored else None,
+        student=next(iter(scores_of(scored.manifest)), None) if scored else None,
         responses=_all(found.get("generate", []), "responses"),
         kept=_all(found.get("filter", []), "kept"),
         spent_usd=sum(float(one) for one in spent if one is not None),
@@ -76,12 +76,12 @@ def _all(made: Sequence[Found], count: str) -> int | None:
 def table(found: Sequence[Night]) -> Iterator[tuple[str, ...]]:
     for one in found:
         student = one.student
-        interval = f"{student['interval'][0]:.1%} to {student['interval'][1]:.1%}" if student else ""
+        interval = f"{student.interval[0]:.1%} to {student.interval[1]:.1%}" if student else ""
         yield (
             one.directory.name,
-            f"{student['accuracy']:.1%}" if student else "",
+            f"{student.accuracy:.1%}" if student else "",
             interval,
-            f"{student['n']:,}" if student else "",
+            f"{student.n:,}" if student else "",
             "" if one.responses is None else f"{one.responses:,}",
             "" if one.kept is None else f"{one.kept:,}",
             "" if not one.spent_usd else f"{one.spent_usd:.4f}",

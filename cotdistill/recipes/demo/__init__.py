@@ -13,6 +13,7 @@ from pathlib import Path
 from cotdistill import artifacts
 from cotdistill.artifacts import ArtifactWriter, Manifest
 from cotdistill.artifacts.opening import check_directory
+from cotdistill.artifacts.scores import scores_of
 from cotdistill.config import EvaluateConfig, FilterConfig, FinetuneConfig, FormatConfig, GenerateConfig
 from cotdistill.mock.problems import EXAMPLE
 from cotdistill.progress import Progress
@@ -125,11 +126,9 @@ def _run(demo: Demo, progress: Progress) -> str:
 
 
 def _by_arm(arms: Sequence[Arm], scores: Manifest) -> list[closing.Score]:
-    entries = {entry["student"]: entry for entry in scores.results["students"]}
-    found = [(arm.name, arm.finetune, entries[str(arm.finetune.output)]) for arm in arms]
-    return [
-        closing.Score(name, step.output, entry["accuracy"], tuple(entry["interval"])) for name, step, entry in found
-    ]
+    known = {one.student: one for one in scores_of(scores)}
+    found = [(arm.name, arm.finetune, known[str(arm.finetune.output)]) for arm in arms]
+    return [closing.Score(name, step.output, one.accuracy, one.interval) for name, step, one in found]
 
 
 def check_outputs(demo: Demo) -> None:
