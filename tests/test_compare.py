@@ -263,4 +263,4 @@ def test_scores_whose_manifest_was_edited_are_one_clear_error(tmp_path: Path) ->
     edited["results"]["students"][0]["accuracy"] = "high"
     manifest.write_text(json.dumps(edited))
     with pytest.raises(CotDistillError, match=r"scores.json: the scores in its manifest cannot be read: .*accuracy"):
-        report.compare([scores])
+        report.compared([scores])

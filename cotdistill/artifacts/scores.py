@@ -103,7 +103,7 @@ def scores_of(manifest: Manifest) -> list[Score]:
 
 
 def read(found: object, kind: type[T], of: str = "evaluate") -> T:
-    """Of a manifest's results; `of` names what it is the manifest of. Raises CotDistillError for one that was edited."""
+    """Of a manifest's results; `of` names what it is the manifest of. Raises CotDistillError for an edited one."""
     try:
         return msgspec.convert(found, kind)
     except msgspec.ValidationError as error:
