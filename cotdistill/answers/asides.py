@@ -12,6 +12,7 @@ _ASIDE = re.compile(
     r"|thus)\b)[^=]){0,200}$"
     r"|,? (?<! is )(?<! are )(?<! was )(?<! be )(?<! do )(?<! does )(?<! did )(?<! can )(?<! could )(?<! will )"
     r"(?:not|rather than|instead of|unlike|compared (?:to|with)|as opposed to) [^=]{0,200}$"
+    r"|,? (?:up|down) (?:from|by) [^=]{0,80}$"
     r"|(?<= more)(?: [a-z]+){0,2} to (?:have|reach|get|make|complete|finish|fill)\b[^=]{0,80}$"
     r"|(?<=\w) (?:after|before|by|when|while) (?:[a-z]+ly )?[a-z]+ing\b[^=]{0,200}$"
     r"| of (?:the|those|these|all|his|her|their|its) (?:original |total |other )?\d[^=]{0,200}$",

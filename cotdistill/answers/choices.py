@@ -21,7 +21,7 @@ _ALONE = re.compile(r"[(\[{]?([A-Za-z]|\d{1,2})[)\]}.:]{0,2}")
 _LABELLED = re.compile(rf"(?:[(\[]({_NAME})[)\]][.:]?|({_NAME})[).:\]](?!\w)) ?(?P<text>.*)", re.DOTALL)
 _NAMED = re.compile(
     r"\b(?:option|choice|answer|alternative|statement|number)(?:s? |(?=\())"
-    r"(?:\(([A-Za-z]|\d{1,2})\)|([A-Z]|\d{1,2})\b(?![./]\d))",
+    r"(?:\(([A-Za-z]|\d{1,2})\)|([A-Z]|\d{1,2})\b(?![./]\d|['’]s))",
     re.IGNORECASE,
 )
 _IN_BRACKETS = re.compile(r"[(\[]([A-Za-z])[)\]](?![\w(])")
@@ -29,7 +29,8 @@ _LEADING = re.compile(
     r"[(\[]?([A-Z])[)\]]?(?:,(?! ?[A-Z]\b)| ?[-–—](?=\s)|,? (?:because|since|as|for|which|so|given)\b)"
 )
 _CAPITAL = re.compile(
-    r"(?<![\w'’.-])([B-HJ-Z])(?![\w'’-])|(?<![\w'’.-])([AI])(?=[.,;)]|$| (?:is|because|since|and|or|[<>/&+])(?!\w))"
+    r"(?<![\w'’.-])([B-HJ-Z])(?![\w'’-])|(?<![\w'’.-])([AI])(?=[.,;)]|$| (?:is|because|since|and|or|over|than"
+    r"|[<>/&+])(?!\w))"
 )
 _JOINT = r" ?(?:,|;|&|/|(?:, ?)?\b(?:and|or|oder|und|ou|et|o|y|e|или|и)\b|或|和) ?"
 _SEVERAL = re.compile(rf"(?:(?i:options?|answers?|choices?|both) )?{_LETTER}(?:{_JOINT}{_LETTER}){{1,25}}")

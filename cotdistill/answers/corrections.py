@@ -25,7 +25,8 @@ _TAKEN_BACK = re.compile(
         (?:right|correct|true)\b
     |(?:made|found)[ ](?:a|an)[ ](?:mistake|error))
     |\b(?:no|oh|ah),?[ ](?:wait|no|actually)\b|\bwait,?[ ]no\b
-    |(?:^|(?<=[.!?,;…–—-][ ])|(?<=[.!?,;…–—]))\s{{0,3}}(?:wait|hmm+|no|sorry|apologies|correction|actually)\b[,.:!…]""",
+    |(?:^|(?<=[.!?,;…–—-][ ])|(?<=[.!?,;…–—]))\s{{0,3}}(?:wait|hmm+|no|sorry|apologies|correction|actually
+        |edit|update|erratum)\b[,.:!…]""",
     re.IGNORECASE | re.MULTILINE | re.VERBOSE,
 )
 _AT_ONCE = re.compile(rf"[\s$)*_]{{0,4}}(?:is|was|would be|seems|looks)(?: \w+)? {_WRONG}", re.IGNORECASE)

@@ -27,7 +27,7 @@ _DAY_FIRST = re.compile(rf"{_WEEKDAY}(?:the )?{_DAY}(?: of)? {_MONTH}(?:,? (\d{{
 _YEAR_FIRST = re.compile(r"(\d{4})[-/.](\d{1,2})[-/.](\d{1,2})|(\d{4})年(\d{1,2})月(\d{1,2})日")
 _NUMERIC = re.compile(r"(\d{1,2})([-/.])(\d{1,2})\2(\d{4})")
 _TIME = re.compile(
-    r"(?:at )?(\d{1,2})(?::([0-5]\d))?(?::([0-5]\d))? ?(?:([ap])\.? ?m\.?|(noon|midnight)|(o'clock|h|uhr))?",
+    r"(?:at )?(\d{1,2})(?:[:h]([0-5]\d))?(?::([0-5]\d))? ?(?:([ap])\.? ?m\.?|(noon|midnight)|(o'clock|h|uhr))?",
     re.IGNORECASE,
 )
 

@@ -234,6 +234,8 @@ def _rule_by_kind(gold: str, given: str) -> Ruling | None:
         return Ruling("correct" if moment else "incorrect", "text")
     if ":" in gold and (ratio := ratio_of(gold)):
         return Ruling("correct" if ratio_of(given) == ratio else "incorrect", "text")
+    if given.count(":") > 1 and ratio_of(given):
+        return Ruling("incorrect", "text")
     if _MAY_BE_RANGE.search(gold) and (limits := range_of(gold)):
         return Ruling("correct" if same_range(limits, range_of(given)) else "incorrect", "text")
     if left := remainder_of(gold):

@@ -9,7 +9,7 @@ from cotdistill.answers.box_edges import whole_answer
 from cotdistill.answers.boxes import MAX_ANSWER, last_boxed, last_hashes, tidy
 from cotdistill.answers.characters import in_ascii
 from cotdistill.answers.corrections import STANDS, revision
-from cotdistill.answers.hedges import HEDGE_AFTER, HEDGE_BEFORE
+from cotdistill.answers.hedges import HEDGE_AFTER, hedged
 from cotdistill.answers.markup import as_seen
 
 ANSWER_WINDOW = 64_000
@@ -165,7 +165,7 @@ def _last_formula(text: str) -> str | None:
     found = list(_FORMULA.finditer(tail))
     if not found or any(letter.isdigit() for letter in tail[found[-1].end() :]):
         return None
-    if HEDGE_BEFORE.search(tail[: found[-1].start()][-60:]) or HEDGE_AFTER.match(tail[found[-1].end() :]):
+    if hedged(tail[: found[-1].start()], tail[found[-1].end() :]):
         return None
     formula = next(group for group in found[-1].groups() if group is not None).strip()
     words = re.search(

@@ -10,10 +10,10 @@ REFUSES = re.compile(
     |not[ ](?:enough|sufficient)[ ]information|insufficient[ ]information|it(?:[ ]is|'s)[ ]unclear
     |impossible[ ]to[ ](?:say|tell|know|determine)|can[ ]?not[ ]be[ ](?:determined|solved|answered|computed|known)
     |some[ ]say|others[ ]say|i(?:'?m|[ ]am)[ ]not[ ]sure|no[ ]idea
-    |there[ ](?:is|are)[ ]no[ ](?:final[ ]|single[ ]|unique[ ]|real[ ]|valid[ ])?(?:answer|solution)s?
-    |there(?:[ ]is|'s)[ ]no[ ]way
+    |there[ ]is[ ]no[ ](?:final[ ]|single[ ]|unique[ ])?answer
     |would[ ]need[ ][^.\n]{1,60}[ ]to[ ](?:know|tell|say|answer|solve)
-    |timed?[ ]?out)\b
+    |as[ ]an[ ]ai\b|timed?[ ]?out)\b
+    |^\W*error\b|:[ ]error\b
     |\bso[ ]far\b[^.\n]{0,80}\b(?:but|still)\b[^.\n]{0,80}$""",
     re.IGNORECASE | re.VERBOSE,
 )
@@ -23,7 +23,9 @@ _BEFORE = {
     "|(?:more|less|fewer|greater|larger|smaller|bigger|higher|lower|other) than|than or equal to"
     "|at (?:the )?(?:least|most)|up to|no (?:more|less) than|under|above|below|over|exceeds?|exceeding|between|either"
     "|except|unless|if|maybe|perhaps|possibly|(?:might|may|could) be|minimum of|maximum of|somewhere|nearly|almost"
-    "|before|prior to|until|(?:earlier|later) than|rather than|instead of|half of|twice|double|thrice|(?:a"
+    "|all but|(?:every|any)thing but|(?:says?|said|claims?|claimed|believes?|believed|thinks?|guessed|expected)"
+    "|(?:complement|opposite|inverse|reciprocal|negation|square|cube|root|multiple) of|before|prior to|until"
+    "|(?:earlier|later) than|rather than|instead of|half of|twice|double|thrice|(?:a"
     "|one) (?:third|quarter|half) of|steps?|confidence|version",
     "German": r"nicht|kein\w*|mehr als|weniger als|über|unter|mindestens|höchstens|zwischen|fast|entweder|vielleicht",
     "French": "plus de|moins de|au moins|au plus|pas|presque|peut-être|plus grand que",
@@ -34,12 +36,12 @@ _BEFORE = {
     "Dutch": "meer dan|minder dan|niet|geen|minstens",
 }
 _BEFORE_UNSPACED = (
-    "不是|并非|不|至少|至多|最多|最少|超过|超過|少于|少於|多于|多於|大于|小于|介于|可能是|也许|或许|以上"
+    "不是|并非|不到|不足|将近|未达|不|至少|至多|最多|最少|超过|超過|少于|少於|多于|多於|大于|小于|介于|可能是|也许|或许|以上"
     "|ない|たぶん|おそらく|적어도|최소|최대|아마"
     r"|\\(?:geq?|leq?|neq?)(?![a-z])|[<>≥≤≠]"
 )
 _BETWEEN = (
-    r"[ :=$*_(\\]{0,6}(?:(?:the|a|an|about|only|just|of|in|on|be|is|equal to|option|number|é|è|es|est|ist|sind"
+    r"[ :=$*_(\\{\[]{0,6}(?:(?:the|a|an|about|only|just|of|in|on|be|is|equal to|option|number|é|è|es|est|ist|sind"
     r"|son|são|de|que|als|le|la"
     r"|el) ){0,3}[$*_(\\]{0,3}$"
 )
@@ -49,7 +51,7 @@ HEDGE_BEFORE = re.compile(rf"(?:\b(?:{'|'.join(_BEFORE.values())})\b|{_BEFORE_UN
 _AFTER = (
     r"or (?:so|more|less|fewer|even|\d|maybe|perhaps|possibly|the (?:answer|result)|alternatively|else)\b",
     r"and (?:more|counting)\b|at (?:least|most)\b|more or less\b",
-    r"(?:is|was) (?:not (?:right|correct|it|the|an?|possible|true|enough)|wrong|incorrect|a mistake)\b",
+    r",? ?(?:is|was) (?:not (?:right|correct|it|the|an?|possible|true|enough)|wrong|incorrect|a mistake)\b",
     r"(?:is|was|are|would be|seems?) too \w+\b|isn't|(?:does|do|did|can|could|would|will) ?not\b|(?:does|do|did"
     r"|ca|could|would|wo)n't\b",
     r"is (?:only |just |merely )?(?:an?|the) (?:upper|lower) (?:bound|limit)\b|(?:if|unless|depending"
@@ -63,6 +65,19 @@ _AFTER = (
 )
 HEDGE_AFTER = re.compile(rf"[ *_$)]{{0,3}}(?:[a-z]+ )?(?:{'|'.join(_AFTER)})", re.IGNORECASE)
 """Right behind a number."""
+
+_UNSAID = re.compile(
+    r"\b(?:no way|can ?not|can't|could(?: not|n't)|unable to|mistake to|wrong to)\b"
+    r"(?:(?!\b(?:so|hence|thus|therefore|but)\b)[^.,;:=\n]){0,60}$",
+    re.IGNORECASE,
+)
+"""The verb of a number's clause, that denies it: "I cannot bake 96 rolls", "it is a mistake to say 96"."""
+
+
+def hedged(before: str, after: str) -> bool:
+    """Whether the words around a number make it no answer."""
+    return bool(HEDGE_BEFORE.search(before[-60:]) or _UNSAID.search(before[-80:]) or HEDGE_AFTER.match(after))
+
 
 CUT_OFF = re.compile(
     r"(?:\b(?:the|of|to|and|or|but|is|are|was|were|we|he|she|they|then|by|from|with|for|than|because|that|which|must|have|add"

@@ -170,7 +170,7 @@ def _last_sentence(line: str) -> str:
 
 def _of_sentence(sentence: str, names: Mapping[str, str], opposes: bool) -> str | None:
     """The only label of a sentence that states one: "The statement is true." """
-    if _UNDECIDED.search(sentence):
+    if _UNDECIDED.search(sentence if opposes else _without(sentence, names)):
         return None
     sentence = _without_denied(_ASKED.sub(" ", sentence), names)
     labels = {label for _, label in _named(sentence, names)}

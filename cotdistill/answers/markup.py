@@ -1,6 +1,7 @@
 """A text as a person sees it: without HTML tags, struck words, a chat template's marks, fences and quoted answers."""
 
 import re
+from collections.abc import Callable
 from html import unescape
 
 from cotdistill.answers.hedges import without_quoted
@@ -23,7 +24,20 @@ _NEGATIVE = re.compile(
     r"(?<![\d)}$%] )(?:\bnegative |(?:^|(?<=[:=(]) ?|(?<=\bis )|(?<=\bequals )|(?<=\bget )|(?<=\{))minus )(?=\$?\d)",
     re.IGNORECASE,
 )
+_BOLD_QUOTATION = re.compile(r"^[ \t]{0,4}> (?=\*\*)", re.MULTILINE)
 _ARROW_MARK = re.compile(r"^[ \t]{0,4}(?:=>|⇒|→|➜|➡)[ \t]{1,4}(?=\S)", re.MULTILINE)
+
+
+_REWRITES: tuple[tuple[str, re.Pattern[str], str | Callable[[re.Match[str]], str]], ...] = (
+    ("negative ", _NEGATIVE, "-"),
+    ("minus ", _NEGATIVE, "-"),
+    ("minus", _PLUS_OR_MINUS, "±"),
+    ("~~", _STRUCK, ""),
+    ("&", _ENTITY, lambda found: unescape(found[0])),
+    ("> **", _BOLD_QUOTATION, ""),
+    *((arrow, _ARROW_MARK, "") for arrow in ("=>", "⇒", "→", "➜", "➡")),
+)
+"""What must stand in a text for a pattern to be tried, which is cheap; the pattern; what is seen instead."""
 
 
 def as_seen(text: str) -> str:
@@ -32,23 +46,18 @@ def as_seen(text: str) -> str:
     Only marks that say nothing go: an `<answer>` tag, a box or a table stays for the rules that read it.
     """
     if "<" in text:
-        if not text.rstrip().endswith("</s>"):  # there it is the end of the text, elsewhere that of struck words
+        if "</" in text and not text.rstrip().endswith(
+            "</s>"
+        ):  # there it is the end of the text, elsewhere that of struck words
             text = _STRUCK.sub("", text)
         text = _TEMPLATE_MARKS.sub("", text)
         if "</" in text or "<br" in text.lower():
             text = _STRUCK.sub("", text)
             text = _RAISED.sub(lambda found: ("^" if found[1].lower() == "sup" else "_") + f"{{{found[2]}}}", text)
             text = _BREAK.sub("\n", _TAG.sub("", text))
-    if "negative " in text or "minus " in text:
-        text = _NEGATIVE.sub("-", text)
-    if "minus" in text:
-        text = _PLUS_OR_MINUS.sub("±", text)
-    if "~~" in text:
-        text = _STRUCK.sub("", text)
-    if "&" in text and ";" in text:
-        text = _ENTITY.sub(lambda found: unescape(found[0]), text)
-    if ("=>" in text or not text.isascii()) and _ARROW_MARK.search(text):
-        text = _ARROW_MARK.sub("", text)
+    for hint, pattern, instead in _REWRITES:
+        if hint in text:
+            text = pattern.sub(instead, text)
     if text.lstrip()[:3] in ("```", "~~~") and (fenced := _FENCED.fullmatch(text)):
         text = fenced[2]
     return without_quoted(text)

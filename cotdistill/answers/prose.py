@@ -6,7 +6,7 @@ from cotdistill.answers import number_words
 from cotdistill.answers.announce import TAIL
 from cotdistill.answers.asides import without_asides, without_rejected
 from cotdistill.answers.boxes import tidy
-from cotdistill.answers.hedges import CUT_OFF, HEDGE_AFTER, HEDGE_BEFORE, REFUSES
+from cotdistill.answers.hedges import CUT_OFF, REFUSES, hedged
 from cotdistill.answers.numbers import GROUPED
 from cotdistill.answers.units import SIGNS, read_unit
 
@@ -67,7 +67,9 @@ _SPREAD = re.compile(
 )
 """Behind a total: where its parts are."""
 _ONLY_SUPPOSED = re.compile(
-    r"\W*(?:let|assume|assuming|suppose|consider|imagine|see|if)\b(?!.*\b(?:then|so)\b)", re.IGNORECASE
+    r"\W*(?:let|assume|assuming|suppose|consider|imagine|see|if(?=.*\b(?:if|had|were|would|could|might|=)))\b"
+    r"(?!.*\b(?:then|so)\b)",
+    re.IGNORECASE,
 )
 _POINT = re.compile(
     r"(?:\b(?:is|are|at|point|pair|answer|equals)|[=:]) {0,2}\$?(\((?:[^()]{1,60}[,;])+[^()]{1,60}\))\$?[.!*]{0,3}\s*$"
@@ -113,7 +115,7 @@ def _of_sentence(sentence: str) -> str | None:
     bold = [one for one in _BOLD.findall(sentence) if NUMBER.search(one)]
     if len(bold) == 1:
         place = sentence.index(f"**{bold[0]}**")
-        if HEDGE_BEFORE.search(sentence[:place][-60:]) or HEDGE_AFTER.match(sentence[place + len(bold[0]) + 4 :]):
+        if hedged(sentence[:place], sentence[place + len(bold[0]) + 4 :]):
             return None
         return tidy(bold[0])
     if point := _POINT.search(sentence[-200:]):
@@ -136,7 +138,7 @@ def _of_tokens(main: str, tokens: list[re.Match[str]]) -> str | None:
         if _COUNTED.fullmatch(gap) and not _SUMS_UP.search(gap) and not _SUMS_UP.search(main[end : end + 40]):
             return None
         break
-    if HEDGE_BEFORE.search(main[:start][-60:]) or HEDGE_AFTER.match(main[end:]):
+    if hedged(main[:start], main[end:]):
         return None
     return TAIL.sub("", tidy(main[start : _with_unit(main, end)]))
 
@@ -236,10 +238,6 @@ def _in_words(sentence: str) -> str | None:
     if len(found) != 1 or len(sentence) > 200:
         return None
     phrase = found[0][0]
-    before, after = sentence[: phrase.start()][-60:], sentence[phrase.end() :]
-    hedged = (
-        HEDGE_BEFORE.search(before)
-        or HEDGE_AFTER.match(after)
-        or re.search(r"\b(?:the|these|those|other|all|both) $", before)
-    )
-    return None if hedged else sentence[phrase.start() : _with_unit(sentence, phrase.end())].strip()
+    before, after = sentence[: phrase.start()][-80:], sentence[phrase.end() :]
+    is_other = hedged(before, after) or re.search(r"\b(?:the|these|those|other|all|both) $", before)
+    return None if is_other else sentence[phrase.start() : _with_unit(sentence, phrase.end())].strip()

@@ -68,6 +68,7 @@ _REWRITES = (
     (re.compile(r">="), r"\\ge "),
     (re.compile(r"\\neq(?![A-Za-z])| !="), r"\\ne "),
     (re.compile(r"\\(?:varnothing|O(?=$))(?![A-Za-z])"), r"\\emptyset"),
+    (re.compile(r"\^(-\d{1,3})(?![\d.])"), r"^{\1}"),
     (re.compile(r"(?<=[\w)}\]])\*\*(?=[-\w(\\{])"), "^"),
     (re.compile(r"\\sqrt ?(\d{2,30})(?![\d.])"), r"\\sqrt{\1}"),  # TeX would take the first digit alone
     (re.compile(r"(?<![\\A-Za-z])sqrt ?\(([^()]{1,200})\)"), r"\\sqrt{\1}"),
@@ -82,6 +83,8 @@ _SPACES = re.compile(" {2,}")
 _ESCAPED_TWICE = re.compile(r"\\\\(?=[A-Za-z])")
 
 
+_SET = re.compile(r"\{[^{},]{1,40}(?:,[^{},]{1,40}){2,40}\}|\{[^{},]{1,40}, [^{},]{1,40}\}")
+"""`{2, 3}`: braces around one thing only group."""
 _FORMULA_FIRST = re.compile(r"^\$([^$]*[^$\s])\$(\s?[A-Za-z%][^$]*)$")
 """`$28$ percent`: a formula and words after it."""
 
@@ -105,7 +108,8 @@ def plain(text: str) -> str:
     if quoted := _QUOTED.fullmatch(text):
         text = quoted[1].strip()
     text = _without_dollars(text)
-    return text[1:-1].strip() if text.startswith("{") and one_bracket(text) else text
+    grouping = text.startswith("{") and one_bracket(text) and not _SET.fullmatch(text)
+    return text[1:-1].strip() if grouping else text
 
 
 def _without_dollars(text: str) -> str:
@@ -149,7 +153,7 @@ _NAME = re.compile(
     re.VERBOSE,
 )
 """What an answer may be called: x, x_1, f(x), AB, |AB|, \\angle ABC, A:B, \\frac{NO}{BO}, (p, q), the total."""
-_SUM = re.compile(r"(?=[^=]*[\d)] ?(?:[+*/!^-]|\\[tcd]))(?:[\d+*/. ()$!^{}-]|\\times|\\cdot|\\div){1,100}= ?(?=\S)")
+_SUM = re.compile(r"(?=[^=]*[\d)] ?(?:[(+*/!^-]|\\[tcd]))(?:[\d+*/. ()$!^{}-]|\\times|\\cdot|\\div){1,100}= ?(?=\S)")
 _SEVERAL = re.compile(r"[,;<>!]|\\(?:[lg]e|ne)(?![a-z])|\b(?:and|or)\b")
 _EQUATION = re.compile(r"=.*[A-Za-z]|[A-Za-z].*=")
 

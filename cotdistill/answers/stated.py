@@ -86,7 +86,7 @@ def _first_quantity(prose: str) -> str | None:
     ends = [found.end() for found in re.finditer(r"\S+", prose[:200])][:8]
     for end in reversed(ends):
         chunk = prose[:end].rstrip(",;:")
-        if "(" not in chunk and not chunk.endswith(" of") and read(plain(chunk)):
+        if "(" not in chunk and not chunk.endswith((" of", " to", " for", " by")) and read(plain(chunk)):
             return chunk
     return None
 

@@ -36,7 +36,8 @@ _STATES = re.compile(
     r"(?:\b(?:it's|that's|this is|is|was|are|were|be|been"
     r"|becomes|became|equals|called|named|means|at|on|in|as|by|answer|chose|choose"
     r"|ist|est|è|é|heißt|lautet|это|facing|heading|pointing|has|have"
-    r"|found (?:him|her|it|them)|declared|considered|remains?|did|will|would|should)\b"
+    r"|made (?:of|from)|due to|because of|caused by|follows? from|found (?:him|her|it|them)|declared|considered"
+    r"|remains?|did|will|would|should)\b"
     r"|[:=])(?: (?:therefore|thus|then|probably|clearly|most likely|certainly|definitely|surely|indeed|in fact|exactly"
     r"|now|also|always|simply|just|actually|really))?"
     r"(?: (?:the|an?|on|in|at|by))*[\s\"'“*`]*$",
@@ -87,7 +88,12 @@ def found_in(text: str, reference: str, case_sensitive: bool = False) -> tuple[s
     final = final_answer(text)
     if alone or (final and final.rule in _ANNOUNCES and final.rule != "whole"):
         return alone
-    if final and _has_time(reference) and _same_kind(reference, final.answer):
+    if (
+        final
+        and _has_time(reference)
+        and (final.rule != "last_number" or len(_CLOCK.findall(text)) < 2)
+        and _same_kind(reference, final.answer)
+    ):
         return final.answer, final.rule
     sentence = _last_sentence(text)
     if sentence and _ends_unspaced(sentence, wanted):
@@ -116,6 +122,7 @@ def _without_contrast(said: str) -> str:
     return _CONTRAST.sub("", _NOT_BUT.sub("", said))
 
 
+_CLOCK = re.compile(r"\d[:h]\d\d")
 _BOLD_LINE = re.compile(r"\*\*[^*]{1,80}\*\*[.:]?\s*")
 
 
