@@ -9,7 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 import pytest
@@ -352,17 +352,21 @@ def test_a_second_run_on_the_same_student_ends_at_once(tmp_path: Path) -> None:
         process.communicate()
 
 
-def test_a_lora_run_resumes_too(tmp_path: Path) -> None:
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_a_lora_run_resumes_too(precision: Literal["float32", "bfloat16"], tmp_path: Path) -> None:
     model, tokenizer = load.student("tiny")
     model.save_pretrained(tmp_path / "base")
     tokenizer.save_pretrained(tmp_path / "base")
     rows = write(tmp_path / "train.jsonl", chain_rows(16))
-    config = tiny_config(student=str(tmp_path / "base"), max_steps=30, lora_rank=4, checkpoint_minutes=0)
+    config = tiny_config(student=str(tmp_path / "base"), max_steps=16, lora_rank=4, checkpoint_minutes=0)
+    config = dataclasses.replace(config, precision=precision)
     finetune.run(rows, tmp_path / "undisturbed", config, Silent())
     with pytest.raises(ConnectionResetError):
-        finetune.run(rows, tmp_path / "student", config, Pulled(at=15))
+        finetune.run(rows, tmp_path / "student", config, Pulled(at=8))
     finetune.run(rows, tmp_path / "student", dataclasses.replace(config, resume=True), Silent())
     assert losses(tmp_path / "student") == losses(tmp_path / "undisturbed")
+    adapters = [tmp_path / name / "adapter/adapter_model.safetensors" for name in ("student", "undisturbed")]
+    assert adapters[0].read_bytes() == adapters[1].read_bytes(), "in the same number format too"
 
 
 def test_a_half_written_checkpoint_is_not_continued_from(tmp_path: Path) -> None:

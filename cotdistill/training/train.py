@@ -4,6 +4,7 @@ import math
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -128,7 +129,10 @@ def _trainer(job: Job, settings: SFTConfig) -> Trainer:
     compact, masked = is_compact(model), needs_mask(model)
     if config.adapts:
         torch.manual_seed(config.seed)  # of the adapter's random half
-        model = get_peft_model(model, lora(config), autocast_adapter_dtype=not precision.is_half(config))
+        autocast = not precision.is_half(config)
+        model = get_peft_model(model, lora(config), autocast_adapter_dtype=autocast)
+        # transformers reads a checkpoint's adapter so, into 32 bits unless it is said
+        model.load_adapter = partial(model.load_adapter, autocast_adapter_dtype=autocast)
     if objective is not None:
         objective.attach(model, config)
     precision.autocast(model, config)
