@@ -32,10 +32,11 @@ from cotdistill.training.objective import Objective
 from cotdistill.training.on_policy.distance import Distance
 from cotdistill.training.schedule import schedule
 from cotdistill.training.scored import Attended, Listed, Scored, Span, View
+from cotdistill.training.sft_config import arguments
 from cotdistill.training.token_rows import TokenRows, examples
 from cotdistill.training.trainer import Trainer
 from tests.conftest import Notes
-from tests.test_finetune_rows import uneven_rows
+from tests.test_finetune_rows import loss_by_hand, uneven_rows
 from tests.training_runs import chain_rows, losses, tiny_config, training, wait_for, write
 
 POSITIONS, VOCABULARY, K = 9, 31, 4
@@ -225,11 +226,9 @@ def test_attention_is_minilms_divergence_of_where_heads_look_and_of_how_values_r
 
 
 def step(
-    teacher: Path, loss: str, rows: TokenRows, *, packed: bool, compact: bool = True, training: bool = True
+    teacher: Path, loss: str, rows: TokenRows, *, packed: bool, compact: bool = True
 ) -> tuple[float, torch.Tensor]:
     """Loss of all rows as one batch, and one of the student's gradients, by the trainer that finetune uses."""
-    from cotdistill.training.sft_config import arguments
-
     config = distilled(teacher, loss)
     model, tokenizer = load.student("tiny", seed=3)
     objective = Objective.of(config, tokenizer, rows.longest)
@@ -242,7 +241,7 @@ def step(
         args = arguments(config, schedule(rows, config, packed=packed), Path("unused"))
         trainer = Trainer(model=model, args=args, train_dataset=data, processing_class=tokenizer, data_collator=collate)
     trainer.objective = objective
-    model.train(training)
+    model.train()
     (batch,), items = trainer.get_batch_samples(iter([collate(list(data))]), 1, trainer.args.device)
     found = trainer.compute_loss(model, batch, num_items_in_batch=items)
     weight = model.model.layers[0].self_attn.v_proj.weight
@@ -272,10 +271,29 @@ def test_nothing_of_the_teacher_or_of_the_projections_is_in_the_student(teacher:
     assert "| loss | hidden |\n| teacher | big |" in card and "and of `big` go on to hold" in card
 
 
-def test_the_loss_on_held_out_rows_is_of_their_tokens_whatever_is_trained(teacher: Path) -> None:
-    rows = uneven_rows((1.0,))
-    held_out = [step(teacher, loss, rows, packed=False, training=False)[0] for loss in ("soft:gate=no", "nll")]
-    assert held_out[0] == held_out[1]
+@pytest.mark.parametrize("at_once", [1, 3, 4])
+@pytest.mark.parametrize("packed", [False, True])
+def test_the_loss_on_held_out_rows_is_the_mean_of_their_tokens_whatever_is_trained_and_shares_a_batch(
+    teacher: Path, packed: bool, at_once: int, tmp_path: Path
+) -> None:
+    weights = (1.0, 0.25, 3.0, 0.5)
+    rows, config = uneven_rows(weights), distilled(teacher, "soft:gate=no", batch_size=at_once)
+    model, tokenizer = load.student("tiny", seed=3)
+    objective = Objective.of(config, tokenizer, rows.longest)
+    data = examples([[row] for row in range(len(rows))], held_out=True)
+    collate = Collator(rows, tokenizer.pad_token_id, packed, held_out=rows)
+    with students.quiet():
+        trainer = Trainer(
+            model=model,
+            args=arguments(config, schedule(rows, config, packed=packed), tmp_path, evaluating=True),
+            train_dataset=data,
+            eval_dataset=data,
+            processing_class=tokenizer,
+            data_collator=collate,
+        )
+        trainer.objective = objective
+        found = trainer.evaluate()["eval_loss"]
+    assert found == pytest.approx(loss_by_hand(rows, weights), rel=1e-5)
 
 
 @pytest.mark.parametrize("loss", ["soft", "attention"])

@@ -4,6 +4,8 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch.utils.checkpoint import checkpoint
 from transformers import PreTrainedModel
@@ -11,7 +13,7 @@ from transformers import PreTrainedModel
 CHUNK = 64 * 2**20
 """Scores that are computed with in 32 bits at a time: 256 MB, whatever the vocabulary and the batch."""
 
-_LITTLE = 1e-9
+LITTLE = 1e-9
 """Under a sum of weights, so that a batch of rows that count nothing has a loss of 0, not 0 / 0."""
 
 
@@ -81,7 +83,16 @@ def mean(
     if weights is not None:
         losses = losses * weights
     if items is None:
-        share = len(losses) if weights is None else weights.sum().clamp(min=_LITTLE)
+        share = len(losses) if weights is None else weights.sum().clamp(min=LITTLE)
         return losses.sum() / share
-    items = items.clamp(min=_LITTLE) if isinstance(items, torch.Tensor) else max(items, _LITTLE)
+    items = items.clamp(min=LITTLE) if isinstance(items, torch.Tensor) else max(items, LITTLE)
     return losses.sum() / items * processes  # the gradients are averaged over the processes afterwards
+
+
+def of_rows(losses: torch.Tensor, weights: torch.Tensor | None, spans: npt.NDArray[np.int64]) -> torch.Tensor:
+    """(N,) losses of the trained tokens of R rows, one row after the other -> (R, 2): the weighted sum of each, and the
+    sum of its weights. `spans` as the collator makes them."""
+    counts = torch.from_numpy(spans[:, 3] - spans[:, 2] - 1)
+    row = torch.repeat_interleave(torch.arange(len(counts)), counts).to(losses.device)
+    share = torch.ones_like(losses) if weights is None else weights
+    return losses.new_zeros(len(counts), 2).index_add_(0, row, torch.stack([losses * share, share], dim=1))

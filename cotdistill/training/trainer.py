@@ -15,7 +15,7 @@ from transformers import TrainerState
 from trl import SFTTrainer
 
 from cotdistill.training.collator import Batch
-from cotdistill.training.loss import mean, token_losses
+from cotdistill.training.loss import LITTLE, mean, of_rows, token_losses
 from cotdistill.training.objective import Objective
 from cotdistill.training.quant_aware import Grid
 
@@ -68,7 +68,7 @@ class Trainer(Counting, SFTTrainer):
     grid: Grid | None = None
     """The rounded weights that the last steps are made with; None where there are no such steps."""
     objective: Objective | None = None
-    """None for the cross-entropy of the rows' tokens; the loss on held-out rows is always that."""
+    """None for the cross-entropy of the rows' tokens."""
 
     def compute_loss(
         self,
@@ -78,12 +78,11 @@ class Trainer(Counting, SFTTrainer):
         num_items_in_batch: torch.Tensor | float | None = None,
     ) -> torch.Tensor:
         """In nats a trained token. Nothing here waits for the GPU: what is counted was counted by the collator."""
-        if self.model.training:
-            self.read_tokens += inputs["read_tokens"]
-            self.trained_tokens += inputs["trained_tokens"]
+        self.read_tokens += inputs["read_tokens"]
+        self.trained_tokens += inputs["trained_tokens"]
         read = {name: value for name, value in inputs.items() if name not in OF_THE_LOSS}
         own = {**read, "output_router_logits": True} if self.aux_loss_enabled else read
-        if self.objective is None or not self.model.training:
+        if self.objective is None:
             outputs = model(**own, use_cache=False)
             losses = token_losses(outputs.logits, inputs.get("kept"), inputs["targets"])
         else:
@@ -95,6 +94,28 @@ class Trainer(Counting, SFTTrainer):
             parts = self.current_gradient_accumulation_steps if num_items_in_batch is not None else 1
             loss = loss + self.router_aux_loss_coef * outputs.aux_loss / parts
         return loss
+
+    def prediction_step(
+        self, model: torch.nn.Module, inputs: Batch, prediction_loss_only: bool, ignore_keys: list[str] | None = None
+    ) -> tuple[torch.Tensor, None, None]:
+        """The cross-entropy of held-out rows, whatever is trained; kept for `evaluation_loop`."""
+        inputs = self._prepare_inputs(inputs)
+        read = {name: value for name, value in inputs.items() if name not in OF_THE_LOSS}
+        with torch.no_grad(), self.compute_loss_context_manager():
+            scores = model(**read, use_cache=False).logits
+            losses = token_losses(scores, inputs.get("kept"), inputs["targets"])
+        sums = of_rows(losses, inputs.get("weights"), inputs["spans"])
+        self._held_out.append(self.accelerator.gather_for_metrics(sums))
+        return losses.mean(), None, None
+
+    def evaluation_loop(self, *given: Any, **more: Any) -> Any:
+        """`eval_loss` is the weighted mean over all trained tokens. transformers' own is a mean of the batches' means:
+        another one for the same weights when rows stand in other batches."""
+        self._held_out: list[torch.Tensor] = []
+        found = super().evaluation_loop(*given, **more)
+        loss, share = torch.cat(self._held_out).sum(dim=0).tolist()
+        found.metrics["eval_loss"] = loss / max(share, LITTLE)
+        return found
 
     def training_step(self, *given: Any, **more: Any) -> torch.Tensor:
         with self.on_grid():
