@@ -1,6 +1,7 @@
 """Options that change nothing beside the others are said, and the run goes on: scripts give them to many students, and
 a rehearsal keeps the options of the real teacher."""
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,9 @@ from cotdistill.config import (
     check,
     idle_notes,
 )
+from cotdistill.errors import CotDistillError
 from cotdistill.progress import Silent
+from cotdistill.recipes.packages import check_packages
 from cotdistill.stages import filter as filtering
 from cotdistill.stages.evaluate.heeded import unheeded
 from cotdistill.stages.filter.screen import Screen
@@ -28,6 +31,12 @@ CASES: list[tuple[Any, list[str]]] = [
     (GenerateConfig(teacher="vllm:a/b", base_url=URL), []),
     (GenerateConfig(teacher="mock", no_cache=True, cache="x.sqlite"), ["cache"]),
     (ExpandConfig(teacher="mock", base_url=URL, count=1), ["base_url"]),
+    (GenerateConfig(teacher="mock", max_cost=1.0), ["max_cost"]),
+    (GenerateConfig(teacher="mock", max_cost=1.0, price_in=1.0, price_out=1.0), []),
+    (GenerateConfig(teacher="mock", max_cost=1.0, then="openai:gpt-5", verify="math"), []),
+    (ExpandConfig(teacher="mock", count=1, max_cost=1.0), ["max_cost"]),
+    (ExpandConfig(teacher="mock", count=1, max_cost=1.0, solver="openai:gpt-5"), []),
+    (GenerateConfig(teacher="openai:gpt-5", batch=True, rpm=9, concurrency=2), ["concurrency", "rpm"]),
     (FilterConfig(keep_incorrect=True, verify="none"), ["keep_incorrect"]),
     (FinetuneConfig(student="tiny", epochs=2.0, max_steps=9), ["epochs"]),
     (FinetuneConfig(student="tiny", lora_rank=4, lora_alpha=4), ["lora_rank", "lora_alpha"]),
@@ -65,3 +74,16 @@ def test_a_store_for_a_filter_without_a_judge_is_said_to_change_nothing(tmp_path
     assert not store.exists()
     asking = FilterConfig(cache=str(store), verify="judge:teacher=mock:digit-chains")
     assert list(filtering.unheeded(asking, Screen.build(asking))) == []
+
+
+def test_recorded_answers_are_scored_as_they_are_whatever_is_asked_of_samples(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recorded = str(write(tmp_path / "r.jsonl", responses(2, 1)))
+    config = EvaluateConfig(student=recorded, samples=4, max_output_tokens=9, engine="vllm")
+    assert [name for name, _ in unheeded(config, Judge())] == ["engine", "samples", "max_output_tokens"]
+    monkeypatch.setenv("PATH", str(tmp_path))
+    check_packages(config)  # no vllm is needed for it
+    assert list(unheeded(dataclasses.replace(config, baseline=("tiny",)), Judge())) == []
+    with pytest.raises(CotDistillError, match="no program `vllm` on PATH"):
+        check_packages(dataclasses.replace(config, baseline=("tiny",)))

@@ -42,6 +42,8 @@ def ask(
     load_env()
     with stage.conversations(student, settings, progress.for_stderr()) as conversations:
         if question is not None:
+            if settings.turns != config.AskConfig.turns:
+                log.say("note: --turns changes nothing here: QUESTION is the only one", err=True)
             for conversation in conversations:
                 _show(conversation.ask(question), named=len(conversations) > 1)
             return

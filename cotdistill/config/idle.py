@@ -1,7 +1,7 @@
 """Options that are given and change nothing beside the others. They are said, and the run goes on: a script may give
 them to many students, and a rehearsal keeps the options of the real teacher."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import singledispatch
 from typing import Any
 
@@ -12,6 +12,7 @@ from cotdistill.config.filter import FilterConfig
 from cotdistill.config.finetune import FinetuneConfig
 from cotdistill.config.format import FormatConfig
 from cotdistill.config.generate import GenerateConfig
+from cotdistill.pricing import FREE
 
 Idle = Iterator[tuple[str, str]]
 
@@ -27,6 +28,11 @@ def _generate(config: GenerateConfig) -> Idle:
     yield from _address("base_url", config.base_url, config.teacher)
     yield from _address("then_base_url", config.then_base_url, config.then)
     yield from _store(config)
+    prices = (config.price_in, config.then_price_in if config.then else None)
+    yield from _cap(config, (config.teacher, config.then), prices, config.verify)
+    for name in ("concurrency", "rpm", "input_tpm", "output_tpm"):
+        if config.batch and getattr(config, name) is not None:
+            yield name, "a --batch is sent as files, whose pace the provider decides"
 
 
 @idle_options.register
@@ -34,6 +40,7 @@ def _expand(config: ExpandConfig) -> Idle:
     yield from _address("base_url", config.base_url, config.teacher)
     yield from _address("solver_base_url", config.solver_base_url, config.solver)
     yield from _store(config)
+    yield from _cap(config, (config.teacher, config.solver), (config.price_in, config.solver_price_in), None)
 
 
 @idle_options.register
@@ -69,6 +76,19 @@ def _evaluate(config: EvaluateConfig) -> Idle:
 def _address(name: str, url: str | None, teacher: str | None) -> Idle:
     if url is not None and teacher and has_no_address(teacher):
         yield name, f"{teacher} needs no address"
+
+
+def _cap(
+    config: GenerateConfig | ExpandConfig,
+    teachers: Iterable[str | None],
+    prices: Iterable[float | None],
+    judge: str | None,
+) -> Idle:
+    """Teachers that cost nothing, without prices for a rehearsal, and no judge that may cost something."""
+    asked = [one for one in teachers if one]
+    free = all(one.partition(":")[0] in FREE for one in asked) and all(price is None for price in prices)
+    if config.max_cost is not None and free and judge is None:
+        yield "max_cost", f"{' and '.join(asked)} cost{'s' * (len(asked) == 1)} nothing; prices make it a rehearsal"
 
 
 def _store(config: GenerateConfig | ExpandConfig) -> Idle:

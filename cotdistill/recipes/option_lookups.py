@@ -15,6 +15,7 @@ from cotdistill.providers.batch_apis import open_batches
 from cotdistill.providers.logprobs import check_logprobs
 from cotdistill.providers.types import Request
 from cotdistill.recipes import lookups, references
+from cotdistill.recipes.packages import starts_engine
 from cotdistill.records import Message
 from cotdistill.stages.evaluate import guard
 from cotdistill.stages.evaluate.answers import check_calibrated, costs
@@ -55,7 +56,7 @@ def _of_stage(chosen: Any) -> Iterator[tuple[str, Callable[[], object]]]:
         yield from _finetune(chosen)
     if isinstance(chosen, config.EvaluateConfig):
         yield from _evaluate(chosen)
-    if getattr(chosen, "engine", "local") in plugins.names("servers"):
+    if starts_engine(chosen):
         yield "engine", partial(lookups.engine, chosen.engine)
 
 

@@ -11,10 +11,15 @@ def check_packages(chosen: Any) -> None:
     """Raises CotDistillError that says how to install what is missing."""
     for name in _local_students(chosen):
         students.need_packages(name)
-    if getattr(chosen, "engine", "local") in plugins.names("servers"):
+    if starts_engine(chosen):
         from cotdistill.recipes import lookups
 
         lookups.engine(chosen.engine)
+
+
+def starts_engine(chosen: Any) -> bool:
+    """Whether a server of this machine is started: there is an engine, and a student or teacher that it answers for."""
+    return getattr(chosen, "engine", "local") in plugins.names("servers") and any(_local_students(chosen))
 
 
 def _local_students(chosen: Any) -> Iterator[str]:

@@ -9,6 +9,7 @@ from cotdistill.stages.evaluate.answers import costs, is_recorded
 from cotdistill.stages.verification import Judge
 
 _FREE = "neither a judge nor a student over an API is asked, so nothing is paid for"
+_RECORDED = "recorded answers are scored as they are, and no other student is given"
 _NO_STUDENT = "it is about students of this machine, and none is given"
 
 
@@ -20,6 +21,7 @@ def pays(config: EvaluateConfig, judge: Judge) -> bool:
 def unheeded(config: EvaluateConfig, judge: Judge) -> Iterator[tuple[str, str]]:
     """Pairs of an option and why it changes nothing: none of the students heeds it, nor does the judge."""
     asked, paid = _asked(config), [config.student] * pays(config, judge)
+    answering = [name for name in asked if not is_recorded(name)]
     over_api = [name for name in asked if teachers.is_teacher(name)]
     here = [name for name in asked if name not in over_api and not is_recorded(name)]
     served = here if config.engine != EvaluateConfig.engine else []
@@ -39,6 +41,8 @@ def unheeded(config: EvaluateConfig, judge: Judge) -> Iterator[tuple[str, str]]:
         ("batch_size", here, _NO_STUDENT),
         ("threads", here, _NO_STUDENT),
         ("seed", here, f"{_NO_STUDENT}; a server draws its samples by itself"),
+        ("samples", answering, _RECORDED),
+        ("max_output_tokens", answering, _RECORDED),
         ("cache", paid, _FREE),
         ("max_cost", paid, _FREE),
         ("price_in", over_api if config.student in over_api else [], f"{config.student} costs nothing"),
