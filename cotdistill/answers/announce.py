@@ -100,7 +100,8 @@ _UNREAL = re.compile(
     r"\b(?:suppose|supposing|assume|assuming|thought|believed|guessed|expected"
     r"|if|whether|unless|imagine|pretend|say that|let's say|were|could be"
     r"|might be"
-    r"|what|which|check that|verify that|guess that|doubt|because|how)\b"
+    r"|(?:in|for|from) (?:the|this|that|our) (?:\w+ )?examples?|what|which|check that|verify that|guess that"
+    r"|doubt|because|how)\b"
     r"(?:(?!, (?:but|yet|so) )[^.!?\n]){0,60}$",
     re.IGNORECASE,
 )

@@ -26,7 +26,7 @@ _NAMED = re.compile(
 )
 _IN_BRACKETS = re.compile(r"[(\[]([A-Za-z])[)\]](?![\w(])")
 _LEADING = re.compile(
-    r"[(\[]?([A-Z])[)\]]?(?:,(?! ?[A-Z]\b)| ?[-–—](?=\s)|,? (?:because|since|as|for|which|so|given)\b)"
+    r"[(\[]?([A-Z])[)\]]?(?:,(?! ?[A-Z]\b)| ?[-–—](?=\s)| (?=\()|,? (?:because|since|as|for|which|so|given)\b)"
 )
 _CAPITAL = re.compile(
     r"(?<![\w'’.-])([B-HJ-Z])(?![\w'’-])|(?<![\w'’.-])([AI])(?=[.,;)]|$| (?:is|because|since|and|or|over|than"
@@ -108,6 +108,9 @@ def chosen_by_text(text: str, options: Mapping[str, str]) -> tuple[str, set[str]
     if first and first[1].isalpha() and len(lines) > 1 and revision(" ".join(lines[1:])).stands:
         return "first_line", {first[1].upper()}
     last = lines[-1].replace("**", "")
+    labels = {label[1] or label[2] for line in lines if (label := _LABELLED.fullmatch(line))}
+    if len(labels) > 1 and _LABELLED.fullmatch(last):
+        return "none", set()  # each option is looked at, and none is taken
     for part in dict.fromkeys((_SENTENCE.split(last)[-1], last)):
         clear = _CHOSEN.search(part) or not _TURNS.search(_masked(part, options))
         if clear and (letters := letters_in(part, options)):
@@ -135,20 +138,25 @@ def letters_in(text: str, options: Mapping[str, str]) -> set[str]:
     if exact := by_text_of(text, options):
         return exact | set(_beside_letters(text, options))
     text = without_questions(text)
-    paired = set(_beside_letters(_without_denied(text), options))
+    paired = set(_beside_letters(_without_reason(_without_denied(text)), options))
     text = _without_denied(_masked(text, options))
     if chosen := {one.upper() for one in _CHOSEN.findall(text)}:
         return chosen
     if at_head := _at_head(text, options):
         return at_head | paired
-    text = text[: reason.start() + 1] if (reason := _REASON.search(text)) else text
-    if DENIES.search(text) or DOUBTS.search(text):
+    text = _without_reason(text)
+    if DENIES.search(text) or DOUBTS.search(text) or text.endswith((" or", " oder", " ou")):  # "B or not B"
         return set()
     for pattern in (_NAMED, _IN_BRACKETS, _CAPITAL):
         named = {next(group for group in one.groups() if group).upper() for one in pattern.finditer(text)}
         if known := {name for name in named if name in options or pattern is _NAMED or not (options or name.isdigit())}:
             return known | paired
     return set()
+
+
+def _without_reason(text: str) -> str:
+    reason = _REASON.search(text)
+    return text[: reason.start() + 1] if reason else text
 
 
 def _without_denied(text: str) -> str:
@@ -195,14 +203,14 @@ def _beside_letters(text: str, options: Mapping[str, str]) -> Iterator[str]:
     window = 40 + 2 * max(map(len, spelt.values()), default=0)
     for found in islice(_BESIDE.finditer(text), _MAX_LETTERS if spelt else 0):
         before = f" {folded_option(text[max(0, found.start() - window) : found.start()])}"
-        behind = f"{folded_option(text[found.end() : found.end() + window])} "
+        behind = f"{folded_option(text[found.end() : found.end() + window].lstrip(' ('))} "
         beside = _longest({name for name in spelt if found[1] and before.endswith(f" {spelt[name]}")}, spelt)
         beside += _longest({name for name in spelt if behind.startswith(f"{spelt[name]} ")}, spelt)
         yield from (*beside, (found[1] or found[2]).upper()) if beside else ()
 
 
 _MAX_LETTERS = 40
-_BESIDE = re.compile(r"(?<![\w(\[])(?:[(\[]([A-Za-z])[)\]]|([A-Za-z])(?=[).:,]))[).:,]?")
+_BESIDE = re.compile(r"(?<![\w(\[])(?:[(\[]([A-Za-z])[)\]]|([A-Za-z])(?=[).:,]| \())[).:,]?")
 
 
 def _longest(names: set[str], spelt: Mapping[str, str]) -> list[str]:
@@ -219,8 +227,7 @@ def _mentioned(text: str, options: Mapping[str, str]) -> set[str]:
     masked = _masked(text, options)
     if DENIES.search(masked) or DOUBTS.search(masked):
         return set()
-    reason = _REASON.search(text)
-    words = f" {folded_option(text[: reason.start() + 1] if reason else text)} "
+    words = f" {folded_option(_without_reason(text))} "
     met = _by_number(text, options)
     for name, option in sorted(options.items(), key=lambda item: -len(item[1])):
         spelt = f" {folded_option(option)} "

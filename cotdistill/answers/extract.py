@@ -109,7 +109,11 @@ def _whole(text: str) -> str | None:
         and not re.fullmatch(r"\S{0,40}\d\s?:\s?\d\S{0,40}(?: ?[ap]\.?m\.?)?", line, re.IGNORECASE)
     ):
         return None
-    return None if "=" in line and re.match(r"[A-Za-z]{2,30} ", line) else tidy(line).lstrip("= ")
+    return None if "=" in line and _WORDS_BEFORE.match(line) else tidy(line).lstrip("= ")
+
+
+_WORDS_BEFORE = re.compile(r"[A-Za-z]{2,30} |[^=]{0,200}(?<![\\A-Za-z])[A-Za-z]{4}[^=]{0,100}=")
+"""`12 pages × 3 = 36 pages`: what is left of the sign is no answer."""
 
 
 def _is_prose(line: str) -> bool:

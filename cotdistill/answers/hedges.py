@@ -26,7 +26,8 @@ _BEFORE = {
     "|all but|(?:every|any)thing but|(?:says?|said|claims?|claimed|believes?|believed|thinks?|guessed|expected)"
     "|(?:complement|opposite|inverse|reciprocal|negation|square|cube|root|multiple) of|before|prior to|until"
     "|(?:earlier|later) than|rather than|instead of|half of|twice|double|thrice|(?:a"
-    "|one) (?:third|quarter|half) of|steps?|confidence|version",
+    "|one) (?:third|quarter|half) of|steps?|confidence|version|page|line|figure|exercise|example|equation"
+    "|consider|let's say|start(?:s|ed|ing)? with",
     "German": r"nicht|kein\w*|mehr als|weniger als|über|unter|mindestens|höchstens|zwischen|fast|entweder|vielleicht",
     "French": "plus de|moins de|au moins|au plus|pas|presque|peut-être|plus grand que",
     "Spanish": "más de|menos de|al menos|como máximo|casi|quizás|tal vez|no es",
@@ -41,7 +42,8 @@ _BEFORE_UNSPACED = (
     r"|\\(?:geq?|leq?|neq?)(?![a-z])|[<>≥≤≠]"
 )
 _BETWEEN = (
-    r"[ :=$*_(\\{\[]{0,6}(?:(?:the|a|an|about|only|just|of|in|on|be|is|equal to|option|number|é|è|es|est|ist|sind"
+    r"[ :=$*_(\\{\[]{0,6}(?:(?:the|a|an|about|only|just|quite|exactly|even|really|of|in|on|be|is|equal to"
+    r"|option|number|é|è|es|est|ist|sind"
     r"|son|são|de|que|als|le|la"
     r"|el) ){0,3}[$*_(\\]{0,3}$"
 )
@@ -52,6 +54,7 @@ _AFTER = (
     r"or (?:so|more|less|fewer|even|\d|maybe|perhaps|possibly|the (?:answer|result)|alternatively|else)\b",
     r"and (?:more|counting)\b|at (?:least|most)\b|more or less\b",
     r",? ?(?:is|was) (?:not (?:right|correct|it|the|an?|possible|true|enough)|wrong|incorrect|a mistake)\b",
+    r",? however\b",
     r"(?:is|was|are|would be|seems?) too \w+\b|isn't|(?:does|do|did|can|could|would|will) ?not\b|(?:does|do|did"
     r"|ca|could|would|wo)n't\b",
     r"is (?:only |just |merely )?(?:an?|the) (?:upper|lower) (?:bound|limit)\b|(?:if|unless|depending"

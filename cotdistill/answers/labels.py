@@ -15,7 +15,7 @@ from cotdistill.answers.yes_no import ALONE, YES_NO
 _DISTANT = re.compile(
     r"\b(?:no|non|without|lack(?:s|ing)?|fail(?:s|ed|ing)?|absence|(?:less|more|fewer|rather|other) than|almost"
     r"|nearly|close to"
-    r"|between|at (?:least|most)|above|below|out of)\b",
+    r"|between|at (?:least|most)|unlikely|rul(?:e|es|ed|ing) out|exclud\w+|reject\w*|eliminat\w+|above|below|out of)\b",
     re.IGNORECASE,
 )
 """A sentence that names a label and says that it is another."""

@@ -193,6 +193,8 @@ def _span(text: str, run: re.Match[str]) -> tuple[int, int]:
 def _is_number(run: str) -> bool:
     """Whether a run of characters has a number of its own: not `A4`, `COVID-19`, `3rd` or `30-day`."""
     bare = run.strip(_EDGES + ".$")
+    if bare[:1].isalpha() and (unit := read_unit(bare)) and unit.dimensions:  # m/s^2
+        return False
     return not re.fullmatch(
         r"[A-Za-z]{2,}[-_]?\d+\w*|[A-Za-z]\d+|\d+(?:st|nd|rd|th)|\d+-[A-Za-z-]+|#\d+|.*[A-Za-z]{3,}\d.*", bare
     )

@@ -34,7 +34,8 @@ _DOUBT = re.compile(
 )
 _STATES = re.compile(
     r"(?:\b(?:it's|that's|this is|is|was|are|were|be|been"
-    r"|becomes|became|equals|called|named|means|at|on|in|as|by|answer|chose|choose"
+    r"|becomes|became|equals|called|named|means|(?:^|\w+ \w+ |(?:it['’]s|is|was) )(?:at|on|in|as|by)"
+    r"|answer|chose|choose"
     r"|ist|est|è|é|heißt|lautet|это|facing|heading|pointing|has|have"
     r"|made (?:of|from)|due to|because of|caused by|follows? from|found (?:him|her|it|them)|declared|considered"
     r"|remains?|did|will|would|should)\b"
@@ -88,12 +89,8 @@ def found_in(text: str, reference: str, case_sensitive: bool = False) -> tuple[s
     final = final_answer(text)
     if alone or (final and final.rule in _ANNOUNCES and final.rule != "whole"):
         return alone
-    if (
-        final
-        and _has_time(reference)
-        and (final.rule != "last_number" or len(_CLOCK.findall(text)) < 2)
-        and _same_kind(reference, final.answer)
-    ):
+    counted = final and final.rule == "last_number" and _FROM_THEN.search(text.rpartition(final.answer)[0])
+    if final and _has_time(reference) and not counted and _same_kind(reference, final.answer):
         return final.answer, final.rule
     sentence = _last_sentence(text)
     if sentence and _ends_unspaced(sentence, wanted):
@@ -122,7 +119,8 @@ def _without_contrast(said: str) -> str:
     return _CONTRAST.sub("", _NOT_BUT.sub("", said))
 
 
-_CLOCK = re.compile(r"\d[:h]\d\d")
+_FROM_THEN = re.compile(r"\b(?:after|before|since|until|till|by|from) *$", re.IGNORECASE)
+"""What is counted from a time is another one."""
 _BOLD_LINE = re.compile(r"\*\*[^*]{1,80}\*\*[.:]?\s*")
 
 
