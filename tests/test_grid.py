@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 
+from cotdistill.cli.grid import in_words
 from cotdistill.cli.recipes import run as command
-from cotdistill.errors import DONE, ERROR, UsageError
+from cotdistill.errors import BUDGET, DONE, ERROR, SOME_FAILED, UsageError
 from cotdistill.progress import Silent
 from cotdistill.recipes import axes, grid, grid_plan, run
-from cotdistill.recipes.grid import GridRecord
+from cotdistill.recipes.grid import CellRecord, GridRecord
 from cotdistill.recipes.recipe import read
 from tests.conftest import cotdistill
 
@@ -157,3 +158,18 @@ def test_a_word_that_belongs_to_no_grid_and_keep_beside_one_are_refused() -> Non
         command(Path("recipe.toml"), axes=["a=1"])
     with pytest.raises(UsageError, match="--keep counts runs of a recipe"):
         command(Path("recipe.toml"), axes=["filter.select=first"], grid=["generate.samples=1"], keep=2)
+
+
+def test_a_combination_that_did_not_end_well_is_not_said_to_be_done() -> None:
+    def cell(code: int, **figures: float) -> CellRecord:
+        return CellRecord(directory="one", settings={}, exit_code=code, figures=figures)
+
+    cells = [cell(DONE), cell(SOME_FAILED, student_accuracy=0.5), cell(BUDGET)]
+    found = GridRecord(recipe="r.toml", axes={}, cells=cells)
+    first, *lines, _ = in_words(found, "runs/grid")
+    assert first == "grid: 3 runs -> runs/grid"
+    assert [line.split(maxsplit=1)[1] for line in lines] == [
+        "done",
+        "exit 3: not all of it succeeded, see its run, student accuracy 50.0%",
+        "exit 4: stopped at the budget",
+    ]

@@ -9,6 +9,7 @@ from cotdistill.cli import log
 from cotdistill.cli.help import GroupedCommand, example
 from cotdistill.errors import CotDistillError
 from cotdistill.providers.environment import load_env
+from cotdistill.wording import counted
 
 cache = typer.Typer(help="The store of paid answers.", no_args_is_help=True, rich_markup_mode=None)
 StorePath = Annotated[
@@ -55,7 +56,7 @@ def cache_prune(
         log.say(text, err=True)
 
     count = prune(_existing_store(path), older_than_days=older_than_days, model=model, dry_run=dry_run, note=note)
-    log.say(f"{count:,} answers {'would be ' if dry_run else ''}deleted", err=True)
+    log.say(f"{counted(count, 'answer')} {'would be ' if dry_run else ''}deleted", err=True)
 
 
 @cache.command("path", cls=GroupedCommand, epilog=example("cotdistill cache path"))
@@ -88,7 +89,7 @@ def cache_export(
             writer.write(entry)
         current.notes += damaged
         current.publish([writer], counts={"answers": writer.records}, complete=not damaged)
-    log.say(f"{writer.records:,} answers -> {output}", err=True)
+    log.say(f"{counted(writer.records, 'answer')} -> {output}", err=True)
     for problem in damaged:
         log.say(f"left out: {problem}", err=True)
 
@@ -104,7 +105,10 @@ def cache_check(path: StorePath = None) -> None:
     for problem in problems:
         log.say(problem)
     if problems:
-        log.say(f"{store}: {len(problems):,} problems; `cotdistill cache export --skip-bad` saves the rest", err=True)
+        log.say(
+            f"{store}: {counted(len(problems), 'problem')}; `cotdistill cache export --skip-bad` saves the rest",
+            err=True,
+        )
         raise typer.Exit(ERROR)
     log.say(f"{store}: every answer can be read", err=True)
 
@@ -141,7 +145,11 @@ def cache_spent(
         log.say(f"{share.name:<{width}} {cost:>16} {share.attempts:>10,} answers{unknown}")
     total = sum((share.cost_usd for share in shares), Decimal(0))
     unpriced = sum(share.unpriced for share in shares)
-    besides = f", and {unpriced:,} answers of unknown cost: the price of their model is not known" if unpriced else ""
+    besides = (
+        f", and {counted(unpriced, 'answer')} of unknown cost: the price of their model is not known"
+        if unpriced
+        else ""
+    )
     log.say(f"{chosen:%Y-%m}: {total:.4f} USD{besides}", err=True)
 
 

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 from cotdistill.cli import log
 from cotdistill.cli.outcome import plan_as_json
-from cotdistill.errors import DONE
+from cotdistill.errors import BUDGET, DONE, SOME_FAILED
+from cotdistill.wording import counted
 
 if TYPE_CHECKING:
     from cotdistill.progress import Progress
@@ -55,7 +56,7 @@ def run(
 def in_words(found: "GridRecord", directory: str) -> list[str]:
     """A line a run, and how to see them side by side."""
     width = max(len(cell.directory) for cell in found.cells)
-    lines = [f"grid: {len(found.cells)} runs -> {directory}"]
+    lines = [f"grid: {counted(len(found.cells), 'run')} -> {directory}"]
     lines += [f"  {cell.directory:<{width}}  {_ended(cell)}" for cell in found.cells]
     return [*lines, f"compare them: cotdistill compare {directory}"]
 
@@ -64,7 +65,10 @@ def _ended(cell: "CellRecord") -> str:
     if cell.error is not None:
         return f"exit {cell.exit_code}: {cell.error}"
     scores = [f"{name.replace('_', ' ')} {_share(value)}" for name, value in cell.figures.items() if "accuracy" in name]
-    said = ", ".join(scores) or "done"
+    why = {SOME_FAILED: "not all of it succeeded, see its run", BUDGET: "stopped at the budget"}.get(
+        cell.exit_code or DONE
+    )
+    said = ", ".join([*([why] if why else []), *scores]) or "done"
     if cell.exit_code != DONE:
         said = f"exit {cell.exit_code}: {said}"
     return said if cell.new else f"{said} (nothing new)"

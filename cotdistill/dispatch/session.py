@@ -23,6 +23,7 @@ from cotdistill.pricing import total
 from cotdistill.progress import Progress, Silent
 from cotdistill.providers.types import Teacher
 from cotdistill.store.answers import Store
+from cotdistill.wording import counted
 
 T = TypeVar("T")
 
@@ -170,7 +171,7 @@ class Session:
             return []
         total = sum((cost for cost in costs if cost is not None), Decimal(0))
         most = "" if None in costs else f": at most {total:.4f} USD, which the cap counts and spent_usd does not"
-        return [f"{attempts} attempts got no answer and may have been billed all the same{most}"]
+        return [f"{counted(attempts, 'attempt')} got no answer and may have been billed all the same{most}"]
 
     def _started(self) -> asyncio.AbstractEventLoop:
         with self._starting:
@@ -227,7 +228,7 @@ class Session:
         self.interrupted = True
         self.stop_all()
         self.progress.note(
-            f"stopping: waiting for {self.in_flight} answers in flight; Ctrl-C again leaves at once"
+            f"stopping: waiting for {counted(self.in_flight, 'answer')} in flight; Ctrl-C again leaves at once"
             if self.in_flight
             else "stopping"
         )

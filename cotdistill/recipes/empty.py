@@ -5,6 +5,7 @@ from pathlib import Path
 from cotdistill.artifacts import Manifest
 from cotdistill.recipes import record
 from cotdistill.recipes.steps import Step
+from cotdistill.wording import counted
 
 REASONS = 3
 """Of what was dropped, the most frequent ones are named."""
@@ -22,7 +23,9 @@ def _no_answers(manifest: Manifest, maker: Step, directory: Path) -> str | None:
     if manifest.counts.get("responses", 1) or not manifest.counts.get("prompts", 1):
         return None
     failed = manifest.counts.get("failed", 0)
-    return f"{maker.name}: no answers: {failed} requests failed; see {directory / f'{maker.stem}.failed.jsonl'}"
+    return (
+        f"{maker.name}: no answers: {counted(failed, 'request')} failed; see {directory / f'{maker.stem}.failed.jsonl'}"
+    )
 
 
 def _nothing_kept(manifest: Manifest, maker: Step, directory: Path) -> str | None:

@@ -14,6 +14,7 @@ from cotdistill.recipes.chain import Chain
 from cotdistill.recipes.grid import Grid
 from cotdistill.recipes.recipe import Recipe
 from cotdistill.recipes.steps import Step
+from cotdistill.wording import counted
 
 
 @dataclass
@@ -37,7 +38,7 @@ def lines(grid: Grid, progress: Progress) -> list[str]:
     """In words; sends nothing, writes nothing."""
     varied = "; ".join(f"{axis.key} = {', '.join(map(str, axis.values))}" for axis in grid.axes)
     counts = _count(grid, progress)
-    return [f"grid: {len(grid.cells)} runs in {grid.directory}: {varied}", *_in_words(grid.recipe, counts)]
+    return [f"grid: {counted(len(grid.cells), 'run')} in {grid.directory}: {varied}", *_in_words(grid.recipe, counts)]
 
 
 def _in_words(recipe: Recipe, counts: _Counts) -> Iterator[str]:

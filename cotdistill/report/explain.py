@@ -7,6 +7,7 @@ from cotdistill.artifacts import manifest_path, read_manifest, sibling
 from cotdistill.artifacts.json_lines import read_records
 from cotdistill.errors import UsageError
 from cotdistill.records import Dropped, Judged
+from cotdistill.wording import counted
 
 SHOWN = 160
 """Characters of a question or an answer."""
@@ -29,7 +30,7 @@ def explain(kept: Path, prompt_id: str) -> str:
     prompt = first.response.prompt
     lines = [
         f"prompt {prompt.id!r}: {_short(prompt.messages[-1].content)}",
-        f"  reference {prompt.reference!r}, {len(found)} samples{_rates(first)}",
+        f"  reference {prompt.reference!r}, {counted(len(found), 'sample')}{_rates(first)}",
     ]
     for judged, decision in found:
         response, verdict = judged.response, judged.verdict

@@ -138,7 +138,9 @@ class Verifier:
     def notes(self) -> list[str]:
         bought, spent = (self._stored.bought, self._stored.spent) if self._stored else (0, Decimal(0))
         cost = "" if spent is None else f", {spent:.4f} USD (estimate)"
-        judged = [f"{self.teacher} judged {bought - self._again} answers now, and the store knew the others{cost}"]
+        judged = [
+            f"{self.teacher} judged {counted(bought - self._again, 'answer')} now, and the store knew the others{cost}"
+        ]
         times = counted(self._again, "time")
         again = [f"{times} it was asked again, after a reply without a verdict"] * bool(self._again)
         without = counted(len(self._without), "question has", "questions have")

@@ -11,6 +11,7 @@ from cotdistill.providers.types import Failure
 from cotdistill.stages.generate.batch.calls import NotFoundError
 from cotdistill.stages.generate.batch.work import BUYS, Work
 from cotdistill.store.batches import Claim, Shard
+from cotdistill.wording import counted
 
 AT_ONCE = 500
 """Answers of one commit."""
@@ -39,7 +40,7 @@ class Collector:
                 wait_s = work.pace.first_s
             if not work.waiting or (ended and work.held_back == "queue"):
                 return
-            work.show(done, f"{len(work.waiting)} batches running, next look in {wait_s:.0f} s")
+            work.show(done, f"{counted(len(work.waiting), 'batch', 'batches')} running, next look in {wait_s:.0f} s")
             await work.calls.rest(wait_s)
             wait_s = min(work.pace.most_s, wait_s * GROWTH)
 
@@ -143,7 +144,7 @@ class Collector:
         if time.time() - shard.begun_at < DAY_S:
             raise CotDistillError(
                 f"{error}. It was submitted less than a day ago: is this the key of the same account and workspace? "
-                f"After a day the same command asks its {shard.requests} requests again"
+                "After a day the same command asks what was in it again"
             )
         self.work.state.drop(shard.name)
-        self.work.progress.note(f"{error}; its {shard.requests} requests are asked again")
+        self.work.progress.note(f"{error}; what was in it ({counted(shard.requests, 'request')}) is asked again")

@@ -17,6 +17,7 @@ from cotdistill.stages.generate.batch.calls import NotFoundError
 from cotdistill.stages.generate.batch.file import ShardFile
 from cotdistill.stages.generate.batch.work import Work
 from cotdistill.store.batches import Claim, Shard
+from cotdistill.wording import counted
 
 CANARIES = 3
 """Requests asked online before the first batch, as long as they are refused."""
@@ -142,7 +143,7 @@ class Submitter:
             work.state.drop(file.shard)
             raise UsageError(f"--batch: {work.endpoint.base_url} has no Batch API: {error}") from None
         work.state.running(file.shard, batch.batch, certain=batch.certain)
-        work.progress.note(f"batch {batch.batch}: {file.requests} requests submitted")
+        work.progress.note(f"batch {batch.batch}: {counted(file.requests, 'request')} submitted")
         self._wait_for(file.shard)
 
     async def _create(self, file: ShardFile, uploaded: str | None) -> FoundBatch:
@@ -224,4 +225,4 @@ def _refusal(error: Exception, failure: Failure, requests: int) -> CotDistillErr
         return NotFoundError(failure.message)
     if failure.kind == "account":
         return failure.fatal()
-    return CotDistillError(f"the provider refused a batch of {requests} requests: {failure.message}")
+    return CotDistillError(f"the provider refused a batch of {counted(requests, 'request')}: {failure.message}")
