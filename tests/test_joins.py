@@ -294,7 +294,18 @@ def test_filter_and_generate_share_a_judges_answers(tmp_path: Path) -> None:
     (_, filtered), server = against(work)
     assert asked(server) == (40, 40)
     assert filtered.counts["kept"] == PROMPTS
+    assert "spent_usd" not in filtered.results, "the store knew every verdict"
     assert not default_path().exists()
+
+
+def test_what_a_judge_cost_stands_in_the_manifest_of_filter(tmp_path: Path) -> None:
+    def work(server: Server) -> Callable[[], Any]:
+        asking = generating(tmp_path, server, until_accepted=None, verify=None)
+        config = FilterConfig(verify=judge(server, ",price_in=1,price_out=2"))
+        return lambda: [asking(), filter_stage.run(tmp_path / "r.jsonl", tmp_path / "k.jsonl", config, Silent())]
+
+    (_, filtered), _ = against(work)
+    assert float(filtered.results["spent_usd"]) > 0
 
 
 @pytest.mark.slow

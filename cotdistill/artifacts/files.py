@@ -16,8 +16,9 @@ from cotdistill.records import Record
 
 
 class FileInfo(Record, frozen=True, kw_only=True):
-    """A file as a manifest remembers it. `manifest_sha256` is absent for a file that no stage wrote; `option` names
-    the option that a file was read for, and is absent for the input itself."""
+    """A file as a manifest remembers it. `records` is absent where there are none, as of a student's weights, and of an
+    input of your own that is no JSON lines; `manifest_sha256` for a file that no stage wrote. `option` names the option
+    that a file was read for, and is absent for the input itself."""
 
     path: str
     sha256: str

@@ -8,7 +8,7 @@ import msgspec
 
 from cotdistill.artifacts.files import FileInfo
 from cotdistill.artifacts.json_lines import explain
-from cotdistill.artifacts.opening import open_input, sha256
+from cotdistill.artifacts.opening import lines_of, open_input, sha256
 from cotdistill.errors import BUDGET, DONE, SOME_FAILED, CotDistillError
 from cotdistill.records import Record, Usage
 from cotdistill.wording import counted
@@ -91,12 +91,21 @@ def input_info(path: Path, *, allow_modified: bool = False, option: str | None =
     digest = sha256(path)
     manifest = manifest_of(path)
     if manifest is None:
-        return FileInfo(path=str(path), sha256=digest, option=option)
+        return FileInfo(path=str(path), sha256=digest, records=lines_of(path), option=option)
     beside = manifest_path(path)
-    modified = all(Path(output.path).name != path.name or output.sha256 != digest for output in manifest.outputs)
+    as_it_was = (one for one in manifest.outputs if Path(one.path).name == path.name and one.sha256 == digest)
+    written = next(as_it_was, None)
+    modified = written is None
     if modified and not allow_modified:
         raise CotDistillError(
             f"{path}: changed since {beside.name} was written. Re-run `cotdistill {manifest.stage}`, "
             f"or pass --allow-modified to use it as it is"
         )
-    return FileInfo(path=str(path), sha256=digest, manifest_sha256=sha256(beside), modified=modified, option=option)
+    return FileInfo(
+        path=str(path),
+        sha256=digest,
+        records=lines_of(path) if written is None else written.records,
+        manifest_sha256=sha256(beside),
+        modified=modified,
+        option=option,
+    )

@@ -84,6 +84,14 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def lines_of(path: Path) -> int | None:
+    """How many records a file of JSON lines has: its lines, but for blank ones. None for a file of another kind."""
+    if path.suffix != ".jsonl":
+        return None
+    with open_input(path) as file:
+        return sum(not line.isspace() for line in file)
+
+
 def obstacle(path: Path) -> str | None:
     """What stands at a path where a file is to be written, unless it is a regular file or nothing: "a device".
 

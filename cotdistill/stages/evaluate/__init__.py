@@ -203,7 +203,8 @@ def _extras(
         greedy = [one for one in judged if one.response.sample == 0 and not is_not_judged(one)]
         wrong = {one.response.prompt.id for one in greedy if not is_right(one)}
         lines = [msgspec.json.encode(prompt) + b"\n" for prompt in prompts if prompt.id in wrong]
-        files.append(artifacts.write_whole(Path(config.write_weak), b"".join(lines)))
+        weak = artifacts.write_whole(Path(config.write_weak), b"".join(lines))
+        files.append(msgspec.structs.replace(weak, records=len(lines)))
         prompts_that = counted(len(lines), "prompt that", "prompts that")
         notes.append(f"written to {config.write_weak}: {prompts_that} {config.student} gets wrong; generate more")
     if config.export:

@@ -34,8 +34,9 @@ def score(student: str, judged: Sequence[Judged]) -> dict[str, Any]:
         "accuracy": _share(correct, len(greedy)),
         "interval": [round(bound, 4) for bound in wilson(correct, len(greedy))],
         "stopped": _share(sum(one.response.stop_reason == "stop" for one in greedy), len(greedy)),
-        "mean_output_tokens": _mean_output_tokens(greedy),
     }
+    if (tokens := _mean_output_tokens(greedy)) is not None:
+        entry["mean_output_tokens"] = tokens
     if not_judged:
         entry["not_judged"] = not_judged
     if tags := _by_tag(greedy):

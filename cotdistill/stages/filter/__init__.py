@@ -17,7 +17,7 @@ from cotdistill.dispatch.session import Session
 from cotdistill.errors import UsageError
 from cotdistill.parallel.processes import cores, in_order
 from cotdistill.progress import Progress
-from cotdistill.records import Judged
+from cotdistill.records import Judged, money
 from cotdistill.stages.filter.chunks import Chunk, Range, chunks, ranges
 from cotdistill.stages.filter.funnel import Funnel
 from cotdistill.stages.filter.look_ahead import look_ahead
@@ -127,7 +127,7 @@ def _run(responses: Path, kept: Path, config: FilterConfig, progress: Progress, 
             return current.publish(
                 [keeping, dropping, *logprobs.writers(), *suspecting.writers(), *bad.writers()],
                 counts=sieve.funnel.counts(),
-                results=sieve.funnel.results(),
+                results=sieve.funnel.results() | ({"spent_usd": money(session.spent)} if session.spent else {}),
             )
 
 
