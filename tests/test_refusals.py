@@ -221,6 +221,17 @@ def test_web_pages_for_every_prompt_of_a_small_file_are_no_failed_prompts(
     assert not (tmp_path / "r.jsonl").exists() and len(server.requests) <= 3
 
 
+@both
+@pytest.mark.parametrize("count", [2, 5])
+def test_a_batch_is_not_begun_where_web_pages_come_instead_of_answers(
+    provider: str, count: int, tmp_path: Path
+) -> None:
+    made, server, _ = generate(tmp_path, provider, count, lambda n: PAGE, batch=True)
+    assert type(made) is AccountError, made
+    assert "403: access is denied: a web page titled 'Just a moment...'" in str(made)
+    assert len(server.requests) == min(count, 3)
+
+
 def test_a_web_page_for_the_only_new_prompt_is_that_prompts_trouble(tmp_path: Path) -> None:
     for count in (3, 4):
         made, _, _ = generate(tmp_path, "openai", count, lambda n: PAGE if n == 3 else answer("openai"))

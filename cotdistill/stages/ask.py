@@ -39,7 +39,7 @@ class Conversation:
         self.student, self._config, self._session = student, config, session
         single = settings.read(student.removeprefix("local:")).single_questions is True
         self._alone = config.turns == "one" or (config.turns == "auto" and single)
-        self._told = config.turns != "auto"
+        self._said = config.turns != "auto"
         teacher = _teacher(student, config)
         self._stored = session.open(teacher, terms_of(teacher), free=not costs(student))
         self._asked = False
@@ -53,8 +53,8 @@ class Conversation:
             asked = ""
         if not asked:
             raise UsageError(f"question: expected a text, got {question!a:.100}")
-        if self._alone and self._asked and not self._told:
-            self._told = True
+        if self._alone and self._asked and not self._said:
+            self._said = True
             self._session.progress.note(
                 f"{self.student} was trained on single questions, so each is asked by itself; --turns all keeps what "
                 "came before"

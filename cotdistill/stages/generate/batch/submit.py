@@ -3,12 +3,12 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from cotdistill.dispatch.asking import Job
+from cotdistill.dispatch.asking import Asked, Job, stop_if_only_pages
 from cotdistill.dispatch.errors import FailedRequestError, NotAskedError
 from cotdistill.errors import CotDistillError, UsageError
 from cotdistill.providers.batch_api import FoundBatch
@@ -81,6 +81,9 @@ class Submitter:
             file.add(work.batches.line(custom_id, body), worst_usd)
         if file:
             await self._submit(file)
+        nothing = not (self._canary or work.asked.answered or work.waiting or work.held_back)
+        if self._refused and nothing and not work.stored.terms.known:
+            stop_if_only_pages(Asked(failures=work.problems))
 
     async def _missing(self) -> AsyncIterator[Job]:
         """Every request without an answer that is in no batch; those that are make their shards `waiting`."""
@@ -128,9 +131,8 @@ class Submitter:
         work.given_up.add((job.key, job.sample))
         self._refused += 1
         if self._refused == CANARIES:
-            raise CotDistillError(
-                f"the first {CANARIES} requests were refused, so no batch was submitted: {failure.message}"
-            )
+            message = f"the first {CANARIES} requests were refused, so no batch was submitted: {failure.message}"
+            raise replace(failure, message=message).fatal() if failure.from_page else CotDistillError(message)
 
     async def _submit(self, file: ShardFile) -> None:
         work, batches = self.work, self.work.batches
@@ -225,4 +227,5 @@ def _refusal(error: Exception, failure: Failure, requests: int) -> CotDistillErr
         return NotFoundError(failure.message)
     if failure.kind == "account":
         return failure.fatal()
-    return CotDistillError(f"the provider refused a batch of {counted(requests, 'request')}: {failure.message}")
+    message = f"the provider refused a batch of {counted(requests, 'request')}: {failure.message}"
+    return replace(failure, message=message).fatal() if failure.from_page else CotDistillError(message)
