@@ -218,14 +218,17 @@ def test_bad_rows_are_set_aside_on_request(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "student.bad.jsonl").read_text())["line"] == 9
 
 
-def test_memory_that_runs_out_is_one_clear_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    "said", ["CUDA out of memory. Tried to allocate 20.00 GiB", "CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling"]
+)
+def test_memory_that_runs_out_is_one_clear_line(said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import torch
 
     def full(*_: Any, **__: Any) -> None:
-        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB")
+        raise (torch.OutOfMemoryError if "out of" in said else RuntimeError)(said)
 
     monkeypatch.setattr("transformers.Trainer.training_step", full)
-    with pytest.raises(CotDistillError, match=r"out of memory: give a smaller --rows-at-once .* smaller student"):
+    with pytest.raises(CotDistillError, match=r"smaller --rows-at-once .* --checkpointing on .* smaller student"):
         finetune.run(write(tmp_path / "t.jsonl", chain_rows(8)), tmp_path / "student", tiny_config(), Silent())
 
 

@@ -62,13 +62,31 @@ def test_steps_that_were_given_leave_nothing_to_say_of_passes() -> None:
     assert [choice.option for choice in choices] == ["learning_rate"]
 
 
+@pytest.mark.parametrize(
+    ("rows", "reasons"),
+    [
+        (1, ["the smallest of 32, 16 and 8, for few rows; a pass over 1 row is then 1 step", "2 steps in all; few"]),
+        (
+            399,
+            ["the smallest of 32, 16 and 8, for few rows; a pass", "350 steps in all; rows are read until"],
+        ),
+        (800, ["the largest of 32, 16 and 8 with 50 steps a pass; a pass over 800 rows is then 50 steps", "300 steps"]),
+        (100_000, ["the largest of 32, 16 and 8 with 50", "9,375 steps in all; many rows are read 3 times"]),
+    ],
+)
+def test_each_default_has_the_reason_that_decided_it(rows: int, reasons: list[str]) -> None:
+    _, choices = choose(FinetuneConfig(student="smollm2-135m"), rows, 576)
+    expected = [*reasons, "LoRA at width 576; wider students learn at a lower one"]
+    assert all(choice.reason.startswith(reason) for choice, reason in zip(choices, expected, strict=True)), choices
+
+
 def test_a_dry_run_says_the_reason_of_each_choice(tmp_path: Path) -> None:
     progress = Notes()
     rows = write(tmp_path / "train.jsonl", chain_rows(8))
     finetune.run(rows, tmp_path / "student", FinetuneConfig(student="tiny", dry_run=True), progress)
     assert progress.notes[:3] == [
-        "batch_size 8: steps in one pass over the rows (8): 1",
-        "epochs 60: 60 steps; few rows are read more often, many rows 3 times",
+        "batch_size 8: the smallest of 32, 16 and 8, for few rows; a pass over 8 rows is then 1 step",
+        "epochs 60: 60 steps in all; few rows are read 60 times and no more",
         "learning_rate 0.003: a student of 0.1 M random weights",
     ]
     assert progress.notes[3:5] == [

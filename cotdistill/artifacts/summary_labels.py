@@ -20,6 +20,7 @@ LABELS = {
     "cost_usd_at_most_batch": "cost in USD at most with --batch",
     "prompts_by_pass_rate": "prompts by share of right samples",
     "tokens_per_s": "tokens a second",
+    "warm_up_seconds": "seconds that the first steps took longer, such as to compile kernels",
     "estimated_seconds": "time of the whole training, estimated from these steps",
     "measured_memory_gb": "memory that these steps took, in GB",
     "free_memory_gb": "memory that is free, in GB",

@@ -12,7 +12,7 @@ import torch
 
 from cotdistill.errors import CotDistillError
 
-_OUT_OF_MEMORY = ("out of memory", "not enough memory", "can't allocate memory", "failed to allocate")
+_OUT_OF_MEMORY = ("out of memory", "not enough memory", "can't allocate memory", "failed to allocate", "alloc_failed")
 
 _KEPT_PER_LAYER = 34
 """Bytes that a layer keeps for the backward pass, for each token and each of its hidden numbers, at two bytes a

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from cotdistill.config import FinetuneConfig
 from cotdistill.students import tiny
+from cotdistill.wording import counted
 
 
 class Choice(NamedTuple):
@@ -41,15 +42,12 @@ def choose(config: FinetuneConfig, rows: int, width: int) -> tuple[FinetuneConfi
     batch_size = config.batch_size
     if batch_size is None:
         batch_size = next((size for size in BATCH_SIZES if rows / size >= STEPS_A_PASS), BATCH_SIZES[-1])
-        steps = math.ceil(rows / batch_size)
-        choices.append(Choice("batch_size", batch_size, f"steps in one pass over the rows ({rows:,}): {steps:,}"))
+        choices.append(Choice("batch_size", batch_size, _why_batch_size(rows, batch_size)))
     epochs = config.epochs
     if epochs is None:
         epochs = float(_passes(config, rows, batch_size))
         if config.max_steps is None:
-            steps = math.ceil(epochs * rows / batch_size)
-            reason = f"{steps} steps; few rows are read more often, many rows {FEWEST_PASSES} times"
-            choices.append(Choice("epochs", epochs, reason))
+            choices.append(Choice("epochs", epochs, _why_epochs(config, epochs, math.ceil(epochs * rows / batch_size))))
     rate = config.learning_rate
     if rate is None:
         rate, reason = learning_rate(config, width)
@@ -57,11 +55,34 @@ def choose(config: FinetuneConfig, rows: int, width: int) -> tuple[FinetuneConfi
     return dataclasses.replace(config, batch_size=batch_size, epochs=epochs, learning_rate=rate), choices
 
 
+def _why_batch_size(rows: int, batch_size: int) -> str:
+    steps = math.ceil(rows / batch_size)
+    passed = f"a pass over {counted(rows, 'row')} is then {counted(steps, 'step')}"
+    if rows / batch_size >= STEPS_A_PASS:
+        return f"the largest of 32, 16 and 8 with {STEPS_A_PASS} steps a pass; {passed}"
+    return f"the smallest of 32, 16 and 8, for few rows; {passed}"
+
+
+def _why_epochs(config: FinetuneConfig, epochs: float, steps: int) -> str:
+    enough, most = _enough(config)
+    made = f"{counted(steps, 'step')} in all"
+    if epochs == FEWEST_PASSES:
+        return f"{made}; many rows are read {FEWEST_PASSES} times"
+    if epochs == most:
+        return f"{made}; few rows are read {most} times and no more"
+    return f"{made}; rows are read until it is {enough}"
+
+
 def _passes(config: FinetuneConfig, rows: int, batch_size: int) -> int:
-    from_nothing = config.student == "tiny"
-    enough = ENOUGH_STEPS_FROM_NOTHING if from_nothing else ENOUGH_STEPS
-    most = MOST_PASSES_FROM_NOTHING if from_nothing else MOST_PASSES
+    enough, most = _enough(config)
     return min(most, max(FEWEST_PASSES, math.ceil(enough * batch_size / rows)))
+
+
+def _enough(config: FinetuneConfig) -> tuple[int, int]:
+    """The steps that are aimed at, and the most passes for them."""
+    if config.student == "tiny":
+        return ENOUGH_STEPS_FROM_NOTHING, MOST_PASSES_FROM_NOTHING
+    return ENOUGH_STEPS, MOST_PASSES
 
 
 def learning_rate(config: FinetuneConfig, width: int) -> tuple[float, str]:
@@ -70,9 +91,10 @@ def learning_rate(config: FinetuneConfig, width: int) -> tuple[float, str]:
     full rate goes through 3e-4 at width 576, measured here, and the customary 2e-5 at 4,096."""
     if config.student == "tiny":
         return tiny.LEARNING_RATE, "a student of 0.1 M random weights"
+    at_width = f"at width {width}; wider students learn at a lower one"
     if config.adapts:
-        return _two_digits(5e-4 * (2000 / width) ** 0.781), f"LoRA at width {width}"
-    return _two_digits(3e-4 * (576 / width) ** 1.38), f"all weights at width {width}"
+        return _two_digits(5e-4 * (2000 / width) ** 0.781), f"LoRA {at_width}"
+    return _two_digits(3e-4 * (576 / width) ** 1.38), f"all weights {at_width}"
 
 
 def _two_digits(rate: float) -> float:

@@ -36,7 +36,7 @@ from cotdistill.training.recorded import Recorded
 from cotdistill.training.schedule import schedule
 from cotdistill.training.sft_config import set_threads
 from cotdistill.training.token_rows import TokenRows
-from cotdistill.training.train import Trained, train
+from cotdistill.training.train import Trained, train, warm_up
 
 
 def prepare(
@@ -147,7 +147,7 @@ def _results(trained: Trained, parameters: int, job: Job) -> dict[str, Any]:
         **{choice.option: choice.value for choice in job.choices},
         "precision": "bfloat16" if precision.is_half(job.config) else "float32",
         "seconds": round(trained.seconds, 1),
-        **({"warm_up_seconds": round(trained.warm_up_s, 1)} if trained.warm_up_s >= 1 else {}),
+        **warm_up(trained),
         "tokens_per_s": round(trained.tokens_per_s),
         "padding_share": round(job.schedule.padding_share, 4),
         **({"quant_aware": job.config.quant_aware} if job.config.quant_aware else {}),

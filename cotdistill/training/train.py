@@ -30,6 +30,7 @@ from cotdistill.training.trainer import Trainer, stopping
 from cotdistill.training.unmasked import read_unmasked
 
 _REMEDY = "--rows-at-once (fewer rows in memory, the same result), --batch-size or --max-length"
+_REMEDY_OF_TIME = f"{_REMEDY}, or --checkpointing on (less memory, more time)"
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,11 @@ class Trained:
     tokens_per_s: float
     checkpointing: bool
     fused: bool
+
+
+def warm_up(trained: Trained) -> dict[str, float]:
+    """The result that says it, where it is worth a line."""
+    return {"warm_up_seconds": round(trained.warm_up_s, 1)} if trained.warm_up_s >= 1 else {}
 
 
 def train(job: Job, work: Path, progress: Progress, *, trial: int = 0) -> Trained:
@@ -82,7 +88,7 @@ def train(job: Job, work: Path, progress: Progress, *, trial: int = 0) -> Traine
     trainer.add_callback(watch)
     progress.begin("finetune", steps)
     began = time.monotonic()
-    with memory_explained(_REMEDY), stopping(watch):
+    with memory_explained(_REMEDY if settings.gradient_checkpointing else _REMEDY_OF_TIME), stopping(watch):
         trainer.train(resume_from_checkpoint=str(started) if started else None)
     done = trainer.state.global_step
     if done < steps and not watch.patience_lost:

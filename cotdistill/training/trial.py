@@ -12,7 +12,7 @@ from cotdistill.training.need import checkpoint_bytes
 from cotdistill.training.prepared import Job
 from cotdistill.training.schedule import Schedule, rows_at_once
 from cotdistill.training.token_rows import TokenRows
-from cotdistill.training.train import train
+from cotdistill.training.train import train, warm_up
 
 STEPS = 6
 """The first ones, in which memory is first asked for and kernels are compiled, are not timed."""
@@ -27,7 +27,8 @@ def estimate(job: Job, work: Path) -> dict[str, float]:
         trained = train(replace(job, schedule=planned, held_out=TokenRows()), work, Silent(), trial=STEPS)
         measured = peak()
     return {
-        "estimated_seconds": round(job.schedule.tokens / trained.tokens_per_s, 1),
+        "estimated_seconds": round(job.schedule.tokens / trained.tokens_per_s + trained.warm_up_s, 1),
+        **warm_up(trained),
         "measured_memory_gb": round(measured / 1e9, 2),
         "free_memory_gb": round(free / 1e9, 2),
         "tokens_per_s": round(trained.tokens_per_s),
