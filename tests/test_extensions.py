@@ -116,6 +116,8 @@ def test_a_plug_in_can_be_a_file_of_ones_own(tmp_path: Path) -> None:
         ("confidence:quantile=2", "confidence:quantile: expected 0 up to, not including, 1, got '2'"),
         ("confidence:min=most", "confidence:min: expected a number.*, got 'most'"),
         ("length:max_answer", "expected name:option=value, found 'max_answer'"),
+        ("judge:teacher=mock", r"no filter named 'judge', it is a verifier \(--verify judge\); there are: "),
+        ("axolotl", r"no filter named 'axolotl', it is an export \(--export axolotl\); there are: "),
         ("./none.py", "no such plug-in file"),
         ("confidence:min=0.5,min=0.9", "min is given twice"),
         ("repetition:max_compression=nan", "repetition:max_compression: expected a number, got 'nan'"),

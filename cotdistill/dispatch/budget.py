@@ -45,7 +45,8 @@ class Tariff:
 
     def __post_init__(self) -> None:
         if not self.prices.free and self.prices.cost(Usage(input_tokens=1, output_tokens=1)) is None:
-            raise UsageError(self.advice.format(model=self.prices.model))
+            more = "; 0 is a price too, for a server of your own" if self.prices.own_server else ""
+            raise UsageError(self.advice.format(model=self.prices.model) + more)
 
     @property
     def margin(self) -> int:

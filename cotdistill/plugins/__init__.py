@@ -27,58 +27,23 @@ from cotdistill.limits import Share as Share
 from cotdistill.plugins import calls
 from cotdistill.plugins.calls import FAILURES as FAILURES
 from cotdistill.plugins.calls import place, words
+from cotdistill.plugins.folders import FOLDERS as FOLDERS
+from cotdistill.plugins.folders import METHODS as METHODS
+from cotdistill.plugins.folders import ROOMS, class_name, elsewhere, file_place
+from cotdistill.plugins.folders import names as names
 from cotdistill.plugins.options import File as File
 from cotdistill.plugins.options import Files as Files
 from cotdistill.plugins.options import convert, separator_of
-
-FOLDERS = ("teachers", "verifiers", "filters", "selectors", "formats", "exports", "servers", "expanders", "losses")
-METHODS = {
-    "teachers": ("body", "ask", "read", "classify"),
-    "verifiers": ("judge",),
-    "filters": ("reason_to_drop",),
-    "selectors": ("choose",),
-    "formats": ("row|rows",),
-    "exports": ("student|rows|prompts",),
-    "servers": ("command", "options", "body"),
-    "expanders": ("facets", "instruction"),
-    "losses": ("token_losses",),
-}
-"""What a plug-in's class must have, or one of; the Protocols in each folder say more."""
-
-_PACKAGE = Path(__file__).parent.parent
-
-_ROOMS = {"losses": "training/losses"}
-"""Of a registry that lies within a room. Other files may stand in it: a plug-in is one that has the class."""
 
 loaded: dict[str, str] = {}
 """The plug-in files that were loaded by path, with their hashes, for the manifest: their content decides too."""
 
 
-def names(folder: str, method: str = "") -> list[str]:
-    """With a `method` those whose class has it. Parses files, never runs them."""
-    files = (file for file in _place(folder).glob("*.py") if not file.stem.startswith("_"))
-    if folder in _ROOMS:
-        head = f"class {_class_name(folder)}:"
-        files = (file for file in files if head in file.read_text(encoding="utf-8"))
-    found = sorted(file.stem for file in files)
-    return [name for name in found if not method or method in _methods(folder, name)]
-
-
-def _place(folder: str) -> Path:
-    return _PACKAGE / _ROOMS.get(folder, folder)
-
-
-def _methods(folder: str, name: str) -> list[str]:
-    tree = ast.parse((_place(folder) / f"{name}.py").read_text(encoding="utf-8"))
-    kinds = [node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == _class_name(folder)]
-    return [one.name for kind in kinds for one in kind.body if isinstance(one, ast.FunctionDef)]
-
-
 def describe(folder: str, name: str) -> tuple[str, list[str]]:
     """First line of a plug-in's docstring, and its options as `name=default`. Parses the file, never runs it."""
-    tree = ast.parse((_place(folder) / f"{name}.py").read_text(encoding="utf-8"))
+    tree = ast.parse((file_place(folder) / f"{name}.py").read_text(encoding="utf-8"))
     for node in tree.body:
-        if isinstance(node, ast.ClassDef) and node.name == _class_name(folder):
+        if isinstance(node, ast.ClassDef) and node.name == class_name(folder):
             summary = (ast.get_docstring(node) or ast.get_docstring(tree) or "").partition("\n")[0]
             return summary, [text for field in node.body if (text := _option(folder, name, field))]
     return "", []
@@ -140,19 +105,21 @@ def load(folder: str, name: str) -> Any:
     if name.endswith(".py"):
         module = _load_file(Path(name))
     elif name.replace("-", "_") in names(folder):
-        room = _ROOMS.get(folder, folder).replace("/", ".")
+        room = ROOMS.get(folder, folder).replace("/", ".")
         module = _import(f"cotdistill.{room}.{name.replace('-', '_')}", name)
     else:
-        singular = _class_name(folder).lower()
-        raise UsageError(f"no {singular} named {name!r}; {_there_are('there are', names(folder), name)}")
-    kind = getattr(module, _class_name(folder), None)
+        singular = class_name(folder).lower()
+        raise UsageError(
+            f"no {singular} named {name!r}{elsewhere(name)}; {_there_are('there are', names(folder), name)}"
+        )
+    kind = getattr(module, class_name(folder), None)
     if kind is None:
-        raise UsageError(f"{name}: defines no class {_class_name(folder)}")
+        raise UsageError(f"{name}: defines no class {class_name(folder)}")
     if not dataclasses.is_dataclass(kind):
-        raise UsageError(f"{name}: class {_class_name(folder)} must be a dataclass; write @dataclass above it")
+        raise UsageError(f"{name}: class {class_name(folder)} must be a dataclass; write @dataclass above it")
     missing = [method for method in METHODS[folder] if not _has_one(kind, method)]
     if missing:
-        raise UsageError(f"{name}: class {_class_name(folder)} has no method {missing[0].replace('|', ' or ')}")
+        raise UsageError(f"{name}: class {class_name(folder)} has no method {missing[0].replace('|', ' or ')}")
     return kind
 
 
@@ -199,10 +166,6 @@ def _there_are(lead: str, known: Iterable[str], wrong: str) -> str:
     close = difflib.get_close_matches(wrong, known, n=1)
     hint = f" (did you mean {close[0]!r}?)" if close else ""
     return f"{lead}: {', '.join(known) or 'none'}{hint}"
-
-
-def _class_name(folder: str) -> str:
-    return "Loss" if folder == "losses" else folder.removesuffix("s").capitalize()
 
 
 def _option(folder: str, name: str, node: ast.stmt) -> str:

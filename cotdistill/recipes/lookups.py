@@ -10,6 +10,7 @@ from cotdistill.artifacts.json_lines import CountedLines, open_input
 from cotdistill.errors import CotDistillError, UsageError
 from cotdistill.inputs import recordings
 from cotdistill.inputs.prompt_files import PromptFile
+from cotdistill.providers.keys import is_own_server
 from cotdistill.records import Usage
 from cotdistill.stages.evaluate.answers import is_recorded
 from cotdistill.stages.verification import Judge
@@ -137,7 +138,8 @@ def priced(spec: str, base_url: str | None, price_in: float | None, price_out: f
     if price_in is None or price_out is None:
         prices = pricing.Prices(asked.provider, asked.model)
         if not prices.free and prices.cost(Usage(input_tokens=1, output_tokens=1)) is None:
-            raise UsageError(f"the price of {asked.model!r} is not known; give price_in and price_out")
+            more = "; 0 is a price too, for a server of your own" if is_own_server(asked.base_url) else ""
+            raise UsageError(f"the price of {asked.model!r} is not known; give price_in and price_out{more}")
 
 
 def four_bits() -> None:
