@@ -28,11 +28,13 @@ def _generate(config: GenerateConfig) -> Idle:
     yield from _address("base_url", config.base_url, config.teacher)
     yield from _address("then_base_url", config.then_base_url, config.then)
     yield from _store(config)
+    if config.reextract:
+        given = ("batch", "max_cost", *_PACE)
+        yield from ((name, "--reextract asks nothing") for name in given if getattr(config, name))
+        return
     prices = (config.price_in, config.then_price_in if config.then else None)
     yield from _cap(config, (config.teacher, config.then), prices, config.verify)
-    for name in ("concurrency", "rpm", "input_tpm", "output_tpm"):
-        if config.batch and getattr(config, name) is not None:
-            yield name, "a --batch is sent as files, whose pace the provider decides"
+    yield from _batch(config)
 
 
 @idle_options.register
@@ -41,6 +43,7 @@ def _expand(config: ExpandConfig) -> Idle:
     yield from _address("solver_base_url", config.solver_base_url, config.solver)
     yield from _store(config)
     yield from _cap(config, (config.teacher, config.solver), (config.price_in, config.solver_price_in), None)
+    yield from _batch(config)
 
 
 @idle_options.register
@@ -76,6 +79,15 @@ def _evaluate(config: EvaluateConfig) -> Idle:
 def _address(name: str, url: str | None, teacher: str | None) -> Idle:
     if url is not None and teacher and has_no_address(teacher):
         yield name, f"{teacher} needs no address"
+
+
+_PACE = ("concurrency", "rpm", "input_tpm", "output_tpm")
+
+
+def _batch(config: GenerateConfig | ExpandConfig) -> Idle:
+    for name in _PACE:
+        if config.batch and getattr(config, name) is not None:
+            yield name, "a --batch is sent as files, whose pace the provider decides"
 
 
 def _cap(
