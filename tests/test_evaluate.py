@@ -227,9 +227,9 @@ def test_progress_counts_tokens_while_the_first_answers_are_still_being_written(
     """A batch of long answers ends none for minutes, and a bar that stands still says nothing."""
     pytest.importorskip("transformers", reason="the train extra is not installed")
     from cotdistill.config import EvaluateConfig
+    from cotdistill.dispatch import speed
     from cotdistill.progress import Silent
     from cotdistill.stages import evaluate
-    from cotdistill.stages.evaluate import answers
 
     class Reports(Silent):
         def __init__(self) -> None:
@@ -238,7 +238,7 @@ def test_progress_counts_tokens_while_the_first_answers_are_still_being_written(
         def update(self, done: int, detail: str = "") -> None:
             self.seen.append((done, detail))
 
-    monkeypatch.setattr(answers, "BETWEEN_REPORTS_S", 0.01)
+    monkeypatch.setattr(speed, "BETWEEN_REPORTS_S", 0.01)
     reports = Reports()
     config = EvaluateConfig(student="tiny", max_output_tokens=64, samples=2)
     evaluate.run(chains(tmp_path, 2), tmp_path / "s.json", config, reports)

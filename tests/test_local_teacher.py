@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 import json
+import sys
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any, TypeVar
@@ -14,7 +15,7 @@ pytest.importorskip("transformers", reason="the train extra is not installed")
 from cotdistill.errors import CotDistillError, UsageError
 from cotdistill.providers.types import BadReplyError, Reply, Request
 from cotdistill.records import Message
-from cotdistill.students import load
+from cotdistill.students import load, memory
 from cotdistill.students.generator import Generator
 from cotdistill.teachers.local import Teacher
 
@@ -241,6 +242,52 @@ def test_memory_that_runs_out_reaches_whoever_asked(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(Generator, "answers", full)
     with pytest.raises(CotDistillError, match="out of memory: give a smaller --batch-size or --concurrency"):
         run(answers(Teacher("tiny"), [ask()]))
+
+
+def test_a_batch_that_runs_out_of_memory_goes_on_in_halves_and_loses_nothing(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Half-way: what was answered by then stays, and is not written again."""
+    requests = [ask(str(number), tokens=8) for number in range(12)]
+    usual = run(answers(Teacher("tiny"), requests))
+    sizes: list[int] = []
+    original = Generator.answers
+
+    def short(self: Generator, prompts: Any, **settings: Any) -> Any:
+        sizes.append(len(prompts))
+        found = original(self, prompts, **settings)
+        yield next(found)
+        if len(prompts) > 3:
+            raise RuntimeError("[enforce fail at alloc_cpu.cpp] DefaultCPUAllocator: can't allocate memory")
+        yield from found
+
+    monkeypatch.setattr(Generator, "answers", short)
+    teacher = Teacher("tiny")
+    assert [one.raw for one in run(answers(teacher, requests))] == [one.raw for one in usual]
+    assert sizes == [12, 5, 2, 2, 2, 2, 2], "a half of those that are left, until it fits"
+    assert [record.getMessage() for record in caplog.records] == [
+        "out of memory with 12 answers at once: going on with 5 at most",
+        "out of memory with 5 answers at once: going on with 2 at most",
+    ]
+    assert teacher.written_tokens == sum(one.usage.output_tokens or 0 for one in usual), "each token counted once"
+
+
+def test_a_container_has_the_memory_that_its_limit_leaves(tmp_path: Path) -> None:
+    (tmp_path / "own").write_text("1:cpu:/elsewhere\n0::/pod/box\n")
+    for folder, most in (("pod", "1000"), ("pod/box", "max")):
+        (tmp_path / folder).mkdir()
+        for name, text in (("max", most), ("current", "700"), ("stat", "anon 1\ninactive_file 100\n")):
+            (tmp_path / folder / f"memory.{name}").write_text(text)
+    assert min(memory._left_to_groups(tmp_path, tmp_path / "own")) == 400
+    (tmp_path / "pod/memory.max").write_text("max")
+    assert min(memory._left_to_groups(tmp_path, tmp_path / "own")) == sys.maxsize
+    assert min(memory._left_to_groups(tmp_path, tmp_path / "none")) == sys.maxsize
+
+
+def test_a_batch_holds_what_the_free_memory_holds(monkeypatch: pytest.MonkeyPatch, batches: list[int]) -> None:
+    monkeypatch.setattr(memory, "free_bytes", lambda: 400_000)
+    run(answers(Teacher("tiny"), [ask("2+2?", tokens=100)] * 8))
+    assert max(batches) < 8 and sum(batches) == 8
 
 
 def test_a_request_given_up_ends_its_batch(monkeypatch: pytest.MonkeyPatch, batches: list[int]) -> None:

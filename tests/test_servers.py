@@ -133,6 +133,7 @@ def test_generate_stores_what_the_engine_answers_and_asks_it_no_more(
     for name in ("one", "two"):
         done = cotdistill("generate", prompts, "-o", tmp_path / f"{name}.jsonl", *words)
         assert done.returncode == 0, done.stderr
+        assert (f"starting sglang for {tiny_folder}" in done.stderr) == (name == "one"), "nothing is asked again"
     assert (tmp_path / "one.jsonl").read_bytes() == (tmp_path / "two.jsonl").read_bytes()
     asked = [json.loads(line) for line in (folder / "requests.jsonl").read_text().splitlines()]
     assert len(asked) == 3
@@ -154,14 +155,14 @@ def test_a_server_of_this_machine_finds_no_key_but_the_hubs_token(
 
 
 def test_a_server_that_ends_at_its_start_is_quoted_and_its_log_kept(
-    tmp_path: Path, tiny_folder: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     script = "print('torch.OutOfMemoryError: CUDA out of memory', file=sys.stderr); sys.exit(3)\n"
     put_on_path(tmp_path / "bin", "vllm", "import sys\n" + script, monkeypatch)
-    words = ("-o", tmp_path / "s.json", "--student", tiny_folder, "--engine", "vllm")
+    words = ("-o", tmp_path / "s.json", "--student", "tiny", "--engine", "vllm")
     done = cotdistill("evaluate", chains(tmp_path, 2), *words)
     assert (done.returncode, "Traceback" in done.stderr) == (1, False), done.stderr
-    assert "engine vllm" in done.stderr and "the server ended with code 3" in done.stderr
+    assert "engine vllm, tiny: the server ended with code 3" in done.stderr, "by the name that a person gave"
     assert "CUDA out of memory" in done.stderr
     log = Path(done.stderr.split("its whole log is ")[1].strip())
     assert "CUDA out of memory" in log.read_text()

@@ -103,6 +103,8 @@ class Session:
     def open(self, teacher: Teacher, terms: Terms, *, free: bool = False) -> StoredTeacher:
         """The teacher, opened until the session ends. What is `free` is neither stored nor charged."""
         stored = StoredTeacher(self, teacher, terms, free=free)
+        if engine := getattr(teacher, "engine", ""):
+            self.progress.note(f"starting {engine} for {teacher.model}")  # a large model takes minutes
         self.run(stored.__aenter__())
         self._opened.append(stored)
         self._asked.append(stored)

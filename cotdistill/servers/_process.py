@@ -6,7 +6,7 @@ import socket
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -37,9 +37,11 @@ _TAKEN = "address already in use"
 
 @dataclass
 class Running:
-    """A server that answers. `url` is the base URL of its API, `model` the name it knows its model by."""
+    """A server that answers. `url` is the base URL of its API, `model` the name it knows its model by, `student` the
+    one a person knows."""
 
     engine: str
+    student: str
     model: str
     port: int
     log: Path
@@ -65,7 +67,7 @@ class Running:
         words = _last_words(self.log)
         self.failed = bool(words)
         said = f"; it said last:\n{words}\nits whole log is {self.log}" if words else " and said nothing"
-        return CotDistillError(f"engine {self.engine}, {self.model}: {what}{said}")
+        return CotDistillError(f"engine {self.engine}, {self.student}: {what}{said}")
 
 
 @asynccontextmanager
@@ -74,29 +76,32 @@ async def running(
     engine: str,
     model: str,
     *,
+    student: str | None = None,
     environment: Mapping[str, str] | None = None,
     starting_s: float = STARTING_S,
 ) -> AsyncIterator[Running]:
     """The server of `model` (a directory or a hub id), while the block runs. It ends with this process, however this
-    one ends. Its log is kept where it failed.
+    one ends. Its log is kept where it failed. Errors name the `student`, whose files `model` may be.
 
     Raises CotDistillError where it is not installed, ends, or does not answer within `starting_s`."""
-    command = server.command()
-    found = await _started(
-        server, command, engine, model, {**environment_without_keys(of_the_hub=True), **(environment or {})}, starting_s
-    )
+    command, name = server.command(), student or model
+    whole = {**environment_without_keys(of_the_hub=True), **(environment or {})}
+
+    async def launch() -> Running:
+        port = _free_port()
+        process, log = await _launch([*command, *server.options(model, HOST, port)], engine, whole)
+        return Running(engine, name, model, port, log, process)
+
+    found = await _started(launch, starting_s)
     try:
         yield found
     finally:
         await _stop(found)
 
 
-async def _started(
-    server: "Server", command: list[str], engine: str, model: str, environment: dict[str, str], starting_s: float
-) -> Running:
+async def _started(launch: Callable[[], Awaitable[Running]], starting_s: float) -> Running:
     for attempt in range(1, PORTS + 1):
-        port = _free_port()
-        found = await _launch([*command, *server.options(model, HOST, port)], engine, model, port, environment)
+        found = await launch()
         healthy = False
         try:
             await _until_healthy(found, starting_s)
@@ -112,7 +117,9 @@ async def _started(
     raise AssertionError("the last attempt returns or raises")
 
 
-async def _launch(command: list[str], engine: str, model: str, port: int, environment: dict[str, str]) -> Running:
+async def _launch(
+    command: list[str], engine: str, environment: dict[str, str]
+) -> tuple[asyncio.subprocess.Process, Path]:
     descriptor, path = tempfile.mkstemp(prefix=f"cotdistill-{engine}-", suffix=".log")
     try:
         process = await asyncio.create_subprocess_exec(
@@ -129,7 +136,7 @@ async def _launch(command: list[str], engine: str, model: str, port: int, enviro
         )
     finally:
         os.close(descriptor)
-    return Running(engine, model, port, Path(path), process)
+    return process, Path(path)
 
 
 async def _until_healthy(found: Running, starting_s: float) -> None:

@@ -104,10 +104,6 @@ def conversations(student: str, config: AskConfig, progress: Progress) -> Iterat
         raise UsageError(f"--engine: {config.engine} answers for students of this machine; none is given")
     store = store_path() if any(map(costs, asked)) else None
     with Session.on(store, None, None, progress, "ask") as session:
-        if config.engine != "local":
-            progress.note(
-                f"starting {config.engine} for {', '.join(one for one in asked if not teachers.is_teacher(one))}"
-            )
         yield [Conversation(session, one, config) for one in asked]
 
 

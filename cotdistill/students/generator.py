@@ -1,5 +1,6 @@
 """A loaded student that answers a batch of prompts at once."""
 
+import gc
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -123,16 +124,21 @@ class Generator:
         return distributions(self._model, ids, start)
 
     def most_rows(self, tokens: int) -> int:
-        """How many rows of so many tokens, prompt included, the free memory of the GPU holds: keys and values of each
-        layer, and a few copies of the scores. On a processor, `ROWS_ON_A_PROCESSOR`."""
-        if self._model.device.type != "cuda":
-            return ROWS_ON_A_PROCESSOR
+        """How many rows of so many tokens, prompt included, the free memory holds: keys and values of each layer, and a
+        few copies of the scores. On a processor no more than `ROWS_ON_A_PROCESSOR`."""
+        most = MOST_ROWS if self._model.device.type == "cuda" else ROWS_ON_A_PROCESSOR
         config = self._model.config.get_text_config()
         heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
         width = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
         kept = 2 * config.num_hidden_layers * heads * width * self._model.dtype.itemsize * min(tokens, self.context)
         scores = 4 * 4 * config.vocab_size
-        return max(1, min(MOST_ROWS, int(ENOUGH * memory.free_bytes() / (2 * kept + scores))))
+        return max(1, min(most, int(ENOUGH * memory.free_bytes() / (2 * kept + scores))))
+
+    def forget(self) -> None:
+        """Give back what a batch that failed has left in memory."""
+        gc.collect()
+        if self._model.device.type == "cuda":
+            torch.cuda.empty_cache()
 
     def _go_on(
         self,

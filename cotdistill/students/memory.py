@@ -14,10 +14,17 @@ from cotdistill.errors import CotDistillError
 
 _OUT_OF_MEMORY = ("out of memory", "not enough memory", "can't allocate memory", "failed to allocate", "alloc_failed")
 
+
+class OutOfMemoryError(CotDistillError):
+    """Nothing is broken: less at once may fit."""
+
+
 _KEPT_PER_LAYER = 34
 """Bytes that a layer keeps for the backward pass, for each token and each of its hidden numbers, at two bytes a
 number; without attention's own scores, which no current kernel keeps. Korthikanti et al. 2022,
 https://arxiv.org/abs/2205.05198, section 4.1."""
+
+_CGROUPS = Path("/sys/fs/cgroup")
 
 _ENOUGH = 0.8
 """The share of free memory that an estimate may fill: it is one."""
@@ -25,13 +32,15 @@ _ENOUGH = 0.8
 
 @contextmanager
 def memory_explained(remedy: str) -> Iterator[None]:
-    """Torch's several ways to say that memory ran out, as one line."""
+    """Torch's several ways to say that memory ran out, as one line: raises OutOfMemoryError."""
     try:
         yield
+        return
     except (MemoryError, RuntimeError) as error:
-        if isinstance(error, MemoryError) or any(words in str(error).lower() for words in _OUT_OF_MEMORY):
-            raise CotDistillError(f"out of memory: give a smaller {remedy}, or take a smaller student") from None
-        raise
+        if not isinstance(error, MemoryError) and not any(words in str(error).lower() for words in _OUT_OF_MEMORY):
+            raise
+    # Not within the block: it would hold the frames whose tensors take the memory.
+    raise OutOfMemoryError(f"out of memory: give a smaller {remedy}, or take a smaller student")
 
 
 def needed_bytes(model: Any, trained: int, tokens: int, adapted: int = 0) -> int:
@@ -47,10 +56,25 @@ def needed_bytes(model: Any, trained: int, tokens: int, adapted: int = 0) -> int
 
 
 def free_bytes() -> int:
-    """Of the GPU where there is one, else of this machine."""
+    """Of the GPU where there is one, else of this machine, or of the container that this process is in."""
     if torch.cuda.is_available():
         return int(torch.cuda.mem_get_info()[0])
-    return int(psutil.virtual_memory().available)
+    return min(int(psutil.virtual_memory().available), *_left_to_groups(_CGROUPS, Path("/proc/self/cgroup")))
+
+
+def _left_to_groups(root: Path, own: Path) -> Iterator[int]:
+    """What the limits of a control group, and of those around it, leave: who exceeds one is killed without a word. Of
+    version 2 alone. https://docs.kernel.org/admin-guide/cgroup-v2.html"""
+    yield sys.maxsize
+    with suppress(OSError, StopIteration):
+        lines = own.read_text().splitlines()
+        group = root / next(line for line in lines if line.startswith("0::")).removeprefix("0::").lstrip("/")
+        for folder in (group, *group.parents[: len(group.relative_to(root).parts)]):
+            with suppress(OSError, ValueError, KeyError):  # the outermost group has no limit, nor one that says "max"
+                most = int((folder / "memory.max").read_text())
+                kept = dict(line.split() for line in (folder / "memory.stat").read_text().splitlines())
+                used = int((folder / "memory.current").read_text()) - int(kept["inactive_file"])  # a cache, given back
+                yield max(0, most - used)
 
 
 def held_bytes() -> int:

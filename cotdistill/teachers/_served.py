@@ -58,7 +58,7 @@ class Teacher(LocalTeacher):
                     f"of the trace are some ({', '.join(marks)}); take --engine local, vllm or sglang"
                 )
             self._running = await stack.enter_async_context(
-                servers.running(self._server, self.engine, folder, environment=self._environment())
+                servers.running(self._server, self.engine, folder, student=self.model, environment=self._environment())
             )
             wire = _Wire(folder, self._running.url, self.concurrency, DAY_S)
             self._wire = await stack.enter_async_context(wire)

@@ -5,6 +5,7 @@ Requests that come in together are answered as one batch.
 
 import asyncio
 import hashlib
+import logging
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Self
@@ -18,9 +19,11 @@ from cotdistill.providers.types import BadReplyError, Failure, Reply, Request
 from cotdistill.reasoning.marks import Tags
 from cotdistill.records import as_dicts
 from cotdistill.students.generator import MOST_ROWS, Answer, Generator
-from cotdistill.students.memory import memory_explained
+from cotdistill.students.memory import OutOfMemoryError, memory_explained
 from cotdistill.students.prompts import Prompt, Prompter
 from cotdistill.teachers._local_reply import Scored, StoredReply, logprobs_of, reply_of
+
+log = logging.getLogger(__name__)
 
 GATHER_S = 0.005
 """A batch starts once it is full, or when no further request came in for this long."""
@@ -65,6 +68,8 @@ class Teacher:
     _generator: Any = field(default=None, init=False, repr=False)
     _prompter: Prompter = field(init=False, repr=False)
     _waiting: list[_Asked] = field(default_factory=list, init=False, repr=False)
+    _fitting: int = field(default=MOST_ROWS, init=False, repr=False)
+    """Rows of a batch, since one of more ran out of memory."""
     _fingerprint: str = field(default="", init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -167,23 +172,42 @@ class Teacher:
                 self._news.clear()
             if not batch:
                 continue
+            before = self.written_tokens
             try:
                 loop = asyncio.get_running_loop()
                 await self._in_thread(lambda batch=batch, loop=loop: self._answer(batch, loop))
-            except Exception as error:  # the requests must hear of it, not this task
-                for asked in batch:
-                    _settle(asked.reply, error)
+                continue
+            except OutOfMemoryError as error:
+                failure: Exception = error
+                left = [asked for asked in batch if not asked.reply.done()]
+            except Exception as error:
+                failure, left = error, []
+            if len(left) > 1:
+                self._go_on_with_fewer(batch, left, before)
+                continue
+            for asked in batch:  # the requests must hear of it, not this task
+                _settle(asked.reply, failure)
+
+    def _go_on_with_fewer(self, batch: list[_Asked], left: list[_Asked], before: int) -> None:
+        """What was answered stays; the rest begins again, half as many at once. An answer is the same in any batch."""
+        self._fitting = max(1, min(len(batch), len(left)) // 2)
+        log.warning("out of memory with %s answers at once: going on with %s at most", len(batch), self._fitting)
+        ended = [asked.reply.result().tokens for asked in batch if asked.reply.done() and not asked.reply.cancelled()]
+        self.written_tokens = before + sum(ended)
+        self._waiting = [*left, *self._waiting]
+        self._news.set()
+        self._generator.forget()
 
     async def _batch(self) -> list[_Asked]:
         """The next requests that can go together, shortest prompts first."""
         seen = -1
-        while seen < len(self._waiting) < min(self.concurrency, self.batch_size or self.concurrency):
+        while seen < len(self._waiting) < min(self.concurrency, self._fitting, self.batch_size or self.concurrency):
             seen = len(self._waiting)
             await asyncio.sleep(GATHER_S)
         waiting = [asked for asked in self._waiting if not asked.reply.done()]
         alike = [asked for asked in waiting if asked.kind == waiting[0].kind]
         batch = sorted(alike, key=lambda asked: len(asked.prompt.ids))
-        batch = batch[: min(self.concurrency, self.batch_size or self._most_rows(batch))]
+        batch = batch[: min(self.concurrency, self._fitting, self.batch_size or self._most_rows(batch))]
         taken = set(map(id, batch))
         self._waiting = [asked for asked in waiting if id(asked) not in taken]
         return batch

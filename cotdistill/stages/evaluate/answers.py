@@ -1,8 +1,6 @@
 """Every answer of one student to the prompts it is scored on: from the store, bought, or out of this process."""
 
-import asyncio
-import time
-from collections.abc import Callable, Coroutine, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -14,9 +12,10 @@ from cotdistill import teachers
 from cotdistill.artifacts import json_lines
 from cotdistill.artifacts.kinds import check_kind
 from cotdistill.config import EvaluateConfig
-from cotdistill.dispatch.asking import Asked, Job, Limits
+from cotdistill.dispatch.asking import Job, Limits
 from cotdistill.dispatch.lookup import Answer
 from cotdistill.dispatch.session import Session
+from cotdistill.dispatch.speed import Speed, reported
 from cotdistill.dispatch.stored import StoredTeacher, Terms
 from cotdistill.errors import BudgetError, CotDistillError, UsageError
 from cotdistill.mock import is_simulated
@@ -24,15 +23,13 @@ from cotdistill.pricing import Prices
 from cotdistill.progress import Progress
 from cotdistill.providers.logprobs import check_logprobs
 from cotdistill.providers.types import Request, Teacher
-from cotdistill.records import Prompt, Response, Usage
+from cotdistill.records import Prompt, Response
 
 LOCAL_TIMEOUT_S, TIMEOUT_S = 24 * 3600.0, 600.0
 """For one answer. One of this machine waits for its whole batch."""
 
 CALIBRATED = 1
 """Alternatives that --calibrate asks for: of those nothing is read."""
-
-BETWEEN_REPORTS_S = 1.0
 
 
 def is_recorded(student: str) -> bool:
@@ -70,14 +67,11 @@ def ask(
     if is_recorded(student):
         return [recorded(Path(student), prompts) for prompts in sets]
     teacher = _teacher(student, config)
-    local = teacher.provider == "local"
-    calibrated = config.calibrate and not local
+    calibrated = config.calibrate and teacher.provider != "local"
     if calibrated:
         check_calibrated(teacher)
     given = (None, None) if student != config.student else (config.price_in, config.price_out)
     terms = terms_of(teacher, given, at_once=config.concurrency is not None)
-    if local and config.engine != "local":
-        progress.note(f"starting {config.engine} for {student}")
     with session.opened(teacher, terms, free=not costs(student)) as stored:
         asker = Asker(stored, config, calibrated)
         progress.begin(f"evaluate {student}", sum(map(len, sets)) * len(asker.passes()))
@@ -137,36 +131,6 @@ def check_calibrated(teacher: Teacher) -> None:
     check_logprobs(teacher, Request((), 1, logprobs=CALIBRATED), "--calibrate")
 
 
-class Speed:
-    """Tokens of answers, and how many a second: a model of this machine counts those of answers under way too, for
-    its first one ends late."""
-
-    def __init__(self, teacher: Teacher) -> None:
-        self._teacher, self._began, self._ended = teacher, time.monotonic(), 0
-
-    def add(self, usage: Usage) -> None:
-        self._ended += usage.output_tokens or 0
-
-    @property
-    def tokens(self) -> int:
-        return max(self._ended, getattr(self._teacher, "written_tokens", 0))
-
-    def describe(self) -> str:
-        return f"{self.tokens:,} tokens, {self.tokens / max(time.monotonic() - self._began, 1e-3):,.0f}/s"
-
-
-async def _reported(asking: Coroutine[Any, Any, Asked], report: Callable[[], None]) -> Asked:
-    """Reports once a second, and at the end."""
-    task = asyncio.ensure_future(asking)
-    try:
-        while not task.done():
-            await asyncio.wait((task,), timeout=BETWEEN_REPORTS_S)
-            report()
-        return await task
-    finally:
-        task.cancel()
-
-
 @dataclass
 class Asker:
     """Asks one opened student."""
@@ -209,7 +173,7 @@ class Asker:
         def report() -> None:
             progress.update(self.done + len(answers), f"{self._speed.describe()}, {self.stored.retrier.describe()}")
 
-        asked = self.stored.session.run(_reported(self.stored.ask_all(missing(), got), report))
+        asked = self.stored.session.run(reported(self.stored.ask_all(missing(), got), report))
         model = self.stored.teacher.model
         for (prompt, sample), job in jobs.items():
             if (prompt, sample) in answers:

@@ -8,6 +8,7 @@ from cotdistill.dispatch.asking import Asked, Job, Limits
 from cotdistill.dispatch.errors import EnoughError
 from cotdistill.dispatch.lookup import Answer
 from cotdistill.dispatch.session import Session
+from cotdistill.dispatch.speed import Speed, reported
 from cotdistill.dispatch.stored import StoredTeacher, Terms
 from cotdistill.progress import Progress
 from cotdistill.providers.types import MOST_IN_FLIGHT
@@ -62,8 +63,14 @@ async def _ask_missing(
     plan, arrivals, loop = written.plan, Arrivals(written), asyncio.get_running_loop()
     missing = Missing(plan, arrivals.expect)
 
+    # Of a model of this machine, whose first answers end late; a teacher elsewhere is measured in answers.
+    speed = Speed(stored.teacher) if stored.teacher.provider == "local" else None
+    latest = Asked()
+
     async def got(job: Job, answer: Answer, bought: bool) -> None:
         if bought:
+            if speed is not None:
+                speed.add(answer.reply.usage)
             spending.add(answer.reply)
             if warning := spending.warning():
                 progress.note(warning)
@@ -79,7 +86,8 @@ async def _ask_missing(
     show_at = 0.0
 
     def report(asked: Asked) -> None:
-        nonlocal show_at
+        nonlocal show_at, latest
+        latest = asked
         arrivals.write(asked.failures)
         if loop.time() >= show_at:
             show_at = loop.time() + SHOWN_EVERY_S
@@ -87,9 +95,11 @@ async def _ask_missing(
 
     def show(asked: Asked) -> None:
         done = missing.settled + len(asked.failures) if plan.judge else asked.done
-        progress.update(done, ", ".join(filter(None, (stored.retrier.describe(), spending.describe()))))
+        said = speed.describe() if speed is not None else ""
+        progress.update(done, ", ".join(filter(None, (said, stored.retrier.describe(), spending.describe()))))
 
     loop.run_in_executor(threads, spending.prices.load)  # while the first requests are on their way
-    asked = await stored.ask_all(missing, got, report)
+    asking = stored.ask_all(missing, got, report)
+    asked = await (asking if speed is None else reported(asking, lambda: show(latest)))
     show(asked)
     return asked
