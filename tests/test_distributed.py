@@ -88,6 +88,20 @@ def test_where_the_first_process_cannot_begin_the_second_one_ends_without_a_word
     assert "holds no rows" in said[0] and "Traceback" not in said[0] + said[1]
 
 
+def test_where_another_machines_process_is_killed_the_first_one_says_how_to_go_on(
+    machines: Any, tmp_path: Path
+) -> None:
+    write(tmp_path / "train.jsonl", chain_rows(32))
+    first, second = machines("train.jsonl", "-o", "student", *OPTIONS, "--max-steps", "4000")
+    metrics = tmp_path / "student.partial/metrics.jsonl"
+    until(lambda: metrics.exists() and metrics.stat().st_size)
+    second.kill()
+    said = first.communicate()[1]
+    assert first.returncode == 1 and "Traceback" not in said, said
+    assert "process 0: another process of this training is gone, killed or with its machine" in said
+    assert "--resume continues from the last checkpoint" in said
+
+
 def test_a_dry_run_is_for_one_process_and_says_so(machines: Any, tmp_path: Path) -> None:
     write(tmp_path / "train.jsonl", chain_rows(8))
     first, second = machines("train.jsonl", "-o", "student", *OPTIONS, "--dry-run")

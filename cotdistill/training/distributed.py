@@ -91,7 +91,9 @@ def leading() -> Iterator[None]:
 
 @contextmanager
 def together() -> Iterator[None]:
-    """While the processes train: where one fails, the others end too, instead of waiting for it."""
+    """While the processes train: where one fails, the others end too, instead of waiting for it.
+
+    Raises CotDistillError where another process is gone without a word: killed, or its machine is."""
     if count() == 1:
         yield
         return
@@ -100,8 +102,12 @@ def together() -> Iterator[None]:
     try:
         yield
     except BaseException as error:
-        if not over.is_set():
-            _report(error)
+        _report(error)
+        if _is_of_another(error):
+            raise CotDistillError(
+                f"process {rank()}: another process of this training is gone, killed or with its machine "
+                f"({str(error).splitlines()[0][:200]}). --resume continues from the last checkpoint"
+            ) from error
         raise
     finally:
         over.set()
@@ -112,6 +118,12 @@ def leave() -> None:
     if torch.distributed.is_available() and torch.distributed.is_initialized():
         torch.distributed.barrier()
         torch.distributed.destroy_process_group()
+
+
+def _is_of_another(error: BaseException) -> bool:
+    """Whether the connection to another process broke. On processors (gloo) that is a RuntimeError like any other."""
+    found = isinstance(error, torch.distributed.DistError)
+    return found or (isinstance(error, RuntimeError) and "gloo/transport" in str(error))
 
 
 def _report(error: BaseException) -> None:

@@ -26,11 +26,11 @@ SEEN_WITHIN_S = 60.0
 def share(job: Job, work: Path) -> None:
     """Let the other processes map the tokens into memory, and begin."""
     if distributed.count() > 1:
-        job.rows.save(work / _TRAINING)
         if job.held_out:
             job.held_out.save(work / _HELD_OUT)
         if job.objective and job.objective.recorded:
             job.objective.recorded.save(work / _RECORDED)
+        job.rows.save(work / _TRAINING)  # last: a machine that sees these sees the others too
         distributed.say("train")
 
 
@@ -42,9 +42,9 @@ def help_first(student_dir: Path, config: FinetuneConfig) -> bool:
         return word == "nothing"
     with distributed.together(), ExitStack() as ways:
         work = student_directory.work_directory(student_dir)
+        training = _shared(work / _TRAINING)
         held_out = _shared(work / _HELD_OUT) if config.eval_data else TokenRows()
         tokenizer = load.tokenizer(config.student)
-        training = _shared(work / _TRAINING)
         recorded = None
         if (work / _RECORDED).is_dir():
             recorded = ways.enter_context(Recorded.load(work / _RECORDED, Aligner(tokenizer)))
