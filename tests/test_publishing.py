@@ -345,3 +345,20 @@ def test_a_name_that_looks_like_a_pattern_is_sent_as_it_is(tmp_path: Path) -> No
         assert done.returncode == 0, done.stderr
         sent = state.files["datasets/me/sums"]
     assert set(sent) == {"README.md", "train[v2].jsonl"}
+
+
+def test_a_licence_and_a_name_stand_in_a_card_as_text_and_as_nothing_else(tmp_path: Path) -> None:
+    (tmp_path / "p|`.txt").write_text("a=1 b=a+1 b?\n")
+    evil = "mit\n---\n# Free <script>x</script> [y](javascript:z)\x1b[31m"
+    for words in (
+        ("generate", tmp_path / "p|`.txt", "-o", tmp_path / "r.jsonl", "--teacher", "mock:digit-chains",
+         "--license", evil),
+        ("filter", tmp_path / "r.jsonl", "-o", tmp_path / "kept.jsonl", "--verify", "none"),
+        ("format", tmp_path / "kept.jsonl", "-o", tmp_path / "a|b.jsonl"),
+    ):  # fmt: skip
+        done = cotdistill(*words)
+        assert done.returncode == 0, done.stderr
+    head, _, body = (tmp_path / "README.md").read_text().partition("\n---\n")
+    assert f"license_name: {json.dumps(evil)}" in head
+    assert r"answers: mit --- # Free \<script\>x\</script\> \[y\](javascript:z)\u001b\[31m. The terms" in body
+    assert r"| default | train | a\|b.jsonl | 1 |" in body.replace("a_b", "default") and r"`p\|'.txt`" in body

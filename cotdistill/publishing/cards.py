@@ -1,11 +1,33 @@
-"""What the cards of data sets and students have in common. Paths of this machine stay out: cards are published."""
+"""What the cards of data sets and students have in common. Paths of this machine stay out: cards are published.
 
+Names and licences come out of manifests and responses, which others may have written: each stands in a card as a text,
+and neither as a heading nor as HTML.
+"""
+
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from cotdistill import mock
 from cotdistill.artifacts import Manifest
+from cotdistill.masking import spelled_out
+
+_MARKUP = re.compile(r"[\\`*\[\]<>|]")
+
+
+def plain(text: str) -> str:
+    """On one line, as Markdown that shows it as it is, also in a table."""
+    return _MARKUP.sub(r"\\\g<0>", _line(text))
+
+
+def code(text: str) -> str:
+    """The same between backticks."""
+    return f"`{_line(text).replace('`', chr(39))}`".replace("|", "\\|")
+
+
+def _line(text: str) -> str:
+    return spelled_out(" ".join(text.split()))
 
 
 def made_by(stage: str, sources: Sequence[Manifest]) -> Manifest | None:
@@ -29,17 +51,17 @@ def _public(spec: str) -> str:
 
 
 def teacher(sources: Sequence[Manifest]) -> str:
-    names = [f"`{name}`" + ", a simulated teacher" * mock.is_simulated(name) for name in teachers(sources)]
+    names = [code(name) + ", a simulated teacher" * mock.is_simulated(name) for name in teachers(sources)]
     return " and ".join(names) or "a teacher that its data does not name"
 
 
 def table(title: str, values: Mapping[str, Any]) -> list[str]:
-    rows = [f"| {key.replace('_', ' ')} | {_written(value)} |" for key, value in values.items()]
+    rows = [f"| {plain(key.replace('_', ' '))} | {_written(value)} |" for key, value in values.items()]
     return [f"## {title}", "", "| | |", "|---|---|", *rows, ""]
 
 
 def _written(value: Any) -> str:
-    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value).replace("|", "\\|")
+    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else plain(str(value))
 
 
 def origin(sources: Sequence[Manifest]) -> list[str]:
@@ -50,10 +72,11 @@ def origin(sources: Sequence[Manifest]) -> list[str]:
     read = [info for info in generate.inputs if info.option is None] if generate else []
     prompts = [Path(info.path).name for info in read]
     lines = [
-        f"* {one.stage}: " + ", ".join(f"{key.replace('_', ' ')} {count:,}" for key, count in one.counts.items())
+        f"* {plain(one.stage)}: "
+        + ", ".join(f"{plain(key.replace('_', ' '))} {count:,}" for key, count in one.counts.items())
         for one in reversed(sources)
     ]
-    named = [f"Prompts: `{', '.join(prompts)}`.", ""] if prompts else []
+    named = [f"Prompts: {code(', '.join(prompts))}.", ""] if prompts else []
     return ["## Data", "", *named, "What each step made of them:", "", *lines, ""]
 
 
@@ -65,8 +88,8 @@ def license_of(sources: Sequence[Manifest]) -> str | None:
 
 def rights(sources: Sequence[Manifest], more: str) -> list[str]:
     known, common = teachers(sources), license_of(sources)
-    said = f"Licence of the teacher's answers: {common or 'not recorded'}. The terms of the teacher's provider"
+    said = f"Licence of the teacher's answers: {plain(common or 'not recorded')}. The terms of the teacher's provider"
     if len(known) > 1:
-        each = "; ".join(f"`{name}` {one or 'not recorded'}" for name, one in known.items())
+        each = "; ".join(f"{code(name)} {plain(one or 'not recorded')}" for name, one in known.items())
         said = f"Licences of the teachers' answers: {each}. The terms of each teacher's provider"
     return ["## Rights", "", f"{said} may restrict training on them. {more}", ""]

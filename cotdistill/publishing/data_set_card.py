@@ -16,6 +16,7 @@ from cotdistill.artifacts import Manifest, lineage, outputs
 from cotdistill.artifacts.lineage import Found
 from cotdistill.artifacts.outputs import Place
 from cotdistill.errors import UsageError
+from cotdistill.masking import spelled_out
 from cotdistill.publishing import cards
 
 MARK = "<!-- Written by cotdistill format; the next one in this directory writes it anew. -->"
@@ -90,7 +91,7 @@ def _text(directory: Path, found: Sequence[Part]) -> str:
             *_front_matter(found, sources),
             MARK,
             "",
-            f"# {title}",
+            f"# {cards.plain(title)}",
             "",
             f"Answers of {cards.teacher(sources)}, kept and laid out with cotdistill for supervised fine-tuning.",
             "",
@@ -149,7 +150,7 @@ def _files(found: Sequence[Part]) -> list[str]:
     for part in found:
         layout = part.made.manifest.options["format"]
         lines += [
-            f"| {part.name} | {split} | {file} | {part.rows[split]:,} | {layout} |"
+            f"| {part.name} | {split} | {cards.plain(file)} | {part.rows[split]:,} | {cards.plain(layout)} |"
             for split, file in part.files.items()
         ]
     return [*lines, "", "Splits are by prompt: no prompt is on both sides.", ""]
@@ -161,12 +162,17 @@ def _checks(sources: Sequence[Manifest]) -> list[str]:
     if kept is None:
         return []
     notes = [note for note in kept.notes if note.startswith(("verified", "not verified"))]
-    lines = ["How answers were checked:", "", *(f"* Answers: {note}." for note in notes), *_accuracy(kept.results)]
+    lines = [
+        "How answers were checked:",
+        "",
+        *(f"* Answers: {cards.plain(note)}." for note in notes),
+        *_accuracy(kept.results),
+    ]
     dropped: Mapping[str, int] = kept.results.get("dropped", {})
     against = [Path(str(one)).name for one in kept.options.get("against", ())]
     hits = sum(count for reason, count in dropped.items() if reason.startswith("contamination"))
     if against:
-        lines.append(f"* Contamination: held against {', '.join(against)}; {hits:,} responses dropped.")
+        lines.append(f"* Contamination: held against {cards.plain(', '.join(against))}; {hits:,} responses dropped.")
     else:
         lines.append("* Contamination: not checked against any evaluation set.")
     return [*lines, ""]
@@ -188,7 +194,7 @@ def _loading(title: str, found: Sequence[Part]) -> list[str]:
         "```python",
         "import datasets",
         "",
-        f'datasets.load_dataset("{title}"{chosen})',
+        f"datasets.load_dataset({_quoted(spelled_out(title))}{chosen})",
         "```",
         "",
     ]

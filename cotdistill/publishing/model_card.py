@@ -1,5 +1,6 @@
 """README.md of a student's directory: what it is, what it learned from, and how to load it."""
 
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -30,7 +31,7 @@ def write(
     text = "\n".join(
         [
             *_front_matter(student),
-            f"# {name}",
+            f"# {cards.plain(name)}",
             "",
             f"{_learnt(sources, counts, lesson)} with cotdistill; it starts from {base}.",
             "",
@@ -67,7 +68,7 @@ def _base(student: str) -> str:
     found = students.resolve(student)
     if found.kind == "tiny":
         return "random weights (cotdistill's embedded `tiny` model)"
-    return f"`{_name(student)}`"
+    return cards.code(_name(student))
 
 
 def _name(model: str) -> str:
@@ -79,7 +80,7 @@ def _front_matter(student: str) -> list[str]:
     public = students.public_name(student)
     is_public = students.resolve(student).kind == "hub" or public != student
     lines = ["---", "library_name: transformers", "pipeline_tag: text-generation", "tags: [cotdistill, distillation]"]
-    return [*lines, *([f"base_model: {public}"] if is_public else []), "---", ""]
+    return [*lines, *([f"base_model: {json.dumps(public)}"] if is_public else []), "---", ""]
 
 
 def _settle(base: str, teacher: str | None) -> str:
@@ -87,7 +88,7 @@ def _settle(base: str, teacher: str | None) -> str:
     settle = "Settle both before you publish these weights."
     if teacher is None:
         return f"The licence of the starting point, {base}, goes on to hold. {settle}"
-    return f"The licences of the starting point, {base}, and of `{_name(teacher)}` go on to hold. {settle}"
+    return f"The licences of the starting point, {base}, and of {cards.code(_name(teacher))} go on to hold. {settle}"
 
 
 def _loading(name: str) -> list[str]:
@@ -97,8 +98,8 @@ def _loading(name: str) -> list[str]:
         "```python",
         "from transformers import AutoModelForCausalLM, AutoTokenizer",
         "",
-        f'model = AutoModelForCausalLM.from_pretrained("{name}")',
-        f'tokenizer = AutoTokenizer.from_pretrained("{name}")',
+        f"model = AutoModelForCausalLM.from_pretrained({json.dumps(name)})",
+        f"tokenizer = AutoTokenizer.from_pretrained({json.dumps(name)})",
         'messages = [{"role": "user", "content": "..."}]',
         "batch = tokenizer.apply_chat_template(",
         '    messages, add_generation_prompt=True, return_tensors="pt", return_dict=True',
