@@ -192,6 +192,7 @@ def test_every_field_that_the_commands_write_is_on_the_page_and_of_its_type(tmp_
     files = [(name, kind, line) for name, kind in LINES.items() for line in (tmp_path / name).read_text().splitlines()]
     whole = [(path.name, "Manifest", path.read_text()) for path in tmp_path.rglob("*manifest.json")]
     whole += [(str(path), "Run", path.read_text()) for path in tmp_path.glob("runs/2*/run.json")]
+    whole += [("cotdistill.json", "Settings", (tmp_path / "student" / "cotdistill.json").read_text())]
     shown = [("stdout", kind, line) for kind, text in said.items() for line in text.splitlines()]
     seen: set[str] = set()
     found = [
