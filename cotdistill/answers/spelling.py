@@ -83,7 +83,7 @@ _SPACES = re.compile(" {2,}")
 _ESCAPED_TWICE = re.compile(r"\\\\(?=[A-Za-z])")
 
 
-_SET = re.compile(r"\{[^{},]{1,40}(?:,[^{},]{1,40}){2,40}\}|\{[^{},]{1,40}, [^{},]{1,40}\}")
+_SET = re.compile(r"\{[^{},]{1,40}(?:,[^{},]{1,40}){2,40}\}|\{[^{},]{1,40},(?!\d{3}\})[^{},]{1,40}\}")
 """`{2, 3}`: braces around one thing only group."""
 _FORMULA_FIRST = re.compile(r"^\$([^$]*[^$\s])\$(\s?[A-Za-z%][^$]*)$")
 """`$28$ percent`: a formula and words after it."""
