@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from cotdistill.answers.angles import in_radians
-from cotdistill.answers.choices import letters_in
 from cotdistill.answers.dates import same_moment
 from cotdistill.answers.inequalities import interval
+from cotdistill.answers.letters import letters_in
 from cotdistill.answers.numbers import Number, from_local, off_unit, read, with_point
 from cotdistill.answers.ratios import range_of, ratio_of, remainder_of, same_range
 from cotdistill.answers.rounding import same
