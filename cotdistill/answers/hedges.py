@@ -26,7 +26,8 @@ _BEFORE = {
     "|all but|(?:every|any)thing but|(?:says?|said|claims?|claimed|believes?|believed|thinks?|guessed|expected)"
     "|(?:complement|opposite|inverse|reciprocal|negation|square|cube|root|multiple) of|before|prior to|until"
     "|(?:earlier|later) than|rather than|instead of|half of|twice|double|thrice|(?:a"
-    "|one) (?:third|quarter|half) of|steps?|confidence|version|page|line|figure|exercise|example|equation"
+    "|one) (?:third|quarter|half) of|steps?|confidence|version|goes into|['’]d be|page|line|figure|exercise"
+    "|example|equation"
     "|consider|let's say|start(?:s|ed|ing)? with",
     "German": r"nicht|kein\w*|mehr als|weniger als|über|unter|mindestens|höchstens|zwischen|fast|entweder|vielleicht",
     "French": "plus de|moins de|au moins|au plus|pas|presque|peut-être|plus grand que",

@@ -15,7 +15,8 @@ from cotdistill.answers.yes_no import ALONE, YES_NO
 _DISTANT = re.compile(
     r"\b(?:no|non|without|lack(?:s|ing)?|fail(?:s|ed|ing)?|absence|(?:less|more|fewer|rather|other) than|almost"
     r"|nearly|close to"
-    r"|between|at (?:least|most)|unlikely|rul(?:e|es|ed|ing) out|exclud\w+|reject\w*|eliminat\w+|above|below|out of)\b",
+    r"|between|at (?:least|most)|unlikely|resembl\w+|related to|rul(?:e|es|ed|ing) out|exclud\w+|reject\w*"
+    r"|eliminat\w+|above|below|out of)\b",
     re.IGNORECASE,
 )
 """A sentence that names a label and says that it is another."""
@@ -113,6 +114,12 @@ def _pattern(names: tuple[str, ...]) -> re.Pattern[str]:
     )
 
 
+@lru_cache(64)
+def _as_written(names: tuple[str, ...]) -> re.Pattern[str]:
+    """Labels with the hyphens that `_folded` takes away."""
+    return re.compile(_pattern(names).pattern.replace("\\ ", r"[\s_-]+"))
+
+
 def _named(text: str, names: Mapping[str, str]) -> list[tuple[int, str]]:
     """The labels in a text in order, the longest reading first: "not entailment" is no "entailment"."""
     folded = _folded(text)
@@ -170,7 +177,7 @@ def _last_sentence(line: str) -> str:
 
 def _of_sentence(sentence: str, names: Mapping[str, str], opposes: bool) -> str | None:
     """The only label of a sentence that states one: "The statement is true." """
-    if _UNDECIDED.search(sentence if opposes else _without(sentence, names)):
+    if _CONDITION.match(sentence) or _UNDECIDED.search(sentence if opposes else _without(sentence, names)):
         return None
     sentence = _without_denied(_ASKED.sub(" ", sentence), names)
     labels = {label for _, label in _named(sentence, names)}
@@ -189,9 +196,10 @@ def _of_sentence(sentence: str, names: Mapping[str, str], opposes: bool) -> str 
     return {"yes": "no", "no": "yes"}[label] if opposes and denied else None
 
 
+_CONDITION = re.compile(r"\W*(?:if|unless)\b(?!.*\b(?:so|therefore|thus|hence|since|because)\b)", re.IGNORECASE)
 _CONCESSION = re.compile(r"^(?:despite|although|though|while|even though|whereas)\b[^,]{1,200},|.*;", re.IGNORECASE)
 _STATES = re.compile(
-    r"(?:\b(?:is|was|are|be|as|so|therefore|thus|hence|that)\b|[:=,])[^.]{0,20}$|^\W*\w*\W*$", re.IGNORECASE
+    r"(?:\b(?:is|was|are|be|as|so|therefore|thus|hence|that|answer)\b|[:=,])[^.]{0,20}$|^\W*\w*\W*$", re.IGNORECASE
 )
 
 
@@ -214,7 +222,7 @@ def _without_denied(sentence: str, names: Mapping[str, str]) -> str:
 
 def _without(sentence: str, names: Mapping[str, str]) -> str:
     """A sentence without its labels: one of them may be "not entailment"."""
-    return _pattern(tuple(names)).sub(" ", " ".join(sentence.casefold().split()))
+    return _as_written(tuple(names)).sub(" ", " ".join(sentence.casefold().split()))
 
 
 def _until(sentence: str, names: Mapping[str, str]) -> str:

@@ -67,10 +67,11 @@ _SPREAD = re.compile(
 )
 """Behind a total: where its parts are."""
 _ONLY_SUPPOSED = re.compile(
-    r"\W*(?:let|assume|assuming|suppose|consider|imagine|see|if(?=.*\b(?:if|had|were|would|could|might|=)))\b"
-    r"(?!.*\b(?:then|so)\b)",
+    r"\W*(?:(?:let|assume|assuming|suppose|consider|imagine|see|if(?=.*\b(?:if|had|were|would|could|might|=)))\b"
+    r"(?!.*\b(?:then|so)\b)|(?:add|subtract|multiply|divide|substitute|plug|move)\b(?!.*(?:\b(?:get|gives?|is|makes?|equals)\b|=)))",
     re.IGNORECASE,
 )
+"""A number that is given, or to be reckoned with."""
 _POINT = re.compile(
     r"(?:\b(?:is|are|at|point|pair|answer|equals)|[=:]) {0,2}\$?(\((?:[^()]{1,60}[,;])+[^()]{1,60}\))\$?[.!*]{0,3}\s*$"
 )

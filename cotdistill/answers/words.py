@@ -52,11 +52,16 @@ _ADDS = re.compile(
 """What may follow an answer that is the whole text, where nothing announces it."""
 _TURNS = re.compile(r";|, (?:so|then|while|whereas|yet)\b|\b(?:than|only|second|third|last|now|also)\b", re.IGNORECASE)
 """A sentence that begins with a name, and goes on to say that another is the answer."""
+_CLEFT = re.compile(r"^(it (?:is|was) .{1,100}?) (?:who|that) .*$", re.IGNORECASE)
 _BUT_IT = re.compile(
     r"^.*,? (?:but|yet) (?=(?:in fact |actually |really )?(?:it|the answer|this|that)(?:['’]s| is| was) )", re.I
 )
 """What is given up before "but it is"."""
-_PREDICATE = re.compile(r"\s(?:is|was|are|were|has|had|will|can|won|wrote|did|does)\s", re.IGNORECASE)
+_PREDICATE = re.compile(
+    r"\s(?:is|was|are|were|has|had|will|can|won|wrote|did|does|discovered|invented|described|painted"
+    r"|composed|founded|directed|created|developed|proposed|built|designed)\s",
+    re.IGNORECASE,
+)
 _CONTRAST = re.compile(
     r",? (?:(?:and|but) )?(?:not|rather than|instead of|as opposed to|unlike) "
     r"(?!necessarily|sure|certain|really|exactly|quite|always|only|yet)"
@@ -155,7 +160,7 @@ def _states(sentence: str, reference: str, case_sensitive: bool, alone: bool) ->
     if _DOUBT.search(denied) or len(wanted) < 2:
         return False
     timed = _has_time(reference)
-    for said in dict.fromkeys((sentence, _GOES_ON.split(sentence, maxsplit=1)[0])):
+    for said in dict.fromkeys((sentence, _GOES_ON.split(sentence, maxsplit=1)[0], _CLEFT.sub(r"\1", sentence))):
         words = said.rstrip(" .!*_`\"'”’").split(" ")
         for start in range(len(words) - 1, max(0, len(words) - 12), -1):
             end = " ".join(words[start:])
