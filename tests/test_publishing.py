@@ -360,5 +360,5 @@ def test_a_licence_and_a_name_stand_in_a_card_as_text_and_as_nothing_else(tmp_pa
         assert done.returncode == 0, done.stderr
     head, _, body = (tmp_path / "README.md").read_text().partition("\n---\n")
     assert f"license_name: {json.dumps(evil)}" in head
-    assert r"answers: mit --- # Free \<script\>x\</script\> \[y\](javascript:z)\u001b\[31m. The terms" in body
+    assert r"answers: mit --- # Free \<script\>x\</script\> \[y\](javascript:z)\\u001b\[31m. The terms" in body
     assert r"| default | train | a\|b.jsonl | 1 |" in body.replace("a_b", "default") and r"`p\|'.txt`" in body
