@@ -10,8 +10,9 @@ import pytest
 
 from cotdistill.artifacts import read_manifest
 from cotdistill.artifacts.json_lines import read_records
+from cotdistill.artifacts.summary import as_text
 from cotdistill.config import FilterConfig
-from cotdistill.errors import AccountError, CotDistillError, UsageError
+from cotdistill.errors import DONE, SOME_FAILED, AccountError, CotDistillError, UsageError
 from cotdistill.plugins import build
 from cotdistill.progress import Silent
 from cotdistill.records import Confidence, Dropped, Judged, Response
@@ -185,3 +186,26 @@ def test_the_prompts_whose_teacher_was_surest_are_judged_first_and_samples_keep_
     asked = sift(tmp_path, says("VERDICT: CORRECT"), *samples, spec=",concurrency=1")
     answers = [word for text in asked for word in text.split() if word in ("x0", "a0", "a1", "b0", "b1")]
     assert answers == ["a0", "a1", "b0", "b1", "x0"], "a capped judge leaves the unsure ones"
+
+
+def test_requests_of_the_judge_that_failed_make_the_run_incomplete_until_they_are_answered(tmp_path: Path) -> None:
+    odd: list[int] = []
+
+    def answer(number: int, body: dict[str, Any]) -> Scripted:
+        if "Answer: 5" in body["messages"][0]["content"]:
+            odd.append(number)
+        return (
+            Scripted({"error": {"message": "odd"}}, 400)
+            if odd == [number]
+            else Scripted(completion("VERDICT: CORRECT"))
+        )
+
+    given = [make_response(), make_response("Answer: 5", sample=1)]
+    sift(tmp_path, answer, *given)
+    first = read_manifest(tmp_path / "kept.manifest.json")
+    assert (first.exit_code, first.counts["failed"]) == (SOME_FAILED, 1)
+    assert "1 request failed: no verdict of the judge on these; the same command" in as_text(first)
+    odd.clear()
+    assert len(sift(tmp_path, answer, *given, times=2)) == 3, "only what failed is asked again"
+    second = read_manifest(tmp_path / "kept.manifest.json")
+    assert (second.exit_code, "failed" in second.counts) == (DONE, False)

@@ -45,6 +45,8 @@ def _unfinished(manifest: Manifest) -> str:
         return f"fewer prompts than --count; why the others were left out stands in {manifest.outputs[-1].path}"
     if manifest.options.get("reextract"):
         return "some answers are not in the store; the same command without --reextract asks for them"
+    if manifest.stage in ("filter", "evaluate"):
+        return f"{left_open(manifest.counts)}: no verdict of the judge on these; the same command asks for them again"
     failed = next((one for one in manifest.outputs if one.path.endswith(".failed.jsonl")), manifest.outputs[-1])
     return f"{left_open(manifest.counts)}; see {failed.path}. The same command asks only for these"
 

@@ -116,6 +116,12 @@ class Judge:
         return any(getattr(verifier, "exhausted", False) for verifier in self._built.values())
 
     @property
+    def failed(self) -> dict[str, int]:
+        """A count of the manifest: requests of a verifier's teacher that got no reply. Empty where none failed."""
+        failed = sum(int(getattr(verifier, "failed", 0)) for verifier in self._built.values())
+        return {"failed": failed} if failed else {}
+
+    @property
     def alone(self) -> bool:
         """Whether a verifier must not be asked from several processes."""
         return any(getattr(verifier, "alone", False) for verifier in self._built.values())

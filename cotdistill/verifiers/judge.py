@@ -67,6 +67,7 @@ class Verifier:
     """Replies that were bought because those before them had no verdict."""
     _without: set[str] = field(default_factory=set, init=False, repr=False)
     """Keys of questions whose last reply has no verdict either."""
+    failed: int = field(default=0, init=False, repr=False)
 
     def __post_init__(self) -> None:
         if self.on == "always" and self.after != Verifier.after:
@@ -159,6 +160,7 @@ class Verifier:
                 undecided = {key: undecided[key] for key, reply in found.items() if self._asks_again(reply)}
                 if not undecided:
                     break
+        self.failed += len(problems)
         self._without |= {key for key, reply in replies.items() if _rubric.verdict_in(reply.text) is None}
         return {
             place: self._verdict(response, replies.get(jobs[place].key), problems.get(jobs[place].key, ""))

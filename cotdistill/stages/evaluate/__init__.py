@@ -110,7 +110,9 @@ def run(
                     "prompts": len(asked),
                     "students": len(judged),
                     "answers": sum(one.records for one in written),
+                    **judge.failed,
                 },
+                complete=not judge.failed,
                 results={**results, "columns": columns},
             )
 

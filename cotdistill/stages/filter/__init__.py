@@ -126,7 +126,8 @@ def _run(responses: Path, kept: Path, config: FilterConfig, progress: Progress, 
                 )
             return current.publish(
                 [keeping, dropping, *logprobs.writers(), *suspecting.writers(), *bad.writers()],
-                counts=sieve.funnel.counts(),
+                complete=not screen.judge.failed,
+                counts=sieve.funnel.counts() | screen.judge.failed,
                 results=sieve.funnel.results() | ({"spent_usd": money(session.spent)} if session.spent else {}),
             )
 
