@@ -40,7 +40,7 @@ def expected(hint: Any, value: Any = None) -> str:
         within = _within(limits)
         number = isinstance(value, int if base is int else int | float) and not isinstance(value, bool)
         return within if number and within else ", ".join(filter(None, (expected(base), within)))
-    if parts:
+    if parts and typing.get_origin(hint) is not dict:
         return " or ".join(expected(part, value) for part in parts)
     return _SIMPLE.get(hint, getattr(hint, "__name__", str(hint)))
 
