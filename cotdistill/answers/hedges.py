@@ -26,7 +26,7 @@ _BEFORE = {
     "|all but|(?:every|any)thing but|(?:says?|said|claims?|claimed|believes?|believed|thinks?|guessed|expected)"
     "|(?:complement|opposite|inverse|reciprocal|negation|square|cube|root|multiple) of|before|prior to|until"
     "|(?:earlier|later) than|rather than|instead of|half of|twice|double|thrice|(?:a"
-    "|one) (?:third|quarter|half) of|steps?|confidence|version|goes into|['’]d be|page|line|figure|exercise"
+    "|one) (?:third|quarter|half) of|steps?|confidence|version|goes into|short of|['’]d be|page|line|figure|exercise"
     "|example|equation"
     "|consider|let's say|start(?:s|ed|ing)? with",
     "German": r"nicht|kein\w*|mehr als|weniger als|über|unter|mindestens|höchstens|zwischen|fast|entweder|vielleicht",
@@ -56,6 +56,7 @@ _AFTER = (
     r"and (?:more|counting)\b|at (?:least|most)\b|more or less\b",
     r",? ?(?:is|was) (?:not (?:right|correct|it|the|an?|possible|true|enough)|wrong|incorrect|a mistake)\b",
     r",? however\b",
+    r"(?:an?|per|each|every) [a-z]+ for (?:the )?\d",
     r"(?:is|was|are|would be|seems?) too \w+\b|isn't|(?:does|do|did|can|could|would|will) ?not\b|(?:does|do|did"
     r"|ca|could|would|wo)n't\b",
     r"is (?:only |just |merely )?(?:an?|the) (?:upper|lower) (?:bound|limit)\b|(?:if|unless|depending"
@@ -71,7 +72,7 @@ HEDGE_AFTER = re.compile(rf"[ *_$)]{{0,3}}(?:[a-z]+ )?(?:{'|'.join(_AFTER)})", r
 """Right behind a number."""
 
 _UNSAID = re.compile(
-    r"\b(?:no way|can ?not|can't|could(?: not|n't)|unable to|mistake to|wrong to)\b"
+    r"\b(?:no way|nobody|no one|can ?not|can't|could(?: not|n't)|unable to|mistake to|wrong to)\b"
     r"(?:(?!\b(?:so|hence|thus|therefore|but)\b)[^.,;:=\n]){0,60}$",
     re.IGNORECASE,
 )

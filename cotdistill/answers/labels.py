@@ -139,7 +139,10 @@ def _leading(line: str, names: Mapping[str, str]) -> str | None:
     if label is None or head is None or _UNKNOWN.search(line[:80]):
         return None
     behind = line[head.end() :]
-    if _only_names(behind, names) and {other for _, other in _named(behind, names)} - {label}:
+    ends = names.get(_folded(re.split(r"[,;.!?–—]", behind.rstrip(" .!"))[-1]))
+    if ends not in (None, label) or (
+        _only_names(behind, names) and {other for _, other in _named(behind, names)} - {label}
+    ):
         return None
     changed = _CHANGED.search(line, head.end()) or ("no" not in names and _NO.search(line, head.end())) or None
     return None if changed and {other for _, other in _named(line[changed.end() :], names)} - {label} else label

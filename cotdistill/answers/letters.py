@@ -55,7 +55,7 @@ _THE_OPTION = (
 _AT_HEAD = (
     rf"(?:^\W*|\b(?i:so|thus|therefore|hence|then|that|and),? ){_THE_OPTION}(?P<head>{LETTER}) (?i:is|must be"
     rf"|would be|seems) "
-    r"(?:\w+ ){0,2}(?i:correct|right|best|true|answer|one|choice|option|only|most)"
+    r"(?:\w+ ){0,2}(?i:correct|right|best|true|answer|one|choice|option|only|most|what)\b"
 )
 _AT_END = (
     r"(?:^\W*|['’]s |\b(?i:is|be|so|thus|therefore|hence|then|choose|pick|select|go(?:ing)? with|say|means|definitely"

@@ -29,7 +29,7 @@ _ANNOUNCES = ("conclusion", "tag", "json", "boxed", "hashes", "answer_line", "wh
 _DOUBT = re.compile(
     rf"{DENIES.pattern}|{DOUBTS.pattern}|\b(?:no|or|oder|ou|или|doubts?|unlikely|but|however|although"
     rf"|rather than|instead of"
-    r"|supposed|used to|formerly|originally|no longer|until|previously)\b",
+    r"|supposed|used to|formerly|originally|no longer|until|previously|such as)\b",
     re.IGNORECASE,
 )
 _STATES = re.compile(
@@ -75,7 +75,8 @@ _NOT_BUT = re.compile(
 )
 _DENIES = re.compile(r"\b(?:not|no)\b|n't\b", re.IGNORECASE)
 _GOES_ON = re.compile(
-    r" (?=\([^()]{1,60}\)[.!]?$)|, (?=(?:which|who|whose|where|because|since|as|also|an?|the|located|known|so|with) )"
+    r" (?=\([^()]{1,60}\)[.!]?$)|, (?=(?:which|who|whose|where|because|since|as|also|an?|the|located|known|so"
+    r"|with|in|at) )"
     r"|(?: because| since)? (?=because |since )"
 )
 
