@@ -66,7 +66,7 @@ def chosen_by_text(text: str, options: Mapping[str, str]) -> tuple[str, set[str]
     if len(labels) > 1 and LABELLED.fullmatch(last):
         return "none", set()  # each option is looked at, and none is taken
     for part in dict.fromkeys((_SENTENCE.split(last)[-1], last)):
-        judged = revision(part[1:], near=True)  # "C... no, B"
+        judged = revision(part[1:])  # "C... no, B"
         if not judged.stands:
             return "last_line", letters_in(judged.instead or "", options)
         if letters := letters_in(part, options):

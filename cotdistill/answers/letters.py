@@ -60,7 +60,7 @@ _AT_HEAD = (
 _AT_END = (
     r"(?:^\W*|['’]s |\b(?i:is|be|so|thus|therefore|hence|then|choose|pick|select|go(?:ing)? with|say|means|definitely"
     r"|certainly|clearly|actually|ist|est|es|é|è|это)[:,]? |[:→>=–—.!?] ?)"
-    rf"{_THE_OPTION}[\"'“]?(?P<end>{LETTER}|[(\[]+[A-Za-z0-9][)\]]+"
+    rf"{_THE_OPTION}(?:{LETTER}{_JOINT}){{0,25}}[\"'“]?(?P<end>{LETTER}|[(\[]+[A-Za-z0-9][)\]]+"
     rf"|(?<=\w )\d{{1,2}})[\"'”}}]{{0,2}}(?: (?:here|then|instead|it is))?[ .!*]*$"
 )
 _STATED = re.compile(rf"{_AT_HEAD}|{_AT_END}")
