@@ -29,6 +29,7 @@ from cotdistill.training import (
 from cotdistill.training.collator import padding
 from cotdistill.training.defaults import choose
 from cotdistill.training.habits import habits
+from cotdistill.training.local_teacher import device
 from cotdistill.training.loss_curve import svg
 from cotdistill.training.objective import Objective
 from cotdistill.training.prepared import Job as Job
@@ -100,7 +101,7 @@ def _prepare_pairs(
 def load_student(
     tokenizer: PreTrainedTokenizerBase, config: FinetuneConfig
 ) -> tuple[PreTrainedModel, torch.dtype | None]:
-    """The model in the format that it is trained in, and the one that its weights came in."""
+    """The model where and in the format that it is trained in, and the format that its weights came in."""
     set_threads(config)
     with memory.memory_explained("student"):
         if config.method == "qlora":
@@ -110,6 +111,8 @@ def load_student(
         # what is rounded for a file is kept as it is: 16 bits would round it again
         stored = torch.float32 if config.quant_aware else save.dtype_of(model, config.student)
         precision.prepare(model, config)
+        if config.method != "qlora" and not distributed.shards_weights():  # FSDP hands out the parts itself
+            model.to(device())
     return model, stored
 
 

@@ -54,8 +54,9 @@ def _adapted(model: PreTrainedModel) -> list[torch.nn.Linear]:
 def checkpointing(model: PreTrainedModel, widest: int, config: FinetuneConfig, objective: Objective | None) -> Way:
     """What --checkpointing auto comes to, and why."""
     on = needs_checkpointing(model, widest, config, objective)
-    needed, free = _all_bytes(model, widest, config, objective) / 1e9, memory.free_bytes() / 1e9
-    reason = f"a step needs about {needed:.1f} GB with all activations kept, and {free:.1f} GB are free"
+    needed = _all_bytes(model, widest, config, objective) - model.get_memory_footprint()
+    free = memory.free_bytes() / 1e9
+    reason = f"with all activations kept a step needs about {needed / 1e9:.1f} GB more, and {free:.1f} GB are free"
     return Way("checkpointing", "on" if on else "off", reason)
 
 
