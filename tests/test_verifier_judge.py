@@ -12,7 +12,7 @@ from cotdistill.artifacts import read_manifest
 from cotdistill.artifacts.json_lines import read_records
 from cotdistill.artifacts.summary import as_text
 from cotdistill.config import FilterConfig
-from cotdistill.errors import DONE, SOME_FAILED, AccountError, CotDistillError, UsageError
+from cotdistill.errors import BUDGET, DONE, SOME_FAILED, AccountError, CotDistillError, UsageError
 from cotdistill.plugins import build
 from cotdistill.progress import Silent
 from cotdistill.records import Confidence, Dropped, Judged, Response
@@ -119,6 +119,9 @@ def test_the_cap_on_its_cost_ends_the_judging_and_says_so(tmp_path: Path) -> Non
     assert statuses.count("correct") == len(asked) > 0
     assert statuses.count("error") == 20 - len(asked) > 0
     assert "not judged: the cap on the judge's cost is reached" in {detail for _, detail in decided(tmp_path).values()}
+    manifest = read_manifest(tmp_path / "kept.manifest.json")
+    assert (manifest.exit_code, manifest.counts["not_asked"]) == (BUDGET, 20 - len(asked))
+    assert "requests were not sent: no verdict of the judge on these; the same command" in as_text(manifest)
 
 
 def test_a_refused_key_ends_the_run_like_in_generate(tmp_path: Path) -> None:

@@ -116,10 +116,14 @@ class Judge:
         return any(getattr(verifier, "exhausted", False) for verifier in self._built.values())
 
     @property
-    def failed(self) -> dict[str, int]:
-        """A count of the manifest: requests of a verifier's teacher that got no reply. Empty where none failed."""
-        failed = sum(int(getattr(verifier, "failed", 0)) for verifier in self._built.values())
-        return {"failed": failed} if failed else {}
+    def unanswered(self) -> dict[str, int]:
+        """Counts of the manifest: requests of a verifier's teacher that failed, and those that its money was too little
+        for. Empty where there are none."""
+        counts = {
+            name: sum(int(getattr(verifier, name, 0)) for verifier in self._built.values())
+            for name in ("failed", "not_asked")
+        }
+        return {name: count for name, count in counts.items() if count}
 
     @property
     def alone(self) -> bool:

@@ -17,7 +17,8 @@ class Verifier(Protocol):
     One that asks a teacher has `join(session)`: the run's `dispatch.session.Session`, in which it opens that teacher,
     so that store, claims and budget are the run's. It may be asked from several threads at once. Its
     `known(response) -> Verdict | None` says what needs no asking, `exhausted` whether its money is spent,
-    `failed` how many requests got no reply, so that the run exits with 3 and the next one asks again, and
+    `failed` and `not_asked` how many requests got no reply, and how many the money did not suffice for, so that the run
+    exits with 3 or 4 and the next one asks again, and
     `most_usd(prompt, answer_bytes) -> Decimal | None` what it may cost to ask once, and `most_asked` how often it may
     ask for one verdict, 1 where it does not say.
     """

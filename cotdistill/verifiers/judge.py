@@ -68,6 +68,7 @@ class Verifier:
     _without: set[str] = field(default_factory=set, init=False, repr=False)
     """Keys of questions whose last reply has no verdict either."""
     failed: int = field(default=0, init=False, repr=False)
+    not_asked: int = field(default=0, init=False, repr=False)
 
     def __post_init__(self) -> None:
         if self.on == "always" and self.after != Verifier.after:
@@ -161,6 +162,7 @@ class Verifier:
                 if not undecided:
                     break
         self.failed += len(problems)
+        self.not_asked += len({job.key for job in jobs.values()} - replies.keys() - problems.keys())
         self._without |= {key for key, reply in replies.items() if _rubric.verdict_in(reply.text) is None}
         return {
             place: self._verdict(response, replies.get(jobs[place].key), problems.get(jobs[place].key, ""))

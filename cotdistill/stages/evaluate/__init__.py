@@ -110,9 +110,10 @@ def run(
                     "prompts": len(asked),
                     "students": len(judged),
                     "answers": sum(one.records for one in written),
-                    **judge.failed,
+                    **judge.unanswered,
                 },
-                complete=not judge.failed,
+                complete=not judge.unanswered,
+                stopped_by="budget" if "not_asked" in judge.unanswered else None,
                 results={**results, "columns": columns},
             )
 

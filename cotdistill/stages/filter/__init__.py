@@ -126,8 +126,9 @@ def _run(responses: Path, kept: Path, config: FilterConfig, progress: Progress, 
                 )
             return current.publish(
                 [keeping, dropping, *logprobs.writers(), *suspecting.writers(), *bad.writers()],
-                complete=not screen.judge.failed,
-                counts=sieve.funnel.counts() | screen.judge.failed,
+                complete=not screen.judge.unanswered,
+                stopped_by="budget" if "not_asked" in screen.judge.unanswered else None,
+                counts=sieve.funnel.counts() | screen.judge.unanswered,
                 results=sieve.funnel.results() | ({"spent_usd": money(session.spent)} if session.spent else {}),
             )
 
