@@ -283,13 +283,24 @@ def test_another_runs_own_store_is_not_paid_into_while_that_run_may_remove_it(tm
     assert not lock_path(tmp_path / "r.jsonl").exists()
 
 
-def test_two_outputs_that_share_a_manifest_are_not_written_at_once(source: Path, tmp_path: Path) -> None:
-    with artifacts.run("filter", tmp_path / "x.parquet", {}) as current:
-        with pytest.raises(OutputLockedError, match=r"x.manifest.json: process .* writes another output of this name"):
-            keep(source, tmp_path / "x.jsonl")
-        assert current.output.name == "x.parquet"
-    keep(source, tmp_path / "x.jsonl")
-    assert sorted(one.name for one in tmp_path.glob("*x.*lock")) == []
+def test_two_outputs_that_share_a_file_are_not_written_at_once(source: Path, tmp_path: Path) -> None:
+    def held(path: str, needs: str) -> Any:
+        return pytest.raises(OutputLockedError, match=rf"{path}: process .* is writing it too, which {needs} needs")
+
+    kept, dropped = tmp_path / "kept.jsonl", tmp_path / "kept.dropped.jsonl"
+    with artifacts.run("filter", tmp_path / "kept.parquet", {}), held("kept.manifest.json", "kept.jsonl"):
+        keep(source, kept)
+    with artifacts.run("format", dropped, {}), held("kept.dropped.jsonl", "kept.jsonl"):
+        keep(source, kept)
+    its_own = pytest.raises(OutputLockedError, match=r"kept.dropped.jsonl: process .* is writing it; wait for it")
+    with artifacts.run("filter", kept, {}, siblings=[dropped]), its_own:
+        keep(source, dropped)
+    weak = Place(tmp_path / "weak.jsonl", outputs.never, "--write-weak", held=True)
+    first, second = (artifacts.run("evaluate", tmp_path / name, {}, also=[weak]) for name in ("a.json", "b.json"))
+    with first, held("weak.jsonl", "b.json"), second:
+        pass
+    keep(source, kept)
+    assert not list(tmp_path.glob(".*lock"))
 
 
 def test_a_store_that_another_process_has_open_is_not_pruned_by_a_copy(

@@ -25,6 +25,8 @@ class Place:
     ours: Ours
     because: str = "-o"
     directory: bool = False
+    held: bool = False
+    """Whether it is locked for as long as the run takes, for another command may be given the same path."""
 
 
 def check(places: Sequence[Place], inputs: Iterable[Path] = ()) -> None:
@@ -114,12 +116,18 @@ def of_run(
     if directory:
         return [Place(output, student(stage), because, directory=True), *places]
     before, manifest = written_before(output, stage), output.with_suffix(".manifest.json")
-    places.append(Place(lock_path(manifest), is_lock, because))
+    places += [Place(lock_path(one), is_lock, because) for one in held_besides(output, siblings, also)]
     named = {normalized(path): path for path in (output, *siblings, manifest)}
     named = {path: path for path in sorted(stale_files(output, before))} | named
     for path in named.values():
         places += replaced(Place(path, lambda one: normalized(one) in before, because))
     return sorted(places, key=lambda place: place.path != output)  # so that it is the one a person hears of first
+
+
+def held_besides(output: Path, siblings: Sequence[Path], also: Sequence[Place]) -> list[Path]:
+    """What else is locked with an output that is a file: its manifest, which x.jsonl and x.parquet share, and the other
+    files that another run may write too, as its output or beside it."""
+    return [output.with_suffix(".manifest.json"), *siblings, *(place.path for place in also if place.held)]
 
 
 def check_output(stage: str, output: Path, *, directory: bool = False) -> None:

@@ -2,7 +2,7 @@
 manifest."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Required, TypedDict, Unpack
@@ -198,9 +198,11 @@ def run(
     except UsageError:  # also where another run is giving its outputs their names, or has just done so
         check_free(output)
         outputs.check(places(), kept)
-    manifest = output.with_suffix(".manifest.json")
-    shared = f"writes another output of this name, and {manifest.name} is beside both; wait for it, or write elsewhere"
-    with lock(output), nullcontext() if directory else lock(manifest, shared):
+    with ExitStack() as held:
+        held.enter_context(lock(output))
+        needs = f"is writing it too, which {output.name} needs; wait for it, or write elsewhere"
+        for path in [] if directory else outputs.held_besides(output, siblings, also):
+            held.enter_context(lock(path, needs))
         current.places = places()  # another run may have ended since
         outputs.check(current.places, kept)
         yield current

@@ -186,13 +186,15 @@ def _extra_places(scores: Path, config: EvaluateConfig) -> list[Place]:
     """Where --write-weak and --export write; what stands there is replaced where an earlier run on this output wrote
     it."""
     before = written_before(scores, "evaluate")
-    wanted = [(Path(config.write_weak), f"--write-weak {config.write_weak}")] if config.write_weak else []
+    wanted: list[tuple[Path, str, bool]] = []
+    if config.write_weak:
+        wanted.append((Path(config.write_weak), f"--write-weak {config.write_weak}", True))
     if config.export:
         harness: PromptsExport = exports.build(config.export, "prompts", "--export")
-        wanted += [(path, f"--export {config.export}") for path in harness.files(scores)]
+        wanted += [(path, f"--export {config.export}", False) for path in harness.files(scores)]
     found: list[Place] = []
-    for path, because in wanted:
-        found += outputs.replaced(Place(path, lambda one: normalized(one) in before, because))
+    for path, because, held in wanted:
+        found += outputs.replaced(Place(path, lambda one: normalized(one) in before, because, held=held))
     return found
 
 
