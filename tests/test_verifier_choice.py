@@ -50,6 +50,89 @@ def test_the_right_letter_or_its_text_is_correct(text: str) -> None:
     assert (verdict.status, verdict.answer) == ("correct", "B"), verdict
 
 
+GASES = "Which gas is needed?\nA. oxygen\nB. carbon dioxide\nC. nitrogen\nD. helium"
+ORDINARY = (
+    "Answer: B",
+    "So the answer is (B) carbon dioxide.",
+    "Therefore, the correct answer is B.",
+    "Thus, B is correct.",
+    "Hence, option B is correct.",
+    "The correct option is B) carbon dioxide.",
+    "I would choose B.",
+    "I choose option B.",
+    "My answer is B.",
+    "Final Answer: B",
+    "The best answer is (B).",
+    "Option B",
+    "Option B: carbon dioxide",
+    "B: carbon dioxide",
+    "B - carbon dioxide",
+    "carbon dioxide",
+    "It is carbon dioxide.",
+    "The gas needed is carbon dioxide.",
+    "Plants need carbon dioxide.",
+    "$\\boxed{\\text{B}}$",
+    "<answer>B</answer>",
+    "### Answer\nB",
+    "**Answer:** B. carbon dioxide",
+    "The answer is: B",
+    'The answer is "B".',
+    "Based on this, B is the best choice.",
+    "Given the above, the answer must be B.",
+    "This makes B the correct answer.",
+    "The right choice here is B.",
+    "We conclude that B is the answer.",
+    "Among the options, B is right.",
+    "Only B fits.",
+    "That is option B.",
+    "This corresponds to option B.",
+    "This matches option B.",
+    "which corresponds to (B).",
+    "The answer is B, because plants need it.",
+    "The answer is B (carbon dioxide).",
+    "So it's B.",
+    "So, B.",
+    "B is the answer.",
+    "B it is.",
+    "Therefore: B",
+    "Correct answer: (B)",
+    "The correct letter is B",
+    "The correct answer is option B, carbon dioxide.",
+    "Looking at the options, B is the only one that fits.",
+    "Thus the answer is B and not A.",
+    "The answer is B, not A.",
+    "Eliminating A, C and D, we get B.",
+    "So the correct choice would be B.",
+    "In conclusion, the answer is B",
+    "Thus, the correct answer is:\n\n**B. carbon dioxide**",
+    "Therefore, the gas is carbon dioxide (B).",
+    "Hence (B).",
+    "∴ B",
+    "=> B",
+    "The most accurate answer is B.",
+    "I'd say B.",
+    "I think B is the right answer.",
+    "Probably B is meant: the answer is B.",
+    "The answer choice is B.",
+    "Choice B.",
+    "Select B.",
+    "The solution is B.",
+    "Result: B",
+    "Ans: B",
+    "ANSWER: B",
+    "The answer to this question is B.",
+    "The answer would therefore be B.",
+)
+
+
+def test_ordinary_answers_are_read_with_and_without_the_reasons_before_them() -> None:
+    for lead in ("", "First, A is wrong: oxygen is a product. C and D are inert.\n\n"):
+        refused = [text for text in ORDINARY if judged(lead + text, "B", GASES).status != "correct"]
+        assert refused == [], lead
+        other = [text for text in ORDINARY if judged(lead + text, "C", GASES).status == "correct"]
+        assert other == [], lead
+
+
 @pytest.mark.parametrize(
     ("text", "answer", "reason"),
     [

@@ -202,7 +202,9 @@ def _of_sentence(sentence: str, names: Mapping[str, str], opposes: bool) -> str 
 _CONDITION = re.compile(r"\W*(?:if|unless)\b(?!.*\b(?:so|therefore|thus|hence|since|because)\b)", re.IGNORECASE)
 _CONCESSION = re.compile(r"^(?:despite|although|though|while|even though|whereas)\b[^,]{1,200},|.*;", re.IGNORECASE)
 _STATES = re.compile(
-    r"(?:\b(?:is|was|are|be|as|so|therefore|thus|hence|that|answer)\b|[:=,])[^.]{0,20}$|^\W*\w*\W*$", re.IGNORECASE
+    r"(?:\b(?:is|was|are|be|as|so|therefore|thus|hence|that|answer|i would say|i'd say)\b|[:=,])[^.]{0,20}$"
+    r"|^\W*\w*\W*$",
+    re.IGNORECASE,
 )
 
 

@@ -42,7 +42,7 @@ _CHOSEN = re.compile(
     r"(?:\bi(?:'d| would|'ll| will)? (?:choose|pick|select|go with|take)|(?:^|[,.;:] |\b(?:so|we|would|and|to"
     r"|then) )(?:choose|pick"
     r"|select|choosing)"
-    r"|my (?:choice|pick) is|leaving(?: only)?|leaves(?: us with)?(?: only)?|left with(?: only)?)"
+    r"|my (?:choice|pick) is|leaving(?: only)?|leaves(?: us with)?(?: only)?|left with(?: only)?|we get)"
     r" (?:option |answer |choice )?[(\[]?((?-i:[A-Z]))[)\]]?"
     r"(?![\w'])(?! ?(?:,|or|and|/|&) ?[(\[]?(?-i:[A-Z])\b)(?! (?:would|is|was|means|has)\b)",
     re.IGNORECASE,
@@ -53,15 +53,18 @@ _THE_OPTION = (
     r"(?:(?i:the|la|le|el|die|correct|right|best|final|option|choice|answer|letter|alternative|statement|number) ){0,4}"
 )
 _AT_HEAD = (
-    rf"(?:^\W*|\b(?i:so|thus|therefore|hence|then|that|and),? ){_THE_OPTION}(?P<head>{LETTER}) (?i:is|must be"
-    rf"|would be|seems) "
-    r"(?:\w+ ){0,2}(?i:correct|right|best|true|answer|one|choice|option|only|most|what)\b"
+    rf"(?:^\W*|[\s,]){_THE_OPTION}(?P<head>{LETTER}) (?:(?i:fits|works|matches|remains|applies|holds)\b"
+    r"|(?:(?i:is|must be|would be|seems) )?(?:(?!second|third|last|least|worst|wrong)\w+ ){0,2}(?i:correct"
+    r"|right|best|true|answer|one|choice|option"
+    r"|only|most|what)\b)"
 )
 _AT_END = (
-    r"(?:^\W*|['’]s |\b(?i:is|be|so|thus|therefore|hence|then|choose|pick|select|go(?:ing)? with|say|means|definitely"
-    r"|certainly|clearly|actually|ist|est|es|é|è|это)[:,]? |[:→>=–—.!?] ?)"
-    rf"{_THE_OPTION}(?:{LETTER}{_JOINT}){{0,25}}[\"'“]?(?P<end>{LETTER}|[(\[]+[A-Za-z0-9][)\]]+"
-    rf"|(?<=\w )\d{{1,2}})[\"'”}}]{{0,2}}(?: (?:here|then|instead|it is))?[ .!*]*$"
+    r"(?:^\W*|['’]s |\b(?i:is|be|so|thus|therefore|hence|then|that|only|choose|pick|select|go(?:ing)? with|get"
+    r"|say|think|believe"
+    r"|conclude|means|(?:correspond|point|lead)s? to|match(?:es)?|leaves?|definitely|certainly|clearly|actually"
+    r"|ist|est|es|é|è|это)[:,]? |[:→>=–—.!?] ?)"
+    rf"{_THE_OPTION}(?:{LETTER}{_JOINT}){{0,25}}[\"'“]?(?P<end>{LETTER}|[(\[]+[A-Za-z0-9][)\]]+|(?<=\w )\d{{1,2}})"
+    r"[\"'”}]{0,2}(?: (?:here|then|instead|it is))?[ .!*]*$"
 )
 _STATED = re.compile(rf"{_AT_HEAD}|{_AT_END}")
 """A sentence that says of a letter that it is the answer: at its head, "B is correct", or at its end, "so it is B"."""
