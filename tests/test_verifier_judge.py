@@ -12,7 +12,7 @@ from cotdistill.artifacts import read_manifest
 from cotdistill.artifacts.json_lines import read_records
 from cotdistill.artifacts.summary import as_text
 from cotdistill.config import FilterConfig
-from cotdistill.errors import BUDGET, DONE, SOME_FAILED, AccountError, CotDistillError, UsageError
+from cotdistill.errors import BUDGET, DONE, SOME_FAILED, AccountError, BudgetError, CotDistillError, UsageError
 from cotdistill.plugins import build
 from cotdistill.progress import Silent
 from cotdistill.records import Confidence, Dropped, Judged, Response
@@ -212,3 +212,9 @@ def test_requests_of_the_judge_that_failed_make_the_run_incomplete_until_they_ar
     assert len(sift(tmp_path, answer, *given, times=2)) == 3, "only what failed is asked again"
     second = read_manifest(tmp_path / "kept.manifest.json")
     assert (second.exit_code, "failed" in second.counts) == (DONE, False)
+
+
+def test_money_that_is_too_little_for_one_verdict_is_the_budget_and_no_error(tmp_path: Path) -> None:
+    spec = ",max_cost=1,price_in=1000000,price_out=1000000,max_output_tokens=100"
+    with pytest.raises(BudgetError, match=r"none of 1 answers could be judged; .* the cap on the judge's cost"):
+        sift(tmp_path, says("VERDICT: CORRECT"), make_response(), spec=spec)

@@ -10,7 +10,7 @@ from typing import get_args
 
 from cotdistill import plugins
 from cotdistill.answers.references import fitting_verifier
-from cotdistill.errors import CotDistillError
+from cotdistill.errors import BudgetError, CotDistillError
 from cotdistill.pricing import total
 from cotdistill.records import Prompt, Response, Status, Verdict, question_of
 from cotdistill.verifiers import Verifier
@@ -175,12 +175,18 @@ def _texts(verdict: Verdict) -> bool:
     return isinstance(verdict.method, str) and all(one is None or isinstance(one, str) for one in optional)
 
 
-def check_some_decided(verdicts: Counter[str], first_error: str, whose: str) -> None:
-    """Raises CotDistillError where every answer that was to be judged ended in an error: that is no result."""
+def check_some_decided(verdicts: Counter[str], first_error: str, whose: str, judge: Judge) -> None:
+    """Raises CotDistillError where every answer that was to be judged ended in an error: that is no result.
+    BudgetError where the judge's money was too little for one."""
     if verdicts["error"] and not verdicts.keys() - {"error", "unverified"}:
-        raise CotDistillError(
+        raise none_judged(judge)(
             f"{whose}: none of {verdicts['error']} answers could be judged; the first error: {first_error}"
         )
+
+
+def none_judged(judge: Judge) -> type[CotDistillError]:
+    """What to raise where no answer could be judged."""
+    return BudgetError if "not_asked" in judge.unanswered else CotDistillError
 
 
 def _unverified(response: Response) -> Verdict:

@@ -24,7 +24,7 @@ from cotdistill.records import Judged, Prompt, Response, money
 from cotdistill.stages.evaluate import answers, draft, guard, guessing, overlap
 from cotdistill.stages.evaluate.heeded import pays, unheeded
 from cotdistill.stages.evaluate.scores import compare, in_words, is_not_judged, is_right, score
-from cotdistill.stages.verification import Judge
+from cotdistill.stages.verification import Judge, none_judged
 from cotdistill.store.location import store_path
 from cotdistill.students import recorded_files
 from cotdistill.wording import counted
@@ -75,7 +75,7 @@ def run(
             """Its answers to each set that it is asked."""
             sets = [asked] * (student in students) + [guards] * (student in guarding)
             found = [_judge_all(judge, one) for one in answers.ask(student, sets, config, session, progress)]
-            current.notes += [note for one in found for note in _not_judged(student, one)]
+            current.notes += [note for one in found for note in _not_judged(student, one, judge)]
             if said := answers.of_temperature(student, config):
                 current.notes.append(said)
             return found
@@ -168,7 +168,7 @@ def _written(path: Path, judged: Mapping[str, Iterable[Judged]]) -> Iterator[Art
         yield writer
 
 
-def _not_judged(student: str, judged: Sequence[Judged]) -> list[str]:
+def _not_judged(student: str, judged: Sequence[Judged], judge: Judge) -> list[str]:
     """A note where some answers could not be judged. Raises CotDistillError where no greedy one could: that is no
     score."""
     lost = [one.verdict for one in judged if is_not_judged(one)]
@@ -176,7 +176,7 @@ def _not_judged(student: str, judged: Sequence[Judged]) -> list[str]:
         return []
     first = f"{lost[0].status} by {lost[0].method}: {lost[0].detail or 'no reason is given'}"
     if all(is_not_judged(one) for one in judged if one.response.sample == 0):
-        raise CotDistillError(f"{student}: none of its answers could be judged; the first: {first}")
+        raise none_judged(judge)(f"{student}: none of its answers could be judged; the first: {first}")
     return [
         f"{student}: {counted(len(lost), 'answer')} could not be judged, neither right nor wrong; the first: {first}"
     ]

@@ -116,7 +116,7 @@ def _run(responses: Path, kept: Path, config: FilterConfig, progress: Progress, 
                             dropping.write(outcome)
                 progress.update(keeping.records + dropping.records, f"{keeping.records} kept")
             current.read_named(_chosen_by_prompts(config, sieve.funnel.used))
-            check_some_decided(sieve.funnel.statuses, sieve.funnel.first_error, str(responses))
+            check_some_decided(sieve.funnel.statuses, sieve.funnel.first_error, str(responses), screen.judge)
             current.notes += [*ordered.notes(), *sieve.funnel.notes(), *sieve.funnel.of_judge]
             current.notes += [*bad.notes(), *logprobs.missing_notes(responses)]
             if len(suspecting):
