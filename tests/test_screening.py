@@ -3,6 +3,7 @@
 import json
 import random
 import signal
+import socket
 import time
 from itertools import accumulate, pairwise
 from pathlib import Path
@@ -75,6 +76,20 @@ def test_a_local_ray_writes_the_same_bytes(tmp_path: Path) -> None:
     source.write_bytes(b"".join(lines))
     with pytest.raises(CotDistillError, match=r"r.jsonl:701: .*--skip-bad"):
         sift(source, tmp_path / "bad", engine="ray", workers=2)
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:{port}", "ray://127.0.0.1:{port}", "nowhere"])
+def test_a_ray_cluster_that_is_not_there_is_said_at_once(
+    address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("ray", reason="the extra ray is not installed")
+    with socket.socket() as taken:  # by nobody who listens
+        taken.bind(("127.0.0.1", 0))
+        named = address.format(port=taken.getsockname()[1])
+        monkeypatch.setenv("RAY_ADDRESS", named)
+        source = write(tmp_path / "r.jsonl", responses(2))
+        with pytest.raises(CotDistillError, match=f"--engine ray: no cluster at RAY_ADDRESS={named}: .*unset RAY_ADDR"):
+            sift(source, tmp_path / "out", engine="ray")
 
 
 def test_a_duplicate_is_found_across_chunks(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import logging
 import os
 import pickle
 import signal
+import socket
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
@@ -29,6 +30,9 @@ UNDER_WAY_BYTES = 256_000_000
 
 OBJECT_STORE_BYTES = 512_000_000
 """Shared memory of a Ray that is started here; Ray's own default is a third of the machine's."""
+
+KNOCK_S = 10.0
+"""Until a cluster is taken for one that is not there."""
 
 
 def in_order(
@@ -65,7 +69,8 @@ def in_order(
     decoder = msgspec.msgpack.Decoder(kind)
     try:
         source = _source(pickle.dumps((make, arguments)), items)
-        rows = ray.data.read_datasource(source, concurrency=workers, override_num_blocks=len(items))
+        at_once = workers and min(workers, len(items))  # or it warns on the terminal
+        rows = ray.data.read_datasource(source, concurrency=at_once, override_num_blocks=len(items))
         for batch in rows.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=1):
             for result in batch["result"]:
                 yield decoder.decode(result.as_buffer())
@@ -80,19 +85,37 @@ def in_order(
 
 
 def _start(workers: int | None) -> None:
+    """Raises CotDistillError where there is no Ray to be had."""
     import ray
 
+    address = os.environ.get("RAY_ADDRESS")
     here: dict[str, Any] = {"num_cpus": workers, "object_store_memory": OBJECT_STORE_BYTES}
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    ray.init(
-        include_dashboard=False,
-        logging_level=logging.ERROR,
-        log_to_driver=False,
-        **({} if os.environ.get("RAY_ADDRESS") else here),
-    )
-    if threading.current_thread() is threading.main_thread():
-        for number, handler in before.items():
-            signal.signal(number, handler)  # Ray's own would end the process with a dump of its stack
+    try:
+        if address:
+            _knock(address)
+        ray.init(include_dashboard=False, logging_level=logging.ERROR, log_to_driver=False, **({} if address else here))
+    except Exception as error:  # Ray has no class for them: ValueError, ConnectionError, RuntimeError and others
+        said = (str(error).strip().splitlines() or [type(error).__name__])[-1].rstrip(".")
+        if address:
+            raise CotDistillError(
+                f"--engine ray: no cluster at RAY_ADDRESS={address}: {said}. Start it; set RAY_AUTH_MODE=token where "
+                "it asks for a token; or unset RAY_ADDRESS for a Ray of this machine"
+            ) from error
+        raise CotDistillError(
+            f"--engine ray: Ray does not start on this machine: {said}. Take --engine local"
+        ) from error
+    finally:
+        if threading.current_thread() is threading.main_thread():
+            for number, handler in before.items():
+                signal.signal(number, handler)  # Ray's own would end the process with a dump of its stack
+
+
+def _knock(address: str) -> None:
+    """Raises OSError where nothing listens; Ray itself asks again for minutes, deaf to signals."""
+    host, colon, port = address.removeprefix("ray://").rpartition(":")
+    if colon and port.isdecimal():
+        socket.create_connection((host.strip("[]"), int(port)), timeout=KNOCK_S).close()
 
 
 def _source(making: bytes, items: Sequence[Any]) -> Any:
