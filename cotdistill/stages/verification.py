@@ -119,10 +119,8 @@ class Judge:
     def unanswered(self) -> dict[str, int]:
         """Counts of the manifest: requests of a verifier's teacher that failed, and those that its money was too little
         for. Empty where there are none."""
-        counts = {
-            name: sum(int(getattr(verifier, name, 0)) for verifier in self._built.values())
-            for name in ("failed", "not_asked")
-        }
+        asking = [verifier for verifier in self._built.values() if hasattr(verifier, "join")]
+        counts = {name: sum(int(getattr(verifier, name, 0)) for verifier in asking) for name in ("failed", "not_asked")}
         return {name: count for name, count in counts.items() if count}
 
     @property
