@@ -33,30 +33,32 @@ def chosen(config: FinetuneConfig, models: Mapping[str, PreTrainedModel], rows: 
         return Way("packing", "none", "on a CPU, batches of rows of like length are as fast")
     found: dict[str, str] = {}
     for name, model in models.items():
-        attention = _attention(model, rows, config.packing)
-        if attention is None and config.packing == "auto":
+        its = attention(model, rows, config.packing)
+        if its is None and config.packing == "auto":
             return Way("packing", "none", f"{name} does not read a row in a pack as it reads it alone")
-        if attention is None:
+        if its is None:
             raise UsageError(
                 f"--packing bfd: {name} does not read a row in a pack as it reads it alone: its layers "
                 f"({model.config.get_text_config().model_type}) go on from one row into the next. Take --packing none"
             )
-        found[name] = attention
+        found[name] = its
     for name, model in models.items():
         model.set_attn_implementation(found[name])
     return Way("packing", "bfd", "as asked" if config.packing == "bfd" else "a GPU computes no padding so")
 
 
-def _attention(model: PreTrainedModel, rows: TokenRows, choice: str) -> str | None:
+def attention(model: PreTrainedModel, rows: TokenRows, choice: str) -> str | None:
     """The attention that reads a pack without looking from one row into the next, None where there is none. The model's
     own, with a mask of tokens times tokens, is for those who ask for packs."""
-    ids, own = rows.ids(0).tolist(), model.config.get_text_config()._attn_implementation
-    flash = torch.cuda.is_available() and is_flash_attn_2_available() and model._supports_flash_attn
-    if _takes_varlen(model) and reads_apart(model, varlen.register(), ids):
-        return "flash_attention_2" if flash else varlen.NAME
-    if (flash or choice != "auto") and reads_apart(model, own, ids):
-        return "flash_attention_2" if flash else str(own)
-    return None
+    candidates: list[str] = []
+    if torch.cuda.is_available() and is_flash_attn_2_available() and model._supports_flash_attn:
+        candidates.append("flash_attention_2")
+    if _takes_varlen(model):
+        candidates.append(varlen.register())
+    if choice != "auto":
+        candidates.append(model.config.get_text_config()._attn_implementation)
+    ids = rows.ids(0).tolist()
+    return next((name for name in candidates if reads_apart(model, name, ids)), None)
 
 
 def _takes_varlen(model: PreTrainedModel) -> bool:

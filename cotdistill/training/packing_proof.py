@@ -26,16 +26,21 @@ def reads_apart(model: PreTrainedModel, attention: str, ids: Sequence[int]) -> b
     before, training = model.config.get_text_config()._attn_implementation, model.training
     model.eval()
     try:
-        rows, as_one = _rows(ids, LENGTHS), _rows(ids, [sum(LENGTHS)])
-        alone = torch.cat([_scores(model, rows, [number], packed=False) for number in range(len(rows))])
-        together = _scores(model, as_one, [0], packed=False)
-        model.set_attn_implementation(attention)
-        pack = _scores(model, rows, range(len(rows)), packed=True)
-    except (ValueError, RuntimeError, TypeError, NotImplementedError, KeyError):
+        with torch.autocast("cuda", torch.bfloat16, enabled=model.device.type == "cuda"):  # as training multiplies
+            return _is_near(model, attention, ids)
+    except (ImportError, KeyError, NotImplementedError, RuntimeError, TypeError, ValueError):
         return False  # it says itself that it cannot: transformers' own models do so in several ways
     finally:
         model.set_attn_implementation(before)
         model.train(training)
+
+
+def _is_near(model: PreTrainedModel, attention: str, ids: Sequence[int]) -> bool:
+    rows, as_one = _rows(ids, LENGTHS), _rows(ids, [sum(LENGTHS)])
+    alone = torch.cat([_scores(model, rows, [number], packed=False) for number in range(len(rows))])
+    together = _scores(model, as_one, [0], packed=False)
+    model.set_attn_implementation(attention)
+    pack = _scores(model, rows, range(len(rows)), packed=True)
     near = _NEAR if model.dtype == torch.float32 and model.device.type == "cpu" else _NEAR_IN_HALVES
     return bool((pack - alone).abs().max() <= near * (together - alone).abs().max())
 
