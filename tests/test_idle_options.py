@@ -51,7 +51,10 @@ CASES: list[tuple[Any, list[str]]] = [
         EvaluateConfig(student="tiny", base_url=URL, concurrency=2, calibrate=True),
         ["base_url", "calibrate", "concurrency"],
     ),
-    (EvaluateConfig(student="vllm:a/b", base_url=URL, batch_size=8, threads=2), ["batch_size", "threads"]),
+    (
+        EvaluateConfig(student="vllm:a/b", base_url=URL, batch_size=8, threads=2, precision="float32"),
+        ["batch_size", "threads", "precision"],
+    ),
     (EvaluateConfig(student="vllm:a/b", base_url=URL, baseline=("tiny",), batch_size=8), []),
     (EvaluateConfig(student="tiny", cache="x.sqlite", max_cost=1.0), ["cache", "max_cost"]),
     (EvaluateConfig(student="mock:digit-chains", cache="x.sqlite"), ["cache"]),

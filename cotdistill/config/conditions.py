@@ -173,6 +173,8 @@ def _evaluate(config: EvaluateConfig) -> Problems:
         yield "temperature", f"0 makes all {config.samples} samples alike; give more, or leave --samples out"
     if config.engine != "local" and config.batch_size is not None:
         yield "batch_size", f"goes with --engine local; {config.engine} makes its own batches of --concurrency requests"
+    if config.engine != "local" and config.precision != "auto":
+        yield "precision", f"goes with --engine local; {config.engine} computes in the format of the weights"
 
 
 @broken_conditions.register

@@ -1,6 +1,7 @@
 """The options of evaluate."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 from cotdistill.config.generate import GenerateConfig
 from cotdistill.config.options import REQUIRED, Amount, Count, Engine, Samples, Seed, Text, Url, like, option
@@ -86,6 +87,13 @@ class EvaluateConfig:
     price_out: Amount | None = like(GenerateConfig, "price_out", rare=True)
     threads: Count | None = option(
         None, "CPU threads of a local student (default: 1 for tiny, else all).", "N", panel="Speed", rare=True
+    )
+    precision: Literal["auto", "float32"] = option(
+        "auto",
+        "Number format in which local students compute: auto is that of their weights; with float32 an answer is the "
+        "same in any batch, and takes longer.",
+        panel="Speed",
+        rare=True,
     )
     write_weak: Text | None = option(
         None, "Write the prompts that the student gets wrong, to generate more.", "FILE", panel="Output"

@@ -60,6 +60,9 @@ class Teacher:
     threads: int | None = None
     seed: int = 0
     think_tags: Tags = ()
+    precision: str = "auto"
+    """A torch dtype by name, auto for that of the weights. In bfloat16 the size of a batch moves the last digit of the
+    scores, and so some answers; in float32 hardly ever one."""
     confident: bool = False
     """Each greedy answer says how likely it was, also where no log-probabilities are asked for."""
     provider: str = field(default="local", init=False)
@@ -79,7 +82,7 @@ class Teacher:
         # One thread of its own: torch keeps its thread count per thread, and batches must not overlap.
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="local-student")
         self._news = asyncio.Event()
-        self._generator = await self._in_thread(lambda: Generator(self.model, self.threads))
+        self._generator = await self._in_thread(lambda: Generator(self.model, self.threads, dtype=self.precision))
         self._prompter = self._generator.prompter
         self._serving = asyncio.create_task(self._serve())
         return self
@@ -102,6 +105,8 @@ class Teacher:
         }
         if request.logprobs:
             body["logprobs"] = request.logprobs
+        if self.precision != "auto":
+            body["precision"] = self.precision
         return {**body, "temperature": request.temperature, "seed": self.seed} if request.temperature else body
 
     async def ask(self, request: Request, idempotency_key: str) -> Reply:

@@ -94,7 +94,7 @@ def _teacher(student: str, config: EvaluateConfig) -> Teacher:
     """A student is asked like a teacher: over an API when it reads as PROVIDER:MODEL, else by the engine."""
     if teachers.is_teacher(student):
         return teachers.build(student, config.base_url, config.concurrency, timeout_s=TIMEOUT_S)
-    given: dict[str, Any] = {"confident": True} if config.engine == "local" else {}
+    given: dict[str, Any] = {"confident": True, "precision": config.precision} if config.engine == "local" else {}
     if config.engine != "local" and config.concurrency is not None:
         given["concurrency"] = config.concurrency
     return teachers.on_this_machine(

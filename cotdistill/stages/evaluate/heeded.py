@@ -40,6 +40,7 @@ def unheeded(config: EvaluateConfig, judge: Judge) -> Iterator[tuple[str, str]]:
         ("engine", here, _NO_STUDENT),
         ("batch_size", here, _NO_STUDENT),
         ("threads", here, _NO_STUDENT),
+        ("precision", here, _NO_STUDENT),
         ("seed", here, f"{_NO_STUDENT}; a server draws its samples by itself"),
         ("samples", answering, _RECORDED),
         ("max_output_tokens", answering, _RECORDED),
