@@ -78,7 +78,7 @@ def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def code(words: str) -> tuple[int, str]:
-    with pytest.raises(UsageError) as caught:
+    with pytest.raises(CotDistillError) as caught:
         app(words.split(), standalone_mode=False)
     return caught.value.exit_code, str(caught.value)
 
@@ -107,26 +107,37 @@ IS_A_FILE = "p.jsonl: is a file, and a directory is needed there; give another p
         (f"generate p.jsonl -o out.jsonl {TEACHER} --template ./mine.md", "the template needs $zz"),
         (f"generate p.xyz -o out.jsonl {TEACHER}", "p.xyz: expected a name ending in .jsonl"),
         (f"expand p.jsonl -o out.jsonl {TEACHER} --count 1 --method extract", "p.jsonl: expected a document"),
-        ("format p.jsonl -o out.jsonl", "p.jsonl: holds prompts. format reads what `filter` writes"),
-        ("finetune p.jsonl -o out --student tiny", "p.jsonl: holds prompts. finetune reads what `format` writes"),
-        ("evaluate p.jsonl -o out.json --student none.jsonl", "no model 'none.jsonl'"),
         (f"generate p.jsonl -o p.jsonl/out.jsonl {TEACHER}", IS_A_FILE),
         (f"generate p.jsonl -o out.jsonl {TEACHER} --cache p.jsonl/s.sqlite", IS_A_FILE),
         ("init p.jsonl --yes", IS_A_FILE),
         ("demo -o p.jsonl", IS_A_FILE),
     ],
 )
-def test_what_does_not_fit_ends_with_the_code_of_a_slip_in_every_command(words: str, says: str) -> None:
+def test_a_column_or_a_folder_that_is_none_ends_with_one_code_in_every_command(words: str, says: str) -> None:
+    ended, message = code(words)
+    assert (ended, says in message) == (ERROR, True), message
+    assert not list(Path.cwd().glob("out*"))
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        ("format p.jsonl -o out.jsonl", "p.jsonl: holds prompts. format reads what `filter` writes"),
+        ("finetune p.jsonl -o out --student tiny", "p.jsonl: holds prompts. finetune reads what `format` writes"),
+        ("evaluate p.jsonl -o out.json --student none.jsonl", "no model 'none.jsonl'"),
+    ],
+)
+def test_another_kind_of_file_ends_with_the_code_of_a_slip(words: str, says: str) -> None:
     ended, message = code(words)
     assert (ended, says in message) == (USAGE, True), message
     assert not list(Path.cwd().glob("out*"))
 
 
 @pytest.mark.parametrize("what", ["stats", "spent", "check", "export -o out.jsonl", "prune --older-than-days 1"])
-def test_that_there_is_no_default_store_yet_is_no_slip(what: str) -> None:
-    with pytest.raises(CotDistillError, match="there is no store of answers yet; a command that asks a teacher") as it:
-        app(f"cache {what}".split(), standalone_mode=False)
-    assert it.value.exit_code == ERROR
+def test_where_there_is_no_default_store_yet_it_is_said_what_makes_one(what: str) -> None:
+    ended, message = code(f"cache {what}")
+    assert ended == USAGE
+    assert "there is no store of answers yet; a command that asks a teacher makes it" in message
 
 
 @pytest.mark.parametrize("words", OUTPUTS.values(), ids=OUTPUTS.keys())

@@ -33,7 +33,7 @@ def lock(
     releases the lock when the process dies, however it dies. Directories that were made for the output go again when
     they are empty at the end. What several runs may write, each a part of it, is waited for `wait_s` seconds.
 
-    Raises OutputLockedError when another process holds it, UsageError where its directory cannot be one."""
+    Raises OutputLockedError when another process holds it, CotDistillError where its directory cannot be one."""
     made: list[Path] = []
     here = frozenset({output.resolve()})
     try:

@@ -110,7 +110,7 @@ def _kind(mode: int) -> str:
 
 
 def check_directory(directory: Path) -> None:
-    """Raises UsageError for one that is a file, or would stand in one."""
+    """Raises CotDistillError for one that is a file, or would stand in one."""
     there = next((one for one in (directory, *directory.parents) if one.exists()), directory)
     if there.exists() and not there.is_dir():
-        raise UsageError(f"{there}: is a file, and a directory is needed there; give another path")
+        raise CotDistillError(f"{there}: is a file, and a directory is needed there; give another path")

@@ -7,7 +7,7 @@ import typer
 
 from cotdistill.cli import log
 from cotdistill.cli.help import GroupedCommand, example
-from cotdistill.errors import CotDistillError
+from cotdistill.errors import UsageError
 from cotdistill.providers.environment import load_env
 from cotdistill.wording import counted
 
@@ -158,7 +158,7 @@ def _of(part: int, whole: int) -> str:
 
 
 def _existing_store(path: Path | None) -> Path:
-    """Raises CotDistillError where none was named and none was made yet; a name that is wrong is a slip."""
+    """Raises UsageError where none was named and none was made yet."""
     store = _store_path(path)
     _check_made(path, store)
     return store
@@ -167,7 +167,7 @@ def _existing_store(path: Path | None) -> Path:
 def _check_made(path: Path | None, store: Path) -> None:
     if path is None and not store.exists():
         advice = "a command that asks a teacher makes it. Name a recipe's own with --cache"
-        raise CotDistillError(f"{store}: there is no store of answers yet; {advice}")
+        raise UsageError(f"{store}: there is no store of answers yet; {advice}")
 
 
 def _store_path(path: Path | None) -> Path:

@@ -38,7 +38,7 @@ class Entry:
             problem = f"no column {name!r}" if own is None else f"nothing in the column {own!r}"
             found = ", ".join(map(named, self.fields.raw))
             says = f"the template needs ${name}, and this record has {problem}; its columns are: {found}"
-            raise SlipError(says, of_option=True) if own is None else ValueError(says)
+            raise SlipError(says) if own is None else ValueError(says)
         if own in self.reading.options_in and len(self.reading.options_in) == 1 and self.reading.options:
             return self.reading.options
         return for_template(self.fields.raw[own])

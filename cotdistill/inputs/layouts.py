@@ -52,7 +52,7 @@ def read(
 def _question_column(fields: Fields, wanted: str | None) -> str:
     if wanted is not None and not fields.has(wanted):
         found = ", ".join(fields.raw)
-        raise SlipError(f"no column {wanted!r} (--prompt-field); its columns are: {found}", of_option=True)
+        raise SlipError(f"no column {wanted!r} (--prompt-field); its columns are: {found}")
     candidates: tuple[str, ...] = (*QUESTION_FIELDS, *QUESTIONS_ELSEWHERE) if wanted is None else (wanted,)
     if column := fields.first(candidates):
         return column

@@ -15,7 +15,7 @@ import msgspec
 
 from cotdistill.artifacts.json_lines import BadLines
 from cotdistill.config import EvaluateConfig, GenerateConfig
-from cotdistill.errors import CotDistillError, UsageError
+from cotdistill.errors import CotDistillError
 from cotdistill.inputs import layouts
 from cotdistill.inputs.column_names import KEPT_AS_IS, QUESTION_FIELDS, QUESTIONS_ELSEWHERE, REFERENCE_FIELDS
 from cotdistill.inputs.entries import Columns, Entry, named
@@ -115,7 +115,7 @@ class PromptFile:
         """Entries in file order, each id once.
 
         The same prompt twice is given once and counted. Raises CotDistillError for a line that is no prompt, for one
-        id with two contents, naming both lines; UsageError for a column that was asked for and is nowhere.
+        id with two contents, naming both lines, and for a column that was asked for and is nowhere.
         """
         seen: dict[int, int] = {}  # hashes: of a million ids and contents, kept whole, 300 MB would stay
         columns = Columns()
@@ -129,8 +129,7 @@ class PromptFile:
             except ValueError as error:
                 if isinstance(error, SlipError) and not seen:
                     advice = f". {self._advice}" if error.names_no_question else ""
-                    kind = UsageError if error.of_option else CotDistillError
-                    raise kind(f"{self.path}:{item.number}: {error}{advice}") from None
+                    raise CotDistillError(f"{self.path}:{item.number}: {error}{advice}") from None
                 self._refuse(item, str(error))
                 continue
             prompt, asked = entry.prompt, len(seen)
@@ -183,7 +182,7 @@ class PromptFile:
         for name, option in asked:
             if name is not None and not everything.has(name.partition(".")[0]) and not everything.has(name):
                 found = ", ".join(map(named, columns.found))
-                raise UsageError(f"{self.path}: no column {name!r} ({option}); its columns are: {found}")
+                raise CotDistillError(f"{self.path}: no column {name!r} ({option}); its columns are: {found}")
 
     def _first_place(self, identity: str) -> str:
         """Where the file has an id first: "line 3"."""
@@ -223,7 +222,7 @@ class PromptFile:
             return None
         if not fields.has(column):
             found = ", ".join(map(named, fields.raw))
-            raise SlipError(f"no column {column!r} (--id-field); its columns are: {found}", of_option=True)
+            raise SlipError(f"no column {column!r} (--id-field); its columns are: {found}")
         raise ValueError(f"{column}: expected an id (--id-field), got nothing")
 
     def _tags(self, fields: Fields) -> dict[str, str] | None:

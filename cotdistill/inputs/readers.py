@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from cotdistill.artifacts.json_lines import BadLines, decode_lines
-from cotdistill.errors import CotDistillError, UsageError
+from cotdistill.errors import CotDistillError
 from cotdistill.inputs.arrow_files import arrow_rows, parquet_rows
 from cotdistill.inputs.encodings import (
     COMPRESSIONS,
@@ -44,15 +44,14 @@ class Source:
         self.path, self._known = path, known
 
     def items(self, bad: BadLines) -> Iterator[Item]:
-        """Bad lines go to `bad`. Raises UsageError for a name that says no kind of file, CotDistillError for a file
-        that cannot be read as what its name says."""
+        """Raises CotDistillError for a file that cannot be read as what its name says; bad lines go to `bad`."""
         readers = {".jsonl": self._jsonl, ".ndjson": self._jsonl, ".jsonlines": self._jsonl, ".json": self._json}
         readers |= {".csv": self._cells, ".tsv": self._cells, ".txt": self._lines, ".parquet": self._parquet}
         readers |= {".pq": self._parquet, ".arrow": self._arrow, ".feather": self._arrow}
         format = format_of(self.path)
         if format not in readers:
             compressed = ", ".join(COMPRESSIONS)
-            raise UsageError(
+            raise CotDistillError(
                 f"{self.path}: expected a name ending in {', '.join(readers)}, and {compressed} after it if compressed"
             )
         check_kind(self.path, is_text=format == ".txt")

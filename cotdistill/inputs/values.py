@@ -41,12 +41,11 @@ def spellings(name: str) -> tuple[str, ...]:
 
 class SlipError(ValueError):
     """What is wrong with a record is so with every record: the slip is in an option, a template, or the file itself.
-    `names_no_question`: no column is known to hold it, so an option can name one. `of_option`: an option or a template
-    names a column that is not there."""
+    `names_no_question`: no column is known to hold it, so an option can name one."""
 
-    def __init__(self, problem: str, *, names_no_question: bool = False, of_option: bool = False) -> None:
+    def __init__(self, problem: str, *, names_no_question: bool = False) -> None:
         super().__init__(problem)
-        self.names_no_question, self.of_option = names_no_question, of_option
+        self.names_no_question = names_no_question
 
 
 def is_missing(value: Any) -> bool:

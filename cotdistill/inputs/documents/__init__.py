@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from cotdistill.artifacts.json_lines import open_input
-from cotdistill.errors import CotDistillError, UsageError
+from cotdistill.errors import CotDistillError
 from cotdistill.inputs.documents import html, markdown, pdf, plain
 from cotdistill.inputs.documents.sections import Passage, Section, least_words, longest_words, passages_of
 from cotdistill.inputs.encodings import format_of
@@ -93,7 +93,7 @@ class Documents:
     def _of(self, file: Path, name: str) -> list[Passage]:
         open_input(file).close()
         if (read := _READERS.get(format_of(file))) is None:
-            raise UsageError(f"{file}: expected a document, with a name ending in {', '.join(_READERS)}")
+            raise CotDistillError(f"{file}: expected a document, with a name ending in {', '.join(_READERS)}")
         sections = list(read(file, MOST_BYTES))
         found, short = passages_of(name, sections, self.letters)
         if not found:
