@@ -12,7 +12,8 @@ import brotli
 import pytest
 import zstandard
 
-from cotdistill.providers.compression import BrokenCompressionError, unpacked
+from cotdistill.providers import http1
+from cotdistill.providers.compression import LARGEST_REPLY, BrokenCompressionError, unpacked
 from cotdistill.providers.types import Failure, Reply, Request
 from cotdistill.records import Message
 from cotdistill.teachers.anthropic import Teacher as Anthropic
@@ -173,6 +174,30 @@ def test_a_compression_that_is_cut_short_or_undone_by_a_proxy_is_noticed(name: s
     with pytest.raises(BrokenCompressionError, match="the reply's compression is broken"):
         unpacked(packed[:-3], name)
     assert unpacked(packed, "compress") is None
+
+
+@pytest.mark.parametrize("name", PACKERS)
+def test_a_few_bytes_that_unpack_to_more_than_a_reply_can_be_are_refused_before_they_fill_the_memory(name: str) -> None:
+    packer: dict[str, Callable[[bytes], bytes]] = {
+        **PACKERS,
+        "gzip": lambda plain: gzip.compress(plain, 1),
+        "br": lambda plain: brotli.compress(plain, quality=1),
+    }
+    half = packer[name](b" " * (LARGEST_REPLY // 2 + 1))
+    assert len(unpacked(half, name) or b"") == LARGEST_REPLY // 2 + 1, "one that is large, and no larger than allowed"
+    whole = packer[name](b" " * (LARGEST_REPLY + 1)) if name == "br" else half + half
+    with pytest.raises(BrokenCompressionError, match="the reply is larger than 256 MiB"):
+        unpacked(whole, name)
+
+
+@both
+def test_a_reply_that_does_not_end_is_given_up(kind: Kind, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http1, "LARGEST_REPLY", 100_000)
+    outcomes, _ = asked(kind, lambda number, sent: Scripted(b" " * 4_000_000 if number == 2 else body(kind, "4")), 3)
+    assert [text(outcome) for outcome in outcomes if isinstance(outcome, Reply)] == ["4", "4"]
+    assert [outcome.message for outcome in outcomes if isinstance(outcome, Failure)] == [
+        "connection lost: the reply is larger than 256 MiB"
+    ]
 
 
 @both

@@ -7,7 +7,7 @@ from typing import NamedTuple, cast
 
 import httptools
 
-from cotdistill.providers.compression import BrokenCompressionError, unpacked
+from cotdistill.providers.compression import LARGEST_REPLY, TOO_LARGE, BrokenCompressionError, unpacked
 
 RawHeaders = tuple[tuple[bytes, bytes], ...]
 
@@ -59,12 +59,15 @@ class Connection(asyncio.Protocol):
         if self._turn is None:  # nothing was asked, so it is not the answer to anything
             self.abort()
             return
+        self._size += len(data)
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade:
             self._fail(LostError("the server changed the protocol"))
         except httptools.HttpParserError as error:
             self._fail(LostError(f"the reply is no HTTP: {error}"))
+        if self._size > LARGEST_REPLY:
+            self._fail(LostError(TOO_LARGE))
         if not self.open:
             self._transport.close()
 
@@ -100,7 +103,7 @@ class Connection(asyncio.Protocol):
         self._complete()
 
     def _begin(self) -> None:
-        self._reason, self._body = b"", list[bytes]()
+        self._reason, self._body, self._size = b"", list[bytes](), 0
         self._headers: list[tuple[bytes, bytes]] = []
         self._headers_whole = self._until_closed = False
 
@@ -120,7 +123,8 @@ class Connection(asyncio.Protocol):
 
 
 def decoded(answered: Answered) -> bytes | None:
-    """The content without its compression; None for one that we do not know. Raises LostError for a broken one."""
+    """The content without its compression; None for one that we do not know. Raises LostError for a broken one, and for
+    one that is too large."""
     try:
         return unpacked(answered.content, answered.header(b"content-encoding"))
     except BrokenCompressionError as error:
