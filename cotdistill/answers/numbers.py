@@ -50,6 +50,10 @@ _POWER_OF_TEN = re.compile(
     r" ?(?:\\times|\\cdot|\*|(?<=\d)[xX]|(?<=\d )[xX]) ?10 ?\^ ?(?:\{ ?([-+]?\d{1,3}) ?\}|\(([-+]?\d{1,3})\)"
     r"|([-+]?\d{1,3}))(?!\d)"
 )
+_BARE_POWER_OF_TEN = re.compile(
+    r"(-? ?)10 ?\^ ?(?:\{ ?([-+]?\d{1,3}) ?\}|\(([-+]?\d{1,3})\)|([-+]?\d{1,3}))(?= ?[^\W\d_])"
+)
+"""`10^{3}` before a unit."""
 _HYPHENED = re.compile(r"^(\d[\d.,]{0,12})-([a-z]{3,})(?![\w-])")
 """`44-yard`."""
 _THE_PLACE = re.compile(r"^the (?=\d{1,6}(?:st|nd|rd|th)\b)", re.IGNORECASE)
@@ -95,6 +99,8 @@ def read(text: str) -> Number | None:
     if repeating := _REPEATING.match(text):
         text = _as_fraction(repeating) + text[repeating.end() :]
     text = _FRACTION.sub(_slash, _POWER_OF_TEN.sub(r"e\1\2\3", text))
+    if power := _BARE_POWER_OF_TEN.match(text):
+        text = power.expand(r"\g<1>1e\2\3\4") + text[power.end() :]
     text = _AND_A_PART.sub(r"\1 ", text)
     found = _VALUE.fullmatch(text)
     number = _of(found) if found else None
