@@ -177,6 +177,16 @@ def test_a_dry_run_shows_the_first_batch_with_its_mask_and_leaves_nothing(tmp_pa
     assert {file.name for file in tmp_path.iterdir()} == {"train.jsonl"}
 
 
+@pytest.mark.parametrize(("asked", "shown"), [(0, []), (2, ["1 of 3", "2 of 3"])])
+def test_a_dry_run_shows_as_many_rows_as_show_rows_says(tmp_path: Path, asked: int, shown: list[str]) -> None:
+    progress = Notes()
+    rows = write(tmp_path / "train.jsonl", chain_rows(3))
+    config = FinetuneConfig(student="tiny", batch_size=3, epochs=1, dry_run=True, show_rows=asked)
+    finetune.run(rows, tmp_path / "student", config, progress)
+    assert [note.partition(",")[0] for note in progress.notes if "【" in note and " of " in note[:6]] == shown
+    assert any(note.startswith("learning_rate") for note in progress.notes), "the reasons are said all the same"
+
+
 def test_what_a_wrong_value_asks_of_other_options_is_not_guessed() -> None:
     with pytest.raises(UsageError) as caught:
         check(FinetuneConfig(student="x/y", on_policy=0, teacher="vllm:m", temperature=0.5))

@@ -16,7 +16,8 @@ from cotdistill.training.trial import estimate
 
 
 def show_first_batch(job: Job, progress: Progress) -> None:
-    """The first batch as the student meets it, and why each option that was not given is what it is."""
+    """The first batch as the student meets it, or `show_rows` of it, and why each option that was not given is what it
+    is."""
     for choice in job.choices:
         progress.note(f"{choice.option} {choice.value:g}: {choice.reason}")
     for way in _ways(job):
@@ -26,9 +27,12 @@ def show_first_batch(job: Job, progress: Progress) -> None:
         progress.note(f"loss {job.config.loss}: {f'asks {asked}' if job.objective.asks() else 'of the rows alone'}")
     count = min(job.config.batch_size or 1, len(job.schedule.examples))
     first = [job.schedule.examples[number]["rows"] for number in range(count)]
+    shown = first[: job.config.show_rows]
+    if not shown:
+        return
     kind = "packs of rows" if job.schedule.packed else "rows"
     progress.note(f"the first batch, {kind}; trained is what stands in 【】:")
-    for number, numbers in enumerate(first, 1):
+    for number, numbers in enumerate(shown, 1):
         ids = [token for row in numbers for token in job.rows.ids(row)]
         labels = [label for row in numbers for label in job.rows.labels(row)]
         words = f"{number} of {len(first)}, {len(ids)} tokens"
