@@ -32,6 +32,14 @@ _TAKEN_BACK = re.compile(
 _AT_ONCE = re.compile(rf"[\s$)*_]{{0,4}}(?:is|was|would be|seems|looks)(?: \w+)? {_WRONG}", re.IGNORECASE)
 """`\\boxed{11} is wrong`."""
 
+_AT_FIRST = re.compile(
+    r"[\s$)*_\"'’”]{0,4}[,–—-]{1,2} ?(?:or )?(?:so )?(?:(?:at first|initially|originally),? )?(?:i|we)(?:'d| had)?"
+    r"(?: at first| first| initially| originally| wrongly| mistakenly)? (?:thought|believed|guessed|figured)\b"
+    r"(?! (?:as much|so too|correctly|rightly))",
+    re.IGNORECASE,
+)
+"""`B is the answer, or so I thought`; not `as I first thought`."""
+
 _FIRM = re.compile(
     rf"wrong|incorrect|not (?:right|correct)|mistake|error|scratch|strike|contradict|n[o']t be|{_WRONG}", re.I
 )
@@ -65,6 +73,8 @@ STANDS = Revision(True)
 def revision(rest: str, *, near: bool = False) -> Revision:
     """What the text behind an answer says of it: "Wait, no, it is 12" replaces it, "that cannot be right" withdraws it,
     and a check that comes out right leaves it. `near`: look at the next sentences alone."""
+    if _AT_FIRST.match(rest[:80]):
+        return Revision(False)
     if near and _AT_ONCE.match(rest[:80]):
         return Revision(False)
     rest = rest[: _NEAR if near else _WINDOW]
