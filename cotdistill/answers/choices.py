@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 
-from cotdistill.answers.corrections import revision
+from cotdistill.answers.corrections import revision, was_thought
 from cotdistill.answers.extract import final_answer, last_resort
 from cotdistill.answers.hedges import DENIES, DOUBTS, REFUSES, without_questions
 from cotdistill.answers.labels import label_of
@@ -66,6 +66,8 @@ def chosen_by_text(text: str, options: Mapping[str, str]) -> tuple[str, set[str]
     if len(labels) > 1 and LABELLED.fullmatch(last):
         return "none", set()  # each option is looked at, and none is taken
     for part in dict.fromkeys((_SENTENCE.split(last)[-1], last)):
+        if was_thought(part):
+            return "last_line", set()
         judged = revision(part[1:])  # "C... no, B"
         if not judged.stands:
             return "last_line", letters_in(judged.instead or "", options)

@@ -33,7 +33,7 @@ _AT_ONCE = re.compile(rf"[\s$)*_]{{0,4}}(?:is|was|would be|seems|looks)(?: \w+)?
 """`\\boxed{11} is wrong`."""
 
 _AT_FIRST = re.compile(
-    r"[\s$)*_\"'’”]{0,4}[,–—-]{1,2} ?(?:or )?(?:so )?(?:(?:at first|initially|originally),? )?(?:i|we)(?:'d| had)?"
+    r"[,–—-]{1,2} ?(?:or )?(?:so )?(?:(?:at first|initially|originally),? )?(?:i|we)(?:'d| had)?"
     r"(?: at first| first| initially| originally| wrongly| mistakenly)? (?:thought|believed|guessed|figured)\b"
     r"(?! (?:as much|so too|correctly|rightly))",
     re.IGNORECASE,
@@ -73,7 +73,7 @@ STANDS = Revision(True)
 def revision(rest: str, *, near: bool = False) -> Revision:
     """What the text behind an answer says of it: "Wait, no, it is 12" replaces it, "that cannot be right" withdraws it,
     and a check that comes out right leaves it. `near`: look at the next sentences alone."""
-    if _AT_FIRST.match(rest[:80]):
+    if _AT_FIRST.match(rest[:80].lstrip(" $)*_\"'’”")):
         return Revision(False)
     if near and _AT_ONCE.match(rest[:80]):
         return Revision(False)
@@ -89,6 +89,11 @@ def revision(rest: str, *, near: bool = False) -> Revision:
     if found[0].strip(" .,:!…").lower() in ("wait", "hmm", "hmmm", "actually", "no") and not _is_firm("", behind):
         return STANDS if near else Revision(not re.match(r"\s*(?:wait|hmm|no)", found[0], re.IGNORECASE))
     return Revision(False)
+
+
+def was_thought(sentence: str) -> bool:
+    """Whether a sentence gives its answer as what its writer thought before: "K is correct, or so I thought"."""
+    return bool(_AT_FIRST.search(sentence))
 
 
 def _is_firm(mark: str, behind: str) -> bool:
