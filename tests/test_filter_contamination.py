@@ -144,7 +144,7 @@ def test_a_file_that_is_not_there_ends_the_run_before_it_begins(spec: str, probl
 
 
 def test_a_file_that_holds_no_problems_says_so(tmp_path: Path) -> None:
-    (tmp_path / "odd.jsonl").write_text('{"text": "x"}\n')
+    (tmp_path / "odd.jsonl").write_text('{"score": "x"}\n')
     with pytest.raises(CotDistillError, match=r"odd\.jsonl:1: no question: expected one of .*\. Rename the column"):
         build("filters", f"contamination:against={tmp_path / 'odd.jsonl'}")
 

@@ -47,6 +47,7 @@ SIXTEEN = [
 MORE = [
     ('generate.engine="tgi"', "generate.engine: expected"),
     ('evaluate.engine="tgi"', "evaluate.engine: expected"),
+    ('evaluate.precision="float16"', "evaluate.precision: expected"),
     ("keep=-3", "keep: expected at least 1, got -3"),
     ("keep=0", "keep: expected at least 1, got 0"),
     ('keep="all"', "keep: expected a whole number, at least 1, got 'all'"),
