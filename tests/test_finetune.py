@@ -385,8 +385,9 @@ def test_a_lora_run_resumes_too(precision: Literal["float32", "bfloat16"], tmp_p
 def test_a_half_written_checkpoint_is_not_continued_from(tmp_path: Path) -> None:
     for step, finished in ((10, True), (20, True), (100, False)):
         (tmp_path / f"checkpoint-{step}").mkdir()
+        (tmp_path / f"checkpoint-{step}/trainer_state.json").write_text("{}")
         if finished:
-            (tmp_path / f"checkpoint-{step}/finished").touch()
+            checkpoints.finish(tmp_path / f"checkpoint-{step}")
     assert checkpoints.newest(tmp_path) == (tmp_path / "checkpoint-20", [])
     assert checkpoints.newest(tmp_path / "nowhere") == (None, [])
 
@@ -419,6 +420,30 @@ def test_a_torn_newest_checkpoint_is_passed_over_for_the_one_before_it(
     assert not (tmp_path / "checkpoint-20").exists()
     spoil(tmp_path / "checkpoint-10" / name)
     assert checkpoints.newest(tmp_path)[0] is None
+
+
+@pytest.mark.parametrize("mark", [b"", b"{}", b"{", b"[]"])
+def test_a_checkpoint_whose_mark_says_nothing_of_its_files_is_not_trusted(tmp_path: Path, mark: bytes) -> None:
+    (tmp_path / "checkpoint-10").mkdir()
+    (tmp_path / "checkpoint-10" / "trainer_state.json").write_bytes(b"")
+    (tmp_path / "checkpoint-10" / "finished").write_bytes(mark)
+    found, (words,) = checkpoints.newest(tmp_path)
+    assert found is None
+    assert "checkpoint-10: finished " in words
+
+
+def test_a_training_whose_every_checkpoint_is_spoilt_says_so_and_begins_anew(tmp_path: Path) -> None:
+    rows = write(tmp_path / "train.jsonl", chain_rows(8))
+    config = tiny_config(max_steps=3, checkpoint_minutes=0)
+    with pytest.raises(KeyboardInterrupt):
+        finetune.run(rows, tmp_path / "student", config, Interrupted(after=2))
+    for file in (tmp_path / "student.partial/checkpoints").glob("checkpoint-*/*"):
+        file.write_bytes(b"")  # as a disk leaves them that lost its power
+    notes = Notes()
+    finetune.run(rows, tmp_path / "student", dataclasses.replace(config, resume=True), notes)
+    assert any("finished is damaged" in note for note in notes.notes), "why what was trained is not gone on with"
+    assert "no whole checkpoint to continue from; starting afresh" in notes.notes
+    assert (tmp_path / "student/model.safetensors").is_file()
 
 
 def test_training_goes_on_from_the_older_checkpoint_and_says_so(tmp_path: Path) -> None:

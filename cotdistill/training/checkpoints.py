@@ -58,8 +58,9 @@ def _files(checkpoint: Path) -> Iterator[Path]:
 
 def _problem(checkpoint: Path) -> str | None:
     try:
-        content = (checkpoint / FINISHED).read_bytes()
-        hashes = msgspec.json.decode(content, type=dict[str, str]) if content else {}
+        hashes = msgspec.json.decode((checkpoint / FINISHED).read_bytes(), type=dict[str, str])
+        if not hashes:
+            return f"{FINISHED} names no file"
         for name, wanted in hashes.items():
             with (checkpoint / name).open("rb") as file:
                 if hashlib.file_digest(file, "sha256").hexdigest() != wanted:

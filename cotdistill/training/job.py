@@ -179,5 +179,7 @@ def work_directory(
         progress.note(f"continuing after step {checkpoints.step(checkpoint)}")
         return work
     if config.resume:
-        progress.note("no checkpoint to continue from; starting afresh")
+        for words in spoilt:
+            progress.note(f"WARNING: {words}")
+        progress.note(f"no {'whole ' if spoilt else ''}checkpoint to continue from; starting afresh")
     return student_directory.begin(output, receipt)
