@@ -5,7 +5,6 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from cotdistill.answers.references import accepted_answers
 from cotdistill.artifacts.json_lines import BadLines
 from cotdistill.errors import CotDistillError
 from cotdistill.inputs import layouts
@@ -114,6 +113,8 @@ def _as_prompt(record: dict[str, Any], columns: Columns) -> tuple[str, list[Reco
     if reading.tests:  # they are no answer: what they test is
         texts = programs_of(fields, reading.question)
     elif reading.verifier == "any_of":
+        from cotdistill.answers.references import accepted_answers  # its patterns take long to build
+
         texts = accepted_answers(reading.reference or "")
     else:
         texts = [text] if (text := reading.answer if reading.answer is not None else reading.reference) else []
