@@ -20,7 +20,7 @@ from cotdistill.stages import finetune
 from cotdistill.students import load
 from cotdistill.training import pairs
 from tests.conftest import Notes, make_judged, make_prompt
-from tests.training_runs import Pulled, chain_rows, losses, write
+from tests.training_runs import Pulled, chain_rows, losses, save_tiny, write
 
 
 def chain_pairs(count: int) -> list[dict[str, Any]]:
@@ -35,10 +35,7 @@ def chain_pairs(count: int) -> list[dict[str, Any]]:
 
 @pytest.fixture(scope="module")
 def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("base") / "student"
-    for part in load.student("tiny"):
-        part.save_pretrained(folder)
-    return folder
+    return save_tiny(tmp_path_factory.mktemp("base") / "student")
 
 
 def settings(base: Path, **more: Any) -> FinetuneConfig:

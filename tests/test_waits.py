@@ -20,7 +20,6 @@ from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_mod
 
 from cotdistill.progress import Silent
 from cotdistill.stages import finetune
-from cotdistill.students import load
 from cotdistill.training import sft_config
 from cotdistill.training.collator import Collator
 from cotdistill.training.schedule import schedule
@@ -28,7 +27,7 @@ from cotdistill.training.sft_config import arguments
 from cotdistill.training.trainer import Trainer
 from tests.test_finetune_rows import uneven_rows
 from tests.test_losses import teacher
-from tests.training_runs import chain_rows, tiny_config, write
+from tests.training_runs import chain_rows, save_tiny, tiny_config, write
 
 __all__ = ["teacher"]
 
@@ -95,10 +94,7 @@ def counted(monkeypatch: pytest.MonkeyPatch, run: Callable[[], object]) -> Count
 
 @pytest.fixture(scope="module")
 def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("base") / "student"
-    for part in load.student("tiny"):
-        part.save_pretrained(folder)
-    return folder
+    return save_tiny(tmp_path_factory.mktemp("base") / "student")
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,15 @@ from tests.conftest import start
 STEPS, LONG = 60, 240
 
 
+def save_tiny(folder: Path) -> Path:
+    """The embedded student as a model directory."""
+    from cotdistill.students import load
+
+    for part in load.student("tiny"):
+        part.save_pretrained(folder)
+    return folder
+
+
 def row_of(name: str, question: str, trace: str, answer: str) -> dict[str, Any]:
     """A training row in the default layout."""
     turn = {"role": "assistant", "reasoning_content": trace, "content": answer}
