@@ -36,19 +36,19 @@ def unpacked(content: bytes, encodings: str) -> bytes | None:
 
 def _zlib(content: bytes) -> bytes:
     """Of gzip in one or several members, of zlib, and of deflate without zlib's frame, as some servers have it."""
-    whole, rest = list[bytes](), content
+    whole, rest = bytearray(), content
     try:
         while rest:
             framed = rest.startswith(GZIP) or (rest[0] & 15 == 8 and int.from_bytes(rest[:2]) % 31 == 0)
             reader = zlib.decompressobj(wbits=zlib.MAX_WBITS | 32 if framed else -zlib.MAX_WBITS)
-            whole.append(reader.decompress(rest, _room(whole) + 1))
+            whole += reader.decompress(rest, _room(whole) + 1)
             _room(whole)
             if not reader.eof:
                 raise zlib.error("it ends too early")
             rest = reader.unused_data
     except zlib.error as error:
         return _as_it_is(content, error)
-    return b"".join(whole)
+    return bytes(whole)
 
 
 def _brotli(content: bytes) -> bytes:
@@ -56,38 +56,38 @@ def _brotli(content: bytes) -> bytes:
 
     try:
         reader = brotli.Decompressor()
-        whole = [bytes(reader.process(content, output_buffer_limit=LARGEST_REPLY + 1))]
+        whole = bytes(reader.process(content, output_buffer_limit=LARGEST_REPLY + 1))
         _room(whole)
         if not reader.is_finished():
             raise brotli.error("it ends too early")
     except brotli.error as error:
         return _as_it_is(content, error)
-    return whole[0]
+    return whole
 
 
 def _zstandard(content: bytes) -> bytes:
     import zstandard  # rarely needed
 
-    whole, reader = list[bytes](), None
+    whole, reader = bytearray(), None
     try:
         for start in range(0, len(content), _PIECE):
             rest = content[start : start + _PIECE]
             while rest:
                 if reader is None or reader.eof:  # several frames may follow each other
                     reader = zstandard.ZstdDecompressor().decompressobj()
-                whole.append(reader.decompress(rest))
+                whole += reader.decompress(rest)
                 rest = reader.unused_data
             _room(whole)
         if reader is not None and not reader.eof:
             raise zstandard.ZstdError("it ends too early")
     except zstandard.ZstdError as error:
         return _as_it_is(content, error)
-    return b"".join(whole)
+    return bytes(whole)
 
 
-def _room(whole: list[bytes]) -> int:
+def _room(whole: bytes | bytearray) -> int:
     """Bytes that may still come. Raises BrokenCompressionError where too many came."""
-    room = LARGEST_REPLY - sum(map(len, whole))
+    room = LARGEST_REPLY - len(whole)
     if room < 0:
         raise BrokenCompressionError(TOO_LARGE)
     return room
