@@ -114,6 +114,11 @@ class Rate:
         return (done - had) / max(now - began, 1e-3)
 
 
+def _speed(rate: float) -> str:
+    """Of what takes seconds, the seconds: 0.1/s may be anything from 7 to 20 of them."""
+    return f"{rate:.1f}/s" if rate >= 1 else f"{1 / rate:.1f} s each"
+
+
 class Lines:
     """One line every ten seconds; with `as_json`, one JSON object a line."""
 
@@ -138,7 +143,7 @@ class Lines:
         total = self._total if self._total is None else max(self._total, done)  # what was to do may turn out more
         left_s = round((total - done) / rate) if total is not None and rate else None
         of = f"/{total}" if total is not None else ""
-        speed = f", {rate:.1f}/s" if rate is not None else ""
+        speed = f", {_speed(rate)}" if rate else ""
         left = f", {timedelta(seconds=left_s)} left" if left_s is not None else ""
         self._write(
             f"{self._label}: {done}{of}{speed}{left}  {detail}".rstrip(),

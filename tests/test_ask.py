@@ -60,6 +60,19 @@ def test_each_student_has_a_conversation_of_its_own(recorded: str) -> None:
         assert (said.reply.text, said.reply.reasoning, said.from_store) == ("Ana", "I am told: Ana.", False)
 
 
+def test_a_question_asked_again_with_a_temperature_is_drawn_again_and_a_seed_draws_others() -> None:
+    pytest.importorskip("trl", reason="the train extra is not installed")
+
+    def answers(seed: int) -> list[str]:
+        config = AskConfig(temperature=1.0, seed=seed, turns="one", max_output_tokens=8)
+        with ask.conversations("tiny", config, Silent()) as (conversation,):
+            return [conversation.ask("a=1 b=a+1 b?").reply.text for _ in range(2)]
+
+    first, again, other = answers(0), answers(0), answers(1)
+    assert first == again, "the same commands draw the same"
+    assert len({*first, *other}) == 4, "each question and each seed has a draw of its own"
+
+
 @pytest.mark.parametrize(
     ("single", "turns", "remembers"),
     [(True, "auto", False), (True, "all", True), (False, "auto", True), (None, "auto", True), (None, "one", False)],
@@ -115,6 +128,8 @@ def test_a_student_given_twice_and_an_empty_question_are_slips() -> None:
         pass
     for student, config, words in (
         ("tiny", AskConfig(base_url="http://host/v1"), "--base-url: goes with a student PROVIDER:MODEL on a server"),
+        ("tiny", AskConfig(seed=1), "--seed: goes with --temperature"),
+        ("mock", AskConfig(seed=1, temperature=1.0), "--seed: goes with a student of this machine; none is given"),
         ("mock", AskConfig(engine="vllm"), "--engine: vllm answers for students of this machine; none is given"),
     ):
         with pytest.raises(UsageError, match=words), ask.conversations(student, config, Silent()):

@@ -28,6 +28,18 @@ def test_a_line_says_how_far_how_fast_how_long_and_the_stage_s_own_number() -> N
 
 
 @pytest.mark.usefixtures("at_once")
+def test_a_line_of_slow_steps_says_the_seconds_of_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = iter(range(0, 1000, 7))
+    monkeypatch.setattr("cotdistill.progress.time.monotonic", lambda: float(next(clock)))
+    stream = io.StringIO()
+    lines = Lines(stream)
+    lines.begin("finetune", 10)
+    for done in (1, 2):
+        lines.update(done)
+    assert " s each, " in stream.getvalue().splitlines()[-1], "0.1/s may be 7 seconds or 20"
+
+
+@pytest.mark.usefixtures("at_once")
 def test_with_an_unknown_total_no_time_left_is_made_up() -> None:
     stream = io.StringIO()
     lines = Lines(stream)

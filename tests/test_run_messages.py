@@ -4,13 +4,17 @@ import json
 import re
 import tomllib
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import pytest
 
+from cotdistill.artifacts import Manifest, summary
+from cotdistill.artifacts.scores import Score
 from cotdistill.errors import ACCOUNT, DONE, ERROR, USAGE
-from cotdistill.progress import Silent
+from cotdistill.progress import Passed, Silent
 from cotdistill.recipes.recipe import read
-from cotdistill.recipes.seen import words_from
+from cotdistill.recipes.seen import Seen, words_from, words_of
 from tests.conftest import cotdistill
 
 RECIPE = 'prompts = "prompts.jsonl"\n[generate]\nteacher = "mock:digit-chains"\ncache = "store.sqlite"\n'
@@ -59,6 +63,22 @@ def test_only_paths_of_the_recipe_are_turned(text: str, seen: str, sums: Path, m
     assert words_from(recipe, started_in)(text) == seen
     assert words_from(recipe, Path.cwd())(text) == text
     assert words_from(recipe, Path("/"))("prompts.jsonl") == str(Path("prompts.jsonl").absolute())
+
+
+def test_a_table_is_as_wide_as_the_paths_that_it_shows(sums: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    started_in = Path.cwd()
+    monkeypatch.chdir(sums)
+    shown = Seen(Silent(), words_from(read(Path("recipe.toml")), started_in))
+    scores = [
+        Score(student=name, accuracy=0.5, interval=(0.4, 0.6), n=9, correct=5, stopped=1.0)
+        for name in ("runs/1/student", "tiny")
+    ]
+    nothing: dict[str, Any] = {"options": {}, "inputs": (), "outputs": (), "counts": {}, "packages": {}}
+    made = Manifest(stage="evaluate", version="0", complete=True, started_at="", ended_at="", **nothing)
+    made = msgspec.structs.replace(made, results={"students": msgspec.to_builtins(scores)})
+    mine, base = summary.as_text(made, words_of(Passed(shown))).splitlines()[1:]
+    assert mine.startswith("  sums/runs/1/student  ") and base.startswith("  tiny  ")
+    assert mine.index("50.0%") == base.index("50.0%"), "one column"
 
 
 def test_an_error_names_the_recipe_by_the_path_given(sums: Path) -> None:

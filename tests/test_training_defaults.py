@@ -83,7 +83,7 @@ def test_each_default_has_the_reason_that_decided_it(rows: int, reasons: list[st
 def test_a_dry_run_says_the_reason_of_each_choice(tmp_path: Path) -> None:
     progress = Notes()
     rows = write(tmp_path / "train.jsonl", chain_rows(8))
-    finetune.run(rows, tmp_path / "student", FinetuneConfig(student="tiny", dry_run=True), progress)
+    finetune.run(rows, tmp_path / "student", FinetuneConfig(student="tiny", dry_run=True, show_rows=0), progress)
     assert progress.notes[:3] == [
         "batch_size 8: the smallest of 32, 16 and 8, for few rows; a pass over 8 rows is then 1 step",
         "epochs 60: 60 steps in all; few rows are read 60 times and no more",

@@ -1,5 +1,6 @@
 """A stage's manifest, for the person who ran it and for a pipe."""
 
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -9,6 +10,7 @@ from cotdistill.artifacts import Manifest
 from cotdistill.artifacts.manifest import left_open
 from cotdistill.artifacts.summary_labels import PASS_RATES, label
 from cotdistill.artifacts.summary_tables import TABLES, spread
+from cotdistill.progress import each_text
 
 _SAID_ELSEWHERE = ("columns", "spent_usd", "features", "guard", "guessing", "draft", "right")
 """Results that are said before the first request, in the card, or in a note; an interval stands with its number."""
@@ -29,8 +31,9 @@ def one_line(manifest: Manifest) -> str:
     return f"{manifest.stage}: {counts}{cost}{where}"
 
 
-def as_text(manifest: Manifest) -> str:
-    lines = [one_line(manifest), *_table(manifest.results)]
+def as_text(manifest: Manifest, words: Callable[[str], str] = str) -> str:
+    """`words` is what is made of each text before it gets its column."""
+    lines = [one_line(manifest), *_table(each_text(manifest.results, words))]
     if not manifest.complete and manifest.outputs:
         lines.append(f"  {_unfinished(manifest)}")
     return "\n".join([*lines, *(f"  {_note(' '.join(note.split()))}" for note in manifest.notes)])

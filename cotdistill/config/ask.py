@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from cotdistill.config.options import Amount, Count, Engine, Text, Url, option
+from cotdistill.config.options import Amount, Count, Engine, Seed, Text, Url, option
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,6 +22,7 @@ class AskConfig:
     temperature: Amount | None = option(
         None, "Sampling temperature (default: greedy, or the server's).", "T", panel="Sampling"
     )
+    seed: Seed = option(0, "Seed of answers that --temperature draws; another one draws others.", "N", panel="Sampling")
     engine: Engine = option(
         "local", "Who answers for local students: this process, or a server that is started.", panel="Students"
     )

@@ -133,8 +133,8 @@ class FinetuneConfig:
     )
     show_rows: Number | None = option(
         None,
-        "Rows to show before training, with the tokens that are trained (default: 3 on a terminal, none in a log, a "
-        "batch with --dry-run).",
+        "Rows to show before training, with the tokens that are trained (default: 3 on a terminal and with "
+        "--dry-run, none in a log).",
         "N",
         panel="Output",
         rare=True,

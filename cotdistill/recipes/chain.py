@@ -29,6 +29,7 @@ from cotdistill.recipes.place import FIRST, Look, Outcome, Place, why_again
 from cotdistill.recipes.recipe import Recipe
 from cotdistill.recipes.record import StageRecord
 from cotdistill.recipes.references import Reference
+from cotdistill.recipes.seen import words_of
 from cotdistill.recipes.steps import Step
 from cotdistill.recipes.stores import in_store_of
 
@@ -145,7 +146,7 @@ class Chain:
         self.made[step.name] = run.path
         from cotdistill.artifacts import summary
 
-        for line in summary.as_text(manifest).splitlines():
+        for line in summary.as_text(manifest, words_of(self.progress)).splitlines():
             self.progress.note(line)
         return manifest.stopped_by
 

@@ -46,3 +46,10 @@ class Seen(Passed):
 
     def note(self, message: str) -> None:
         super().note(self._words(message))
+
+
+def words_of(progress: Progress) -> Callable[[str], str]:
+    """What `progress` does to paths, for a table: its columns are as wide as the texts that are shown."""
+    if isinstance(progress, Seen):
+        return progress._words
+    return words_of(progress.progress) if isinstance(progress, Passed) else str

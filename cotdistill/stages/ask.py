@@ -1,6 +1,7 @@
 """Talk to students: each one answers the same questions, in a conversation of its own."""
 
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -42,7 +43,7 @@ class Conversation:
         self._said = config.turns != "auto"
         teacher = _teacher(student, config)
         self._stored = session.open(teacher, terms_of(teacher), free=not costs(student))
-        self._asked = False
+        self._asked: Counter[str] = Counter()
         self._turns: tuple[Message, ...] = (Message(role="system", content=config.system),) if config.system else ()
 
     def ask(self, question: str) -> Said:
@@ -61,12 +62,15 @@ class Conversation:
             )
         turns = (*self._turns, Message(role="user", content=question))
         request = Request(turns, self._config.max_output_tokens, self._config.temperature)
-        job = self._stored.job(Prompt(id="asked", messages=turns), 0, request)
+        prompt = Prompt(id="asked", messages=turns)
+        job = self._stored.job(prompt, 0, request)
+        if self._config.temperature:  # what is asked again draws again, as `samples` of generate
+            job = self._stored.job(prompt, self._asked[job.key], request)
         began = time.monotonic()
         answer, is_new = self._stored.find(job, retry_truncated=True), False
         if answer is None:
             answer, is_new = self._buy(job), True
-        self._asked = True
+        self._asked[job.key] += 1
         if not self._alone:
             self._turns = (*turns, Message(role="assistant", content=answer.reply.text))
         return Said(self.student, answer.reply, time.monotonic() - began, not is_new)
@@ -102,6 +106,10 @@ def conversations(student: str, config: AskConfig, progress: Progress) -> Iterat
         raise UsageError("--base-url: goes with a student PROVIDER:MODEL on a server; none is given")
     if config.engine != AskConfig.engine and len(over_api) == len(asked):
         raise UsageError(f"--engine: {config.engine} answers for students of this machine; none is given")
+    if config.seed != AskConfig.seed and not config.temperature:
+        raise UsageError("--seed: goes with --temperature; without one an answer is not drawn")
+    if config.seed != AskConfig.seed and len(over_api) == len(asked):
+        raise UsageError("--seed: goes with a student of this machine; none is given")
     store = store_path() if any(map(costs, asked)) else None
     with Session.on(store, None, None, progress, "ask") as session:
         yield [Conversation(session, one, config) for one in asked]
@@ -112,4 +120,4 @@ def _teacher(student: str, config: AskConfig) -> Teacher:
         return teachers.build(student, config.base_url)
     name = student.removeprefix("local:")
     students.need_packages(name)
-    return teachers.on_this_machine(name, engine=config.engine)
+    return teachers.on_this_machine(name, engine=config.engine, seed=config.seed)

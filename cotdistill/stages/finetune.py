@@ -78,7 +78,7 @@ def run(
             counts = _counts(prepared, reader, bad, progress)
             of_teacher = rehearsal.ask_teacher(prepared, progress)
             if config.dry_run:
-                rehearsal.show_first_batch(prepared, progress)
+                rehearsal.show(prepared, progress)
                 counts |= {"tokens": training.tokens, "trained_tokens": training.trained_tokens}
                 return current.summary(counts=counts, results={**of_teacher, **rehearsal.rehearse(prepared)})
             return student_made.make(

@@ -154,6 +154,7 @@ def _results(trained: Trained, parameters: int, job: Job) -> dict[str, Any]:
         "tokens_per_s": round(trained.tokens_per_s),
         "padding_share": round(job.schedule.padding_share, 4),
         **({"quant_aware": job.config.quant_aware} if job.config.quant_aware else {}),
+        **({"processes": processes} if (processes := distributed.count()) > 1 else {}),
         **({"packed": True} if job.schedule.packed else {}),
         **({"fused_layers": True} if trained.fused else {}),
         **({"activations_computed_twice": True} if trained.checkpointing else {}),

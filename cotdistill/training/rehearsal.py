@@ -11,13 +11,14 @@ from cotdistill.training.collator import padding
 from cotdistill.training.defaults import Way
 from cotdistill.training.need import checkpointing
 from cotdistill.training.prepared import Job
-from cotdistill.training.row_reader import marked
+from cotdistill.training.row_reader import SHOWN, marked
 from cotdistill.training.trial import estimate
 
 
-def show_first_batch(job: Job, progress: Progress) -> None:
-    """The first batch as the student meets it, or `show_rows` of it, and why each option that was not given is what it
-    is."""
+def show(job: Job, progress: Progress) -> None:
+    """The first rows as the student meets them, then why each option that was not given is what it is: rows may fill
+    more than a screen, and the last lines are what stands there in the end."""
+    _show_rows(job, progress)
     for choice in job.choices:
         progress.note(f"{choice.option} {choice.value:g}: {choice.reason}")
     for way in _ways(job):
@@ -25,17 +26,17 @@ def show_first_batch(job: Job, progress: Progress) -> None:
     if job.objective and not job.objective.is_plain():
         asked = "the log-probabilities beside the rows" if job.config.teacher is None else job.config.teacher
         progress.note(f"loss {job.config.loss}: {f'asks {asked}' if job.objective.asks() else 'of the rows alone'}")
-    count = min(job.config.batch_size or 1, len(job.schedule.examples))
-    first = [job.schedule.examples[number]["rows"] for number in range(count)]
-    shown = first[: job.config.show_rows]
-    if not shown:
-        return
-    kind = "packs of rows" if job.schedule.packed else "rows"
-    progress.note(f"the first batch, {kind}; trained is what stands in 【】:")
-    for number, numbers in enumerate(shown, 1):
-        ids = [token for row in numbers for token in job.rows.ids(row)]
-        labels = [label for row in numbers for label in job.rows.labels(row)]
-        words = f"{number} of {len(first)}, {len(ids)} tokens"
+
+
+def _show_rows(job: Job, progress: Progress) -> None:
+    wanted = SHOWN if job.config.show_rows is None else job.config.show_rows
+    count = min(wanted, job.config.batch_size or 1, len(job.schedule.examples))
+    kind = "pack of rows" if job.schedule.packed else "row"
+    for number in range(count):
+        rows = job.schedule.examples[number]["rows"]
+        ids = [token for row in rows for token in job.rows.ids(row)]
+        labels = [label for row in rows for label in job.rows.labels(row)]
+        words = f"{kind} {number + 1} of the first batch, {len(ids)} tokens; 【】 holds what is trained"
         progress.note(f"{words}:\n{marked(job.tokenizer, ids, labels)}")
 
 
