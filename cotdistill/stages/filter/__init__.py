@@ -5,9 +5,8 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from cotdistill import artifacts, plugins
-from cotdistill.artifacts import ArtifactWriter, Manifest, manifest_path, outputs, remote
+from cotdistill.artifacts import Manifest, manifest_path, outputs, remote
 from cotdistill.artifacts.json_lines import BadLines
-from cotdistill.artifacts.logprobs import carrying, logprobs_path
 from cotdistill.artifacts.opening import is_remote
 from cotdistill.artifacts.outputs import Place
 from cotdistill.artifacts.together import OfResponse, Together, together, working_path
@@ -17,17 +16,16 @@ from cotdistill.dispatch.session import Session
 from cotdistill.errors import UsageError
 from cotdistill.parallel.processes import cores, in_order
 from cotdistill.progress import Progress
-from cotdistill.records import Judged, money
+from cotdistill.records import money
 from cotdistill.stages.filter.chunks import Chunk, Range, chunks, ranges
 from cotdistill.stages.filter.funnel import Funnel
 from cotdistill.stages.filter.look_ahead import look_ahead
 from cotdistill.stages.filter.needs import check_logprobs
+from cotdistill.stages.filter.output import Output, siblings
 from cotdistill.stages.filter.screen import Result, Screen, Screened
 from cotdistill.stages.filter.sieve import Sieve
-from cotdistill.stages.filter.suspects import Suspects
-from cotdistill.stages.verification import NOTHING, check_some_decided
+from cotdistill.stages.verification import NOTHING, Judge, check_some_decided
 from cotdistill.store.location import store_path
-from cotdistill.wording import counted
 
 PACKAGES = ("math-verify", "latex2sympy2_extended", "sympy", "rensa")
 
@@ -54,13 +52,8 @@ def run(
     with remote.staged("filter", kept) as staged:
         if str(responses) == str(kept):
             raise UsageError(f"{kept}: is both input and output; give another path")
-        staged.check([path.name for path in (kept, *_siblings(kept, config), manifest_path(staged.local))])
+        staged.check([path.name for path in (kept, *siblings(kept, config), manifest_path(staged.local))])
         return staged.upload(_run(responses, staged.local, config, progress, month))
-
-
-def _siblings(kept: Path, config: FilterConfig) -> list[Path]:
-    endings = ("dropped.jsonl", "suspects.jsonl", *(("bad.jsonl",) if config.skip_bad else ()))
-    return [*(artifacts.sibling(kept, ending) for ending in endings), logprobs_path(kept)]
 
 
 def unheeded(config: FilterConfig, screen: Screen) -> Iterator[tuple[str, str]]:
@@ -71,7 +64,6 @@ def unheeded(config: FilterConfig, screen: Screen) -> Iterator[tuple[str, str]]:
 
 def _run(responses: Path, kept: Path, config: FilterConfig, progress: Progress, month: Budget | None) -> Manifest:
     screen = Screen.build(config)  # also: a wrong spec ends the run before it begins
-    siblings = _siblings(kept, config)
     work = working_path(kept)
     places = outputs.replaced(Place(work, outputs.never, f"-o {kept}"))
     store = store_path(config.cache) if screen.judge.asks else None
@@ -81,7 +73,7 @@ def _run(responses: Path, kept: Path, config: FilterConfig, progress: Progress, 
             kept,
             _options(config),
             PACKAGES,
-            siblings=siblings,
+            siblings=siblings(kept, config),
             also=places,
             stores=[store_path(config.cache)],
             inputs=[responses, *map(Path, config.against)],
@@ -95,55 +87,39 @@ def _run(responses: Path, kept: Path, config: FilterConfig, progress: Progress, 
         progress.begin("filter", current.inputs[0].records)
         sieve = Sieve.build(config)
         check_logprobs(config.filter, responses)
-        with (
-            together(responses, OfResponse, work) as ordered,
-            BadLines(artifacts.sibling(kept, "bad.jsonl") if config.skip_bad else None) as bad,
-            ArtifactWriter(kept) as keeping,
-            ArtifactWriter(artifacts.sibling(kept, "dropped.jsonl")) as dropping,
-            Suspects(artifacts.sibling(kept, "suspects.jsonl")) as suspecting,
-            carrying(current, responses, kept) as (logprobs,),
-        ):
-            results = _seen(_results(config, screen, ordered.path), ordered, bad, sieve.funnel)
+        with together(responses, OfResponse, work) as ordered, Output(current, responses, kept, config) as written:
+            results = _noted(_results(config, screen, ordered.path), ordered, written.bad, sieve.funnel)
             for prompts in look_ahead(results, sieve.filters, kept.parent, progress):
                 for samples in prompts:
-                    if suspect := sieve.funnel.suspect([one.judged for one in samples]):
-                        suspecting.add(suspect)
-                    for outcome in sieve.sift(samples):
-                        if isinstance(outcome, Judged):
-                            keeping.write(outcome)
-                            logprobs.take(outcome.response)
-                        else:
-                            dropping.write(outcome)
-                progress.update(keeping.records + dropping.records, f"{keeping.records} kept")
+                    written.add(sieve.sift(samples), sieve.funnel.suspect([one.judged for one in samples]))
+                progress.update(written.records, f"{written.kept} kept")
             current.read_named(_chosen_by_prompts(config, sieve.funnel.used))
             check_some_decided(sieve.funnel.statuses, sieve.funnel.first_error, str(responses), screen.judge)
-            current.notes += [*ordered.notes(), *sieve.funnel.notes(), *sieve.funnel.of_judge]
-            current.notes += [*bad.notes(), *logprobs.missing_notes(responses)]
-            if len(suspecting):
-                current.notes.append(
-                    counted(len(suspecting), "reference is", "references are")
-                    + f" suspect: nearly all samples agree on another answer; see {suspecting.path}"
-                )
-            return current.publish(
-                [keeping, dropping, *logprobs.writers(), *suspecting.writers(), *bad.writers()],
-                complete=not screen.judge.unanswered,
-                stopped_by="budget" if "not_asked" in screen.judge.unanswered else None,
-                counts=sieve.funnel.counts() | screen.judge.unanswered,
-                results=sieve.funnel.results() | ({"spent_usd": money(session.spent)} if session.spent else {}),
-            )
+            current.notes += [*ordered.notes(), *sieve.funnel.notes(), *sieve.funnel.judge_notes, *written.notes()]
+            return _publish(current, written, sieve.funnel, screen.judge, session)
 
 
-def _seen(
+def _publish(current: artifacts.Run, written: Output, funnel: Funnel, judge: Judge, session: Session) -> Manifest:
+    return current.publish(
+        written.writers(),
+        complete=not judge.unanswered,
+        stopped_by="budget" if "not_asked" in judge.unanswered else None,
+        counts=funnel.counts() | judge.unanswered,
+        results=funnel.results() | ({"spent_usd": money(session.spent)} if session.spent else {}),
+    )
+
+
+def _noted(
     results: Iterable[Result], ordered: Together, bad: BadLines, funnel: Funnel
 ) -> Iterator[list[list[Screened]]]:
-    """The prompts of each result; its bad lines, and what the judge says, are noted on the way."""
+    """Yields the prompts of each result, and notes its bad lines and what the judge says on the way."""
     before = 0
     for result in results:
         for line in result.bad:
             bad.add(ordered.source, ordered.line(before + line.number), line.line, line.problem)
         before += result.lines
         funnel.used.update(result.used)
-        funnel.of_judge = result.notes
+        funnel.judge_notes = result.notes
         yield result.prompts
 
 

@@ -57,7 +57,7 @@ class Funnel:
     confidence_of_prompts: Calibration = field(default_factory=Calibration)
     first_error: str = ""
     first_unreadable: str = ""
-    of_judge: list[str] = field(default_factory=list)
+    judge_notes: list[str] = field(default_factory=list)
     """What the verifier has to say of its questions so far."""
 
     def judged(self, samples: Sequence[Judged]) -> None:
