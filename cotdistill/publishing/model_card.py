@@ -21,10 +21,10 @@ def write(
     work: Path,
     results: Mapping[str, Any],
     counts: Mapping[str, int],
-    lesson: str = "",
+    trained_on: str = "",
 ) -> None:
-    """Into `work`, which becomes the output of the run. `lesson` says what the student was trained on where that is not
-    a teacher's answers."""
+    """Write the card into `work`, which becomes the output of the run. `trained_on` says what the student learnt from
+    where that is not a teacher's answers, such as "trained on 20 pairs …"."""
     name, student, options = current.output.name, str(current.options["student"]), current.options
     sources = list(lineage.manifests(Path(current.inputs[0].path)))
     base = _base(student)
@@ -33,7 +33,7 @@ def write(
             *_front_matter(student),
             f"# {cards.plain(name)}",
             "",
-            f"{_learnt(sources, counts, lesson)} with cotdistill; it starts from {base}.",
+            f"{_learnt(sources, counts, trained_on)} with cotdistill; it starts from {base}.",
             "",
             "![loss](loss.svg)",
             "",
@@ -47,9 +47,9 @@ def write(
     artifacts.write_whole(work / "README.md", text.encode())
 
 
-def _learnt(sources: Sequence[Manifest], counts: Mapping[str, int], lesson: str) -> str:
-    if lesson:
-        return f"A student, {lesson},"
+def _learnt(sources: Sequence[Manifest], counts: Mapping[str, int], trained_on: str) -> str:
+    if trained_on:
+        return f"A student, {trained_on},"
     return f"A student of {cards.teacher(sources)}, trained on {counts['rows']:,} of its answers"
 
 

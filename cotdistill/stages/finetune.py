@@ -16,14 +16,13 @@ from cotdistill.config import FinetuneConfig, check, idle_notes
 from cotdistill.dispatch.budget import Budget
 from cotdistill.errors import UsageError
 from cotdistill.progress import Progress
-from cotdistill.stages import on_policy, student_made
+from cotdistill.stages import on_policy, training_run
 from cotdistill.stages.formatted import formatted
 from cotdistill.store.location import known_stores
 from cotdistill.wording import counted
 
 if TYPE_CHECKING:
     from cotdistill.training.prepared import Job
-    from cotdistill.training.row_reader import Reader
 
 PACKAGES = ("torch", "transformers", "trl", "peft", "accelerate", "datasets", "tokenizers", "torch-optimi")
 
@@ -42,51 +41,60 @@ def run(
     if config.on_policy:
         with students.quiet():
             return on_policy.run(rows, student_dir, config, progress, month=month)
-    with students.quiet(), ExitStack() as ways:
-        rows = ways.enter_context(formatted(rows, student_dir, "train", config, progress))
+    with students.quiet(), ExitStack() as stack:
+        rows = stack.enter_context(formatted(rows, student_dir, "train", config, progress))
         if config.eval_data:
-            eval_data = ways.enter_context(formatted(Path(config.eval_data), student_dir, "eval", config, progress))
+            eval_data = stack.enter_context(formatted(Path(config.eval_data), student_dir, "eval", config, progress))
             config = dataclasses.replace(config, eval_data=str(eval_data))
+        return _run(rows, student_dir, config, progress, stack)
 
-        from cotdistill.training import distributed, job, reading, rehearsal, student_directory
 
-        bad = BadLines(artifacts.sibling(student_dir, "bad.jsonl") if config.skip_bad else None)
-        options = dataclasses.asdict(config)
-        places = student_directory.places(student_dir, bad.path)
-        with (
-            distributed.leading(),
-            artifacts.run(
-                "finetune",
-                student_dir,
-                options,
-                PACKAGES,
-                directory=True,
-                also=places,
-                stores=known_stores(),
-                inputs=[rows],
-            ) as current,
+def _run(rows: Path, student_dir: Path, config: FinetuneConfig, progress: Progress, stack: ExitStack) -> Manifest:
+    from cotdistill.training import distributed, job, reading, rehearsal, student_directory
+
+    bad = BadLines(artifacts.sibling(student_dir, "bad.jsonl") if config.skip_bad else None)
+    with (
+        distributed.leading(),
+        artifacts.run(
+            "finetune",
+            student_dir,
+            dataclasses.asdict(config),
+            PACKAGES,
+            directory=True,
+            also=student_directory.places(student_dir, bad.path),
+            stores=known_stores(),
+            inputs=[rows],
+        ) as current,
+        bad,
+    ):
+        _check_hardware(config)
+        _read_inputs(current, rows, config)
+        current.notes += idle_notes(config)
+        if not (config.dry_run or config.resume) and (made := student_directory.same(current)):
+            return made
+        _check_kind(rows, config)
+        read = reading.read(rows, config, bad, progress, stack)
+        prepared = job.prepare(read.tokenizer, read.training, read.held_out, config, read.recorded)
+        counts = _counts(prepared, read.too_long, bad, progress)
+        of_teacher = rehearsal.ask_teacher(prepared, progress)
+        if config.dry_run:
+            rehearsal.show(prepared, progress)
+            counts |= {"tokens": read.training.tokens, "trained_tokens": read.training.trained_tokens}
+            return current.summary(counts=counts, results={**of_teacher, **rehearsal.rehearse(prepared)})
+        return training_run.train_and_publish(
+            current,
+            prepared,
+            config,
+            counts,
             bad,
-        ):
-            _check_hardware(config)
-            _read_inputs(current, rows, config)
-            current.notes += idle_notes(config)
-            if not (config.dry_run or config.resume) and (made := student_directory.same(current)):
-                return made
-            _check_kind(rows, config)
-            reader, training, held_out, tokenizer, recorded = reading.read(rows, config, bad, progress, ways)
-            prepared = job.prepare(tokenizer, training, held_out, config, recorded)
-            counts = _counts(prepared, reader, bad, progress)
-            of_teacher = rehearsal.ask_teacher(prepared, progress)
-            if config.dry_run:
-                rehearsal.show(prepared, progress)
-                counts |= {"tokens": training.tokens, "trained_tokens": training.trained_tokens}
-                return current.summary(counts=counts, results={**of_teacher, **rehearsal.rehearse(prepared)})
-            return student_made.make(
-                current, prepared, config, counts, bad, progress, found=lambda _: of_teacher, lesson=_lesson
-            )
+            progress,
+            results_of=lambda _: of_teacher,
+            trained_on=_trained_on,
+        )
 
 
-def _lesson(counts: Mapping[str, int]) -> str:
+def _trained_on(counts: Mapping[str, int]) -> str:
+    """For the model card; "" for rows, which it describes by itself."""
     pairs = counts.get("pairs")
     return f"trained on {pairs:,} pairs of a right and a wrong answer (DPO)" if pairs else ""
 
@@ -142,18 +150,14 @@ def help_first(student_dir: Path, config: FinetuneConfig) -> bool:
         return shared_rows.help_first(student_dir, config)
 
 
-def _counts(prepared: "Job", reader: "Reader", bad: BadLines, progress: Progress) -> dict[str, int]:
-    left_out = {"rows_too_long": reader.too_long, "rows_bad": bad.count}
-    if reader.too_long:
+def _counts(prepared: "Job", too_long: int, bad: BadLines, progress: Progress) -> dict[str, int]:
+    if too_long:
         limit = min(prepared.config.max_length, prepared.tokenizer.model_max_length)
-        rows = counted(reader.too_long, "row is", "rows are")
-        progress.note(f"{rows} left out for more than {limit} tokens")
-    evaluation = {"eval_rows": len(prepared.held_out)} if prepared.held_out else {}
-    if prepared.pairs:
-        return {
-            "pairs": prepared.pairs,
-            **{name: n for name, n in left_out.items() if n},
-            "steps": prepared.schedule.steps,
-        }
-    counts = {"rows": len(prepared.rows), **{name: n for name, n in left_out.items() if n}, **evaluation}
-    return {**counts, "steps": prepared.schedule.steps}
+        progress.note(f"{counted(too_long, 'row is', 'rows are')} left out for more than {limit} tokens")
+    left_out = {"rows_too_long": too_long, "rows_bad": bad.count}
+    return {
+        **({"pairs": prepared.pairs} if prepared.pairs else {"rows": len(prepared.rows)}),
+        **{name: count for name, count in left_out.items() if count},
+        **({"eval_rows": len(prepared.held_out)} if prepared.held_out else {}),
+        "steps": prepared.schedule.steps,
+    }

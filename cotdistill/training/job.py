@@ -92,7 +92,7 @@ def _prepare_pairs(
         model=model,
         rows=rows,
         schedule=preference.schedule(rows, chosen),
-        lesson=preference.Lesson(rows, padding(tokenizer), float(loss.beta)),
+        batch_source=preference.PairBatches(rows, padding(tokenizer), float(loss.beta)),
         stored=stored,
         choices=choices,
     )

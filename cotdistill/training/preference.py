@@ -54,12 +54,21 @@ def schedule(rows: TokenRows, config: FinetuneConfig) -> Schedule:
     )
     widest = 2 * rows_at_once(config) * rows.longest
     share = 1 - float(lengths.sum()) / float(2 * lengths.max(axis=1).sum())
-    return Schedule(rows, examples, False, steps, steps_per_pass, share, lengths.sum(axis=1)[order], widest)
+    return Schedule(
+        rows=rows,
+        examples=examples,
+        packed=False,
+        steps=steps,
+        steps_per_pass=steps_per_pass,
+        padding_share=share,
+        lengths=lengths.sum(axis=1)[order],
+        widest=widest,
+    )
 
 
 @dataclass(frozen=True)
-class Lesson:
-    """What a run on pairs does in place of reading rows."""
+class PairBatches:
+    """Batches of preference pairs, and the trainer that learns from them (see `prepared.BatchSource`)."""
 
     rows: TokenRows
     pad_token_id: int

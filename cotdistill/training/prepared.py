@@ -1,4 +1,4 @@
-"""Everything that is known of a training before its first step."""
+"""Everything that is known of a training run before its first step."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,8 +16,9 @@ from cotdistill.training.token_rows import TokenRows
 from cotdistill.training.trainer import Trainer
 
 
-class Lesson(Protocol):
-    """Another way to come by the batches of a step than to read rows."""
+class BatchSource(Protocol):
+    """Makes the batches of a step where these are not the rows of a file: preference pairs, the student's own answers.
+    It brings the trainer that knows how to learn from them."""
 
     def trainer(self, **settings: Any) -> Trainer: ...
 
@@ -26,8 +27,12 @@ class Lesson(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """A student, its rows in order, and a value for each option: `choices` are those that were made here. `stored` is
-    the format in which the weights are saved; without an `objective` the loss is the cross-entropy."""
+    """A student, its rows in order, and a value for each option.
+
+    `choices` are the values that the user left open and `training.defaults` chose. `stored` is the number format in
+    which the weights are saved. Without an `objective` the loss is the cross-entropy, without a `batch_source` a batch
+    is made of rows.
+    """
 
     config: FinetuneConfig
     tokenizer: PreTrainedTokenizerBase
@@ -36,15 +41,15 @@ class Job:
     schedule: Schedule
     held_out: TokenRows = field(default_factory=TokenRows)
     objective: Objective | None = None
-    lesson: Lesson | None = None
+    batch_source: BatchSource | None = None
     stored: torch.dtype | None = None
     choices: Sequence[Choice] = ()
     packing: Way | None = None
 
     @property
     def pairs(self) -> int:
-        """How many preference pairs the rows are; 0 where they are rows."""
-        return len(self.rows) // 2 if isinstance(self.lesson, preference.Lesson) else 0
+        """The number of preference pairs, 0 in a run on rows."""
+        return len(self.rows) // 2 if isinstance(self.batch_source, preference.PairBatches) else 0
 
     @property
     def parameters(self) -> int:

@@ -1,7 +1,8 @@
-"""From the files that finetune is given to tokens, with what a teacher said of them where the loss asks that."""
+"""The files of a training run -> tokens, and the teacher's log-probabilities of them where the loss needs these."""
 
 import sys
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 
 from transformers import PreTrainedTokenizerBase
@@ -22,14 +23,25 @@ from cotdistill.training.row_reader import SHOWN, Reader
 from cotdistill.training.token_rows import TokenRows
 
 
-def read(
-    rows: Path, config: FinetuneConfig, bad: BadLines, progress: Progress, ways: ExitStack
-) -> tuple[Reader, TokenRows, TokenRows, PreTrainedTokenizerBase, Recorded | None]:
-    """Tokenise the rows to train on, and those to measure the loss on; `ways` close what stays open. Raises
-    CotDistillError for a file without a row that this student can be taught."""
+@dataclass(frozen=True)
+class TrainingData:
+    """A run's rows as the student's tokens. `held_out` are the rows of --eval-data, on which the loss is measured."""
+
+    tokenizer: PreTrainedTokenizerBase
+    training: TokenRows
+    held_out: TokenRows
+    recorded: Recorded | None
+    """The teacher's log-probabilities of the rows' tokens, where the loss learns from them."""
+    too_long: int
+    """Rows that were left out for their length."""
+
+
+def read(rows: Path, config: FinetuneConfig, bad: BadLines, progress: Progress, stack: ExitStack) -> TrainingData:
+    """Tokenise the files that the config names. What must stay open during the training is entered into `stack`. Raises
+    CotDistillError for a file without a row that this student can be trained on."""
     tokenizer = load.tokenizer(config.student)
     if recorded := _recorded_beside(rows, config, tokenizer):
-        ways.enter_context(recorded)
+        stack.enter_context(recorded)
     kind = PairReader if config.of_pairs else Reader
     reader = kind(tokenizer, config.max_length, bad, progress, _to_show(config))
     reader.recorded = recorded
@@ -38,11 +50,12 @@ def read(
     if recorded is not None:
         recorded.check()
     held_out = reader.read(Path(config.eval_data)) if config.eval_data else TokenRows()
-    return reader, training, held_out, tokenizer, recorded
+    return TrainingData(tokenizer, training, held_out, recorded, reader.too_long)
 
 
 def _to_show(config: FinetuneConfig) -> int:
-    """None in a log where they were not asked for: rows are a person's data, and logs are kept and mailed."""
+    """How many rows to show. In a log none but those asked for: rows are a person's data, and logs are kept and
+    mailed."""
     if config.dry_run:  # which shows a whole batch
         return 0
     if config.show_rows is not None:
@@ -51,9 +64,10 @@ def _to_show(config: FinetuneConfig) -> int:
 
 
 def _recorded_beside(rows: Path, config: FinetuneConfig, tokenizer: PreTrainedTokenizerBase) -> Recorded | None:
-    """What the teacher said of the rows' tokens; None where the loss does not ask, or asks a local teacher.
+    """The teacher's log-probabilities in the file beside the rows; None where the loss does not need them, or gets them
+    from a local teacher.
 
-    Raises UsageError where it asks and there is nothing."""
+    Raises UsageError where the loss needs them and the file is not there."""
     if config.teacher is not None or config.loss == FinetuneConfig.loss:
         return None
     if losses.needs(plugins.build("losses", config.loss)) != "probabilities":

@@ -14,47 +14,72 @@ from cotdistill.training.token_rows import Numbers, TokenRows, examples
 
 @dataclass(frozen=True)
 class Schedule:
-    """What is trained in which order. `examples` are row numbers, of one row or of a pack of rows each."""
+    """The examples of a run in their order, and its number of steps."""
 
     rows: TokenRows
     examples: Any
+    """A data set of row numbers: an example is one row, a pair of rows, or a pack of rows."""
     packed: bool
     steps: int
     steps_per_pass: int
     padding_share: float
+    """Padding's share of all tokens, from 0 to 1."""
     lengths: Numbers
-    """(examples,) tokens of each, read ones included, padding not."""
+    """(examples,) tokens of each example, prompt and completion, without padding."""
     widest: int
     """The most tokens, padding included, that are in memory at once."""
 
     @property
     def tokens(self) -> int:
-        """Of all steps together."""
+        """Tokens of all steps together, without padding."""
         return int(self.lengths.sum())
 
 
 def schedule(rows: TokenRows, config: FinetuneConfig, *, packed: bool) -> Schedule:
     """Raises UsageError when a step cannot be shared out among the processes, or parts, that it was asked in."""
+    return _of_packs(rows, config) if packed else _of_rows(rows, config)
+
+
+def _of_rows(rows: TokenRows, config: FinetuneConfig) -> Schedule:
+    """An example is a row; rows of like length share a batch."""
     at_once, batch_size, epochs = rows_at_once(config), config.batch_size or 1, config.epochs or 1.0
-    if not packed:
-        steps_per_pass = math.ceil(len(rows) / batch_size)
-        steps = config.max_steps or math.ceil(epochs * len(rows) / batch_size)
-        total = steps * batch_size if config.max_steps else math.ceil(epochs * len(rows))
-        order = rows.order(total, batch_size, config.seed, shuffled=config.order == "shuffled")
-        share, lengths = rows.padding_share(order, at_once), rows.lengths()[order]
-        data = examples(order[:, None])
-        return Schedule(rows, data, False, steps, steps_per_pass, share, lengths, at_once * rows.longest)
+    steps_per_pass = math.ceil(len(rows) / batch_size)
+    steps = config.max_steps or math.ceil(epochs * len(rows) / batch_size)
+    total = steps * batch_size if config.max_steps else math.ceil(epochs * len(rows))
+    order = rows.order(total, batch_size, config.seed, shuffled=config.order == "shuffled")
+    return Schedule(
+        rows=rows,
+        examples=examples(order[:, None]),
+        packed=False,
+        steps=steps,
+        steps_per_pass=steps_per_pass,
+        padding_share=rows.padding_share(order, at_once),
+        lengths=rows.lengths()[order],
+        widest=at_once * rows.longest,
+    )
+
+
+def _of_packs(rows: TokenRows, config: FinetuneConfig) -> Schedule:
+    """An example is a pack: rows one after the other in one sequence, without padding."""
+    at_once, batch_size, epochs = rows_at_once(config), config.batch_size or 1, config.epochs or 1.0
     packs = packing.packs_of(rows, at_once)
     per_step = batch_size // at_once
-    steps_per_pass = math.ceil(len(packs) / per_step)
     steps = config.max_steps or math.ceil(epochs * len(packs) / per_step)
     random = np.random.default_rng(config.seed)
-    passes = -(-steps * per_step // len(packs))
+    passes = math.ceil(steps * per_step / len(packs))
     order = np.concatenate([random.permutation(len(packs)) for _ in range(passes)])[: steps * per_step]
     lengths = rows.lengths()
     sizes = np.array([lengths[pack].sum() for pack in packs])
-    data = examples(packs).select(order)
-    return Schedule(rows, data, True, steps, steps_per_pass, 0.0, sizes[order], int(sizes.max()))
+    return Schedule(
+        rows=rows,
+        examples=examples(packs).select(order),
+        packed=True,
+        steps=steps,
+        steps_per_pass=math.ceil(len(packs) / per_step),
+        padding_share=0.0,
+        lengths=sizes[order],
+        widest=int(sizes.max()),
+    )
 
 
 def rows_at_once(config: FinetuneConfig) -> int:

@@ -121,7 +121,7 @@ def _fit_attention(job: Job) -> bool:
     """Set the attention that the rows and the loss need, and that no step waits for. Returns whether layers are
     fused."""
     readers = job.objective.readers(job.model) if job.objective is not None else {"the student": job.model}
-    if job.lesson is None and not job.schedule.packed and not needs_mask(job.model):
+    if job.batch_source is None and not job.schedule.packed and not needs_mask(job.model):
         for model in readers.values():
             read_unmasked(model)
     if job.objective is not None:
@@ -144,12 +144,12 @@ def _trainer(job: Job, settings: SFTConfig) -> Trainer:
     precision.autocast(model, config)
     recorded = objective.recorded if objective else None
     collator = Collator(planned.rows, padding(job.tokenizer), planned.packed, compact, masked, job.held_out, recorded)
-    trainer = (job.lesson.trainer if job.lesson else Trainer)(
+    trainer = (job.batch_source.trainer if job.batch_source else Trainer)(
         model=model,
         args=settings,
         train_dataset=planned.examples,
         eval_dataset=_examples_of(job.held_out) if job.held_out else None,
-        data_collator=job.lesson.collate if job.lesson else collator,
+        data_collator=job.batch_source.collate if job.batch_source else collator,
         processing_class=job.tokenizer,
         optimizer_cls_and_kwargs=precision.optimizer(config),
     )

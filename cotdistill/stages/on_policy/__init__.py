@@ -15,7 +15,7 @@ from cotdistill.dispatch.session import Session
 from cotdistill.errors import UsageError
 from cotdistill.inputs import hub
 from cotdistill.progress import Progress
-from cotdistill.stages import student_made
+from cotdistill.stages import training_run
 from cotdistill.stages.on_policy import cold_start, questions
 from cotdistill.stages.on_policy.cold_start import ColdStart
 from cotdistill.store.location import store_path
@@ -99,15 +99,15 @@ def run(
             current.notes += session.notes()
             return found | _of_answers(trained.history) | (teacher.results() if teacher else {})
 
-        return student_made.make(
+        return training_run.train_and_publish(
             current,
             prepared,
             config,
             counts,
             bad,
             progress,
-            found=at_the_end,
-            lesson=lambda counts: _lesson(config, counts),
+            results_of=at_the_end,
+            trained_on=lambda counts: _trained_on(config, counts),
         )
 
 
@@ -154,7 +154,7 @@ def _of_answers(history: Sequence[dict[str, float]]) -> dict[str, float]:
     }
 
 
-def _lesson(config: FinetuneConfig, counts: Mapping[str, int]) -> str:
+def _trained_on(config: FinetuneConfig, counts: Mapping[str, int]) -> str:
     teacher = "itself, shown the teacher's traces" if config.teacher == TEACHES_ALONE else f"`{_public(config)}`"
     return (
         f"trained for {counts['steps']:,} steps on its own answers to {counts['prompts']:,} prompts, whose tokens were "

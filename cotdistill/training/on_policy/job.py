@@ -21,7 +21,7 @@ from cotdistill.training.loss import is_compact
 from cotdistill.training.on_policy.distance import Distance
 from cotdistill.training.on_policy.rollout import Rollout, Written
 from cotdistill.training.on_policy.teaching import Local, Served, Teaching
-from cotdistill.training.on_policy.trainer import Lesson
+from cotdistill.training.on_policy.trainer import OwnAnswers
 from cotdistill.training.prepared import Job
 from cotdistill.training.schedule import Schedule, rows_at_once
 from cotdistill.training.token_rows import TokenRows, examples
@@ -71,7 +71,7 @@ def prepare(
         stored=stored,
         rows=rows,
         schedule=_schedule(rows, config),
-        lesson=Lesson(rollout, teaching, pad, is_compact(model)),
+        batch_source=OwnAnswers(rollout, teaching, pad, is_compact(model)),
     )
 
 
@@ -94,7 +94,16 @@ def _schedule(rows: TokenRows, config: FinetuneConfig) -> Schedule:
     order = rows.order(steps * batch_size, batch_size, config.seed)
     lengths = rows.lengths()[order]
     widest = rows_at_once(config) * (rows.longest + config.max_output_tokens)
-    return Schedule(rows, examples(order[:, None]), False, steps, steps, 0.0, lengths, widest)
+    return Schedule(
+        rows=rows,
+        examples=examples(order[:, None]),
+        packed=False,
+        steps=steps,
+        steps_per_pass=steps,
+        padding_share=0.0,
+        lengths=lengths,
+        widest=widest,
+    )
 
 
 def _rows(prompts: Sequence[Prompt], end_tokens: Sequence[int]) -> TokenRows:

@@ -21,8 +21,8 @@ _NOT_READ = (*OF_THE_LOSS, *LISTED, READ_BY_TEACHER)
 
 
 @dataclass(frozen=True)
-class Lesson:
-    """What an on-policy run does in place of reading rows."""
+class OwnAnswers:
+    """Batches of the student's own answers, and the trainer that learns from them (see `prepared.BatchSource`)."""
 
     rollout: Rollout
     teaching: Teaching
@@ -31,7 +31,7 @@ class Lesson:
     """Whether the student can be asked for the scores of some positions alone."""
 
     def trainer(self, **settings: Any) -> "OnPolicyTrainer":
-        return OnPolicyTrainer(lesson=self, **settings)
+        return OnPolicyTrainer(source=self, **settings)
 
     def collate(self, examples: Sequence[Mapping[str, Any]]) -> Batch:
         """Numbers of prompts; the rest is made when their step comes."""
@@ -59,9 +59,9 @@ class _Since:
 
 
 class OnPolicyTrainer(Trainer):
-    def __init__(self, *, lesson: Lesson, **settings: Any) -> None:
+    def __init__(self, *, source: OwnAnswers, **settings: Any) -> None:
         super().__init__(**settings)
-        self.lesson, self._since = lesson, _Since()
+        self.source, self._since = source, _Since()
 
     def get_batch_samples(
         self, epoch_iterator: Iterator[Batch], num_batches: int, device: torch.device
@@ -72,18 +72,18 @@ class OnPolicyTrainer(Trainer):
             return [], None
         numbers = [number for part in parts for number in part]
         step = self.state.global_step
-        answers = iter(self.lesson.rollout.write(self.model, self.processing_class, numbers, step))
+        answers = iter(self.source.rollout.write(self.model, self.processing_class, numbers, step))
         written = [list(islice(answers, len(part))) for part in parts]
         batches = [
             as_batch(
                 [(one.ids[: one.n_prompt], one.answer) for one in part],
-                self.lesson.pad_token_id,
-                compact=self.lesson.compact,
+                self.source.pad_token_id,
+                compact=self.source.compact,
             )
             for part in written
         ]
         try:
-            self.lesson.teaching.add(batches, written)
+            self.source.teaching.add(batches, written)
         except CotDistillError:
             self._keep()
             raise
@@ -102,7 +102,7 @@ class OnPolicyTrainer(Trainer):
         self.trained_tokens += inputs["trained_tokens"]
         read = {name: value for name, value in inputs.items() if name not in _NOT_READ}
         logits = model(**read, use_cache=False).logits.flatten(0, 1)
-        losses = self.lesson.teaching.losses(logits[inputs["kept"]] if "kept" in inputs else logits, inputs)
+        losses = self.source.teaching.losses(logits[inputs["kept"]] if "kept" in inputs else logits, inputs)
         return mean(losses, None, num_items_in_batch, self.accelerator.num_processes)
 
     def log(self, logs: Entry, start_time: float | None = None) -> None:

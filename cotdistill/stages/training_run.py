@@ -1,4 +1,4 @@
-"""The end of finetune, whatever a student learns from: train it, describe it, and give it its name."""
+"""What every training run does once its job is prepared: train, write the model card, publish the directory."""
 
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from cotdistill.training.train import Trained
 
 
-def make(
+def train_and_publish(
     current: artifacts.Run,
     prepared: "Job",
     config: FinetuneConfig,
@@ -23,11 +23,15 @@ def make(
     bad: BadLines,
     progress: Progress,
     *,
-    found: Callable[["Trained"], Mapping[str, Any]],
-    lesson: Callable[[Mapping[str, int]], str],
+    results_of: Callable[["Trained"], Mapping[str, Any]],
+    trained_on: Callable[[Mapping[str, int]], str],
 ) -> Manifest:
-    """`found` is what the manifest holds of this training besides what it holds of every one, `lesson` what the card
-    says of it, by the counts at its end. Raises as `training.job.run` does."""
+    """Both callables are asked when the training has ended. `results_of` returns the results of this kind of run, which
+    are added to those of every run. `trained_on` gets the final counts and returns the model card's words for what the
+    student was trained on, "" where that is a teacher's answers.
+
+    Raises what `training.job.run` raises.
+    """
     from cotdistill.training import job, shared_rows, student_directory
 
     work = job.work_directory(current.output, current.inputs, config, progress)
@@ -36,7 +40,7 @@ def make(
     with student_directory.full_disk_explained(work):
         shared_rows.share(prepared, work)
         trained, results = job.run(prepared, work, progress)
-        results |= found(trained)
+        results |= results_of(trained)
         counts = {**counts, "steps": trained.steps, "trained_tokens": trained.trained_tokens}
-        model_card.write(current, work, results, counts, lesson(counts))
+        model_card.write(current, work, results, counts, trained_on(counts))
         return student_directory.publish(current, work, counts, results)
