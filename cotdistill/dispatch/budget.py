@@ -108,6 +108,11 @@ class Budget:
     """What is reserved, added up."""
     _waiting: list["asyncio.Future[None]"] = field(default_factory=list, repr=False)
 
+    @classmethod
+    def within(cls, month: "Budget | None", max_cost: float | None) -> "Budget | None":
+        """The budget of a run with --max-cost inside what its recipe's month has left; None without either cap."""
+        return month if max_cost is None else cls(Decimal(str(max_cost)), parent=month)
+
     def check(self, tariff: Tariff, request: Request) -> None:
         """Raises `too_small` for a cap that not even this one request fits in."""
         self.check_usd(tariff.usd(Worst.of(request)), "one request", "a smaller --max-output-tokens")

@@ -66,9 +66,7 @@ class Session:
         stage: str,
     ) -> "Iterator[Session]":
         """A session with the store at this path, open until its end, within both caps."""
-        budget = month
-        if max_cost is not None:
-            budget = Budget(Decimal(str(max_cost)), parent=month)
+        budget = Budget.within(month, max_cost)
         with ExitStack() as held:
             opened = None if store is None else held.enter_context(closing(Store(store)))
             yield held.enter_context(cls(opened, budget=budget, progress=progress, stage=stage))

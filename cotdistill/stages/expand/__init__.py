@@ -7,7 +7,6 @@ killed, or that asks for more, pays for what is missing only.
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
-from decimal import Decimal
 from pathlib import Path
 
 from cotdistill import artifacts, plugins
@@ -64,7 +63,7 @@ def run(
     expanders = expanders_of(config)
     reads_documents = of.reads_documents(expanders)
     writing = as_generate(config)
-    budget = Budget(Decimal(str(config.max_cost)), parent=month) if config.max_cost is not None else month
+    budget = Budget.within(month, config.max_cost)
     work = output.with_name(f"{output.name}.partial.work")
     dropped = artifacts.sibling(output, "dropped.jsonl")
     bad_path = artifacts.sibling(output, "bad.jsonl") if config.skip_bad else None
@@ -102,14 +101,14 @@ def run(
         answerable = _answerable(config, samples, exam, solver) if solver else None
         of_seeds = solver.measured_until_now() if solver else Measured()
         rounds = Rounds(
-            Plan(sources, expanders, config.seed),
-            Sieve.build(config, sources, expanders, held_out),
-            writer,
-            solver,
-            answerable,
-            config.wanted(len(sources)),
-            progress.note,
-            config.batch or config.teacher.startswith("local:"),
+            plan=Plan(sources, expanders, config.seed),
+            sieve=Sieve.build(config, sources, expanders, held_out),
+            writer=writer,
+            solver=solver,
+            answerable=answerable,
+            count=config.wanted(len(sources)),
+            note=progress.note,
+            dear=config.batch or config.teacher.startswith("local:"),
         )
         for name, answers in surveys.items():
             rounds.figures.methods[name].cost.add(answers)

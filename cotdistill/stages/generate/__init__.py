@@ -2,7 +2,6 @@
 
 from collections.abc import Container
 from contextlib import closing
-from decimal import Decimal
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -44,9 +43,11 @@ def run(
     month: Budget | None = None,
     asked_by: str = "generate",
 ) -> Manifest:
-    """Ask for `config.samples` answers to each prompt; pays only for what the store does not hold. `month` is what a
-    recipe's month has left, for this stage and those after it. `asked_by` is the stage on whose account it is paid; the
-    answers to another one than generate are not to be learnt from, so it is no news that they have no trace.
+    """Ask for `config.samples` answers to each prompt; pay only for what the store does not hold.
+
+    `month` is what a recipe's month has left, for this stage and those after it. `asked_by` is the stage in whose name
+    the spending is recorded: answers for another stage than generate are not trained on, so none is warned of for
+    having no trace.
 
     Raises UsageError for options that do not fit, AccountError when the provider refuses the account,
     StoppedError after a signal. In each case what was answered is in the store.
@@ -74,11 +75,13 @@ def _run(
     prompts = hub.fetch(prompts, progress.note)
     teacher = teacher_of(config)
     prices = prices_of(teacher, config)
-    budget = month
-    if config.max_cost is not None:
-        budget = Budget(Decimal(str(config.max_cost)), parent=month)
+    budget = Budget.within(month, config.max_cost)
     tariff = Tariff(prices) if budget else None  # raises for a price that is not known
-    judge = _judge(config) if config.until_accepted else None
+    judge = None
+    if config.until_accepted:
+        from cotdistill.stages.verification import Judge
+
+        judge = Judge(config.verify)
     with (
         artifacts.run(
             "generate",
@@ -106,38 +109,40 @@ def _run(
         if config.dry_run:
             return _dry_run(current, plan, prices, bad, progress, tariff)
         with BatchState(store.path) as batches, Output(output, plan, Tally(prices, batches.bought)) as written:
-            progress.begin("read the store", None)
-
-            def add(answers: Answers) -> None:
-                written.add(answers)
-                progress.update(written.records)
-
-            survey = Survey.of(plan, prices, add)
-            if only is None:  # a second teacher is asked about the same file
-                _say_columns(file, progress)
-            if budget and tariff and survey.first:
-                budget.check(tariff, survey.first.request)
-                _check_judge(budget, judge, survey.first)
-            asked, first = Asked(), written.prompts
-            if survey.open and not config.reextract:
-                _warn_of_batches(plan, progress)
-                try_room(output)
-                store.try_room()
-                asked = ask(written, session, survey, progress)
-            if survey.open:
-                _write_rest(written, asked, first, survey.wanted, progress)
+            asked = _answer(written, session, tariff, progress)
             current.notes += bad.notes()
             return publish(current, written, bad, asked, session)
 
 
-def _judge(config: GenerateConfig) -> "Judge":
-    from cotdistill.stages.verification import Judge
+def _answer(written: Output, session: Session, tariff: Tariff | None, progress: Progress) -> Asked:
+    """Write every prompt of the plan in order: those that the store has answers to at once, those from the first
+    missing answer on as they are asked."""
+    plan, budget = written.plan, session.budget
+    progress.begin("read the store", None)
 
-    return Judge(config.verify)
+    def add(answers: Answers) -> None:
+        written.add(answers)
+        progress.update(written.records)
+
+    survey = Survey.of(plan, written.tally.prices, add)
+    if plan.only is None:  # a second teacher is asked about the same file
+        _say_columns(plan.file, progress)
+    if budget and tariff and survey.first:
+        budget.check(tariff, survey.first.request)
+        _check_judge(budget, plan.judge, survey.first)
+    asked, first = Asked(), written.prompts
+    if survey.open and not plan.config.reextract:
+        _warn_of_batches(plan, progress)
+        try_room(written.path)
+        plan.store.try_room()
+        asked = ask(written, session, survey, progress)
+    if survey.open:
+        _write_rest(written, asked, first, survey.wanted, progress)
+    return asked
 
 
 def _check_judge(budget: Budget, judge: "Judge | None", first: Job) -> None:
-    """Answers that the cap leaves no verdict for would be bought for nothing."""
+    """Raises UsageError for a cap that no verdict fits in: answers without one would be bought for nothing."""
     most = judge.most_usd(first.prompt, 0) if judge is not None and judge.asks else None
     if most is not None:
         budget.check_usd(most, "one verdict of the judge", "judge:…,max_output_tokens=N with a smaller N")
@@ -164,7 +169,8 @@ def _say_columns(file: PromptFile, progress: Progress) -> None:
 
 
 def _write_rest(written: Output, asked: Asked, first: int, wanted: int, progress: Progress) -> None:
-    """What was not written while it was asked for; `first` prompts stood before the first one that was."""
+    """Write the prompts that were not written while they were asked. The first `first` prompts of the output needed no
+    request."""
     progress.begin("write", wanted)
     for jobs in islice(written.plan.rest(), written.prompts - first, None):
         written.add(list(written.plan.answered(jobs)), asked.failures)

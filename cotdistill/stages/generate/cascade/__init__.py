@@ -37,7 +37,7 @@ def run(
 ) -> Manifest:
     """`ask` is generate with one teacher. Raises what it raises; then all that was paid for is in the store, and the
     same command goes on."""
-    budget = Budget(Decimal(str(config.max_cost)), parent=month) if config.max_cost is not None else month
+    budget = Budget.within(month, config.max_cost)
     check_teachers(config, budget)
     prompts = hub.fetch(prompts, progress.note)
     work = output.with_name(f"{output.name}.partial.work")
