@@ -2,26 +2,23 @@
 
 import dataclasses
 import sys
-from contextlib import ExitStack
+from collections.abc import Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
 
 from cotdistill import artifacts, exports, students
-from cotdistill.artifacts import ArtifactWriter, Manifest, outputs
-from cotdistill.artifacts.json_lines import BadLines
-from cotdistill.artifacts.logprobs import carrying, logprobs_path
+from cotdistill.artifacts import Manifest, outputs
 from cotdistill.artifacts.outputs import Place
 from cotdistill.artifacts.together import OfJudged, together, working_path
 from cotdistill.chat import proof
 from cotdistill.chat.proof import Proof
 from cotdistill.config import FormatConfig, check, idle_notes
+from cotdistill.exports import RowsExport
 from cotdistill.progress import Progress
 from cotdistill.publishing import data_set_card
 from cotdistill.records import Judged
-from cotdistill.stages.format.features import Features
-from cotdistill.stages.format.order import Ordered
+from cotdistill.stages.format.output import Output, paths_of, siblings
 from cotdistill.stages.format.rows import Rows
-from cotdistill.stages.format.sides import Side, Sides
 from cotdistill.store.location import known_stores
 from cotdistill.wording import counted
 
@@ -38,72 +35,66 @@ def run(kept: Path, train: Path, config: FormatConfig, progress: Progress, *, ca
     check(config)
     trainers = exports.of_rows(config.export, config.format)
     proof = _proof(config, progress)
-    maker, features = Rows(config, proof), Features()
-    paths = [train, *(artifacts.sibling(train, ending) for ending in ("holdout.jsonl", "holdout.prompts.jsonl"))]
-    bad_lines = [artifacts.sibling(train, "bad.jsonl")] if config.skip_bad else []
-    siblings = [*paths[1:], *map(logprobs_path, paths[:2]), *bad_lines]
+    maker = Rows(config, proof)
     work = working_path(train)
     places = [
         *(place for one in trainers for place in one.places(train, holdout=bool(config.holdout))),
         *outputs.replaced(Place(work, outputs.never, f"-o {train}")),
     ]
-    with (
-        artifacts.run(
-            "format",
-            train,
-            dataclasses.asdict(config),
-            siblings=siblings,
-            also=places,
-            stores=known_stores(),
-            inputs=[kept],
-        ) as current,
-        ExitStack() as stack,
-    ):
+    with artifacts.run(
+        "format",
+        train,
+        dataclasses.asdict(config),
+        siblings=siblings(train, config),
+        also=places,
+        stores=known_stores(),
+        inputs=[kept],
+    ) as current:
         current.read(kept, written_by="filter")
         current.notes += idle_notes(config)
         current.read_named(("student", path) for path in students.recorded_files(config.student or ""))
-        bad = stack.enter_context(BadLines(artifacts.sibling(train, "bad.jsonl") if config.skip_bad else None))
-        rows, held, prompts = (stack.enter_context(ArtifactWriter(path)) for path in paths)
-        logprobs, held_logprobs = stack.enter_context(carrying(current, kept, train, held.path))
-        in_order = Ordered(rows, config.order)
-        sides = Sides(
-            Side(in_order, logprobs), Side(Ordered(held, "input"), held_logprobs), prompts, config.holdout, features
-        )
-        progress.begin("format", None)
-        ordered = stack.enter_context(together(kept, OfJudged, work))
-        for _, samples in groupby(ordered.records(Judged, bad), key=lambda one: one.response.prompt.id):
-            group = list(samples)
-            sides.write(group, maker.of(group))
-            progress.update(sides.records)
-        current.notes += [*in_order.end(), *ordered.notes(), *bad.notes(), *_notes(maker, config)]
-        written = {"rows": rows.records, "holdout_rows": held.records, "holdout_prompts": prompts.records}
-        if not rows.records and not held.records:
-            current.notes.append(_nothing(kept, config, maker))
-        elif not rows.records:
-            current.notes.append("WARNING: every row is held out, and none is left to train on: a smaller --holdout")
-        current.notes += [*logprobs.notes(), *logprobs.missing_notes(kept), *sides.notes()]
-        held_out = held.path if config.holdout else None
-        settings = [one.rows(train, held_out, config.format, features.columns.keys()) for one in trainers]
-        current.notes += [f"{one.path}: settings for {name}" for one, name in zip(settings, config.export, strict=True)]
-        if settings and "weight" in features.columns:
-            current.notes.append("the weights stand in the rows, but only cotdistill's finetune heeds them")
-        manifest = current.publish(
-            [
-                *([rows, held, prompts] if config.holdout else [rows]),
-                *logprobs.writers(),
-                *held_logprobs.writers(),
-                *bad.writers(),
-            ],
-            beside=settings,
-            counts=written | _counts(maker),
-            results={**(proof.results() if proof else {}), "features": features.declared()},
-        )
+        with Output(current, kept, train, config) as written, together(kept, OfJudged, work) as ordered:
+            progress.begin("format", None)
+            for _, samples in groupby(ordered.records(Judged, written.bad), key=lambda one: one.response.prompt.id):
+                group = list(samples)
+                written.write(group, maker.of(group))
+                progress.update(written.records)
+            current.notes += [*written.end(), *ordered.notes(), *written.bad.notes(), *_notes(maker, config)]
+            current.notes += [*_emptiness(written.counts(), kept, config, maker), *written.notes()]
+            manifest = _publish(current, written, maker, trainers, config)
     if card and (note := data_set_card.write(train.parent)):
         progress.note(note)
     return manifest
 
 
+def _publish(
+    current: artifacts.Run, written: Output, maker: Rows, trainers: Sequence[RowsExport], config: FormatConfig
+) -> Manifest:
+    train, columns = current.output, written.features.columns
+    held_out = paths_of(train)[1] if config.holdout else None
+    settings = [one.rows(train, held_out, config.format, columns.keys()) for one in trainers]
+    current.notes += [f"{one.path}: settings for {name}" for one, name in zip(settings, config.export, strict=True)]
+    if settings and "weight" in columns:
+        current.notes.append("the weights stand in the rows, but only cotdistill's finetune heeds them")
+    proven = maker.proof.results() if maker.proof else {}
+    return current.publish(
+        written.writers(),
+        beside=settings,
+        counts=written.counts() | _counts(maker),
+        results={**proven, "features": written.features.declared()},
+    )
+
+
 _PAIRS = "dpo needs a right and a wrong answer of one prompt: filter with --keep-incorrect, no --select"
+
+
+def _emptiness(rows: Mapping[str, int], kept: Path, config: FormatConfig, maker: Rows) -> list[str]:
+    """A note where there is no row to train on, and why."""
+    if rows["rows"]:
+        return []
+    if rows["holdout_rows"]:
+        return ["WARNING: every row is held out, and none is left to train on: a smaller --holdout"]
+    return [_nothing(kept, config, maker)]
 
 
 def _nothing(kept: Path, config: FormatConfig, maker: Rows) -> str:
