@@ -21,6 +21,7 @@ from cotdistill.stages.on_policy.cold_start import ColdStart
 from cotdistill.store.location import store_path
 
 if TYPE_CHECKING:
+    from cotdistill.providers.scoring import SdkScorer
     from cotdistill.stages.on_policy.served import ServedTeacher
     from cotdistill.training.prepared import Job
     from cotdistill.training.train import Trained
@@ -35,12 +36,8 @@ def run(
 
     Work in progress, `resume` and what is raised are those of `finetune.run`; scores of a teacher on a server are in
     the store, so a resumed run pays for none twice. `month` is what a recipe's month has left."""
-    from cotdistill.stages.on_policy import prompts, served
-    from cotdistill.stages.on_policy.served import ServedTeacher
-    from cotdistill.students import load
+    from cotdistill.stages.on_policy import served
     from cotdistill.training import distributed, student_directory
-    from cotdistill.training.on_policy import job as on_policy
-    from cotdistill.training.on_policy.distance import Distance
 
     if distributed.count() > 1:
         raise UsageError("--on-policy: trains in one process. Start it without accelerate launch")
@@ -72,43 +69,57 @@ def run(
             current.read_named((option, path) for path in students.recorded_files(name))
         if not (config.dry_run or config.resume) and (made := student_directory.same(current)):
             return made
-        tokenizer = load.tokenizer(config.student)
-        asked, how = questions.read(source, config, bad)
-        progress.note(f"{source}: {how}")
-        material = prompts.material(asked, tokenizer, config, source, bad)
-        current.notes += [*bad.notes(), *material.notes]
-        start = None
-        if not (config.resume and _has_begun(student_dir)):
-            start = cold_start.look([one.prompt for one in material.asked], config, session, progress)
-            progress.note(start.describe())
-            start.check(config.student)
-        teacher = None
-        if scorer is not None:
-            teacher = ServedTeacher(scorer, config, session, [one.prompt for one in material.asked], tokenizer)
-        prepared = on_policy.prepare(
-            tokenizer, material.read, material.shown, Distance.of(config.loss), config, teacher
-        )
-        counts = {"prompts": len(material.asked), **material.left_out, "steps": prepared.schedule.steps}
-        found = {} if start is None else start.results()
-        if config.dry_run:
-            return current.summary(
-                counts=counts, results={**found, **_rehearse(prepared, start, teacher, config, progress)}
-            )
+        return _train(source, config, scorer, bad, current, session)
 
-        def at_the_end(trained: "Trained") -> dict[str, Any]:
-            current.notes += session.notes()
-            return found | _of_answers(trained.history) | (teacher.results() if teacher else {})
 
-        return training_run.train_and_publish(
-            current,
-            prepared,
-            config,
-            counts,
-            bad,
-            progress,
-            results_of=at_the_end,
-            trained_on=lambda counts: _trained_on(config, counts),
-        )
+def _train(
+    source: Path,
+    config: FinetuneConfig,
+    scorer: "SdkScorer | None",
+    bad: BadLines,
+    current: artifacts.Run,
+    session: Session,
+) -> Manifest:
+    from cotdistill.stages.on_policy import prompts
+    from cotdistill.stages.on_policy.served import ServedTeacher
+    from cotdistill.students import load
+    from cotdistill.training.on_policy import job as on_policy
+    from cotdistill.training.on_policy.distance import Distance
+
+    progress = session.progress
+    tokenizer = load.tokenizer(config.student)
+    asked, how = questions.read(source, config, bad)
+    progress.note(f"{source}: {how}")
+    tokenised = prompts.tokenise(asked, tokenizer, config, source, bad)
+    current.notes += [*bad.notes(), *tokenised.notes]
+    can_be_asked = [one.prompt for one in tokenised.questions]
+    start = None
+    if not (config.resume and _has_begun(current.output)):
+        start = cold_start.look(can_be_asked, config, session, progress)
+        progress.note(start.describe())
+        start.check(config.student)
+    teacher = ServedTeacher(scorer, config, session, can_be_asked, tokenizer) if scorer else None
+    prepared = on_policy.prepare(tokenizer, tokenised.read, tokenised.shown, Distance.of(config.loss), config, teacher)
+    counts = {"prompts": len(can_be_asked), **tokenised.left_out, "steps": prepared.schedule.steps}
+    found = {} if start is None else start.results()
+    if config.dry_run:
+        rehearsed = _rehearse(prepared, start, teacher, config, progress)
+        return current.summary(counts=counts, results={**found, **rehearsed})
+
+    def results_of(trained: "Trained") -> dict[str, Any]:
+        current.notes += session.notes()
+        return found | _of_answers(trained.history) | (teacher.results() if teacher else {})
+
+    return training_run.train_and_publish(
+        current,
+        prepared,
+        config,
+        counts,
+        bad,
+        progress,
+        results_of=results_of,
+        trained_on=lambda counts: _trained_on(config, counts),
+    )
 
 
 _PRICE = "--max-cost: the price of {model!r} is not known; give --price-in"

@@ -1,4 +1,4 @@
-"""Questions -> the tokens that the student reads, and those that its teacher reads where these are others."""
+"""Questions -> the tokens that the student reads, and the tokens that its teacher reads where these differ."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -12,20 +12,21 @@ from cotdistill.config import FinetuneConfig
 from cotdistill.config.on_policy import TEACHES_ALONE
 from cotdistill.errors import CotDistillError, UsageError
 from cotdistill.records import as_dicts
-from cotdistill.stages.on_policy import questions
-from cotdistill.stages.on_policy.questions import Question
+from cotdistill.stages.on_policy.questions import Question, turns_shown
 from cotdistill.students.prompts import Prompt
 
 
 @dataclass
-class Material:
-    """Prompts that can be asked, each with what the student reads; `shown` is what it reads as its own teacher, None
-    with another one. `left_out` counts the others by reason."""
+class TokenisedPrompts:
+    """The questions that can be asked, and what is read of each."""
 
-    asked: list[Question] = field(default_factory=list)
+    questions: list[Question] = field(default_factory=list)
     read: list[Prompt] = field(default_factory=list)
+    """What the student reads, question by question."""
     shown: list[Sequence[int]] | None = None
+    """What the student reads where it is its own teacher: the teacher's trace too. None with another teacher."""
     left_out: dict[str, int] = field(default_factory=dict)
+    """How many questions cannot be asked, by reason."""
 
     @property
     def notes(self) -> list[str]:
@@ -38,12 +39,14 @@ _REASONS = {
 }
 
 
-def material(asked: Sequence[Question], tokenizer: Any, config: FinetuneConfig, path: Path, bad: BadLines) -> Material:
-    """Raises CotDistillError for a prompt that the student's template refuses, unless bad ones are set aside, and where
-    none is left."""
-    found = Material(shown=[] if config.teacher == TEACHES_ALONE else None)
+def tokenise(
+    questions: Sequence[Question], tokenizer: Any, config: FinetuneConfig, path: Path, bad: BadLines
+) -> TokenisedPrompts:
+    """Raises CotDistillError for a prompt that the student's template refuses, unless `bad` takes such prompts, and
+    where no prompt is left."""
+    found = TokenisedPrompts(shown=[] if config.teacher == TEACHES_ALONE else None)
     most = min(config.max_length, tokenizer.model_max_length) - config.max_output_tokens
-    for number, one in enumerate(asked, 1):
+    for number, one in enumerate(questions, 1):
         if found.shown is not None and one.solved is None:
             _count(found, "prompts_without_trace")
             continue
@@ -55,11 +58,11 @@ def material(asked: Sequence[Question], tokenizer: Any, config: FinetuneConfig, 
         if max(len(read.ids), len(shown)) > most:
             _count(found, "prompts_too_long")
             continue
-        found.asked.append(one)
+        found.questions.append(one)
         found.read.append(read)
         if found.shown is not None:
             found.shown.append(shown)
-    if not found.asked:
+    if not found.questions:
         _refuse(found, path, most)
     return found
 
@@ -71,18 +74,18 @@ def _read(question: Question, tokenizer: Any) -> Prompt:
 
 
 def _shown(question: Question, tokenizer: Any) -> list[int]:
-    """As a row, so that text which spells a control token is refused."""
+    """Rendered as a row, so that text which spells a control token is refused."""
     assert question.solved is not None
-    row = Row(question.prompt.id, tuple(questions.shown(question)), (question.solved,))
+    row = Row(question.prompt.id, tuple(turns_shown(question)), (question.solved,))
     rendered = render(tokenizer, row)
     return rendered.input_ids[: rendered.n_prompt]
 
 
-def _count(found: Material, reason: str) -> None:
+def _count(found: TokenisedPrompts, reason: str) -> None:
     found.left_out[reason] = found.left_out.get(reason, 0) + 1
 
 
-def _refuse(found: Material, path: Path, most: int) -> None:
+def _refuse(found: TokenisedPrompts, path: Path, most: int) -> None:
     if found.left_out.get("prompts_without_trace"):
         raise UsageError(
             f"--teacher {TEACHES_ALONE}: {path} holds no traces. The student scores its answers while it sees the "

@@ -73,7 +73,7 @@ def _of_rows(path: Path, bad: BadLines) -> Iterator[Question]:
         yield Question(prompt, last)
 
 
-def shown(question: Question) -> Sequence[Turn]:
+def turns_shown(question: Question) -> Sequence[Turn]:
     """The conversation as the student sees it when it scores its own answer: its last turn holds the trace.
 
     On-Policy Self-Distillation (2026, https://arxiv.org/abs/2601.18734)."""
