@@ -1,1 +1,1 @@
-"""Between the generate stage and a teacher: the store, the gate, the retry loop."""
+"""Between a stage and a teacher: store, claims, budget, limiter and the one retry loop."""

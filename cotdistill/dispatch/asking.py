@@ -1,4 +1,4 @@
-"""What is asked of a teacher, within which limits, and what it came to."""
+"""A request for one sample of one prompt, the limits it is sent within, and the outcome of many."""
 
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
@@ -9,34 +9,39 @@ from cotdistill.records import Prompt
 from cotdistill.wording import counted
 
 ALL_REFUSED = 20
-"""So many requests refused and none answered: the settings are wrong, not the prompts."""
+"""If this many requests are refused and none is answered, the settings are wrong, not the prompts."""
 
 
 class Job(NamedTuple):
+    """One sample of one prompt, and the request that asks for it."""
+
     prompt: Prompt
     sample: int
     key: str
+    """sha256 of what is sent (`store.answers.request_key`)."""
     family: str
-    """The key without the output cap: of requests that differ in nothing else."""
+    """The key without the output cap: requests that differ in the cap alone share it."""
     request: Request
 
 
 @dataclass(frozen=True)
 class Limits:
-    """At most so many requests in flight; and what a person allows a minute, where they do: None finds out."""
+    """At most `concurrency` requests in flight, and what the user allows a minute. The limiter finds out what is
+    None."""
 
     concurrency: int
     rpm: int | None = None
     input_tpm: int | None = None
     output_tpm: int | None = None
     at_once: bool = False
-    """No slow start: a person said how many, or the model is in this process and not overrun."""
+    """Start with `concurrency` requests instead of slowly: the user set the number, or the model runs in this
+    process."""
 
 
 @dataclass
 class Asked:
-    """What the asking came to: answers bought, answers found in the store because another run had bought them by
-    then, and failures by key and sample."""
+    """The outcome of many requests: how many were bought, how many were found in the store because another run had
+    bought them meanwhile, and the failures by key and sample."""
 
     answered: int = 0
     found: int = 0

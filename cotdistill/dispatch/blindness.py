@@ -1,4 +1,5 @@
-"""A time in which refusals have nothing to do with the pace; and its early end, where nearly all is refused."""
+"""A span of time in which refusals are not read as a rate limit, and its early end where nearly everything is
+refused."""
 
 import math
 from dataclasses import dataclass
@@ -6,7 +7,8 @@ from dataclasses import dataclass
 BLIND_S = 30.0
 
 OVERRUN, OVERRUN_SHARE, BLIND_ROUND = 10, 0.7, 400
-"""So many refused while blind, and such a share of what was sent: it is a limit after all. Counted anew each round."""
+"""If this many requests, and this share of those sent, are refused while blind, it is a limit after all. Counted anew
+each round."""
 
 
 @dataclass
@@ -14,14 +16,14 @@ class Blindness:
     until: float = -math.inf
     _from: int = 0
     _refused: int = 0
-    """Of the requests from `_from` on."""
+    """Refusals among the requests from number `_from` on."""
 
     def begin(self, number: int, now: float) -> None:
-        """`number` is that of the next request."""
+        """Start ignoring refusals; `number` is that of the next request."""
         self.until, self._from, self._refused = now + BLIND_S, number, 0
 
     def ends(self, number: int, sent: int) -> bool:
-        """Request `number` was refused, of so many that were sent. Whether it is a limit after all."""
+        """Note that request `number` of `sent` was refused. Returns whether it is a limit after all."""
         if number < self._from:
             return False
         self._refused += 1

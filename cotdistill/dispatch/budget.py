@@ -12,17 +12,17 @@ from cotdistill.providers.types import Request
 from cotdistill.records import Usage
 
 OVERHEAD_TOKENS = 64
-"""What a provider's chat format adds to the text of a request, and some."""
+"""An upper bound on the tokens that a provider's chat format adds to the text of a request."""
 
 UNPROVEN = 16
-"""How many times its worst case an attempt may cost, as far as we know, before the first answer of its server has
-shown that it cost no more. Falls with each answer to `PROVEN`, and rises to `CAUGHT` once one cost more."""
+"""An attempt may cost this many times its worst case until the server's first answer shows otherwise. The factor falls
+with each answer to `PROVEN`; one answer that cost more than its worst case raises it to `CAUGHT`."""
 
 PROVEN, CAUGHT = 2, 8
 
 
 class Worst(NamedTuple):
-    """The most that one attempt should cost: a token for each byte of input, and the whole output cap."""
+    """The most that one attempt should cost: one token for each byte of input, and the whole output cap."""
 
     input_tokens: int
     output_tokens: int
@@ -34,8 +34,8 @@ class Worst(NamedTuple):
 
 @dataclass
 class Tariff:
-    """One teacher's prices, and how far its server goes beyond the worst case: some count the input otherwise, some
-    ignore the output cap. Both factors are 1 until an answer shows more."""
+    """One teacher's prices, and how far its server exceeds the worst case: some count the input otherwise, some ignore
+    the output cap. Both factors are 1 until an answer shows more."""
 
     prices: Prices
     advice: str = "--max-cost: the price of {model!r} is not known; give --price-in and --price-out"
@@ -62,7 +62,8 @@ class Tariff:
         return self.prices.cost(tokens) or Decimal(0)
 
     def learn(self, worst: Worst, usage: Usage, cost: Decimal | None) -> bool:
-        """From what one attempt took; `cost` None where that is not known. Says whether it took more than thought."""
+        """Learn from the usage of one attempt; `cost` is None where it is not known. Returns whether it exceeded the
+        worst case."""
         before = (self.input_factor, self.output_factor)
         self.answers += cost is not None
         self.input_factor = max(self.input_factor, (usage.input_tokens or 0) / worst.input_tokens)
@@ -82,11 +83,11 @@ class _Reserved(NamedTuple):
 
 @dataclass
 class Budget:
-    """Spends up to `limit` USD for all teachers of a run, by published prices; within `parent` too, where there is one.
+    """Spends up to `limit` USD for all teachers of a run, by published prices, and never more than `parent` has left.
 
     Attempts in flight are reserved at their worst case; an answer that costs more than that raises the reservations
-    that are still open. As long as a server is unproven, few attempts fly at once, so that one which lies about its
-    limits cannot take the run beyond the cap by more than an answer. Where a server says no usage, an attempt counts
+    that are still open. Until a server is proven, few attempts fly at once, so that a server which lies about its
+    limits cannot take the run beyond the cap by more than an answer. Where a server reports no usage, an attempt counts
     at its worst case (`unknown`).
 
     `exhausted` turns true when a request no longer fits with nothing in flight; from then on none is admitted.
@@ -95,7 +96,7 @@ class Budget:
     limit: Decimal
     name: str = "--max-cost"
     too_small: type[CotDistillError] = UsageError
-    """What is raised when not even one request fits: a slip of the person, or a month that is nearly spent."""
+    """The error for a limit that not even one request fits in: a slip of the user, or a month that is nearly spent."""
     parent: "Budget | None" = None
     others: Callable[[], Decimal] = lambda: Decimal(0)
     """USD that other processes have spent of the same limit since it was set."""
@@ -105,7 +106,7 @@ class Budget:
     exhausted: bool = False
     _reserved: dict[object, _Reserved] = field(default_factory=dict, repr=False)
     _total: Decimal = field(default=Decimal(0), repr=False)
-    """What is reserved, added up."""
+    """The sum of all reservations in USD."""
     _waiting: list["asyncio.Future[None]"] = field(default_factory=list, repr=False)
 
     @classmethod
@@ -118,7 +119,7 @@ class Budget:
         self.check_usd(tariff.usd(Worst.of(request)), "one request", "a smaller --max-output-tokens")
 
     def check_usd(self, worst: Decimal, what: str, instead: str) -> None:
-        """The same for `what`, whose worst case is known."""
+        """Raises `too_small` where `what` may cost `worst` USD and the limit is less."""
         if worst > self.limit:
             raise self.too_small(
                 f"{self.name} {self.limit:f}: {what} may cost up to {worst:.4f} USD; give more, or {instead}"
@@ -127,7 +128,8 @@ class Budget:
             self.parent.check_usd(worst, what, instead)
 
     async def admit(self, ticket: object, tariff: Tariff, worst: Worst) -> bool:
-        """Reserve the worst case under `ticket`, waiting for others to come in cheaper; False when it cannot fit."""
+        """Reserve the worst case under `ticket`, waiting while other attempts may still turn out cheaper. Returns False
+        when it cannot fit."""
         while not self.exhausted and not self.fits(tariff, worst):
             if not self._reserved:
                 self._exhaust()
@@ -163,7 +165,7 @@ class Budget:
         self._wake()
 
     def pay(self, cost: Decimal) -> None:
-        """What was not reserved here, such as an answer of a batch."""
+        """Count USD that no attempt has reserved, such as the cost of a batch's answer."""
         self.spent += cost
         if self.parent:
             self.parent.pay(cost)
@@ -175,7 +177,7 @@ class Budget:
 
     @property
     def left(self) -> Decimal:
-        """Not spent; the parent's, where that is less."""
+        """USD not spent: this budget's or the parent's, whichever is less."""
         return min(self._left, self.parent.left) if self.parent else self._left
 
     @property
@@ -183,7 +185,7 @@ class Budget:
         return self.limit - self.spent - self.others()
 
     def describe(self) -> str:
-        """For the end of a run that it stopped."""
+        """Says at the end of a run which cap stopped it, and what was spent."""
         if self.parent and self.parent.exhausted:
             return self.parent.describe()
         worst = f" ({self.unknown:.4f} of it is a worst case: the server did not say)" if self.unknown else ""

@@ -1,4 +1,4 @@
-"""Which requests are being asked right now, by any run on the same store: two runs must not both pay."""
+"""Claims on the requests that are being asked right now, by any run on the same store: two runs must not both pay."""
 
 import asyncio
 import os
@@ -38,8 +38,8 @@ class Claims:
         stop: asyncio.Event,
         waiting: Callable[[], AbstractContextManager[None]] = nullcontext,
     ) -> "_Claim":
-        """Hold the claim in an `async with`, once no other run and no other request of this run does; `waiting()` is
-        entered for as long as that takes. Raises NotAskedError when `stop` is set meanwhile."""
+        """Returns a claim to hold with `async with`, which waits until no other run and no other request of this run
+        holds it; `waiting()` is entered for that long. Raises NotAskedError when `stop` is set meanwhile."""
         return _Claim(self._file, key, sample, stop, waiting)
 
 

@@ -1,26 +1,28 @@
-"""How many requests fly at once: grown while the server answers more for it, cut when it does not keep up."""
+"""How many requests fly at once: more while the server answers more for it, fewer when it does not keep up."""
 
 import logging
 import math
 from dataclasses import dataclass, field
 
 SPACE_S = 0.01
-"""Between two requests while the window grows, at most: those that start together would be refused together."""
+"""The longest pause between two requests while the window grows: requests that start together would be refused
+together."""
 
 CUT = 0.7
-"""Of the window, at an overload; at a time-out or a lost connection it is halved: what was computed is lost."""
+"""The window's share that stays after an overload. After a time-out or a lost connection it is halved, because what was
+computed is lost."""
 
 FEWEST = 4
-"""Answers that a mean latency is taken of, at least."""
+"""A mean latency is taken of at least this many answers."""
 
 LEAST_GAIN = 1.25
-"""Twice as many requests that bring less than so many times the answers a second wait in the server's queue."""
+"""If twice as many requests bring fewer than this many times the answers a second, they wait in the server's queue."""
 
 IN_TIME = 0.5
-"""Of the time-out: answers that would take longer, were the window doubled, are as good as lost."""
+"""Share of the time-out: if the doubled window would make answers take longer, they are as good as lost."""
 
 MOST_PATIENCE = 64
-"""Rounds, at most, before a window that was too large once is tried again."""
+"""The most rounds before a window that was too large once is tried again."""
 
 log = logging.getLogger(__name__)
 
@@ -41,16 +43,16 @@ class ConcurrencyWindow:
     _cut_at: float = -math.inf
     _next_at: float = 0.0
     _latency_s: float = 0.1
-    """A moving average, for the space between requests."""
+    """A moving average, which spaces the requests."""
     _level_at: float = -math.inf
-    """When the window got its width; only what was sent since tells of it."""
+    """When the window got its present width; only requests sent since then say something about it."""
     _round_at: float = -math.inf
-    """The first answer of this round."""
+    """When the first answer of this round came."""
     _level: list[float] = field(default_factory=list, repr=False)
     _before_s: float | None = None
-    """The mean latency at half the width."""
+    """The mean latency at half the present width."""
     _too_large: int = 0
-    """A width at which the server was overloaded, 0 for none."""
+    """The width at which the server was overloaded; 0 where it never was."""
     _patience: int = 1
     _rounds: int = 0
 
@@ -59,7 +61,7 @@ class ConcurrencyWindow:
             self.limit, self._starting = self.most, False
 
     def wait_s(self, in_flight: int, now: float) -> float:
-        """Seconds until one more may start; infinite when only an answer makes room."""
+        """Seconds until one more request may start; infinite when only an answer makes room."""
         if in_flight >= self.limit:
             return math.inf
         return max(0.0, self._next_at - now) if self._starting else 0.0
@@ -83,12 +85,13 @@ class ConcurrencyWindow:
             self._end_round()
 
     def limited(self, now: float) -> None:
-        """A limit of another kind was met: this round proves nothing."""
+        """A limit of another kind was hit, so this round proves nothing."""
         self._clean = 0
         self._level.clear()
 
     def overloaded(self, started: float, now: float, *, lost: bool = False) -> None:
-        """`lost`: no refusal, but a time-out or a connection that broke: what was computed may be computed again."""
+        """Cut the window. `lost`: not a refusal but a time-out or a broken connection, so what was computed may be
+        computed again."""
         self._starting = False
         if started <= self._cut_at:
             return
@@ -99,7 +102,7 @@ class ConcurrencyWindow:
         log.debug("overloaded: at most %d in flight", self.limit)
 
     def _double(self, now: float) -> None:
-        """The end of a round of the start: go on doubling, or stay where the server was busy already."""
+        """At the end of a round of the slow start: double again, or stay where the server was already busy."""
         latency_s = sum(self._level) / len(self._level)
         late = latency_s * 2 > self.timeout_s * IN_TIME
         no_gain = self._before_s is not None and 2 * self._before_s < LEAST_GAIN * latency_s

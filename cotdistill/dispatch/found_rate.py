@@ -1,4 +1,4 @@
-"""The rate of a server's limit, as found so far: measured between two refusals, corrected by later ones, and grown
+"""The rate of a server's limit, as found so far: measured between two refusals, corrected by later ones, and raised
 while nothing is refused. It lies between a pace at which nothing was refused and one at which something was."""
 
 from dataclasses import dataclass, field
@@ -6,59 +6,59 @@ from dataclasses import dataclass, field
 from cotdistill.dispatch.lower_bound import SOON, LowerBound
 
 JUST_UNDER = 0.98
-"""Of the rate that was measured."""
+"""The share of the measured rate that is sent at."""
 
 CLOSE = 0.95
-"""A pace that is so near one at which something was refused is near enough."""
+"""A pace this near to one at which something was refused is near enough."""
 
 FEW = 4
-"""Accepted requests below which nothing was measured."""
+"""With fewer accepted requests nothing was measured."""
 
 TEST = 0.75
-"""Of the rate that was measured: there, a limit refuses nothing."""
+"""The share of the measured rate at which a limit refuses nothing."""
 
 ODD_IN_A_ROW = 4
 
 CLEARLY_LESS = 0.85
 
 CONTRADICTIONS = 2
-"""Refusals at clearly less than the least rate of the server, after which the pace is blind."""
+"""After this many refusals at clearly less than the server's least rate, the pace is blind."""
 
 LARGE_CUT = 0.7
-"""Of a pace that was too fast by an unknown factor."""
+"""The factor of a cut where the pace was too fast by an unknown factor."""
 
 DOUBLING_S = 0.5
-"""While a pace is a guess, so soon is it doubled."""
+"""Seconds after which a guessed pace is doubled."""
 
 PATIENCE_S = 4.0
-"""Without a refusal, before a measured pace grows: by GROWTH a second, and faster the longer it lasts."""
+"""Seconds without a refusal before a measured pace grows: by GROWTH a second, and faster the longer it lasts."""
 
 GROWTH, UNSETTLED_GROWTH = 0.003, 0.03
 
 
 @dataclass
 class FoundRate:
-    """`pace` is what requests are sent at, a second; None while no limit is known."""
+    """`pace` is how many requests are sent a second; None while no limit is known."""
 
     pace: float | None = None
     guessed: bool = False
-    """The bucket ran over while it was measured: the rate may be larger by an unknown factor."""
+    """The bucket overflowed while it was measured: the rate may be larger by an unknown factor."""
     bound: LowerBound = field(default_factory=LowerBound, repr=False)
     _burst: float = 0.0
-    """What was accepted before the first refusal, less what came in meanwhile at the rate found later."""
+    """Requests accepted before the first refusal, less those that refilled meanwhile at the rate found later."""
     _settled: bool = False
-    """The pace was measured over a time in which the bucket cannot have run over."""
+    """The pace was measured over a time in which the bucket cannot have overflowed."""
     _good: float = 0.0
     """A pace at which nothing was refused, …"""
     _bad: float = 0.0
     """… and one at which something was: the rate lies between them."""
     _contradictions: int = 0
     _odd: int = 0
-    """Refusals in a row with few accepted in between."""
+    """Refusals in a row with few requests accepted in between."""
 
     def measure(self, since: int, seconds: float, before_first: tuple[int, float], idle_s: float, now: float) -> None:
-        """The bucket is empty for the second time: so many were accepted in between. `before_first`: accepted, and
-        seconds, before the first time; nothing was sent for `idle_s` of the time in between."""
+        """The bucket is empty for the second time, `since` requests and `seconds` after the first. `before_first`:
+        requests accepted, and seconds, before the first time. Nothing was sent for `idle_s` of the time in between."""
         rate = (since + (0.5 if since < FEW else 0)) / seconds
         accepted, before_s = before_first
         self._burst = accepted - rate * before_s
@@ -67,8 +67,8 @@ class FoundRate:
         self.pace = rate if self.guessed else JUST_UNDER * rate
 
     def correct(self, rate: float, accepted: int, since: int, started: float, now: float) -> bool:
-        """Refused at a pace that was thought to be right, `since` requests after the last time. Whether refusals have
-        to do with the pace at all."""
+        """A pace that was thought right met a refusal, `since` requests after the last one. Returns whether refusals
+        have to do with the pace at all."""
         found = self.bound.found(accepted, started)
         self._odd = self._odd + 1 if since < SOON else 0
         if self._odd >= ODD_IN_A_ROW:
@@ -92,8 +92,8 @@ class FoundRate:
         return True
 
     def grow(self, rate: float, seconds: float, clean_s: float, sent: int) -> bool:
-        """By what `seconds` allow, where nothing was refused for `clean_s`; so many requests were sent since the last
-        decision. Whether this is one."""
+        """Grow by what `seconds` allow, with nothing refused for `clean_s` and `sent` requests sent since the last
+        decision. Returns whether this was a decision."""
         if self.guessed:
             self.pace = rate * 2 ** (seconds / DOUBLING_S)
         elif sent < SOON:
@@ -109,6 +109,6 @@ class FoundRate:
         return False
 
     def forget(self) -> None:
-        """Begin anew, as if nothing had been refused."""
+        """Start over, as if nothing had been refused."""
         self.pace, self.guessed, self.bound = None, False, LowerBound()
         self._contradictions, self._odd, self._good, self._bad = 0, 0, 0.0, 0.0

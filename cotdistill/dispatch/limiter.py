@@ -1,4 +1,4 @@
-"""Who may send when: within the limits that are known, at the pace that is found, in the order of asking."""
+"""When each request may be sent: within the known limits, at the pace that was found, first come, first served."""
 
 import asyncio
 import math
@@ -16,20 +16,21 @@ from cotdistill.providers.types import Failure, Reply, Request
 FIRST_IN_FLIGHT, FIRST_AT_A_PROVIDER = 8, 32
 
 SILENT_S = 30.0
-"""Without a request sent or out, before a person hears of it."""
+"""Seconds with nothing sent and nothing in flight before the user is told the reason."""
 
 FIRST_OUTPUT_TOKENS = 2_000
-"""What an answer is thought to take before the first one is in, its cap permitting."""
+"""The guess of an answer's length until the first one is in, if the output cap allows that much."""
 
 BYTES_A_TOKEN = 3.0
-"""English and code with the usual vocabularies; learnt from the first answers on."""
+"""The guess until the first answer is in: English and code with the usual vocabularies."""
 
 LEARNING = 0.1
-"""Weight of the newest answer in a moving average."""
+"""The weight of the newest answer in a moving average."""
 
 
 class Ticket(NamedTuple):
-    """A request under way: when it was sent and as which, what it is thought to take, how long its text is."""
+    """A request in flight: when it was sent, its number in the order of sending, the tokens it is expected to take, and
+    the length of its text."""
 
     started: float
     number: int
@@ -39,7 +40,8 @@ class Ticket(NamedTuple):
 
 @dataclass
 class Estimate:
-    """What a request will take: its length by a learnt ratio, and what answers took of late."""
+    """Predicts what a request will take: its input by a learnt ratio of letters to tokens, its output by the recent
+    answers."""
 
     bytes_a_token: float = BYTES_A_TOKEN
     output_tokens: float | None = None
@@ -57,11 +59,11 @@ class Estimate:
 
 @dataclass
 class Limiter:
-    """First in, first out: a small request never overtakes a large one, so none starves. A ticket is for one attempt; a
-    request that waits for a retry has handed it in.
+    """Lets requests out first in, first out: a small request never overtakes a large one, so none starves. A ticket is
+    for one attempt; a request that waits for a retry has handed its ticket in.
 
-    Sources: Anthropic and OpenAI describe their limits as token buckets on requests, input and output tokens a
-    minute (Anthropic: Rate limits; OpenAI: Rate limits, both tokens together).
+    Sources: Anthropic and OpenAI describe their limits as token buckets on requests, input and output tokens a minute
+    (Anthropic: Rate limits; OpenAI: Rate limits, both tokens together).
     """
 
     stop: asyncio.Event
@@ -97,7 +99,7 @@ class Limiter:
             self._timer.cancel()
 
     async def enter(self, request: Request) -> Ticket:
-        """Wait for a turn. Raises NotAskedError once the run stops."""
+        """Wait for a turn, and return the ticket. Raises NotAskedError once the run stops."""
         if self.stop.is_set():
             raise NotAskedError
         size = request.size
@@ -109,7 +111,7 @@ class Limiter:
         return await turn
 
     def leave(self, ticket: Ticket, reply: Reply | None, failure: Failure | None) -> None:
-        """Hand the ticket in, and learn from what came of it."""
+        """Hand the ticket in, and learn from the attempt's outcome."""
         now = _now()
         self.in_flight -= 1
         if reply is not None:
@@ -129,7 +131,8 @@ class Limiter:
         self._let_in()
 
     def stalled(self) -> str | None:
-        """What nothing was sent for in the last half minute although requests wait and none is out; None otherwise."""
+        """The reason why no request was sent in the last half minute although some wait and none is in flight; None
+        where that is not so."""
         now = _now()
         if not self._waiting or self.in_flight or now - self._sent_at < SILENT_S:
             return None
@@ -143,7 +146,8 @@ class Limiter:
         return "a turn at the pace that this server's refusals allow"
 
     def hold(self, wait_s: float) -> None:
-        """Nobody starts for so long, and a little longer: the server tells every client the same time."""
+        """Send nothing for `wait_s` seconds and a random moment longer, because the server gives every client the same
+        time."""
         now = _now()
         until = now + wait_s + random.uniform(0, min(5.0, wait_s / 20))
         self.pace.held(max(0.0, until - max(now, self._held_until)))
@@ -204,7 +208,7 @@ class Limiter:
 
 
 def _now() -> float:
-    """The loop's clock, so that a loop with a clock of its own tests hours in no time."""
+    """Seconds of the event loop's clock: a loop with virtual time tests hours in no time."""
     return asyncio.get_running_loop().time()
 
 

@@ -1,4 +1,4 @@
-"""What the store knows of a request: the answer to it, or to the same one with another output cap."""
+"""What the store knows about a request: its answer, or the answer to the same request with another output cap."""
 
 from decimal import Decimal
 from typing import NamedTuple
@@ -13,14 +13,14 @@ from cotdistill.store.answers import Store, request_key
 
 
 class Answer(NamedTuple):
-    """A reply, and the key under which it was asked: the job's own, or one with another output cap."""
+    """A reply, and the key it was asked under: the job's own, or that of the same request with another output cap."""
 
     key: str
     reply: Reply
 
 
 class Keys(NamedTuple):
-    """Of one request; `family` is the same key without the output cap: of requests that differ in nothing else."""
+    """A request's key, and its `family`: the key without the output cap."""
 
     key: str
     family: str
@@ -34,9 +34,9 @@ def keys_of(teacher: Teacher, request: Request) -> Keys:
 
 
 def find(store: Store, teacher: Teacher, job: Job, *, retry_truncated: bool = False) -> Answer | None:
-    """The answer to this request, or to the same one with another output cap: what ended by itself within this cap
-    needs no other answer. One that was cut counts only where none is complete, and with `retry_truncated` only under
-    this very cap."""
+    """The stored answer to this request, or to the same request with another output cap: an answer that ended by itself
+    within this cap serves as well. A truncated answer counts only where none is complete, and with `retry_truncated`
+    only if it was asked under this very cap."""
     cut: Answer | None = None
     for key, raw in store.find(job.key, job.family, job.sample):
         reply, exact = read(teacher, raw, job.request), key == job.key
@@ -50,8 +50,8 @@ def find(store: Store, teacher: Teacher, job: Job, *, retry_truncated: bool = Fa
 
 
 def read(teacher: Teacher, raw: bytes, request: Request | None = None) -> Reply | None:
-    """A stored answer, to this request. None for a stored body that is no answer: one that its server broke off, kept
-    by a version that did not know it as such. It is asked again."""
+    """Extract a stored reply. None for a stored body that is no answer, such as a reply that its server broke off, kept
+    by a version that did not recognise it; such a request is asked again."""
     try:
         reply = teacher.read(raw)
         return reply if request is None else with_proven_input(reply, request)
@@ -60,7 +60,7 @@ def read(teacher: Teacher, raw: bytes, request: Request | None = None) -> Reply 
 
 
 def _within(reply: Reply, cap: int) -> bool:
-    """Whether an answer could have come under this cap. No token is shorter than a byte."""
+    """Whether this answer could have come under the cap: no token is shorter than a byte."""
     tokens = reply.usage.output_tokens
     if tokens is None:
         tokens = len(f"{reply.reasoning or ''}{reply.text}".encode("utf-8", "replace"))
@@ -70,7 +70,7 @@ def _within(reply: Reply, cap: int) -> bool:
 def as_response(
     job: Job, answer: Answer, teacher: Teacher, *, cost: Decimal | None = None, license: str | None = None
 ) -> Response:
-    """The record of an answer, whichever stage asked."""
+    """The Response record of an answer, whichever stage asked."""
     reply = answer.reply
     served = reply.served_model if reply.served_model != teacher.model else None
     return Response(

@@ -9,10 +9,12 @@ from cotdistill.records import Usage
 
 
 class Meter:
-    """Pays for attempts; this one takes any. `admit` raises NotAskedError when the money does not suffice for another
-    attempt. Each admitted one is settled: with what it was billed for, which may be an attempt without an answer, or
-    with None, when it cannot have been billed. An attempt that may have been billed and does not say for what has a
-    usage of which nothing is known."""
+    """Pays for the attempts of one request; this one has no budget and admits any.
+
+    `admit` raises NotAskedError when the money does not suffice for another attempt. Each admitted attempt is settled:
+    with what it was billed for, or with None where it cannot have been billed. An attempt without an answer may have
+    been billed too; if it does not say for what, its usage is unknown.
+    """
 
     async def admit(self) -> None: ...
 
@@ -20,15 +22,15 @@ class Meter:
 
 
 class Unanswered(NamedTuple):
-    """What an attempt without an answer may be billed for."""
+    """What an attempt without an answer may be billed for: an unknown usage."""
 
     usage: Usage = Usage()
     cost_usd: Decimal | None = None
 
 
 def billed_for(error: Exception, failure: Failure) -> Billed | None:
-    """What an attempt without an answer may cost. A refusal with a status is free with every provider, and so is a
-    request that reached no server; an answer that came and could not be used, or broke off, is not."""
+    """What a failed attempt may cost. A refusal with a status is free with every provider, and so is a request that
+    reached no server. An answer that came and could not be used, or broke off, is not."""
     if isinstance(error, BadReplyError):
         if error.usage.output_tokens is not None or error.cost_usd is not None:
             return error

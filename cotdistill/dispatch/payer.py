@@ -1,11 +1,11 @@
-"""On whose account stages pay."""
+"""The recipe on whose account the stages of a run pay."""
 
 from contextvars import ContextVar
 from typing import NamedTuple
 
 
 class Payer(NamedTuple):
-    """A recipe, and which of its runs. Both are empty for a command of its own."""
+    """A recipe and one of its runs; both are empty for a command that no recipe started."""
 
     recipe: str = ""
     run: str = ""

@@ -1,4 +1,4 @@
-"""As many tasks as there is room for, fed from a stream: memory does not grow with the number of jobs."""
+"""Runs a bounded number of tasks at once, fed from a stream: memory does not grow with the number of jobs."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
@@ -9,7 +9,7 @@ from typing import Any, Generic, TypeVar
 Job = TypeVar("Job")
 
 PREFETCHED = 32
-"""Jobs that are taken from the stream before there is room for them, so that room is filled at once."""
+"""Jobs taken from the stream before there is room for them, so that free room is filled at once."""
 
 
 class Turn:
@@ -20,15 +20,16 @@ class Turn:
         self._prefetched = True
 
     def begun(self) -> None:
-        """The job no longer waits for room; a further one may be taken from the stream. Again: no effect."""
+        """Mark that the job no longer waits for room: another job may be taken from the stream. A second call does
+        nothing."""
         self._pool.waiting -= self._prefetched
         self._prefetched = False
         self._pool.feed()
 
     @contextmanager
     def aside(self) -> Iterator[None]:
-        """The job waits for something that is not this pool's to give, such as another process: meanwhile it takes
-        no room, so that it delays nothing but itself."""
+        """Within this block the job waits for something outside the pool, such as another process. It takes no room
+        meanwhile, so that it delays only itself."""
         self.begun()
         self._pool.running -= 1
         self._pool.aside += 1

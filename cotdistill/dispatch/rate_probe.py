@@ -28,13 +28,13 @@ PAUSE_S = 0.5
 LONGEST_PAUSE_S = 60.0
 
 IN_A_ROW = 3
-"""Refusals with nothing accepted in between: the server takes nothing just now."""
+"""After this many refusals with nothing accepted in between the server takes nothing for now."""
 
 LEAST_GAP_S = 0.005
-"""Between two requests while measuring, at least; else as long as a refusal takes to come back."""
+"""The least pause between two requests while measuring; else it is as long as a refusal takes to come back."""
 
 CATCH_UP_S = 1.0
-"""Turns that were missed while no request could start are made up for, this much of them."""
+"""Turns missed while no request could start are made up for, up to this many seconds' worth."""
 
 
 @dataclass
@@ -46,21 +46,21 @@ class RateProbe:
     _sent: int = 0
     _refused: int = 0
     _before_first: tuple[int, float] = (0, 0.0)
-    """Accepted, and seconds, before the first refusal."""
+    """Requests accepted, and seconds, before the first refusal."""
     _last_refused: int = 0
     _in_a_row: int = 0
     _pause_s: float = PAUSE_S
     _idle_s: float = 0.0
-    """Nothing was sent for so long since the bucket was empty: it may have run over."""
+    """Seconds without a request since the bucket was empty: it may have overflowed."""
     _news_from: int = 0
     _clean_since: float = 0.0
     _grown_at: float = 0.0
     _blindness: Blindness = field(default_factory=Blindness)
     lone: LoneRefusals = field(default_factory=LoneRefusals)
     _suspected: tuple[int, float] = (0, 0.0)
-    """Accepted before the first of the last refusals that were close to each other, and when that was sent."""
+    """Requests accepted before the first of the last refusals that were close together, and when that was sent."""
     _forgotten: int = 0
-    """What had been accepted when everything before was forgotten."""
+    """Requests that had been accepted when the probe last started over."""
 
     @property
     def rate(self) -> float | None:
@@ -68,12 +68,12 @@ class RateProbe:
         return self.found.pace
 
     def blind(self, now: float) -> bool:
-        """Refusals have nothing to do with the pace: each concerns one request."""
+        """Whether refusals are not read as a rate limit now: each concerns one request."""
         return now < self._blindness.until
 
     @property
     def in_doubt(self) -> bool:
-        """Whether the last refusal may have been a lone one."""
+        """Whether the last refusal may be a lone one."""
         return self.lone.wait_s > 0
 
     def wait_s(self, now: float) -> float:
@@ -81,11 +81,11 @@ class RateProbe:
         return max(0.0, self._next_at - now)
 
     def held(self, seconds: float) -> None:
-        """Nothing starts for so long, because the server said so."""
+        """Note that nothing starts for `seconds`, because the server asked for it."""
         self._idle_s += seconds
 
     def sent(self, now: float) -> int:
-        """The number of this request in the order of sending."""
+        """Count a request; returns its number in the order of sending."""
         self._began = now if self._began is None else self._began
         tested = self.lone.wait_s > 0 and not self.lone.to_send
         if tested and self.lone.outcome(self._sent - self._last_refused, pacing=self.rate is not None):
@@ -109,7 +109,7 @@ class RateProbe:
         return self._sent
 
     def refused(self, number: int, started: float, now: float) -> float:
-        """Request `number`, sent at `started`, met a push-back. Seconds that nothing should start for."""
+        """Request `number`, sent at `started`, was pushed back. Returns for how many seconds nothing should start."""
         self._refused += 1
         if number < self._news_from:  # sent before the last decision: it only corrects the counts
             self.found.bound.refused(number)
@@ -139,7 +139,7 @@ class RateProbe:
         return 0.0
 
     def _again(self, accepted: int, started: float, now: float) -> float:
-        """Not the first time that the bucket is empty."""
+        """The bucket is empty, and not for the first time."""
         last = self.found.bound.last
         since, seconds = accepted - last.accepted, max(1e-3, started - last.at)
         if self._in_a_row >= IN_A_ROW or (self.rate is None and since <= 0):
@@ -166,7 +166,7 @@ class RateProbe:
         return self._pause_s
 
     def _pause(self, now: float) -> float:
-        """Longer each time, until something is accepted again."""
+        """Pause longer each time, until something is accepted again."""
         self._news_from, self._in_a_row = self._sent + 1, IN_A_ROW - 1
         self._pause_s = min(LONGEST_PAUSE_S, 2 * self._pause_s)
         self._idle_s += self._pause_s
@@ -185,14 +185,14 @@ class RateProbe:
         self._blindness.begin(self._sent + 1, now)
 
     def _forget(self) -> None:
-        """Begin anew, as if nothing had been refused."""
+        """Start over, as if nothing had been refused."""
         self.found.forget()
         self._gap_s, self._next_at = 0.0, 0.0
         self._began, self._news_from, self._forgotten = None, self._sent + 1, self._sent - self._refused
         self.lone.forget()
 
     def _widen(self, now: float) -> None:
-        """Nothing was refused for a while: send faster, in the end as fast as before."""
+        """Send faster after a while without a refusal, in the end as fast as before the first one."""
         clean_s = now - self._clean_since - self._idle_s
         if clean_s > CATCH_UP_S and now - self._grown_at > DOUBLING_S:
             self._gap_s, self._grown_at = self._gap_s / 2, now

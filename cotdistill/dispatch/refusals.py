@@ -1,7 +1,7 @@
-"""Whether what one request was refused with is the account's or this prompt's, and when waiting is too long.
+"""Decides whether a refusal concerns the account or one prompt, and when the wait that a server asks for is too long.
 
-A firewall between, a moderated prompt or a gateway's hiccup may refuse one prompt among thousands that are answered
-with the very status that a revoked key has. So once there are answers, it takes a second prompt to end the run.
+A firewall, a moderated prompt or a gateway's hiccup may refuse one prompt among thousands with the very status that a
+revoked key has. So once there are answers, it takes a second prompt to end the run.
 """
 
 from dataclasses import dataclass, field, replace
@@ -14,15 +14,14 @@ MAX_WAIT_S = 900.0
 """The longest wait by default, in seconds."""
 
 WEB_PAGES = 20
-"""So many web pages in a row instead of answers: the address is wrong, or a firewall lets nothing through."""
+"""After this many web pages in a row instead of answers the address is wrong, or a firewall lets nothing through."""
 
 Question = tuple[Message, ...]
 
 
 @dataclass
 class Refusals:
-    """Weighs failures in the order in which they come; `sent` is the number of the request's attempt, in the order of
-    sending."""
+    """Weighs failures in the order in which they come. `sent` is an attempt's number in the order of sending."""
 
     max_wait_s: float = MAX_WAIT_S
     known: bool = False
@@ -33,14 +32,14 @@ class Refusals:
     _pages: int = 0
 
     def answered(self, sent: int) -> None:
-        """A request was answered. One that was sent after a refusal clears the account of the suspicion."""
+        """Note an answer. An answer to a request that was sent after a refusal clears the account of suspicion."""
         self._answered = True
         self._pages = 0
         if sent > self._suspected_at:
             self._suspect = None
 
     def weigh(self, failure: Failure, question: Question, sent: int) -> Failure:
-        """The failure as it counts for the run. Raises CotDistillError when nothing but web pages comes."""
+        """Returns the failure as it counts for the run. Raises CotDistillError when nothing but web pages comes."""
         self._count_pages(failure)
         failure = unless_too_long(failure, self.max_wait_s)
         if failure.kind != "account" or not (self._answered or (self.known and failure.vague)):

@@ -1,4 +1,4 @@
-"""When a request that failed is asked again, how long it waits before, and when it is given up."""
+"""When a failed request is sent again, how long it waits before that, and when it is given up."""
 
 import asyncio
 import contextlib
@@ -14,13 +14,13 @@ from cotdistill.providers.types import Failure, Reply
 log = logging.getLogger(__name__)
 
 LONG_WAIT_S = 120.0
-"""A wait that a person should hear about."""
+"""The user is told of a wait that is longer."""
 
 UNREACHABLE_ATTEMPTS = 4
-"""Tries, over about ten seconds, before a server that never answered is called unreachable."""
+"""Attempts, over about ten seconds, after which a server that never answered is called unreachable."""
 
 PUSHED_BACK = 10
-"""Times as many tries for a request that the server has no room for just now, while it answers others."""
+"""How many times as many attempts a request gets where the server answers others and has no room for this one."""
 
 
 @dataclass
@@ -29,13 +29,13 @@ class Repetition:
     note: Callable[[str], None]
     stop: asyncio.Event
     answers: Callable[[], bool]
-    """Whether the server has answered anything yet."""
+    """Returns whether the server has answered anything yet."""
     retries: int = 0
     _noted: bool = False
 
     async def after(self, failed: FailedRequestError, attempt: Callable[[], Awaitable[Reply]]) -> Reply:
-        """Attempts until there is a reply, after the first one, which was made without tenacity's bookkeeping: most
-        requests need no other. Raises the last FailedRequestError, and at once whatever else an attempt raises."""
+        """Repeat the request after its first attempt, which was made without tenacity's bookkeeping because most
+        requests need no second one. Raises the last FailedRequestError, and any other error of an attempt at once."""
         first = [failed]
 
         async def again() -> Reply:
@@ -55,12 +55,12 @@ class Repetition:
         return reply
 
     async def _sleep(self, seconds: float) -> None:
-        """Until the time is over or the run stops."""
+        """Sleep until the time is over or the run stops."""
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self.stop.wait(), seconds)
 
     def _give_up(self, state: tenacity.RetryCallState) -> bool:
-        """A push-back costs nothing and says nothing of the request, so it may be tried more often."""
+        """A push-back costs nothing and says nothing about the request, so it may be tried more often."""
         failure, most = _failure(state), self.max_attempts
         if failure.kind == "unreachable" and not self.answers():
             most = min(UNREACHABLE_ATTEMPTS, most)

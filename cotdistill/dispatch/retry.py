@@ -1,4 +1,4 @@
-"""The one retry loop. The SDKs' own is off, so no request is multiplied and every wait is seen here."""
+"""The one retry loop. The SDKs' own retries are off, so that no request is multiplied and every wait is seen here."""
 
 import asyncio
 import logging
@@ -23,14 +23,14 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 AT_WORK_S = 60.0
-"""A request that has been out for longer is being answered, not refused."""
+"""A request in flight for longer is being answered, not refused."""
 
 
 async def _kept(reply: Reply) -> None: ...
 
 
 class _Order(NamedTuple):
-    """What `ask` was given."""
+    """The arguments of `Retrier.ask`."""
 
     request: Request
     idempotency_key: str
@@ -57,7 +57,7 @@ class Retrier:
     answered: int = 0
     refusals: Refusals = field(init=False, repr=False)
     _flying: dict[int, float] = field(default_factory=dict, init=False, repr=False)
-    """When each attempt under way was sent, by its number."""
+    """When each attempt in flight was sent, by its number."""
     _progress_at: float = field(default=-1.0, init=False, repr=False)
     """When the last answer came, or the first request was made."""
 
@@ -82,8 +82,11 @@ class Retrier:
         keep: Callable[[Reply], Awaitable[None]] = _kept,
         meter: Meter | None = None,
     ) -> Reply:
-        """Calls `begun` when the request goes out, and `keep` with the reply while it still counts as in flight: so
-        what is in flight is the most that a crash can lose. `meter` pays for each attempt."""
+        """Ask until there is a reply.
+
+        `begun` is called when the request goes out. `keep` is called with the reply while the request still counts as
+        in flight, so that a crash can lose no more than what is in flight. `meter` pays for each attempt.
+        """
         order = _Order(request, idempotency_key, begun, keep, meter or Meter())
         try:
             reply = await self._once(order)
@@ -93,7 +96,7 @@ class Retrier:
         return reply
 
     def describe(self) -> str:
-        """For the progress line."""
+        """The progress line's words: requests in flight, retries, push-backs."""
         counts = {"retries": self.retries, "push-backs": self.limiter.pushed_back}
         flying = f"{self.limiter.in_flight} of {self.limiter.window.limit} in flight"
         return ", ".join([flying, *(f"{count} {name}" for name, count in counts.items() if count)])
@@ -115,7 +118,7 @@ class Retrier:
         raise FailedRequestError(failure)
 
     async def _answer(self, order: _Order, ticket: Ticket) -> tuple[Reply | None, Failure | None, Billed | None]:
-        """One attempt, out under its ticket until its reply is kept."""
+        """Make one attempt, which holds its ticket until its reply is kept."""
         self._flying[ticket.number] = ticket.started
         if self._progress_at < 0:
             self._progress_at = ticket.started
@@ -146,8 +149,8 @@ class Retrier:
             return None, failure, billed_for(error, failure)
 
     def _classified(self, error: Exception) -> Failure:
-        """The teacher knows its SDK's errors, and re-raises what is a bug. One reply that lays it bare must not end a
-        run that has answers: what else it asks is paid for."""
+        """Ask the teacher what an error means; it re-raises what is a bug. A bug that a single reply lays bare must not
+        end a run that has answers, because its other requests are paid for."""
         try:
             return self.teacher.classify(error)
         except CotDistillError:
@@ -159,8 +162,8 @@ class Retrier:
             return Failure("row", f"a bug in teacher {self.teacher.provider}: {type(bug).__name__}: {clean(str(bug))}")
 
     def _if_starved(self, failure: Failure) -> Failure:
-        """A limit that lets nothing through for longer than --max-wait is no limit a minute, whatever the server calls
-        it; unless it is still at work on something."""
+        """A failure of the account where a rate limit lets nothing through for longer than --max-wait: whatever the
+        server calls it, that is no limit a minute. Not so while the server still works on a request."""
         now = asyncio.get_running_loop().time()
         idle_s = now - self._progress_at
         at_work = any(now - started > AT_WORK_S for started in self._flying.values())

@@ -1,4 +1,4 @@
-"""What all that asks a teacher in one run shares: the event loop, the store, the claims, the budget, the stop."""
+"""What everything that asks a teacher in one run shares: event loop, store, claims, budget, and the signal to stop."""
 
 import asyncio
 import signal
@@ -29,16 +29,17 @@ T = TypeVar("T")
 
 
 class Session:
-    """One run's dealings with teachers. Each teacher is opened once, in the session's own event loop, and used there
-    by a stage in the main thread and by verifiers in any other.
+    """Opens each teacher of a run once, in an event loop of its own. A stage uses it from the main thread, verifiers
+    from any other.
 
-    The first Ctrl-C or SIGTERM stops: what is in flight is finished and kept. The second one ends the program.
+    The first Ctrl-C or SIGTERM stops the run: requests in flight are finished and kept. The second one ends the
+    program.
     """
 
     def __init__(
         self, store: Store | None, *, budget: Budget | None = None, progress: Progress | None = None, stage: str = ""
     ) -> None:
-        """`store` None: nothing in this run is paid for."""
+        """Without a `store` nothing in this run is paid for."""
         self.store, self.budget, self.stage, self.payer = store, budget, stage, PAYER.get()
         self.progress = progress or Silent()
         self.waits = Waits(self.progress.note)
@@ -86,7 +87,8 @@ class Session:
         self._held.close()
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
-        """Run it in the session's event loop; from any thread but the loop's own."""
+        """Run the coroutine in the session's event loop and return its result. Call it from any other thread than the
+        loop's."""
         future = asyncio.run_coroutine_threadsafe(work, self._started())
         self._running.add(future)
         try:
@@ -99,7 +101,7 @@ class Session:
             self._running.discard(future)
 
     def open(self, teacher: Teacher, terms: Terms, *, free: bool = False) -> StoredTeacher:
-        """The teacher, opened until the session ends. What is `free` is neither stored nor charged."""
+        """Open the teacher until the session ends. A `free` teacher is neither stored nor charged."""
         stored = StoredTeacher(self, teacher, terms, free=free)
         if engine := getattr(teacher, "engine", ""):
             self.progress.note(f"starting {engine} for {teacher.model}")  # a large model takes minutes
@@ -110,14 +112,15 @@ class Session:
 
     @contextmanager
     def opened(self, teacher: Teacher, terms: Terms, *, free: bool = False) -> Iterator[StoredTeacher]:
-        """The same for a block: a local model frees its memory at its end."""
+        """Open the teacher for a block: a local model then frees its memory at the end of the block."""
         stored = self.open(teacher, terms, free=free)
         yield stored  # after an error the session closes it
         self._opened.remove(stored)
         self.run(stored.__aexit__(None, None, None))
 
     def limiter(self, teacher: Teacher, terms: Terms) -> Limiter:
-        """One for all who ask the same model of the same server on the same terms: its limits are shared too."""
+        """The limiter of everyone who asks the same model of the same server on the same terms, because they share its
+        limits."""
         limits, name = terms.limits, (teacher.provider, teacher.base_url, teacher.model, terms.limits)
         if name not in self._limiters:
             self._limiters[name] = Limiter(
@@ -134,7 +137,7 @@ class Session:
 
     @contextmanager
     def stopping(self, enough: asyncio.Event) -> Iterator[None]:
-        """`enough` is set when all stops."""
+        """A block in which stopping the session also sets `enough`."""
         self._enough.add(enough)
         if self.stop.is_set():
             enough.set()
@@ -144,13 +147,13 @@ class Session:
             self._enough.discard(enough)
 
     def stop_all(self) -> None:
-        """Send nothing new in this session. Call it in the loop's thread."""
+        """Send no new request in this session. Call it in the loop's thread."""
         self.stop.set()
         for enough in self._enough:
             enough.set()
 
     def resume(self) -> None:
-        """Ask again, after an error that ended the asking; never after a signal."""
+        """Allow requests again after an error that had ended the asking; never after a signal."""
         if not self.interrupted:
             self._started().call_soon_threadsafe(self.stop.clear)
 
@@ -164,7 +167,7 @@ class Session:
         return total(stored.spent for stored in self._asked)
 
     def notes(self) -> list[str]:
-        """What was paid, or may have been, without an answer."""
+        """What was paid, or may have been paid, for attempts without an answer."""
         attempts = sum(stored.unanswered for stored in self._asked)
         costs = [stored.unanswered_usd for stored in self._asked]
         if not attempts:
@@ -201,7 +204,7 @@ class Session:
 
     @contextmanager
     def _signals(self) -> Iterator[None]:
-        """Only the main thread may handle signals; a stage that runs in another one is stopped by its owner."""
+        """Only the main thread may handle signals; a stage in another thread is stopped by its owner."""
         if self._signalled or threading.current_thread() is not threading.main_thread():
             yield  # after the first signal the second one must not meet this handler again
             return
@@ -235,7 +238,8 @@ class Session:
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    """libuv's loop asks with a seventh less CPU than Python's own; it is not made for Windows."""
+    """libuv's event loop, which takes a seventh less CPU than Python's; None where uvloop is not installed
+    (Windows)."""
     try:
         from uvloop import new_event_loop
     except ImportError:
@@ -244,5 +248,5 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
 
 
 def _first_in_flight(base_url: str) -> int:
-    """A provider takes some dozens at once; a server of one's own may have a single slot."""
+    """A provider takes some dozens of requests at once; a server of the user's own may have a single slot."""
     return FIRST_AT_A_PROVIDER if base_url.startswith("https://") else FIRST_IN_FLIGHT

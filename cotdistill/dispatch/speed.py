@@ -13,8 +13,8 @@ BETWEEN_REPORTS_S = 1.0
 
 
 class Speed:
-    """Tokens of answers, and how many a second: a model of this machine counts those of answers under way too, for
-    its first one ends late."""
+    """Counts tokens of answers, and tokens a second. A local model also counts those of answers in progress, because
+    its first answer ends late."""
 
     def __init__(self, teacher: Teacher) -> None:
         self._teacher, self._began, self._ended = teacher, time.monotonic(), 0
@@ -31,7 +31,7 @@ class Speed:
 
 
 async def reported(asking: Coroutine[Any, Any, Asked], report: Callable[[], None]) -> Asked:
-    """What `asking` returns. Reports once a second meanwhile, and at the end."""
+    """Await `asking` and return its result; call `report` once a second meanwhile, and at the end."""
     task = asyncio.ensure_future(asking)
     try:
         while not task.done():

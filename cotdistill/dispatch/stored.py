@@ -1,6 +1,6 @@
-"""From the store or bought: every answer of a teacher, for whichever stage or verifier asks.
+"""Every answer of a teacher comes through here, from the store or bought, for whichever stage or verifier asks.
 
-What the store holds is never bought again; what another run is asking right now is waited for; what is bought is on
+An answer in the store is never bought again; one that another run is asking for is waited for; a bought answer is on
 disk before anything else happens with it.
 """
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Terms:
-    """How one teacher is asked. `budget` is its own, within the session's."""
+    """How one teacher is asked. `budget` is the teacher's own, within the session's."""
 
     prices: Prices
     limits: Limits
@@ -38,12 +38,12 @@ class Terms:
     max_attempts: int = 8
     max_wait_s: float = MAX_WAIT_S
     known: bool = False
-    """Earlier runs have answers of this teacher in the store."""
+    """Whether earlier runs left answers of this teacher in the store."""
     budget: Budget | None = None
 
 
 class StoredTeacher:
-    """One teacher of a session, behind the store. `find` belongs to any thread, `ask_all` to the session's loop."""
+    """One teacher of a session, behind the store. Call `find` from any thread, `ask_all` in the session's loop."""
 
     def __init__(self, session: "Session", teacher: Teacher, terms: Terms, *, free: bool = False) -> None:
         self.session, self.teacher, self.terms = session, teacher, terms
@@ -52,9 +52,9 @@ class StoredTeacher:
         self.tariff = Tariff(terms.prices) if self.budget else None
         self.bought = 0
         self.spent: Decimal | None = Decimal(0)
-        """USD for the answers bought now; None where one has no known price."""
+        """USD for the answers bought in this session; None where the price of one is not known."""
         self.unanswered = 0
-        """Attempts without an answer that may have been billed, and what they may have cost at most."""
+        """Attempts without an answer that may have been billed, and the most they may have cost."""
         self.unanswered_usd: Decimal | None = Decimal(0)
 
     async def __aenter__(self) -> Self:
@@ -75,7 +75,8 @@ class StoredTeacher:
         return self
 
     async def _opened(self) -> None:
-        """Opening may load a model or start a server, for minutes. Raises StoppedError after a signal meanwhile."""
+        """Open the teacher, which may load a model or start a server for minutes. Raises StoppedError after a signal
+        meanwhile."""
         opening = asyncio.create_task(self.teacher.__aenter__())
         stopping = asyncio.create_task(self.session.stop.wait())
         try:
@@ -102,7 +103,7 @@ class StoredTeacher:
         return raw is not None and read(self.teacher, raw) is not None
 
     def find(self, job: Job, *, retry_truncated: bool = False) -> Answer | None:
-        """What the store has for this request, under any output cap: see `find`."""
+        """The stored answer to this request, under any output cap; see `lookup.find`."""
         return None if self.store is None else find(self.store, self.teacher, job, retry_truncated=retry_truncated)
 
     def response(self, job: Job, answer: Answer, *, license: str | None = None) -> Response:
@@ -121,11 +122,13 @@ class StoredTeacher:
         *,
         instead: bool | None = None,
     ) -> Reply:
-        """Ask and keep, whatever the store has. `begun` is called when the request goes out, `enough` set when the
-        budget does not suffice for it. `instead` says whether the store has a body under this key that is no answer;
-        None where that is not known.
+        """Ask the teacher whatever the store has, and store the reply.
 
-        Raises FailedRequestError, AccountError, NotAskedError."""
+        `begun` is called when the request goes out; `enough` is set when the budget does not suffice for it. `instead`:
+        whether the store holds a body under this key that is no answer; None where that is not known.
+
+        Raises FailedRequestError, AccountError, NotAskedError.
+        """
         worst = Worst.of(job.request)
         return await self.retrier.ask(
             job.request,
@@ -138,14 +141,14 @@ class StoredTeacher:
     async def keep(
         self, key: str, sample: int, family: str, reply: Reply, worst: Worst, instead: bool | None = None
     ) -> None:
-        """Store a bought answer, and count what it cost."""
+        """Store a bought answer and count its cost."""
         cost = self.terms.prices.charge(reply)
         self._count(cost)
         await self._put(key, sample, family, reply, cost, None if cost is not None else self.worst_usd(worst), instead)
 
     async def keep_of_batch(self, key: str, sample: int, family: str, reply: Reply, worst_usd: Decimal | None) -> None:
-        """The same for an answer out of a batch, which no attempt has reserved; `worst_usd` is what it counts for in
-        the budget where its server does not say what it took."""
+        """Store an answer out of a batch, for which no attempt has reserved money. `worst_usd` is counted in the budget
+        where the server reports no usage."""
         cost = self.terms.prices.charge(reply, batch=True)
         self._count(cost)
         if self.budget:
@@ -178,13 +181,13 @@ class StoredTeacher:
         await self.store.put(key, sample, family, provider, model, reply.raw, paid, instead=instead)
 
     def paid(self, key: str | None, sample: int | None, cost: Decimal | None, worst_usd: Decimal | None) -> Paid:
-        """For the ledger."""
+        """The ledger's entry for one attempt."""
         teacher, payer = self.teacher, self.session.payer
         asked = (teacher.provider, teacher.model, self.session.stage, payer.recipe)
         return Paid(*asked, key, sample, cost, worst_usd, payer.run)
 
     def lost(self, cost: Decimal | None, worst: Worst) -> None:
-        """An attempt without an answer that was billed, or may have been."""
+        """Count an attempt without an answer that was billed, or may have been."""
         worst_usd = self.worst_usd(worst)
         counted = worst_usd if cost is None else cost
         self.unanswered += 1
@@ -193,13 +196,13 @@ class StoredTeacher:
             self.store.pay(self.paid(None, None, cost, None if cost is not None else worst_usd))
 
     def worst_usd(self, worst: Worst) -> Decimal | None:
-        """What one attempt costs at most, as far as is known by now."""
+        """The most that one attempt costs, as far as is known so far."""
         return self.tariff.usd(worst) if self.tariff else self.terms.prices.cost(Usage(**worst._asdict()))
 
 
 @dataclass(eq=False)
 class _Metered(Meter):
-    """Pays for the attempts of one request out of the budget, where there is one."""
+    """Pays for the attempts of one request out of the budget, if there is one."""
 
     stored: StoredTeacher
     worst: Worst

@@ -1,4 +1,4 @@
-"""What may be sent a minute: buckets that refill all the time, as the providers' own do."""
+"""Token buckets for the limits a minute, which refill continuously as the providers' own do."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -7,7 +7,7 @@ from cotdistill.providers.types import Quota, RateLimits
 from cotdistill.records import Usage
 
 BURST_S = 5.0
-"""A limit that a person gives may be used this far ahead: no minute holds much more than the limit."""
+"""The user's limit may be used this many seconds ahead, so that no minute holds much more than the limit."""
 
 
 @dataclass
@@ -32,19 +32,19 @@ class Bucket:
         return cls(quota.per_minute, quota.per_minute, level, now)
 
     def wait_s(self, amount: float, now: float) -> float:
-        """Until `amount` is there; until the bucket is full for more than it holds."""
+        """Seconds until `amount` is there; until the bucket is full where it can never hold that much."""
         self._refill(now)
         missing = min(amount, self.capacity) - self.level
         return max(0.0, missing * 60 / self.per_minute) if missing > 1e-6 else 0.0
 
     def take(self, amount: float, now: float) -> None:
-        """Below zero for what was underestimated, by one bucket at most: usage may be absurd, and what is really spent
-        the server says itself. A negative amount gives back."""
+        """Take `amount`; a negative one gives back. The level may fall below zero for an underestimate, by one bucket
+        at most: a reported usage may be absurd, and the server itself says what is really spent."""
         self._refill(now)
         self.level = max(-self.capacity, min(self.capacity, self.level - amount))
 
     def learn(self, quota: Quota, now: float) -> None:
-        """The server knows better: others may use the same account."""
+        """Adopt the server's own figures: others may use the same account."""
         self._refill(now)
         if not self.fixed:
             self.per_minute = self.capacity = quota.per_minute
@@ -69,7 +69,7 @@ class Amount(NamedTuple):
 
     @classmethod
     def of(cls, usage: Usage, guess: "Amount") -> "Amount":
-        """What an answer came to; the guess where its server does not say. Cached input is not counted against the
+        """The usage of an answer; the guess where its server reports none. Cached input does not count against the
         limits (Anthropic, rate limits page)."""
         return cls(
             1,
@@ -101,7 +101,7 @@ AXES = ("requests", "tokens", "input_tokens", "output_tokens")
 
 
 class Buckets:
-    """One bucket an axis, where a limit is given or learnt; the axes of `RateLimits`."""
+    """One bucket for each axis of `RateLimits` where a limit is given or learnt."""
 
     def __init__(self, given: dict[str, int | None], now: float) -> None:
         self._buckets = {axis: Bucket.given(limit, now) for axis, limit in given.items() if limit is not None}
@@ -113,7 +113,7 @@ class Buckets:
         return max((bucket.wait_s(getattr(amount, axis), now) for axis, bucket in self._buckets.items()), default=0.0)
 
     def scarcest(self, amount: Amount, now: float) -> tuple[float, str]:
-        """The longest wait of all axes, and whose it is."""
+        """The longest wait among all axes, and the axis."""
         waits = ((bucket.wait_s(getattr(amount, axis), now), axis) for axis, bucket in self._buckets.items())
         return max(waits, default=(0.0, ""))
 

@@ -6,21 +6,21 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 SILENT_S = 30.0
-"""A wait of up to so long needs no word."""
+"""A wait of up to this many seconds is not reported."""
 
 REPEAT_S = 60.0
-"""Between two words on the same wait."""
+"""Seconds between two reports of the same wait."""
 
 LOOK_S = 5.0
 
 
 @dataclass
 class Waits:
-    """Every wait is inside `with waits.on("…")`; `watch` runs beside and reports what takes long."""
+    """Every wait stands inside `with waits.on("…")`; `watch` runs beside the work and reports the long ones."""
 
     note: Callable[[str], None]
     reasons: list[Callable[[], str | None]] = field(default_factory=list)
-    """Who else may be asked what nothing moves for: None while something does."""
+    """Further sources of reasons why nothing moves; each returns None while something does."""
     _since: dict[str, list[float]] = field(default_factory=dict, repr=False)
     _said: dict[str, float] = field(default_factory=dict, repr=False)
 
@@ -39,7 +39,7 @@ class Waits:
                 self._said.pop(what, None)
 
     async def watch(self) -> None:
-        """Until it is cancelled."""
+        """Look for long waits until it is cancelled."""
         while True:
             await asyncio.sleep(LOOK_S)
             self.look()

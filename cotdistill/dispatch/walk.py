@@ -1,4 +1,4 @@
-"""One walk over jobs: each answer from the store, or bought, or failed."""
+"""Walks over jobs: each gets its answer from the store, or buys it, or fails."""
 
 import asyncio
 import gc
@@ -22,7 +22,7 @@ BY_ANOTHER_RUN = (
 )
 
 Got = Callable[[Job, Answer, bool], Awaitable[None]]
-"""Gets each answer once it is safe, and whether this run has bought it just now."""
+"""Called with each answer once it is safely stored, and whether this run has just bought it."""
 
 
 async def ask_all(
@@ -52,8 +52,8 @@ async def ask_all(
 
 @contextmanager
 def _without_looking_through_imports() -> Iterator[None]:
-    """The garbage collector does not go through what is there already: the half million objects of an SDK and its
-    types, again and again, cost a fifth of a run's CPU time."""
+    """Freeze what is already there for the garbage collector: looking through the half million objects of an SDK and
+    its types again and again costs a fifth of a run's CPU time."""
     gc.freeze()
     try:
         yield
