@@ -1,4 +1,4 @@
-"""The short way from filter to finetune: what filter kept, formatted for the student."""
+"""The short way from filter to finetune: formats for the student what filter kept."""
 
 import tempfile
 from collections.abc import Iterator
@@ -15,10 +15,11 @@ from cotdistill.stages import format
 
 @contextmanager
 def formatted(source: Path, student_dir: Path, name: str, config: FinetuneConfig, progress: Progress) -> Iterator[Path]:
-    """The file with the rows of `source`: itself, or `<student_dir>.<name>.jsonl` where filter wrote it, each row
-    proven with the student's chat template. A dry run leaves no such file.
+    """The file with the rows of `source`: `source` itself, or `<student_dir>.<name>.jsonl` where filter wrote `source`,
+    each row proven with the student's chat template. A dry run leaves no such file.
 
-    Raises CotDistillError for a row that cannot be proven, and where there is none."""
+    Raises CotDistillError for a row that cannot be proven, and where there is none.
+    """
     if source.is_file() and source.stat().st_size == 0 and (made := manifest_of(source)) and made.stage == "filter":
         raise CotDistillError(f"{source}: filter kept nothing; {sibling(source, 'dropped.jsonl')} has the reasons")
     if not source.is_file() or kind_of(source) != JUDGED:

@@ -1,4 +1,4 @@
-"""Which verifier judges which response, for filter and evaluate alike."""
+"""Chooses the verifier that judges each response, for filter and evaluate alike."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -18,13 +18,14 @@ from cotdistill.verifiers import Verifier
 NOTHING = "none"
 
 ASKED_FOR = ("code", "judge")
-"""Verifiers that a data file must not choose."""
+"""Verifiers that only --verify may choose, not a data file."""
 
 
 @dataclass
 class Judge:
-    """`spec` for every response; without one each prompt's own verifier, else the one that fits its reference
-    (`fitting_verifier`). A response without reference is `unverified`. `used` counts who judged."""
+    """Uses the verifier `spec` for every response; without one each prompt's own, else the one that fits its reference
+    (`fitting_verifier`). A response without a reference is `unverified`. `used` counts the verdicts of each
+    verifier."""
 
     spec: str | None = None
     used: Counter[str] = field(default_factory=Counter)
@@ -38,8 +39,8 @@ class Judge:
         return self.judge_all([[response]])[0][0]
 
     def judge_all(self, prompts: Sequence[Sequence[Response]]) -> list[list[Verdict]]:
-        """The verdicts on every sample of each prompt: verifiers may compare them, or ask a server about many at once
-        (see `verifiers.Verifier`)."""
+        """The verdicts on every sample of each prompt. A verifier may compare a prompt's samples, or ask a server about
+        many prompts at once (see `verifiers.Verifier`)."""
         specs = [self.spec or _default(responses[0].prompt) for responses in prompts]
         verdicts: list[list[Verdict]] = [[] for _ in prompts]
         for spec in dict.fromkeys(specs):
@@ -77,7 +78,7 @@ class Judge:
         return found
 
     def known(self, response: Response) -> Verdict | None:
-        """The verdict, where it costs nothing: None where a verifier would have to ask a teacher for it."""
+        """The verdict, if it costs nothing; None where the verifier would have to ask a teacher."""
         spec = self.spec or _default(response.prompt)
         known = None if spec == NOTHING else getattr(self._verifier(spec), "known", None)
         if known is None:
@@ -86,12 +87,12 @@ class Judge:
         return verdict
 
     def needs_reference(self, prompt: Prompt) -> bool:
-        """Whether an answer to it can be judged only where it has a reference."""
+        """Whether an answer to the prompt can be judged only with a reference."""
         spec = self.spec or _default(prompt)
         return spec == NOTHING or bool(getattr(self._verifier(spec), "needs_reference", True))
 
     def join(self, session: object) -> None:
-        """Verifiers that ask a teacher do so within this `dispatch.session.Session`."""
+        """Let the verifiers that ask a teacher do so within this `dispatch.session.Session`."""
         for verifier in self._built.values():
             if join := getattr(verifier, "join", None):
                 join(session)
@@ -102,12 +103,12 @@ class Judge:
         return any(hasattr(verifier, "join") for verifier in self._built.values())
 
     def most_usd(self, prompt: Prompt, answer_bytes: int) -> Decimal | None:
-        """What it costs at most to ask once about an answer of so many bytes; None where that is not known."""
+        """The most USD that one question about an answer of `answer_bytes` costs; None where that is not known."""
         return total(one.most_usd(prompt, answer_bytes) for one in self._built.values() if hasattr(one, "most_usd"))
 
     @property
     def most_asked(self) -> int:
-        """Times that a verifier may ask for one verdict."""
+        """How often a verifier may ask for one verdict."""
         return max((getattr(verifier, "most_asked", 1) for verifier in self._built.values()), default=1)
 
     @property
@@ -117,8 +118,8 @@ class Judge:
 
     @property
     def unanswered(self) -> dict[str, int]:
-        """Counts of the manifest: requests of a verifier's teacher that failed, and those that its money was too little
-        for. Empty where there are none."""
+        """The manifest's counts of requests of a verifier's teacher that failed, and of those that its money did not
+        suffice for. Empty where there are none."""
         asking = [verifier for verifier in self._built.values() if hasattr(verifier, "join")]
         counts = {name: sum(int(getattr(verifier, name, 0)) for verifier in asking) for name in ("failed", "not_asked")}
         return {name: count for name, count in counts.items() if count}
@@ -129,11 +130,11 @@ class Judge:
         return any(getattr(verifier, "alone", False) for verifier in self._built.values())
 
     def files(self) -> list[Path]:
-        """What the options of `spec` name, to be recorded."""
+        """The files that the options of `spec` name, which the manifest records."""
         return plugins.files("verifiers", self.spec) if self.spec not in (None, NOTHING) else []
 
     def notes(self) -> list[str]:
-        """What a verifier has to say at the end, such as its cost."""
+        """What the verifiers say at the end of a run, such as their cost."""
         notes: list[str] = []
         for spec, verifier in self._built.items():
             try:
@@ -155,7 +156,7 @@ _STATUSES = frozenset(get_args(Status))
 
 
 def _check_verdicts(spec: str, prompts: Sequence[Sequence[Response]], found: Sequence[Sequence[Verdict]]) -> None:
-    """Raises CotDistillError for what is no verdict: it could be written, and not be read again."""
+    """Raises CotDistillError for what is no verdict: it could be written, but not read again."""
     if [len(one) for one in prompts] != [len(one) for one in found]:
         raise CotDistillError(f"verifier {spec!r}: expected a verdict for each response of each prompt")
     for responses, verdicts in zip(prompts, found, strict=True):
@@ -174,8 +175,8 @@ def _texts(verdict: Verdict) -> bool:
 
 
 def check_some_decided(verdicts: Counter[str], first_error: str, whose: str, judge: Judge) -> None:
-    """Raises CotDistillError where every answer that was to be judged ended in an error: that is no result.
-    BudgetError where the judge's money was too little for one."""
+    """Raises CotDistillError where every answer that was to be judged ended in an error, because that is no result;
+    BudgetError where the judge's money did not suffice for a single one."""
     if verdicts["error"] and not verdicts.keys() - {"error", "unverified"}:
         raise none_judged(judge)(
             f"{whose}: none of {verdicts['error']} answers could be judged; the first error: {first_error}"
@@ -183,7 +184,7 @@ def check_some_decided(verdicts: Counter[str], first_error: str, whose: str, jud
 
 
 def none_judged(judge: Judge) -> type[CotDistillError]:
-    """What to raise where no answer could be judged."""
+    """The error to raise where no answer could be judged."""
     return BudgetError if "not_asked" in judge.unanswered else CotDistillError
 
 
@@ -202,7 +203,7 @@ def _default(prompt: Prompt) -> str:
 
 
 def verified_with(used: Counter[str]) -> str:
-    """In words: each verifier and how many responses it judged."""
+    """Each verifier and how many responses it judged, in words."""
     return "verified with " + (", ".join(f"{spec} ({count})" for spec, count in used.most_common()) or "nothing")
 
 

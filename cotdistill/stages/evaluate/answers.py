@@ -1,4 +1,4 @@
-"""Every answer of one student to the prompts it is scored on: from the store, bought, or out of this process."""
+"""Every answer of one student to the prompts it is scored on: from the store, bought, or generated in this process."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -26,19 +26,19 @@ from cotdistill.providers.types import Request, Teacher
 from cotdistill.records import Prompt, Response
 
 LOCAL_TIMEOUT_S, TIMEOUT_S = 24 * 3600.0, 600.0
-"""For one answer. One of this machine waits for its whole batch."""
+"""Seconds for one answer. An answer of a local student waits for its whole batch."""
 
 CALIBRATED = 1
-"""Alternatives that --calibrate asks for: of those nothing is read."""
+"""Alternatives that --calibrate asks for; the log-probabilities of the answer's own tokens are all that is read."""
 
 
 def is_recorded(student: str) -> bool:
-    """Whether it is a file of responses, which are scored as they are."""
+    """Whether the student is a file of responses, which are scored as they are."""
     return Path(student).suffix == ".jsonl" and Path(student).is_file()
 
 
 def costs(student: str) -> bool:
-    """Whether its answers are paid for, and so belong into the store."""
+    """Whether the student's answers are paid for, and so belong into the store."""
     return teachers.is_teacher(student) and not is_recorded(student) and not is_simulated(student)
 
 
@@ -62,8 +62,10 @@ def recorded(path: Path, prompts: Sequence[Prompt]) -> list[list[Response]]:
 def ask(
     student: str, sets: Sequence[Sequence[Prompt]], config: EvaluateConfig, session: Session, progress: Progress
 ) -> list[list[list[Response]]]:
-    """All answers of one student to each set of prompts, in prompt order, by sample; it is loaded once. Raises
-    CotDistillError for a prompt that got none: a score over fewer prompts would not compare."""
+    """All answers of one student to each set of prompts, in prompt order, by sample. The student is loaded once.
+
+    Raises CotDistillError for a prompt that got no answer: a score over fewer prompts would not compare.
+    """
     if is_recorded(student):
         return [recorded(Path(student), prompts) for prompts in sets]
     teacher = _teacher(student, config)
@@ -108,7 +110,7 @@ def _teacher(student: str, config: EvaluateConfig) -> Teacher:
 
 
 def of_temperature(student: str, config: EvaluateConfig) -> str | None:
-    """What to say of a student over an API that takes no temperature; None of any other."""
+    """A note on a student over an API that takes no temperature; None for any other."""
     if not teachers.is_teacher(student) or is_recorded(student):
         return None
     if takes(_teacher(student, config), 0.0):
@@ -127,18 +129,18 @@ def takes(teacher: Teacher, temperature: float) -> bool:
 
 
 def check_calibrated(teacher: Teacher) -> None:
-    """Raises UsageError for one that gives no log-probabilities."""
+    """Raises UsageError for a teacher that gives no log-probabilities."""
     check_logprobs(teacher, Request((), 1, logprobs=CALIBRATED), "--calibrate")
 
 
 @dataclass
 class Asker:
-    """Asks one opened student."""
+    """Asks one opened student the prompts of each set."""
 
     stored: StoredTeacher
     config: EvaluateConfig
     calibrated: bool = False
-    """Its greedy answers come with log-probabilities, which a model of this process needs not be asked for."""
+    """Whether greedy answers are asked with log-probabilities. A model in this process gives them unasked."""
     done: int = 0
     """Answers to earlier sets of prompts."""
 
@@ -151,7 +153,7 @@ class Asker:
         return [self._temperature(0.0), *[self._temperature(self.config.temperature)] * sampled]
 
     def _temperature(self, temperature: float) -> float | None:
-        """None where the provider takes none (Anthropic)."""
+        """The temperature, or None where the provider takes none (Anthropic)."""
         return temperature if takes(self.stored.teacher, temperature) else None
 
     def responses(self, prompts: Sequence[Prompt], progress: Progress) -> list[list[Response]]:
@@ -192,7 +194,7 @@ class Asker:
         ]
 
     def _jobs(self, prompts: Sequence[Prompt]) -> Iterator[Job]:
-        """Longest first, so that a batch holds prompts of one length and memory peaks at the start."""
+        """Longest prompts first, so that a batch holds prompts of one length and memory peaks at the start."""
         for sample, temperature in enumerate(self.passes()):
             for prompt in sorted(prompts, key=lambda one: -sum(len(turn.content) for turn in one.messages)):
                 logprobs = CALIBRATED if self.calibrated and not sample else None

@@ -12,13 +12,14 @@ from cotdistill.records import Judged
 from cotdistill.stages.evaluate.scores import compare, p_in_words, score
 
 LEVEL = 0.05
-"""A difference is no chance where the paired test says so at this level."""
+"""A difference is not chance where the paired test says so at this level."""
 
 
 def opponent(config: EvaluateConfig) -> str:
-    """Whom the student is held against: `guard_against`, else the model that it was trained from.
+    """The student to compare with: `guard_against`, else the model that the student was trained from.
 
-    Raises UsageError where no manifest says which that is."""
+    Raises UsageError where no manifest says which that is.
+    """
     if config.guard_against:
         return config.guard_against
     base = base_of(config.student)
@@ -50,21 +51,22 @@ def nothing_learnt(student: str, against: Mapping[str, Mapping[str, Any]]) -> li
 
 
 def what_may_help(base: str | None) -> str:
-    """A student that was trained from `base` and has learnt nothing."""
+    """Advice for a student that was trained from `base` and has learnt nothing."""
     if base == students.TINY:
         return f"{base} knows no language and learns short patterns: take {students.SMOLLM2}, or a larger student"
     return "more prompts, traces to learn from, or a larger student may help"
 
 
 def _too_few(prompts: int) -> str:
-    """Words where even a student that has all of them wrong, and the other none, would not be found worse."""
+    """A warning where not even a student that has all of them wrong, against one that has all right, would be found
+    worse."""
     few = 2 * 0.5**prompts >= LEVEL
     return ". WARNING: with so few prompts no student can be shown to be worse; give 30 or more" if few else ""
 
 
 def result(student: str, against: str, judged: Mapping[str, Sequence[Judged]]) -> dict[str, Any]:
-    """For the scores: both students on the guard's prompts, the paired test, and `worse`: whether the student has fewer
-    right and the test excludes chance. `says` is that in one sentence."""
+    """The guard's part of the scores: both students on its prompts, the paired test, and `worse`: whether the student
+    has fewer right and the test excludes chance. `says` is the same in one sentence."""
     ours, theirs = (score(name, judged[name]) for name in (student, against))
     found = compare(judged[student], judged[against])
     worse = found["difference"] < 0 and found["p_value"] < LEVEL

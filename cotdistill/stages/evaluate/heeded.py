@@ -1,4 +1,4 @@
-"""Which options an evaluation's students heed."""
+"""Which options of evaluate have an effect on the students that are asked."""
 
 from collections.abc import Iterator
 
@@ -19,7 +19,7 @@ def pays(config: EvaluateConfig, judge: Judge) -> bool:
 
 
 def unheeded(config: EvaluateConfig, judge: Judge) -> Iterator[tuple[str, str]]:
-    """Pairs of an option and why it changes nothing: none of the students heeds it, nor does the judge."""
+    """Pairs of an option and the reason why it changes nothing: neither a student nor the judge uses it."""
     asked, paid = _asked(config), [config.student] * pays(config, judge)
     answering = [name for name in asked if not is_recorded(name)]
     over_api = [name for name in asked if teachers.is_teacher(name)]
@@ -53,5 +53,6 @@ def unheeded(config: EvaluateConfig, judge: Judge) -> Iterator[tuple[str, str]]:
 
 
 def _asked(config: EvaluateConfig) -> list[str]:
-    """All students. The model that a student was trained from is none of those that cost or heed anything else."""
+    """All students that the user named. The model that a student was trained from is not among them: it costs nothing
+    and uses no further option."""
     return [config.student, *config.baseline, *([config.guard_against] if config.guard_against else [])]

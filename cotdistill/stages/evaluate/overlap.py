@@ -1,4 +1,4 @@
-"""Prompts that a student is asked and was trained on: an accuracy on those says nothing."""
+"""Finds prompts that a student is asked and was trained on: an accuracy on those says nothing."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,7 +13,7 @@ from cotdistill.records import Message, Prompt
 
 
 def note(student: str, prompts: Sequence[Prompt]) -> str | None:
-    """A note; None where there is no overlap, or where what it was trained on is gone or was changed since."""
+    """A warning; None without overlap, or where the training data is gone or was changed since."""
     both = len(learnt(student, prompts))
     if not both:
         return None
@@ -23,7 +23,7 @@ def note(student: str, prompts: Sequence[Prompt]) -> str | None:
 
 
 def learnt(student: str, prompts: Sequence[Prompt]) -> list[Prompt]:
-    """Those of the prompts that it was trained on, as far as its rows are still there as they were."""
+    """The prompts that the student was trained on, as far as its rows are still there unchanged."""
     trained = _trained_on(Path(student), set())
     return [prompt for prompt in prompts if _words(prompt.messages) in trained]
 
@@ -33,7 +33,8 @@ def _words(turns: Sequence[Message] | Sequence[Turn]) -> tuple[tuple[str, str], 
 
 
 def _trained_on(student: Path, seen: set[Path]) -> set[tuple[tuple[str, str], ...]]:
-    """The prompts of the student's rows, those that it answered itself, and those of the students before it."""
+    """The prompts of the student's rows, those that it answered itself, and those of the students it was trained
+    from."""
     if student in seen:
         return set()
     seen.add(student)
@@ -48,7 +49,7 @@ def _trained_on(student: Path, seen: set[Path]) -> set[tuple[tuple[str, str], ..
 
 
 def _prompts(manifest: Manifest, student: Path) -> set[tuple[tuple[str, str], ...]]:
-    """Those of the file that it was trained on, as it was then."""
+    """The prompts of a file that it was trained on, if the file is still as it was."""
     info = manifest.inputs[0]
     path = lineage.locate(Path(info.path), student.parent)
     if path is None or artifacts.sha256(path) != info.sha256:

@@ -14,10 +14,10 @@ from cotdistill.statistics import mcnemar, pass_at_k, wilson
 
 WEAK_TAGS = 3
 FEWEST_OF_A_TAG = 5
-"""Prompts; with fewer a tag's accuracy says nothing."""
+"""With fewer prompts a tag's accuracy says nothing."""
 
 BINS = 5
-"""Of the vote share, for calibration."""
+"""Bins of the vote share, for calibration."""
 
 
 def score(student: str, judged: Sequence[Judged]) -> dict[str, Any]:
@@ -54,7 +54,7 @@ def score(student: str, judged: Sequence[Judged]) -> dict[str, Any]:
 
 
 def _confidence(greedy: Sequence[Judged]) -> dict[str, Any] | None:
-    """Whether the student's probabilities say when it is right; None where they are not known."""
+    """How well the student's probabilities tell right answers from wrong ones; None where they are not known."""
     calibration = Calibration()
     for one in greedy:
         if one.response.confidence is not None:
@@ -63,7 +63,7 @@ def _confidence(greedy: Sequence[Judged]) -> dict[str, Any] | None:
 
 
 def _mean_output_tokens(greedy: Sequence[Judged]) -> float | None:
-    """Of the answers whose server counted them; None where it counted none."""
+    """The mean over the answers whose server counted tokens; None where none did."""
     known = [tokens for one in greedy if (tokens := one.response.usage.output_tokens) is not None]
     return round(sum(known) / len(known), 1) if known else None
 
@@ -173,5 +173,6 @@ def in_words(student: str, baseline: str, found: Mapping[str, Any]) -> str:
 
 
 def p_in_words(p_value: float) -> str:
-    """ "p = 0.008"; a test of few hundred prompts cannot tell smaller ones apart, and none is 0."""
+    """A p-value in words. Below 0.0001 only that is said: a test of a few hundred prompts cannot tell smaller values
+    apart, and none of them is 0."""
     return f"p = {p_value:.2g}" if p_value >= 1e-4 else "p < 0.0001"

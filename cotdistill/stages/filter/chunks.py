@@ -1,7 +1,7 @@
-"""A file of responses, cut where the prompt changes: in order by one process, or in ranges of bytes by many.
+"""A file of responses, cut between prompts: in order by one process, or into ranges of bytes by many.
 
-A range's first prompt is the first that begins in it, its last one may end beyond it, so ranges that touch hold every
-prompt once, and no process has to read the file before the others begin.
+A range holds the prompts that begin in it, the last of which may end beyond it. So adjacent ranges hold every prompt
+once, and no process has to read the file before the others begin.
 """
 
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ from cotdistill.artifacts.together import OfResponse
 RESPONSES_A_CHUNK = 256
 
 RANGE_BYTES = 16_000_000
-"""Of a file, for one task: some 10,000 responses, or a few seconds of verifying."""
+"""Bytes of one task: some 10,000 responses, or a few seconds of verifying."""
 
 _BACK_BYTES = 65_536
 
@@ -41,14 +41,14 @@ _DECODER = msgspec.json.Decoder(OfResponse)
 
 
 def ranges(path: Path, size: int = RANGE_BYTES) -> list[Range]:
-    """All of a file, without reading it."""
+    """Ranges that cover the file, without reading it."""
     length = path.stat().st_size
     return [Range(path, start, min(start + size, length)) for start in range(0, length, size)]
 
 
 def chunks(path: Path, responses: int = RESPONSES_A_CHUNK, of: Range | None = None) -> Iterator[Chunk]:
-    """The chunks of a file, or of one range of it, `responses` in each and as many more as their last prompt has. A
-    line that cannot be read stays with those before it."""
+    """The chunks of a file or of one range of it: `responses` lines each, and as many more as the last prompt has. A
+    line that cannot be read stays with the lines before it."""
     with open_input(path) as file:
         start, current = (0, None) if of is None or not of.start else _first_prompt(file, of.start)
         end = None if of is None else of.end
@@ -69,7 +69,7 @@ def chunks(path: Path, responses: int = RESPONSES_A_CHUNK, of: Range | None = No
 
 
 def _prompt(line: bytes, otherwise: str | None) -> str | None:
-    """The id of a line's prompt; of a line that cannot be read, that of the lines before it."""
+    """The id of a line's prompt; for a line that cannot be read, the id of the lines before it."""
     try:
         return _DECODER.decode(line).prompt.id
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -77,7 +77,7 @@ def _prompt(line: bytes, otherwise: str | None) -> str | None:
 
 
 def _first_prompt(file: BinaryIO, at: int) -> tuple[int, str | None]:
-    """Where the first prompt begins that begins at `at` or later, and the id of the one before it; the file stands
+    """Where the first prompt begins that begins at `at` or later, and the id of the one before it. The file is left
     there."""
     place, current = _readable_line_before(file, at)
     file.seek(place)

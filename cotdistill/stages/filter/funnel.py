@@ -19,10 +19,11 @@ from cotdistill.statistics import Clustered
 from cotdistill.wording import counted
 
 MAX_TAGS = 1_000
-"""Tags beyond so many different ones are not counted: a tag may be an id."""
+"""The most tags that are counted: a tag may be an id."""
 
 SUSPECT_SHARE, SUSPECT_SAMPLES = 0.75, 3
-"""On GSM8K with seven samples a prompt, an answer with this share of the votes was right 99 times in 100."""
+"""A reference is suspect where this share of at least this many samples agrees on another answer. On GSM8K with seven
+samples a prompt, such an answer was right 99 times in 100."""
 
 BINS = tuple(PASS_RATES)
 
@@ -42,7 +43,8 @@ class Suspect(Record, frozen=True, kw_only=True):
 
 @dataclass
 class Funnel:
-    """Fed prompt by prompt; memory grows with the reasons and tags, and by 34 bytes an answer with its confidence."""
+    """Fed prompt by prompt. Its memory grows with the reasons and tags, and by 34 bytes for each answer with a
+    confidence."""
 
     statuses: Counter[str] = field(default_factory=Counter)
     dropped: Counter[str] = field(default_factory=Counter)
@@ -58,10 +60,10 @@ class Funnel:
     first_error: str = ""
     first_unreadable: str = ""
     judge_notes: list[str] = field(default_factory=list)
-    """What the verifier has to say of its questions so far."""
+    """The verifier's notes on its questions so far."""
 
     def judged(self, samples: Sequence[Judged]) -> None:
-        """All samples of one prompt, before anything is dropped."""
+        """Count all samples of one prompt, before anything is dropped."""
         statuses = [one.verdict.status for one in samples]
         self.statuses.update(statuses)
         self.tally.update(prompts=1, responses=len(samples))
@@ -178,7 +180,7 @@ class Funnel:
             )
 
     def suspect(self, samples: Sequence[Judged]) -> Suspect | None:
-        """The most frequent wrong answer, where nearly all samples of one prompt give it."""
+        """A suspect, where nearly all samples of one prompt give the same wrong answer; else None."""
         ended = [one.verdict for one in samples if one.response.stop_reason == "stop"]
         wrong = [verdict.answer for verdict in ended if verdict.status == "incorrect" and verdict.answer]
         if len(samples) < SUSPECT_SAMPLES or len(wrong) < SUSPECT_SHARE * len(samples):

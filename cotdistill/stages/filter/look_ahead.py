@@ -1,7 +1,8 @@
-"""Every prompt once before the first is decided on, for filters that choose among prompts: the best of several copies.
+"""Shows every prompt to the filters that choose among prompts (the best of several copies) before the first is decided
+on.
 
-What was screened meanwhile waits in a file without a name, for verdicts are too dear to be made twice, and a million
-rows too many to be held.
+Screened prompts wait in a file without a name meanwhile: verdicts are too dear to be made twice, and a million rows are
+too many to hold.
 """
 
 import tempfile
@@ -19,14 +20,14 @@ from cotdistill.stages.filter.screen import Screened, let_consider
 _LENGTH_BYTES = 8
 
 Prompts = list[list[Screened]]
-"""Some prompts, each with its samples."""
+"""Some prompts, each as its screened samples."""
 
 
 def look_ahead(
     screened: Iterable[Prompts], filters: Sequence[tuple[str, Filter]], folder: Path, progress: Progress
 ) -> Iterator[Prompts]:
-    """The same prompts, in the same order, once the filters that look ahead have considered all of them. Straight
-    through where none does."""
+    """Yields the same prompts in the same order, once the filters that look ahead have considered all of them; at once
+    where there is no such filter."""
     ahead = [(name, cast(ChoosingFilter, one)) for name, one in filters if getattr(one, "looks_ahead", False)]
     if not ahead:
         yield from screened

@@ -1,4 +1,4 @@
-"""What a filter needs of the responses, looked for before any is judged: verdicts may cost money."""
+"""Checks what a filter needs of the responses before any is judged, because verdicts may cost money."""
 
 import re
 from collections.abc import Sequence
@@ -10,7 +10,8 @@ from cotdistill.errors import UsageError
 from cotdistill.stages.verification import NOTHING
 
 _CONFIDENCE = re.compile(rb'"confidence"\s*:\s*\{')
-"""Of a response with log-probabilities. A text that holds these signs lets a file pass, and is dropped later."""
+"""Stands in every response with log-probabilities. A text that holds these letters lets a file pass; its responses are
+dropped later."""
 
 
 def check_logprobs(filters: Sequence[str], responses: Path) -> None:

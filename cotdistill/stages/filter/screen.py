@@ -1,4 +1,4 @@
-"""The part of filter that sees one prompt at a time: verdicts, votes, weights, and the filters that remember nothing.
+"""The part of filter that sees one prompt at a time: verdicts, votes, weights, and the filters without a memory.
 
 It is a pure function of a range of lines, so any number of processes may do it and the result is the same.
 """
@@ -21,17 +21,17 @@ from cotdistill.stages.filter.chunks import Chunk, Range, chunks
 from cotdistill.stages.verification import NOTHING, Judge
 
 BEFORE_VERDICT = ("stop_reason", "empty_answer", "think_tags")
-"""Default filters that say more than `incorrect` does: a truncated answer is dropped as truncated."""
+"""Default filters whose reason says more than `incorrect`: a truncated answer is dropped as truncated."""
 
 AFTER_VERDICT = ("exact_duplicate",)
-"""Default filters that remember; they must not let a wrong answer shadow a right one."""
+"""Default filters with a memory. They come after the verdict, so that no wrong answer shadows a right one."""
 
 LEAST_WEIGHT = 0.1
-"""Of a prompt that every sample solves: its rows still count a little."""
+"""The weight of a prompt that every sample solves: its rows still count a little."""
 
 
 class Screened(msgspec.Struct, frozen=True, array_like=True):
-    """A response that was looked at; `filter` names what drops it, and is empty while nothing does."""
+    """A screened response. `filter` names the filter that drops it; it is empty as long as none does."""
 
     judged: Judged
     filter: str = ""
@@ -45,8 +45,8 @@ class BadLine(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Result(msgspec.Struct, frozen=True, array_like=True):
-    """One chunk of `lines` lines, prompt by prompt in file order; bad lines are numbered from 1 within it. `used`
-    counts which verifier judged; `notes` are theirs so far."""
+    """One chunk of `lines` lines, prompt by prompt in file order. Bad lines are numbered from 1 within the chunk.
+    `used` counts the verdicts of each verifier; `notes` are the verifiers' so far."""
 
     lines: int
     prompts: list[list[Screened]]
@@ -57,7 +57,7 @@ class Result(msgspec.Struct, frozen=True, array_like=True):
 
 @dataclass
 class Screen:
-    """What one process needs to screen chunks."""
+    """Everything that one process needs to screen chunks."""
 
     judge: Judge
     filters: Sequence[tuple[str, Filter]]
@@ -126,7 +126,8 @@ class Screen:
         return Screened(judged)
 
     def _weight(self, verdict: Verdict, pass_rate: float | None) -> float | None:
-        """For the loss: 1 - p or 4p(1 - p) of the pass rate p (DART-Math, arXiv 2407.13690, samples by the first)."""
+        """The row's weight in the loss: 1 - p or 4p(1 - p) of the pass rate p (DART-Math, arXiv 2407.13690, samples by
+        the first)."""
         if verdict.status not in ("correct", *UNDECIDED) and self.incorrect_weight is not None:
             return self.incorrect_weight
         if self.weight == NOTHING or pass_rate is None:
@@ -136,7 +137,7 @@ class Screen:
 
 
 def _trusted(weight: float | None, response: Response) -> float | None:
-    """The weight, smaller where the reference is unverified. Raises CotDistillError for a tag that is no weight."""
+    """The weight, reduced where the reference is unverified. Raises CotDistillError for a tag that is no weight."""
     try:
         share = trust(response.prompt)
     except ValueError as error:
@@ -145,7 +146,7 @@ def _trusted(weight: float | None, response: Response) -> float | None:
 
 
 def named_filters(config: FilterConfig) -> list[tuple[str, Filter]]:
-    """The filters of a run in their order, the default ones included unless `none` clears them."""
+    """The filters of a run in order, with the default ones unless `none` clears them."""
     chosen = [spec for spec in config.filter if spec != NOTHING]
     if config.against:
         chosen.append("contamination:against=" + "|".join(config.against).replace(",", "\\,"))
@@ -155,7 +156,8 @@ def named_filters(config: FilterConfig) -> list[tuple[str, Filter]]:
 
 
 def ask(name: str, one: Filter, judged: Judged) -> str | None:
-    """Raises CotDistillError that names plug-in and sample, where a plug-in fails or answers something else."""
+    """Ask one filter. Raises CotDistillError that names the filter and the sample where it fails or returns no
+    reason."""
     try:
         reason = one.reason_to_drop(judged)
     except plugins.FAILURES as error:
@@ -166,7 +168,7 @@ def ask(name: str, one: Filter, judged: Judged) -> str | None:
 
 
 def let_consider(name: str, one: ChoosingFilter, samples: Sequence[Judged]) -> None:
-    """Show one prompt to a filter that looks ahead. Raises CotDistillError that names both where it fails."""
+    """Show one prompt's samples to a filter that looks ahead. Raises CotDistillError that names both where it fails."""
     try:
         one.consider(samples)
     except plugins.FAILURES as error:
@@ -186,7 +188,8 @@ def remembers(one: Filter) -> bool:
 
 
 def confidence_of_all(samples: Sequence[Confidence]) -> Confidence | None:
-    """Of a prompt, by its samples: the mean over all their tokens, and the mean of their worst ones."""
+    """A prompt's confidence over its samples: the mean over all their tokens, and the mean of their least likely
+    ones."""
     tokens = sum(one.tokens for one in samples)
     if not tokens:
         return None
@@ -198,8 +201,8 @@ def confidence_of_all(samples: Sequence[Confidence]) -> Confidence | None:
 
 
 def vote_share(responses: Sequence[Response], verdicts: Sequence[Verdict]) -> float:
-    """The share of a prompt's samples that agree on its most frequent answer, by value; right ones are one class. What
-    did not end by itself votes for nothing."""
+    """The share of a prompt's samples that agree on its most frequent answer, by value. Right answers are one class; an
+    answer that did not end by itself has no vote."""
     votes = [verdict for one, verdict in zip(responses, verdicts, strict=True) if one.stop_reason == "stop"]
     correct = sum(verdict.status == "correct" for verdict in votes)
     wrong = [verdict.answer for verdict in votes if verdict.status != "correct" and verdict.answer]

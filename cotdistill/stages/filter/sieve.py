@@ -1,4 +1,4 @@
-"""What must see the prompts in order: the filters that remember, and the choice among what is left."""
+"""The part of filter that must see the prompts in order: the filters with a memory, and the selector."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -15,6 +15,8 @@ from cotdistill.stages.filter.screen import Screened, ask, named_filters, rememb
 
 @dataclass
 class Sieve:
+    """Sifts prompt by prompt, and counts in `funnel`."""
+
     filters: Sequence[tuple[str, Filter]]
     selector: Selector | None
     select_spec: str
@@ -29,7 +31,7 @@ class Sieve:
         )
 
     def sift(self, samples: Sequence[Screened]) -> Iterator[Judged | Dropped]:
-        """One prompt's samples, in their order."""
+        """Yields one prompt's samples in their order, each kept or dropped."""
         self.funnel.judged([one.judged for one in samples])
         looked = [self._look(one) for one in samples]
         survivors = [one.judged for one in looked if not one.filter]
@@ -45,7 +47,8 @@ class Sieve:
         self.funnel.kept(len(chosen))
 
     def _choose(self, survivors: list[Judged]) -> set[int]:
-        """Raises CotDistillError for a selector that fails, or that returns what it was not given."""
+        """The identities of the samples that the selector chooses. Raises CotDistillError for a selector that fails, or
+        that returns something it was not given."""
         if self.selector is None or not survivors:
             return {id(one) for one in survivors}
         name, place = f"selector {self.select_spec!r}", f"prompt {survivors[0].response.prompt.id!r}"

@@ -1,5 +1,5 @@
-"""Prompts whose samples agree against the reference: the surest teacher first, for there the reference is wrong most
-likely. In the file's order where nothing is known of that."""
+"""Prompts whose samples agree against the reference. The surest teacher comes first, because there the reference is
+most likely wrong; where no confidence is known, the file's order stays."""
 
 import tempfile
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ from cotdistill.stages.filter.funnel import Suspect
 
 
 class Suspects:
-    """Takes them as they come; `writers` puts them into their order. 100 bytes of memory each."""
+    """Takes suspects as they come; `writers` sorts them. 100 bytes of memory each."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -42,7 +42,7 @@ class Suspects:
         self._end += len(line)
 
     def writers(self) -> list[ArtifactWriter]:
-        """For the run to publish; none where there is no suspect."""
+        """The sorted file, for the run to publish; none where there is no suspect."""
         for line in self._ordered():
             self._writer.write(line)
         return [self._writer] if self._places else []

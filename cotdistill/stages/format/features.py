@@ -1,6 +1,6 @@
-"""The columns of rows as `datasets` declares them, so that a field some rows lack does not stop it from reading them.
+"""The columns of rows as `datasets` declares them, so that it can read rows of which some lack a field.
 
-Without a declaration `datasets` takes the fields of a file's first megabytes for those of all of it.
+Without a declaration `datasets` takes the fields in a file's first megabytes for those of the whole file.
 """
 
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ _DTYPES = {str: "string", bool: "bool", int: "int64", float: "float64"}
 
 
 class Features:
-    """Grows with each row; `declared()` is what stands under `features` in a card."""
+    """Learns the columns row by row. `declared()` stands under `features` in a data set's card."""
 
     def __init__(self) -> None:
         self.columns: dict[str, Any] = {}
@@ -24,7 +24,8 @@ class Features:
 
 
 def _merged(kind: Any, value: Any) -> Any:
-    """A dict of fields, a list of its one kind of item, or a dtype; None as long as nothing was seen."""
+    """The kind of a column: a dict of fields, a list with the kind of its items, or a dtype; None as long as no value
+    was seen."""
     if isinstance(value, dict):
         fields = kind if isinstance(kind, dict) else {}
         for name, inner in value.items():

@@ -1,4 +1,4 @@
-"""A curriculum: rows in the order of their difficulty, easy ones first (Bengio et al. 2009, Curriculum learning)."""
+"""A curriculum: rows in order of difficulty, easy ones first (Bengio et al. 2009, Curriculum learning)."""
 
 import struct
 from typing import Any, Literal
@@ -12,8 +12,8 @@ from cotdistill.wording import counted
 
 
 class Ordered:
-    """Writes rows as they come, or at the end in order; rows that are alike stay as they came. They are sorted on disk
-    where they are many."""
+    """Writes rows as they come, or sorted at the end; rows of equal difficulty keep their order. Many rows are sorted
+    on disk."""
 
     def __init__(self, writer: ArtifactWriter, order: Literal["input", "easy", "short"]) -> None:
         self.writer, self.order = writer, order
@@ -22,7 +22,7 @@ class Ordered:
         self.records = 0
 
     def write(self, row: dict[str, Any], prompt: Judged) -> None:
-        """`prompt` is any of the judged responses to the row's prompt: its pass rate is that of all of them."""
+        """`prompt` is any judged response to the row's prompt: its pass rate is that of the prompt."""
         self.records += 1
         if self.order == "input":
             self.writer.write(row)
@@ -31,7 +31,7 @@ class Ordered:
         self._spool.add(struct.pack(">d", self._difficulty(line, prompt.pass_rate)), line)
 
     def end(self) -> list[str]:
-        """All rows are written. Returns what a person should know of their order."""
+        """Call it after the last row. Returns what a person should know of the order."""
         if self.order == "input":
             return []
         for alike in self._spool.by_key():
@@ -44,7 +44,7 @@ class Ordered:
         return notes
 
     def _difficulty(self, line: bytes, pass_rate: float | None) -> float:
-        """From 0 up: the bytes of such numbers sort as the numbers do."""
+        """A number from 0 up, whose bytes sort as the numbers do."""
         if self.order == "short":
             return len(line)
         self._without_rate += pass_rate is None

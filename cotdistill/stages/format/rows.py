@@ -1,4 +1,4 @@
-"""From the kept samples of one prompt to its training rows: layout, weight, share in the mix, proof for the student."""
+"""The kept samples of one prompt -> its training rows: layout, weight, share in the mix, proof for the student."""
 
 import hashlib
 from collections import Counter
@@ -18,21 +18,25 @@ from cotdistill.records import Judged, Prompt
 
 @dataclass
 class Rows:
-    """Makes rows by the options of format. `counts` says what was left out, and why; no student, no `proof`."""
+    """Makes rows by the options of format. `counts` says how many were left out, and why. Without a student there is no
+    `proof`."""
 
     config: FormatConfig
     proof: Proof | None
     counts: Counter[str] = field(default_factory=Counter)
     mixed: Counter[str] = field(default_factory=Counter)
-    """Rows by the tag of --mix that they have."""
+    """Rows by their tag of --mix."""
 
     def __post_init__(self) -> None:
         self._layout: Any = plugins.build("formats", self.config.format)
         self._shares = [MixShare.parse(spec) for spec in self.config.mix]
 
     def of(self, samples: Sequence[Judged]) -> Iterator[tuple[dict[str, Any], Judged | None]]:
-        """Rows of one prompt, with ids, each with the answer that it holds whole: None for a pair, and for one that was
-        cut. Raises CotDistillError for one that cannot be proven for the student."""
+        """Yields the rows of one prompt, each with its id and with the response that it holds whole; None for a pair,
+        and for a response that was cut.
+
+        Raises CotDistillError for a row that cannot be proven for the student.
+        """
         prompt = samples[0].response.prompt
         for judged, ending, row in self._laid_out(samples):
             row = {"id": f"{prompt.id}/{ending}", **row}
@@ -48,7 +52,8 @@ class Rows:
                 yield (fitting if number == 0 else {**fitting, "id": f"{row['id']}+{number}"}), whole
 
     def _times(self, prompt: Prompt, name: str) -> int:
-        """How often a row stands in the file: its share, and for the part after the point a lot drawn by its id."""
+        """How often the row is written: its share's whole part, and once more if a number drawn by its id is below the
+        fraction."""
         tags = prompt.tags or {}
         share = next((one for one in self._shares if tags.get(one.tag) == one.value), None)
         if share is None:
@@ -77,7 +82,7 @@ class Rows:
         return self._checked(self._ask(lambda: self._layout.row(judged), judged), judged)
 
     def _ask(self, make: Callable[[], Any], judged: Judged) -> Any:
-        """Raises CotDistillError that names layout and sample where the layout fails."""
+        """Raises CotDistillError that names the layout and the sample where the layout fails."""
         try:
             return make()
         except plugins.FAILURES as error:
@@ -99,7 +104,7 @@ class Rows:
         return CotDistillError(f"format {self.config.format!r}: expected {expected} for {_place(judged)}, got {shown}")
 
     def _fitting(self, row: dict[str, Any], judged: Judged) -> dict[str, Any] | None:
-        """The row, a shorter one, or None when the student cannot read it."""
+        """The row, a shorter one, or None where the student cannot read it."""
         if self.proof is None:
             return row
         try:
@@ -115,7 +120,7 @@ class Rows:
             return None
 
     def _cut(self, row: dict[str, Any], judged: Judged) -> dict[str, Any] | None:
-        """Only ever at the end of a line of the trace: half a step teaches to stop in the middle of one."""
+        """Cut the trace at the end of a line: half a step would teach to stop in the middle of one."""
         proof, reasoning = self.proof, judged.response.reasoning
         assert proof is not None
         if not reasoning or hasattr(self._layout, "rows"):
@@ -141,7 +146,7 @@ def _place(judged: Judged) -> str:
 
 
 def _conversations(row: dict[str, Any], judged: Judged, trace: str | None = None) -> list[dict[str, Any]]:
-    """What a student would be trained on, whatever the layout: a pair holds two."""
+    """The conversations that a student would be trained on, in any layout: a pair holds two."""
     if "chosen" in row:
         return [{"id": row["id"], "prompt": row["prompt"], "completion": row[side]} for side in ("chosen", "rejected")]
     if "completion" in row or "messages" in row:

@@ -16,7 +16,7 @@ from cotdistill.stages.format.order import Ordered
 
 @dataclass(frozen=True)
 class Side:
-    """Where rows are written, and the log-probabilities of their answers."""
+    """The writer of a side's rows, and of the log-probabilities of their answers."""
 
     rows: Ordered
     logprobs: Carrier
@@ -24,8 +24,8 @@ class Side:
 
 @dataclass
 class Sides:
-    """Every prompt is wholly on one side; about `share` of those that can examine a student are `held`. The prompts of
-    these are written to `prompts`, and `features` sees every row."""
+    """Puts every prompt wholly on one side: about `share` of the prompts that can examine a student are `held`. Their
+    prompts are written to `prompts`; `features` sees every row."""
 
     training: Side
     held: Side
@@ -35,7 +35,7 @@ class Sides:
     can_examine: int = 0
 
     def write(self, samples: Sequence[Judged], rows: Iterable[tuple[dict[str, Any], Judged | None]]) -> None:
-        """The rows of one prompt, each with the answer that it holds whole."""
+        """Write the rows of one prompt, each given with the response that it holds whole."""
         prompt, examines = samples[0].response.prompt, _can_examine(samples)
         self.can_examine += examines
         is_held = examines and is_held_out(prompt, self.share)
@@ -53,7 +53,7 @@ class Sides:
         return self.training.rows.records + self.held.rows.records
 
     def notes(self) -> list[str]:
-        """Where chance made it another share than was asked for; and an empty holdout leaves nothing to evaluate."""
+        """A note where chance held out another share than was asked for, or where nothing is held out."""
         held, prompts = self.prompts.records, self.can_examine
         if not self.share or (held and abs(held / prompts - self.share) <= self.share / 3):
             return []
@@ -69,8 +69,8 @@ class Sides:
 
 
 def _can_examine(samples: Sequence[Judged]) -> bool:
-    """Whether another answer to the prompt could be judged: not by an unverified reference, and without a
-    reference not unless a verifier that needs none judged this one."""
+    """Whether another answer to the prompt could be judged: not by an unverified reference, and without a reference
+    only if a verifier that needs none judged this one."""
     first = samples[0]
     if first.response.prompt.reference is not None:
         return not is_by_majority(first.response.prompt)
@@ -78,7 +78,8 @@ def _can_examine(samples: Sequence[Judged]) -> bool:
 
 
 def is_held_out(prompt: Prompt, share: float) -> bool:
-    """Whether a prompt is held out, by its text alone. Never one with an unverified reference: it would be no exam."""
+    """Whether a prompt is held out, by its text alone. A prompt with an unverified reference never is: it would be no
+    exam."""
     if is_by_majority(prompt):
         return False
     digest = hashlib.sha256(msgspec.json.encode(prompt.messages)).digest()

@@ -70,7 +70,7 @@ def _run(
     asked_by: str,
     only: Container[str] | None = None,
 ) -> Manifest:
-    """One teacher; `only` are the ids of the prompts that it is asked, where not all of them are."""
+    """Ask one teacher. `only` holds the ids of the prompts that it is asked; None for all of them."""
     check(config)
     prompts = hub.fetch(prompts, progress.note)
     teacher = teacher_of(config)

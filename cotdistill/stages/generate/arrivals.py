@@ -1,4 +1,4 @@
-"""Answers are written while others are still asked for, in prompt order: none of them is read again at the end."""
+"""Writes answers in prompt order while others are still asked for, so that none is read again at the end."""
 
 from collections import Counter, deque
 from collections.abc import Mapping
@@ -11,13 +11,13 @@ from cotdistill.providers.types import Failure
 from cotdistill.stages.generate.output import Output
 
 MOST_BYTES = 64 * 2**20
-"""Of answers that wait for one before them; beyond that they are let go, and read from the store when it is there."""
+"""Bytes of answers that may wait for an earlier one. Beyond that they are let go, and read from the store later."""
 
 MOST_PROMPTS = 20_000
-"""Prompts that wait for one before them; beyond that the rest is written at the end."""
+"""Prompts that may wait for an earlier one. Beyond that the rest is written at the end."""
 
 Pair = tuple[str, int]
-"""Key and sample: one request."""
+"""A request's key and sample."""
 
 
 class _Waiting(NamedTuple):
@@ -27,20 +27,20 @@ class _Waiting(NamedTuple):
 
 @dataclass
 class Arrivals:
-    """`expect` takes the prompts in their order, `came` the answers in any; `write` writes what is settled from the
-    front on. What is left when the asking ends is not written."""
+    """`expect` takes the prompts in their order, `came` the answers in any order; `write` writes the complete prompts
+    at the front. What is left when the asking ends is not written."""
 
     written: Output
     _prompts: deque[_Waiting] = field(default_factory=deque, repr=False)
     _awaited: Counter[Pair] = field(default_factory=Counter, repr=False)
-    """How many of these prompts wait for a request: the same question may stand under two ids."""
+    """How many of the waiting prompts need each request: the same question may stand under two ids."""
     _answers: dict[Pair, Answer | None] = field(default_factory=dict, repr=False)
-    """None for one that was let go."""
+    """Answers that came early; None for one that was let go."""
     _bytes: int = 0
     _given_up: bool = False
 
     def expect(self, jobs: list[Job], missing: tuple[int, ...]) -> None:
-        """`missing` are the samples that are asked for, of all `jobs` of one prompt."""
+        """Take the next prompt: all its `jobs`, and the numbers of the `missing` samples that are being asked."""
         if self._given_up:
             return
         if len(self._prompts) >= MOST_PROMPTS:

@@ -1,4 +1,4 @@
-"""What the store lacks is bought: request by request, or in batches."""
+"""Buys the answers that the store lacks, request by request or in batches."""
 
 import asyncio
 from concurrent.futures import Executor, ThreadPoolExecutor
@@ -20,11 +20,11 @@ from cotdistill.stages.generate.publish import wants_traces
 from cotdistill.stages.generate.totals import Spending
 
 SHOWN_EVERY_S = 0.1
-"""A progress line costs more than to keep an answer."""
+"""Seconds between two progress lines: one costs more than to store an answer."""
 
 
 def ask(written: Output, session: Session, survey: Survey, progress: Progress) -> Asked:
-    """Buy what is missing. What is settled is written meanwhile, in prompt order."""
+    """Buy what is missing. Prompts that are complete are written meanwhile, in prompt order."""
     plan, config = written.plan, written.plan.config
     limits = Limits(
         plan.teacher.concurrency,

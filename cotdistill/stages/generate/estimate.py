@@ -1,4 +1,4 @@
-"""What a run would ask and cost, known before a cent is spent."""
+"""Estimates what a run would ask and cost, before a cent is spent."""
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -21,19 +21,19 @@ LOOKED_UP = 64
 """Prompts that the store is asked about at once."""
 
 SAMPLED = 100
-"""Stored answers that the guess of the output's length is taken from."""
+"""How many stored answers the guess of the output's length is taken from."""
 
 CHAT_TOKENS = 12
-"""What a chat template adds to the text of a short request: begin, roles, ends, the turn that is opened."""
+"""Tokens that a chat template adds to the text of a short request: begin, roles, ends, the opened turn."""
 
 
 BYTES_A_TOKEN = 16
-"""Of an answer, at most: longer tokens are runs of spaces."""
+"""The most bytes that a token of an answer stands for: longer tokens are runs of spaces."""
 
 
 @dataclass
 class Survey:
-    """Made by reading the whole file, so a file that is surveyed is sound."""
+    """Counts what a run lacks. It reads the whole file, so a file that was surveyed can be read."""
 
     prices: Prices
     prompts: int = 0
@@ -41,22 +41,24 @@ class Survey:
     """Prompts that need another answer, or a verdict on one."""
     wanted: int = 0
     missing: int = 0
-    """Requests that are to be asked whatever comes; `most_missing` where no answer is accepted."""
+    """Requests to be asked in any case."""
     most_missing: int = 0
+    """Requests to be asked where no answer is accepted."""
     input_tokens: int = 0
     most_input_tokens: int = 0
     most_output_tokens: int = 0
     stored_tokens: list[tuple[int, int, int]] = field(default_factory=list)
-    """Of stored answers: input as estimated here, input and output as billed."""
+    """For each stored answer: input tokens as estimated here, input and output tokens as billed."""
     judge_usd: Decimal | None = Decimal(0)
-    """What the verdicts of a paid judge may cost: one on each answer that may be asked or is not judged yet."""
+    """The most that the verdicts of a paid judge may cost: one on each answer that may be asked or is not judged
+    yet."""
     first: Job | None = None
-    """Of those that are missing."""
+    """The first missing request."""
 
     @classmethod
     def of(cls, plan: Plan, prices: Prices, complete: Callable[[Answers], None] | None = None) -> "Survey":
-        """`complete` gets each prompt's answers from the store, up to the first prompt that lacks one; from there on
-        the plan remembers them. So the file is not read again."""
+        """Survey the plan. `complete` is called with each prompt's answers from the store, up to the first prompt that
+        lacks one; from there on the plan remembers the prompts, so that the file is not read again."""
         survey, prompts = cls(prices), plan.prompts()
         while some := list(islice(prompts, LOOKED_UP)):
             known = plan.store.known([jobs[0].key for jobs in some], [jobs[0].family for jobs in some])
@@ -71,8 +73,8 @@ class Survey:
         return survey
 
     def _look_up(self, jobs: list[Job], known: Known, plan: Plan) -> tuple[Answers, list[Job]]:
-        """Counts one prompt. Returns what the store has for it, and what is missing; once there are enough answers to
-        guess by and one prompt lacks its own, no more are read."""
+        """Count one prompt. Returns its stored answers, and the missing jobs. Once there are enough answers to guess by
+        and a prompt lacks its own, answers are no longer read."""
         self.prompts += 1
         if plan.judge is None:
             there = [known.has(job.key, job.family, job.sample) for job in jobs]
@@ -136,8 +138,8 @@ class Survey:
         return counts if self.most_missing == self.missing else {**counts, "to_ask_at_most": self.most_missing}
 
     def estimate(self) -> dict[str, Any]:
-        """Tokens and USD of what is missing. The guess is taken from stored answers of this teacher, where there are
-        any. "At most" is the bound that --max-cost goes by: every answer at its cap, a token for each byte of input."""
+        """Tokens and USD of what is missing. The guess is taken from stored answers of this teacher, if there are any.
+        "At most" is the bound that --max-cost goes by: every answer at its cap, a token for each byte of input."""
         if not self.most_missing:
             return {}
         known = self.stored_tokens
@@ -158,7 +160,7 @@ class Survey:
         return results
 
     def of_cap(self, cap: float | None, tariff: Tariff | None, results: dict[str, Any]) -> Iterator[str]:
-        """What --max-cost would do to the run; `results` are those of `estimate`."""
+        """Says what --max-cost would do to the run; `results` are those of `estimate`."""
         if cap is None or tariff is None or self.first is None:
             return
         try:
@@ -170,13 +172,13 @@ class Survey:
             yield f"{expected} USD are more than --max-cost {cap:g}: the run would stop there; the same command goes on"
 
     def _input_by(self, known: list[tuple[int, int, int]]) -> int:
-        """Corrected by what this teacher billed for stored answers: its tokens are its own."""
+        """The estimate of input tokens, corrected by what this teacher billed for stored answers."""
         estimated, billed = sum(one for one, _, _ in known), sum(one for _, one, _ in known)
         return round(self.input_tokens * billed / estimated) if estimated and billed else self.input_tokens
 
 
 def estimated_tokens(messages: Iterable[Message], around: str = "") -> int:
-    """Input tokens of a request: three bytes a token, to which English and code come with the usual vocabularies, and
-    what a chat template adds. `around` is a template that the question is put into."""
+    """Estimate the input tokens of a request: three bytes a token, as English and code have with the usual
+    vocabularies, and what a chat template adds. `around` is a template that the question is put into."""
     texts = (*(turn.content for turn in messages), around)
     return CHAT_TOKENS + -(-sum(len(text.encode("utf-8", "replace")) for text in texts) // 3)

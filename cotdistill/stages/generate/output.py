@@ -1,4 +1,4 @@
-"""The artifact of generate: every stored answer in prompt order, extracted afresh from the provider's JSON."""
+"""The artifact of generate: every stored answer in prompt order, extracted anew from the provider's JSON."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -18,14 +18,14 @@ from cotdistill.stages.generate.plan import Answers, Plan
 from cotdistill.stages.generate.totals import Tally
 
 NOT_ASKED = "no answer yet: the run stopped before, or it was deleted meanwhile"
-"""The reason in the file of failed requests for one that did not fail."""
+"""The reason in the file of failed requests for a request that did not fail."""
 
 MOST_REASONS = 100
-"""Held in memory: some repeat their prompt."""
+"""How many different reasons are counted: some repeat their prompt."""
 
 
 class Failed(Record, frozen=True, kw_only=True):
-    """A line of the file of failed requests; `final` where asking again would not help."""
+    """A line of the file of failed requests. `final` is true where asking again would not help."""
 
     id: str
     sample: int
@@ -35,7 +35,7 @@ class Failed(Record, frozen=True, kw_only=True):
 
 @dataclass
 class Output:
-    """Takes the prompts in order, those of a first pass among them; `failed` gets what has no answer, and why."""
+    """Writes the prompts in order: their answers, and to `failed` what has no answer, with the reason."""
 
     path: Path
     plan: Plan
@@ -44,11 +44,11 @@ class Output:
     not_asked: int = 0
     tokens: int = 0
     unnamed_tokens: int = 0
-    """Of those with log-probabilities, how many the server named by a string alone."""
+    """How many of the tokens with log-probabilities the server named by a string alone."""
     without_alternatives: int = 0
-    """Answers whose log-probabilities are of their own tokens alone."""
+    """Answers whose log-probabilities came without those of other tokens."""
     reasons: Counter[str] = field(default_factory=Counter, init=False)
-    """How often what failed did so for the same reason, of the first ones that came."""
+    """How many failures had the same reason, for the first reasons that came."""
     _open: ExitStack = field(default_factory=ExitStack, init=False)
 
     def __enter__(self) -> Self:
@@ -65,7 +65,7 @@ class Output:
         return self.responses.records + self.failed.records
 
     def add(self, answers: Answers, failures: Mapping[tuple[str, int], Failure] | None = None) -> None:
-        """One prompt's answers, and for those that are missing the failure, where there was one."""
+        """Write one prompt's answers; for a missing one the failure, if there was one."""
         self.prompts += 1
         for job, answer in answers:
             if answer is not None:
@@ -82,7 +82,7 @@ class Output:
             self.failed.write(Failed(id=job.prompt.id, sample=job.sample, reason=reason, final=final))
 
     def writers(self) -> list[Publishable]:
-        """Those with something in them."""
+        """The files that hold something."""
         found: list[Publishable] = [self.responses]
         if self.logprobs is not None and self.logprobs.records:
             found.append(self.logprobs)
@@ -93,7 +93,7 @@ class Output:
         return self._open.enter_context(LogprobsWriter(logprobs_path(self.path))) if wanted else None
 
     def _write_logprobs(self, writer: LogprobsWriter, response: Response, raw: bytes) -> None:
-        """The same question under two ids is one request: its tokens are read and written once."""
+        """Write an answer's log-probabilities once, even where the same question stands under two ids."""
         teacher = self.plan.teacher
         if not isinstance(teacher, GivesLogprobs) or writer.has(response.request_key, response.sample):
             return

@@ -1,4 +1,4 @@
-"""Prompts times samples: which requests a run consists of, and which of them the store has answered already."""
+"""Prompts times samples: the requests of a run, and which of them the store has answered already."""
 
 from collections import defaultdict, deque
 from collections.abc import Callable, Container, Iterator, Sequence
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
     from cotdistill.stages.verification import Judge
 
 Answers: TypeAlias = Sequence[tuple[Job, Answer | None]]
-"""What the store has for one prompt."""
+"""A prompt's samples, each with the store's answer to it or None."""
 
 
 @dataclass
 class Plan:
-    """Every request of a run in prompt order; can be walked again and again, without holding the file."""
+    """Every request of a run in prompt order. It can be walked again and again without holding the file in memory."""
 
     teacher: Teacher
     config: GenerateConfig
@@ -34,13 +34,13 @@ class Plan:
     store: Store
     judge: "Judge | None" = None
     spool: Spool = field(default_factory=Spool, repr=False)
-    """For `rest`."""
+    """Prompts that `remember` was given, for `rest`."""
     to_learn: bool = True
-    """Whether the answers are what a student learns from, and not another stage's questions."""
+    """Whether a student is trained on the answers; false where another stage asks for its own purposes."""
     only: Container[str] | None = None
-    """The ids of the prompts that are asked, where not all of the file are."""
+    """The ids of the prompts that are asked; None for all of the file."""
     unverified: set[str] = field(default_factory=set)
-    """Prompts without a reference that the verifier can use, for which `until_accepted` takes the first answers."""
+    """Ids of prompts whose reference the verifier cannot use: `until_accepted` takes their first answers."""
 
     _accepted: dict[tuple[str, int], bool] = field(default_factory=dict, repr=False)
 
@@ -50,7 +50,7 @@ class Plan:
         self._fields = templates.fields(self.template)
 
     def prompts(self) -> Iterator[list[Job]]:
-        """One list a prompt: its samples."""
+        """Yields one list a prompt: a job for each of its samples."""
         for entry in self.file.entries():
             prompt, values = entry.prompt, entry.filling(self._fields)
             if self.only is not None and prompt.id not in self.only:
@@ -60,12 +60,12 @@ class Plan:
             yield self.samples(Job(prompt, 0, *keys_of(self.teacher, request), request))
 
     def samples(self, first: Job) -> list[Job]:
-        """All of one prompt, of which this is one."""
+        """The jobs of all samples of a prompt, from the job of one of them."""
         prompt, _, key, family, request = first
         return [Job(prompt, sample, key, family, request) for sample in range(self.config.samples)]
 
     def remember(self, jobs: list[Job], missing: Sequence[Job]) -> None:
-        """One prompt for `rest`; `missing` are those of its jobs that the store had nothing for."""
+        """Keep one prompt for `rest`. `missing` are those of its jobs that the store has no answer to."""
         prompt, _, key, family, request = jobs[0]
         messages = None if request.messages is prompt.messages else request.messages
         self.spool.add(Question(prompt, messages, key, family, tuple(job.sample for job in missing)))
@@ -75,7 +75,7 @@ class Plan:
         return (jobs for jobs, _ in self.remembered())
 
     def remembered(self) -> Iterator[tuple[list[Job], tuple[int, ...]]]:
-        """The same with the samples that were missing."""
+        """The prompts of `rest`, each with the numbers of the samples that were missing."""
         for prompt, messages, key, family, missing in map(msgspec.structs.astuple, self.spool):
             request = self._request(messages or prompt.messages)
             yield self.samples(Job(prompt, 0, key, family, request)), missing
@@ -85,8 +85,8 @@ class Plan:
         return Request(messages, config.max_output_tokens, config.temperature, config.effort, config.logprobs)
 
     def answered(self, jobs: list[Job]) -> Iterator[tuple[Job, Answer | None]]:
-        """What the store has for one prompt's samples: with `until_accepted`, up to the sample that suffices, is
-        missing, or is not judged yet."""
+        """Yields a prompt's samples, each with its stored answer. With `until_accepted` it ends with the sample that
+        suffices, is missing, or is not judged yet."""
         accepted = 0
         for job in jobs:
             answer = self.stored(job)
@@ -104,8 +104,11 @@ class Plan:
         return find(self.store, self.teacher, job, retry_truncated=self.config.retry_truncated)
 
     def accepts(self, job: Job, answer: Answer, *, ask: bool = False) -> bool | None:
-        """Whether an answer counts towards `until_accepted`; None where only a paid judge could say. With `ask` it is
-        paid, which may take seconds, and None means that the money for it is spent. Remembered."""
+        """Whether an answer counts towards `until_accepted`; None where only a paid judge could say.
+
+        With `ask` the judge is paid, which may take seconds; None then means that its money is spent. The result is
+        remembered.
+        """
         assert self.judge is not None
         accepted = self._accepted.get((job.prompt.id, job.sample))
         if accepted is None:
@@ -130,11 +133,11 @@ class Plan:
 class Missing:
     """The requests still to be asked, as an iterator that may be fed while it is walked.
 
-    The same question under two ids is asked once. With `until_accepted` a prompt's next sample comes only after
-    its last one was judged (`follow`), so an easy prompt costs one request. An answer that the store has, and that
-    only a paid judge can decide on, comes as a job too: it is found in the store and followed.
+    The same question under two ids is asked once. With `until_accepted` a prompt's next sample comes only after its
+    last one was judged (`follow`), so an easy prompt costs one request. A stored answer that only a paid judge can
+    decide on comes as a job too: it is found in the store and followed.
 
-    Without, `expect` gets each prompt and the samples that are missing, before they are given.
+    Without `until_accepted`, `expect` is called with each prompt and its missing samples before these are yielded.
     """
 
     def __init__(self, plan: Plan, expect: Callable[[list[Job], tuple[int, ...]], None]) -> None:
@@ -142,10 +145,10 @@ class Missing:
         self._given: set[tuple[str, int]] = set()
         self._next: deque[Job] = deque()
         self._alike: defaultdict[str, list[Prompt]] = defaultdict(list)
-        """Prompts that wait for an answer which was asked for another one of the same content, by key."""
+        """Prompts that wait for an answer which was asked for another prompt of the same content, by key."""
         self._stream = self._from_file()
         self.settled = 0
-        """Prompts that need no more answers, of those that did."""
+        """How many of the incomplete prompts need no further answer by now."""
 
     def __iter__(self) -> Iterator[Job]:
         return self
@@ -154,7 +157,7 @@ class Missing:
         return self._next.popleft() if self._next else next(self._stream)
 
     def follow(self, job: Job) -> None:
-        """An answer is in, stored and judged: if its prompt needs another sample, that comes next."""
+        """A job's answer is stored and judged: if its prompt needs another sample, that sample comes next."""
         self._given.discard((job.key, job.sample))
         if self._plan.judge is None:
             return

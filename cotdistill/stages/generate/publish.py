@@ -16,10 +16,10 @@ from cotdistill.stages.generate.totals import Tally
 from cotdistill.wording import counted
 
 CLOSED = ("api.openai.com", "api.anthropic.com", "generativelanguage.googleapis.com", "api.x.ai")
-"""Hosts whose terms restrict training on outputs."""
+"""Hosts whose terms restrict training on their outputs."""
 
 CLOSED_ELSEWHERE = ("azure", "bedrock", "vertex")
-"""Providers of the same models at other hosts."""
+"""Providers that serve the same models from other hosts."""
 
 
 def publish(current: artifacts.Run, written: Output, bad: BadLines, asked: Asked, session: Session) -> Manifest:

@@ -1,4 +1,4 @@
-"""What answers add up to: while they come in, for the progress line; at the end, for records and manifest."""
+"""Sums over answers: while they come in, for the progress line; at the end, for records and manifest."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -12,7 +12,7 @@ from cotdistill.providers.types import Reply, Teacher
 from cotdistill.records import Response, Usage
 
 FIRST_ANSWERS = 5
-"""So many answers without the reasoning that was paid for, and none with it: time to say so."""
+"""After this many answers without the reasoning that was paid for the user is warned."""
 
 _TRACES_OF_A_MODEL = (
     "A model that thinks, --effort, --template worked, or --think-tags for marks of its own would bring it"
@@ -25,12 +25,13 @@ _TRACES_OF_A_RECORDING = (
 
 @dataclass
 class Spending:
-    """Cost so far and to come, for the progress line; and whether the reasoning that is paid for comes."""
+    """The cost so far and the expected total, for the progress line, and warnings where paid reasoning does not
+    come."""
 
     prices: Prices
     wanted: int
     to_learn: bool = True
-    """Whether these are answers to learn from; what else is asked needs no warning."""
+    """Whether a student is trained on the answers; other answers need no warning."""
     traces: bool = True
     """Whether reasoning is wanted."""
     logprobs: bool = False
@@ -40,7 +41,7 @@ class Spending:
     without_logprobs: int = 0
     kinds: Counter[str] = field(default_factory=Counter)
     unanswered: str | None = None
-    """What a simulated teacher said first that had no answer."""
+    """The first words of a simulated teacher that has no answer."""
     _warned: set[str] = field(default_factory=set, init=False, repr=False)
 
     def add(self, reply: Reply, *, batch: bool = False) -> None:
@@ -58,8 +59,8 @@ class Spending:
         return f"{self.cost:.2f} USD, {self.cost / self.answered * max(self.wanted, self.answered):.2f} in all"
 
     def warning(self) -> str | None:
-        """Each once: at the first question that a simulated teacher cannot answer, at the first answer without
-        log-probabilities that were asked for, and after the first few answers."""
+        """A warning, each once: at the first question that a simulated teacher cannot answer, at the first answer
+        without the log-probabilities that were asked for, and after the first few answers."""
         if self.without_logprobs and self._is_news("logprobs"):
             return (
                 "WARNING: an answer came without the log-probabilities that --logprobs asks for; the answer is kept. "
@@ -93,7 +94,8 @@ class Spending:
 
 @dataclass
 class Tally:
-    """Makes the records and adds up what they cost; `in_batch` says which answers cost half."""
+    """Makes the records and adds up their cost. `in_batch` says whether an answer came out of a batch, at half the
+    price."""
 
     prices: Prices
     in_batch: Callable[[str, int], bool] = lambda key, sample: False
@@ -104,7 +106,7 @@ class Tally:
     reasoning_tokens: int = 0
     without_logprobs: int = 0
     without_usage: int = 0
-    """Answers whose server did not say how many tokens they took; the sums are of the others."""
+    """Answers whose server did not report their tokens; the sums are of the others."""
     cost: Decimal | None = Decimal(0)
 
     def add(self, job: Job, answer: Answer, teacher: Teacher, license: str | None) -> Response:
