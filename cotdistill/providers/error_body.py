@@ -21,14 +21,14 @@ _CODES = ("code", "type", "status", "reason", "error_code", "error_type", "__typ
 _WORDS = ("message", "Message", "detail", "error_description", "msg", "status_msg", "faultstring", "title", "error")
 _INSIDE = ("error", "errors", "details", "metadata", "innererror", "inner_error", "base_resp", "fault")
 _AT_TIMES_INSIDE = ("detail", "message")
-"""Elsewhere words, or a list of what is wrong with the fields."""
+"""Fields that hold an object with some providers; with others they hold words, or a list of the faulty fields."""
 _HEADERS = ("x-amzn-errortype", "x-ms-error-code")
 MOST_DEEP = 5
 
 
 @dataclass(frozen=True)
 class Problem:
-    """What an error says of itself. `codes` are in lower case, the most particular first."""
+    """What an error says of itself. `codes` are in lower case, the most specific first."""
 
     codes: tuple[str, ...] = ()
     message: str = ""
@@ -36,13 +36,13 @@ class Problem:
     """The HTTP status that the body names."""
     wait_s: float | None = None
     daily: str | None = None
-    """"pacific" or "utc", where a limit a day is reached: at whose midnight it ends."""
+    """"pacific" or "utc" where a daily limit is reached: it ends at that time zone's midnight."""
     web_page: str | None = None
     """The title of a web page that came instead of an answer of the API."""
 
 
 def problem_in(body: Any, headers: Any = None) -> Problem:
-    """From a body as bytes, as text, or decoded."""
+    """Read the problem from a body: bytes, text, or decoded JSON."""
     if isinstance(body, bytes | bytearray):
         body = bytes(body).decode("utf-8", "replace")
     if isinstance(body, str):
@@ -65,7 +65,7 @@ def problem_in(body: Any, headers: Any = None) -> Problem:
 
 
 def page_title(text: str) -> str | None:
-    """The title of a web page, "" where it has none; None for what is no web page."""
+    """The title of a web page, "" where it has none; None for a text that is no web page."""
     if not _WEB_PAGE.match(text):
         return None
     title = _TITLE.search(text)
@@ -84,7 +84,7 @@ def _encoded(body: Any) -> str:
 
 
 def _objects(body: Any, depth: int = 0) -> Iterator[dict[str, Any]]:
-    """The error's object and those inside it that say more, from the outside in."""
+    """The error's object and the objects inside it that say more, outermost first."""
     if isinstance(body, list):
         for one in body[:3]:
             yield from _objects(one, depth + 1)
@@ -123,7 +123,8 @@ def _words(one: dict[str, Any]) -> str:
 
 
 def _wait_s(objects: list[dict[str, Any]]) -> float | None:
-    """google.rpc.RetryInfo; and the reset, in milliseconds of Unix time, that OpenRouter repeats in the body."""
+    """Seconds to wait: google.rpc.RetryInfo, or the reset that OpenRouter repeats in the body, in milliseconds of Unix
+    time."""
     for one in objects:
         delay = one.get("retryDelay")
         if isinstance(delay, dict):  # as protobuf has it, where a gateway did not write JSON's form of it

@@ -13,8 +13,8 @@ import re
 from typing import Literal
 
 Meaning = Literal["spent", "key", "model", "proxy", "policy", "prompt", "quota", "capacity", "retry"]
-"""spent, key, model, proxy: of the account; no prompt can be answered. policy, prompt: of this prompt alone. quota,
-capacity, retry: passes."""
+"""spent, key, model, proxy: the account's; no prompt can be answered. policy, prompt: this prompt's alone. quota,
+capacity, retry: it passes."""
 
 _CODES: dict[Meaning, str] = {
     "spent": """
@@ -78,7 +78,7 @@ _VAGUE: dict[Meaning, str] = {
         batch_expired batch_error
     """,
 }
-"""Types that come with errors of any kind: they count only where there is no status, as in a stream or a batch."""
+"""Types that come with errors of any kind. They count only without a status, as in a stream or a batch."""
 
 
 def _by_code(table: dict[Meaning, str]) -> dict[str, Meaning]:
@@ -107,7 +107,7 @@ BY_STATUS: dict[int, Meaning] = {
     505: "prompt",
     529: "capacity",
 }
-"""Any other status from 500 on passes, any other below it is the prompt's."""
+"""Any other status from 500 on passes; any other below 500 is the prompt's."""
 
 
 _SENTENCES: dict[Meaning, tuple[str, ...]] = {
@@ -139,13 +139,14 @@ _WHOLE = {meaning: re.compile("|".join(each), re.IGNORECASE) for meaning, each i
 
 
 VAGUE_STATUSES = (402, 403, 404, 405)
-"""Gateways and firewalls give them for a single request too."""
+"""Statuses that gateways and firewalls also give for a single request."""
 
 
 def meaning_of(status: int | None, codes: tuple[str, ...], message: str) -> Meaning | None:
-    """None where neither the codes nor the sentence nor the status say anything particular.
+    """The error's meaning; None where neither its codes nor its sentence nor the status say anything in particular.
 
-    A 413 stays the prompt's whatever its code: Groq says rate_limit_exceeded of a prompt that no minute has room for.
+    A 413 stays the prompt's whatever its code: Groq says rate_limit_exceeded of a prompt that exceeds a whole minute's
+    limit.
     """
     if status == 413:
         return "prompt"

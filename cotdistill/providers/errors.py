@@ -1,7 +1,7 @@
-"""What an error means for the run: the one decision, for online requests, streams and batches.
+"""Turns an error into a Failure: the one decision, for online requests, streams and batches.
 
-`error_body` reads the error, `error_codes` holds the table; here they become a Failure. What only one prompt has been
-refused with is weighed in `dispatch/refusals.py`.
+`error_body` reads the error and `error_codes` holds the table. Whether a refusal of one prompt concerns the account is
+weighed in `dispatch/refusals.py`.
 """
 
 import importlib
@@ -21,7 +21,7 @@ from cotdistill.providers.status_error import StatusError
 from cotdistill.providers.types import BadReplyError, Failure
 
 MOST_LETTERS = 300
-"""Of a server's words in a message."""
+"""The most letters of a server's words that are shown in a message."""
 
 _WORDS: dict[Meaning, str] = {
     "spent": "credit or quota is spent: {}",
@@ -41,18 +41,18 @@ _KINDS: dict[Meaning, Literal["account", "row", "retry"]] = {
 }
 
 _PACIFIC = timezone(timedelta(hours=-8))
-"""Without daylight saving: an hour late in summer, never early."""
+"""Pacific standard time. Without daylight saving the midnight is an hour late in summer, never early."""
 
 
 def imported(name: str) -> Any:
-    """A module that is imported; None for any other, of which no error can have come up. A thread that is
-    still importing it is waited for; `sys.modules` alone has half of it then."""
+    """A module, if it is imported; else None, because none of its errors can have come up. It waits for another thread
+    that is still importing it: `sys.modules` alone would return half of it then."""
     return importlib.import_module(name) if name in sys.modules else None
 
 
 def classify(sdk: str, error: Exception) -> Failure:
-    """What an error of ours or of the SDK of this name means. Re-raises any other exception: that is a bug, not an
-    answer."""
+    """The Failure of one of our errors, or of an error of the SDK of this name. Re-raises any other exception: that is
+    a bug, not an answer."""
     if isinstance(error, BadReplyError):
         return _of_reply(error)
     if isinstance(error, StatusError):
@@ -69,7 +69,8 @@ def classify(sdk: str, error: Exception) -> Failure:
 
 
 def failure_of(status: int | None, problem: Problem, headers: Any = None) -> Failure:
-    """What an error means; `status` is None where the error came without one: inside a stream, a batch, or a 200."""
+    """The Failure of an error. `status` is None where the error came without one: inside a stream, a batch, or a
+    200."""
     headers = headers or {}
     status = status if status is not None else problem.status
     words = clean(" ".join([f"{status}:" if status else "", *problem.codes[:2], problem.message])).rstrip(":")
@@ -112,7 +113,7 @@ def _passing(status: int | None, meaning: Meaning, problem: Problem, words: str,
 
 
 def _otherwise(status: int | None, headers: Any) -> Meaning:
-    """For a status, or none, that says nothing particular."""
+    """The Failure of a status that says nothing in particular, or of no status."""
     passes = status is None or status >= 500 or headers.get("x-should-retry") == "true"
     return "retry" if passes else "prompt"
 
@@ -122,7 +123,8 @@ def _push_back(meaning: Meaning) -> Literal["quota", "capacity"] | None:
 
 
 def _web_page(status: int, title: str, headers: Any) -> Failure:
-    """Not the API's word: of a proxy, a firewall, a login page, or of the wrong address."""
+    """The Failure of a web page: it comes from a proxy, a firewall, a login page or a wrong address, not from the
+    API."""
     named = f" titled {clean(title)!r}" if clean(title) else ""
     where = "a proxy or firewall stands between, or --base-url is wrong"
     words = f"{status}: a web page{named} came instead of an answer of the API: {where}"
@@ -155,7 +157,8 @@ def _until_midnight_s(whose: str) -> float:
 
 
 def _body(error: Any) -> Any:
-    """The bytes where there are any: the SDKs hand out the inner object, or the whole, or a text."""
+    """The error's body: its bytes if there are any, because the SDKs hand out the inner object, the whole, or a
+    text."""
     try:
         return error.response.content or error.body
     except Exception:  # a stream that was not read to its end
@@ -197,7 +200,7 @@ def _unreached(cause: BaseException) -> str:
 
 
 def clean(text: str) -> str:
-    """Server words for a terminal: one line, printable, without a key or anything that looks like one, and short: cut
-    last, for half a key would not be known as one."""
+    """A server's words for a terminal: one line, printable, short, and without a key or anything that looks like one.
+    It is shortened last, because half a key would not be recognised."""
     printable = "".join(letter for letter in " ".join(text.split()) if letter.isprintable())
     return masked_message(printable)[:MOST_LETTERS]

@@ -1,4 +1,4 @@
-"""What every teacher behind an official SDK shares: open the client, send a body once, read the reply.
+"""What every teacher behind an official SDK shares: opening the client, sending a body once, reading the reply.
 
 A teacher's file says where it differs: the SDK, the server, the variable with its key, the body, the reply.
 """
@@ -31,7 +31,7 @@ COMMON_HEADERS = {
 }
 
 MOST_ADAPTED = 2
-"""Refusals of how it was asked that one request learns from."""
+"""How many refusals of its form one request may learn from."""
 
 
 @dataclass
@@ -43,16 +43,16 @@ class SdkTeacher:
     concurrency: int = MOST_IN_FLIGHT
     timeout_s: float = 600.0
     think_tags: Tags = field(default=(), repr=False)
-    """A person's own marks of a trace inside the text: how replies are read, also stored ones."""
+    """The user's own marks of a trace inside the text, by which replies are read, stored ones included."""
     _sender: Sender = field(init=False, repr=False)
 
     provider: ClassVar[str]
-    """The name before the colon in --teacher; it stands in records."""
+    """The name before the colon in --teacher; records carry it."""
     sdk: ClassVar[Literal["openai", "anthropic"]] = "openai"
     key: ClassVar[str]
     """The environment variable with the API key."""
     path: str = field(default="", init=False, repr=False)
-    """Where a request is posted, below `base_url`."""
+    """The path below `base_url` that requests are posted to."""
     signed: ClassVar[bool] = False
     """Whether each request must go through the SDK's client, which signs it."""
 
@@ -74,40 +74,42 @@ class SdkTeacher:
         await self._sender.close()
 
     def api_key(self) -> str:
-        """Raises AccountError where there is none."""
+        """The API key. Raises AccountError where there is none."""
         return api_key(self.key, self.provider, self.base_url)
 
     def headers(self) -> dict[str, str] | None:
-        """What a request carries: the key, and what the wire format wants. None where the SDK has to say it: behind a
+        """A request's headers: the key, and what the wire format wants. None where only the SDK knows them: behind a
         proxy, and where its own variables add headers. Raises AccountError where there is no key."""
         if self.signed or not goes_straight(self.base_url) or has_own_headers(self.base_url):
             return None
         return {"Authorization": f"Bearer {self.api_key()}", **COMMON_HEADERS}
 
     def client(self, **common: Any) -> Any:
-        """The SDK's async client for this server; `common` is what every client of ours has."""
+        """The SDK's async client for this server; `common` are the settings that all our clients have."""
         sdk = self._sdk()
         kind = sdk.AsyncOpenAI if self.sdk == "openai" else sdk.AsyncAnthropic
         return kind(api_key=self.api_key(), base_url=self.base_url, **common)
 
     def body(self, request: Request) -> dict[str, Any]:
-        """What is asked, in the JSON that its wire format has for it: it and the base URL make the request key."""
+        """The request as JSON of this wire format. Body and base URL make the request key."""
         raise NotImplementedError
 
     def wire(self, body: dict[str, Any]) -> dict[str, Any]:
-        """What is sent for a body, where a server wants something in another place: nothing that decides the answer."""
+        """What is sent for a body, where a server wants something in another place. Nothing that decides the answer may
+        change."""
         return body
 
     def adapted(self, error: Any, wire: dict[str, Any]) -> bool:
-        """Whether the server refused how it was asked, and the next `wire` asks in the way that it wants."""
+        """Whether the error is a refusal of the request's form, and the next `wire` uses the form that the server
+        wants."""
         return False
 
     def extract(self, raw: bytes) -> Reply:
-        """The reply in the provider's JSON. Raises BadReplyError where it holds none."""
+        """The reply in the provider's JSON. Raises BadReplyError where there is none."""
         raise NotImplementedError
 
     def read(self, raw: bytes) -> Reply:
-        """Extract, and raise nothing but BadReplyError: one reply of a shape that was never seen must not end a run
+        """Extract a stored reply, and raise nothing but BadReplyError: one reply of an unknown shape must not end a run
         that has paid for thousands."""
         try:
             return self.extract(raw)
@@ -121,7 +123,7 @@ class SdkTeacher:
         return await self.send(self.body(request), idempotency_key)
 
     async def send(self, body: dict[str, Any], idempotency_key: str) -> Reply:
-        """A request in this wire format, however it was made."""
+        """Send a request in this wire format."""
         for number in range(MOST_ADAPTED):
             wire = self.wire(body)
             try:
@@ -145,11 +147,11 @@ class SdkTeacher:
         return reply if limits is None else msgspec.structs.replace(reply, limits=limits)
 
     async def collect(self, chunks: AsyncIterator[bytes]) -> bytes:
-        """A streamed answer in the JSON that the same answer has unstreamed."""
+        """The parts of a streamed answer as the JSON that the same answer has without streaming."""
         raise NotImplementedError
 
     async def _streamed(self, response: Any) -> bytes:
-        """The whole answer, of a server that streams and of one that does not care for `stream`."""
+        """The whole answer, whether the server streams or ignores `stream`."""
         import httpx2
 
         try:

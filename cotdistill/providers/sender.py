@@ -1,4 +1,4 @@
-"""One body after another to one path of a server, as the SDK's client would send them, without what it does again each
+"""Posts one JSON body after another to one path, as the SDK's client would, without what the client does anew each
 time."""
 
 import asyncio
@@ -12,7 +12,7 @@ from cotdistill.providers.status_error import StatusError
 
 
 class Received(NamedTuple):
-    """A reply under a status that says success."""
+    """A reply whose status says success."""
 
     content: bytes
     content_type: str
@@ -23,23 +23,23 @@ class Received(NamedTuple):
 class Sender:
     """Posts JSON to one path as the SDK's client does.
 
-    Where `headers` are given, they are what the SDK would send besides what describes itself, and no SDK is opened
-    until something comes that it knows better: a redirect, or a stream. Without them the first request goes through the
-    SDK's low-level `post`, and later ones repeat what that sent, address and headers with the key among them. What is
-    signed anew each time, or goes through a proxy, takes the SDK's client every time.
+    With `headers`, which are all that the SDK would send besides those that describe the body, no SDK is opened until
+    something comes that it handles better: a redirect, or a stream. Without them the first request goes through the
+    SDK's low-level `post`; later ones repeat its address and headers, the key included. A request that is signed anew
+    each time, or goes through a proxy, always takes the SDK's client.
     """
 
     open_client: Callable[[], Any]
-    """The SDK's client."""
+    """Opens the SDK's client."""
     url: str
     path: str
     headers: dict[str, str] | None
     signed: bool = False
-    """Each request is signed, or carries a token that is soon renewed."""
+    """Whether each request is signed, or carries a token that is renewed often."""
     _client: Any = field(default=None, init=False, repr=False)
     _first: Any = field(default=None, init=False, repr=False)
     _first_made: asyncio.Event | None = field(default=None, init=False, repr=False)
-    """Set once the SDK has made the first request, or failed to: those that come meanwhile wait for it."""
+    """Set once the SDK has made the first request, or failed to. Requests that come meanwhile wait for it."""
     _connections: Connections | None = field(default=None, init=False, repr=False)
     _lines: bytes = field(default=b"", init=False, repr=False)
 
@@ -51,7 +51,8 @@ class Sender:
 
     @property
     def client(self) -> Any:
-        """Opened when it is needed: an SDK takes longer to import than a thousand requests to send."""
+        """The SDK's client, opened when it is first needed: an SDK takes longer to import than a thousand requests to
+        send."""
         if self._client is None:
             self._client = self.open_client()
             if not self.signed:
@@ -65,7 +66,7 @@ class Sender:
             await self._client.close()
 
     async def post(self, content: bytes, idempotency_key: str) -> Received:
-        """Raises StatusError, LostError, UnreachableError, and the SDK's errors."""
+        """Post a body and return the reply. Raises StatusError, LostError, UnreachableError, and the SDK's errors."""
         if self._first_made is not None and not self._first_made.is_set():
             await self._first_made.wait()
         if self._connections is not None:
@@ -77,7 +78,7 @@ class Sender:
         return Received(response.content, response.headers.get("content-type", ""), _raw(response))
 
     async def stream(self, content: bytes, idempotency_key: str, *, stream: bool = True) -> Any:
-        """The SDK's response, still to be read. Raises StatusError and the SDK's errors."""
+        """The SDK's response, not yet read. Raises StatusError and the SDK's errors."""
 
         client = self.client
         if self._first is None:
@@ -111,7 +112,7 @@ class Sender:
                 self._first_made.set()
 
     def _request(self, content: bytes, idempotency_key: str) -> Any:
-        """The first one with another body."""
+        """The first request with another body."""
         import httpx2
 
         headers = self._first.headers.copy()
@@ -121,7 +122,7 @@ class Sender:
         return httpx2.Request("POST", self._first.url, headers=headers, content=content, extensions=extensions)
 
     async def _learn(self, request: Any) -> None:
-        """Runs before each request of the SDK's client; the first one is never a redirected one."""
+        """Runs before each request of the SDK's client. The first one is never a redirected one."""
         if self._first is not None or request.method != "POST":
             return
         self._first = request
@@ -132,14 +133,14 @@ class Sender:
             self._first_made.set()
 
     def _repeat(self, url: str, headers: list[tuple[str, str]]) -> None:
-        """From now on, requests go to this address with these headers."""
+        """From now on requests go to this address with these headers."""
         kept = [f"{name}: {value}\r\n" for name, value in headers if name.lower() not in _NEW_EACH_TIME]
         self._connections, self._lines = Connections(url), "".join(kept).encode("latin-1")
 
 
 def _received(answered: Answered) -> Received | None:
-    """None for a redirect: nothing was asked yet, and the SDK's client knows where to follow it to. Raises StatusError
-    and LostError."""
+    """The reply; None for a redirect, because nothing was asked yet and the SDK's client knows where to follow it.
+    Raises StatusError and LostError."""
     status, headers = answered.status, answered.headers
     if 300 <= status < 400:
         return None
@@ -152,7 +153,7 @@ def _received(answered: Answered) -> Received | None:
 
 
 def _raw(response: Any) -> RawHeaders:
-    """Of an SDK's response."""
+    """The body of an SDK's response."""
     return tuple((name.lower(), value) for name, value in response.headers.raw)
 
 

@@ -1,4 +1,4 @@
-"""What a teacher is asked and what it answers, for any provider."""
+"""The request to a teacher and its reply, the same for every provider."""
 
 from dataclasses import dataclass
 from decimal import Decimal
@@ -12,29 +12,30 @@ from cotdistill.records import Confidence, Message, ReasoningKind, StopReason, U
 
 
 class Request(msgspec.Struct, frozen=True):
-    """One question, provider-neutral. `None` leaves a setting to the provider's default."""
+    """One request, provider-neutral. `None` leaves a setting to the provider's default."""
 
     messages: tuple[Message, ...]
     max_output_tokens: int
     temperature: float | None = None
     effort: str | None = None
     logprobs: int | None = None
-    """So many of the likeliest tokens in each token's place are wanted, with their log-probabilities."""
+    """How many of the likeliest tokens in each token's place are wanted, with their log-probabilities."""
 
     @property
     def most_input_tokens(self) -> int:
-        """A token for each byte of the text, of which none is shorter."""
+        """One token for each byte of the text: no token is shorter."""
         return sum(len(turn.content.encode("utf-8", "replace")) for turn in self.messages)
 
     @property
     def size(self) -> int:
-        """Letters of the text."""
+        """The number of letters of the text."""
         return sum(len(turn.content) for turn in self.messages)
 
 
 @dataclass(frozen=True)
 class Quota:
-    """What a server's headers say of one axis: how many a minute, how many are left now, when all are back."""
+    """What a server's headers say about one axis: the limit a minute, what is left of it now, and when it is full
+    again."""
 
     per_minute: int
     remaining: int | None = None
@@ -43,8 +44,8 @@ class Quota:
 
 @dataclass(frozen=True)
 class RateLimits:
-    """The axes a provider limits; None where it says nothing. `tokens` counts input and output together (OpenAI);
-    Anthropic limits them apart."""
+    """The axes that a provider limits; None where the server says nothing. `tokens` counts input and output together
+    (OpenAI); Anthropic limits them separately."""
 
     requests: Quota | None = None
     tokens: Quota | None = None
@@ -53,8 +54,8 @@ class RateLimits:
 
 
 class Reply(msgspec.Struct, frozen=True):
-    """One answer. `raw` is the provider's JSON, byte for byte: it is what the store keeps, so that a better
-    extraction later costs nothing. `limits` come with the headers, so a stored reply has none."""
+    """One answer. `raw` is the provider's JSON, byte for byte: the store keeps it, so that a better extraction later
+    costs nothing. `limits` come with the headers, so a stored reply has none."""
 
     raw: bytes
     text: str
@@ -65,11 +66,11 @@ class Reply(msgspec.Struct, frozen=True):
     usage: Usage
     limits: RateLimits | None = None
     reasoning_rule: str | None = None
-    """Which rule found the reasoning: the field or tag it stood in."""
+    """The field or tag in which the reasoning was found."""
     stop_detail: str | None = None
-    """What the provider adds to `stop_reason`: the category of a refusal, its own word for "other"."""
+    """What the provider adds to `stop_reason`: the category of a refusal, or its own word for "other"."""
     cost_usd: Decimal | None = None
-    """What the provider says this answer cost, where it does (OpenRouter); `Prices.charge` goes by it."""
+    """What the provider says this answer cost, if it does (OpenRouter); `Prices.charge` goes by it."""
     confidence: Confidence | None = None
 
 
@@ -77,10 +78,10 @@ class Reply(msgspec.Struct, frozen=True):
 class Failure:
     """What an error means for the run.
 
-    retry: try again, after `wait_s` if the server said so. unreachable: the same, but no server was reached.
-    row: this prompt cannot be answered. account: no prompt can be (key, credit, quota, unknown model).
-    `push_back` says whether the server should be asked for less: "quota" for a rate limit, "capacity" for an overload,
-    "lost" for a time-out or a broken connection, of a server that may be busy beyond its means.
+    retry: try again, after `wait_s` if the server said so. unreachable: the same, but no server was reached. row: this
+    prompt cannot be answered. account: no prompt can be (key, credit, quota, unknown model). `push_back` says whether
+    the server should be asked for less: "quota" for a rate limit, "capacity" for an overload, "lost" for a time-out or
+    a broken connection, because the server may be overloaded.
     """
 
     kind: Literal["retry", "unreachable", "row", "account"]
@@ -91,19 +92,21 @@ class Failure:
     from_page: bool = False
     """A web page came instead of an answer of the API."""
     vague: bool = False
-    """Of the account by a status alone (402, 403, 404), which a gateway also gives for one prompt."""
+    """Only a status (402, 403, 404) blames the account, and a gateway may give it for a single prompt."""
     address: bool = False
-    """Where it ends the run, that is no fault of the account: a slip in --teacher or --base-url."""
+    """If this ends the run, the reason is a slip in --teacher or --base-url and not the account."""
 
     def fatal(self) -> CotDistillError:
-        """What ends the run where no prompt can be answered."""
+        """The error that ends the run where no prompt can be answered."""
         return CotDistillError(self.message) if self.address else AccountError(self.message)
 
 
 class BadReplyError(Exception):
-    """A reply that holds no answer: an error body under status 200, no choices, a stream that broke off. `problem` is
-    the error that it holds, if it holds one; `final` says that the same question would fail the same way. `usage` and
-    `cost_usd` are what it reports all the same, for it may be billed."""
+    """A reply that holds no answer: an error body under status 200, no choices, a stream that broke off.
+
+    `problem` is the error inside the reply, if there is one. `final` says that the same request would fail the same
+    way. `usage` and `cost_usd` are what the reply reports nevertheless, because it may be billed.
+    """
 
     def __init__(
         self,
@@ -122,18 +125,18 @@ class BadReplyError(Exception):
 
 
 def kind_of_visible(text: str) -> ReasoningKind:
-    """`worked` when a text without separate reasoning shows its way: more than one line, or a long one."""
+    """`worked` where a text without separate reasoning shows its steps: more than one line, or a long line."""
     lines = [line for line in text.splitlines() if line.strip()]
     return "worked" if len(lines) > 1 or len(text.split()) > 20 else "none"
 
 
 MOST_IN_FLIGHT = 256
-"""Requests to one server at once, by default; the limiter finds out when a server takes fewer."""
+"""The default of concurrent requests to one server; the limiter finds out where a server takes fewer."""
 
 
 class Teacher(Protocol):
-    """`base_url` identifies the server, in request keys and in records; `concurrency` is how many requests it may be
-    sent at once."""
+    """A model behind a server, or in this process. `base_url` identifies the server in request keys and records;
+    `concurrency` is how many requests it may be sent at once."""
 
     model: str
     concurrency: int

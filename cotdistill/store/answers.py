@@ -20,10 +20,10 @@ from cotdistill.store.database import Database, insert, packed, unpacked
 from cotdistill.store.spending import INTO_SPENDING, Paid, row_of
 
 MOST_AT_ONCE = 500
-"""Rows in one commit: no caller waits longer than for so many."""
+"""The most rows in one commit, which bounds how long a caller waits."""
 
 SET_ASIDE = ":no-answer"
-"""What follows the key of a body that turned out to be no answer."""
+"""Appended to the key of a body that turned out to be no answer."""
 
 
 def request_key(base_url: str, body: dict[str, Any]) -> str:
@@ -35,7 +35,7 @@ def request_key(base_url: str, body: dict[str, Any]) -> str:
 
 
 class Entry(NamedTuple):
-    """One row, as it is written."""
+    """One row of `answers`, as it is written."""
 
     key: str
     sample: int
@@ -44,24 +44,24 @@ class Entry(NamedTuple):
     model: str
     stored_at: float
     raw: bytes
-    """Packed by the store's thread, so that no caller waits for it."""
+    """The store's thread compresses it, so that no caller waits for that."""
 
 
 class Stored(NamedTuple):
-    """An answer of the store: under which key it was asked, and the provider's JSON."""
+    """A stored answer: the key under which it was asked, and the provider's JSON."""
 
     key: str
     raw: bytes
 
 
 class Known(NamedTuple):
-    """Keys and families with their samples."""
+    """Requests that the store has answers to, by key and by family."""
 
     exact: set[tuple[str, int]]
     relatives: set[tuple[str, int]]
 
     def has(self, key: str, family: str, sample: int) -> Literal["", "this", "another cap"]:
-        """Whether an answer is there: to this request, or to one that differs in the output cap alone."""
+        """Whether there is an answer to this request ("this"), or to one that differs in the output cap alone."""
         if (key, sample) in self.exact:
             return "this"
         return "another cap" if (family, sample) in self.relatives else ""
@@ -76,7 +76,8 @@ class _Write(NamedTuple):
 
 
 class Store:
-    """Open, ask with `get`, pay, `put`. `put` belongs to an event loop, all else to any thread."""
+    """The open store: `get` and `find` answers, `put` paid ones. Call `put` in an event loop, everything else from any
+    thread."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -86,13 +87,13 @@ class Store:
         self._writer.start()
 
     def get(self, key: str, sample: int) -> bytes | None:
-        """The provider's JSON, or None."""
+        """The provider's JSON of an answer; None where there is none."""
         rows = self._database.read("SELECT raw FROM answers WHERE key = ? AND sample = ?", key, sample)
         return unpacked(rows[0][0], f"{self.path}: {key} {sample}") if rows else None
 
     def find(self, key: str, family: str, sample: int) -> Iterator[Stored]:
-        """The answer under this key, then those that were asked with other output caps, the newest first; each is
-        unpacked when it is its turn."""
+        """The answer under this key, then those asked with other output caps, newest first. Each is unpacked when its
+        turn comes."""
         rows = self._database.read(
             "SELECT key, raw FROM answers WHERE key = ? AND sample = ? UNION ALL SELECT key, raw FROM (SELECT key, raw "
             "FROM answers WHERE family = ? AND sample = ? AND key != ? ORDER BY stored_at DESC)",
@@ -102,7 +103,7 @@ class Store:
             yield Stored(found, unpacked(raw, f"{self.path}: {found} {sample}"))
 
     def known(self, keys: Collection[str], families: Collection[str]) -> Known:
-        """Which of many requests it has something of, in two queries."""
+        """Which of many requests the store has answers to, in two queries."""
         exact = self._database.read(f"SELECT key, sample FROM answers WHERE key IN ({_marks(keys)})", *keys)
         relatives = self._database.read(
             f"SELECT family, sample FROM answers WHERE family IN ({_marks(families)})", *families
@@ -121,10 +122,12 @@ class Store:
         *,
         instead: bool = False,
     ) -> None:
-        """Returns once the answer is on disk, and with it what was paid; the first one under a key stays. With
-        `instead` the one that is there is no answer: it is replaced, and kept under another key, for it was paid.
+        """Store an answer and what was paid for it; returns once both are on disk. The first answer under a key stays.
+        With `instead` the present body is no answer: it is replaced, and kept under another key because it was paid
+        for.
 
-        Raises CotDistillError when it cannot be written."""
+        Raises CotDistillError when it cannot be written.
+        """
         loop = get_running_loop()
         done: Future[None] = loop.create_future()
         row = Entry(key, sample, family, provider, model, time.time(), raw)
@@ -132,15 +135,15 @@ class Store:
         await done
 
     def pay(self, paid: Paid) -> None:
-        """What an attempt without an answer may have cost; on disk soon."""
+        """Record what an attempt without an answer may have cost; it is on disk soon after."""
         self._writes.put(_Write(None, paid, None, None))
 
     def try_room(self) -> None:
-        """Raises CotDistillError when answers could not be written."""
+        """Raises CotDistillError where an answer could not be written."""
         self._database.try_room()
 
     def close(self, *, unless_empty: bool = False) -> None:
-        """`unless_empty` removes the files where nothing was paid for yet."""
+        """Close the store. `unless_empty` removes its files where nothing was paid for yet."""
         self._writes.put(None)
         self._writer.join()
         paid = not unless_empty or self._database.read(
@@ -182,8 +185,8 @@ class Store:
             database.close()
 
     def _gathered(self) -> "list[_Write | None]":
-        """What waits to be written, packed, and what comes while it is: each commit is a sync. None, the word to stop,
-        is the last."""
+        """The waiting writes, compressed, and those that come meanwhile: each commit is a sync. A last None means
+        stop."""
         batch = [self._writes.get()]
         while (write := batch[-1]) is not None:
             if write.row is not None:

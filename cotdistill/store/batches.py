@@ -1,7 +1,7 @@
-"""What is under way in batches, on disk beside the answers: a killed process leaves all that the next one needs.
+"""The batches under way, on disk beside the answers: a killed process leaves everything that the next one needs.
 
-A shard is our name for one batch. It is `prepared` (its requests are claimed, nothing was sent that costs),
-`creating` (the provider may or may not have it), or `running` (we have the provider's id). Collected, it is gone.
+A shard is our name for one batch. It is `prepared` (its requests are claimed, nothing that costs was sent), `creating`
+(the provider may or may not have it), or `running` (we have the provider's id). A collected shard is deleted.
 """
 
 import secrets
@@ -21,7 +21,7 @@ CLAIMS_A_COMMIT = 1000
 
 @dataclass(frozen=True)
 class Endpoint:
-    """Whose batches these are: another teacher's cannot be asked about here."""
+    """The teacher that batches belong to: another teacher's batches cannot be asked about here."""
 
     provider: str
     base_url: str
@@ -48,7 +48,7 @@ class Claim(NamedTuple):
 
 
 class BatchState:
-    """Tables in the store of answers. Belongs to one thread."""
+    """The tables of batches in the store of answers. Use it from one thread."""
 
     def __init__(self, path: Path) -> None:
         self._store = Database(path)
@@ -62,7 +62,7 @@ class BatchState:
         self._store.close()
 
     def begin(self, endpoint: Endpoint) -> str:
-        """Begin a new shard, `prepared`. Returns its name."""
+        """Begin a new shard in state `prepared`. Returns its name."""
         shard = f"cd{secrets.token_hex(5)}"
         self._change(
             """INSERT INTO batches (state, shard, provider, base_url, model, begun_at)
@@ -86,7 +86,7 @@ class BatchState:
         self._unsaved = 0
 
     def creating(self, shard: str, requests: int, worst_usd: Decimal | None, newest: str | None) -> None:
-        """On disk before the provider hears of it."""
+        """Mark the shard `creating`, on disk before the provider is asked."""
         self._change(
             """UPDATE batches SET state = 'creating', begun_at = ?, requests = ?, worst_usd = ?, newest = ?
                WHERE shard = ?""",
@@ -99,13 +99,13 @@ class BatchState:
         )
 
     def not_ours(self, shard: str, batch: str) -> None:
-        """The batch taken for this shard's is another's: it is `creating` again."""
+        """The batch that was taken for this shard's belongs to another: the shard is `creating` again."""
         with self._store.change() as connection:
             connection.execute("INSERT INTO not_our_batches VALUES (?, ?)", (shard, batch))
             connection.execute("UPDATE batches SET state = 'creating', batch = NULL WHERE shard = ?", (shard,))
 
     def drop(self, shard: str) -> None:
-        """Collected, or never created: its requests are free again."""
+        """Delete a shard that was collected or never created: its requests are free again."""
         with self._store.change() as connection:
             for table in ("batch_items", "not_our_batches", "batches"):
                 connection.execute(f"DELETE FROM {table} WHERE shard = ?", (shard,))
@@ -119,7 +119,8 @@ class BatchState:
         return list(self._shards("state != 'running' AND provider = ? AND base_url = ? AND model = ?", place))
 
     def under_way(self, endpoint: Endpoint) -> int:
-        """Requests in batches that this teacher's provider works on or has answered, not collected yet."""
+        """How many requests are in batches that this teacher's provider works on or has answered, and that are not
+        collected yet."""
         ((found,),) = self._store.read(
             "SELECT sum(requests) FROM batches WHERE batch IS NOT NULL AND provider = ? AND base_url = ? AND model = ?",
             endpoint.provider,
@@ -150,14 +151,14 @@ class BatchState:
         return [Claim(*row) for row in found]
 
     def mark_bought(self, claims: list[Claim]) -> None:
-        """Before the answers are stored, so that none is ever taken for one at full price."""
+        """Mark answers as bought in a batch, before they are stored: none is ever taken for one at full price."""
         with self._store.change() as connection:
             connection.executemany(
                 "INSERT OR IGNORE INTO batch_answers VALUES (?, ?)", [(claim.key, claim.sample) for claim in claims]
             )
 
     def bought(self, key: str, sample: int) -> bool:
-        """Whether an answer was bought in a batch. The tables of a store without batches are not searched."""
+        """Whether an answer was bought in a batch. In a store without batches no table is searched."""
         if self._any_bought is None:
             self._any_bought = bool(self._store.read("SELECT 1 FROM batch_answers LIMIT 1"))
         if not self._any_bought:

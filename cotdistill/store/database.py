@@ -1,4 +1,4 @@
-"""The store's file: one SQLite database, opened, checked and read in this module alone."""
+"""The store's file: one SQLite database. Only this module opens, checks and reads it."""
 
 import sqlite3
 import threading
@@ -20,23 +20,24 @@ except ImportError:  # there is no wheel of it for this machine
 
 LOOK_S = 0.05
 BUSY_S = 60.0
-"""How long another process may hold the write lock."""
+"""Seconds to wait while another process holds the write lock."""
 
 
 LOG_PAGES = 4_000
-"""Of the write-ahead log, 16 MB, before it is copied into the database. Keys are hashes, so that each answer changes
-four pages; copied after SQLite's 1,000, as often as after 260 answers, it held up all who wait for a commit."""
+"""Pages of the write-ahead log (16 MB) before it is copied into the database. Keys are hashes, so each answer changes
+four pages; with SQLite's default of 1,000 the log was copied every 260 answers, and all who waited for a commit were
+held up."""
 
 MOST_VALUES = 999
-"""In one statement: SQLite before 3.32 takes no more."""
+"""The most values in one statement: SQLite before 3.32 takes no more."""
 
 
 class FullDiskError(CotDistillError):
-    """The store's disk takes no more."""
+    """The store's disk is full."""
 
 
 class Database:
-    """One connection, for any number of threads, one at a time. Every error of SQLite becomes a CotDistillError of one
+    """One connection for any number of threads, one at a time. Every error of SQLite becomes a CotDistillError of one
     line that names the file."""
 
     def __init__(self, path: Path, *, create: bool = True) -> None:
@@ -70,12 +71,12 @@ class Database:
             self._connection.close()
 
     def never_sync(self) -> None:
-        """From now on nothing waits for the disk: nothing that is written survives a power cut."""
+        """Never wait for the disk from now on: nothing written after this survives a power cut."""
         with self._lock, self._explained("write"):
             self._connection.execute("PRAGMA synchronous = OFF")
 
     def read(self, query: str, *values: object) -> list[Any]:
-        """Every row."""
+        """Every row of a query."""
         with self._lock:
             try:
                 return self._connection.execute(query, values).fetchall()
@@ -83,7 +84,7 @@ class Database:
                 raise self._explanation("read", error) from None
 
     def walk(self, query: str, *values: object) -> Iterator[Any]:
-        """Row by row, for what may be larger than memory."""
+        """Yields row by row, for results that may be larger than memory."""
         with self._explained("read"), closing(self._connection.execute(query, values)) as rows:
             yield from rows
 
@@ -95,7 +96,7 @@ class Database:
 
     @contextmanager
     def changes(self) -> Iterator[sqlite3.Connection]:
-        """Statements that are on disk at the next `commit` only: many at once cost one sync."""
+        """Collects statements that are on disk with the next `commit` only: many then cost one sync."""
         with self._lock, self._explained("write"):
             yield self._connection
 
@@ -108,7 +109,7 @@ class Database:
             self._connection.execute("VACUUM")
 
     def try_room(self) -> None:
-        """Raises CotDistillError for a disk that is full or a store that may not be written: before anything is paid
+        """Raises CotDistillError where the disk is full or the store may not be written, before anything is paid
         for."""
         try_room(self.path)
         with self._lock, self._explained("write"):
@@ -144,7 +145,7 @@ class Database:
         return CotDistillError(problem)
 
     def _write_ahead(self) -> None:
-        """Switch to a write-ahead log. Where two runs make one store at once, SQLite says locked without waiting."""
+        """Switch to a write-ahead log. Where two runs make one store at once, SQLite reports a lock without waiting."""
         for left in range(round(BUSY_S / LOOK_S), -1, -1):
             try:
                 self._connection.execute("PRAGMA journal_mode = WAL")
@@ -163,8 +164,8 @@ class Database:
 
 
 def insert(connection: sqlite3.Connection, into: str, rows: Sequence[tuple[object, ...]]) -> None:
-    """One statement for many rows. `executemany` lets go of the interpreter's lock at each row, and waits for it again:
-    as long as an event loop is busy, that takes far longer than all that SQLite does."""
+    """Insert many rows with one statement. `executemany` would release the interpreter's lock at each row and wait for
+    it again, which beside a busy event loop takes far longer than SQLite's own work."""
     together = MOST_VALUES // len(rows[0]) if rows else 1
     for at in range(0, len(rows), together):
         some = rows[at : at + together]
@@ -179,7 +180,7 @@ def packed(raw: bytes) -> bytes:
 
 
 def unpacked(raw: bytes, place: str) -> bytes:
-    """Raises CotDistillError that names the place of an answer whose bytes are damaged."""
+    """Decompress an answer. Raises CotDistillError that names its place where its bytes are damaged."""
     try:
         return zlib.decompress(raw)
     except (zlib.error, TypeError):
@@ -190,5 +191,5 @@ def unpacked(raw: bytes, place: str) -> bytes:
 
 
 def _code(error: sqlite3.Error) -> int:
-    """SQLite's own, without what it adds to say more."""
+    """SQLite's error code, without the bits that refine it."""
     return getattr(error, "sqlite_errorcode", 0) & 0xFF

@@ -1,4 +1,4 @@
-"""Where the store of a person's answers lies."""
+"""Where the user's store of answers is."""
 
 import os
 from pathlib import Path
@@ -9,8 +9,9 @@ _ADVICE = "say where the store of answers is to be: --cache PATH, or COTDISTILL_
 
 
 def store_path(given: str | Path | None = None) -> Path:
-    """What --cache names, else $COTDISTILL_CACHE, else a file in the user's data directory. `~` is the home directory
-    wherever it comes from: no shell has looked at a variable or a recipe. Raises UsageError where no one knows that."""
+    """The path that --cache names, else $COTDISTILL_CACHE, else a file in the user's data directory. `~` is the home
+    directory also in a variable or a recipe, which no shell has expanded. Raises UsageError where the home directory is
+    not known."""
     return _expanded(Path(given)) if given else default_path()
 
 
@@ -29,7 +30,7 @@ def default_path() -> Path:
 
 
 def known_stores() -> list[Path]:
-    """The store of this person, for a command that does without one and must not write over it."""
+    """The user's store, for a command that does not use it and must not overwrite it."""
     try:
         return [default_path()]
     except UsageError:  # then there is none

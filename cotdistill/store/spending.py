@@ -1,4 +1,4 @@
-"""What was paid, by when, for which model: the ledger of a monthly budget. It outlives the answers it paid for."""
+"""The ledger of a monthly budget: what was paid, when, and for which model. It outlives the answers it paid for."""
 
 import time
 from collections import defaultdict
@@ -20,8 +20,8 @@ GROUPS = ("teacher", "recipe", "stage")
 
 
 class Paid(NamedTuple):
-    """One attempt that was billed, or may have been: then `cost_usd` is None and `worst_usd` its bound. `key` None for
-    an attempt without an answer."""
+    """One attempt that was billed, or may have been: then `cost_usd` is None and `worst_usd` its bound. `key` is None
+    for an attempt without an answer."""
 
     provider: str
     model: str
@@ -32,13 +32,13 @@ class Paid(NamedTuple):
     cost_usd: Decimal | None
     worst_usd: Decimal | None
     run: str = ""
-    """Of a recipe's runs, which one; they may go on at once."""
+    """The run of the recipe that paid; several may go on at once."""
 
 
 @dataclass
 class Share:
-    """What one group of a month came to, in USD; `unpriced` attempts have no known cost; it is bounded by `worst_usd`
-    where it was known what they might cost at most."""
+    """What one group of attempts cost in a month, in USD. `unpriced` attempts have no known cost; `worst_usd` is their
+    bound as far as one is known."""
 
     name: str
     attempts: int = 0
@@ -51,7 +51,7 @@ INTO_SPENDING = "INTO spending (at, provider, model, stage, recipe, key, sample,
 
 
 def row_of(paid: Paid) -> tuple[object, ...]:
-    """For `INTO_SPENDING`, within the transaction that stores the answer."""
+    """The values for `INTO_SPENDING`, within the transaction that stores the answer."""
     return (time.time(), *paid[:6], money(paid.cost_usd), money(paid.worst_usd), paid.run)
 
 
@@ -70,10 +70,11 @@ def parsed_month(text: str) -> datetime:
 
 
 def spent_since(store: Path, moment: float, asked: Sequence[tuple[Teacher, Prices]], recipe: str = "") -> Decimal:
-    """USD that was paid out of this store at `moment` (Unix time) or later: by any run for these teachers, and by
-    this recipe for all. Also a killed run is in it. What is not known counts at its worst case.
+    """USD paid out of this store at `moment` (Unix time) or later: by any run for these teachers, and by this recipe
+    for all teachers. Killed runs are included. An unknown cost counts at its worst case.
 
-    Raises CotDistillError when a price is unknown: a budget that cannot be kept is none."""
+    Raises CotDistillError where a price is unknown, because such a budget cannot be kept.
+    """
     if not store.is_file():
         return Decimal(0)
     of_recipe, values = _of_recipe(asked, recipe)
@@ -86,14 +87,14 @@ def spent_since(store: Path, moment: float, asked: Sequence[tuple[Teacher, Price
 
 
 class SpentByOthers:
-    """USD that is paid out of a store from now on and counts in a recipe's month, but for what this `run` of it pays:
-    by other runs of the recipe for all that they ask, and by any other command for the recipe's teachers."""
+    """USD paid out of a store from now on that counts in a recipe's month, without what this `run` of it pays: other
+    runs of the recipe for whatever they ask, and other commands for the recipe's teachers."""
 
     def __init__(self, store: Path, asked: Sequence[tuple[Teacher, Prices]], recipe: str, run: str) -> None:
         self._store, self._asked, self._recipe, self._run = store, asked, recipe, run
         self._usd = Decimal(0)
         self._seen = 0
-        """The row that was read last. Rows are added in the order of their commits, and none is ever deleted."""
+        """The last row that was read. Rows are added in the order of their commits, and none is ever deleted."""
         if store.is_file():
             with closing(Database(store)) as database:
                 self._seen = int(database.read("SELECT max(rowid) FROM spending")[0][0] or 0)
@@ -109,8 +110,8 @@ class SpentByOthers:
 
 
 def _of_recipe(asked: Sequence[tuple[Teacher, Prices]], recipe: str) -> tuple[str, list[str]]:
-    """The condition, with its values, that an attempt counts in a recipe's month: its teacher is one of the recipe's,
-    or the recipe asked it."""
+    """The SQL condition, and its values, for attempts that count in a recipe's month: the teacher is one of the
+    recipe's, or the recipe asked it."""
     conditions = ["(s.provider = ? AND s.model = ?)"] * len(asked) + ["(s.recipe = ? AND s.recipe != '')"]
     names = [name for teacher, _ in asked for name in (teacher.provider, teacher.model)]
     return f"({' OR '.join(conditions)})", [*names, recipe]
@@ -119,7 +120,7 @@ def _of_recipe(asked: Sequence[tuple[Teacher, Prices]], recipe: str) -> tuple[st
 def _costs(
     database: Database, condition: str, values: Sequence[object], asked: Sequence[tuple[Teacher, Prices]]
 ) -> Iterator[tuple[int, Decimal]]:
-    """Of each attempt its row and what it cost."""
+    """Each attempt's row number and cost."""
     known = {(teacher.provider, teacher.model): (teacher, prices) for teacher, prices in asked}
     query = f"""SELECT s.rowid, s.provider, s.model, s.cost_usd, s.worst_usd, a.raw, b.key IS NOT NULL, s.key, s.sample
                FROM spending s LEFT JOIN answers a ON a.key = s.key AND a.sample = s.sample AND s.cost_usd IS NULL
@@ -142,7 +143,7 @@ def _costs(
 
 
 def _read(teacher: Teacher, raw: bytes) -> Billed:
-    """Also what is no answer may have been billed."""
+    """The cost of a stored body; one that is no answer may have been billed too."""
     try:
         return teacher.read(raw)
     except BadReplyError as error:
@@ -150,7 +151,7 @@ def _read(teacher: Teacher, raw: bytes) -> Billed:
 
 
 def spent_by(store: Path, month: datetime, groups: Sequence[str]) -> list[Share]:
-    """What a month cost, the dearest group first."""
+    """What each group cost in a month, dearest first."""
     for group in groups:
         if group not in GROUPS:
             raise UsageError(f"--by {group!r}: expected one or more of {', '.join(GROUPS)}")
