@@ -34,7 +34,7 @@ class CotDistillError(Exception):
 
 
 def missing(says: str, advice: str) -> CotDistillError:
-    """What is not installed, and how to get it."""
+    """The error for a package that is not installed, with the command that installs it."""
     error = CotDistillError(f"{says}: {advice}")
     error.advice = advice
     return error
@@ -45,7 +45,8 @@ class UsageError(CotDistillError):
 
 
 class BudgetError(CotDistillError):
-    """What is paid for is kept, and the same command continues with a larger cap, or next month."""
+    """The money does not suffice. What was paid for is kept; the same command continues with a larger cap, or next
+    month."""
 
     exit_code = BUDGET
 
@@ -59,14 +60,14 @@ class AccountError(CotDistillError):
 
 
 class StoppedError(CotDistillError):
-    """The person stopped the run; what was paid for is kept."""
+    """The user stopped the run; what was paid for is kept."""
 
     exit_code = INTERRUPTED
 
 
 @contextmanager
 def said_of(what: str) -> Iterator[None]:
-    """Put `what`, such as an option with its value, before the message of a failure within."""
+    """The same error with `what`, such as an option and its value, before its message."""
     try:
         yield
     except CotDistillError as error:

@@ -1,5 +1,5 @@
-"""What an answer cost: what its provider says, else by genai-prices (offline) or by the prices that a person gives.
-Unknown is None, never 0."""
+"""The cost of an answer: what its provider says, else by genai-prices (offline) or by the prices that the user gives.
+An unknown cost is None, never 0."""
 
 import os
 from collections.abc import Iterable
@@ -15,13 +15,13 @@ if TYPE_CHECKING:
     from genai_prices.types import PriceCalculation
 
 BATCHED = ("anthropic", "openai", "openai_responses")
-"""Teachers with a Batch API, at half the price."""
+"""Teachers whose Batch API costs half."""
 
 FREE = {"mock": "none, the teacher is simulated", "local": "none, the teacher runs here"}
 """Teachers that cost nothing, and what an estimate says of their cost."""
 
 FREE_OF_CHARGE = "--price-in 0 --price-out 0 says that it costs nothing"
-"""Of a server of one's own: it may also be a gateway to one that bills."""
+"""An estimate's words for the user's own server, which may also be a gateway to one that bills."""
 
 _NO_PLUG_INS = "PYDANTIC_DISABLE_PLUGINS"
 _PER_MILLION = Decimal(1_000_000)
@@ -29,7 +29,7 @@ _ONE_EACH = Usage(input_tokens=1, output_tokens=1)
 
 
 class _Rates(NamedTuple):
-    """USD per token, for requests of up to `most_input` tokens; some models cost more from so many on."""
+    """USD per token for requests of up to `most_input` input tokens; some models cost more beyond a number."""
 
     input: Decimal
     cached: Decimal
@@ -49,7 +49,7 @@ def total(costs: Iterable[Decimal | None]) -> Decimal | None:
 
 
 class Billed(Protocol):
-    """An answer, or what came instead of one: its tokens, and the provider's own word of what it cost."""
+    """An answer, or what came instead of one: its tokens, and the cost where the provider states it."""
 
     @property
     def usage(self) -> Usage: ...
@@ -60,29 +60,31 @@ class Billed(Protocol):
 
 @dataclass(frozen=True)
 class Prices:
-    """USD per million tokens of one model, as given with --price-in and --price-out; None asks genai-prices."""
+    """The prices of one model: USD per million tokens as given with --price-in and --price-out; None asks
+    genai-prices."""
 
     provider: str
     model: str
     input: Decimal | None = None
     output: Decimal | None = None
     own_server: bool = field(default=False, kw_only=True)
-    """Whether a person runs the server, so that no list has its price."""
+    """Whether the user runs the server, so that no price list has it."""
 
     @property
     def why_unknown(self) -> str:
-        """What an estimate says instead of a cost that is not known."""
+        """An estimate's words where the cost is not known."""
         if self.own_server:
             return f"not counted, the server is your own; {FREE_OF_CHARGE}"
         return FREE.get(self.provider, "unknown; give --price-in and --price-out")
 
     @property
     def free(self) -> bool:
-        """Whether it costs nothing. Prices that a person gives count also for such a teacher, as in a rehearsal."""
+        """Whether the model costs nothing. Prices that the user gives count for a free teacher too, as in a
+        rehearsal."""
         return self.provider in FREE and (self.input is None or self.output is None)
 
     def load(self) -> None:
-        """From any thread, before the first answer is there: the library takes 70 ms to load."""
+        """Load the price list, from any thread, before the first answer comes: it takes 70 ms."""
         self.cost(_ONE_EACH)
 
     def charge(self, answer: Billed, *, batch: bool = False) -> Decimal | None:
@@ -115,8 +117,8 @@ class Prices:
 
     @cached_property
     def _rates(self) -> _Rates | None:
-        """A look-up takes 100 us, and a run from the store would make one an answer. None where an answer costs more
-        than its tokens, such as a fee a request."""
+        """The rates for a number of input tokens, cached: a look-up takes 100 us, and a run from the store would make
+        one an answer. None where an answer costs more than its tokens, such as a fee a request."""
         from genai_prices.types import TieredPrices
 
         one, cached = self._look_up(_ONE_EACH), self._look_up(Usage(input_tokens=1, output_tokens=0, cached_tokens=1))
@@ -142,7 +144,7 @@ class Prices:
 
 @cache
 def _library() -> ModuleType:
-    """genai-prices, which is made with pydantic: that would first search every installed package for plug-ins."""
+    """genai-prices, imported without pydantic's search of every installed package for plug-ins."""
     before = os.environ.get(_NO_PLUG_INS)
     os.environ[_NO_PLUG_INS] = "1"
     try:

@@ -1,7 +1,7 @@
 """The records that travel between stages, one JSON object a line.
 
-Each record holds the one it came from, so no stage needs a join and every trained token can be traced to its
-prompt and its price. Unknown fields are refused; absent fields are absent from the JSON too.
+Each record holds the one it came from, so no stage needs a join and every trained token can be traced to its prompt and
+its price. Unknown fields are refused; a field without a value is left out of the JSON.
 """
 
 from collections.abc import Iterable
@@ -15,9 +15,9 @@ _AMOUNT = r"^[0-9]{1,15}(\.[0-9]{1,60})?([eE][+-]?[0-9]{1,2})?$"
 Role = Literal["system", "user", "assistant"]
 
 ReasoningKind = Literal["raw", "summary", "worked", "omitted", "redacted", "none"]
-"""raw: the model's own chain (open-weight servers). summary: written by the provider about the chain
-(Anthropic, OpenAI). worked: a worked solution in the visible text. omitted: paid for, not returned.
-redacted: returned encrypted."""
+"""raw: the model's own chain (open-weight servers). summary: written by the provider about the chain (Anthropic,
+OpenAI). worked: a worked solution in the visible text. omitted: paid for, not returned. redacted: returned
+encrypted."""
 
 StopReason = Literal["stop", "length", "refusal", "content_filter", "other"]
 
@@ -25,7 +25,7 @@ Status = Literal["correct", "incorrect", "no_answer", "bad_reference", "timeout"
 
 
 UNDECIDED: frozenset[Status] = frozenset({"unverified", "error", "bad_reference"})
-"""Of no answer that was right or wrong: such a sample counts in no pass rate and no accuracy."""
+"""Statuses that say neither right nor wrong: such a sample counts in no pass rate and no accuracy."""
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
@@ -50,8 +50,8 @@ class Prompt(Record, frozen=True, kw_only=True):
 
 
 def is_right(response: "Response", verdict: "Verdict") -> bool:
-    """Whether an answer counts as right: its verifier found it correct and it ended by itself. A cut-off text that
-    passes a right number by is no answer."""
+    """Whether a response counts as right: its verifier found it correct, and it ended by itself. A truncated text that
+    happens to contain the right number is no answer."""
     return verdict.status == "correct" and response.stop_reason == "stop"
 
 
@@ -61,15 +61,15 @@ def as_dicts(messages: Iterable[Message]) -> list[dict[str, str]]:
 
 
 def question_of(prompt: Prompt) -> str:
-    """What the user asked last."""
+    """The user's last turn."""
     return next((turn.content for turn in reversed(prompt.messages) if turn.role == "user"), "")
 
 
 MAJORITY = "majority"
-"""Who decided, where it was the answer of most samples: the method of a verdict."""
+"""The method of a verdict that went by the answer of most samples."""
 
 BY_MAJORITY = {"reference_by": MAJORITY}
-"""The tag of a prompt whose reference is unverified: it is what most answers to it say (expand)."""
+"""The tag of a prompt whose reference is unverified: it is what most answers to the prompt say (expand)."""
 
 
 def is_by_majority(prompt: Prompt) -> bool:
@@ -77,8 +77,8 @@ def is_by_majority(prompt: Prompt) -> bool:
 
 
 def trust(prompt: Prompt) -> float:
-    """What rows of this prompt weigh in the loss: 1, but for an unverified reference the tag `weight`. Raises
-    ValueError for a weight that is none."""
+    """The weight of this prompt's rows in the loss: 1, or the tag `weight` where the reference is unverified. Raises
+    ValueError for a tag that is no weight."""
     tags = prompt.tags or {}
     if not is_by_majority(prompt):
         return 1.0
@@ -92,7 +92,8 @@ def trust(prompt: Prompt) -> float:
 
 
 class TeacherInfo(Record, frozen=True, kw_only=True):
-    """Who answered. `served_model` is what the server says it ran, when that differs from what was asked."""
+    """The teacher of a response. `served_model` is what the server says it ran, where that differs from what was
+    asked."""
 
     provider: str
     model: str
@@ -175,7 +176,7 @@ class Dropped(Record, frozen=True, kw_only=True):
 
 
 class DroppedPrompt(Record, frozen=True, kw_only=True):
-    """A request of expand that gave no prompt, and why: `text` is what the teacher wrote."""
+    """A request of expand that gave no prompt, and the reason. `text` is what the teacher wrote."""
 
     id: str
     filter: str

@@ -13,7 +13,7 @@ class _Output(msgspec.Struct):
 
 
 class Listing(msgspec.Struct):
-    """What the manifest of any version says of its files; the rest of it is passed over."""
+    """The files that a manifest of any version lists; its other fields are ignored."""
 
     stage: str
     outputs: tuple[_Output, ...]
@@ -23,8 +23,8 @@ class Listing(msgspec.Struct):
         return cls(manifest.stage, tuple(_Output(one.path) for one in manifest.outputs))
 
     def files(self, directory: Path) -> list[Path]:
-        """The outputs where they stand when the first of them stands in `directory`. A manifest names them as they
-        were typed, seen from a directory that may be another one today."""
+        """The outputs, if the first of them stands in `directory`. A manifest names them as they were typed, relative
+        to a directory that may be another one today."""
         paths = [Path(one.path) for one in self.outputs]
         return [
             directory / path.relative_to(paths[0].parent) if path.is_relative_to(paths[0].parent) else path
@@ -33,7 +33,7 @@ class Listing(msgspec.Struct):
 
 
 def listing(path: Path) -> Listing | None:
-    """What the manifest at `path` lists; None where no file is, or one that is no manifest."""
+    """The files that the manifest at `path` lists; None where there is no file, or no manifest."""
     try:
         return msgspec.json.decode(path.read_bytes(), type=Listing)
     except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -54,13 +54,13 @@ def written_before(output: Path, stage: str) -> set[Path]:
 
 
 def normalized(path: Path) -> Path:
-    """One spelling of a path; where it is a link itself, that is left alone."""
+    """One spelling of a path. Where the path itself is a link, it is not followed."""
     return path.parent.resolve() / path.name
 
 
 def stale_files(output: Path, before: set[Path]) -> set[Path]:
-    """Those of the files `before`, of an earlier run, that are deleted when a later run does not write them again:
-    those named after the output. The manifests are none of them, for a later one takes their place."""
+    """The files of an earlier run, out of `before`, that are deleted when a later run does not write them again: those
+    named after the output. Manifests are not among them, because a later manifest takes their place."""
     manifest = normalized(output.with_suffix(".manifest.json"))
     return {
         path

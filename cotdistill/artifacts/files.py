@@ -16,9 +16,9 @@ from cotdistill.records import Record
 
 
 class FileInfo(Record, frozen=True, kw_only=True):
-    """A file as a manifest remembers it. `records` is absent where there are none, as of a student's weights, and of an
-    input of your own that is no JSON lines; `manifest_sha256` for a file that no stage wrote. `option` names the option
-    that a file was read for, and is absent for the input itself."""
+    """A file as a manifest records it. `records` is absent where there are none, as for weights, and for a user's own
+    input that is no JSON lines; `manifest_sha256` is absent for a file that no stage wrote. `option` names the option
+    that a file was read for; it is absent for the input itself."""
 
     path: str
     sha256: str
@@ -29,16 +29,17 @@ class FileInfo(Record, frozen=True, kw_only=True):
 
 
 def partial(path: Path) -> Path:
-    """Where a file stands until it is whole."""
+    """The path of a file until it is complete."""
     return path.with_name(path.name + ".partial")
 
 
 TOGETHER_BYTES = 1 << 16
-"""Hashed and written at once: each of the two lets another thread run, and waits until it lets go again."""
+"""Bytes that are hashed and written at once: each of the two releases the interpreter's lock and waits to get it
+back."""
 
 
 class PartialFile:
-    """`path.partial`, until `place` makes it `path`. `private` files can be read by their owner alone."""
+    """Written at `path.partial` until `place` renames it to `path`. Only the owner can read a `private` file."""
 
     def __init__(self, path: Path, *, private: bool = False) -> None:
         self.path, self.partial = path, partial(path)
@@ -61,7 +62,7 @@ class PartialFile:
                 self._write_waiting()
 
     def finish(self) -> FileInfo:
-        """All of it is on disk, still under its partial name."""
+        """Put all of it on disk, still under its partial name."""
         with _explained(self.path):
             self._write_waiting()
             self._file.flush()
@@ -75,7 +76,7 @@ class PartialFile:
             sync_directory(self.path.parent)
 
     def discard(self) -> None:
-        """Remove what is not placed; a full disk must not keep it full."""
+        """Remove the file unless it was placed: a full disk must not stay full because of it."""
         try:
             self._file.close()  # writes what is buffered, which may fail
         except OSError:
@@ -91,7 +92,7 @@ class PartialFile:
 
 
 class ForeignFile(PartialFile):
-    """`path.partial`, that a library or a program fills by its name."""
+    """`path.partial`, written by a library or a program that is given the name."""
 
     def finish(self) -> FileInfo:
         self._file.close()
@@ -101,7 +102,7 @@ class ForeignFile(PartialFile):
 
 
 class Publishable(Protocol):
-    """A file that is written, and has its name to come."""
+    """A file that is being written, and gets its name later."""
 
     path: Path
 
@@ -110,7 +111,7 @@ class Publishable(Protocol):
 
 
 class ArtifactWriter:
-    """Records, one JSON object a line. Leaving the block without a commit removes what was written."""
+    """Writes records, one JSON object a line. Leaving the block without a commit removes the file."""
 
     def __init__(self, path: Path, *, private: bool = False) -> None:
         self.path = path
@@ -123,7 +124,7 @@ class ArtifactWriter:
         self.records += 1
 
     def finish(self) -> FileInfo:
-        """The file as it will be, all of it on disk; `place` gives it its name."""
+        """Put all of it on disk and describe it; `place` then gives it its name."""
         return msgspec.structs.replace(self._file.finish(), records=self.records)
 
     def place(self) -> None:
@@ -145,7 +146,7 @@ class ArtifactWriter:
 
 
 def write_whole(path: Path, content: bytes, *, private: bool = False) -> FileInfo:
-    """A small file, atomically."""
+    """Write a small file atomically."""
     file = PartialFile(path, private=private)
     try:
         file.write(content)
@@ -157,7 +158,7 @@ def write_whole(path: Path, content: bytes, *, private: bool = False) -> FileInf
 
 
 def sync_directory(directory: Path) -> None:
-    """A rename survives a power cut only once its directory is on disk."""
+    """Put a directory's entries on disk: a rename survives a power cut only then."""
     descriptor = os.open(directory, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -166,12 +167,12 @@ def sync_directory(directory: Path) -> None:
 
 
 ROOM_BYTES = 1 << 20
-"""What a disk must take before anything is paid for that is to be written there."""
+"""Bytes that a disk must take before anything is paid for whose answer will be written there."""
 
 
 def try_room(path: Path) -> None:
-    """Write some bytes beside a file that is to be written, and remove them. Raises CotDistillError for a disk that is
-    full or may not be written: before anything is paid for."""
+    """Write some bytes beside the file that will be written, and remove them. Raises CotDistillError for a disk that is
+    full or not writable, before anything is paid for."""
     with _explained(path), TemporaryFile(dir=path.parent) as file:
         file.write(bytes(ROOM_BYTES))
         file.flush()
@@ -188,7 +189,8 @@ def _explained(path: Path) -> Iterator[None]:
 
 @contextmanager
 def written_elsewhere(path: Path) -> Iterator[None]:
-    """For what another library writes to `path`, or beside it: its errors do not say where, and NumPy's not why."""
+    """Wraps what another library writes to `path` or beside it: its errors do not say where, and NumPy's do not say
+    why."""
     try:
         yield
     except OSError as error:

@@ -16,12 +16,12 @@ from cotdistill.wording import counted
 T = TypeVar("T")
 
 _MARKS = b"\xef\xbb\xbf\x1e"
-"""A byte order mark, also where files were joined, and RFC 7464's mark of a record: they may begin a line."""
+"""What may begin a line besides JSON: a byte order mark, also where files were joined, and RFC 7464's record mark."""
 
 
 class BadLines:
-    """Where lines that cannot be read go: an error, or with `set_aside` a file, which is counted, and appears when its
-    `writers` are committed. `skippable` is false for a file that --skip-bad is not about."""
+    """Takes lines that cannot be read. Each raises an error, or with `set_aside` goes to that file, which appears when
+    its `writers` are committed. `skippable` is false for a file that --skip-bad does not apply to."""
 
     def __init__(self, set_aside: Path | None, *, skippable: bool = True) -> None:
         self.path = set_aside
@@ -34,7 +34,7 @@ class BadLines:
         return len(self._known)
 
     def notes(self) -> list[str]:
-        """What a person should know at the end."""
+        """A note on how many lines were set aside."""
         return [f"{counted(self.count, 'unreadable line')} set aside in {self.path}"] if self.count else []
 
     def add(self, path: Path, number: int, line: str | bytes, problem: str) -> None:
@@ -51,7 +51,7 @@ class BadLines:
         self._writer.write(entry)
 
     def writers(self) -> list[ArtifactWriter]:
-        """For the run to publish; none where no line was bad."""
+        """The file of bad lines, for the run to publish; none where no line was bad."""
         return [self._writer] if self._writer else []
 
     def __enter__(self) -> Self:
@@ -63,7 +63,7 @@ class BadLines:
 
 
 class CountedLines(BadLines):
-    """Bad lines are counted, and nothing is written: for a look at a file. `first` says what the first one is."""
+    """Counts bad lines and writes nothing, for a look at a file. `first` describes the first one."""
 
     def __init__(self) -> None:
         super().__init__(None)
@@ -75,13 +75,13 @@ class CountedLines(BadLines):
 
 
 def read_records(path: Path, kind: type[T], bad: BadLines | None = None) -> Iterator[T]:
-    """Stream the records of a JSONL file; a bad line names file, line and field."""
+    """Yields the records of a JSONL file. A bad line's error names file, line and field."""
     for _, record in read_numbered(path, kind, bad or BadLines(None)):
         yield record
 
 
 def read_numbered(path: Path, kind: type[T], bad: BadLines) -> Iterator[tuple[int, T]]:
-    """The same with line numbers, from 1. Empty lines and a byte order mark are passed over."""
+    """Yields records with their line numbers, from 1. Empty lines and a byte order mark are skipped."""
     with open_input(path) as file:
         yield from decode_lines(file, kind, lambda number, line, problem: bad.add(path, number, line, problem))
 
@@ -89,8 +89,8 @@ def read_numbered(path: Path, kind: type[T], bad: BadLines) -> Iterator[tuple[in
 def decode_lines(
     lines: Iterable[bytes], kind: type[T], refuse: Callable[[int, bytes, str], None], first: int = 1
 ) -> Iterator[tuple[int, T]]:
-    """Records of JSON lines with their numbers, counted from `first`. `refuse` gets the number and the bytes of a line
-    that is none, with what is wrong; where it does not raise, the line is left out."""
+    """Yields the records of JSON lines with their numbers, counted from `first`. `refuse` is called with the number,
+    the bytes and the problem of a line that is no record; if it does not raise, the line is left out."""
     number, line = first - 1, b""
 
     def counted() -> Iterator[bytes]:
@@ -115,7 +115,7 @@ def decode_lines(
 
 
 def explain(error: BaseException) -> str:
-    """msgspec's words in ours: `teacher.model: expected str, got null`."""
+    """msgspec's message in our words: `teacher.model: expected str, got null`."""
     if isinstance(error, UnicodeDecodeError):
         return "not valid UTF-8"
     if isinstance(error, RecursionError):

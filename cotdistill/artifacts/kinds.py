@@ -1,4 +1,4 @@
-"""What a file without a manifest holds, by the fields of its first record."""
+"""What a file without a manifest holds, judged by the fields of its first record."""
 
 from pathlib import Path
 from typing import Any
@@ -25,11 +25,11 @@ _KINDS: tuple[tuple[str, frozenset[str], str], ...] = (
     ("", frozenset({"instruction"}), "prompts"),
     ("", frozenset({"prompt"}), "prompts"),
 )
-"""The stage that writes such records, the fields they are known by, and their name; the first that fits counts."""
+"""The stage that writes such records, the fields that identify them, and their name. The first match counts."""
 
 
 _OF_ROWS = ("messages", "prompt", "instruction")
-"""Training rows of a person's own may be known by these fields alone."""
+"""A user's own training rows may be identified by these fields alone."""
 
 
 def kind_of(path: Path) -> str | None:
@@ -39,8 +39,8 @@ def kind_of(path: Path) -> str | None:
 
 
 def check_kind(path: Path, stage: str, written_by: str) -> None:
-    """Raises UsageError for a file whose first record is one that `written_by` does not write. An unknown
-    kind is left to the reader of the records."""
+    """Raises UsageError for a file whose first record is one that `written_by` does not write. A file of unknown kind
+    is left to the reader of its records."""
     found = _first(path)
     if found is None:
         return

@@ -1,4 +1,4 @@
-"""What a file was made of, and what stages left in a directory, by the manifests that stand beside each."""
+"""Follows manifests from a file to the files it was made from, and lists what stages left in a directory."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,15 +11,15 @@ from cotdistill.errors import CotDistillError
 
 @dataclass(frozen=True)
 class Found:
-    """A stage's manifest, and the path of its first output as it stands now; the file itself may be gone."""
+    """A stage's manifest, and where its first output stands now; that file itself may be gone."""
 
     manifest: Manifest
     path: Path
 
 
 def within(directory: Path) -> Iterator[Found]:
-    """In the order of their names, then students, whose manifests are one level down. A file of that name
-    which is no manifest is passed over."""
+    """The manifests in a directory by name, then those of students, which are one level down. A file with a manifest's
+    name that is none is skipped."""
     for path in [*sorted(directory.glob("*.manifest.json")), *sorted(directory.glob("*/manifest.json"))]:
         try:
             manifest = artifacts.read_manifest(path)
@@ -32,12 +32,12 @@ def within(directory: Path) -> Iterator[Found]:
 
 
 def manifests(path: Path) -> Iterator[Manifest]:
-    """Of the file itself first, then its inputs'."""
+    """The manifest of the file itself, then those of its inputs."""
     return (found.manifest for found in chain(path))
 
 
 def chain(path: Path) -> Iterator[Found]:
-    """The file's own manifest first, then its inputs'. It ends where a file has none, is gone, or was moved."""
+    """The file's own manifest, then its inputs'. It ends where a file has none, is gone, or was moved."""
     seen: set[Path] = set()
     waiting = [path]
     while waiting:
@@ -55,12 +55,12 @@ def chain(path: Path) -> Iterator[Found]:
 
 
 def of_student(directory: Path) -> Manifest | None:
-    """The manifest of a directory that finetune wrote; None for any other student. Raises CotDistillError for a file of
-    that name that is none."""
+    """The manifest of a directory that finetune wrote; None for any other student. Raises CotDistillError for a damaged
+    one."""
     place = directory / "manifest.json"
     return artifacts.read_manifest(place) if place.is_file() else None
 
 
 def locate(path: Path, near: Path) -> Path | None:
-    """A manifest names its inputs as they were typed, from a directory that may be another one today."""
+    """Find an input that a manifest names as it was typed, relative to a directory that may be another one today."""
     return next((place for place in (path, near / path.name) if place.is_file()), None)

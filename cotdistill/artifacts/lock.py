@@ -1,4 +1,4 @@
-"""One run on one output: an advisory lock beside it, and the directories that were made for it."""
+"""Lets one run at a time write an output: an advisory lock beside it, and the directories that were made for it."""
 
 import os
 import time
@@ -15,25 +15,28 @@ from cotdistill.errors import CotDistillError, OutputLockedError
 
 POLL_S = 0.02
 SETTLED_S = 0.3
-"""A holder that is at its end is waited for: it removes the lock file, and whoever had opened that tries again."""
+"""Seconds to wait for a holder that is about to end: it removes the lock file, and a run that had opened that file
+tries again."""
 
 SHARED_S = 60.0
-"""How long a small file is waited for that several runs write, each its own part of it."""
+"""Seconds to wait for a small file that several runs write, each its own part of it."""
 
 
 _HERE: ContextVar[frozenset[Path]] = ContextVar("outputs held here", default=frozenset())
-"""By this run and by those that it is a part of; a run of another thread is none of them."""
+"""Outputs that this run holds, or a run that it is part of; a run in another thread is not."""
 
 
 @contextmanager
 def lock(
     output: Path, held: str = "is writing it; wait for it, or write elsewhere", *, wait_s: float = 0.0
 ) -> Iterator[None]:
-    """Hold the output; `held` says what another process that holds it does, and what to do about it. The system
-    releases the lock when the process dies, however it dies. Directories that were made for the output go again when
-    they are empty at the end. What several runs may write, each a part of it, is waited for `wait_s` seconds.
+    """Hold the output. `held` says what another process that holds it is doing, and what the user can do.
 
-    Raises OutputLockedError when another process holds it, CotDistillError where its directory cannot be one."""
+    The system releases the lock when the process dies. Directories that were made for the output are removed at the end
+    if they are empty. A file that several runs write, each a part of it, is waited for `wait_s` seconds.
+
+    Raises OutputLockedError when another process holds it, CotDistillError where its directory cannot be one.
+    """
     made: list[Path] = []
     here = frozenset({output.resolve()})
     try:
@@ -48,7 +51,7 @@ def lock(
 
 
 def is_held_here(output: Path) -> bool:
-    """Whether the run that asks holds it, or the one that it is a part of."""
+    """Whether this run holds the output, or a run that it is part of."""
     return output.resolve() in _HERE.get()
 
 
@@ -57,12 +60,12 @@ def lock_path(output: Path) -> Path:
 
 
 def is_lock(path: Path) -> bool:
-    """Of a file that stands there; one of a run that was killed holds its process, or nothing yet."""
+    """Whether the file is a lock file: that of a killed run holds its process id, or nothing yet."""
     return path.stat().st_size < 1_000 and not path.read_bytes().startswith(b"{")
 
 
 def check_free(output: Path, held: str = "is writing it; wait for it, or write elsewhere") -> None:
-    """Raises OutputLockedError when another process holds it. Leaves no file behind."""
+    """Raises OutputLockedError when another process holds the output. Leaves no file behind."""
     path = lock_path(output)
     with suppress(OSError):  # it is gone, or another person's
         if path.is_symlink() or not path.is_file() or not is_lock(path):
@@ -108,7 +111,7 @@ def _held(output: Path, words: str, wait_s: float, made: list[Path]) -> Iterator
 
 
 def _make(directory: Path) -> list[Path]:
-    """The directories that had to be made, the deepest first."""
+    """Make the missing directories; returns them, deepest first."""
     missing = [one for one in (directory, *directory.parents) if not one.exists()]
     directory.mkdir(parents=True, exist_ok=True)
     return missing

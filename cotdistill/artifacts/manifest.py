@@ -1,4 +1,4 @@
-"""What stands beside an artifact and says where it came from: `kept.jsonl` has `kept.manifest.json`."""
+"""The manifest beside an artifact, which records where it came from: `kept.jsonl` has `kept.manifest.json`."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,8 +15,9 @@ from cotdistill.wording import counted
 
 
 class Manifest(Record, frozen=True, kw_only=True):
-    """What a stage did, and its summary for the person and for `--json`. `complete` is false when some prompts
-    are missing from the output; the same command then continues. `stopped_by` is "budget" at --max-cost."""
+    """What a stage did: the record beside its output, and the summary for the user and for `--json`. `complete` is
+    false when some prompts are missing from the output; the same command then continues. `stopped_by` is "budget" at
+    --max-cost."""
 
     stage: str
     version: str
@@ -36,20 +37,20 @@ class Manifest(Record, frozen=True, kw_only=True):
 
     @property
     def exit_code(self) -> int:
-        """What the command ends with: 0, 3 where prompts failed or a guard did, 4 at the budget."""
+        """The command's exit code: 0, 3 where prompts failed or a guard did, 4 at the budget."""
         if self.stopped_by:
             return BUDGET
         return DONE if self.complete and not self.guard_failed else SOME_FAILED
 
     @property
     def guard_failed(self) -> str | None:
-        """What evaluate says of a student that is worse on the guard's prompts; None where none is."""
+        """The sentence of evaluate on a student that is worse on the guard's prompts; None where it is not."""
         guard = self.results.get("guard", {})
         return str(guard["says"]) if guard.get("worse") else None
 
 
 def left_open(counts: Mapping[str, int]) -> str:
-    """In words, what an output lacks, by the counts of its stage: "3 requests failed, 5 were not asked"."""
+    """What an output lacks, in words, by its stage's counts: "3 requests failed, 5 were not asked"."""
     failed, not_asked = counts.get("failed", 0), counts.get("not_asked", 0)
     parts = [f"{counted(failed, 'request')} failed"] if failed else []
     parts += [f"{counted(not_asked, 'request was', 'requests were')} not sent"] if not_asked else []
@@ -75,7 +76,7 @@ def read_manifest(path: Path) -> Manifest:
 
 
 def manifest_of(path: Path) -> Manifest | None:
-    """The manifest that lists this file as an output; None for a file that no stage wrote, also beside another's
+    """The manifest that lists this file as an output. None for a file that no stage wrote, even beside another file's
     manifest: scores.json and scores.jsonl share a name."""
     beside = manifest_path(path)
     manifest = read_manifest(beside) if beside.exists() else None

@@ -1,4 +1,4 @@
-"""What may be read as an input, and what stands where something is to be written."""
+"""Opens inputs, and finds what stands in the way of an output."""
 
 import hashlib
 import io
@@ -10,7 +10,7 @@ from typing import Any
 from cotdistill.errors import CotDistillError, UsageError
 
 _BUFFER_BYTES = 1_000_000
-"""Of a file elsewhere."""
+"""Read ahead of a remote file."""
 
 _KINDS = {
     stat.S_IFDIR: "a directory",
@@ -23,17 +23,17 @@ _KINDS = {
 
 
 def is_remote(path: Path) -> bool:
-    """Whether a path has an address, such as `s3://`, and so is none of this machine."""
+    """Whether a path is an address such as `s3://…`, and not a file of this machine."""
     return not isinstance(path, Path)
 
 
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:")
-"""How `s3://…` begins once it was taken for a path of this machine."""
+"""The beginning of `s3://…` after it was taken for a local path."""
 
 
 def meant_elsewhere(path: Path) -> str:
-    """What to say of a path that reads as an address where only files of this machine are read and written; "" for
-    any other."""
+    """A hint for a path that looks like an address where only local files are read and written; "" for any other
+    path."""
     first = path.parts[0] if not is_remote(path) and len(path.parts) > 1 else ""
     if not _ADDRESS.fullmatch(first) or Path(first).exists():
         return ""
@@ -74,7 +74,7 @@ def _open_remote(path: Any) -> Any:
 
 
 def in_brief(error: Exception) -> str:
-    """The words of another library's error, in one line: some quote the whole of what a server sent."""
+    """The message of another library's error in one line: some quote everything that a server sent."""
     words = " ".join(str(error).split())
     return f"{words[:300]} …" if len(words) > 300 else words or type(error).__name__
 
@@ -85,7 +85,7 @@ def sha256(path: Path) -> str:
 
 
 def lines_of(path: Path) -> int | None:
-    """How many records a file of JSON lines has: its lines, but for blank ones. None for a file of another kind."""
+    """The number of records of a JSON lines file: its lines that are not blank. None for a file of another kind."""
     if path.suffix != ".jsonl":
         return None
     with open_input(path) as file:
@@ -93,9 +93,10 @@ def lines_of(path: Path) -> int | None:
 
 
 def obstacle(path: Path) -> str | None:
-    """What stands at a path where a file is to be written, unless it is a regular file or nothing: "a device".
+    """What stands at a path in the way of a file: "a device", say; None for a regular file or nothing.
 
-    A symbolic link is one too: replacing it would leave its target with the old content."""
+    A symbolic link is in the way too: replacing it would leave its target with the old content.
+    """
     try:
         mode = path.lstat().st_mode
     except (FileNotFoundError, NotADirectoryError):
@@ -110,7 +111,7 @@ def _kind(mode: int) -> str:
 
 
 def check_directory(directory: Path) -> None:
-    """Raises CotDistillError for one that is a file, or would stand in one."""
+    """Raises CotDistillError for a directory that is a file, or would have to be made inside one."""
     there = next((one for one in (directory, *directory.parents) if one.exists()), directory)
     if there.exists() and not there.is_dir():
         raise CotDistillError(f"{there}: is a file, and a directory is needed there; give another path")

@@ -18,15 +18,15 @@ Ours = Callable[[Path], bool]
 
 @dataclass(frozen=True)
 class Place:
-    """A path that a command may write, replace or delete. `ours` says of a file that stands there whether an earlier
-    run of the command wrote it; `because` is what a person typed to have it written."""
+    """A path that a command may write, replace or delete. `ours` decides whether an earlier run of the command wrote
+    the file that stands there; `because` is the option and value that the user typed to have it written."""
 
     path: Path
     ours: Ours
     because: str = "-o"
     directory: bool = False
     held: bool = False
-    """Whether it is locked for as long as the run takes, for another command may be given the same path."""
+    """Whether it stays locked for the whole run, because another command may be given the same path."""
 
 
 def check(places: Sequence[Place], inputs: Iterable[Path] = ()) -> None:
@@ -53,7 +53,7 @@ def check(places: Sequence[Place], inputs: Iterable[Path] = ()) -> None:
 
 
 def check_inputs(places: Sequence[Place], inputs: Iterable[Path]) -> None:
-    """The part of the rule about inputs, for those that are known later. Raises UsageError."""
+    """Raises UsageError for an input that a command would write; for inputs that become known later."""
     for source in inputs:
         for place in [] if is_remote(source) else places:
             inside = place.directory and _resolved(source).is_relative_to(_resolved(place.path))
@@ -62,14 +62,14 @@ def check_inputs(places: Sequence[Place], inputs: Iterable[Path]) -> None:
 
 
 def check_store(store: Path) -> None:
-    """A store is written where it stands, also through a link, so it must be a file. Raises UsageError."""
+    """Raises UsageError for a store that is no file: it is written where it stands, also through a link."""
     if store.exists() and not store.is_file():
         raise UsageError(f"{store}: expected a store of answers, or nothing; found {obstacle(store.resolve())}")
     check_directory(store.parent)
 
 
 def always(path: Path) -> bool:
-    """For names that are ours alone, such as `.partial` ones."""
+    """For names that only we use, such as `.partial` ones."""
     return True
 
 
@@ -78,7 +78,7 @@ def never(path: Path) -> bool:
 
 
 def marked(mark: bytes, within: int = 4_096) -> Ours:
-    """A file with this text in its first bytes, for what carries no manifest: a page, a card."""
+    """For a file that carries no manifest, such as a page or a card: ours if this text is in its first bytes."""
 
     def found(path: Path) -> bool:
         with path.open("rb") as file:
@@ -88,7 +88,7 @@ def marked(mark: bytes, within: int = 4_096) -> Ours:
 
 
 def student(stage: str) -> Ours:
-    """A directory that holds what the manifest in it lists, and nothing else. An empty one is as good."""
+    """For a student's directory: ours if it holds what its manifest lists and nothing else, or is empty."""
 
     def found(path: Path) -> bool:
         known = listing(path / "manifest.json")
@@ -99,7 +99,8 @@ def student(stage: str) -> Ours:
 
 
 def replaced(place: Place) -> list[Place]:
-    """The place, and the one beside it where it is put together. Raises UsageError for a path without a name."""
+    """The place and the one beside it where its content is put together. Raises UsageError for a path without a
+    name."""
     check_name(place.path, place.because)
     return [place, Place(partial(place.path), always, place.because, place.directory)]
 
@@ -108,8 +109,8 @@ def of_run(
     stage: str, output: Path, *, directory: bool = False, siblings: Sequence[Path] = (), also: Sequence[Place] = ()
 ) -> list[Place]:
     """Every path that a run of a stage may write, replace or delete, the output first. The files of an earlier run are
-    among them, for those that this one does not write again are deleted. Raises UsageError for a path without a name.
-    """
+    among them, because those that this run does not write again are deleted. Raises UsageError for a path without a
+    name."""
     check_name(output)
     because = f"-o {output}"
     places: list[Place] = [Place(lock_path(output), is_lock, because), *also]
@@ -125,14 +126,14 @@ def of_run(
 
 
 def held_besides(output: Path, siblings: Sequence[Path], also: Sequence[Place]) -> list[Path]:
-    """What else is locked with an output that is a file: its manifest, which x.jsonl and x.parquet share, and the other
-    files that another run may write too, as its output or beside it."""
+    """The paths that are locked together with an output file: its manifest, which x.jsonl and x.parquet share, and the
+    other files that another run may write too, as its output or beside it."""
     return [output.with_suffix(".manifest.json"), *siblings, *(place.path for place in also if place.held)]
 
 
 def check_output(stage: str, output: Path, *, directory: bool = False) -> None:
-    """For a command of several stages: check the main output of one of them before the first begins. Raises UsageError
-    as `check` does."""
+    """For a command of several stages: check the output of one of them before the first begins. Raises UsageError as
+    `check` does."""
     check(of_run(stage, output, directory=directory))
 
 
@@ -145,13 +146,13 @@ def _is_foreign(place: Place) -> bool:
 
 
 def _means(place: Place) -> str:
-    """Which option names a path that a person did not type."""
+    """The words for an option that leads to a path which the user did not type."""
     return "" if place.because.endswith(f" {place.path}") else f" ({place.because} writes {place.path})"
 
 
 def check_name(path: Path, because: str = "-o") -> None:
-    """Raises UsageError for what no file can be called, or none of this machine. The names of all that is written
-    beside an output are made from its own, so this comes first."""
+    """Raises UsageError for a name that no file can have, or none on this machine. It comes first, because the names of
+    everything written beside an output are made from the output's."""
     if not path.name or path.name == "..":
         raise UsageError(f"{because} {path}: expected a path with a name of its own")
     if elsewhere := meant_elsewhere(path):
@@ -170,7 +171,8 @@ def check_text(path: str, because: str) -> None:
 
 
 def _same(one: Path, other: Path) -> bool:
-    """One file, also under two spellings. A hard link is another file here: a rename leaves its content alone."""
+    """Whether two paths are one file, also under two spellings. A hard link is another file here: a rename leaves its
+    content alone."""
     if one == other or _resolved(one) == _resolved(other):
         return True
     try:

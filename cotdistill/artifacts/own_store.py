@@ -15,10 +15,11 @@ def own_store(output: Path) -> Path:
 
 @contextmanager
 def kept_from_going(store: Path) -> Iterator[None]:
-    """While a run pays into a store that is another run's own: hold the output of that, so that it cannot remove the
-    store meanwhile. Nothing is held for any other store.
+    """While a run pays into a store that belongs to another run (--no-cache), hold that run's output, so that it cannot
+    remove the store meanwhile. For any other store nothing is held.
 
-    Raises OutputLockedError where the other run is under way."""
+    Raises OutputLockedError where the other run is under way.
+    """
     path = store.resolve()
     output = path.with_name(path.name.removesuffix(_ENDING))
     others = path.name != output.name != "" and not is_held_here(output)

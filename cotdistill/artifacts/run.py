@@ -1,4 +1,4 @@
-"""One run of a stage on one output: the rule about its paths, the lock, the clock, the inputs, and at the end the
+"""One run of a stage on one output: the check of its paths, the lock, the clock, the inputs, and at the end the
 manifest."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -23,7 +23,7 @@ from cotdistill.records import Usage
 
 
 class Figures(TypedDict, total=False):
-    """What a stage has to say of its run; fields of its manifest."""
+    """What a stage reports of its run: fields of its manifest."""
 
     counts: Required[Mapping[str, int]]
     complete: bool
@@ -34,7 +34,7 @@ class Figures(TypedDict, total=False):
 
 
 class Run:
-    """One run of a stage on one output. `places` are all paths that it may write, replace or delete."""
+    """One run of a stage on one output. `places` are all paths that the run may write, replace or delete."""
 
     def __init__(
         self,
@@ -56,10 +56,12 @@ class Run:
         self._states: dict[Path, tuple[int, ...]] = {}
 
     def read(self, path: Path, *, written_by: str = "", option: str | None = None) -> Path:
-        """Check an input against its manifest and remember it. A path that this run writes is refused, and so is what
-        another stage than `written_by` wrote; an unfinished input is noted. `option` names the option that the file
-        is read for: such a file is read once, at the beginning. A file that was edited after its manifest is refused,
-        unless the stage's own option allow_modified is set."""
+        """Check an input against its manifest and record it.
+
+        Refused are a path that this run writes, a file of another stage than `written_by`, and a file that was edited
+        after its manifest, unless the stage's option allow_modified is set. An incomplete input is noted. `option`
+        names the option that the file is read for: such a file is read once, at the beginning.
+        """
         self.check_inputs([path])
         manifest = manifest_of(path)
         if manifest is None:
@@ -78,7 +80,7 @@ class Run:
         return path
 
     def read_named(self, files: Iterable[tuple[str, Path]]) -> None:
-        """Read files that options name: pairs of an option and a path."""
+        """Read the files that options name, given as pairs of an option and a path."""
         for option, path in files:
             self.read(path, option=option)
 
@@ -96,15 +98,17 @@ class Run:
             return input_info(path, allow_modified=allow_modified, option=option)
 
     def check_inputs(self, paths: Iterable[Path]) -> None:
-        """Raises UsageError for one that this run writes, or that is its store."""
+        """Raises UsageError for an input that this run writes, or that is its store."""
         outputs.check_inputs([*self.places, *self._stores], paths)
 
     def publish(
         self, writers: Iterable[Publishable], *, beside: Sequence[FileInfo] = (), **figures: Unpack[Figures]
     ) -> Manifest:
-        """Give the outputs their names, then the manifest its own: its presence means that all of it is there. Files
-        that only an earlier run wrote are deleted. `beside` are files that are written already.
-        Raises CotDistillError when an input changed while it was read."""
+        """Give the outputs their names, then write the manifest: its presence means that all outputs are there. Files
+        that only an earlier run wrote are deleted. `beside` are files that are already written.
+
+        Raises CotDistillError when an input changed while it was read.
+        """
         writers = list(writers)
         self._check_inputs()
         declared = {place.path for place in self.places}
@@ -127,7 +131,7 @@ class Run:
         return manifest
 
     def summary(self, *, outputs: tuple[FileInfo, ...] = (), **figures: Unpack[Figures]) -> Manifest:
-        """The manifest as it would be written; all there is of a dry run."""
+        """The manifest as it would be written; a dry run ends with it."""
         return Manifest(
             stage=self.stage,
             version=__version__,
@@ -147,11 +151,11 @@ class Run:
         )
 
     def write_manifest(self, manifest: Manifest, path: Path | None = None) -> None:
-        """Beside the output; at `path` for a directory that is still being put together."""
+        """Write the manifest beside the output, or at `path` for a directory that is still being put together."""
         write_whole(path or manifest_path(self.output), _indented(manifest))
 
     def _check_inputs(self) -> None:
-        """What is hashed must be what was read."""
+        """Raises CotDistillError where an input is no longer the file that was hashed."""
         for path, state in self._states.items():
             if (found := _state(path)) != state:
                 raise CotDistillError(
@@ -161,7 +165,7 @@ class Run:
 
 
 _STORE_FILES = ("", "-wal", "-shm", "-journal")
-"""SQLite's, beside the store."""
+"""The endings of SQLite's files beside the store."""
 
 
 @contextmanager
@@ -177,8 +181,10 @@ def run(
     stores: Sequence[Path] = (),
     inputs: Sequence[Path] = (),
 ) -> Iterator[Run]:
-    """Hold the output, a file or a `directory`, for one run. `siblings` are the files beside it that the stage may
-    write, `also` paths elsewhere; `stores`, and `inputs` as far as they are known, must not be among them.
+    """Hold the output, a file or a `directory`, for one run.
+
+    `siblings` are the files beside it that the stage may write, `also` paths elsewhere. `stores` and `inputs`, as far
+    as they are known, must not be among them.
 
     Raises UsageError for a path that must not be written (see `outputs`) and for an option that is no UTF-8,
     OutputLockedError when another process holds the output.

@@ -1,5 +1,5 @@
-"""Directories of work that go with their block; what a killed process left of them goes when the next one makes its
-own."""
+"""Working directories that are removed with their block. What a killed process left behind is removed when the next one
+makes its own."""
 
 import os
 import shutil
@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 
 YOUNG_S = 60.0
-"""One that is younger may not be locked yet."""
+"""A directory that is younger may not be locked yet."""
 
 
 @contextmanager
@@ -30,7 +30,7 @@ def scratch(kind: str) -> Iterator[Path]:
 
 @cache
 def _sweep(where: Path, kind: str) -> None:
-    """Once in a process. The system lets go of a lock when its process dies, however it dies."""
+    """Remove unlocked leftovers, once in a process: the system releases a lock when its process dies."""
     for folder in where.glob(f"cotdistill-{kind}-*"):
         with suppress(OSError):
             old = time.time() - folder.stat().st_mtime > YOUNG_S
@@ -40,8 +40,8 @@ def _sweep(where: Path, kind: str) -> None:
 
 
 def _lock(folder: Path) -> int | None:
-    """A descriptor that holds a directory of this user. None where another process does, and where there are no such
-    locks (Windows): there nothing is swept."""
+    """Lock a directory of this user and return the descriptor. None where another process holds it, and where there are
+    no such locks (Windows): there nothing is swept."""
     try:
         import fcntl
 

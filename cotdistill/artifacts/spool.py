@@ -16,10 +16,10 @@ import msgspec
 from cotdistill.errors import CotDistillError
 
 RUN_BYTES = 16_000_000
-"""Held in memory."""
+"""Bytes held in memory."""
 
 _MOST_RUNS = 64
-"""Files open at once; more are merged into one."""
+"""Files that are open at once; more are merged into one."""
 
 _FRAME_BYTES = 1_000_000
 _LENGTH_BYTES = 4
@@ -29,7 +29,7 @@ Entry = tuple[bytes, int, bytes]
 
 
 class Spool:
-    """Raises CotDistillError where the disk for temporary files (TMPDIR) takes no more."""
+    """Collects items by key. Raises CotDistillError where the disk for temporary files (TMPDIR) is full."""
 
     def __init__(self, run_bytes: int = RUN_BYTES) -> None:
         self._run_bytes = run_bytes
@@ -45,7 +45,7 @@ class Spool:
             self._put_away()
 
     def by_key(self) -> Iterator[Iterator[bytes]]:
-        """The items of every key, in the order they came. It may be called once."""
+        """Yields the items of every key in the order they came. It may be called once."""
         self._held.sort()
         entries: Iterable[Entry] = merge(*map(_read, self._runs), self._held)
         try:

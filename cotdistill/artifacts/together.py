@@ -28,7 +28,7 @@ class Id(msgspec.Struct):
 
 
 class OfResponse(msgspec.Struct):
-    """What is read of a response."""
+    """The fields that are read of a response."""
 
     prompt: Id
     sample: int = 0
@@ -38,7 +38,7 @@ class OfResponse(msgspec.Struct):
 
 
 class OfJudged(msgspec.Struct):
-    """What is read of a judged response."""
+    """The fields that are read of a judged response."""
 
     response: OfResponse
 
@@ -48,7 +48,8 @@ class OfJudged(msgspec.Struct):
 
 @dataclass(frozen=True)
 class Together:
-    """`path` is the file itself, or where its lines stand in another order; `apart` is how many prompts needed that."""
+    """A file in which the samples of each prompt stand together. `path` is the source itself, or a file with its lines
+    in another order; `apart` is how many prompts needed that."""
 
     source: Path
     path: Path
@@ -74,9 +75,10 @@ class Together:
 
 @contextmanager
 def together(source: Path, kind: type[OfResponse] | type[OfJudged], work: Path) -> Iterator[Together]:
-    """Where every prompt's samples stand together, the file as it is, at 8 bytes of memory a prompt. Otherwise its
-    lines are written to `work`, by the prompt's first place in the file and then by sample, which takes about 150 bytes
-    of memory a line; `work` is removed at the end. A line that cannot be read stays with the one before it."""
+    """Yields the source itself if every prompt's samples stand together, which takes 8 bytes of memory a prompt to find
+    out. Otherwise its lines are written to `work`, ordered by the prompt's first place in the file and then by sample,
+    which takes about 150 bytes of memory a line; `work` is removed at the end. A line that cannot be read stays with
+    the one before it."""
     apart = _apart(source, kind)
     if not apart:
         yield Together(source, source)
@@ -92,13 +94,12 @@ def together(source: Path, kind: type[OfResponse] | type[OfJudged], work: Path) 
 
 
 def working_path(output: Path) -> Path:
-    """For `work`, beside an output: it stands there under its partial name."""
+    """The path beside an output for `work`, which stands there under its partial name."""
     return output.with_name(f"{output.name}.together")
 
 
 class _Line(NamedTuple):
-    """One line of the source, numbered from 1. Lines sort by the rank of their prompt, then by sample, then as they
-    came."""
+    """One line of the source, numbered from 1. Lines sort by their prompt's rank, then by sample, then by number."""
 
     rank: int
     sample: int
@@ -108,7 +109,7 @@ class _Line(NamedTuple):
 
 
 def _places(source: Path, kind: type[OfResponse] | type[OfJudged]) -> Iterator[tuple[int, int, int]]:
-    """Of each line the hash of its prompt's id, its sample and its length in bytes."""
+    """Yields for each line the hash of its prompt's id, its sample and its length in bytes."""
     decoder: msgspec.json.Decoder[OfResponse | OfJudged] = msgspec.json.Decoder(kind)
     name, sample = 0, 0
     with open_input(source) as file:
@@ -122,7 +123,7 @@ def _places(source: Path, kind: type[OfResponse] | type[OfJudged]) -> Iterator[t
 
 
 def _apart(source: Path, kind: type[OfResponse] | type[OfJudged]) -> int:
-    """How many prompts come back after another one."""
+    """How many prompts appear again after another one."""
     starts = array("q")
     last: int | None = None
     for name, _, _ in _places(source, kind):
@@ -142,7 +143,7 @@ def _apart(source: Path, kind: type[OfResponse] | type[OfJudged]) -> int:
 
 
 def _order(source: Path, kind: type[OfResponse] | type[OfJudged]) -> list[_Line]:
-    """The lines in the new order."""
+    """The lines in their new order."""
     ranks: dict[int, int] = {}
     offset = 0
     lines = []

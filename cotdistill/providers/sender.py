@@ -45,7 +45,7 @@ class Sender:
 
     def __post_init__(self) -> None:
         if self.headers is None:
-            assert self.client is not None  # now, for what it refuses is known before anything else happens
+            _ = self.client  # opened now: what it refuses is known before anything else happens
         else:
             self._repeat(self.url.rstrip("/") + self.path, list(self.headers.items()))
 

@@ -143,7 +143,7 @@ def _costs(
 
 
 def _read(teacher: Teacher, raw: bytes) -> Billed:
-    """The cost of a stored body; one that is no answer may have been billed too."""
+    """What a stored body was billed for, also where it is no answer."""
     try:
         return teacher.read(raw)
     except BadReplyError as error:

@@ -1,4 +1,4 @@
-"""Log-probabilities that go on with their answers, from the file beside an input to the one beside an output."""
+"""Carries log-probabilities along with their answers, from the file beside an input to the one beside an output."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -17,18 +17,18 @@ from cotdistill.records import Response
 
 
 class Carrier:
-    """Writes those of one output; nothing where its input has none."""
+    """Writes the log-probabilities of one output; nothing where its input has none."""
 
     def __init__(self, reader: LogprobsReader | None, writer: LogprobsWriter | None) -> None:
         self._reader, self._writer = reader, writer
         self.sureness = Sureness()
-        """Of the teacher, over the first answers that went on."""
+        """The teacher's sureness over the first answers that were carried."""
         self.missing = 0
-        """Answers with a confidence, whose tokens are not in the file."""
+        """Answers with a confidence whose tokens are not in the file."""
 
     def take(self, response: Response, row: str | None = None, *, sample: int | None = None) -> None:
-        """Those of an answer that goes on: `row` is the id of the training row that it became, `sample` the number that
-        it has from here on, where that is another one."""
+        """Carry those of an answer. `row` is the id of the training row that it became; `sample` is its number from
+        here on, where it changes."""
         if response.confidence is None:
             return
         one = self._reader.of(response.request_key, response.sample) if self._reader is not None else None
@@ -41,16 +41,16 @@ class Carrier:
             self.sureness.add(one)
 
     def take_row(self, row: str) -> None:
-        """Those of a training row that goes on."""
+        """Carry those of a training row."""
         if self._reader is not None and self._writer is not None and (one := self._reader.of_row(row)):
             self._writer.copy(one, self._reader, row)
 
     def notes(self) -> list[str]:
-        """How sure the teacher was of the answers that went on."""
+        """How sure the teacher was of the carried answers."""
         return [self.sureness.words()] if self.sureness.tokens else []
 
     def missing_notes(self, source: Path) -> list[str]:
-        """What is not carried, and why."""
+        """A note on what could not be carried, and why."""
         if not self.missing:
             return []
         return [
@@ -59,12 +59,12 @@ class Carrier:
         ]
 
     def writers(self) -> list[LogprobsWriter]:
-        """For the run to publish; none where nothing was taken."""
+        """The file, for the run to publish; none where nothing was carried."""
         return [self._writer] if self._writer is not None and self._writer.records else []
 
 
 def source_of(artifact: Path) -> Path | None:
-    """The file beside an artifact; None where there is none."""
+    """The file of log-probabilities beside an artifact; None where there is none."""
     beside = logprobs_path(artifact)
     if not is_remote(artifact):
         return beside if beside.exists() else None
@@ -77,7 +77,7 @@ def source_of(artifact: Path) -> Path | None:
 
 @contextmanager
 def carrying(current: Run, source: Path, *targets: Path) -> Iterator[list[Carrier]]:
-    """One carrier for each of the outputs `targets`. What stands beside `source` becomes an input of the run."""
+    """Yields one carrier for each of the outputs `targets`. The file beside `source` becomes an input of the run."""
     beside = source_of(source)
     if beside is None:
         yield [Carrier(None, None) for _ in targets]
@@ -90,7 +90,7 @@ def carrying(current: Run, source: Path, *targets: Path) -> Iterator[list[Carrie
 
 @contextmanager
 def joining(current: Run, sources: Sequence[Path], target: Path) -> Iterator[list[Carrier]]:
-    """One carrier for each of several sources; all write to the same file, which is published once."""
+    """Yields one carrier for each of several sources. All write to the same file, which is published once."""
     with ExitStack() as stack:
         writer: LogprobsWriter | None = None
         carriers = []
