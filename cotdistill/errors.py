@@ -67,7 +67,7 @@ class StoppedError(CotDistillError):
 
 @contextmanager
 def said_of(what: str) -> Iterator[None]:
-    """The same error with `what`, such as an option and its value, before its message."""
+    """Within this block `what`, such as an option and its value, is put before the message of a failure."""
     try:
         yield
     except CotDistillError as error:

@@ -1,4 +1,4 @@
-"""A tokenizer's own chat template, applied: the same in training and asking, today and tomorrow."""
+"""Applies a tokenizer's own chat template the same way in training and asking, today and tomorrow."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -7,19 +7,20 @@ from typing import Any
 
 
 def generation_prompt(tokenizer: Any, messages: Sequence[Mapping[str, str]]) -> str:
-    """What the student reads before it answers. Raises ValueError when its template refuses the conversation."""
+    """The text that the student reads before it answers. Raises ValueError when its template refuses the
+    conversation."""
     return _applied(tokenizer, messages, add_generation_prompt=True)
 
 
 def whole_text(tokenizer: Any, messages: Sequence[Mapping[str, str]]) -> str:
-    """A conversation without a prompt for the next answer. Raises ValueError as `generation_prompt` does."""
+    """The text of a conversation without a prompt for a next answer. Raises ValueError as `generation_prompt` does."""
     return _applied(tokenizer, messages)
 
 
 def template_kwargs(tokenizer: Any) -> dict[str, Any]:
-    """What a chat template must be given besides the conversation: `enable_thinking` where its prompt holds a closed,
-    empty trace otherwise, and a fixed date where it would write today's, so that rows of today are those of
-    tomorrow. Training and asking use the same."""
+    """Arguments that a chat template needs besides the conversation: `enable_thinking` where its prompt would otherwise
+    hold a closed, empty trace, and a fixed date where it would write today's, so that rows do not change from day to
+    day. Training and asking use the same."""
     return dict(_kwargs(tokenizer, tokenizer.chat_template))
 
 

@@ -1,4 +1,4 @@
-"""Rows held against the student they are meant for, before anybody trains on them."""
+"""Checks rows with the student that they are meant for, before anyone trains on them."""
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -14,8 +14,8 @@ Fits = Callable[[str], bool]
 
 @dataclass
 class Proof:
-    """Renders each row with the student's own chat template, which proves that trace and answer stand in what is
-    trained, once and whole; counts the ways it took, and tokens."""
+    """Renders each row with the student's own chat template, which proves that trace and answer stand in the trained
+    part, once and whole. Counts the ways of writing, and tokens."""
 
     tokenizer: Any
     max_length: int
@@ -32,7 +32,8 @@ class Proof:
         self.max_length = min(self.max_length, self.tokenizer.model_max_length)
 
     def of(self, row: Mapping[str, Any]) -> bool:
-        """Whether the row fits. Raises CotDistillError, naming the row, where no way of writing it is proven."""
+        """Whether the row fits into the student's context. Raises CotDistillError, naming the row, where no way of
+        writing it is proven."""
         rendered = template.render(self.tokenizer, _neutral(row))
         if len(rendered.input_ids) > self.max_length:
             return False
@@ -45,7 +46,8 @@ class Proof:
         return True
 
     def results(self) -> dict[str, Any]:
-        """For the manifest: the ways, what the template is given, and tokens as median, 95th percentile and most."""
+        """The manifest's results: the ways of writing, the template's extra arguments, and tokens as median, 95th
+        percentile and maximum."""
         return {
             "trace_written": dict(self.ways),
             "chat_template_kwargs": apply.template_kwargs(self.tokenizer),
@@ -75,13 +77,13 @@ def steps_that_fit(reasoning: str, fits: Fits) -> str | None:
 
 
 def check(tokenizer: Any) -> None:
-    """Raises CotDistillError for a student without a chat template: there is nothing to hold rows against."""
+    """Raises CotDistillError for a student without a chat template, with which no row can be checked."""
     if not tokenizer.chat_template:
         raise CotDistillError("this student has no chat template; take an instruct model, or leave --student out")
 
 
 def _neutral(row: Mapping[str, Any]) -> dict[str, Any]:
-    """What rendering reads of a row."""
+    """The fields of a row that rendering reads."""
     return {name: row[name] for name in ("id", "prompt", "completion", "messages") if name in row}
 
 

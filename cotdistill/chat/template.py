@@ -41,10 +41,10 @@ class Row(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True)
 class Rendered:
-    """`input_ids[:n_prompt]` is, token for token, what inference will read; the rest is what is trained.
+    """A row as tokens. `input_ids[:n_prompt]` is, token for token, what inference will read; the rest is trained.
 
-    how: native, the template itself writes the trace. prefilled: the template opens `<think>` for every answer,
-    so the completion begins inside it. inline: `<think>` and the trace stand before the answer as text.
+    how: native, the template itself writes the trace. prefilled: the template opens `<think>` for every answer, so the
+    completion begins inside it. inline: `<think>` and the trace stand before the answer as text.
     """
 
     input_ids: list[int]
@@ -78,7 +78,7 @@ def opens_think(prompt: str) -> bool:
 
 
 def read_back(tokenizer: Any, text: str) -> str:
-    """What a student wrote, its trace between `<think>` tags even where its template uses other marks for it."""
+    """What a student wrote, with its trace between `<think>` tags even where its template uses other marks for it."""
     frame = _frame(tokenizer, tokenizer.chat_template, True)
     if not frame.proven or not frame.before or _THINK_END in frame.between or not text.startswith(frame.before):
         return text
@@ -87,7 +87,7 @@ def read_back(tokenizer: Any, text: str) -> str:
 
 
 def conversation(row: Row) -> tuple[list[Turn], Turn]:
-    """The turns before the trained one, and that one, each with its trace apart from its answer."""
+    """The turns before the trained one, and the trained one, each with its trace separated from its answer."""
     turns = [_apart(turn) for turn in (*row.prompt, *row.completion, *row.messages)]
     if not (row.messages or (row.prompt and row.completion)):
         raise ValueError("expected prompt and completion, or messages; found neither")
@@ -108,7 +108,8 @@ def _read(row: Mapping[str, Any]) -> Row:
 
 
 def _apart(turn: Turn) -> Turn:
-    """Rows of any format come to one form: the trace in its own field, space around the parts gone."""
+    """The turn in the one form that rows of every format take: the trace in its own field, space around the parts
+    removed."""
     reasoning, content = turn.reasoning_content, turn.content
     if turn.role == "assistant" and not reasoning and content.lstrip().startswith(_THINK):
         parts = split(content)
@@ -126,7 +127,7 @@ def _message(turn: Turn) -> dict[str, str]:
 
 
 def _check_text(tokenizer: Any, turns: Sequence[Turn]) -> None:
-    """Text that spells a control token would end the turn, or open another, in the middle of a row."""
+    """Raises ValueError for text that spells a control token: it would end the turn, or open another, within a row."""
     pattern = _control_pattern(tokenizer)
     for turn in turns:
         for text in (turn.content, turn.reasoning_content or ""):
@@ -137,7 +138,7 @@ def _check_text(tokenizer: Any, turns: Sequence[Turn]) -> None:
 
 
 def _completion(tokenizer: Any, prompt: str, history: Sequence[Turn], last: Turn) -> tuple[str, How]:
-    """What the student must write after `prompt`, and in which way."""
+    """What the student must write after `prompt`, and the way it is written."""
     trace, answer = last.reasoning_content or "", last.content
     frame = _frame(tokenizer, tokenizer.chat_template, bool(trace))
     if frame.proven:
@@ -155,8 +156,8 @@ def _completion(tokenizer: Any, prompt: str, history: Sequence[Turn], last: Turn
 
 @dataclass(frozen=True)
 class _Frame:
-    """What a template writes around trace and answer. `end` is the part of `after` that the student must write:
-    up to its first control token."""
+    """What a template writes around trace and answer. `end` is the part of `after` that the student must write: up to
+    its first control token."""
 
     before: str
     between: str
@@ -182,7 +183,8 @@ def _frame(tokenizer: Any, template: str, reasoned: bool) -> _Frame:
 
 
 def _end_of_turn(tokenizer: Any, after: str) -> str:
-    """The template's own mark, which need not be the tokenizer's end-of-text; where it writes none, that one."""
+    """The template's own mark, which need not be the tokenizer's end-of-text; that one where the template writes
+    none."""
     pattern = _control_pattern(tokenizer)
     if pattern and (mark := pattern.search(after)):
         return after[: mark.end()]
@@ -205,8 +207,8 @@ def _pattern(tokenizer: Any, size: int) -> re.Pattern[str] | None:
 
 
 def _tokens(tokenizer: Any, prompt: str, completion: str) -> tuple[list[int], int]:
-    """Tokens of both parts, and how many are the prompt's. Together where that keeps the boundary (a sentencepiece
-    tokenizer puts a space before text that stands alone), else apart, which is how inference meets them."""
+    """The tokens of prompt and completion, and how many are the prompt's. Both are tokenised together where that keeps
+    the boundary (a sentencepiece tokenizer puts a space before text that stands alone), else apart, as in inference."""
     before = encode(tokenizer, prompt)
     whole = encode(tokenizer, prompt + completion)
     if whole[: len(before)] != before:
@@ -218,6 +220,6 @@ def _tokens(tokenizer: Any, prompt: str, completion: str) -> tuple[list[int], in
 
 
 def encode(tokenizer: Any, text: str) -> list[int]:
-    """Tokens of text that a template wrote: it has put the special tokens in already."""
+    """Tokens of text that a template wrote: the special tokens are in it already."""
     ids: list[int] = tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"]
     return ids

@@ -1,4 +1,4 @@
-"""What is seen of a run while it trains: progress, live metrics, checkpoints that can be trusted, an early end."""
+"""Watches a run while it trains: progress, live metrics, checkpoints that can be trusted, an early end."""
 
 import time
 from collections.abc import Sequence
@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     from cotdistill.training.trainer import Trainer
 
 WARM_UP_STEPS = 3
-"""In which kernels are compiled and memory is first asked for; the speed is that of the steps after them."""
+"""In the first steps kernels are compiled and memory is first allocated; the speed is that of the steps after them."""
 
 ASK_EVERY = 10
-"""Steps between two looks of several processes at the first one's clock."""
+"""Steps after which several processes look at the first one's clock again."""
 
 Entry: TypeAlias = dict[str, float]
 
@@ -30,7 +30,7 @@ def entry(logged: Entry) -> Entry:
 
 
 def history_of(state: TrainerState) -> list[Entry]:
-    """step, loss, learning_rate, tokens, and eval_loss, in the order they were logged."""
+    """step, loss, learning_rate, tokens and eval_loss, in the order they were logged."""
     return [entry(logged) for logged in state.log_history if "loss" in logged or "eval_loss" in logged]
 
 
@@ -43,10 +43,12 @@ def is_stuck(eval_losses: Sequence[float], patience: int) -> bool:
 
 
 class Watch(TrainerCallback):
-    """Reports progress, keeps `metrics` up to date, saves a checkpoint every `checkpoint_s` seconds and at the end,
-    and ends the run on `stopped`, or when the loss on held-out rows has not fallen `patience` times in a row.
+    """Reports progress, keeps `metrics` up to date, saves a checkpoint every `checkpoint_s` seconds and at the end, and
+    ends the run on `stopped`, or when the loss on held-out rows has not fallen `patience` times in a row.
 
-    `checkpoint_s` None saves none: in a trial, or where transformers saves the best of several by their loss."""
+    With `checkpoint_s` None it saves none: in a trial, and where transformers saves the best of several checkpoints by
+    their loss.
+    """
 
     def __init__(
         self,
@@ -61,11 +63,11 @@ class Watch(TrainerCallback):
         self._patience, self._checkpoint_s = patience, checkpoint_s
         self.stopped = self.patience_lost = False
         self.warm_up_s = 0.0
-        """Seconds that the first steps took longer than they would at the speed of the others."""
+        """Seconds that the first steps took beyond the time they would take at the speed of the others."""
         self._loss = self._eval_loss = ""
         self._begun = self._warm = self._saved = self._stepped = 0.0
         self._away_s = self._away_warm_s = 0.0
-        """What checkpoints and held-out rows took, in all and before the first steps were done."""
+        """Seconds that checkpoints and held-out rows took: in all, and before the first steps were done."""
         self._first_step = self._warm_tokens = 0
 
     def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
@@ -106,8 +108,8 @@ class Watch(TrainerCallback):
             control.should_save = step >= state.max_steps or step % state.logging_steps == 0
 
     def _is_due(self, step: int, steps: int, checkpoint_s: float) -> bool:
-        """Whether to save now. Several processes must come to one answer: the first one's clock decides, and they
-        ask it now and then only, because the answer makes them wait for each other."""
+        """Whether to save now. Several processes must agree, so the first one's clock decides. They ask it only every
+        few steps, because they wait for each other then."""
         if step >= steps:
             return True
         late = time.monotonic() - self._saved >= checkpoint_s
@@ -126,7 +128,7 @@ class Watch(TrainerCallback):
         self._saved = self._stepped
 
     def _come_back(self) -> None:
-        """From something that was done after a step and is no training."""
+        """Count the time of something that was done after a step and is no training."""
         now = time.monotonic()
         self._away_s, self._stepped = self._away_s + now - self._stepped, now
 
@@ -136,8 +138,8 @@ class Watch(TrainerCallback):
             self.warm_up_s = max(0.0, self._warm - self._begun - self._away_warm_s - usual)
 
     def tokens_per_s(self) -> float:
-        """Without the first steps, which also set things up, and without the time of checkpoints and held-out rows;
-        padding not counted."""
+        """Tokens a second without padding, without the first steps, which also set things up, and without the time of
+        checkpoints and held-out rows."""
         read = self._trainer.read_tokens
         tokens, since, away_s = read - self._warm_tokens, self._warm or self._begun, self._away_s - self._away_warm_s
         if not tokens:

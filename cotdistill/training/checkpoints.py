@@ -29,7 +29,7 @@ def finish(checkpoint: Path) -> None:
 
 
 def newest(checkpoints: Path) -> tuple[Path | None, list[str]]:
-    """The newest whole checkpoint, and what is wrong with each newer one."""
+    """The newest complete checkpoint, and the fault of each newer one."""
     finished = (mark.parent for mark in checkpoints.glob(f"checkpoint-*/{FINISHED}"))
     spoilt: list[str] = []
     for checkpoint in sorted(finished, key=step, reverse=True):
@@ -41,7 +41,8 @@ def newest(checkpoints: Path) -> tuple[Path | None, list[str]]:
 
 
 def remove_newer(checkpoints: Path, last: Path) -> None:
-    """Those that are spoilt or were not finished: they count among the two that are kept, and would push out `last`."""
+    """Remove the newer ones, which are damaged or incomplete: they would count among the two that are kept, and push
+    out `last`."""
     for path in checkpoints.glob("checkpoint-*"):
         if step(path) > step(last):
             shutil.rmtree(path, ignore_errors=True)

@@ -1,5 +1,4 @@
-"""Row numbers -> one batch of tensors, with everything that is counted counted here, where no GPU has to be waited
-for."""
+"""Row numbers -> one batch of tensors. Everything that is counted is counted here, where nothing waits for a GPU."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,16 +14,15 @@ from cotdistill.training.scored import Listed
 from cotdistill.training.token_rows import IGNORED, Numbers, TokenRows
 
 Batch: TypeAlias = dict[str, Any]
-"""What the model reads, and besides: `targets` (N,) the trained tokens, `kept` (N,) their places among the
-scores that the model is asked for (absent where these are all of them), `weights` (N,) of each in the loss (absent
-where all count 1), `spans` (rows, 4) where each stands (the columns of `scored.Span`), `read_tokens` and
-`trained_tokens`, numbers; `listed`, where a teacher's alternatives were recorded, as `scored.Listed`, the columns of
-all rows."""
+"""What the model reads, and besides: `targets` (N,) the trained tokens; `kept` (N,) their places among the scores that
+the model is asked for, absent where these are all of them; `weights` (N,) of each in the loss, absent where all are 1;
+`spans` (rows, 4) the place of each row (the columns of `scored.Span`); `read_tokens` and `trained_tokens`, numbers;
+`listed`, where a teacher's alternatives were recorded, the columns of all rows as `scored.Listed`."""
 
 
 def needs_mask(model: PreTrainedModel) -> bool:
-    """Whether the model needs a mask that says which tokens are padding. Padding stands at the end, so what is read
-    from left to right never sees it, and without a mask attention skips half its work. Two kinds of models need one:
+    """Whether the model must be told which tokens are padding. Padding stands at the end, so a model that reads from
+    left to right never sees it, and without a mask attention skips half its work. Two kinds of models need a mask:
     those that also look to the right, and mixtures of experts that balance their load over the real tokens."""
     config = model.config.get_text_config()
     return not getattr(config, "is_causal", True) or hasattr(config, "output_router_logits")
@@ -32,8 +30,8 @@ def needs_mask(model: PreTrainedModel) -> bool:
 
 @dataclass
 class Collator:
-    """`compact`: the model can be asked for the scores of some positions alone (`logits_to_keep`). `masked`: it is told
-    which tokens are padding."""
+    """Makes batches of rows. `compact`: the model can be asked for the scores of some positions alone
+    (`logits_to_keep`). `masked`: the model is told which tokens are padding."""
 
     rows: TokenRows
     pad_token_id: int
@@ -42,7 +40,7 @@ class Collator:
     masked: bool = False
     held_out: TokenRows = field(default_factory=TokenRows)
     recorded: Recorded | None = None
-    """Where a loss learns from what the teacher said of its tokens; of the rows that are trained on."""
+    """The teacher's log-probabilities of the rows that are trained on, where the loss learns from them."""
 
     def __call__(self, examples: Sequence[Mapping[str, Any]]) -> Batch:
         rows = self.held_out if examples[0]["held_out"] else self.rows
@@ -91,15 +89,16 @@ class Collator:
         batch["trained_tokens"] = len(batch["targets"])
 
     def _padded(self, ids: Sequence[torch.Tensor]) -> Batch:
-        """(B, L) each."""
+        """Rows side by side, (B, L) each."""
         batch = {"input_ids": pad_sequence(list(ids), batch_first=True, padding_value=self.pad_token_id)}
         if self.masked:
             batch["attention_mask"] = pad_sequence([torch.ones_like(one) for one in ids], batch_first=True)
         return batch
 
     def _one_sequence(self, ids: Sequence[torch.Tensor]) -> Batch:
-        """(1, T): rows one after the other, each with positions from 0; where they end, as the attentions that skip
-        between rows want it (flash-attn's names). No mask: it would hide the ends."""
+        """Rows one after the other in one sequence, (1, T) each, with positions that start from 0 in every row, and the
+        rows' ends as the attentions that skip between rows want them (flash-attn's names). There is no mask, which
+        would hide the ends."""
         lengths = torch.tensor([len(one) for one in ids])
         ends = torch.cat([torch.zeros(1, dtype=torch.long), lengths.cumsum(0)]).to(torch.int32)
         longest = int(lengths.max())
@@ -135,6 +134,6 @@ def _longer(values: torch.Tensor, last: float) -> torch.Tensor:
 
 
 def padding(tokenizer: PreTrainedTokenizerBase) -> int:
-    """The token that fills up shorter rows: never read, and without a label."""
+    """The token that fills up shorter rows; it is never read, and has no label."""
     pad = tokenizer.pad_token_id
     return int(tokenizer.eos_token_id if pad is None else pad)

@@ -1,4 +1,4 @@
-"""What finetune chooses where nothing is said, each with its reason."""
+"""Chooses the options of finetune that the user left open, each with its reason."""
 
 import dataclasses
 import math
@@ -11,7 +11,7 @@ from cotdistill.wording import counted
 
 
 class Choice(NamedTuple):
-    """One option that was not given: its value, and why."""
+    """The value of an option that was not given, and the reason."""
 
     option: str
     value: float
@@ -19,7 +19,7 @@ class Choice(NamedTuple):
 
 
 class Way(NamedTuple):
-    """One option that was left to `auto`: what it came to on this machine, and why."""
+    """What an option that was left to `auto` became on this machine, and the reason."""
 
     option: str
     value: str
@@ -27,17 +27,17 @@ class Way(NamedTuple):
 
 
 BATCH_SIZES = (32, 16, 8)
-"""The largest is taken that leaves `STEPS_A_PASS`."""
+"""Candidates: the largest that leaves `STEPS_A_PASS` steps a pass is taken."""
 
 STEPS_A_PASS = 50
 ENOUGH_STEPS = 300
-"""For a pretrained student; see tests/benchmarks/RESULTS.md for what fewer and more taught."""
+"""For a pretrained student; tests/benchmarks/RESULTS.md says what fewer and more steps taught."""
 ENOUGH_STEPS_FROM_NOTHING = 900
 FEWEST_PASSES, MOST_PASSES, MOST_PASSES_FROM_NOTHING = 3, 10, 60
 
 
 def choose(config: FinetuneConfig, rows: int, width: int) -> tuple[FinetuneConfig, Sequence[Choice]]:
-    """The config with every value it lacks, and what was chosen. `width` is the student's hidden size."""
+    """The config with every open value filled in, and the choices made. `width` is the student's hidden size."""
     choices: list[Choice] = []
     batch_size = config.batch_size
     if batch_size is None:
@@ -79,7 +79,7 @@ def _passes(config: FinetuneConfig, rows: int, batch_size: int) -> int:
 
 
 def _enough(config: FinetuneConfig) -> tuple[int, int]:
-    """The steps that are aimed at, and the most passes for them."""
+    """The number of steps to aim at, and the most passes for them."""
     if config.student == "tiny":
         return ENOUGH_STEPS_FROM_NOTHING, MOST_PASSES_FROM_NOTHING
     return ENOUGH_STEPS, MOST_PASSES

@@ -23,15 +23,15 @@ from torch.distributed.rendezvous import rendezvous
 from cotdistill.errors import CotDistillError
 
 Word = Literal["train", "nothing", "failed"]
-"""What the first process says: that there is training to do, none, or that it cannot be done."""
+"""The first process's message to the others: train, nothing to train, or failed."""
 
 BETWEEN_LOOKS_S = 0.5
 DYING_S = 10.0
-"""From another process's failure to the end of this one, which may wait for it in a collective, where no exception
-and no signal reaches it."""
+"""Seconds from another process's failure to the end of this one, which may wait for it in a collective, where no
+exception and no signal reaches it."""
 
 _START_S = 600
-"""Until all machines are there."""
+"""Seconds until all machines must be there."""
 
 
 def count() -> int:
@@ -47,7 +47,7 @@ def rank() -> int:
 
 
 def local_rank() -> int:
-    """Of the processes on this machine."""
+    """This process's number among those on this machine."""
     return int(os.environ.get("LOCAL_RANK", "0"))
 
 
@@ -57,13 +57,13 @@ def shards_weights() -> bool:
 
 
 def say(word: Word) -> None:
-    """Of the first process to the others; the first word counts."""
+    """Called by the first process to tell the others; only the first word counts."""
     if count() > 1 and not _store().check([_key("word")]):
         _store().set(_key("word"), word)
 
 
 def listen() -> Word:
-    """Wait for what the first process says. Raises CotDistillError where it is gone."""
+    """Wait for the first process's word. Raises CotDistillError where that process is gone."""
     key = _key("word")
     try:
         store = _store()
@@ -80,7 +80,8 @@ def listen() -> Word:
 
 @contextmanager
 def leading() -> Iterator[None]:
-    """The first process's part: the others do not wait for a training that will not come."""
+    """The first process's part of a run: at its end the others are told, so that none waits for a training that will
+    not come."""
     try:
         yield
     except BaseException:
@@ -114,14 +115,15 @@ def together() -> Iterator[None]:
 
 
 def leave() -> None:
-    """Take leave of the other processes: a group that is left open keeps each of them from ending."""
+    """Leave the process group: an open group would keep each process from ending."""
     if torch.distributed.is_available() and torch.distributed.is_initialized():
         torch.distributed.barrier()
         torch.distributed.destroy_process_group()
 
 
 def _is_of_another(error: BaseException) -> bool:
-    """Whether the connection to another process broke. On processors (gloo) that is a RuntimeError like any other."""
+    """Whether the error is a broken connection to another process. On processors (gloo) that is a RuntimeError like any
+    other."""
     found = isinstance(error, torch.distributed.DistError)
     return found or (isinstance(error, RuntimeError) and "gloo/transport" in str(error))
 
@@ -132,7 +134,7 @@ def _report(error: BaseException) -> None:
 
 
 def _watch(over: threading.Event) -> None:
-    """Ends this process when another one has failed. The store's client may not be shared with the main thread."""
+    """End this process when another one has failed. The store's client must not be shared with the main thread."""
     store = _connected()
     while not over.wait(BETWEEN_LOOKS_S):
         try:
@@ -159,5 +161,5 @@ def _connected() -> Store:
 
 
 def _key(name: str) -> str:
-    """Of this start: the store outlives a restart by the launcher."""
+    """The key of this start: the store outlives a restart by the launcher."""
     return f"cotdistill/{os.environ.get('TORCHELASTIC_RESTART_COUNT', '0')}/{name}"

@@ -1,5 +1,5 @@
-"""Liger's fused layers (Hsu et al. 2024, https://arxiv.org/abs/2410.10989), where the package is installed,
-a GPU is there and the model is one that it knows."""
+"""Liger's fused layers (Hsu et al. 2024, https://arxiv.org/abs/2410.10989), where the package is installed, there is a
+GPU and Liger knows the model."""
 
 import importlib.util
 import logging
@@ -10,14 +10,14 @@ from transformers import PreTrainedModel
 
 
 def is_usable() -> bool:
-    """Without a GPU there is no Triton to compile the kernels. COTDISTILL_LIGER=0 leaves them alone."""
+    """Without a GPU there is no Triton to compile the kernels. COTDISTILL_LIGER=0 switches them off."""
     wanted = os.environ.get("COTDISTILL_LIGER", "1") != "0"
     return wanted and torch.cuda.is_available() and importlib.util.find_spec("liger_kernel") is not None
 
 
 def fuse_layers(model: PreTrainedModel) -> bool:
-    """Replace norms, rotary embeddings and gated layers by fused ones, in place; whether the model is known. The loss
-    stays ours: it scores trained positions alone, knows weights, and does not wait for the GPU."""
+    """Replace norms, rotary embeddings and gated layers by fused ones, in place. Returns whether Liger knows the model.
+    The loss stays ours: it scores trained positions alone, knows weights, and does not wait for the GPU."""
     if not is_usable():
         return False
     # It warns of each of its back ends for other chips that is not installed.

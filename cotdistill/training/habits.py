@@ -1,4 +1,4 @@
-"""What a new student does when asked: whether it stops by itself, and whether it closes its trace."""
+"""Whether a new student stops by itself when it is asked, and whether it closes its trace."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from cotdistill.students.prompts import Prompt
 from cotdistill.training.token_rows import TokenRows
 
 ASKED = 32
-"""Prompts that are asked: enough to see a student that never stops, quick enough to do always."""
+"""Prompts that are asked: enough to notice a student that never stops, few enough to ask always."""
 
 
 def habits(student: Path, rows: TokenRows, threads: int | None) -> dict[str, float]:

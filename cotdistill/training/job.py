@@ -1,4 +1,4 @@
-"""One training run, from the rows of a file to a student's files: what the finetune stage calls."""
+"""One training run, from tokenised rows to a student's files: what the finetune stage calls."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -47,7 +47,7 @@ def prepare(
     config: FinetuneConfig,
     recorded: Recorded | None = None,
 ) -> Job:
-    """Load the student, choose what the config leaves open, and put the rows into order."""
+    """Load the student, choose the values that the config leaves open, and put the rows into order."""
     if config.dry_run and distributed.count() > 1:
         raise UsageError(
             f"--dry-run: measures one process, and this is one of {distributed.count()}. Start it without accelerate "
@@ -101,7 +101,8 @@ def _prepare_pairs(
 def load_student(
     tokenizer: PreTrainedTokenizerBase, config: FinetuneConfig
 ) -> tuple[PreTrainedModel, torch.dtype | None]:
-    """The model where and in the format that it is trained in, and the format that its weights came in."""
+    """The model on the device and in the number format that it is trained in, and the number format that its weights
+    came in."""
     set_threads(config)
     with memory.memory_explained("student"):
         if config.method == "qlora":
@@ -117,7 +118,7 @@ def load_student(
 
 
 def run(job: Job, work: Path, progress: Progress) -> tuple[Trained, dict[str, Any]]:
-    """Train, and write the student's files to `work`; what was trained, and the manifest's results."""
+    """Train, and write the student's files to `work`. Returns what was trained, and the manifest's results."""
     parameters = job.parameters
     if said := need.said_of_checkpoints(job.model, job.config, work):
         progress.note(said)
@@ -164,9 +165,10 @@ def _results(trained: Trained, parameters: int, job: Job) -> dict[str, Any]:
 def work_directory(
     output: Path, inputs: Sequence[artifacts.FileInfo], config: FinetuneConfig, progress: Progress
 ) -> Path:
-    """`<output>.partial`, empty, or with the checkpoints that `resume` continues from.
+    """`<output>.partial`: empty, or with the checkpoint that `resume` continues from.
 
-    Raises UsageError when those were made from other rows or with other options."""
+    Raises UsageError when that was made from other rows or with other options.
+    """
     free = student_directory.FREE_TO_CHANGE
     options = {name: value for name, value in dataclasses.asdict(config).items() if name not in free}
     receipt = {**options, **{f"content of {info.path}": info.sha256 for info in inputs}}

@@ -1,4 +1,4 @@
-"""A teacher on this machine, that reads the rows beside the student."""
+"""A teacher on this machine that reads the rows beside the student."""
 
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -13,10 +13,12 @@ PREFIX = "local:"
 
 
 def load_teacher(spec: str, student: PreTrainedTokenizerBase, longest: int) -> PreTrainedModel:
-    """The frozen model that `local:NAME` names, on the device that trains; `longest` is the tokens of the longest row.
+    """The frozen model that `local:NAME` names, on the device that trains. `longest` is the number of tokens of the
+    longest row.
 
     Raises UsageError where it has another vocabulary than the student or cannot read the rows, CotDistillError where it
-    cannot be loaded."""
+    cannot be loaded.
+    """
     name = spec.removeprefix(PREFIX)
     with said_of(f"--teacher {spec}"):
         if resolve(name).kind == "tiny":
@@ -38,7 +40,7 @@ def load_teacher(spec: str, student: PreTrainedTokenizerBase, longest: int) -> P
 
 
 def device() -> torch.device:
-    """Where this process trains."""
+    """The device that this process trains on."""
     if not torch.cuda.is_available():
         return torch.device("cpu")
     return torch.device("cuda", distributed.local_rank())

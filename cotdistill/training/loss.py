@@ -11,10 +11,10 @@ from torch.utils.checkpoint import checkpoint
 from transformers import PreTrainedModel
 
 CHUNK = 64 * 2**20
-"""Scores that are computed with in 32 bits at a time: 256 MB, whatever the vocabulary and the batch."""
+"""Scores that are handled in 32 bits at a time: 256 MB, whatever the vocabulary and the batch."""
 
 LITTLE = 1e-9
-"""Under a sum of weights, so that a batch of rows that count nothing has a loss of 0, not 0 / 0."""
+"""Added under a sum of weights, so that a batch of rows with weight 0 has a loss of 0, not 0 / 0."""
 
 
 def is_compact(model: PreTrainedModel) -> bool:
@@ -23,8 +23,8 @@ def is_compact(model: PreTrainedModel) -> bool:
 
 
 def token_losses(logits: torch.Tensor, kept: torch.Tensor | None, targets: torch.Tensor) -> torch.Tensor:
-    """(B, P, vocabulary) scores -> (N,) losses in nats. `kept` (N,) are places among the B x P, None for all. In
-    training the scores are written over: who needs them too reads them before."""
+    """(B, P, vocabulary) scores -> (N,) losses in nats. `kept` (N,) are places among the B x P, None for all. Training
+    overwrites the scores: whoever needs them too must read them before."""
     scores = logits.flatten(0, 1)
     if kept is not None:
         scores = scores[kept]
@@ -65,7 +65,7 @@ class _CrossEntropy(torch.autograd.Function):
 def in_parts(
     compute: Callable[..., torch.Tensor], scores: torch.Tensor, *others: torch.Tensor, numbers: int = CHUNK
 ) -> torch.Tensor:
-    """`compute` of (N, vocabulary) scores and other tensors of N rows -> (N,) losses, `numbers` of the scores at a
+    """Apply `compute` to (N, vocabulary) scores and other tensors of N rows -> (N,) losses, `numbers` scores at a
     time."""
     rows = max(1, numbers // scores.shape[-1])
     if len(scores) <= rows:
@@ -78,8 +78,8 @@ def in_parts(
 def mean(
     losses: torch.Tensor, weights: torch.Tensor | None, items: torch.Tensor | float | None, processes: int
 ) -> torch.Tensor:
-    """The weighted mean of (N,) losses; `items`, where it is known, is the sum of the weights over all parts and
-    processes of a step."""
+    """The weighted mean of (N,) losses. `items` is the sum of the weights over all parts and processes of a step, None
+    where it is not known."""
     if weights is not None:
         losses = losses * weights
     if items is None:

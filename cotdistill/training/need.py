@@ -1,4 +1,4 @@
-"""What a run needs of memory and disk, before it is known."""
+"""Predicts what a run needs of memory and disk."""
 
 import shutil
 from pathlib import Path
@@ -14,7 +14,7 @@ from cotdistill.training.objective import Objective
 
 
 def checkpoint_bytes(model: PreTrainedModel, config: FinetuneConfig) -> int:
-    """What one checkpoint takes on disk: weights as they are trained, and the optimizer's state. Two are kept."""
+    """Bytes of one checkpoint on disk: the trained weights and the optimizer's state. Two are kept."""
     trained = _trained_weights(model, config)
     weight = 2 if precision.is_half(config) else 4
     state = 6 if precision.is_half(config) else 8  # both moments, and what Kahan summation keeps
@@ -22,7 +22,7 @@ def checkpoint_bytes(model: PreTrainedModel, config: FinetuneConfig) -> int:
 
 
 def said_of_checkpoints(model: PreTrainedModel, config: FinetuneConfig, work: Path) -> str:
-    """How large they are, before the first one is written to `work`; nothing where two are less than 10 MB."""
+    """A note on their size before the first is written to `work`; none where two are below 10 MB."""
     size = checkpoint_bytes(model, config) / 1e9
     if 2 * size < 0.01:
         return ""
@@ -46,13 +46,13 @@ def _needed_bytes(model: PreTrainedModel, widest: int, config: FinetuneConfig) -
 
 
 def _adapted(model: PreTrainedModel) -> list[torch.nn.Linear]:
-    """LoRA puts two thin matrices beside each linear layer but the output's."""
+    """The number of LoRA's weights: two thin matrices beside each linear layer but the output's."""
     head = model.get_output_embeddings()
     return [layer for layer in model.modules() if isinstance(layer, torch.nn.Linear) and layer is not head]
 
 
 def checkpointing(model: PreTrainedModel, widest: int, config: FinetuneConfig, objective: Objective | None) -> Way:
-    """What --checkpointing auto comes to, and why."""
+    """What --checkpointing auto becomes, and why."""
     on = needs_checkpointing(model, widest, config, objective)
     needed = _all_bytes(model, widest, config, objective) - model.get_memory_footprint()
     free = memory.free_bytes() / 1e9
@@ -63,7 +63,7 @@ def checkpointing(model: PreTrainedModel, widest: int, config: FinetuneConfig, o
 def needs_checkpointing(
     model: PreTrainedModel, widest: int, config: FinetuneConfig, objective: Objective | None
 ) -> bool:
-    """Whether activations are computed twice instead of kept; `widest` is the most tokens in memory at once."""
+    """Whether activations are computed twice instead of kept. `widest` is the most tokens in memory at once."""
     if config.checkpointing != "auto":
         return config.checkpointing == "on"
     return memory.is_short(_all_bytes(model, widest, config, objective), int(model.get_memory_footprint()))

@@ -1,4 +1,4 @@
-"""The loss of one run, with what it needs besides the student: a teacher, recorded probabilities, projections."""
+"""The loss of a run and what it needs besides the student: a teacher, recorded probabilities, projections."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -24,14 +24,16 @@ from cotdistill.training.scored import Listed, Scored, Span, View
 PLAIN = "nll"
 
 _PROJECTIONS = "distillation_projections"
-"""The name under which they hang on the model while it trains, so that optimizer and processes share them."""
+"""The attribute under which projections hang on the model while it trains, so that optimizer and processes share
+them."""
 
 _FILE = "projections.safetensors"
 
 
 @dataclass
 class Objective:
-    """`loss` as the option says it is; `teacher` is frozen and reads what the student reads."""
+    """A loss and its teacher. `spec` is the loss as the option names it; `teacher` is frozen and reads what the student
+    reads."""
 
     loss: Loss
     spec: str
@@ -47,7 +49,8 @@ class Objective:
     def of(
         cls, config: FinetuneConfig, tokenizer: PreTrainedTokenizerBase, longest: int, recorded: Recorded | None = None
     ) -> Self:
-        """Raises UsageError where the teacher's tokens are not the student's, or no teacher is given that is needed."""
+        """Raises UsageError where the teacher's tokens are not the student's, or where the loss needs a teacher and
+        none is given."""
         loss: Loss = plugins.build("losses", config.loss)
         teacher = load_teacher(config.teacher, tokenizer, longest) if config.teacher else None
         if teacher is None and losses.needs(loss) in ("hidden states", "attention"):
@@ -55,15 +58,15 @@ class Objective:
         return cls(loss, config.loss, teacher, recorded)
 
     def is_plain(self) -> bool:
-        """Whether it is the cross-entropy of the rows' tokens and nothing else."""
+        """Whether the loss is the cross-entropy of the rows' tokens and nothing else."""
         return self.spec == PLAIN
 
     def asks(self) -> bool:
-        """Whether it looks at a teacher, present or recorded."""
+        """Whether the loss learns from a teacher, loaded or recorded."""
         return self.teacher is not None or self.recorded is not None
 
     def needed_bytes(self, tokens: int) -> int:
-        """Besides what the student needs, with `tokens` in memory at once: the teacher's scores and their softmax, or
+        """Bytes beyond the student's own, with `tokens` in memory at once: the teacher's scores and their softmax, or
         its hidden states. The teacher itself is loaded already."""
         if self.teacher is None:
             return 0
@@ -72,17 +75,17 @@ class Objective:
         return int(tokens * (2 * 4 * config.vocab_size + states))
 
     def readers(self, student: PreTrainedModel) -> Mapping[str, PreTrainedModel]:
-        """The models that read the rows, by what they are to a person."""
+        """The models that read the rows, by their names in messages."""
         return {"the student": student, **({"the teacher": self.teacher} if self.teacher is not None else {})}
 
     def prepare(self, student: PreTrainedModel, *, packed: bool) -> None:
-        """Ready the attention of both models for a loss that looks into it."""
+        """Prepare the attention of both models for a loss that compares it."""
         if self.needs == "attention":
             for name, model in self.readers(student).items():
                 make_recordable(model, name, packed)
 
     def attach(self, student: torch.nn.Module, config: FinetuneConfig) -> None:
-        """Hang the projections, with weights of the run's seed, on the model that is trained."""
+        """Hang the projections on the model that is trained, with weights drawn by the run's seed."""
         if self.teacher is None:
             return
         with torch.random.fork_rng():
@@ -95,12 +98,12 @@ class Objective:
             self.projections = dict(modules.items())
 
     def detach(self, student: torch.nn.Module) -> None:
-        """What is saved is the student alone."""
+        """Remove the projections: only the student is saved."""
         if self.projections:
             delattr(student, _PROJECTIONS)
 
     def save(self, checkpoint: Path) -> None:
-        """What the loss has learnt so far, beside the student's own weights: a LoRA checkpoint holds the adapter."""
+        """Save the projections beside a checkpoint's own weights, because a LoRA checkpoint holds the adapter alone."""
         if self.projections:
             save_file(torch.nn.ModuleDict(dict(self.projections)).state_dict(), checkpoint / _FILE)
 
@@ -109,11 +112,11 @@ class Objective:
             torch.nn.ModuleDict(dict(self.projections)).load_state_dict(load_file(checkpoint / _FILE))
 
     def outputs(self, model: torch.nn.Module, read: Mapping[str, Any]) -> View:
-        """The student's, with what the loss looks at."""
+        """The student's outputs, with what the loss compares."""
         return self._view(model, read, _text_config(model))
 
     def token_losses(self, student: View, batch: Mapping[str, Any], read: Mapping[str, Any]) -> torch.Tensor:
-        """(N,) of the batch's trained tokens."""
+        """(N,) losses in nats of the batch's trained tokens."""
         teacher = None
         if self.teacher is not None:
             its = read if is_compact(self.teacher) else {name: read[name] for name in read if name != "logits_to_keep"}

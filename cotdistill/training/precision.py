@@ -17,11 +17,11 @@ from cotdistill.training.defaults import Way
 
 BETA2 = 0.999
 BETA2_IN_HALVES = 0.99
-"""A moment in bfloat16 has 8 bits: at 0.999 what a step adds would be rounded away."""
+"""A moment in bfloat16 has 8 bits: at 0.999 a step's contribution would be rounded away."""
 
 
 def is_half(config: FinetuneConfig) -> bool:
-    """Whether what is trained is kept in bfloat16."""
+    """Whether the trained weights are kept in bfloat16."""
     if config.quant_aware:
         return False
     if config.precision != "auto":
@@ -30,7 +30,7 @@ def is_half(config: FinetuneConfig) -> bool:
 
 
 def way(config: FinetuneConfig) -> Way:
-    """What --precision auto comes to, and why."""
+    """What --precision auto becomes, and why."""
     if is_half(config):
         return Way("precision", "bfloat16", "a GPU that has it; the same losses as 32 bits, in half the memory")
     if config.quant_aware:
@@ -43,7 +43,7 @@ def way(config: FinetuneConfig) -> Way:
 
 
 def prepare(model: PreTrainedModel, config: FinetuneConfig) -> None:
-    """Put the weights into the format they are trained in. LoRA's base is frozen, so half its bits do where the
+    """Put the weights into the format they are trained in. LoRA's base is frozen, so 16 bits suffice for it where the
     hardware has bfloat16; the 4-bit base of QLoRA stays as it is."""
     if config.method == "qlora":
         return
@@ -52,13 +52,14 @@ def prepare(model: PreTrainedModel, config: FinetuneConfig) -> None:
 
 
 def autocasts(config: FinetuneConfig) -> bool:
-    """Whether weights of 32 bits are multiplied in bfloat16: all of them on a GPU, and LoRA's anywhere, for else PEFT
-    would multiply its share in 32 bits beside a base that has 16."""
+    """Whether weights of 32 bits are multiplied in bfloat16: all of them on a GPU, and LoRA's anywhere, because PEFT
+    would otherwise multiply its part in 32 bits beside a base in 16."""
     return not is_half(config) and has_bfloat16() and (torch.cuda.is_available() or config.adapts)
 
 
 def autocasts_in_accelerate(config: FinetuneConfig) -> bool:
-    """FSDP must know the format in which it sends the parts of a weight, so there accelerate switches it on."""
+    """FSDP must know the format in which it sends the parts of a weight, so with FSDP accelerate switches autocast
+    on."""
     return autocasts(config) and distributed.shards_weights()
 
 
@@ -73,7 +74,7 @@ def autocast(model: torch.nn.Module, config: FinetuneConfig) -> None:
 
 
 def optimizer(config: FinetuneConfig) -> tuple[type[torch.optim.Optimizer], dict[str, Any]] | None:
-    """Class and options for transformers' trainer; None for its own AdamW in 32 bits."""
+    """The optimizer's class and options for transformers' trainer; None for its own AdamW in 32 bits."""
     if not is_half(config):
         return None
     from optimi import AdamW
@@ -92,5 +93,5 @@ def beta2(config: FinetuneConfig) -> float:
 
 
 def bytes_a_trained_weight(config: FinetuneConfig) -> int:
-    """Gradient, both moments, and what Kahan summation keeps."""
+    """Bytes of the gradient, of both moments, and of what Kahan summation keeps."""
     return 2 + 2 + 2 + 2 if is_half(config) else 4 + 4 + 4

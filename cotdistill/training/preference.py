@@ -22,15 +22,15 @@ from cotdistill.training.token_rows import TokenRows
 from cotdistill.training.trainer import COUNTED, Counting
 
 SLOWER = 20
-"""By so much the rate for rows is divided: pairs move a student that answers already, and too fast a step makes both
-answers unlikely."""
+"""The learning rate for rows is divided by this for pairs: they move a student that answers already, and too fast a
+step makes both answers unlikely."""
 
 _TEXT = {"prompt": "", "chosen": ".", "rejected": "."}
 """TRL's trainer tokenises the text of its data set; the tokens that are trained are ours, by their numbers."""
 
 
 def choose_for_pairs(config: FinetuneConfig, pairs: int, width: int) -> tuple[FinetuneConfig, Sequence[Choice]]:
-    """The config with every value it lacks, and what was chosen."""
+    """The config with every open value filled in, and the choices made."""
     if config.learning_rate is not None:
         return choose(config, pairs, width)
     rate, reason = learning_rate(config, width)
@@ -40,7 +40,7 @@ def choose_for_pairs(config: FinetuneConfig, pairs: int, width: int) -> tuple[Fi
 
 
 def schedule(rows: TokenRows, config: FinetuneConfig) -> Schedule:
-    """Each pass over the pairs in a new order; an example is one pair."""
+    """Goes through the pairs in a new order each pass; an example is one pair."""
     pairs, batch_size = len(rows) // 2, config.batch_size or 1
     steps_per_pass = -(-pairs // batch_size)
     steps = config.max_steps or -(-int(np.ceil((config.epochs or 1.0) * pairs)) // batch_size)
@@ -96,7 +96,7 @@ class PairBatches:
 
 
 class PairTrainer(Counting, DPOTrainer):
-    """The reference is the student as it was: without its adapter where there is one, else a copy."""
+    """TRL's DPO. Its reference model is the student as it was: the student without its adapter, or a copy."""
 
     objective = None
 
@@ -127,7 +127,7 @@ class PairTrainer(Counting, DPOTrainer):
 
 @contextmanager
 def _without_bars() -> Iterator[None]:
-    """Of the data set's own."""
+    """Without the progress bars of `datasets`."""
     before = are_progress_bars_disabled()
     disable_progress_bars()
     try:

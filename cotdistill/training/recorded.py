@@ -1,4 +1,4 @@
-"""What a teacher over an API said of its tokens, beside the rows that were made of its answers."""
+"""The log-probabilities that a teacher over an API gave, matched with the rows that were made of its answers."""
 
 import json
 from array import array
@@ -20,20 +20,20 @@ from cotdistill.training.scored import Listed
 from cotdistill.training.token_rows import Numbers
 
 SEAMS, SEAM = 3, 12
-"""Places in a row where the template, not the teacher, decided which tokens stand there (before the trace, between
-trace and answer, at the end), and the most tokens that such a place takes."""
+"""How many places of a row may differ from the answer because the template decided which tokens stand there (before the
+trace, between trace and answer, at the end), and the most tokens of such a place."""
 
 IN_STEP = 3
-"""Tokens in a row that must be the same before both are taken to be in step again."""
+"""Tokens in a row that must match before both count as in step again."""
 
 PROOF_ROWS, PROVEN = 100, 0.95
-"""The share of the first rows whose tokens must be the teacher's, but for one. Not all: a sampled text may be cut in a
-way in which no tokenizer would cut it."""
+"""After this many rows, this share of them must have the teacher's tokens, but for one row. Not all: a sampled text may
+be cut into tokens in a way that no tokenizer would choose."""
 
 
 class Recorded:
-    """For each trained token of each row, which token of the teacher's answer it is; read from the file when a batch
-    needs them, since 20 alternatives take thirty times a token's own bytes."""
+    """For each trained token of each row, its place in the teacher's answer. The log-probabilities are read from the
+    file when a batch needs them, because 20 alternatives take thirty times a token's own bytes."""
 
     def __init__(self, reader: LogprobsReader, aligner: Aligner) -> None:
         self._reader = reader
@@ -50,7 +50,7 @@ class Recorded:
         self._reader.close()
 
     def add(self, row: str, rendered: Rendered) -> None:
-        """The next row. Raises CotDistillError once it is clear that the teacher cuts text into other tokens."""
+        """Match the next row. Raises CotDistillError once it is clear that the teacher cuts text into other tokens."""
         assert isinstance(self._places, array) and isinstance(self._ends, array)
         trained = rendered.input_ids[rendered.n_prompt :]
         places: list[int] | None = None
@@ -82,8 +82,9 @@ class Recorded:
             )
 
     def of(self, row: int) -> Listed:
-        """(trained tokens, K + 1): the teacher's alternatives, and the token itself where it is not among them. What
-        adds up to more than 1 is no distribution: nothing is listed, and that token has its cross-entropy alone."""
+        """(trained tokens, K + 1) the teacher's alternatives, and the token itself where it is not among them.
+        Probabilities that add up to more than 1 are no distribution: nothing is listed then, and that token has its
+        cross-entropy alone."""
         start = int(self._ends[row - 1]) if row else 0
         places = np.asarray(self._places[start : self._ends[row]], dtype=np.int64)
         one = self._reader.of_row(self._names[row]) if (places >= 0).any() else None
@@ -111,7 +112,7 @@ class Recorded:
         )
 
     def words(self) -> str:
-        """What part of the rows it is known of, where that is not all."""
+        """A note on how many rows have log-probabilities; "" where all have."""
         rows, unlike = len(self._names), self.with_logprobs - self.aligned
         if self.aligned == rows:
             return ""
@@ -122,7 +123,7 @@ class Recorded:
         )
 
     def sureness(self) -> Sureness:
-        """Of the teacher, over the first rows that have its tokens."""
+        """How sure the teacher is, over the first rows that have its tokens."""
         found = Sureness()
         for name in self._names:
             if found.tokens >= ENOUGH_TOKENS:
@@ -132,7 +133,7 @@ class Recorded:
         return found
 
     def save(self, directory: Path) -> None:
-        """For the other processes; the file itself stays where it is."""
+        """Save the places for the other processes; the file of log-probabilities stays where it is."""
         directory.mkdir(parents=True, exist_ok=True)
         np.save(directory / "places.npy", np.asarray(self._places, dtype=np.int32))
         np.save(directory / "places_ends.npy", np.asarray(self._ends, dtype=np.int64))
@@ -157,7 +158,7 @@ class Recorded:
 
 def in_step(row: Sequence[int], answer: Sequence[int]) -> list[int] | None:
     """For each trained token of a row its place among the answer's tokens; UNKNOWN at the seams, and after the end of a
-    trace that was cut. None where the two are out of step anywhere else, as two tokenizers are."""
+    trace that was cut. None where they differ anywhere else, as with two tokenizers."""
     places = [UNKNOWN] * len(row)
     at, its, seams = 0, 0, 0
     while at < len(row) and its < len(answer):
@@ -175,7 +176,7 @@ def in_step(row: Sequence[int], answer: Sequence[int]) -> list[int] | None:
 
 
 def _ahead(row: Sequence[int], answer: Sequence[int], at: int, its: int) -> tuple[int, int] | None:
-    """The nearest places at which both go on in step."""
+    """The nearest places in both from which they match again."""
     for skipped in range(1, 2 * SEAM + 1):
         for ahead in range(max(0, skipped - SEAM), min(skipped, SEAM) + 1):
             i, j = at + ahead, its + skipped - ahead

@@ -1,4 +1,4 @@
-"""What is said of a training before its first step, and what a few steps of it take."""
+"""What is shown of a training run before its first step, and what a few steps of it take."""
 
 import tempfile
 from collections.abc import Iterator
@@ -41,7 +41,7 @@ def _show_rows(job: Job, progress: Progress) -> None:
 
 
 def _ways(job: Job) -> Iterator[Way]:
-    """What was left to `auto`."""
+    """The options that were left to `auto`, and what they became."""
     config = job.config
     if config.precision == "auto":
         yield precision.way(config)
@@ -52,7 +52,8 @@ def _ways(job: Job) -> Iterator[Way]:
 
 
 def ask_teacher(job: Job, progress: Progress) -> dict[str, float]:
-    """How sure the teacher is of the rows, said before the first step; nothing where the loss does not ask that."""
+    """How sure the teacher is of the rows, reported before the first step; empty where the loss does not learn from
+    it."""
     objective = job.objective
     if objective is None or objective.needs in ("nothing", "pairs"):
         return {}
@@ -70,7 +71,7 @@ def ask_teacher(job: Job, progress: Progress) -> dict[str, float]:
 
 
 def rehearse(job: Job) -> dict[str, Any]:
-    """The method, and by a few real steps, kept nowhere, the seconds, memory and checkpoint size of the whole run."""
+    """Take a few real steps, which leave nothing on disk: seconds, memory and checkpoint size of the whole run."""
     with tempfile.TemporaryDirectory() as work:
         estimated = estimate(job, Path(work))
     teacher = job.objective.teacher if job.objective else None

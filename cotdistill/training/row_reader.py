@@ -1,4 +1,4 @@
-"""Training rows of a file -> tokens, with the first ones shown as the student will meet them."""
+"""Training rows of a file -> tokens. The first rows are shown as the student will read them."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -18,29 +18,29 @@ from cotdistill.training.recorded import Recorded
 from cotdistill.training.token_rows import IGNORED, TokenRows
 
 SHOWN = 3
-"""Rows that a person at a terminal sees before training: a template that swallows the trace is seen at once."""
+"""Rows that a user at a terminal sees before training, so that a template that drops the trace is noticed at once."""
 
 
 class TrainingRow(Row, frozen=True):
-    """`weight`: how much each of its tokens counts in the loss."""
+    """A row of a training file. `weight` is how much each of its tokens counts in the loss."""
 
     weight: float = 1.0
 
 
 class Reader:
-    """Renders rows, leaves out what is too long, shows the first ones and counts."""
+    """Renders rows, leaves out those that are too long, shows the first ones and counts."""
 
     def __init__(self, tokenizer: Any, max_length: int, bad: BadLines, progress: Progress, to_show: int = 0) -> None:
         self._tokenizer, self._bad, self._progress = tokenizer, bad, progress
         self.limit = min(max_length, tokenizer.model_max_length)
         self._to_show = to_show
         self.recorded: Recorded | None = None
-        """Hears of every row that is kept, where a loss asks what the teacher said of its tokens."""
+        """Gets every row that is kept, where the loss learns from recorded log-probabilities."""
         self.too_long = 0
         self.ways: Counter[str] = Counter()
 
     def read(self, path: Path) -> TokenRows:
-        """Raises CotDistillError for a file without a row that can be trained on."""
+        """Tokenise a file. Raises CotDistillError where it has no row that can be trained on."""
         rows = TokenRows()
         shortest_left_out = 0
         for number, row in json_lines.read_numbered(path, TrainingRow, self._bad):
@@ -88,12 +88,12 @@ class Reader:
 
 
 def marked(tokenizer: Any, ids: Sequence[int], labels: Sequence[int]) -> str:
-    """An example as the student meets it, a row or several in one; trained are the tokens in 【】."""
+    """An example as the student reads it, one row or a pack; the trained tokens stand in 【】."""
     parts = groupby(zip(ids, labels, strict=True), key=lambda pair: pair[1] != IGNORED)
     texts = ((trained, tokenizer.decode([token for token, _ in pairs])) for trained, pairs in parts)
     return "".join(f"【{_shortened(text, 300)}】" if trained else _shortened(text, 200) for trained, text in texts)
 
 
 def _shortened(text: str, limit: int) -> str:
-    """The middle goes: what matters is how the parts meet."""
+    """The text without its middle: what matters is how the parts meet."""
     return text if len(text) <= limit else f"{text[: limit // 2]} […] {text[-limit // 2 :]}"

@@ -11,7 +11,7 @@ from cotdistill import students
 from cotdistill.students import load
 
 READABLE = 0o644
-"""safetensors writes its files for the owner alone."""
+"""The mode of the files: safetensors writes them for the owner alone."""
 
 
 def save(model: Any, tokenizer: Any, directory: Path, *, student: str, stored: Any, end_tokens: Iterable[int]) -> None:
@@ -38,9 +38,9 @@ def save(model: Any, tokenizer: Any, directory: Path, *, student: str, stored: A
 
 
 def dtype_of(model: Any, student: str) -> torch.dtype:
-    """The number format that a student is kept in: the one its weights came in. A GGUF file is read into 32 bits
-    whatever it holds; bfloat16, which most models are published in, takes half of that and loses nothing that was
-    there."""
+    """The number format in which a student is saved: that of the weights it came with. A GGUF file is read into 32 bits
+    whatever it holds, so bfloat16 is taken for it, in which most models are published: half the size, and nothing is
+    lost."""
     if students.resolve(student).kind == "gguf":
         return torch.bfloat16
     kept: torch.dtype = model.dtype

@@ -12,22 +12,23 @@ import numpy.typing as npt
 from cotdistill.chat.template import Rendered
 
 IGNORED = -100
-"""The label of a token that is read, not trained."""
+"""The label of a token that is read but not trained."""
 
 Numbers: TypeAlias = npt.NDArray[Any]
 
 _WINDOW = 50
-"""Batches among which rows are sorted by length: enough to save the padding, little enough to stay random."""
+"""Rows are sorted by length among this many batches: enough to save the padding, few enough to stay random."""
 
 _COLUMNS = {"ids": np.int32, "ends": np.int64, "n_prompts": np.int32, "weights": np.float32}
-"""Of the files: every row's ids one after the other, and for each row where it ends, the tokens of its prompt, and
-its weight in the loss."""
+"""The files of saved rows: every row's ids one after the other, and for each row where it ends, the tokens of its
+prompt, and its weight in the loss."""
 
 _LAST = "end_tokens.json"
 
 
 class TokenRows:
-    """Grows row by row; a million rows of a thousand tokens take 4 GB, not 40. Loaded rows do not grow."""
+    """Rows as token ids. They grow row by row: a million rows of a thousand tokens take 4 GB, not 40. Loaded rows do
+    not grow."""
 
     def __init__(self) -> None:
         self._ids: array[int] | Numbers = array("i")
@@ -36,7 +37,7 @@ class TokenRows:
         self._weights: array[float] | Numbers = array("f")
         self.end_tokens: set[int] = set()
         self.going_on = 0
-        """Rows in which the student has answered before; not known of loaded ones."""
+        """Rows whose conversation holds an earlier answer of the student; not known for loaded rows."""
 
     def __len__(self) -> int:
         return len(self._ends)
@@ -80,25 +81,25 @@ class TokenRows:
         return labels
 
     def prompt(self, row: int) -> list[int]:
-        """What the student reads of one row."""
+        """The tokens that the student reads of a row."""
         return [int(token) for token in self.ids(row)[: self.n_prompt(row)]]
 
     def n_prompt(self, row: int) -> int:
-        """How many tokens that is."""
+        """The number of these tokens."""
         return int(self._n_prompts[row])
 
     def weight(self, row: int) -> float:
         return float(self._weights[row])
 
     def lengths(self) -> Numbers:
-        """(rows,) tokens of each."""
+        """(rows,) tokens of each row."""
         return np.diff(np.asarray(self._ends, dtype=np.int64), prepend=0)
 
     def _start(self, row: int) -> int:
         return int(self._ends[row - 1]) if row else 0
 
     def save(self, directory: Path) -> None:
-        """Write the rows for `load`; the file that says they are whole comes last."""
+        """Write the rows for `load`. The file that marks them complete is written last."""
         directory.mkdir(parents=True, exist_ok=True)
         for name, kind in _COLUMNS.items():
             np.save(directory / f"{name}.npy", np.asarray(getattr(self, f"_{name}"), dtype=kind))
@@ -106,7 +107,7 @@ class TokenRows:
 
     @staticmethod
     def is_whole(directory: Path) -> bool:
-        """Whether `save` has written all of it."""
+        """Whether `save` has written everything."""
         return (directory / _LAST).is_file()
 
     @classmethod
@@ -119,9 +120,9 @@ class TokenRows:
         return rows
 
     def order(self, total: int, batch_size: int, seed: int, *, shuffled: bool = True) -> Numbers:
-        """Row numbers for `total` rows of training: each pass over the data in a new order, rows of like length in
-        one batch; or, not `shuffled`, each pass as the rows stand. Known beforehand, so a resumed run continues at the
-        very row where it was killed."""
+        """Row numbers for `total` rows of training: each pass in a new order, with rows of like length in one batch;
+        or, not `shuffled`, each pass as the rows stand. The order is known beforehand, so that a resumed run continues
+        at the very row where it was killed."""
         if not shuffled:
             return np.arange(total) % len(self)
         random = np.random.default_rng(seed)
@@ -147,8 +148,8 @@ class TokenRows:
 
 
 def examples(packs: Iterable[Sequence[int] | Numbers], *, held_out: bool = False) -> Any:
-    """What TRL's trainer walks through: a data set of row numbers, which `Collator` looks up. An example is a row, or
-    all the rows of one pack."""
+    """The data set that TRL's trainer walks through: row numbers, which `Collator` looks up. An example is one row, or
+    all the rows of a pack."""
     from datasets import Dataset
 
     rows = [[int(row) for row in pack] for pack in packs]

@@ -52,7 +52,7 @@ class Trained:
 
 
 def warm_up(trained: Trained) -> dict[str, float]:
-    """The result that says it, where it is worth a line."""
+    """The warm-up's seconds for the manifest; nothing where it took less than one."""
     return {"warm_up_seconds": round(trained.warm_up_s, 1)} if trained.warm_up_s >= 1 else {}
 
 

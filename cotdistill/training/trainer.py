@@ -21,18 +21,18 @@ from cotdistill.training.quant_aware import Grid
 
 COUNTED = ("read_tokens", "trained_tokens")
 OF_THE_LOSS = ("targets", "kept", "weights", "spans", "listed", *COUNTED)
-"""What a batch holds besides what the model reads."""
+"""The entries of a batch that the model does not read."""
 
 
 class Counting:
-    """What a trainer of TRL counts and says for `callbacks.Watch`; it comes before TRL's class."""
+    """Counts tokens for `callbacks.Watch`. It must come before TRL's class among the bases."""
 
     trained_tokens = 0
-    """Of this process."""
+    """Counted by this process."""
     read_tokens = 0
-    """Of this process, prompts included, padding not."""
+    """Counted by this process: prompts included, without padding."""
     all_trained_tokens = 0
-    """Of all processes, up to the last log entry, also of the run that this one resumed."""
+    """Counted by all processes up to the last log entry, those of the resumed run included."""
     _counted = 0
     accelerator: Any
 
@@ -45,11 +45,11 @@ class Counting:
         super().log(logs, start_time)  # type: ignore[misc]
 
     def floating_point_ops(self, inputs: Mapping[str, Any]) -> int:
-        """Nothing reads them, and transformers counts the weights anew for each batch."""
+        """0: nothing reads them, and transformers would count the weights anew for each batch."""
         return 0
 
     def in_words(self, logs: Mapping[str, float]) -> str:
-        """A log entry in the progress line."""
+        """A log entry for the progress line."""
         return f"loss {logs['loss']:.3f}"
 
     def over_all(self, number: int) -> int:
@@ -59,14 +59,14 @@ class Counting:
         return int(self.accelerator.reduce(torch.tensor(number, device=self.accelerator.device)))
 
     def count_on_from(self, state: TrainerState) -> None:
-        """Go on counting where the run that is resumed had logged last."""
+        """Continue the count from the last log entry of the run that is resumed."""
         logged = [entry["tokens"] for entry in state.log_history if "tokens" in entry]
         self.all_trained_tokens = int(logged[-1]) if logged else 0
 
 
 class Trainer(Counting, SFTTrainer):
     grid: Grid | None = None
-    """The rounded weights that the last steps are made with; None where there are no such steps."""
+    """The rounded weights that the last steps use; None without --quant-aware."""
     objective: Objective | None = None
     """None for the cross-entropy of the rows' tokens."""
 
@@ -77,7 +77,7 @@ class Trainer(Counting, SFTTrainer):
         return_outputs: bool = False,
         num_items_in_batch: torch.Tensor | float | None = None,
     ) -> torch.Tensor:
-        """In nats a trained token. Nothing here waits for the GPU: what is counted was counted by the collator."""
+        """The loss in nats a trained token. Nothing here waits for the GPU: the collator has counted everything."""
         self.read_tokens += inputs["read_tokens"]
         self.trained_tokens += inputs["trained_tokens"]
         read = {name: value for name, value in inputs.items() if name not in OF_THE_LOSS}
@@ -98,7 +98,7 @@ class Trainer(Counting, SFTTrainer):
     def prediction_step(
         self, model: torch.nn.Module, inputs: Batch, prediction_loss_only: bool, ignore_keys: list[str] | None = None
     ) -> tuple[torch.Tensor, None, None]:
-        """The cross-entropy of held-out rows, whatever is trained; kept for `evaluation_loop`."""
+        """The cross-entropy of held-out rows, whatever the loss of the training; kept for `evaluation_loop`."""
         inputs = self._prepare_inputs(inputs)
         read = {name: value for name, value in inputs.items() if name not in OF_THE_LOSS}
         with torch.no_grad(), self.compute_loss_context_manager():
