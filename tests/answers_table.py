@@ -25,6 +25,9 @@ or false; `choice` for an option of the question; `math` for a number, a formula
   stand for each other. A decimal answers a fraction without end, or a decimal with three digits more, that it is
   rounded from, with two or more decimals and three or more significant digits. `50%` answers 50 and 0.5 alike. A set
   has no order; a list, a pair and an interval do. Algebra decides what is left, for `deadline_s` of processor time.
+  A number that ends a text unannounced, "So she has 12 left.", counts where it is what the question asks for: not a
+  step, "He sold 12.", somebody else's, "Ben has 12.", a difference, or a share, "12 each". Where the question asks
+  "how many days", a bare reference of 7 is 7 days, and 7 weeks are wrong.
 * `exact`: the same words, whatever their case, article and dress, alone, announced, or at the end of the last sentence.
 * `label`: one of a closed set, `label:labels=positive|negative|neutral`, or a file with a label on each line,
   `label:labels=./labels.txt`; without labels yes and no. A prompt can bring its own:

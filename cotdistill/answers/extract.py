@@ -4,6 +4,7 @@ import re
 from typing import NamedTuple
 
 from cotdistill.answers import boxes, prose
+from cotdistill.answers.afterwords import without_check
 from cotdistill.answers.announce import PROSE, first_announced, last_announced
 from cotdistill.answers.box_edges import whole_answer
 from cotdistill.answers.boxes import MAX_ANSWER, last_boxed, last_hashes, tidy
@@ -148,7 +149,7 @@ _VALUES = re.compile(
 
 
 def _last_equation(text: str) -> str | None:
-    line = _last_line(prose.without_check(text))
+    line = _last_line(without_check(text))
     if several := _VALUES.search(line[-500:]):
         return tidy(several[1].replace("$", ""))
     left, equals, right = line.rpartition("=")
@@ -165,7 +166,7 @@ def _last_equation(text: str) -> str | None:
 
 def _last_formula(text: str) -> str | None:
     """The formula that ends the text, with no number after it. Dollars that enclose words are currency signs."""
-    tail = prose.without_check(text)[-2000:]
+    tail = without_check(text)[-2000:]
     found = list(_FORMULA.finditer(tail))
     if not found or any(letter.isdigit() for letter in tail[found[-1].end() :]):
         return None

@@ -27,7 +27,7 @@ _BEFORE = {
     "|(?:complement|opposite|inverse|reciprocal|negation|square|cube|root|multiple) of|before|prior to|until"
     "|(?:earlier|later) than|rather than|instead of|half of|twice|double|thrice|(?:a"
     "|one) (?:third|quarter|half) of|steps?|confidence|version|goes into|short of|['’]d be|page|line|figure|exercise"
-    "|example|equation"
+    "|example|equation|section|chapter|appendix|column|row|table|footnote"
     "|consider|let's say|start(?:s|ed|ing)? with",
     "German": r"nicht|kein\w*|mehr als|weniger als|über|unter|mindestens|höchstens|zwischen|fast|entweder|vielleicht",
     "French": "plus de|moins de|au moins|au plus|pas|presque|peut-être|plus grand que",
@@ -56,6 +56,7 @@ _AFTER = (
     r"and (?:more|counting)\b|at (?:least|most)\b|more or less\b",
     r",? ?(?:is|was) (?:not (?:right|correct|it|the|an?|possible|true|enough)|wrong|incorrect|a mistake)\b",
     r",? however\b",
+    r",? (?:but|yet)\b[^.]{0,60}\b(?:exact|actual|real|true|depends?|unknown|not|answer)\b",
     r"(?:an?|per|each|every) [a-z]+ for (?:the )?\d",
     r"(?:is|was|are|would be|seems?) too \w+\b|isn't|(?:does|do|did|can|could|would|will) ?not\b|(?:does|do|did"
     r"|ca|could|would|wo)n't\b",
@@ -72,7 +73,10 @@ HEDGE_AFTER = re.compile(rf"[ *_$)]{{0,3}}(?:[a-z]+ )?(?:{'|'.join(_AFTER)})", r
 """Right behind a number."""
 
 _UNSAID = re.compile(
-    r"\b(?:no way|nobody|no one|can ?not|can't|could(?: not|n't)|unable to|mistake to|wrong to)\b"
+    r"\b(?:no|non|não|nunca|jamás) (?:tiene|tenía|hay|había|son|es|era|quedan?|cuesta|ha|sono|rimangono|costa|tem|há"
+    r"|são|é|custa)\b[^.,;:=\n]{0,40}$"
+    r"|(?:没有|沒有|不是|不止|至少有?|至多有?|最多有?|最少有?|超过|不到) ?$"
+    r"|\b(?:no way|nobody|no one|can ?not|can't|could(?: not|n't)|unable to|mistake to|wrong to)\b"
     r"(?:(?!\b(?:so|hence|thus|therefore|but)\b)[^.,;:=\n]){0,60}$",
     re.IGNORECASE,
 )

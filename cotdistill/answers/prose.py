@@ -3,6 +3,7 @@
 import re
 
 from cotdistill.answers import number_words
+from cotdistill.answers.afterwords import is_afterword, without_check
 from cotdistill.answers.announce import TAIL
 from cotdistill.answers.asides import without_asides, without_rejected
 from cotdistill.answers.boxes import tidy
@@ -22,19 +23,6 @@ _EDGES = "*_`\"'“”‘’()[]{}<>|~,;:!?…。，、「」"
 _SENTENCE = re.compile(
     r"(?<=[.!?])[\"')*]{0,3}\s+(?=[A-Z\"'(*$\d\\])|[。！？]|\n|(?<=\$\$)\s+(?=[A-Z])|(?<=\\\])\s+(?=[A-Z])"
 )
-_CHECK = re.compile(
-    r"^[ \t>*_#-]{0,8}(?:(?:let(?:'s| us| me) )?(?:double[- ])?(?:check|verify)|checking|verification|explanation"
-    r"|proof|probe"
-    r"|confidence|certainty|score|rating|difficulty|tokens?|time taken|steps?(?: used| taken)?|note|notes|sources?"
-    r"|hope this"
-    r"|i hope|let me know|feel free|vérification|explication|comprobación|verificación|explicación|verificação"
-    r"|explicação"
-    r"|verifica|spiegazione|erklärung|begründung|проверка|объяснение|验算|驗算|检验|解释|説明|検算|검산|설명)\b"
-    r"[ \t*_]{0,4}(?:[:(!,]|if\b|you\b|used\b|taken\b|\d|[a-z ]{0,40}:|[^\n]{0,80}$)",
-    re.IGNORECASE | re.MULTILINE,
-)
-"""A line that begins what stands after an answer."""
-
 _JOIN = re.compile(
     r"[ *_$]{0,3}(?:,|;|/|:|[-–—]|to|or|and|&|oder|und|ou|et|o|y|e|или|и|到|至|から|か|或"
     r"|remainder|R|r|rem\.?|out of|x|×|\\times"
@@ -67,8 +55,12 @@ _SPREAD = re.compile(
 )
 """Behind a total: where its parts are."""
 _ONLY_SUPPOSED = re.compile(
-    r"\W*(?:(?:let|assume|assuming|suppose|consider|imagine|see|if(?=.*\b(?:if|had|were|would|could|might|=)))\b"
-    r"(?!.*\b(?:then|so)\b)|(?:add|subtract|multiply|divide|substitute|plug|move)\b(?!.*(?:\b(?:get|gives?|is|makes?|equals)\b|=)))",
+    r"\W*(?:(?:如果|假如|假设|要是|もし)|(?:let|assume|assuming|suppose|consider|imagine|see"
+    r"|if(?=[^,]*=|.*\b(?:had|were|would|could|might)\b)|(?:wenn|falls)(?=.*\b(?:hätte|wäre|würde|könnte))"
+    r"|si(?=.*\b(?:avait|était|serait|aurait|tuviera|fuera|tendría|sería)\b)"
+    r"|se(?=.*\b(?:avesse|fosse|sarebbe|tivesse|teria)\b))\b"
+    r"(?!.*\b(?:then|so)\b)|(?:add|subtract|multiply|divide|substitute|plug|move)\b(?!.*(?:\b(?:get|gives?|is|makes?|equals)\b"
+    r"|=)))",
     re.IGNORECASE,
 )
 """A number that is given, or to be reckoned with."""
@@ -76,22 +68,10 @@ _POINT = re.compile(
     r"(?:\b(?:is|are|at|point|pair|answer|equals)|[=:]) {0,2}\$?(\((?:[^()]{1,60}[,;])+[^()]{1,60}\))\$?[.!*]{0,3}\s*$"
 )
 """A point or tuple that ends a sentence."""
-_WHOLLY_ASIDE = re.compile(r"\s*\([^()]{1,400}\)[.!]?\s*")
-"""A sentence in brackets, that adds to the one before."""
 _BOLD = re.compile(r"\*\*([^*\n]{1,80})\*\*")
 
 
 _AFTER_IDEOGRAPH = re.compile(r"(?<=[、。，：぀-鿿가-힣])(?=[-$¥]?\d)")
-
-
-def without_check(text: str) -> str:
-    """A text up to where it begins to check or to explain its answer, if there is a number before that."""
-    for mark in _CHECK.finditer(text):
-        if mark.start() and re.search(r"\d", text[: mark.start()]):
-            return text[: mark.start()].rstrip()
-        if mark.start():
-            return text[: mark.start()].rstrip() or text
-    return text
 
 
 def last_number(text: str) -> str | None:
@@ -101,7 +81,7 @@ def last_number(text: str) -> str | None:
     if REFUSES.search(text[-600:]) or CUT_OFF.search(text[-20:]):
         return None
     for sentence in reversed(_SENTENCE.split(without_rejected(text))):
-        if _WHOLLY_ASIDE.fullmatch(sentence) and len(sentence) < len(text) - 4:
+        if len(sentence) < len(text) - 4 and is_afterword(sentence):
             continue
         if sentence and any(one.isdigit() for one in sentence):
             return _of_sentence(sentence[-1500:])
@@ -115,6 +95,8 @@ def _of_sentence(sentence: str) -> str | None:
         return None
     bold = [one for one in _BOLD.findall(sentence) if NUMBER.search(one)]
     if len(bold) == 1:
+        if len(bold[0].split()) > 4:  # the whole sentence is bold
+            return _of_sentence(sentence.replace("**", ""))
         place = sentence.index(f"**{bold[0]}**")
         if hedged(sentence[:place], sentence[place + len(bold[0]) + 4 :]):
             return None
@@ -159,7 +141,9 @@ def _total(text: str, tokens: list[re.Match[str]]) -> int:
 def _after_equals(text: str, tokens: list[re.Match[str]]) -> int:
     """The place of the number behind the last equals sign of a sentence, "…= $36 for the 2 shirts"; else the last."""
     last = text.rfind("=")
-    if re.search(r"\d[^=]{0,60}\b(?:but|so|hence|therefore|thus)\b[^=]{0,60}\d", text[last + 1 :]):
+    if re.search(
+        r"\d[^=]{0,60}\b(?:but|so|hence|therefore|thus|minus|plus|leav\w+|which)\b[^=]{0,60}\d", text[last + 1 :]
+    ):
         return len(tokens) - 1
     behind = next((place for place, token in enumerate(tokens) if token.end() > last + 1), len(tokens) - 1)
     return behind if last >= 0 and not text[last + 1 : tokens[behind].start()].strip(" $*") else len(tokens) - 1

@@ -17,7 +17,7 @@ _REASON = re.compile(r"[;(]|, |\b(?:because|since|as|which|so)\b")
 def stated(prose: str) -> str | None:
     """The one number or formula that a sentence states, unless it hedges: "18, which is 2 more than 16" -> 18, "72
     clips in 2 months" -> 72 clips. None where it could be another."""
-    if not words_of(prose):
+    if not words_of(prose) or _FROM_THEN.match(prose.strip(" .").lower()):
         return None
     prose = _BEFORE_ANSWER.sub("", prose)
     first = _FIRST_FORMULA.match(prose)
@@ -60,6 +60,8 @@ def without_about(text: str) -> str:
     return plain(text[near.end() :]) if near else text
 
 
+_FROM_THEN = re.compile(r"^(?:in )?(?:after|before|since|until|by|from) (?:[A-Z][a-z]+ )?(?:1\d|20)\d\d$")
+"""A time that a year bounds: "After 1969"."""
 _MONEY = re.compile(r"\$[\d.,]+ [a-z]{2,} [a-z]")
 """A dollar sign that begins no formula: "$70 per month, i.e. $210"."""
 _FIRST_FORMULA = re.compile(r"\$([^$\n]{1,200})\$|\\\(([^\n]{1,200}?)\\\)")

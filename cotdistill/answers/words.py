@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 
+from cotdistill.answers.afterwords import without_check
 from cotdistill.answers.announce import TAIL
 from cotdistill.answers.chemistry import formula, is_compound
 from cotdistill.answers.dates import date, same_moment, time_of_day
@@ -12,7 +13,6 @@ from cotdistill.answers.hedges import DENIES, DOUBTS
 from cotdistill.answers.json_values import json_of
 from cotdistill.answers.markup import as_seen
 from cotdistill.answers.numbers import read
-from cotdistill.answers.prose import without_check
 from cotdistill.answers.ratios import range_of, same_range
 from cotdistill.answers.rounding import same
 from cotdistill.answers.special import special

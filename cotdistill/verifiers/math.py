@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import takewhile
 
+from cotdistill.answers.asked import what_else, with_asked_unit
 from cotdistill.answers.equality import Equality
 from cotdistill.answers.extract import Extracted, all_boxed, final_answer
 from cotdistill.answers.inequalities import interval
@@ -18,7 +19,7 @@ from cotdistill.answers.structure import labelled_parts, parts_of_both
 from cotdistill.answers.symbolic import MAX_EXPRESSION
 from cotdistill.answers.worked import cut_reference
 from cotdistill.reasoning import split
-from cotdistill.records import Response, Verdict
+from cotdistill.records import Response, Verdict, question_of
 
 _SINGLETON = re.compile(r"\\?\{([^{},;:|]{1,60}?)\\?\}")
 _BETWEEN_BOXES = re.compile(r"\}([^{}\\]*)\\+boxed")
@@ -54,6 +55,7 @@ class Verifier:
         wanted, said = plain(reference), plain(from_local(found.answer) if found.comma else found.answer)
         if folded(wanted) != folded(said):
             wanted, said = without_about(wanted), without_about(said)
+        wanted = with_asked_unit(question := question_of(response.prompt), wanted, said)
         ruling = self.equality.rule(wanted, said, budget)
         if ruling.status == "incorrect":
             near = without_about(reference)
@@ -62,6 +64,8 @@ class Verifier:
                 if again.status == "correct":
                     ruling, reference, found = again, wanted, found._replace(answer=said)
                     break
+        if ruling.status == "correct" and (other := what_else(question, visible.answer, found)):
+            return Verdict(status="no_answer", reference=reference, method="none", detail=other)
         return Verdict(
             status=ruling.status,
             answer=found.answer,

@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass
 from fractions import Fraction
 
+from cotdistill.answers.asked import what_else, with_asked_unit
 from cotdistill.answers.equality import numbers
 from cotdistill.answers.extract import final_answer
 from cotdistill.answers.numbers import Number, read
@@ -12,7 +13,7 @@ from cotdistill.answers.stated import stated
 from cotdistill.answers.unit_ratio import ratio
 from cotdistill.answers.worked import cut_reference
 from cotdistill.reasoning import split
-from cotdistill.records import Response, Verdict
+from cotdistill.records import Response, Verdict, question_of
 
 _ABOUT = re.compile(
     r"^(?:[^\W\d] ?(?=≈|\\approx)|\\pi ?(?=≈|\\approx))?(?:\\approx|≈|~|\\sim|about|approximately|approx\.?"
@@ -47,6 +48,10 @@ class Verifier:
         if found is None:
             detail = "no final answer in the text" if visible.closed else "the reasoning does not end"
             return Verdict(status="no_answer", reference=reference, method="none", detail=detail)
+        question = question_of(response.prompt)
+        if other := what_else(question, visible.answer, found):
+            return Verdict(status="no_answer", reference=reference, method="none", detail=other)
+        gold = read(with_asked_unit(question, _bare(reference), _bare(found.answer))) or gold
         given = numbers(reference, _bare(found.answer))[1] or _stated(found.answer)
         return Verdict(
             status="correct" if given and self._near(gold, given) else "incorrect",
