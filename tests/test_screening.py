@@ -78,6 +78,35 @@ def test_a_local_ray_writes_the_same_bytes(tmp_path: Path) -> None:
         sift(source, tmp_path / "bad", engine="ray", workers=2)
 
 
+FATAL = '''
+import os, signal
+from dataclasses import dataclass
+
+@dataclass
+class Verifier:
+    """Kills the process that started Ray's workers."""
+
+    needs_reference = False
+
+    def judge(self, response):
+        os.kill(os.getppid(), signal.SIGKILL)
+'''
+
+
+@pytest.mark.slow
+def test_a_ray_that_breaks_down_is_one_line_and_its_log(tmp_path: Path) -> None:
+    """Ray ends its driver from C++ then; what the command had begun to write goes all the same."""
+    pytest.importorskip("ray", reason="the extra ray is not installed")
+    source = write(tmp_path / "r.jsonl", responses(20, samples=1))
+    (tmp_path / "fatal.py").write_text(FATAL)
+    with pytest.raises(CotDistillError, match=r"^--engine ray: .*; Ray's log is \S+$") as found:
+        sift(source, tmp_path / "out", engine="ray", workers=1, verify=str(tmp_path / "fatal.py"))
+    log = Path(str(found.value).rpartition(" ")[2])
+    assert "raylet" in log.read_text(), "the reason is to be found there"
+    log.unlink()
+    assert not [path.name for path in (tmp_path / "out").iterdir() if not path.name.endswith(".lock")]
+
+
 @pytest.mark.parametrize("address", ["127.0.0.1:{port}", "ray://127.0.0.1:{port}", "nowhere"])
 def test_a_ray_cluster_that_is_not_there_is_said_at_once(
     address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -15,10 +15,11 @@ YOUNG_S = 60.0
 
 
 @contextmanager
-def scratch(kind: str) -> Iterator[Path]:
-    """A directory `cotdistill-KIND-…` in the temporary directory, for the time of the block."""
-    _sweep(Path(tempfile.gettempdir()), kind)
-    folder = Path(tempfile.mkdtemp(prefix=f"cotdistill-{kind}-"))
+def scratch(kind: str, where: Path | None = None) -> Iterator[Path]:
+    """A directory `cotdistill-KIND-…` in the temporary directory or `where`, for the time of the block."""
+    where = where or Path(tempfile.gettempdir())
+    _sweep(where, kind)
+    folder = Path(tempfile.mkdtemp(prefix=f"cotdistill-{kind}-", dir=where))
     held = _lock(folder)
     try:
         yield folder

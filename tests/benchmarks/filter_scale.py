@@ -80,10 +80,17 @@ def memory(main: int) -> Iterator[tuple[str, int]]:
             if int(directory.name) != main and int(status["PPid"]) not in family:
                 continue
             family.add(int(directory.name))
-            name = "this" if int(directory.name) == main else status["Name"].strip()
+            name = "this" if int(directory.name) == main else role(directory, status["Name"].strip())
             yield name, int(status["RssAnon"].split()[0]) // 1024
         except (OSError, KeyError):
             continue  # it ended meanwhile
+
+
+def role(process: Path, otherwise: str) -> str:
+    """What a Python process does: its script, or `spawned` for one of multiprocessing's, as Ray's driver is."""
+    words = (process / "cmdline").read_bytes().decode(errors="replace").split("\0")
+    scripts = [Path(word).stem for word in words[1:4] if word.endswith(".py")]
+    return scripts[0] if scripts else "spawned" if "spawn_main" in " ".join(words) else otherwise
 
 
 def same(one: Path, other: Path) -> bool:
