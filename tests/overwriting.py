@@ -369,5 +369,9 @@ def _make_store(path: Path) -> None:
     from cotdistill.store.answers import Store
 
     store = Store(path)
-    asyncio.run(store.put("key", 0, "key", "mock", "m", b'{"paid": true}'))
+
+    async def pay() -> None:
+        await store.put("key", 0, "key", "mock", "m", b'{"paid": true}')
+
+    asyncio.run(pay())
     store.close()

@@ -309,3 +309,26 @@ def test_a_stream_that_breaks_is_raised_too() -> None:
 
     with pytest.raises(OSError, match="disk"):
         virtual_time.run(work_through(stream(), work, most=10, stop=asyncio.Event()))
+
+
+def test_an_answer_leaves_its_place_before_it_is_on_disk_but_few_do_while_the_disk_is_slow() -> None:
+    """So a crash loses eight requests in flight and two answers at most."""
+    disk: list[asyncio.Future[None]] = []
+
+    def keep(reply: Reply) -> asyncio.Future[None]:
+        disk.append(asyncio.get_running_loop().create_future())
+        return disk[-1]
+
+    async def use(desk: Desk) -> None:
+        asking = [asyncio.create_task(desk.retrier.ask(REQUEST, f"k{n}", keep=keep)) for n in range(30)]
+        await asyncio.sleep(60)
+        assert (len(desk.teacher.asked), len(disk), desk.limiter.in_flight) == (10, 10, 8)
+        assert not any(one.done() for one in asking), "nothing counts before it is on disk"
+        while not all(one.done() for one in asking):
+            for saved in disk:
+                if not saved.done():
+                    saved.set_result(None)
+            await asyncio.sleep(1)
+        assert len(desk.teacher.asked) == 30
+
+    at_desk(then_fine(), use, most=8)

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
@@ -26,7 +26,11 @@ AT_WORK_S = 60.0
 """A request in flight for longer is being answered, not refused."""
 
 
-async def _kept(reply: Reply) -> None: ...
+REQUESTS_AN_UNSAVED = 4
+"""One answer may be on its way to the disk without a place in flight for each so many requests that may be in flight."""
+
+Keep = Callable[[Reply], asyncio.Future[None] | None]
+"""Stores an answer; the future is done once the answer is on disk."""
 
 
 class _Order(NamedTuple):
@@ -35,7 +39,7 @@ class _Order(NamedTuple):
     request: Request
     idempotency_key: str
     begun: Callable[[], None]
-    keep: Callable[[Reply], Awaitable[None]]
+    keep: Keep
     meter: Meter
 
 
@@ -58,6 +62,8 @@ class Retrier:
     refusals: Refusals = field(init=False, repr=False)
     _flying: dict[int, float] = field(default_factory=dict, init=False, repr=False)
     """When each attempt in flight was sent, by its number."""
+    _unsaved: int = field(default=0, init=False, repr=False)
+    """Answers that are not on disk yet and have freed their place in flight."""
     _progress_at: float = field(default=-1.0, init=False, repr=False)
     """When the last answer came, or the first request was made."""
 
@@ -79,13 +85,14 @@ class Retrier:
         request: Request,
         idempotency_key: str,
         begun: Callable[[], None] = lambda: None,
-        keep: Callable[[Reply], Awaitable[None]] = _kept,
+        keep: Keep = lambda reply: None,
         meter: Meter | None = None,
     ) -> Reply:
-        """Ask until there is a reply.
+        """Ask until there is a reply, and return it once it is on disk.
 
-        `begun` is called when the request goes out. `keep` is called with the reply while the request still counts as
-        in flight, so that a crash can lose no more than what is in flight. `meter` pays for each attempt.
+        `begun` is called when the request goes out, `keep` with the reply, which may take its time. A crash can lose
+        the requests in flight, and a quarter as many answers that are on their way to the disk. `meter` pays for each
+        attempt.
         """
         order = _Order(request, idempotency_key, begun, keep, meter or Meter())
         try:
@@ -118,23 +125,35 @@ class Retrier:
         raise FailedRequestError(failure)
 
     async def _answer(self, order: _Order, ticket: Ticket) -> tuple[Reply | None, Failure | None, Billed | None]:
-        """Make one attempt, which holds its ticket until its reply is kept."""
+        """Make one attempt, which holds its ticket until the reply is there: then the server has nothing more to do for
+        it. Where many answers wait for a slow disk, the ticket is held until this one is on disk."""
         self._flying[ticket.number] = ticket.started
         if self._progress_at < 0:
             self._progress_at = ticket.started
-        reply, failure, billed = None, None, None
+        reply, failure, billed, saved = None, None, None, None
         try:
             reply, failure, billed = await self._attempt(order)
             if reply is not None:
                 self.refusals.answered(ticket.number)
                 self._progress_at = asyncio.get_running_loop().time()
-                await order.keep(reply)
+                saved = order.keep(reply)
+                if saved is not None and self._unsaved >= self.limiter.window.limit // REQUESTS_AN_UNSAVED:
+                    await saved
             elif failure is not None:
                 failure = self.refusals.weigh(self._if_starved(failure), order.request.messages, ticket.number)
         finally:
             self._flying.pop(ticket.number, None)
             self.limiter.leave(ticket, reply, failure)
+        if saved is not None:
+            await self._until(saved)
         return reply, failure, billed
+
+    async def _until(self, saved: asyncio.Future[None]) -> None:
+        self._unsaved += 1
+        try:
+            await saved
+        finally:
+            self._unsaved -= 1
 
     async def _attempt(self, order: _Order) -> tuple[Reply | None, Failure | None, Billed | None]:
         try:

@@ -138,13 +138,14 @@ class StoredTeacher:
             _Metered(self, worst, enough or asyncio.Event()),
         )
 
-    async def keep(
+    def keep(
         self, key: str, sample: int, family: str, reply: Reply, worst: Worst, instead: bool | None = None
-    ) -> None:
-        """Store a bought answer and count its cost."""
+    ) -> asyncio.Future[None] | None:
+        """Store a bought answer and count its cost; the future is done once the answer is on disk. None where nothing
+        is stored."""
         cost = self.terms.prices.charge(reply)
         self._count(cost)
-        await self._put(key, sample, family, reply, cost, None if cost is not None else self.worst_usd(worst), instead)
+        return self._put(key, sample, family, reply, cost, None if cost is not None else self.worst_usd(worst), instead)
 
     async def keep_of_batch(self, key: str, sample: int, family: str, reply: Reply, worst_usd: Decimal | None) -> None:
         """Store an answer out of a batch, for which no attempt has reserved money. `worst_usd` is counted in the budget
@@ -153,7 +154,8 @@ class StoredTeacher:
         self._count(cost)
         if self.budget:
             self.budget.pay(cost if cost is not None else worst_usd or Decimal(0))
-        await self._put(key, sample, family, reply, cost, None if cost is not None else worst_usd)
+        if saved := self._put(key, sample, family, reply, cost, None if cost is not None else worst_usd):
+            await saved
 
     def _count(self, cost: Decimal | None) -> None:
         self.bought += 1
@@ -161,7 +163,7 @@ class StoredTeacher:
             cost = Decimal(0)
         self.spent = plus(self.spent, cost)
 
-    async def _put(
+    def _put(
         self,
         key: str,
         sample: int,
@@ -170,15 +172,15 @@ class StoredTeacher:
         cost: Decimal | None,
         worst_usd: Decimal | None,
         instead: bool | None = None,
-    ) -> None:
+    ) -> asyncio.Future[None] | None:
         if self.store is None:
-            return
+            return None
         if instead is None:
             old = self.store.get(key, sample)
             instead = old is not None and read(self.teacher, old) is None
         paid = self.paid(key, sample, cost, worst_usd)
         provider, model = self.teacher.provider, self.teacher.model
-        await self.store.put(key, sample, family, provider, model, reply.raw, paid, instead=instead)
+        return self.store.put(key, sample, family, provider, model, reply.raw, paid, instead=instead)
 
     def paid(self, key: str | None, sample: int | None, cost: Decimal | None, worst_usd: Decimal | None) -> Paid:
         """The ledger's entry for one attempt."""

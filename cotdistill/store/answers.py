@@ -110,7 +110,7 @@ class Store:
         )
         return Known(set(exact), set(relatives))
 
-    async def put(
+    def put(
         self,
         key: str,
         sample: int,
@@ -121,18 +121,18 @@ class Store:
         paid: Paid | None = None,
         *,
         instead: bool = False,
-    ) -> None:
-        """Store an answer and what was paid for it; returns once both are on disk. The first answer under a key stays.
-        With `instead` the present body is no answer: it is replaced, and kept under another key because it was paid
-        for.
+    ) -> "Future[None]":
+        """Store an answer and what was paid for it; the future is done once both are on disk. The first answer under a
+        key stays. With `instead` the present body is no answer: it is replaced, and kept under another key because it
+        was paid for.
 
-        Raises CotDistillError when it cannot be written.
+        The future fails with a CotDistillError when the answer cannot be written.
         """
         loop = get_running_loop()
         done: Future[None] = loop.create_future()
         row = Entry(key, sample, family, provider, model, time.time(), raw)
         self._writes.put(_Write(row, paid, loop, done, instead))
-        await done
+        return done
 
     def pay(self, paid: Paid) -> None:
         """Record what an attempt without an answer may have cost; it is on disk soon after."""

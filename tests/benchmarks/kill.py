@@ -3,7 +3,8 @@
     python -m tests.benchmarks.kill [--prompts N] [--kills N] [--concurrency N] [--seed N]
 
 The teacher is the embedded one in this process, with heavy-tailed latency. "in flight" is what had been asked for, and
-was not in the store, when the process was dead; "bought again" are answers beyond one a prompt.
+was not in the store, when the process was dead: requests, and answers on their way to the disk, a quarter as many at
+most. "bought again" are answers beyond one a prompt.
 """
 
 import argparse
