@@ -130,6 +130,7 @@ def test_a_spool_gives_back_what_it_was_given_also_to_two_walks_at_once(monkeypa
     spool = Spool()
     for question in questions:
         spool.add(question)
-    assert [*zip(spool, spool, strict=True)] == [(question, question) for question in questions]
-    assert list(spool) == questions
+    assert [*zip(spool.since(0), spool.since(0), strict=True)] == [(question, question) for question in questions]
+    for number in (0, 1, 6, 7, 13, len(questions) - 1, len(questions)):
+        assert list(spool.since(number)) == questions[number:]
     spool.close()

@@ -3,7 +3,6 @@ manifest."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Required, TypedDict, Unpack
 
@@ -241,6 +240,8 @@ def _indented(manifest: Manifest) -> bytes:
 
 
 def _versions(packages: Sequence[str]) -> dict[str, str]:
+    from importlib.metadata import PackageNotFoundError, version  # slow; at the end something else has imported it
+
     found = {}
     for package in packages:
         try:

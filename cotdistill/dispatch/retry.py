@@ -27,7 +27,7 @@ AT_WORK_S = 60.0
 
 
 REQUESTS_AN_UNSAVED = 4
-"""One answer may be on its way to the disk without a place in flight for each so many requests that may be in flight."""
+"""For each so many requests that may be in flight, one answer may be on its way to the disk beside them."""
 
 Keep = Callable[[Reply], asyncio.Future[None] | None]
 """Stores an answer; the future is done once the answer is on disk."""
@@ -90,9 +90,8 @@ class Retrier:
     ) -> Reply:
         """Ask until there is a reply, and return it once it is on disk.
 
-        `begun` is called when the request goes out, `keep` with the reply, which may take its time. A crash can lose
-        the requests in flight, and a quarter as many answers that are on their way to the disk. `meter` pays for each
-        attempt.
+        `begun` is called when the request goes out, and `keep` with the reply. A crash can lose the requests in flight,
+        and a quarter as many answers that are on their way to the disk. `meter` pays for each attempt.
         """
         order = _Order(request, idempotency_key, begun, keep, meter or Meter())
         try:

@@ -2,7 +2,6 @@
 
 from collections.abc import Container
 from contextlib import closing
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -172,7 +171,7 @@ def _write_rest(written: Output, asked: Asked, first: int, wanted: int, progress
     """Write the prompts that were not written while they were asked. The first `first` prompts of the output needed no
     request."""
     progress.begin("write", wanted)
-    for jobs in islice(written.plan.rest(), written.prompts - first, None):
+    for jobs in written.plan.rest(written.prompts - first):
         written.add(list(written.plan.answered(jobs)), asked.failures)
         progress.update(written.records)
 

@@ -36,6 +36,8 @@ class Survey:
     """Counts what a run lacks. It reads the whole file, so a file that was surveyed can be read."""
 
     prices: Prices
+    counts_tokens: bool = True
+    """Only an estimate needs tokens."""
     prompts: int = 0
     open: int = 0
     """Prompts that need another answer, or a verdict on one."""
@@ -58,8 +60,9 @@ class Survey:
     @classmethod
     def of(cls, plan: Plan, prices: Prices, complete: Callable[[Answers], None] | None = None) -> "Survey":
         """Survey the plan. `complete` is called with each prompt's answers from the store, up to the first prompt that
-        lacks one; from there on the plan remembers the prompts, so that the file is not read again."""
-        survey, prompts = cls(prices), plan.prompts()
+        lacks one; from there on the plan remembers the prompts, so that the file is not read again. Tokens are counted
+        only without `complete`."""
+        survey, prompts = cls(prices, counts_tokens=complete is None), plan.prompts()
         while some := list(islice(prompts, LOOKED_UP)):
             known = plan.store.known([jobs[0].key for jobs in some], [jobs[0].family for jobs in some])
             for jobs in some:
@@ -120,6 +123,8 @@ class Survey:
         self.missing += len(missing)
         self.most_missing += len(possible)
         self.first = self.first or next(iter(possible), None)
+        if not self.counts_tokens:
+            return
         for job in missing:
             self.input_tokens += estimated_tokens(job.request.messages)
         for job in possible:

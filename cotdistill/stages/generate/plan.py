@@ -70,13 +70,14 @@ class Plan:
         messages = None if request.messages is prompt.messages else request.messages
         self.spool.add(Question(prompt, messages, key, family, tuple(job.sample for job in missing)))
 
-    def rest(self) -> Iterator[list[Job]]:
-        """The prompts from the first one on that lacked an answer when the run began."""
-        return (jobs for jobs, _ in self.remembered())
+    def rest(self, number: int = 0) -> Iterator[list[Job]]:
+        """The prompts from the first one on that lacked an answer when the run began, without the first `number` of
+        them."""
+        return (jobs for jobs, _ in self.remembered(number))
 
-    def remembered(self) -> Iterator[tuple[list[Job], tuple[int, ...]]]:
+    def remembered(self, number: int = 0) -> Iterator[tuple[list[Job], tuple[int, ...]]]:
         """The prompts of `rest`, each with the numbers of the samples that were missing."""
-        for prompt, messages, key, family, missing in map(msgspec.structs.astuple, self.spool):
+        for prompt, messages, key, family, missing in map(msgspec.structs.astuple, self.spool.since(number)):
             request = self._request(messages or prompt.messages)
             yield self.samples(Job(prompt, 0, key, family, request)), missing
 

@@ -46,12 +46,15 @@ class Spool:
         if len(self._last) == TOGETHER:
             self._put_away()
 
-    def __iter__(self) -> Iterator[Question]:
-        for at, length in self._pieces:
+    def since(self, number: int) -> Iterator[Question]:
+        """The questions without the first `number` of them."""
+        piece, first = divmod(number, TOGETHER)
+        for at, length in self._pieces[piece:]:
             assert self._file is not None
             self._file.seek(at)
-            yield from self._decoder.decode(self._file.read(length))
-        yield from self._last
+            yield from self._decoder.decode(self._file.read(length))[first:]
+            first = 0
+        yield from self._last[first:]
 
     def close(self) -> None:
         if self._file is not None:
