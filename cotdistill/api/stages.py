@@ -158,14 +158,14 @@ generate = _stage(
     config.GenerateConfig,
     Responses,
     reads="prompts",
-    does="Ask the teacher for what the store does not hold yet; never pays twice for one answer.",
+    does="Ask a teacher for what the store does not hold yet; never pay twice for one answer.",
 )
 expand = _stage(
     "expand",
     config.ExpandConfig,
     NewPrompts,
     reads="seeds",
-    does="Let the teacher write new prompts after the seeds; keep those that can be answered.",
+    does="Let a teacher write new prompts like the seeds; keep those that can be answered.",
 )
 filter = _stage(
     "filter",

@@ -28,7 +28,9 @@ def ask(
     ],
     question: Annotated[
         str | None,
-        typer.Argument(help="Left out: a conversation, a line of stdin at a time.", metavar="QUESTION"),
+        typer.Argument(
+            help="The question (without it: a conversation, each line of stdin a question).", metavar="QUESTION"
+        ),
     ] = None,
     *,
     settings: config.AskConfig,

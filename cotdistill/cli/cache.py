@@ -6,12 +6,14 @@ from typing import Annotated
 import typer
 
 from cotdistill.cli import log
-from cotdistill.cli.help import GroupedCommand, example
+from cotdistill.cli.help import GroupedCommand, WholeSentences, example
 from cotdistill.errors import UsageError
 from cotdistill.providers.environment import load_env
 from cotdistill.wording import counted
 
-cache = typer.Typer(help="The store of paid answers.", no_args_is_help=True, rich_markup_mode=None)
+cache = typer.Typer(
+    cls=WholeSentences, help="Look after the store of paid answers.", no_args_is_help=True, rich_markup_mode=None
+)
 StorePath = Annotated[
     Path | None, typer.Option("--cache", help="The store (default: $COTDISTILL_CACHE).", metavar="PATH")
 ]
@@ -73,7 +75,7 @@ def cache_export(
         bool, typer.Option("--skip-bad", help="Leave damaged answers out instead of stopping.")
     ] = False,
 ) -> None:
-    """Every stored answer with the provider's JSON, one a line."""
+    """Write every stored answer with the provider's JSON, one a line."""
     from cotdistill import artifacts
     from cotdistill.artifacts import ArtifactWriter
     from cotdistill.store import admin

@@ -27,7 +27,7 @@ def generate(
     settings: config.GenerateConfig,
     console: Console,
 ) -> None:
-    """Ask the teacher; never pays twice for one answer."""
+    """Ask a teacher to answer the prompts; never pay twice for one answer."""
     from cotdistill.stages import generate as stage
 
     load_env()
@@ -42,7 +42,7 @@ def expand(
     settings: config.ExpandConfig,
     console: Console,
 ) -> None:
-    """Let the teacher write new prompts after the seeds; keep those that can be answered."""
+    """Let a teacher write new prompts like the seeds; keep those that can be answered."""
     from cotdistill.stages import expand as stage
 
     load_env()
@@ -58,7 +58,12 @@ def filter_(
     output: Annotated[
         Path,
         typer.Option(
-            "-o", "--output", help="Where the kept ones are written.", metavar="PATH", parser=anywhere, callback=named
+            "-o",
+            "--output",
+            help="Where the kept responses are written.",
+            metavar="PATH",
+            parser=anywhere,
+            callback=named,
         ),
     ],
     settings: config.FilterConfig,
@@ -106,7 +111,9 @@ def finetune(
     run_stage("finetune", console, settings, lambda progress: stage.run(train, output, settings, progress))
 
 
-@command(epilog=example("cotdistill evaluate heldout.jsonl -o scores.json --student student --baseline smollm2-135m"))
+@command(
+    epilog=example("cotdistill evaluate train.holdout.prompts.jsonl -o scores.json --student student --baseline tiny")
+)
 @options_of(config.EvaluateConfig, Console)
 def evaluate(
     prompts: Annotated[Path, argument("Held-out prompts with references.", "PROMPTS")],

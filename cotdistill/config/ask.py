@@ -24,5 +24,5 @@ class AskConfig:
     )
     seed: Seed = option(0, "Seed of answers that --temperature draws; another one draws others.", "N", panel="Sampling")
     engine: Engine = option(
-        "local", "Who answers for local students: this process, or a server that is started.", panel="Students"
+        "local", "What runs local students: this process, or a server that is started for them.", panel="Students"
     )

@@ -33,7 +33,7 @@ class EvaluateConfig:
     )
     guard_against: Text | None = option(
         None,
-        "Whom --guard holds the student against (default: the model that it was trained from).",
+        "Student to compare with on the guard's prompts (default: the model that it was trained from).",
         "DIR|ID|P:M|FILE",
         panel="Guard",
         names="any_student",
@@ -55,7 +55,8 @@ class EvaluateConfig:
     )
     draft_for: Text | None = option(
         None,
-        "Say how much this teacher, or its responses with logprobs, would accept of the student as its draft.",
+        "Measure the student as a draft model: how much of it this teacher, or its responses with logprobs, would "
+        "accept.",
         "DIR|ID|FILE",
         panel="Scores",
         names="any_student",
@@ -72,7 +73,7 @@ class EvaluateConfig:
         panel="Speed",
     )
     engine: Engine = option(
-        "local", "Who answers for local students: this process, or a server that is started.", panel="Speed"
+        "local", "What runs local students: this process, or a server that is started for them.", panel="Speed"
     )
     concurrency: Count | None = option(
         None, "At most N requests in flight to a server (default: measured).", "N", panel="Speed", rare=True

@@ -39,17 +39,15 @@ class ExpandConfig:
     base_url: Url | None = like(GenerateConfig, "base_url")
     effort: Text | None = like(GenerateConfig, "effort")
     think_tags: tuple[Text, ...] = like(GenerateConfig, "think_tags")
-    count: Count | None = option(
-        None, f"New prompts to be kept in the end (default: {COUNT}).", "N", panel="New prompts"
-    )
+    count: Count | None = option(None, f"New prompts to keep (default: {COUNT}).", "N", panel="New prompts")
     per_seed: Positive | None = option(
         None,
-        "New prompts for each seed or passage on average, such as 2 or 0.5: of added seeds or documents too.",
+        "In place of --count: new prompts for each seed or passage on average, such as 2 or 0.5.",
         "X",
         panel="New prompts",
     )
     method: tuple[Text, ...] = option(
-        ("vary",), "How they come about: {expanders}. Several: a,b, or repeat it.", "SPEC", panel="New prompts"
+        ("vary",), "How they are written: {expanders}. Several: a,b, or repeat it.", "SPEC", panel="New prompts"
     )
     seed: Seed = option(
         0, "Draws the plan: which seed is asked about, in which way, and when.", "N", panel="New prompts"
@@ -95,7 +93,8 @@ class ExpandConfig:
     )
     min_accuracy: Share = option(
         0.5,
-        "Leave out a prompt whose answers agree as such answers to the seeds did, where those were right less often.",
+        "Leave out a prompt whose reference is expected to be right less often, by the seeds with as many agreeing "
+        "answers.",
         "SHARE",
         panel="Answers",
     )
@@ -141,7 +140,7 @@ class ExpandConfig:
     allow_modified: bool = like(GenerateConfig, "allow_modified")
 
     def wanted(self, seeds: int) -> int:
-        """New prompts to be kept in the end, of so many seeds or passages."""
+        """The number of new prompts to keep, from this many seeds or passages."""
         return self.count or COUNT if self.per_seed is None else math.ceil(self.per_seed * seeds)
 
 

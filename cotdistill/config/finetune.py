@@ -74,8 +74,8 @@ class FinetuneConfig:
     )
     teacher: Text | None = option(
         None,
-        "Whom --loss asks: local:DIR (default: the log-probabilities beside the rows). Who scores for --on-policy: "
-        "also {scorers}, or self (the student, shown the traces of the input).",
+        "Teacher of --loss: local:DIR (default: the log-probabilities beside the rows). Teacher of --on-policy: also "
+        "{scorers}, or self (the student, shown the traces of the input).",
         "PROVIDER:MODEL",
         panel="Teacher",
         names="teacher",

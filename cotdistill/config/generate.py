@@ -95,7 +95,10 @@ class GenerateConfig:
         15, "Longest wait that a server may ask for; a longer one ends the run.", "MINUTES", panel="Speed", rare=True
     )
     engine: Engine = option(
-        "local", "Who answers for teacher local: this process, or a server that is started.", panel="Speed", rare=True
+        "local",
+        "What runs a local teacher: this process, or a server that is started for it.",
+        panel="Speed",
+        rare=True,
     )
     max_attempts: Count = option(
         8, "Attempts at one request before its prompt counts as failed.", "N", panel="Speed", rare=True
