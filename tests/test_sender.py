@@ -176,6 +176,17 @@ def test_a_compression_that_is_cut_short_or_undone_by_a_proxy_is_noticed(name: s
     assert unpacked(packed, "compress") is None
 
 
+@pytest.mark.parametrize("name", ["gzip", "zstd"])
+def test_many_small_members_are_one_reply_wherever_they_end(name: str) -> None:
+    numbers = [f"{number} ".encode() for number in range(2_000)]
+    packed = b"".join(map(PACKERS[name], numbers))
+    assert unpacked(packed, name) == b"".join(numbers)
+    with pytest.raises(BrokenCompressionError, match="ends too early"):
+        unpacked(packed[:-3], name)
+    with pytest.raises(BrokenCompressionError, match="the reply's compression is broken"):
+        unpacked(packed + b"\x00 and more", name)
+
+
 @pytest.mark.parametrize("name", PACKERS)
 def test_a_few_bytes_that_unpack_to_more_than_a_reply_can_be_are_refused_before_they_fill_the_memory(name: str) -> None:
     packer: dict[str, Callable[[bytes], bytes]] = {

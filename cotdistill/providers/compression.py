@@ -3,6 +3,7 @@ them, send Brotli or Zstandard all the same, and what they compressed may be pai
 
 import zlib
 from collections.abc import Callable
+from typing import Protocol
 
 GZIP = b"\x1f\x8b"
 _PLAIN = (b"{", b"[", b"<", b"d")
@@ -14,7 +15,8 @@ LARGEST_REPLY = 256 * 2**20
 hostile server unpack to more than any memory holds."""
 TOO_LARGE = f"the reply is larger than {LARGEST_REPLY // 2**20} MiB"
 _PIECE = 1024
-"""Bytes of Zstandard unpacked at once, which has no limit of its own: 128 kB come out of four bytes at most."""
+"""Bytes that are unpacked at once: memory holds what comes of them (of Zstandard 128 kB for four bytes, of gzip a
+megabyte in all), and what follows a short member is not copied again and again."""
 
 
 class BrokenCompressionError(Exception):
@@ -36,19 +38,14 @@ def unpacked(content: bytes, encodings: str) -> bytes | None:
 
 def _zlib(content: bytes) -> bytes:
     """Of gzip in one or several members, of zlib, and of deflate without zlib's frame, as some servers have it."""
-    whole, rest = bytearray(), content
+    framed = content.startswith(GZIP) or (
+        content[:1] and content[0] & 15 == 8 and int.from_bytes(content[:2]) % 31 == 0
+    )
+    wbits = zlib.MAX_WBITS | 32 if framed else -zlib.MAX_WBITS
     try:
-        while rest:
-            framed = rest.startswith(GZIP) or (rest[0] & 15 == 8 and int.from_bytes(rest[:2]) % 31 == 0)
-            reader = zlib.decompressobj(wbits=zlib.MAX_WBITS | 32 if framed else -zlib.MAX_WBITS)
-            whole += reader.decompress(rest, _room(whole) + 1)
-            _room(whole)
-            if not reader.eof:
-                raise zlib.error("it ends too early")
-            rest = reader.unused_data
+        return _joined(content, lambda: zlib.decompressobj(wbits))
     except zlib.error as error:
         return _as_it_is(content, error)
-    return bytes(whole)
 
 
 def _brotli(content: bytes) -> bytes:
@@ -57,7 +54,7 @@ def _brotli(content: bytes) -> bytes:
     try:
         reader = brotli.Decompressor()
         whole = bytes(reader.process(content, output_buffer_limit=LARGEST_REPLY + 1))
-        _room(whole)
+        _check_room(whole)
         if not reader.is_finished():
             raise brotli.error("it ends too early")
     except brotli.error as error:
@@ -68,35 +65,49 @@ def _brotli(content: bytes) -> bytes:
 def _zstandard(content: bytes) -> bytes:
     import zstandard  # rarely needed
 
-    whole, reader = bytearray(), None
     try:
-        for start in range(0, len(content), _PIECE):
-            rest = content[start : start + _PIECE]
-            while rest:
-                if reader is None or reader.eof:  # several frames may follow each other
-                    reader = zstandard.ZstdDecompressor().decompressobj()
-                whole += reader.decompress(rest)
-                rest = reader.unused_data
-            _room(whole)
-        if reader is not None and not reader.eof:
-            raise zstandard.ZstdError("it ends too early")
+        return _joined(content, lambda: zstandard.ZstdDecompressor().decompressobj())
     except zstandard.ZstdError as error:
         return _as_it_is(content, error)
+
+
+class _Reader(Protocol):
+    """Of one gzip member, or of one frame of Zstandard."""
+
+    @property
+    def eof(self) -> bool: ...
+
+    @property
+    def unused_data(self) -> bytes: ...
+
+    def decompress(self, data: bytes, /) -> bytes: ...
+
+
+def _joined(content: bytes, reader_of_next: Callable[[], _Reader]) -> bytes:
+    """What several members or frames hold that follow each other. Raises BrokenCompressionError."""
+    whole, reader = bytearray(), None
+    for start in range(0, len(content), _PIECE):
+        rest = content[start : start + _PIECE]
+        while rest:
+            if reader is None or reader.eof:
+                reader = reader_of_next()
+            whole += reader.decompress(rest)
+            rest = reader.unused_data
+        _check_room(whole)
+    if reader is not None and not reader.eof:
+        return _as_it_is(content, "it ends too early")
     return bytes(whole)
 
 
-def _room(whole: bytes | bytearray) -> int:
-    """Bytes that may still come. Raises BrokenCompressionError where too many came."""
-    room = LARGEST_REPLY - len(whole)
-    if room < 0:
+def _check_room(whole: bytes | bytearray) -> None:
+    if len(whole) > LARGEST_REPLY:
         raise BrokenCompressionError(TOO_LARGE)
-    return room
 
 
-def _as_it_is(content: bytes, error: Exception) -> bytes:
+def _as_it_is(content: bytes, why: object) -> bytes:
     if content.lstrip()[:1] in _PLAIN:
         return content
-    raise BrokenCompressionError(f"the reply's compression is broken: {error}") from None
+    raise BrokenCompressionError(f"the reply's compression is broken: {why}") from None
 
 
 _READERS: dict[str, Callable[[bytes], bytes]] = {
