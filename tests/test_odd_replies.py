@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
+from cotdistill.providers import http
 from cotdistill.providers.batch_api import Result
 from cotdistill.providers.error_body import problem_in
 from cotdistill.providers.errors import failure_of
@@ -290,6 +291,12 @@ def test_a_result_of_a_batch_is_its_request_s_whatever_the_types_around_it_are(t
     assert texts == [ANSWER] * 3
     assert [one.failure and one.failure.kind for one in found[3:]] == ["retry", "retry", "row", "retry", "account"]
     assert found[3].failure is not None and found[3].failure.message == "out of tokens"
+
+
+def test_the_results_of_a_batch_may_be_larger_than_one_reply(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http, "LARGEST_REPLY", 10_000)
+    line = json.dumps({"custom_id": "0", "response": {"status_code": 200, "body": completion(ANSWER)}}).encode() + b"\n"
+    assert len(results(tmp_path, line * 200)) == 200
 
 
 # Shapes

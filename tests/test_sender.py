@@ -12,7 +12,7 @@ import brotli
 import pytest
 import zstandard
 
-from cotdistill.providers import http1
+from cotdistill.providers import http, http1
 from cotdistill.providers.compression import LARGEST_REPLY, BrokenCompressionError, unpacked
 from cotdistill.providers.types import Failure, Reply, Request
 from cotdistill.records import Message
@@ -209,6 +209,26 @@ def test_a_reply_that_does_not_end_is_given_up(kind: Kind, monkeypatch: pytest.M
     assert [outcome.message for outcome in outcomes if isinstance(outcome, Failure)] == [
         "connection lost: the reply is larger than 256 MiB"
     ]
+
+
+@both
+@pytest.mark.parametrize("status", [200, 500])
+@pytest.mark.parametrize("packed", [False, True])
+def test_a_reply_that_does_not_end_is_given_up_by_the_sdk_s_client_too(
+    kind: Kind, status: int, packed: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kind, "signed", True)  # so that each request is sent by it
+    monkeypatch.setattr(http, "LARGEST_REPLY", 100_000)
+    large = gzip.compress(b" " * 4_000_000) if packed else b" " * 4_000_000
+    headers = {"Content-Encoding": "gzip"} if packed else {}
+
+    def answer(number: int, sent: dict[str, Any]) -> Scripted:
+        return Scripted(large, status=status, headers=headers) if number == 1 else Scripted(body(kind, "4"))
+
+    outcomes, _ = asked(kind, answer, 3)
+    assert [text(outcome) for outcome in outcomes if isinstance(outcome, Reply)] == ["4", "4"]
+    (failure,) = [outcome for outcome in outcomes if isinstance(outcome, Failure)]
+    assert failure.kind == "retry" and "the reply is larger than 256 MiB" in failure.message
 
 
 @both

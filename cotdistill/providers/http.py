@@ -1,8 +1,8 @@
 """The way to a server: the SDKs' own HTTP client, set up for many slow answers at once."""
 
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from contextlib import aclosing, asynccontextmanager
 from functools import partial
 from types import ModuleType
 from typing import Any
@@ -10,10 +10,14 @@ from urllib.parse import urlsplit
 
 from cotdistill.errors import UsageError
 from cotdistill.masking import add_secret
+from cotdistill.providers.compression import LARGEST_REPLY, TOO_LARGE
 from cotdistill.providers.connections import CONNECT_TIMEOUT_S, kept_alive
 from cotdistill.providers.types import BadReplyError
 
 DOWNLOAD_TIMEOUT_S = 600.0
+
+A_FILE = {"Accept": "application/binary"}
+"""The header of a request for a file, which is read line by line and may be of any size."""
 
 PROXIES = ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY")
 
@@ -76,7 +80,7 @@ def _http_client(sdk: ModuleType, *, base_url: str, concurrency: int, timeout_s:
         trust_env=not here,  # no proxy leads to a server of this machine
         limits=httpx2.Limits(max_connections=concurrency + 8, max_keepalive_connections=concurrency + 8),
         timeout=httpx2.Timeout(timeout_s, connect=CONNECT_TIMEOUT_S),
-        event_hooks={"request": [_staying_at(base_url)]},
+        event_hooks={"request": [_staying_at(base_url)], "response": [_end_early]},
     )
     # The transport, and those that HTTPS_PROXY adds; `client` is the parameter they have for a session of one's own.
     for transport in (client._transport, *client._mounts.values()):
@@ -151,6 +155,26 @@ def _staying_at(base_url: str) -> Callable[[Any], Awaitable[None]]:
                 add_secret(value.removeprefix("Bearer "))
 
     return check
+
+
+async def _end_early(response: Any) -> None:
+    """Runs before a response is read: one that does not end, or unpacks to more than memory holds, is given up."""
+    import httpx2
+
+    if response.request.headers.get("Accept") == A_FILE["Accept"]:
+        return
+    read = response.aiter_bytes
+
+    async def aiter_bytes(chunk_size: int | None = None) -> AsyncGenerator[bytes, None]:
+        size = 0
+        async with aclosing(read(chunk_size)) as parts:
+            async for part in parts:
+                size += len(part)
+                if size > LARGEST_REPLY:
+                    raise httpx2.ReadError(TOO_LARGE)
+                yield part
+
+    response.aiter_bytes = aiter_bytes  # all other ways to read it go through this one
 
 
 @asynccontextmanager

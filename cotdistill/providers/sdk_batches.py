@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Self
 
 from cotdistill.providers.batch_api import CONNECTIONS, lines
 from cotdistill.providers.errors import clean
-from cotdistill.providers.http import download, open_client
+from cotdistill.providers.http import A_FILE, download, open_client
 from cotdistill.providers.keys import api_key
 from cotdistill.providers.types import BadReplyError
 
@@ -46,7 +46,7 @@ class SdkBatches:
             return await self._client.get(
                 path,
                 cast_to=httpx2.Response,
-                options={"headers": {"Accept": "application/binary"}},
+                options={"headers": A_FILE},
                 stream=True,
             )
 
