@@ -22,6 +22,7 @@ from cotdistill.stages.expand.plan import Plan
 from cotdistill.stages.expand.sieve import Sieve
 from cotdistill.stages.expand.sources import Source
 from tests.conftest import cotdistill, make_response
+from tests.cpu import at_most_cpu_s
 
 MILL = (
     "The mill stands on the river and grinds grain for nine villages. Its wheel was built in 1821 and turns twelve "
@@ -274,6 +275,27 @@ def test_short_passages_that_were_asked_for_are_not_left_out_as_too_short() -> N
     found, _ = passages_of("mill.md", [Section("Mills", MILL)], letters=100)
     assert " ".join(one.text for one in found) == MILL
     assert passages_of("mill.md", [Section("Mills", "Page 3")], letters=100) == ([], 1)
+
+
+@pytest.mark.parametrize(
+    "start",
+    [
+        "<![CDATA[" * 200_000,
+        "<!--" * 300_000,
+        "<!-- a -->" + "<!--" * 300_000 + "<p>",
+        "</" * 300_000,
+        "<?" * 1_000_000,
+        "<a " * 300_000,
+        "<svg>" * 100_000 + "</svg>" * 100_000,
+        "<nav>" + "<svg>" * 100_000 + "</form>" * 100_000 + "</nav>",
+    ],
+    ids=lambda start: start[:12],
+)
+def test_a_page_that_was_made_to_hold_its_reader_up_is_read_in_one_pass(start: str, tmp_path: Path) -> None:
+    (tmp_path / "page.html").write_text(f"{start}\n\n{MILL}")
+    with at_most_cpu_s(10, start[:12]):
+        found = list(Documents(tmp_path / "page.html", 2000).passages())
+    assert found[-1].text.endswith("from March to November."), found[-1].text[-80:]
 
 
 def test_a_section_too_short_to_ask_about_is_counted(tmp_path: Path) -> None:

@@ -1,9 +1,11 @@
 """HTML: a section for each heading; scripts, styles, navigation and forms are left out.
 
-Python's parser walks from tag to tag and never nests, so a page of a million open tags is read like any other.
+Python's parser walks from tag to tag and never nests, so a page of a million open tags is read like any other. What has
+no end it would seek to the end of the page, from every place where such a thing begins; that is kept from it.
 """
 
 import re
+from collections import Counter
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -23,9 +25,20 @@ _INLINE = frozenset({
 
 def sections(path: Path, most_bytes: int) -> list[Section]:
     reader = _Reader()
-    reader.feed(read_text(path, most_bytes))
+    page, rest = _ended(read_text(path, most_bytes))
+    reader.feed(page)
     reader.close()
+    reader.handle_data(rest)
     return reader.done()
+
+
+def _ended(text: str) -> tuple[str, str]:
+    """The page as far as a tag may end in it, and what stands behind: there `<` begins none. A comment without an end
+    is none, and `<![CDATA[` begins a comment up to the next `>`, as in a browser."""
+    last = text.rfind(">") + 1
+    page = text[:last].replace("<![", "<!")
+    comments = page.rfind("-->") + 1
+    return page[:comments] + page[comments:].replace("<!--", ""), text[last:]
 
 
 class _Reader(HTMLParser):
@@ -36,10 +49,13 @@ class _Reader(HTMLParser):
         self._headings: dict[int, str] = {}
         self._heading: list[str] | None = None
         self._hidden: list[str] = []
+        self._open: Counter[str] = Counter()
+        """How many of each stand in `_hidden`."""
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         if tag in _UNSEEN:
             self._hidden.append(tag)
+            self._open[tag] += 1
         elif tag in _HEADINGS and not self._hidden:
             self._close()
             self._heading = []
@@ -55,10 +71,13 @@ class _Reader(HTMLParser):
             self.handle_starttag(tag, attrs)
 
     def handle_endtag(self, tag: str) -> None:
-        if tag in self._hidden:  # and all that was opened in it, and never closed
-            del self._hidden[len(self._hidden) - 1 - self._hidden[::-1].index(tag) :]
+        if self._open[tag]:  # and all that was opened in it, and never closed
+            while (closed := self._hidden.pop()) != tag:
+                self._open[closed] -= 1
+            self._open[tag] -= 1
         elif tag in ("html", "body"):
             self._hidden.clear()
+            self._open.clear()
         elif tag in _HEADINGS and self._heading is not None:
             level = int(tag[1])
             for other in [one for one in self._headings if one >= level]:

@@ -84,8 +84,10 @@ def _of_documents(
 ) -> list[Source]:
     letters = next(getattr(one, "letters", PASSAGE_LETTERS) for one in expanders.values())
     documents = Documents(path, letters)
-    found = []
+    found: list[Source] = []
+    progress.begin(f"read {path}", None)
     for passage in documents.passages():
+        progress.update(len(documents.read) + len(documents.skipped), f"files, {counted(len(found), 'passage')}")
         prompt = Prompt(id=f"{passage.file}#{passage.number}", messages=(Message(role="user", content=passage.text),))
         found.append(Source(prompt.id, passage.text, prompt, {"file": passage.file, "place": passage.place}))
     for file in documents.read:
