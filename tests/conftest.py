@@ -1,17 +1,20 @@
 """Shared makers of records, and a clean environment: no key, no store of the person who runs the tests."""
 
 import dataclasses
+import importlib
 import os
+import random
 import re
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from cotdistill.inputs.prompt_files import NamedColumns, PromptFile
@@ -92,6 +95,40 @@ def make_response(text: str = "Answer: 4", prompt: Prompt | None = None, **more:
 
 def make_judged(text: str = "Answer: 4", status: Any = "correct", **more: Any) -> Judged:
     return Judged(response=make_response(text, **more), verdict=Verdict(status=status, method="test", answer="4"))
+
+
+def make_responses(prompts: int, samples: int = 4) -> list[Response]:
+    """Responses of which more than two thirds are right; the last ten prompts repeat the questions of the first ten."""
+    lots = random.Random(0)
+    return [
+        make_response(
+            f"The answer is {lots.choice([n % 10, n % 10, n % 7])}.",
+            make_prompt(f"p{n}", f"question {n % (prompts - 10)}", str(n % 10), tags={"kind": str(n % 3)}),
+            sample=sample,
+            cost_usd="0.001",
+        )
+        for n in range(prompts)
+        for sample in range(samples)
+    ]
+
+
+def write_records(path: Path, records: Iterable[object]) -> Path:
+    """A JSON lines file as a stage writes it, without a manifest."""
+    path.write_bytes(b"".join(msgspec.json.encode(record) + b"\n" for record in records))
+    return path
+
+
+def is_alive(pid: int) -> bool:
+    """Whether a process runs; a zombie does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in ("Z", "X")
+    except OSError:
+        return False
+
+
+def make_teacher(provider: str, model: str = "m", **more: Any) -> Any:
+    """A teacher that is not opened yet."""
+    return importlib.import_module(f"cotdistill.teachers.{provider}").Teacher(model=model, **more)
 
 
 @cache

@@ -19,7 +19,7 @@ from cotdistill.students import settings
 from cotdistill.students.settings import Settings
 from tests.background import in_background
 from tests.conftest import Notes, cotdistill
-from tests.test_students import save_tiny
+from tests.training_runs import save_tiny
 
 
 @pytest.fixture

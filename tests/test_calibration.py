@@ -5,7 +5,6 @@ import math
 import random
 from pathlib import Path
 
-import msgspec
 import pytest
 
 from cotdistill.config import EvaluateConfig, FilterConfig, GenerateConfig
@@ -17,7 +16,7 @@ from cotdistill.stages import evaluate, filter, generate
 from cotdistill.stages.calibration import Calibration
 from cotdistill.statistics import auc, auc_interval
 from cotdistill.students.generator import Generator
-from tests.conftest import make_response
+from tests.conftest import make_response, write_records
 
 
 def test_auc_is_the_share_of_pairs_in_which_the_right_one_is_surer() -> None:
@@ -66,9 +65,7 @@ def test_a_recorded_teacher_with_log_probabilities_is_calibrated_by_filter_and_e
     from cotdistill.mock import problems
 
     prompts = tmp_path / "prompts.jsonl"
-    prompts.write_bytes(
-        b"".join(msgspec.json.encode(one.as_prompt(str(n))) + b"\n" for n, one in enumerate(problems.generate(80, 5)))
-    )
+    write_records(prompts, (one.as_prompt(str(n)) for n, one in enumerate(problems.generate(80, 5))))
     config = GenerateConfig(teacher="mock:digit-chains", cache=str(tmp_path / "s.sqlite"), samples=2, logprobs=2)
     generate.run(prompts, tmp_path / "r.jsonl", config, Silent())
     found = filter.run(tmp_path / "r.jsonl", tmp_path / "kept.jsonl", FilterConfig(), Silent()).results["confidence"]

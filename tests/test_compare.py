@@ -20,7 +20,7 @@ from cotdistill.recipes.record import RunRecord, StageRecord
 from cotdistill.report import series, table
 from cotdistill.stages import evaluate
 from cotdistill.statistics import mcnemar, sign_flip
-from tests.conftest import cotdistill, make_prompt, make_response
+from tests.conftest import cotdistill, make_prompt, make_response, write_records
 from tests.scored_runs import scored, trained
 
 GOOD, FAIR, POOR = [True] * 18 + [False] * 2, [True] * 9 + [False] * 11, [False] * 20
@@ -99,9 +99,9 @@ def test_a_recorded_baseline_has_one_answer_a_prompt_where_the_student_has_more(
     heldout, recorded = tmp_path / "heldout.jsonl", tmp_path / "recorded.jsonl"
     chains = enumerate(problems.generate(6, seed=5))
     asked = [problem.as_prompt(f"h{number}") for number, problem in chains]
-    heldout.write_bytes(b"".join(msgspec.json.encode(one) + b"\n" for one in asked))
+    write_records(heldout, asked)
     given = [make_response(f"{one.reference}" if n else "x", one) for n, one in enumerate(asked)]
-    recorded.write_bytes(b"".join(msgspec.json.encode(one) + b"\n" for one in given))
+    write_records(recorded, given)
     config = EvaluateConfig(student="mock:digit-chains", baseline=(str(recorded),), samples=3)
     evaluate.run(heldout, tmp_path / "scores.json", config, Silent())
     teacher, baseline = report.compared([tmp_path / "scores.json"]).comparison.rows

@@ -5,7 +5,6 @@ import math
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
 import torch
 
@@ -23,7 +22,7 @@ from cotdistill.students import tiny
 from cotdistill.students.aligned import Aligner, token_bytes
 from cotdistill.students.drafting import Listed, _of_listed, with_listed
 from cotdistill.students.generator import Generator
-from tests.conftest import make_prompt, make_response
+from tests.conftest import make_prompt, make_response, write_records
 
 QUESTIONS = 20
 
@@ -48,7 +47,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 def prompts(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("prompts") / "prompts.jsonl"
     made = problems.generate(QUESTIONS, 3, steps=(2,))
-    path.write_bytes(b"".join(msgspec.json.encode(one.as_prompt(str(n))) + b"\n" for n, one in enumerate(made)))
+    write_records(path, (one.as_prompt(str(n)) for n, one in enumerate(made)))
     return path
 
 

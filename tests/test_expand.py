@@ -33,7 +33,7 @@ from cotdistill.stages.format.sides import is_held_out
 from cotdistill.stages.generate import batch
 from cotdistill.stages.generate.batch.calls import Pace
 from tests.batch_world import QUICK, world
-from tests.conftest import cotdistill, make_prompt, make_response, start
+from tests.conftest import cotdistill, make_prompt, make_response, start, write_records
 from tests.faulty_teacher import rehearsing
 
 SEEDS = 20
@@ -45,7 +45,7 @@ MOCK = ExpandConfig(teacher="mock", count=30, method=("vary,evolve",), price_in=
 
 def write_seeds(path: Path, count: int = SEEDS, seed: int = 3) -> Path:
     chosen = problems.generate(count, seed=seed)
-    path.write_bytes(b"".join(msgspec.json.encode(one.as_prompt(f"p{n}")) + b"\n" for n, one in enumerate(chosen)))
+    write_records(path, (one.as_prompt(f"p{n}") for n, one in enumerate(chosen)))
     return path
 
 
@@ -225,7 +225,7 @@ def test_of_mixed_seeds_only_those_with_short_references_are_answered_and_the_sy
         for number, one in enumerate(prompts(write_seeds(tmp_path / "seeds.jsonl", 6)))
     ]
     mixed = tmp_path / "mixed.jsonl"
-    mixed.write_bytes(b"".join(msgspec.json.encode(one) + b"\n" for one in chosen))
+    write_records(mixed, chosen)
     run(tmp_path, replace(MOCK, count=20, method=("vary",)), seeds=mixed)
     found = prompts(tmp_path / "new.jsonl")
     seeds_of = [

@@ -6,7 +6,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
 
 from cotdistill.artifacts import Manifest
@@ -16,6 +15,7 @@ from cotdistill.progress import Silent
 from cotdistill.stages import expand
 from cotdistill.stages.expand.figures import OfMethod
 from cotdistill.stages.expand.needed import needed
+from tests.conftest import write_records
 
 CONFIG = ExpandConfig(teacher="mock:digit-chains", count=12, min_accuracy=0.0, price_in=1.0, price_out=3.0)
 
@@ -24,7 +24,7 @@ def run(folder: Path, config: ExpandConfig, steps: tuple[int, ...], seeds: int =
     path = folder / "seeds.jsonl"
     if not path.exists():
         chosen = problems.generate(seeds, seed=5, steps=steps)
-        path.write_bytes(b"".join(msgspec.json.encode(one.as_prompt(f"p{n}")) + b"\n" for n, one in enumerate(chosen)))
+        write_records(path, (one.as_prompt(f"p{n}") for n, one in enumerate(chosen)))
     return expand.run(path, folder / "new.jsonl", replace(config, cache=str(folder / "store.sqlite")), Silent())
 
 

@@ -29,7 +29,8 @@ from cotdistill.stages.export.agreement import Agreement
 from cotdistill.students import load, pre_tokenizers, tiny
 from cotdistill.students.generator import Answer
 from cotdistill.students.gguf import Header
-from tests.test_students import needs_smollm2, save_tiny
+from tests.test_students import needs_smollm2
+from tests.training_runs import save_tiny
 
 _SIZES = {
     "vocab_size": 272,  # some rows have no token, as in every Qwen

@@ -20,12 +20,12 @@ from cotdistill.inputs.prompt_files import PromptFile
 from cotdistill.progress import Silent
 from cotdistill.records import Response
 from cotdistill.stages import filter as filtering
-from tests.conftest import ROOT, cotdistill, make_prompt, make_response
+from tests.conftest import ROOT, cotdistill, make_prompt, make_response, write_records
 
 
 def responses(path: Path, count: int = 40) -> Path:
     given = [make_response(f"Answer: {n}", make_prompt(f"p{n}", f"{n}?", str(n))) for n in range(count)]
-    path.write_bytes(msgspec.json.Encoder().encode_lines(given))
+    write_records(path, given)
     return path
 
 

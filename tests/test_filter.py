@@ -12,12 +12,12 @@ from cotdistill.plugins import build
 from cotdistill.progress import Silent
 from cotdistill.records import Dropped, Judged, Response
 from cotdistill.stages import filter as stage
-from tests.conftest import make_judged, make_prompt, make_response
+from tests.conftest import make_judged, make_prompt, make_response, write_records
 
 
 def sift(tmp_path: Path, *responses: Response, **options: Any) -> tuple[list[Judged], list[Dropped], dict[str, Any]]:
     source = tmp_path / "r.jsonl"
-    source.write_bytes(b"".join(msgspec.json.encode(response) + b"\n" for response in responses))
+    write_records(source, responses)
     manifest = stage.run(source, tmp_path / "kept.jsonl", FilterConfig(**options), Silent())
     kept = list(read_records(tmp_path / "kept.jsonl", Judged))
     dropped = list(read_records(tmp_path / "kept.dropped.jsonl", Dropped))

@@ -13,7 +13,7 @@ from cotdistill.inputs.prompt_files import PromptFile
 from cotdistill.progress import Silent
 from cotdistill.records import Judged, Message, Prompt, Status, Verdict
 from cotdistill.stages import format as stage
-from tests.conftest import Notes, make_judged, make_prompt, make_response
+from tests.conftest import Notes, make_judged, make_prompt, make_response, write_records
 
 
 def rows(path: Path) -> list[dict[str, Any]]:
@@ -22,7 +22,7 @@ def rows(path: Path) -> list[dict[str, Any]]:
 
 def write(tmp_path: Path, *judged: Judged, **options: Any) -> list[dict[str, Any]]:
     source = tmp_path / "kept.jsonl"
-    source.write_bytes(b"".join(msgspec.json.encode(one) + b"\n" for one in judged))
+    write_records(source, judged)
     stage.run(source, tmp_path / "train.jsonl", FormatConfig(**options), Silent())
     return rows(tmp_path / "train.jsonl")
 
@@ -243,7 +243,7 @@ CHAIN = "b=1+2=3 c=3+4=7 d=7-2=5"
 
 def prove(tmp_path: Path, *judged: Judged, **options: Any) -> tuple[Manifest, list[dict[str, Any]], list[str]]:
     source = tmp_path / "kept.jsonl"
-    source.write_bytes(b"".join(msgspec.json.encode(one) + b"\n" for one in judged))
+    write_records(source, judged)
     progress = Notes()
     manifest = stage.run(source, tmp_path / "train.jsonl", FormatConfig(student="tiny", **options), progress)
     return manifest, rows(tmp_path / "train.jsonl"), progress.notes

@@ -3,7 +3,6 @@
 import json
 from pathlib import Path
 
-import msgspec
 import pytest
 
 from cotdistill.answers.confusion import class_scores, confusion_of
@@ -19,12 +18,12 @@ from cotdistill.report.explain import explain
 from cotdistill.stages import filter as stage
 from cotdistill.stages.filter.funnel import _bin
 from cotdistill.statistics import Clustered, wilson
-from tests.conftest import cotdistill, make_prompt, make_response
+from tests.conftest import cotdistill, make_prompt, make_response, write_records
 
 
 def sift(tmp_path: Path, given: list[Response], **options: object) -> Path:
     source = tmp_path / "r.jsonl"
-    source.write_bytes(b"".join(msgspec.json.encode(one) + b"\n" for one in given))
+    write_records(source, given)
     stage.run(source, tmp_path / "kept.jsonl", FilterConfig(**options), Silent())  # type: ignore[arg-type]
     return tmp_path / "kept.jsonl"
 

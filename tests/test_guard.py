@@ -4,7 +4,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
 
 from cotdistill.artifacts import read_manifest
@@ -18,13 +17,13 @@ from cotdistill.recipes import record, run
 from cotdistill.recipes.recipe import read
 from cotdistill.records import Judged
 from cotdistill.stages import evaluate as stage
-from tests.conftest import cotdistill, make_prompt, make_response
+from tests.conftest import cotdistill, make_prompt, make_response, write_records
 
 PROMPTS = 20
 
 
 def prompts(path: Path, name: str) -> Path:
-    path.write_bytes(b"".join(msgspec.json.encode(make_prompt(f"{name}{n}")) + b"\n" for n in range(PROMPTS)))
+    write_records(path, (make_prompt(f"{name}{n}") for n in range(PROMPTS)))
     return path
 
 
@@ -35,7 +34,7 @@ def student(path: Path, right: dict[str, int]) -> Path:
         for name, count in right.items()
         for n in range(PROMPTS)
     ]
-    path.write_bytes(b"".join(msgspec.json.encode(one) + b"\n" for one in answers))
+    write_records(path, answers)
     return path
 
 

@@ -23,7 +23,7 @@ from cotdistill.stages import filter as filtering
 from cotdistill.stages.evaluate.heeded import unheeded
 from cotdistill.stages.filter.screen import Screen
 from cotdistill.stages.verification import Judge
-from tests.test_screening import responses, write
+from tests.conftest import make_responses, write_records
 
 URL = "http://localhost:8000/v1"
 CASES: list[tuple[Any, list[str]]] = [
@@ -74,7 +74,7 @@ def test_an_option_that_changes_nothing_is_said_and_not_refused(config: Any, idl
 
 
 def test_a_store_for_a_filter_without_a_judge_is_said_to_change_nothing(tmp_path: Path) -> None:
-    source, store = write(tmp_path / "r.jsonl", responses(2, 1)), tmp_path / "s.sqlite"
+    source, store = write_records(tmp_path / "r.jsonl", make_responses(2, 1)), tmp_path / "s.sqlite"
     notes = filtering.run(source, tmp_path / "kept.jsonl", FilterConfig(cache=str(store)), Silent()).notes
     assert "--cache changes nothing here: no judge is asked, so nothing is paid for" in notes
     assert not store.exists()
@@ -85,7 +85,7 @@ def test_a_store_for_a_filter_without_a_judge_is_said_to_change_nothing(tmp_path
 def test_recorded_answers_are_scored_as_they_are_whatever_is_asked_of_samples(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    recorded = str(write(tmp_path / "r.jsonl", responses(2, 1)))
+    recorded = str(write_records(tmp_path / "r.jsonl", make_responses(2, 1)))
     config = EvaluateConfig(student=recorded, samples=4, max_output_tokens=9, engine="vllm")
     assert [name for name, _ in unheeded(config, Judge())] == ["engine", "samples", "max_output_tokens"]
     monkeypatch.setenv("PATH", str(tmp_path))

@@ -1,7 +1,6 @@
 """Log-probabilities as each server writes them, and who is asked for them at all."""
 
 import asyncio
-import importlib
 import json
 from pathlib import Path
 from typing import Any
@@ -21,7 +20,7 @@ from cotdistill.providers.logprobs import MOST_ALTERNATIVES, TokenLogprobs, chec
 from cotdistill.providers.types import Request
 from cotdistill.records import Message
 from cotdistill.stages import generate
-from tests.conftest import Notes
+from tests.conftest import Notes, make_teacher
 from tests.scripted_server import Scripted, completion, serving
 
 ASKED = (Message(role="user", content="a=6 b=a*3 c=b-9 c?"),)
@@ -35,10 +34,6 @@ OPENAI = {
         }
     ]
 }
-
-
-def teacher(provider: str, **more: Any) -> Any:
-    return importlib.import_module(f"cotdistill.teachers.{provider}").Teacher(**{"model": "m", **more})
 
 
 def choice(logprobs: Any, **more: Any) -> bytes:
@@ -149,7 +144,7 @@ ENTRY = {"token": "x", "bytes": [120], "logprob": -1.0}
 def test_a_token_is_known_by_its_id_or_else_by_its_bytes_and_never_by_its_string(
     provider: str, raw: bytes, found: TokenLogprobs | None
 ) -> None:
-    one = teacher(provider)
+    one = make_teacher(provider)
     assert one.token_logprobs(raw) == found
     confidence = one.read(raw).confidence
     assert (confidence and confidence.tokens) == (found and len(found.positions))
@@ -174,7 +169,7 @@ def test_a_streamed_answer_has_the_same_log_probabilities_as_the_whole_one() -> 
             yield b"data: " + json.dumps({"choices": [{"index": 0, **part}]}).encode() + b"\n\n"
         yield b"data: [DONE]\n\n"
 
-    found = teacher("openai").token_logprobs(asyncio.run(collect(chunks())))
+    found = make_teacher("openai").token_logprobs(asyncio.run(collect(chunks())))
     assert [position.token.raw for position in found.positions] == [b"\t", b"a", b"b"]
     assert found.reasoning == 1
 
@@ -191,13 +186,13 @@ def test_a_streamed_answer_has_the_same_log_probabilities_as_the_whole_one() -> 
     ],
 )
 def test_each_server_is_asked_in_its_own_words(provider: str, sent: dict[str, Any]) -> None:
-    one = teacher(provider)
+    one = make_teacher(provider)
     wire = one.wire(one.body(Request(ASKED, 100, logprobs=3)))
     assert {name: wire.get(name) for name in sent} == sent
 
 
 def test_request_keys_hold_k_and_stay_as_they_were_without_it() -> None:
-    one = teacher("openai")
+    one = make_teacher("openai")
     keys = [keys_of(one, Request(ASKED, 100, logprobs=k)).key for k in (None, 1, 2)]
     assert len(set(keys)) == 3
     assert keys[0] == "s1:185b274f622becefe05a713e7b7e6c8ef0d9376d31bc2a011b77a292b97eadf4", (
@@ -229,10 +224,10 @@ def test_who_gives_none_is_refused_with_who_does(
 ) -> None:
     asked = Request(ASKED, 100, **{"logprobs": 3, **request_})
     if why is None:
-        check_logprobs(teacher(provider, **more), asked)
+        check_logprobs(make_teacher(provider, **more), asked)
         return
     with pytest.raises(UsageError, match=rf"--logprobs \d: {provider}:.*{why}.*; those that do: vllm, sglang, ollama"):
-        check_logprobs(teacher(provider, **more), asked)
+        check_logprobs(make_teacher(provider, **more), asked)
 
 
 def prompts(tmp_path: Path) -> Path:
@@ -274,7 +269,7 @@ def test_a_whole_reply_and_a_stream_bring_the_same_tokens(provider: str) -> None
     async def run() -> list[list[Position]]:
         found = []
         async with running(ServerConfig(source=open_source("digit-chains"))) as url:
-            one = teacher(provider, base_url=url + "/v1")
+            one = make_teacher(provider, base_url=url + "/v1")
             async with one:
                 for streams in (False, True) if provider != "openai_responses" else (False,):
                     one._streams = streams

@@ -12,7 +12,7 @@ from cotdistill.progress import Silent
 from cotdistill.records import Dropped, Judged, Verdict
 from cotdistill.stages import filter as filtering
 from cotdistill.stages.evaluate.scores import compare, score
-from tests.conftest import make_prompt, make_response
+from tests.conftest import make_prompt, make_response, write_records
 
 VERIFIER = """
 import dataclasses
@@ -28,7 +28,7 @@ class Verifier:
 def sift(folder: Path, *statuses: str, **options: bool | float) -> msgspec.Struct:
     (folder / "mine.py").write_text(VERIFIER)
     given = [make_response(f"{status} {n}", sample=n) for n, status in enumerate(statuses)]
-    (folder / "r.jsonl").write_bytes(b"".join(msgspec.json.encode(one) + b"\n" for one in given))
+    write_records(folder / "r.jsonl", given)
     config = FilterConfig(verify=str(folder / "mine.py"), **options)  # type: ignore[arg-type]
     return filtering.run(folder / "r.jsonl", folder / "kept.jsonl", config, Silent())
 

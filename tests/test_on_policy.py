@@ -44,7 +44,7 @@ from cotdistill.training.on_policy.distance import Distance
 from cotdistill.training.on_policy.rollout import Rollout, Written
 from cotdistill.training.on_policy.teaching import Local, as_batch
 from tests.background import in_background
-from tests.conftest import Notes, make_judged, make_prompt, start
+from tests.conftest import Notes, make_judged, make_prompt, start, write_records
 from tests.training_runs import wait_for
 
 STEPS = 6
@@ -60,8 +60,8 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
         tokenizer.save_pretrained(folder / name)
     questions_ = [problem.as_prompt(f"p{number}") for number, problem in enumerate(problems.generate(12, 0))]
     without = (msgspec.structs.replace(prompt, reference=None) for prompt in questions_)
-    (folder / "prompts.jsonl").write_bytes(b"".join(msgspec.json.encode(prompt) + b"\n" for prompt in without))
-    (folder / "references.jsonl").write_bytes(b"".join(msgspec.json.encode(prompt) + b"\n" for prompt in questions_))
+    write_records(folder / "prompts.jsonl", without)
+    write_records(folder / "references.jsonl", questions_)
     return folder
 
 
@@ -462,7 +462,7 @@ def solved(count: int) -> Iterator[Judged]:
 
 
 def kept(path: Path, judged: Sequence[Judged]) -> Path:
-    path.write_bytes(b"".join(msgspec.json.encode(one) + b"\n" for one in judged))
+    write_records(path, judged)
     return path
 
 

@@ -12,7 +12,7 @@ from cotdistill.errors import CotDistillError, UsageError
 from cotdistill.progress import Silent
 from cotdistill.stages import filter as filtering
 from cotdistill.stages import format as formatting
-from tests.conftest import make_judged, make_response
+from tests.conftest import make_judged, make_response, write_records
 
 KINDS = {
     "Verifier": "judge(self, response)",
@@ -34,7 +34,7 @@ def plug_in(folder: Path, kind: str, *lines: str, fields: str = "") -> str:
 
 def run(folder: Path, kind: str, mine: str) -> None:
     responses = [make_response(f"Answer: {4 + n}", sample=n) for n in range(3)]
-    (folder / "r.jsonl").write_bytes(b"".join(msgspec.json.encode(one) + b"\n" for one in responses))
+    write_records(folder / "r.jsonl", responses)
     (folder / "k.jsonl").write_bytes(msgspec.json.encode(make_judged()) + b"\n")
     if kind == "Format":
         formatting.run(folder / "k.jsonl", folder / "train.jsonl", FormatConfig(format=mine), Silent())

@@ -19,7 +19,7 @@ from cotdistill.progress import Silent
 from cotdistill.stages import finetune
 from cotdistill.students import load
 from cotdistill.training import pairs
-from tests.conftest import Notes, make_judged, make_prompt
+from tests.conftest import Notes, make_judged, make_prompt, write_records
 from tests.training_runs import Pulled, chain_rows, losses, save_tiny, write
 
 
@@ -89,11 +89,10 @@ def test_a_dry_run_measures_and_writes_nothing(base: Path, tmp_path: Path) -> No
 
 
 def test_what_filter_kept_is_paired_on_the_way(base: Path, tmp_path: Path) -> None:
-    import msgspec
 
     prompt = make_prompt("p1", "a=2 b=a+6 b?", "8")
     kept = [make_judged("8", prompt=prompt), make_judged("7", "incorrect", prompt=prompt, sample=1)]
-    (tmp_path / "kept.jsonl").write_bytes(b"".join(msgspec.json.encode(one) + b"\n" for one in kept))
+    write_records(tmp_path / "kept.jsonl", kept)
     finetune.run(tmp_path / "kept.jsonl", tmp_path / "student", settings(base, max_steps=1), Silent())
     (line,) = (tmp_path / "student.train.jsonl").read_text().splitlines()
     assert json.loads(line)["rejected"] == [{"role": "assistant", "content": "7"}]

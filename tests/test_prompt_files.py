@@ -2,7 +2,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pyarrow
 import pytest
 from hypothesis import given, settings
@@ -13,7 +12,7 @@ from cotdistill.artifacts.json_lines import BadLines
 from cotdistill.errors import CotDistillError
 from cotdistill.inputs.prompt_files import PromptFile
 from cotdistill.records import Dropped, Judged, Prompt, Verdict
-from tests.conftest import make_prompt, make_response, prompt_file
+from tests.conftest import make_prompt, make_response, prompt_file, write_records
 
 
 def read(path: Path, **more: Any) -> list[Prompt]:
@@ -174,7 +173,7 @@ def test_responses_judged_or_not_are_read_for_their_prompts(tmp_path: Path) -> N
     dropped = [Dropped(judged=one, filter="length", reason="too long") for one in judged]
     for records in (responses, judged, dropped):
         path = tmp_path / "records.jsonl"
-        path.write_bytes(b"".join(msgspec.json.encode(one) + b"\n" for one in records))
+        write_records(path, records)
         file = PromptFile(path)
         assert list(file) == prompts
         assert (

@@ -13,7 +13,7 @@ from cotdistill.errors import UsageError
 from cotdistill.publishing.hub import check_name
 from cotdistill.stages.format.features import Features
 from cotdistill.students import load
-from tests.conftest import cotdistill, make_judged, make_prompt
+from tests.conftest import cotdistill, make_judged, make_prompt, write_records
 from tests.hub_stand_in import TOKEN, Hub, hub
 
 pytest.importorskip("datasets", reason="data sets are read back with the extra train")
@@ -29,7 +29,7 @@ def kept(path: Path, count: int = 40) -> Path:
         )
         for n in range(count)
     ]
-    path.write_bytes(msgspec.json.Encoder().encode_lines(judged))
+    write_records(path, judged)
     return path
 
 
@@ -81,7 +81,7 @@ def test_two_files_never_share_a_configuration(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_a_field_that_the_first_megabytes_lack_does_not_stop_datasets(tmp_path: Path) -> None:
     judged = [make_judged("Answer: 4 " + "x" * 4000, reasoning=None if n < 9_000 else "2+2=4") for n in range(10_000)]
-    (tmp_path / "kept.jsonl").write_bytes(msgspec.json.Encoder().encode_lines(judged))
+    write_records(tmp_path / "kept.jsonl", judged)
     formatted(tmp_path)
     rows = loaded(tmp_path, "default", tmp_path / "cache")["train"]
     assert rows[0]["completion"][0]["reasoning_content"] is None

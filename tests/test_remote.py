@@ -15,12 +15,13 @@ from cotdistill.errors import CotDistillError, UsageError
 from cotdistill.progress import Silent
 from cotdistill.stages import filter as stage
 from cotdistill.stages import generate
-from tests.test_screening import responses, write
 
 pytest.importorskip("upath", reason="the extra remote is not installed")
 
 from fsspec.implementations.memory import MemoryFileSystem  # type: ignore[import-untyped, unused-ignore]
 from fsspec.spec import AbstractBufferedFile  # type: ignore[import-untyped, unused-ignore]
+
+from tests.conftest import make_responses, write_records
 
 
 @pytest.fixture
@@ -36,7 +37,7 @@ def sift(source: Path, target: Path, **options: Any) -> None:
 def test_a_file_elsewhere_is_filtered_to_the_same_bytes_with_places_in_its_manifest(
     tmp_path: Path, bucket: Path
 ) -> None:
-    here = write(tmp_path / "r.jsonl", responses(60))
+    here = write_records(tmp_path / "r.jsonl", make_responses(60))
     (bucket / "r.jsonl").write_bytes(here.read_bytes())
     sift(here, tmp_path / "kept.jsonl", select="shortest:k=1")
     sift(bucket / "r.jsonl", bucket / "kept.jsonl", select="shortest:k=1")
@@ -61,7 +62,7 @@ class _Ranges(AbstractBufferedFile):  # type: ignore[misc, unused-ignore]
 def test_files_that_a_driver_reads_by_ranges_are_filtered_to_the_same_bytes(
     tmp_path: Path, bucket: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    here = write(tmp_path / "r.jsonl", responses(60))
+    here = write_records(tmp_path / "r.jsonl", make_responses(60))
     (bucket / "r.jsonl").write_bytes(here.read_bytes())
     opening = MemoryFileSystem.open
 
@@ -76,7 +77,7 @@ def test_files_that_a_driver_reads_by_ranges_are_filtered_to_the_same_bytes(
 
 
 def test_another_run_replaces_what_the_command_wrote_and_nothing_else(tmp_path: Path, bucket: Path) -> None:
-    source = write(tmp_path / "r.jsonl", responses(20))
+    source = write_records(tmp_path / "r.jsonl", make_responses(20))
     sift(source, bucket / "kept.jsonl")
     sift(source, bucket / "kept.jsonl", verify="none", filter=("none",))
     assert not (bucket / "kept.dropped.jsonl").read_bytes(), "all are kept this time"
@@ -90,7 +91,7 @@ def test_another_run_replaces_what_the_command_wrote_and_nothing_else(tmp_path: 
 
 
 def test_a_file_that_its_manifest_does_not_fit_is_refused_there_too(tmp_path: Path, bucket: Path) -> None:
-    source = write(tmp_path / "r.jsonl", responses(20))
+    source = write_records(tmp_path / "r.jsonl", make_responses(20))
     (bucket / "r.jsonl").write_bytes(source.read_bytes())
     (bucket / "r.manifest.json").write_text(
         json.dumps(

@@ -6,7 +6,6 @@ import shutil
 import subprocess
 from pathlib import Path
 
-import msgspec
 import pytest
 
 from cotdistill import report
@@ -18,7 +17,7 @@ from cotdistill.report import traces
 from cotdistill.stages import evaluate as evaluating
 from cotdistill.stages import filter as filtering
 from cotdistill.stages import format as formatting
-from tests.conftest import cotdistill, make_prompt, make_response
+from tests.conftest import cotdistill, make_prompt, make_response, write_records
 from tests.scored_runs import scored, trained
 
 CHROMIUM = next(
@@ -34,7 +33,7 @@ def run_directory(tmp_path: Path, responses: list[Response]) -> Path:
     folder = tmp_path / "run"
     folder.mkdir()
     source = folder / "responses.jsonl"
-    source.write_bytes(b"".join(msgspec.json.encode(one) + b"\n" for one in responses))
+    write_records(source, responses)
     filtering.run(source, folder / "kept.jsonl", FilterConfig(verify="math"), Silent())
     formatting.run(folder / "kept.jsonl", folder / "train.jsonl", FormatConfig(), Silent())
     return folder
@@ -116,7 +115,7 @@ def test_the_page_opens_on_the_result_and_on_the_traces_that_the_best_student_le
     source = folder / "responses.jsonl"
     prompts = [make_prompt(f"p{n}", f"2+{n}?", str(2 + n)) for n in range(4)]
     given = [make_response(f"#### {2 + n + s}", one, sample=s) for n, one in enumerate(prompts) for s in (1, 0)]
-    source.write_bytes(b"".join(msgspec.json.encode(one) + b"\n" for one in given))
+    write_records(source, given)
     for name, keep in (("all", True), ("verified", False)):
         config = FilterConfig(verify="math", keep_incorrect=keep, select="first:k=1")
         filtering.run(source, folder / f"{name}.jsonl", config, Silent())
@@ -177,7 +176,7 @@ def test_labels_are_shown_class_by_class_beside_what_guessing_gets(tmp_path: Pat
     ]
     said = [make_response("billing" if n == 1 else one.reference or "", one) for n, one in enumerate(asked)]
     for name, records in (("prompts", asked), ("student", said)):
-        (tmp_path / f"{name}.jsonl").write_bytes(b"".join(msgspec.json.encode(one) + b"\n" for one in records))
+        write_records(tmp_path / f"{name}.jsonl", records)
     config = EvaluateConfig(student=str(tmp_path / "student.jsonl"))
     evaluating.run(tmp_path / "prompts.jsonl", tmp_path / "scores.json", config, Silent())
     report.write(tmp_path, tmp_path / "page.html")

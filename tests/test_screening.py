@@ -1,7 +1,6 @@
 """The filter stage in several processes: the same bytes, nothing lost, bad lines named, no process left behind."""
 
 import json
-import random
 import signal
 import socket
 import time
@@ -9,7 +8,6 @@ from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
 
 from cotdistill.artifacts import read_manifest
@@ -17,30 +15,11 @@ from cotdistill.artifacts.json_lines import read_records
 from cotdistill.config import FilterConfig
 from cotdistill.errors import CotDistillError
 from cotdistill.progress import Silent
-from cotdistill.records import Judged, Response
+from cotdistill.records import Judged
 from cotdistill.stages import filter as stage
 from cotdistill.stages.filter.chunks import chunks, ranges
 from cotdistill.stages.filter.screen import vote_share
-from tests.conftest import make_prompt, make_response, start
-
-
-def responses(prompts: int, samples: int = 4) -> list[Response]:
-    lots = random.Random(0)
-    return [
-        make_response(
-            f"The answer is {lots.choice([n % 10, n % 10, n % 7])}.",
-            make_prompt(f"p{n}", f"question {n % (prompts - 10)}", str(n % 10), tags={"kind": str(n % 3)}),
-            sample=sample,
-            cost_usd="0.001",
-        )
-        for n in range(prompts)
-        for sample in range(samples)
-    ]
-
-
-def write(path: Path, given: list[Response]) -> Path:
-    path.write_bytes(b"".join(msgspec.json.encode(one) + b"\n" for one in given))
-    return path
+from tests.conftest import is_alive, make_prompt, make_response, make_responses, start, write_records
 
 
 def outputs(directory: Path) -> dict[str, bytes]:
@@ -54,7 +33,7 @@ def sift(source: Path, directory: Path, **options: Any) -> dict[str, bytes]:
 
 
 def test_any_number_of_workers_writes_the_same_bytes(tmp_path: Path) -> None:
-    source = write(tmp_path / "r.jsonl", responses(400))
+    source = write_records(tmp_path / "r.jsonl", make_responses(400))
     options: dict[str, Any] = {"select": "diverse:k=2", "filter": ("length:max_answer=500",), "weight": "difficulty"}
     one, three = (sift(source, tmp_path / str(n), workers=n, **options) for n in (1, 3))
     assert one == three
@@ -67,7 +46,7 @@ def test_any_number_of_workers_writes_the_same_bytes(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_a_local_ray_writes_the_same_bytes(tmp_path: Path) -> None:
     pytest.importorskip("ray", reason="the extra ray is not installed")
-    source = write(tmp_path / "r.jsonl", responses(400))
+    source = write_records(tmp_path / "r.jsonl", make_responses(400))
     options: dict[str, Any] = {"select": "diverse:k=2", "filter": ("repetition",), "weight": "difficulty"}
     local, ray = (sift(source, tmp_path / engine, engine=engine, workers=2, **options) for engine in ("local", "ray"))
     assert local == ray
@@ -97,7 +76,7 @@ class Verifier:
 def test_a_ray_that_breaks_down_is_one_line_and_its_log(tmp_path: Path) -> None:
     """Ray ends its driver from C++ then; what the command had begun to write goes all the same."""
     pytest.importorskip("ray", reason="the extra ray is not installed")
-    source = write(tmp_path / "r.jsonl", responses(20, samples=1))
+    source = write_records(tmp_path / "r.jsonl", make_responses(20, samples=1))
     (tmp_path / "fatal.py").write_text(FATAL)
     with pytest.raises(CotDistillError, match=r"^--engine ray: .*; Ray's log is \S+$") as found:
         sift(source, tmp_path / "out", engine="ray", workers=1, verify=str(tmp_path / "fatal.py"))
@@ -116,19 +95,19 @@ def test_a_ray_cluster_that_is_not_there_is_said_at_once(
         taken.bind(("127.0.0.1", 0))
         named = address.format(port=taken.getsockname()[1])
         monkeypatch.setenv("RAY_ADDRESS", named)
-        source = write(tmp_path / "r.jsonl", responses(2))
+        source = write_records(tmp_path / "r.jsonl", make_responses(2))
         with pytest.raises(CotDistillError, match=f"--engine ray: no cluster at RAY_ADDRESS={named}: .*unset RAY_ADDR"):
             sift(source, tmp_path / "out", engine="ray")
 
 
 def test_a_duplicate_is_found_across_chunks(tmp_path: Path) -> None:
-    write(tmp_path / "r.jsonl", responses(400))
+    write_records(tmp_path / "r.jsonl", make_responses(400))
     dropped = sift(tmp_path / "r.jsonl", tmp_path / "out", workers=2)["kept.dropped.jsonl"]
     assert b"same problem under another id" in dropped, "question 390 is question 0 again, 1,560 lines later"
 
 
 def test_chunks_hold_whole_prompts_and_all_bytes(tmp_path: Path) -> None:
-    source = write(tmp_path / "r.jsonl", responses(50, samples=7))
+    source = write_records(tmp_path / "r.jsonl", make_responses(50, samples=7))
     found = list(chunks(source, responses=20))
     assert len(found) > 5
     data = source.read_bytes()
@@ -139,7 +118,7 @@ def test_chunks_hold_whole_prompts_and_all_bytes(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("size", [1, 100, 1_000, 5_003, 1_000_000])
 def test_ranges_of_any_size_hold_every_prompt_once_and_whole(tmp_path: Path, size: int) -> None:
-    lines = write(tmp_path / "r.jsonl", responses(30, samples=3)).read_bytes().splitlines(keepends=True)
+    lines = write_records(tmp_path / "r.jsonl", make_responses(30, samples=3)).read_bytes().splitlines(keepends=True)
     for number in (0, 4, 5, 44, 89):  # before a prompt, within one, two in a row, the last line
         lines[number] = b'{"prompt": 1}\n' if number % 2 else b"\xff" * 3_000 + b"\n"
     source = tmp_path / "r.jsonl"
@@ -156,7 +135,7 @@ def test_ranges_of_any_size_hold_every_prompt_once_and_whole(tmp_path: Path, siz
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_a_bad_line_is_named_by_file_line_and_field_from_any_process(tmp_path: Path, workers: int) -> None:
-    source = write(tmp_path / "r.jsonl", responses(200))
+    source = write_records(tmp_path / "r.jsonl", make_responses(200))
     lines = source.read_bytes().splitlines(keepends=True)
     lines[700] = lines[700].replace(b'"model":"m"', b'"model":null')
     source.write_bytes(b"".join(lines))
@@ -172,7 +151,7 @@ def test_a_bad_line_is_named_by_file_line_and_field_from_any_process(tmp_path: P
 
 
 def test_a_killed_run_leaves_no_process_behind(tmp_path: Path) -> None:
-    source = write(tmp_path / "r.jsonl", responses(3000))
+    source = write_records(tmp_path / "r.jsonl", make_responses(3000))
     (tmp_path / "slow.py").write_text(
         "import dataclasses, os, time\n"
         "@dataclasses.dataclass\nclass Filter:\n"
@@ -187,21 +166,16 @@ def test_a_killed_run_leaves_no_process_behind(tmp_path: Path) -> None:
             time.sleep(0.05)
         process.send_signal(signal.SIGKILL)
     assert process.pid not in pids
-    while any(_alive(pid) for pid in pids):  # pytest's time limit ends this where one lives on
+    while any(is_alive(pid) for pid in pids):  # pytest's time limit ends this where one lives on
         time.sleep(0.05)
-
-
-def _alive(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
-        return False
 
 
 def test_votes_go_to_values_not_to_spellings(tmp_path: Path) -> None:
     texts = ["Answer: 0.5", "Answer: 1/2", "Answer: 50%", "Answer: 7", "I do not know"]
     prompt = make_prompt(reference="3")
-    source = write(tmp_path / "r.jsonl", [make_response(text, prompt, sample=n) for n, text in enumerate(texts)])
+    source = write_records(
+        tmp_path / "r.jsonl", [make_response(text, prompt, sample=n) for n, text in enumerate(texts)]
+    )
     sift(source, tmp_path / "o", keep_incorrect=True)
     kept = list(read_records(tmp_path / "o" / "kept.jsonl", Judged))
     assert {one.vote_share for one in kept} == {0.6}
@@ -216,13 +190,13 @@ def test_weights_follow_the_pass_rate_and_wrong_answers_have_their_own(
     tmp_path: Path, weight: str, right: float | None, wrong: float
 ) -> None:
     texts = ["Answer: 4", "So it is 4", "I find 4", "Answer: 5"]
-    source = write(tmp_path / "r.jsonl", [make_response(text, sample=n) for n, text in enumerate(texts)])
+    source = write_records(tmp_path / "r.jsonl", [make_response(text, sample=n) for n, text in enumerate(texts)])
     sift(source, tmp_path / "o", weight=weight, keep_incorrect=True, incorrect_weight=0.3)
     kept = list(read_records(tmp_path / "o" / "kept.jsonl", Judged))
     assert [one.weight for one in kept] == [right, right, right, wrong]
 
 
 def test_a_prompt_that_is_always_solved_keeps_a_little_weight(tmp_path: Path) -> None:
-    source = write(tmp_path / "r.jsonl", [make_response(f"{way}: 4", sample=n) for n, way in enumerate("ab")])
+    source = write_records(tmp_path / "r.jsonl", [make_response(f"{way}: 4", sample=n) for n, way in enumerate("ab")])
     sift(source, tmp_path / "o", weight="difficulty")
     assert {one.weight for one in read_records(tmp_path / "o" / "kept.jsonl", Judged)} == {0.1}

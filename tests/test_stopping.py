@@ -9,11 +9,10 @@ import time
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
 
 from tests.command_server import ROOT
-from tests.conftest import make_judged, make_prompt, make_response, start
+from tests.conftest import make_judged, make_prompt, make_response, start, write_records
 
 SLOW = """
 import dataclasses, pathlib, time
@@ -39,7 +38,7 @@ def records(folder: Path, count: int = 2_000) -> None:
         "k": [make_judged(prompt=one) for one in prompts],
     }
     for name, given in lines.items():
-        (folder / f"{name}.jsonl").write_bytes(msgspec.json.Encoder().encode_lines(given))
+        write_records(folder / f"{name}.jsonl", given)
 
 
 def command(folder: Path, stage: str) -> list[str]:

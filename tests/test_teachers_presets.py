@@ -1,7 +1,6 @@
 """Each server's dialect: what is sent to it, and where its reasoning arrives. Over its real SDK on loopback."""
 
 import asyncio
-import importlib
 import json
 import socket
 from typing import Any
@@ -15,6 +14,7 @@ from cotdistill.records import Message
 from cotdistill.teachers.anthropic import MOST_UNSTREAMED
 from cotdistill.teachers.anthropic import Teacher as Anthropic
 from cotdistill.teachers.openai import Teacher as OpenAI
+from tests.conftest import make_teacher
 from tests.scripted_server import Scripted, completion, message, serving
 
 ASKED = (Message(role="system", content="Be brief."), Message(role="user", content="2+2?"))
@@ -24,15 +24,11 @@ def request(cap: int = 100, effort: str | None = None) -> Request:
     return Request(ASKED, cap, effort=effort)
 
 
-def teacher(provider: str, **more: Any) -> Any:
-    return importlib.import_module(f"cotdistill.teachers.{provider}").Teacher(**{"model": "m", **more})
-
-
 def ask(provider: str, scripted: Scripted, asked: Request, path: str = "") -> tuple[Reply, dict[str, Any]]:
     async def run() -> tuple[Reply, dict[str, Any]]:
         async with (
             serving(lambda number, body: scripted) as server,
-            teacher(provider, base_url=server.url + path) as one,
+            make_teacher(provider, base_url=server.url + path) as one,
         ):
             return await one.ask(asked, "s1:k-0"), server.requests[0]
 
@@ -122,7 +118,7 @@ def test_responses_without_a_summary_say_that_reasoning_was_paid_for(
     more: dict[str, Any], stop_reason: str, kind: str
 ) -> None:
     usage = {"input_tokens": 7, "output_tokens": 5, "output_tokens_details": {"reasoning_tokens": 3}}
-    reply = teacher("openai_responses").read(json.dumps({"output": [], "usage": usage, **more}).encode())
+    reply = make_teacher("openai_responses").read(json.dumps({"output": [], "usage": usage, **more}).encode())
     assert (reply.stop_reason, reply.reasoning_kind) == (stop_reason, kind)
 
 
@@ -184,13 +180,13 @@ def test_a_large_cap_is_streamed_and_read_like_a_whole_message() -> None:
         await runner.setup()
         await web.TCPSite(runner, "127.0.0.1", 0).start()
         try:
-            async with teacher("anthropic", base_url=f"http://127.0.0.1:{runner.addresses[0][1]}") as one:
+            async with make_teacher("anthropic", base_url=f"http://127.0.0.1:{runner.addresses[0][1]}") as one:
                 return await one.ask(request(MOST_UNSTREAMED + 1), "s1:k-0"), seen[0]
         finally:
             await runner.cleanup()
 
     reply, sent = asyncio.run(run())
-    unstreamed = teacher("anthropic").read(json.dumps(whole).encode())
+    unstreamed = make_teacher("anthropic").read(json.dumps(whole).encode())
     assert sent["stream"] is True
     assert "stream" not in Anthropic(model="m").body(request(MOST_UNSTREAMED))
     assert (reply.text, reply.reasoning, reply.stop_reason, reply.usage) == (
@@ -219,7 +215,7 @@ def test_a_large_cap_is_streamed_and_read_like_a_whole_message() -> None:
 def test_the_rule_that_found_the_reasoning_is_kept(
     fields: dict[str, Any], text: str, reasoning: str | None, rule: str | None
 ) -> None:
-    reply = teacher("openai").read(json.dumps(completion(text, **fields)).encode())
+    reply = make_teacher("openai").read(json.dumps(completion(text, **fields)).encode())
     assert (reply.reasoning, reply.text) == (reasoning, "4")
     assert reply.reasoning_rule == ("reasoning_details" if rule == "details" else rule)
 
@@ -236,7 +232,7 @@ def test_the_rule_that_found_the_reasoning_is_kept(
 def test_an_error_under_status_200_means_what_it_would_mean_with_its_own(
     body: dict[str, Any], kind: str, words: str
 ) -> None:
-    one = teacher("openrouter")
+    one = make_teacher("openrouter")
     with pytest.raises(Exception) as caught:  # BadReplyError, by way of classify
         one.read(json.dumps(body).encode())
     failure = one.classify(caught.value)

@@ -5,7 +5,6 @@ import random
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
 
 from cotdistill.artifacts.json_lines import BadLines, read_records
@@ -16,7 +15,7 @@ from cotdistill.progress import Silent
 from cotdistill.records import Judged, Response
 from cotdistill.stages import filter as filtering
 from cotdistill.stages import format as formatting
-from tests.conftest import make_prompt, make_response
+from tests.conftest import make_prompt, make_response, write_records
 
 
 def responses(prompts: int = 30, samples: int = 4) -> list[Response]:
@@ -26,11 +25,6 @@ def responses(prompts: int = 30, samples: int = 4) -> list[Response]:
         for n in range(prompts)
         for s in range(samples)
     ]
-
-
-def write(path: Path, given: list[Response]) -> Path:
-    path.write_bytes(b"".join(msgspec.json.encode(one) + b"\n" for one in given))
-    return path
 
 
 def scattered(how: str) -> list[Response]:
@@ -48,7 +42,7 @@ def test_prompts_that_stand_apart_are_counted_whatever_is_compared_at_once(
     at_once: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("cotdistill.artifacts.together._AT_ONCE", at_once)
-    source = write(tmp_path / "r.jsonl", scattered("joined"))
+    source = write_records(tmp_path / "r.jsonl", scattered("joined"))
     with together(source, OfResponse, tmp_path / "work") as found:
         assert found.apart == 30
 
@@ -60,8 +54,8 @@ def sift(source: Path, output: Path, **options: Any) -> dict[str, Any]:
 
 @pytest.mark.parametrize("how", ["sorted by sample", "joined", "shuffled"])
 def test_scattered_samples_are_judged_as_if_they_stood_together(tmp_path: Path, how: str) -> None:
-    ordered = sift(write(tmp_path / "a.jsonl", responses()), tmp_path / "a" / "kept.jsonl")
-    apart = sift(write(tmp_path / "b.jsonl", scattered(how)), tmp_path / "b" / "kept.jsonl", workers=2)
+    ordered = sift(write_records(tmp_path / "a.jsonl", responses()), tmp_path / "a" / "kept.jsonl")
+    apart = sift(write_records(tmp_path / "b.jsonl", scattered(how)), tmp_path / "b" / "kept.jsonl", workers=2)
     assert (apart["counts"], apart["rates"]) == (ordered["counts"], ordered["rates"])
     assert not any("stood apart" in note for note in ordered["notes"])
     assert any("the samples of 30 prompts stood apart in" in note for note in apart["notes"])
@@ -73,7 +67,7 @@ def test_scattered_samples_are_judged_as_if_they_stood_together(tmp_path: Path, 
 
 
 def test_a_bad_line_of_a_scattered_file_is_named_by_its_own_number(tmp_path: Path) -> None:
-    source = write(tmp_path / "r.jsonl", scattered("shuffled"))
+    source = write_records(tmp_path / "r.jsonl", scattered("shuffled"))
     lines = source.read_bytes().splitlines(keepends=True)
     lines[70] = lines[70].replace(b'"model":"m"', b'"model":null')
     source.write_bytes(b"".join(lines))
@@ -85,20 +79,20 @@ def test_a_bad_line_of_a_scattered_file_is_named_by_its_own_number(tmp_path: Pat
 
 
 def test_a_file_whose_samples_stand_together_is_read_as_it_is(tmp_path: Path) -> None:
-    source = write(tmp_path / "r.jsonl", responses())
+    source = write_records(tmp_path / "r.jsonl", responses())
     with together(source, OfResponse, tmp_path / "work") as found:
         assert (found.path, found.apart, found.line(7)) == (source, 0, 7)
 
 
 def test_a_last_line_without_its_end_is_still_one_line(tmp_path: Path) -> None:
-    source = write(tmp_path / "r.jsonl", scattered("shuffled"))
+    source = write_records(tmp_path / "r.jsonl", scattered("shuffled"))
     source.write_bytes(source.read_bytes().rstrip(b"\n"))
     with together(source, OfResponse, tmp_path / "work") as found:
         assert len(list(found.records(Response, BadLines(None)))) == 120
 
 
 def test_format_holds_out_each_prompt_once_whatever_the_order(tmp_path: Path) -> None:
-    filtering.run(write(tmp_path / "r.jsonl", responses()), tmp_path / "k.jsonl", FilterConfig(), Silent())
+    filtering.run(write_records(tmp_path / "r.jsonl", responses()), tmp_path / "k.jsonl", FilterConfig(), Silent())
     lines = (tmp_path / "k.jsonl").read_bytes().splitlines(keepends=True)
     random.Random(3).shuffle(lines)
     (tmp_path / "shuffled.jsonl").write_bytes(b"".join(lines))

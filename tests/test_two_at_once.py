@@ -38,13 +38,13 @@ from cotdistill.store.answers import Store
 from cotdistill.store.database import FullDiskError
 from cotdistill.store.spending import Paid
 from tests import test_month
+from tests.conftest import make_responses, write_records
 from tests.scripted_server import Scripted, completion, serving
-from tests.test_screening import responses, write
 
 
 @pytest.fixture
 def source(tmp_path: Path) -> Path:
-    return write(tmp_path / "r.jsonl", responses(12, 1))
+    return write_records(tmp_path / "r.jsonl", make_responses(12, 1))
 
 
 def keep(source: Path, kept: Path) -> None:

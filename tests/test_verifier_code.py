@@ -21,7 +21,7 @@ from cotdistill.sandbox.isolation import Isolation, find
 from cotdistill.sandbox.run import Limits, Suite, examine
 from cotdistill.stages.verification import Judge
 from cotdistill.verifiers._code_tests import MAX_CASES
-from tests.conftest import cotdistill, make_prompt, make_response
+from tests.conftest import cotdistill, is_alive, make_prompt, make_response
 from tests.programs import ADD, CASES, CHEATS, GREEDY, HONEST, SECRET, SUM, Program, harmful, plant, snapshot
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the limits are those of Linux and macOS")
@@ -299,7 +299,7 @@ def test_a_killed_parent_leaves_no_program_behind(name: str, started: int, tmp_p
         while len(runners := _below(process.pid)) < started:
             assert process.poll() is None, "the judge ended before its programs started"
         process.kill()
-    while any(_alive(pid) for pid in runners):  # pytest's time limit ends this where one lives on
+    while any(is_alive(pid) for pid in runners):  # pytest's time limit ends this where one lives on
         time.sleep(0.05)
 
 
@@ -318,13 +318,6 @@ def _below(parent: int) -> list[int]:
         below = [child for one in below for child in children.get(one, [])]
         found += below
     return found
-
-
-def _alive(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in ("Z", "X")
-    except OSError:
-        return False
 
 
 def test_a_process_that_cannot_start_is_an_error(tmp_path: Path) -> None:

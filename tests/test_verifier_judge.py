@@ -17,7 +17,7 @@ from cotdistill.plugins import build
 from cotdistill.progress import Silent
 from cotdistill.records import Confidence, Dropped, Judged, Response
 from cotdistill.stages import filter as stage
-from tests.conftest import make_prompt, make_response
+from tests.conftest import make_prompt, make_response, write_records
 from tests.scripted_server import Scripted, completion, serving
 
 Answer = Callable[[int, dict[str, Any]], Scripted]
@@ -26,7 +26,7 @@ Answer = Callable[[int, dict[str, Any]], Scripted]
 def sift(tmp_path: Path, answer: Answer, *responses: Response, spec: str = "", times: int = 1) -> list[str]:
     """Run filter with the judge against a scripted server; gives the questions that the server saw."""
     source = tmp_path / "r.jsonl"
-    source.write_bytes(b"".join(msgspec.json.encode(one) + b"\n" for one in responses))
+    write_records(source, responses)
 
     async def run() -> list[str]:
         async with serving(answer) as server:

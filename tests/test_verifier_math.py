@@ -20,7 +20,7 @@ from cotdistill.answers.symbolic import Comparer
 from cotdistill.errors import CotDistillError
 from cotdistill.records import Response, Verdict
 from cotdistill.verifiers.math import Verifier
-from tests.conftest import ROOT, make_prompt, make_response
+from tests.conftest import ROOT, is_alive, make_prompt, make_response
 
 
 def response(text: str, reference: str | None) -> Response:
@@ -487,19 +487,11 @@ HASTY = Verifier(deadline_s=1.0)
 on_linux = pytest.mark.skipif(not Path("/proc/self").exists(), reason="reads /proc")
 
 
-def is_running(pid: int) -> bool:
-    """A zombie does not count: whoever inherited it has not looked yet."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in ("Z", "X")
-    except OSError:
-        return False
-
-
 def ends(pid: int, within_s: float) -> bool:
     deadline = time.monotonic() + within_s
-    while is_running(pid) and time.monotonic() < deadline:
+    while is_alive(pid) and time.monotonic() < deadline:
         time.sleep(0.05)
-    return not is_running(pid)
+    return not is_alive(pid)
 
 
 def worker_of(verifier: Verifier) -> int:
@@ -522,7 +514,7 @@ def test_a_worker_that_hangs_without_computing_is_replaced_and_asked_once_more()
     assert hanging
     os.kill(hanging, signal.SIGSTOP)
     assert comparer.compare("x+2", "2+x", 0.1).outcome == "equal"
-    assert not is_running(hanging)
+    assert not is_alive(hanging)
     assert comparer.pid != hanging
 
 
@@ -609,6 +601,6 @@ def test_a_killed_parent_leaves_no_worker_behind(state: str, within_s: float) ->
         assert parent.stdout
         worker = int(parent.stdout.readline())
         time.sleep(0.5)
-        assert is_running(worker)
+        assert is_alive(worker)
         parent.kill()
     assert ends(worker, within_s)
