@@ -1,4 +1,4 @@
-"""How a stage tells a person where it is: a bar on a terminal, plain or JSON lines otherwise.
+"""Progress of a stage: a bar on a terminal, plain or JSON lines otherwise.
 
 Everything goes to stderr; stdout belongs to pipes. A stage sees only the Progress protocol.
 """
@@ -16,25 +16,26 @@ from typing import Any, Protocol, TextIO
 from cotdistill.masking import masked_output, masked_value, spelled_out
 
 LINE_EVERY_S = 10.0
-"""Between two progress lines when stderr is not a terminal: a cron log stays short."""
+"""Seconds between two progress lines where stderr is not a terminal, so that a cron log stays short."""
 
 
 _about: ContextVar[dict[str, str] | None] = ContextVar("about", default=None)
-"""What every JSON line says of where it comes from."""
+"""Fields of every JSON line, such as the stage."""
 
 
 @contextmanager
 def about(**fields: str) -> Iterator[None]:
-    """JSON lines written inside carry these fields, such as the stage, the recipe and the run.
+    """JSON lines written inside this block carry these fields, such as the stage, the recipe and the run.
 
-    An exception leaves them as they are: the line that reports it says where it was."""
+    After an exception they stay: the line that reports it then says where it happened.
+    """
     token = _about.set({**(_about.get() or {}), **fields})
     yield
     _about.reset(token)
 
 
 def json_line(message: str, *, level: str, **fields: Any) -> str:
-    """One log line: time, level, stage, message, and the fields that have a value and were not said of all lines."""
+    """One log line: time, level, stage, message, and the fields that have a value and were not set for all lines."""
     entry: dict[str, Any] = {"time": datetime.now(UTC).isoformat(timespec="seconds"), "level": level}
     entry |= _about.get() or {}
     entry["message"] = message.strip()
@@ -43,7 +44,7 @@ def json_line(message: str, *, level: str, **fields: Any) -> str:
 
 
 def each_text(value: Any, change: Callable[[str], str]) -> Any:
-    """What JSON is made of, with `change` made to each of its texts, names too."""
+    """A JSON value with `change` applied to each of its texts, names included."""
     if isinstance(value, dict):
         return {change(name): each_text(one, change) for name, one in value.items()}
     if isinstance(value, list | tuple):
@@ -59,19 +60,19 @@ def masked_json(value: Any, separators: tuple[str, str] = (", ", ": ")) -> str:
 
 class Progress(Protocol):
     def begin(self, label: str, total: int | None) -> None:
-        """A new bar; `total` None when it is not known."""
+        """Start a new bar; `total` is None where it is not known."""
 
     def update(self, done: int, detail: str = "") -> None:
-        """`done` of the total so far; `detail` is the stage's own number (cost, kept, loss)."""
+        """`done` of the total so far; `detail` is the stage's own figure (cost, kept, loss)."""
 
     def note(self, message: str) -> None:
-        """A line that stays."""
+        """Print a line that stays."""
 
     def close(self) -> None: ...
 
 
 class Passed:
-    """Passes everything on to another progress; for those that change some of it."""
+    """Passes everything on to another progress; a base for those that change some of it."""
 
     def __init__(self, progress: Progress) -> None:
         self.progress = progress
@@ -97,8 +98,8 @@ class Silent:
 
 
 class Rate:
-    """What is done a second, since the first was done: what comes before it (a model that loads, a first connection)
-    comes once."""
+    """How much is done a second, counted from the first item: what comes before it (loading a model, a first
+    connection) happens once."""
 
     def __init__(self) -> None:
         self._first: tuple[float, int] | None = None
@@ -120,7 +121,7 @@ def _speed(rate: float) -> str:
 
 
 class Lines:
-    """One line every ten seconds; with `as_json`, one JSON object a line."""
+    """Prints one line every ten seconds; with `as_json`, one JSON object a line."""
 
     def __init__(self, stream: TextIO, *, as_json: bool = False) -> None:
         self._stream, self._as_json = stream, as_json
@@ -173,8 +174,8 @@ class Lines:
 
 
 class Bar:
-    """One live line, on a terminal of any width: what runs, how far it is, how long it will take, the stage's own
-    number. It leaves nothing behind; what is to stay is a note."""
+    """One live line on a terminal of any width: what runs, how far it is, how long it will take, the stage's own
+    figure. It leaves nothing behind; what is to stay is a note."""
 
     def __init__(self) -> None:
         from rich.console import Console
@@ -231,7 +232,7 @@ def _cell(**more: Any) -> Any:
 
 
 def _wrapped(line: str, width: int) -> list[str]:
-    """Broken between words only: a path that is longer than a line can still be copied whole."""
+    """Text broken between words only, so that a path longer than a line can still be copied whole."""
     indent = " " * (len(line) - len(line.lstrip()) + 2)
     return textwrap.wrap(
         line, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False, drop_whitespace=True
@@ -239,7 +240,7 @@ def _wrapped(line: str, width: int) -> list[str]:
 
 
 def for_stderr(*, quiet: bool = False, log_format: str = "text") -> Progress:
-    """The right kind for where stderr goes."""
+    """The progress that fits what stderr is."""
     if quiet:
         return Silent()
     if log_format == "json":

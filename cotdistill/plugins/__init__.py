@@ -36,11 +36,12 @@ from cotdistill.plugins.options import Files as Files
 from cotdistill.plugins.options import convert, separator_of
 
 loaded: dict[str, str] = {}
-"""The plug-in files that were loaded by path, with their hashes, for the manifest: their content decides too."""
+"""Plug-in files that were loaded by path, with their hashes, for the manifest: their content decides the result too."""
 
 
 def describe(folder: str, name: str) -> tuple[str, list[str]]:
-    """First line of a plug-in's docstring, and its options as `name=default`. Parses the file, never runs it."""
+    """The first line of a plug-in's docstring, and its options as `name=default`. Parses the file without running
+    it."""
     tree = ast.parse((file_place(folder) / f"{name}.py").read_text(encoding="utf-8"))
     for node in tree.body:
         if isinstance(node, ast.ClassDef) and node.name == class_name(folder):
@@ -78,7 +79,7 @@ def build(folder: str, spec: str) -> Any:
 
 
 def files(folder: str, spec: str) -> list[Path]:
-    """The files that the options of a plug-in name, defaults included; a plug-in of a person's own is one itself."""
+    """The files that a plug-in's options name, defaults included; a plug-in given by its path is one of them."""
     name, options = parse(spec)
     kind = load(folder, name)
     hints = _hints(kind, name)
@@ -169,7 +170,8 @@ def _there_are(lead: str, known: Iterable[str], wrong: str) -> str:
 
 
 def _option(folder: str, name: str, node: ast.stmt) -> str:
-    """As it is typed: `on=prompt`. A default that is computed is looked up in the class, and only then imported."""
+    """An option as it is typed: `on=prompt`. A computed default is looked up in the class, which is imported for
+    that."""
     if not isinstance(node, ast.AnnAssign) or not isinstance(node.target, ast.Name):
         return ""
     if "ClassVar" in ast.unparse(node.annotation):

@@ -1,4 +1,4 @@
-"""What registries there are, and the names in each: read from their files, which are parsed and never run."""
+"""The registries and the names in each, found by parsing their files without running them."""
 
 import ast
 from pathlib import Path
@@ -15,7 +15,7 @@ METHODS = {
     "expanders": ("facets", "instruction"),
     "losses": ("token_losses",),
 }
-"""What a plug-in's class must have, or one of; the Protocols in each folder say more."""
+"""The methods of a plug-in's class, of which it must have all, or one; the Protocols in each folder say more."""
 
 OPTIONS = {
     "verifiers": "--verify",
@@ -27,16 +27,16 @@ OPTIONS = {
     "losses": "--loss",
     "servers": "--engine",
 }
-"""The option that takes each kind, where one does."""
+"""The option that takes each kind of plug-in, if there is one."""
 
 _PACKAGE = Path(__file__).parent.parent
 
 ROOMS = {"losses": "training/losses"}
-"""Of a registry that lies within a room. Other files may stand in it: a plug-in is one that has the class."""
+"""Registries that lie within a room, where other files may stand: a plug-in is a file that has the class."""
 
 
 def names(folder: str, method: str = "") -> list[str]:
-    """With a `method` those whose class has it. Parses files, never runs them."""
+    """The names in a registry; with `method`, of those whose class has it."""
     files = (file for file in file_place(folder).glob("*.py") if not file.stem.startswith("_"))
     if folder in ROOMS:
         head = f"class {class_name(folder)}:"
@@ -46,7 +46,7 @@ def names(folder: str, method: str = "") -> list[str]:
 
 
 def file_place(folder: str) -> Path:
-    """Where the files of a registry stand."""
+    """The directory of a registry's files."""
     return _PACKAGE / ROOMS.get(folder, folder)
 
 
@@ -57,7 +57,7 @@ def _methods(folder: str, name: str) -> list[str]:
 
 
 def elsewhere(name: str) -> str:
-    """Of a name that another registry has, which one, and the option that takes it."""
+    """The registry that has this name, where it is another one, and the option that takes it."""
     for folder, option in OPTIONS.items():
         if name.replace("-", "_") in names(folder):
             singular = class_name(folder).lower()

@@ -20,19 +20,20 @@ from cotdistill.recipes import record
 from cotdistill.recipes.record import RunRecord
 
 _DATED = re.compile(r"\d{4}-\d{2}-\d{2}T\d{6}Z(-\d+)?")
-"""How a run's directory is named. Records of earlier versions do not name their directory."""
+"""The form of a run directory's name. Records of earlier versions do not name their directory."""
 
 
 @dataclass(frozen=True)
 class Run:
-    """One run that was begun: where its files are, and what it wrote down."""
+    """One run that was begun: its directory, and its record."""
 
     path: Path
     record: RunRecord
 
 
 class Directories:
-    """Runs of the recipe `owner`, a path as seen from the parent of `folder`: so both may be moved together."""
+    """The runs of the recipe `owner`, which is a path relative to the parent of `folder`, so that both may be moved
+    together."""
 
     def __init__(self, folder: Path, recipe: Path) -> None:
         self.folder = folder
@@ -41,12 +42,12 @@ class Directories:
 
     @property
     def lock(self) -> Path:
-        """What two runs of the same recipe both want."""
+        """Holds what two runs of the same recipe would both write."""
         return self.folder / self.owner.replace(os.sep, "_")
 
     @property
     def latest(self) -> Path:
-        """The link to the last complete run that passed its guard. Another recipe's `latest` is left alone, unless that
+        """The link to the last complete run that passed its guard. Another recipe's `latest` is left alone unless that
         recipe is gone."""
         link = self.folder / "latest"
         other = record.of(link) if link.is_symlink() else None
@@ -56,7 +57,7 @@ class Directories:
         return self.folder / f"latest-{name}"
 
     def runs(self) -> list[Run]:
-        """The oldest first, by their numbers; those of earlier versions have none and go by `latest` and time."""
+        """Oldest first, by their numbers; runs of earlier versions have none and are ordered by `latest` and time."""
         found = []
         for path in self.folder.glob(f"*/{record.NAME}"):
             known = None if path.parent.is_symlink() else record.of(path.parent)
@@ -66,8 +67,8 @@ class Directories:
         return sorted(found, key=lambda run: (run.record.number, run.path.name == newest, run.record.started_at))
 
     def begin(self) -> Run:
-        """A new directory, named by the time in UTC, with a record that says whose it is: it is never there without,
-        for then no run would know it, and none would delete it."""
+        """Make a new directory, named by the time in UTC, together with a record that says whose it is: without one no
+        run would recognise it, and none would delete it."""
         number = 1 + max((run.record.number for run in self.runs()), default=0)
         fresh = artifacts.partial(self.lock)  # of this recipe alone, which is locked
         shutil.rmtree(fresh, ignore_errors=True)  # of a run that was killed
@@ -83,8 +84,8 @@ class Directories:
             shutil.rmtree(fresh, ignore_errors=True)
 
     def point_latest(self) -> None:
-        """To the newest complete run whose student is not worse than the one it was held against, if there is one.
-        `latest` changes in one step, and only if it has to."""
+        """Point `latest` at the newest complete run that passed its guard, if there is one. It changes in one step, and
+        only if it has to."""
         good = [run.path for run in self.runs() if run.record.complete and not run.record.guard_failed]
         if not good:
             return
@@ -124,15 +125,15 @@ class Directories:
         return self.latest.readlink().name if self.latest.is_symlink() else ""
 
     def _names(self) -> Iterator[Path]:
-        """What a new run may be called, the best first."""
+        """Names for a new run, the best first."""
         name = datetime.now(UTC).strftime("%Y-%m-%dT%H%M%SZ")
         yield self.folder / name
         yield from (self.folder / f"{name}-{number}" for number in count(2))
 
 
 def _renamed(fresh: Path, path: Path) -> bool:
-    """Whether the directory has its name now; False where something stands there, also a run of another recipe that
-    began in this very second."""
+    """Whether the directory was given its name; False where something stands there, such as a run of another recipe
+    that began in this very second."""
     if os.path.lexists(path):
         return False
     try:
@@ -145,13 +146,13 @@ def _renamed(fresh: Path, path: Path) -> bool:
 
 
 def finish(directory: Path, known: RunRecord) -> None:
-    """Write down that a run is complete, and which files it made."""
+    """Record that a run is complete, and which files it made."""
     known.complete = True
     known.made = sorted(_files(directory))
     record.save(directory, known)
 
 
 def _files(directory: Path) -> set[str]:
-    """Paths inside, without locks, which stay when a process dies."""
+    """Relative paths of the files inside, without lock files, which stay when a process dies."""
     inside = (path for path in directory.rglob("*") if path.is_symlink() or not path.is_dir())
     return {str(path.relative_to(directory)) for path in inside if not path.name.endswith(".lock")}

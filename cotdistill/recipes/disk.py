@@ -1,4 +1,4 @@
-"""What a recipe's runs and its store take on the disk, and how much is free."""
+"""How much of the disk a recipe's runs and its store take, and how much is free."""
 
 import os
 import shutil
@@ -16,11 +16,11 @@ WEIGHTS = (".safetensors", ".bin", ".pt", ".gguf")
 
 
 class Disk(msgspec.Struct, frozen=True, kw_only=True):
-    """Bytes. A file that several runs share as hard links counts once."""
+    """Sizes in bytes. A file that several runs share as hard links counts once."""
 
     run_directories: int
     weights: int
-    """Of students and of checkpoints."""
+    """Students and checkpoints."""
     data: int
     """Everything else in the runs."""
     store: int
@@ -28,7 +28,7 @@ class Disk(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def used(recipe: Recipe, runs: Iterable[Path]) -> Disk:
-    """Of these run directories, and of the stores that the recipe's steps use."""
+    """The sizes of these run directories, and of the stores that the recipe's steps use."""
     sizes = {True: 0, False: 0}
     seen: set[tuple[int, int]] = set()
     directories = list(runs)

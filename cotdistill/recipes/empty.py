@@ -1,4 +1,4 @@
-"""A stage that has nothing to work on is not begun: the run ends with what the stage before it found."""
+"""Ends a run before a stage that has nothing to work on, with what the stage before it reported."""
 
 from pathlib import Path
 
@@ -8,12 +8,12 @@ from cotdistill.recipes.steps import Step
 from cotdistill.wording import counted
 
 REASONS = 3
-"""Of what was dropped, the most frequent ones are named."""
+"""How many of the most frequent reasons for dropping are named."""
 
 
 def why_not(maker: Step, what: str, directory: Path) -> str | None:
-    """Why there is nothing in what a step of this run has made, or None; also where there was nothing to begin with, as
-    with the weak prompts of a student that is right on all."""
+    """The reason why what a step of this run made is empty; None where it is not, or where there was nothing to begin
+    with, as with the weak prompts of a student that is right on all."""
     manifest = record.manifest_of(directory, maker)
     look = _LOOKS.get(what)
     return look(manifest, maker, directory) if manifest and look else None

@@ -1,4 +1,4 @@
-"""What the steps of a run made, in figures, and what changed against the run before it."""
+"""The figures of a run's steps, and how they changed since the run before."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,7 +13,7 @@ from cotdistill.recipes.steps import Step
 
 
 def changes(steps: Sequence[Step], here: Path, last: Path | None) -> dict[str, Any]:
-    """Against the last run: prompts that came and went, and each count and score then and now."""
+    """Compared with the last run: prompts that were added or removed, and each count and score then and now."""
     found: dict[str, Any] = {}
     if asking := next((step for step in steps if step.stage == "generate"), None):
         ids, before = _prompt_ids(asking, here), _prompt_ids(asking, last)
@@ -29,7 +29,8 @@ _COUNTS = {"expand": ("new_prompts",), "generate": ("responses",), "filter": ("k
 
 
 def of(steps: Sequence[Step], directory: Path | None) -> dict[str, Any]:
-    """By name; behind the name of a step, but for the steps of tables, whose stages say it."""
+    """Figures by name, after the name of their step; steps of tables go without, because the figure's name says the
+    stage."""
     every: dict[str, Any] = {}
     for step in steps:
         if (manifest := record.manifest_of(directory, step)) is None:
@@ -64,7 +65,7 @@ def value_in_words(name: str, value: Any) -> str:
 
 
 def _prompt_ids(step: Step, directory: Path | None) -> set[int] | None:
-    """Hashes of the ids that were asked, those that got no answer among them."""
+    """Hashes of the ids that were asked, including those that got no answer."""
     path = directory / step.output if directory else None
     if path is None or not path.is_file():
         return None

@@ -1,4 +1,4 @@
-"""The recipe that `cotdistill init` writes, with a remark behind each line that a person may want to change."""
+"""The recipe that `cotdistill init` writes, with a comment behind each line that a user may want to change."""
 
 import json
 import os
@@ -13,10 +13,10 @@ from cotdistill.recipes.own_prompts import SHOWN_COLUMNS, OwnPrompts
 from cotdistill.recipes.tasks import JUDGE, LABELS, Task
 
 PROMPTS, TEACHER, VERDICTS = "prompts.jsonl", "teacher.jsonl", "verdicts.jsonl"
-"""Files beside it."""
+"""The files beside the recipe."""
 
 _QUESTIONS, _MOST_PER_PASSAGE = 300, 4
-"""To begin with, and of one passage: the teacher is asked for four kinds of question."""
+"""How many questions a first recipe asks for, and the most for one passage: the teacher is asked for four kinds."""
 
 _EMBEDDED = (students.TINY, students.SMOLLM2)
 
@@ -80,26 +80,26 @@ cache = "store.sqlite"
 
 @dataclass(frozen=True)
 class Folder:
-    """Documents, or one, and how many passages they have."""
+    """A document or a folder of documents, and how many passages they have."""
 
     path: Path
     passages: int
 
     @property
     def per_passage(self) -> float:
-        """Questions: such that there are some hundreds of them, for the first run is a trial."""
+        """Questions for each passage, so that there are some hundreds: the first run is a trial."""
         return min(_MOST_PER_PASSAGE, float(f"{_QUESTIONS / self.passages:.2g}"))
 
 
 def passage_letters(student: str) -> int:
-    """Of the passages that questions about documents are asked of: the tiny student reads a sentence or two."""
+    """The length of the passages that questions are asked about: the tiny student reads a sentence or two."""
     return _PASSAGE_LETTERS.get(student, _LETTERS)
 
 
 def text(
     directory: Path, task: Task, teacher: str, student: str, prompts: OwnPrompts | Folder | None, base_url: str | None
 ) -> str:
-    """Paths are written as seen from `directory`."""
+    """The recipe. Its paths are relative to `directory`."""
     documents = prompts if isinstance(prompts, Folder) else None
     own = not mock.is_simulated(teacher) and is_own_server(teachers.build(teacher, base_url).base_url)
     server = f"base_url = {_quoted(base_url)}" if base_url else '# base_url = "http://localhost:8000/v1"'
@@ -141,7 +141,7 @@ def _expand(documents: Folder, teacher: str, student: str, server: str) -> str:
 
 
 def _columns(prompts: OwnPrompts) -> str:
-    """What the recipe says of the reading of a person's prompts."""
+    """The recipe's lines on how the user's prompts are read."""
     lines = [f"{name} = {_quoted(value)}\n" for name, value in prompts.columns()]
     aside = "skip_bad = true                   # records that are no prompts, to responses.bad.jsonl in each run\n"
     if own := prompts.ignored[:SHOWN_COLUMNS]:
@@ -153,7 +153,7 @@ def _columns(prompts: OwnPrompts) -> str:
 
 
 def _quoted(text: str) -> str:
-    """A TOML string; its escapes are those of JSON."""
+    """A TOML string; its escapes are JSON's."""
     return json.dumps(text, ensure_ascii=False)
 
 

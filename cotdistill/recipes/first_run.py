@@ -1,4 +1,4 @@
-"""Before its first complete run a recipe has no `latest`: a student that is held against that one's has no opponent."""
+"""Leaves out a guard against `latest` in a recipe's first run, which has no `latest` yet."""
 
 from __future__ import annotations
 

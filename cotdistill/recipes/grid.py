@@ -1,7 +1,7 @@
-"""Every combination of some values: a run of the recipe each, in a directory of its own.
+"""Every combination of some values: each is a run of the recipe, in a directory of its own.
 
-What two combinations have in common runs once and is linked; answers come from one store. `latest` stays where it is.
-`grid.json` says what was varied and where each run is; `cotdistill compare` reads it.
+What two combinations have in common runs once and is linked; answers come from one store. `latest` does not move.
+`grid.json` records what was varied and where each run is; `cotdistill compare` reads it.
 """
 
 from collections.abc import Iterator, Sequence
@@ -41,14 +41,14 @@ _WORST_LAST = (DONE, SOME_FAILED, LOCKED, BUDGET, ACCOUNT, USAGE, ERROR)
 
 
 class CellRecord(msgspec.Struct, kw_only=True, omit_defaults=True):
-    """One combination: where its run is, as seen from the grid, and how it ended; `exit_code` None until it has run."""
+    """One combination: its run's path relative to the grid, and its exit code, None until it has run."""
 
     directory: str
     settings: dict[str, Any]
     exit_code: int | None = None
     error: str | None = None
     new: bool = True
-    """False where nothing had changed since it last ran."""
+    """False where nothing has changed since it last ran."""
     figures: dict[str, Any] = {}
 
 
@@ -66,7 +66,7 @@ class GridRecord(msgspec.Struct, kw_only=True):
 
 @dataclass(frozen=True)
 class Grid:
-    """`recipe` is the recipe without any of the changes of its cells."""
+    """A recipe and its combinations. `recipe` is the recipe before any change of its cells."""
 
     recipe: Recipe
     axes: Sequence[Axis]
@@ -74,7 +74,7 @@ class Grid:
     directory: Path
 
     def places(self) -> Iterator["Cell"]:
-        """Each with all those that have run by then to link from."""
+        """Where each cell runs, with the cells that have run by then and that it may link from."""
         found = Directories(self.recipe.runs, self.recipe.path)
         last = [run.path for run in found.runs() if run.record.complete][-1:]
         every = [self.directory / setting.name for setting, _ in self.cells]
@@ -105,8 +105,8 @@ def read(recipe: Recipe, changes: Sequence[str], specs: Sequence[str]) -> Grid:
 
 
 class Cell:
-    """The place of one combination: always the same directory. A run that stands in it is continued, or, where the
-    recipe has changed since, brought up to date."""
+    """The directory of one combination, always the same. A run in it is continued, or brought up to date where the
+    recipe has changed since."""
 
     def __init__(self, path: Path, owner: str, others: Sequence[Path]) -> None:
         self.path, self.owner = path, owner
@@ -131,8 +131,10 @@ class Cell:
 
 
 def run(grid: Grid, progress: Progress) -> GridRecord:
-    """Run every cell; one that fails does not stop the others. Raises OutputLockedError when another run holds the
-    grid, StoppedError after a signal: then the same call continues."""
+    """Run every cell; a cell that fails does not stop the others.
+
+    Raises OutputLockedError when another run holds the grid, StoppedError after a signal: the same call then continues.
+    """
     grid.directory.parent.mkdir(parents=True, exist_ok=True)
     with artifacts.lock(grid.directory):
         known = GridRecord(

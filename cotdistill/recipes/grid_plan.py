@@ -1,4 +1,4 @@
-"""What a grid would run and cost: what its cells have in common counts once."""
+"""What a grid would run and cost, where what its cells have in common counts once."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -19,23 +19,23 @@ from cotdistill.wording import counted
 
 @dataclass
 class _Counts:
-    """`runs` are distinct steps to be run, by name; `requests` and `usd` what those ask and cost at most that can be
-    known now."""
+    """`runs` are the distinct steps that would run, by name; `requests` and `usd` are the most that these ask and cost,
+    as far as is known now."""
 
     runs: Counter[str] = field(default_factory=Counter)
     there: Counter[str] = field(default_factory=Counter)
     requests: int = 0
     usd: Decimal = Decimal(0)
     costs: list[str] = field(default_factory=list)
-    """In words, where it is no sum."""
+    """Costs in words that cannot be added up."""
     later: list[str] = field(default_factory=list)
-    """Steps that ask, and whose prompts are not there yet."""
+    """Steps that ask prompts which are not there yet."""
     judges: list[str] = field(default_factory=list)
-    """Those that are paid, in words."""
+    """Paid judges, in words."""
 
 
 def lines(grid: Grid, progress: Progress) -> list[str]:
-    """In words; sends nothing, writes nothing."""
+    """The plan in words. Sends nothing, writes nothing."""
     varied = "; ".join(f"{axis.key} = {', '.join(map(str, axis.values))}" for axis in grid.axes)
     counts = _count(grid, progress)
     return [f"grid: {counted(len(grid.cells), 'run')} in {grid.directory}: {varied}", *_in_words(grid.recipe, counts)]
@@ -90,7 +90,7 @@ def _add_cost(counts: _Counts, chain: Chain, step: Step, *, ready: bool) -> None
 
 
 def _name(step: Step, above: dict[str, str], now: record.StageRecord | None) -> str:
-    """What tells two steps of different cells apart: options, and all that they read."""
+    """What makes two steps of different cells the same: their options and everything that they read."""
     options: Any = (record.about(step.options, {}) if now is None else now).options
     read = [above.get(one.step, "") for one in step.references()] + [str(one) for one in step.inputs]
     return msgspec.json.encode([step.name, options, read]).decode()

@@ -1,4 +1,4 @@
-"""Prompts that one step holds out must not be trained on by another: a score on them would say nothing."""
+"""Checks that no step trains on prompts that another step holds out: a score on them would say nothing."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -12,7 +12,7 @@ from cotdistill.stages.expand import expanders_of, quotes
 
 
 def check(steps: Sequence[Step], problems: Problems) -> None:
-    """A prompt's side depends on its text alone, so format steps that hold out the same share, or more, agree."""
+    """A prompt's side depends on its text alone, so format steps that hold out the same share or more agree."""
     by_name = {step.name: step for step in steps}
     for scoring in (step for step in steps if step.stage == "evaluate"):
         held = [by_name[one.step] for one in scoring.references() if one.what == "held-out prompts"]
@@ -26,7 +26,7 @@ def check(steps: Sequence[Step], problems: Problems) -> None:
 def _check_source(
     student: Step, source: Input, holder: Step, scoring: Step, by_name: Mapping[str, Step], problems: Problems
 ) -> None:
-    """One thing that is trained on, and that goes back to the prompts of which some are held out."""
+    """Check one input of a training that goes back to prompts of which some are held out."""
     what = f"{holder.label} holds out for {scoring.label}"
     if isinstance(source, Reference) and source.what == "rows":
         rows, share = by_name[source.step], holder.options.holdout
@@ -41,7 +41,7 @@ def _check_source(
 
 
 def _check_expanded(holder: Step, scoring: Step, by_name: Mapping[str, Step], problems: Problems) -> None:
-    """What is held out must not be a seed of what is trained on, and must have verified references."""
+    """A held-out prompt must not be a seed of prompts that are trained on, and must have a verified reference."""
     for name in sorted(_expanding(holder, by_name)):
         expanding, share = by_name[name], holder.options.holdout
         if expanding.options.holdout < share and expanding.options.include_seeds:
@@ -61,7 +61,7 @@ def _check_expanded(holder: Step, scoring: Step, by_name: Mapping[str, Step], pr
 
 
 def _quotes(step: Step) -> bool:
-    """Whether the references of its new prompts are words of their documents."""
+    """Whether the references of the step's new prompts are words of their documents."""
     try:
         return all(map(quotes.are_made_by, expanders_of(step.options).values()))
     except CotDistillError:
@@ -69,7 +69,7 @@ def _quotes(step: Step) -> bool:
 
 
 def _expanding(step: Step, by_name: Mapping[str, Step]) -> set[str]:
-    """The expand steps that it goes back to."""
+    """The expand steps that a step goes back to."""
     found = {step.name} if step.stage == "expand" else set()
     for one in step.inputs:
         if isinstance(one, Reference) and one.step in by_name:
@@ -78,7 +78,7 @@ def _expanding(step: Step, by_name: Mapping[str, Step]) -> set[str]:
 
 
 def _verified_roots(step: Step, by_name: Mapping[str, Step]) -> set[Path]:
-    """The files of prompts that it goes back to, but for those that only new prompts come from."""
+    """The prompt files that a step goes back to, without those that only new prompts come from."""
     if step.stage == "expand" and not step.options.include_seeds:
         return set()
     found: set[Path] = set()
@@ -91,8 +91,8 @@ def _verified_roots(step: Step, by_name: Mapping[str, Step]) -> set[Path]:
 
 
 def _trained(scoring: Step, by_name: Mapping[str, Step]) -> Iterator[tuple[Step, Input]]:
-    """Each training that a scored student went through, with what it read of other steps; also a person's own prompts,
-    which a student answers itself."""
+    """Each training behind a scored student, with what it read of other steps, or the user's own prompts that a student
+    answers itself."""
     waiting = [one.step for one in scoring.references() if one.what == "student"]
     seen: set[str] = set()
     while waiting:
@@ -112,7 +112,7 @@ def _origins(source: Input, by_name: Mapping[str, Step]) -> set[Path]:
 
 
 def _roots(step: Step, by_name: Mapping[str, Step]) -> set[Path]:
-    """The files of prompts that it goes back to."""
+    """The prompt files that a step goes back to."""
     found: set[Path] = set()
     for one in step.inputs:
         if isinstance(one, Reference):

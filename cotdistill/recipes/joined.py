@@ -1,7 +1,7 @@
-"""What several steps made, as one file: the responses of two teachers, the kept answers of two rounds.
+"""Joins what several steps made into one file: the responses of two teachers, the kept answers of two rounds.
 
-What two of them hold both stands in it once. Another answer under the same prompt and sample gets the next free sample,
-so that no two rows have the same name. Takes some 100 bytes of memory a record.
+A record that two of them hold stands in it once. Another answer under the same prompt and sample gets the next free
+sample, so that no two rows have the same name. Takes some 100 bytes of memory a record.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -24,8 +24,8 @@ _KINDS: dict[str, Callable[[Path], Iterator[Any]]] = {
 
 
 def join(parts: Sequence[Path], output: Path) -> Path:
-    """Write the records of `parts`, which one stage wrote, to `output`, in their order. Its manifest is one of that
-    stage, so that the next one takes it, and names the parts as its inputs."""
+    """Write the records of `parts`, all of one stage, to `output`, in their order. Its manifest is one of that stage,
+    so that the next stage accepts it, and names the parts as its inputs."""
     manifests = [artifacts.manifest_of(path) for path in parts]
     stage = next(one.stage for one in manifests if one)
     options = {"joined": [str(path) for path in parts]}
@@ -52,7 +52,7 @@ _COUNTED = {"generate": "responses", "filter": "kept", "format": "rows"}
 
 
 def _carry(carrier: Carrier, record: Any, named: Any) -> None:
-    """The log-probabilities of a record, which may have got another sample."""
+    """Carry the log-probabilities of a record, whose sample may have changed."""
     if isinstance(record, dict):
         carrier.take_row(record["id"])
         return
@@ -61,7 +61,7 @@ def _carry(carrier: Carrier, record: Any, named: Any) -> None:
 
 
 class _Names:
-    """Prompt and sample of each record so far, by hash, with what answer it was."""
+    """The prompt and sample of each record so far, by hash, with a hash of its answer."""
 
     def __init__(self) -> None:
         self._known: dict[int, int] = {}
@@ -69,12 +69,12 @@ class _Names:
         self.twice = 0
 
     def counts(self, stage: str) -> dict[str, int]:
-        """As the stage itself counts prompts, and what stood in two parts."""
+        """Prompts as the stage itself counts them, and records that stood in two parts."""
         name = {"generate": "prompts", "filter": "prompts_kept"}.get(stage)
         return {**({name: len(self._prompts)} if name else {}), "twice": self.twice}
 
     def of(self, record: Any) -> Any:
-        """The record, under a sample of its own; None where it stands there already."""
+        """The record under a sample of its own; None where it is there already."""
         if isinstance(record, dict):
             return self._new((record["id"],), msgspec.json.encode(record)) and record
         response = record.response if isinstance(record, Judged) else record

@@ -1,4 +1,4 @@
-"""Judges that are paid: what they will be asked about is not there yet, so no estimate of a plan holds their cost."""
+"""Names paid judges in a plan: what they will judge is not there yet, so no estimate includes their cost."""
 
 from collections.abc import Mapping
 
@@ -9,7 +9,7 @@ from cotdistill.stages.verification import Judge
 
 
 def in_words(step: Step) -> list[str]:
-    """Who will be paid for verdicts in a step; of generate its estimate says that already."""
+    """The paid judges of a step, in words; empty for generate, whose estimate includes its judge."""
     spec = getattr(step.options, "verify", None)
     if step.stage == "generate" or not spec or not Judge(spec).asks:
         return []
@@ -21,6 +21,6 @@ def in_words(step: Step) -> list[str]:
 
 
 def _costs_nothing(given: Mapping[str, str]) -> bool:
-    """By the prices that a person gave."""
+    """Whether the judge is free, by the prices that the user gave."""
     prices = [given.get("price_in"), given.get("price_out")]
     return all(price is not None and not float(price) for price in prices)

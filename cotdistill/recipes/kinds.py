@@ -1,4 +1,4 @@
-"""Which kind of task a person's prompts are, where nobody says it."""
+"""Guesses the kind of task that a user's prompts are."""
 
 from collections.abc import Callable
 
@@ -11,7 +11,7 @@ from cotdistill.recipes.own_prompts import OwnPrompts
 
 
 def kind_of(own: OwnPrompts) -> str:
-    """The name of a task, by what most of the first prompts are."""
+    """The name of a task, by what most of the first prompts look like."""
     if not own.with_reference and any(one in LABEL_FIELDS for name in own.ignored for one in spellings(name)):
         return "classification"
     for name, fits in _KINDS.items():

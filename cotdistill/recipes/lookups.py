@@ -1,4 +1,5 @@
-"""A look at one thing that an option names: it returns where that is there, and raises CotDistillError where not."""
+"""Looks for one thing that an option names: each function returns where it is there, and raises CotDistillError where
+not."""
 
 import importlib.util
 import os
@@ -17,14 +18,14 @@ from cotdistill.stages.verification import Judge
 from cotdistill.students import hub
 
 LOOKED_AT = 1000
-"""Prompts of a file whose size is not known, for a first look."""
+"""The first prompts that are read of a file of unknown size."""
 
 _SQLITE = b"SQLite format 3\x00"
 
 
 def teacher(spec: str, base_url: str | None, columns: recordings.Columns = recordings.USUAL) -> None:
-    """Raises UsageError for a teacher there is not, AccountError for one whose key is not set. `columns` are those of a
-    recording, as `teachers.build` has them."""
+    """Raises UsageError for an unknown teacher, AccountError where its key is not set. `columns` are those of a
+    recording, as in `teachers.build`."""
     provider, _, model = spec.partition(":")
     if provider == "local" and model:
         student(model)
@@ -33,7 +34,7 @@ def teacher(spec: str, base_url: str | None, columns: recordings.Columns = recor
 
 
 def student(name: str) -> None:
-    """Raises where it cannot be found, here or on the hub, or where the packages for it are missing."""
+    """Raises where the student is found neither here nor on the hub, or where a package for it is missing."""
     found = students.resolve(name)
     students.need_packages(name)
     if found.kind == "hub" and not hub.is_here(found.source):
@@ -41,13 +42,14 @@ def student(name: str) -> None:
 
 
 def any_student(name: str) -> None:
-    """One that evaluate scores; over an API it is looked at as a teacher, with the server."""
+    """A student that evaluate scores; one over an API is looked up as a teacher, with its server."""
     if not is_recorded(name) and not teachers.is_teacher(name):
         student(name.removeprefix("local:"))
 
 
 def plug_in(folder: str, spec: str) -> None:
-    """Made with its options, which looks at the files it names; and what other options of it name."""
+    """Make the plug-in with its options, which finds the files that it names; then look up what its other options
+    name."""
     plugins.build(folder, spec)
     name, given = plugins.parse(spec)
     if spec_of_teacher := given.get("teacher"):
@@ -66,8 +68,8 @@ def prompts(
     scored: bool = False,
     lenient: bool = False,
 ) -> None:
-    """A file of prompts: its first one is read, and all of those that are `scored`, which need references unless their
-    verifier needs none."""
+    """Read a file of prompts: the first prompt, or all that are `scored`, which need references unless their verifier
+    needs none."""
     if str(path).startswith("hf:"):
         package("datasets", "train")
         return
@@ -86,8 +88,8 @@ def prompts(
 
 
 def unscored(path: Path, options: config.GenerateConfig, by_filter: Judge, by_evaluate: Judge) -> str | None:
-    """The id of a prompt among the first ones that has no reference, which the one verifier needs and the other does
-    not; None where there is none, and for a set of the hub, which a look would fetch."""
+    """The id of a prompt, among the first ones, without a reference, where one of two verifiers needs it and the other
+    does not. None where there is none, and for a data set of the hub, which a look would fetch."""
     if str(path).startswith("hf:") or not path.is_file():
         return None
     for prompt in islice(PromptFile.chosen(path, options, bad=CountedLines()), LOOKED_AT):
@@ -97,7 +99,8 @@ def unscored(path: Path, options: config.GenerateConfig, by_filter: Judge, by_ev
 
 
 def _judge(options: config.GenerateConfig | config.EvaluateConfig | None) -> Judge:
-    """Of the stage; where its `verify` is wrong, which is said of that option, the one that fits each prompt."""
+    """The stage's verifier; where its `verify` is wrong, which is reported for that option, the verifier that fits each
+    prompt."""
     try:
         return Judge(getattr(options, "verify", None))
     except CotDistillError:
@@ -111,7 +114,7 @@ def rows(path: str) -> None:
 
 
 def store(path: str | None) -> None:
-    """The store of paid answers is a database of its own, never a person's file."""
+    """The store must be a database of its own, never a user's file."""
     if path is None:
         return
     file = Path(path)
@@ -133,7 +136,7 @@ def writable(folder: Path) -> None:
 
 
 def priced(spec: str, base_url: str | None, price_in: float | None, price_out: float | None) -> None:
-    """A budget needs the price of the model that is asked. Raises UsageError where none is given or published."""
+    """A budget needs the price of the model. Raises UsageError where none is given or published."""
     asked = teachers.build(spec, base_url)
     if price_in is None or price_out is None:
         prices = pricing.Prices(asked.provider, asked.model)

@@ -1,4 +1,4 @@
-"""What a recipe has cost since the month (UTC) began, by the store's own ledger."""
+"""What a recipe has cost since the month (UTC) began, by its stores' ledgers."""
 
 import time
 from collections import defaultdict
@@ -22,20 +22,20 @@ if TYPE_CHECKING:
     from cotdistill.providers.types import Teacher
 
 LOOK_S = 1.0
-"""Between two looks at what other runs pay."""
+"""Seconds between two looks at what other runs pay."""
 
 
 def spent_this_month(recipe: Recipe) -> Decimal:
-    """USD for the teachers of its steps, whichever run asked them, and for all that this recipe asked: its judge and
-    its evaluations too. Raises CotDistillError when a price is unknown."""
+    """USD for the teachers of its steps, whichever run asked them, and for everything that this recipe asked, its judge
+    and its evaluations included. Raises CotDistillError when a price is unknown."""
     begin, _ = month_of(datetime.now(UTC))
     owner = str(recipe.path.resolve())
     return sum((spent_since(store, begin, by, owner) for store, by in _asked(recipe).items()), Decimal(0))
 
 
 class SpentByOthers:
-    """What others pay while one `run` of a recipe goes on and its month pays for too: other runs of the recipe, such as
-    a grid, for all that they ask, and any command for the recipe's teachers."""
+    """What others pay during one `run` of a recipe that counts in its month too: other runs of the recipe, such as a
+    grid, for all that they ask, and any command for the recipe's teachers."""
 
     def __init__(self, recipe: Recipe, run: str) -> None:
         owner = str(recipe.path.resolve())
@@ -43,14 +43,14 @@ class SpentByOthers:
         self._usd, self._looked_at = Decimal(0), time.monotonic()
 
     def __call__(self) -> Decimal:
-        """USD since it was made, as of the last look at the stores."""
+        """USD since this was made, as of the last look at the stores."""
         if time.monotonic() >= self._looked_at + LOOK_S:
             self._usd, self._looked_at = sum((one.usd() for one in self._stores), Decimal(0)), time.monotonic()
         return self._usd
 
 
 def _asked(recipe: Recipe) -> "dict[Path, list[tuple[Teacher, Prices]]]":
-    """By store, the teachers whose answers stand in it, with their prices."""
+    """Each store, with the teachers whose answers it holds and their prices."""
     from cotdistill.stages.generate.settings import prices_of
 
     asked: defaultdict[Path, list[tuple[Teacher, Prices]]] = defaultdict(list)
@@ -64,7 +64,7 @@ def _asked(recipe: Recipe) -> "dict[Path, list[tuple[Teacher, Prices]]]":
 
 
 def _asked_by(step: Step) -> Iterator[GenerateConfig]:
-    """A step's teachers, each as generate asks it."""
+    """A step's teachers, each as generate would ask it."""
     from cotdistill.stages.expand.asking import as_generate, for_answers
     from cotdistill.stages.generate.cascade.configs import pair
 

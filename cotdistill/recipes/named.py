@@ -16,7 +16,7 @@ _STUDENTS = ("student", "any_student", "tokenizer")
 
 
 def states(options: Any) -> dict[str, str]:
-    """Each file and student on this machine that one stage's options name, with what tells its state."""
+    """Each local file and student that a stage's options name, with something that identifies its state."""
     found: dict[str, str] = {}
     for field in fields(options):
         value, names = getattr(options, field.name), field.metadata["names"]
@@ -37,7 +37,7 @@ def states(options: Any) -> dict[str, str]:
 
 
 def _texts(names: str, text: str) -> Iterator[tuple[str, str]]:
-    """Kind and text of whatever may be a name: `contamination:against=a.jsonl|b.jsonl` has two."""
+    """Yields the kind and text of everything that may be a name: `contamination:against=a.jsonl|b.jsonl` holds two."""
     if names == "template":
         yield names, text
         yield names, str(templates.FOLDER / f"{text}.md")
@@ -58,7 +58,7 @@ def _texts(names: str, text: str) -> Iterator[tuple[str, str]]:
 
 
 def _declared(folder: str, spec: str) -> list[Path]:
-    """What the plug-in itself says are files, its defaults among them."""
+    """The options that a plug-in declares as files, with their defaults."""
     try:
         return plugins.files(folder, spec)
     except CotDistillError:
@@ -70,7 +70,7 @@ def _file(name: str) -> dict[str, str]:
 
 
 def _student(name: str) -> dict[str, str]:
-    """A directory or a file by a fingerprint, without reading its weights; recorded answers by their hash."""
+    """Identifies a directory or file by a fingerprint, without reading its weights; recorded answers by their hash."""
     if not name or name.endswith(".jsonl"):
         return _file(name)
     try:

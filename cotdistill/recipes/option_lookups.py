@@ -1,4 +1,4 @@
-"""What the options of one stage name, each with the look that says whether it is there."""
+"""Everything that a stage's options name, each with the lookup that checks whether it is there."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import fields
@@ -24,7 +24,7 @@ from cotdistill.stages.generate.cascade.configs import pair
 
 
 def of(chosen: Any) -> Iterator[tuple[str, Callable[[], object]]]:
-    """For one stage's options: each name in them, with the call that raises CotDistillError where it is not there."""
+    """Yields each name in a stage's options, with the call that raises CotDistillError where it is not there."""
     for one in fields(chosen):
         value, names = getattr(chosen, one.name), one.metadata["names"]
         for text in value if isinstance(value, tuple) else (value,) if value else ():
@@ -38,7 +38,7 @@ def of(chosen: Any) -> Iterator[tuple[str, Callable[[], object]]]:
 
 
 def _of_stage(chosen: Any) -> Iterator[tuple[str, Callable[[], object]]]:
-    """What only one stage has."""
+    """The lookups that only one stage has."""
     if isinstance(chosen, config.GenerateConfig) and chosen.teacher:
         first, second = pair(chosen)
         yield from _generate(first)
@@ -128,7 +128,7 @@ def _option_of(student: str, chosen: config.EvaluateConfig) -> str:
 
 
 def priced(chosen: Any) -> Iterator[tuple[str, Callable[[], object]]]:
-    """Looks at the price of each model that a stage pays for: teacher, judge, students over an API."""
+    """Yields a lookup of the price of each model that a stage pays for: teacher, judge, students over an API."""
     asks = isinstance(chosen, config.GenerateConfig | config.ExpandConfig)
     if isinstance(chosen, config.GenerateConfig) and chosen.then and not references.parse(chosen.then):
         given = chosen.then_price_in, chosen.then_price_out

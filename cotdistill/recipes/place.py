@@ -1,4 +1,4 @@
-"""Where a run of a recipe stands among others, what it has of a step, and how it ended."""
+"""Where a run of a recipe stands among others, which files of a step it can reuse, and how it ended."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,34 +12,35 @@ from cotdistill.recipes.record import RunRecord, StageRecord
 from cotdistill.recipes.steps import Step
 
 FIRST = "first run"
-"""Why a step runs that no run has yet."""
+"""The reason to run a step that no run has run yet."""
 
 
 class Place(Protocol):
-    """Where one run stands, among those that it may link from."""
+    """Where one run stands, and the runs that it may link files from."""
 
     sources: Sequence[Path]
-    """Runs to link from, the one that counts most last."""
+    """Runs to link from; the last one takes precedence."""
     last: Path | None
-    """The complete run before this one, which `changes` are against."""
+    """The complete run before this one, which `changes` compares with."""
     unfinished: Run | None
 
     def begin(self) -> Run:
-        """The directory of this run, with a record."""
+        """Make the directory of this run, with a record."""
         ...
 
     def end(self, run: Run) -> None:
-        """All of it is there."""
+        """Mark the run complete."""
         ...
 
     def nothing_new(self) -> None:
-        """Nothing was to be done."""
+        """Called where nothing was to be done."""
         ...
 
 
 @dataclass(frozen=True)
 class Look:
-    """A step of this run: what decides, why it runs (None where nothing changed), and the run that has its files."""
+    """A step of this run: what decides whether it runs, the reason to run (None where nothing changed), and the run
+    that has its files."""
 
     step: Step
     now: StageRecord
@@ -49,7 +50,7 @@ class Look:
 
 @dataclass(frozen=True)
 class Outcome:
-    """`directory` has the files of the last complete run; `record` is None where nothing was new."""
+    """How a run ended. `directory` has the files of the last complete run; `record` is None where nothing was new."""
 
     directory: Path
     record: RunRecord | None
@@ -64,7 +65,7 @@ class Outcome:
 
 
 def why_again(step: Step, now: StageRecord, place: Path | None) -> str:
-    """Why a step must run again, by what a run has of it; empty where its files serve."""
+    """Why a step must run again, by what a run has of it; "" where its files can be reused."""
     known = record.of(place) if place else None
     before = known.stages.get(step.name) if known else None
     if place is None or before is None:

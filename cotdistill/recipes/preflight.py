@@ -1,6 +1,7 @@
-"""What options name must be there before anything is sent: files, plug-ins, teachers, students, packages, a GPU.
+"""Checks, before anything is sent, that everything that options name is there: files, plug-ins, teachers, students,
+packages, a GPU.
 
-A recipe asks for all its stages at once, a command of the command line for its own.
+A recipe asks for all its stages at once, a command for its own.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def check(recipe: Recipe, problems: Problems) -> None:
-    """Look for all that the recipe names."""
+    """Look up everything that the recipe names."""
     for step, path in recipe.paths:
         if path != Path():
             key = references.STAGES[step.stage].key
@@ -80,7 +81,7 @@ def _check_month(recipe: Recipe, problems: Problems) -> None:
 
 
 def _check_layout(step: Step, steps: Sequence[Step], problems: Problems) -> None:
-    """What a format step writes must be what is trained on it, and made of what filter keeps."""
+    """A format step's layout must fit its training, and must be possible from what filter keeps."""
     by_name = {one.name: one for one in steps}
     if step.stage == "finetune":
         for rows in (by_name[one.step] for one in step.references() if one.what == "rows" and one.step in by_name):
@@ -112,7 +113,7 @@ def _check_layout(step: Step, steps: Sequence[Step], problems: Problems) -> None
 
 
 def _check_references(step: Step, recipe: Recipe, problems: Problems) -> None:
-    """What filter accepts without a reference may be held out; then evaluate must be able to judge it too."""
+    """What filter accepts without a reference may be held out, so evaluate must be able to judge it too."""
     if step.stage != "evaluate" or not any(one.what == "held-out prompts" for one in step.references()):
         return
     filters = [one.options.verify for one in recipe.steps if one.stage == "filter"]

@@ -1,4 +1,4 @@
-"""What is wrong with a recipe, all of it at once."""
+"""Collects everything that is wrong with a recipe."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,7 +9,7 @@ from cotdistill.errors import AccountError, CotDistillError
 
 @dataclass
 class Problems:
-    """What is wrong, each with its place. `accounts` counts the keys that are not set."""
+    """Problems with their places. `accounts` counts the keys that are not set."""
 
     found: list[str] = field(default_factory=list)
     accounts: int = 0
@@ -20,7 +20,7 @@ class Problems:
 
     @contextmanager
     def collected(self, place: str) -> Iterator[None]:
-        """What is raised inside becomes a problem at `place`."""
+        """An error inside this block becomes a problem at `place`."""
         try:
             yield
         except CotDistillError as error:

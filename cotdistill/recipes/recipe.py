@@ -31,8 +31,8 @@ _KEYS: dict[str, Any] = {"prompts": Text, "runs": Text, "keep": Count, "max_cost
 
 @dataclass(frozen=True)
 class Recipe:
-    """`shown` is the path as the person wrote it, for messages. `keep` None keeps every run. `notes` are what a person
-    should know before a run."""
+    """`shown` is the path as the user typed it, for messages. `keep` None keeps every run. `notes` are shown before a
+    run."""
 
     path: Path
     shown: str
@@ -45,25 +45,25 @@ class Recipe:
 
     @property
     def stages(self) -> dict[str, Any]:
-        """The options of each step, by its name; that of a table is its stage's."""
+        """The options of each step, by the step's name; a table's name is its stage's."""
         return {step.name: step.options for step in self.steps}
 
     def of(self, stage: str) -> list[Any]:
-        """The options of each step of this stage."""
+        """The options of each step of one stage."""
         return [step.options for step in self.steps if step.stage == stage]
 
     @property
     def paths(self) -> list[tuple[Step, Path]]:
-        """Each file that a step reads and no other makes."""
+        """The files that a step reads and no other step makes."""
         return [(step, path) for step in self.steps for path in step.inputs if isinstance(path, Path)]
 
 
 def read(path: Path, changes: Sequence[str] = (), shown: str = "") -> Recipe:
-    """The recipe with `changes` ("generate.samples=8") made to it.
+    """Read a recipe with `changes` ("generate.samples=8") applied.
 
-    Raises UsageError that lists every problem with its place: unknown keys, values that do not fit, options that do
-    not go together, steps that are not there, plug-ins, files, students and packages that are not there. Raises
-    AccountError when keys that are not set are all there is.
+    Raises UsageError that lists every problem with its place: unknown keys, values that do not fit, options that do not
+    go together, and missing steps, plug-ins, files, students and packages. Raises AccountError where keys that are not
+    set are the only problem.
     """
     found = _parsed(path, shown or str(path))
     problems = Problems()
@@ -145,7 +145,7 @@ def _change(found: dict[str, Any], change: str, problems: Problems) -> None:
 
 
 def _steps_named(found: Any, name: str) -> list[dict[str, Any]]:
-    """The steps of this name in the file, also those of a round; one without a name is called like its stage."""
+    """The steps of this name in the file, those of a round included; a step without a name is called like its stage."""
     there: list[dict[str, Any]] = [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
     inner = [one for step in there for one in step.get("each", ()) if isinstance(one, dict)]
     return [one for one in (*there, *inner) if one.get("name", "round" if "each" in one else one.get("stage")) == name]

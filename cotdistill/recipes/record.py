@@ -1,4 +1,4 @@
-"""`run.json` in the directory of a recipe's run: what the next run and a person need to know of it."""
+"""`run.json` in a run's directory: what the next run and the user need to know of it."""
 
 import hashlib
 import os
@@ -23,13 +23,13 @@ _FREE = {
     "cache", "no_cache", "workers", "engine", "threads", "allow_modified", "skip_bad", "resume", "checkpoint_minutes",
     "rows_at_once", "checkpointing", "show_rows",
 }  # fmt: skip
-"""Options that say how, not what: a change of theirs makes no stage run again."""
+"""Options that do not change a stage's result: a stage does not run again for them."""
 
 
 class StageRecord(msgspec.Struct, kw_only=True, omit_defaults=True):
-    """`did` is ran or reused, `why` says for what reason; `files` are hashes of what the options name and of the
-    inputs. `guard_failed` says that the student of evaluate is worse, and on what. `states` are size and time of each
-    output, by which an edit is noticed without reading it."""
+    """What became of one step. `did` is ran or reused, `why` the reason; `files` are hashes of what the options name
+    and of the inputs. `guard_failed` says that the student of evaluate is worse, and on what. `states` are size and
+    time of each output, by which an edit is noticed without reading it."""
 
     did: str
     why: str
@@ -45,7 +45,7 @@ class StageRecord(msgspec.Struct, kw_only=True, omit_defaults=True):
 
 
 class RunRecord(msgspec.Struct, kw_only=True, omit_defaults=True):
-    """`recipe` is its path as seen from where the runs' folder lies, `directory` the name of this run's own, `number`
+    """`recipe` is its path relative to the parent of the runs' folder, `directory` the name of this run's own, `number`
     counts the recipe's runs. `made` are the files of a complete run."""
 
     recipe: str
@@ -55,14 +55,14 @@ class RunRecord(msgspec.Struct, kw_only=True, omit_defaults=True):
     ended_at: str | None = None
     complete: bool = False
     begun: str | None = None
-    """The stage under way; a killed run has one."""
+    """The stage under way, which a killed run has."""
     stages: dict[str, StageRecord] = msgspec.field(default_factory=dict)
     changes: dict[str, Any] = msgspec.field(default_factory=dict)
     made: list[str] = msgspec.field(default_factory=list)
 
     @property
     def guard_failed(self) -> bool:
-        """Whether its student is worse than the one that it was held against: then `latest` stays at the run before."""
+        """Whether the student is worse than its opponent: `latest` then stays at the run before."""
         return any(stage.guard_failed for stage in self.stages.values())
 
 
@@ -79,7 +79,7 @@ def save(directory: Path, record: RunRecord) -> None:
 
 
 def about(options: Any, inputs: Mapping[str, Path | str]) -> StageRecord:
-    """What decides whether a stage runs again: its options, the content of files they name, its inputs."""
+    """What decides whether a stage runs again: its options, the content of the files they name, its inputs."""
     chosen = {name: value for name, value in asdict(options).items() if name not in _FREE}
     chosen = msgspec.json.decode(msgspec.json.encode(chosen))  # lists for tuples, as a record has them
     files = {name: path if isinstance(path, str) else _sha256(path) for name, path in inputs.items()}
@@ -87,7 +87,7 @@ def about(options: Any, inputs: Mapping[str, Path | str]) -> StageRecord:
 
 
 def _sha256(path: Path) -> str:
-    """Of a file, or of all files in a folder of documents."""
+    """The hash of a file, or of all files in a folder of documents."""
     if not path.is_dir():
         return artifacts.sha256(path)
     inside = sorted(one for one in path.rglob("*") if one.is_file())
@@ -108,7 +108,8 @@ def difference(now: StageRecord, before: StageRecord) -> str | None:
 
 
 def link(step: Step, source: Path, target: Path) -> None:
-    """A step's files of another run, without copying where the file system can; in place of those that it has there."""
+    """Take over a step's files from another run, as hard links where the file system can. They replace the files that
+    are there."""
     for name in _outputs(step, target):
         (target / name).unlink(missing_ok=True)
     for path in source.glob(f"{step.stem}*"):
@@ -125,7 +126,8 @@ def link(step: Step, source: Path, target: Path) -> None:
 
 
 def states(step: Step, directory: Path) -> dict[str, tuple[int, int]]:
-    """Size and time of change of each file that a step wrote, its manifest too. Hard links of a file share both."""
+    """Size and modification time of each file that a step wrote, its manifest included. Hard links of a file share
+    both."""
     found = {}
     for name in (*_outputs(step, directory), _manifest_name(step)):
         with suppress(FileNotFoundError):  # also of a run under way, which `status` looks at
@@ -135,7 +137,7 @@ def states(step: Step, directory: Path) -> dict[str, tuple[int, int]]:
 
 
 def damage(step: Step, directory: Path, known: StageRecord) -> str | None:
-    """Why a step's files are not those that it wrote, or None. Reads only what has another size or time."""
+    """Why a step's files are no longer those that it wrote, or None. Only files of another size or time are read."""
     try:
         return _damage(step, directory, known)
     except UsageError:  # removed while it was looked at
@@ -158,7 +160,7 @@ def _damage(step: Step, directory: Path, known: StageRecord) -> str | None:
 
 
 def _outputs(step: Step, directory: Path) -> dict[str, str]:
-    """What a step wrote, by its path in the run's directory, with its hash."""
+    """The files that a step wrote, by their paths in the run's directory, with their hashes."""
     manifest = manifest_of(directory, step)
     if manifest is None or not manifest.outputs:
         return {}
@@ -183,8 +185,7 @@ def _manifest_name(step: Step) -> str:
 
 
 def made(step: Step, what: str, directory: Path) -> dict[str, str]:
-    """One thing that a step made as the input of another, by the hashes that its manifest keeps: each file of a
-    student."""
+    """What a step made, as the input of another: the hashes in its manifest, for a student those of each file."""
     manifest = manifest_of(directory, step)
     if manifest is None:
         return {}

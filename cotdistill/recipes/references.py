@@ -1,7 +1,7 @@
-"""What a step makes that a later one may read, and how a recipe names it.
+"""What a step makes that a later step may read, and how a recipe names it.
 
-`rows` is what the step of that name makes; `rows.holdout` what it held out of it, `scores.weak` the prompts that the
-student of an evaluation got wrong.
+`rows` is what the step of that name makes; `rows.holdout` is what it held out, `scores.weak` the prompts that an
+evaluation's student got wrong.
 """
 
 import re
@@ -12,14 +12,14 @@ from typing import Any
 from cotdistill import config
 
 PROMPTS = ("prompts", "held-out prompts", "weak prompts", "responses", "kept responses")
-"""What is read as prompts; responses for the prompts in them."""
+"""Kinds that can be read as prompts; responses are read for the prompts in them."""
 
 
 @dataclass(frozen=True)
 class Stage:
     """What a recipe knows of a stage: its `options`; the `stem` of its files' names, where it is a table and not a
-    step; each thing that it `makes`, with the ending of its file's name; the `key` that says what it reads, and what
-    that may be."""
+    step; everything that it `makes`, with the ending of its file's name; the `key` that names its input, and what that
+    may be."""
 
     options: type[Any]
     stem: str
@@ -48,7 +48,7 @@ STAGES: dict[str, Stage] = {
 
 
 def reads(stage: str, table: Mapping[str, object]) -> tuple[str, tuple[str, ...]]:
-    """The key of one step, and what it may name: training on a student's own answers reads prompts, and rows for the
+    """A step's input key, and what it may name: training on a student's own answers reads prompts, or rows for the
     prompts in them."""
     known = STAGES[stage]
     return known.key, (*known.reads, *PROMPTS) if "on_policy" in table else known.reads
@@ -62,7 +62,7 @@ BY_OPTION: dict[str, tuple[str, ...]] = {
     "prompts": PROMPTS,
     "scored_prompts": PROMPTS,
 }
-"""What an option may name of an earlier step, by what its text stands for (`config.options.option`)."""
+"""What an option may name of an earlier step, by the kind of name that it takes (`config.options.option`)."""
 
 _PARTS = {"held-out": "holdout", "weak": "weak"}
 _WORDS = re.compile(r"(?:local:)?the ([a-z -]+) of step ([\w-]+)\Z")
@@ -77,19 +77,19 @@ class Reference:
 
     @property
     def words(self) -> str:
-        """What stands in a stage's options until the step has run; no path and no hub id reads like this."""
+        """The placeholder in a stage's options until the step has run; no path and no hub id looks like it."""
         return f"the {self.what} of step {self.step}"
 
 
 def parse(text: object) -> Reference | None:
-    """`words` back; None for any other text."""
+    """The Reference that `words` stands for; None for any other text."""
     found = _WORDS.match(text) if isinstance(text, str) else None
     return Reference(found[2], found[1]) if found else None
 
 
 @dataclass(frozen=True)
 class Maker:
-    """A step that stands above: `name` is its own, `short` the one that a repeat gives to each of its rounds."""
+    """A step further up: `name` is its own, `short` the one that a repeat gives to each of its rounds."""
 
     name: str
     short: str
@@ -97,8 +97,8 @@ class Maker:
 
 
 def resolve(text: str, accepted: Sequence[str], above: Sequence[Maker]) -> Reference | None:
-    """What `text` names among the steps above, the newest of its name, or of its names: `first|student`. None where it
-    names no step. Raises ValueError where that step makes nothing that is accepted."""
+    """The Reference that `text` names among the steps above: the newest of its name, or of its names in
+    `first|student`. None where it names no step. Raises ValueError where that step makes nothing that is accepted."""
     names, part = names_in(text), text.partition(".")[2]
     maker = next((one for one in reversed(above) if one.name in names or one.short in names), None)
     if maker is None:
@@ -113,13 +113,13 @@ def resolve(text: str, accepted: Sequence[str], above: Sequence[Maker]) -> Refer
 
 
 def names_in(text: str) -> list[str]:
-    """The names of steps that a text may be about: two of `first|student`, none of `rows.jsonl`, which is a file."""
+    """The step names that a text may hold: two in `first|student`, none in `rows.jsonl`, which is a file."""
     name, dot, part = text.partition(".")
     return [] if dot and part not in _PARTS.values() else name.split("|")
 
 
 def newest(accepted: Iterable[str], above: Sequence[Maker]) -> Reference | None:
-    """The nearest step above that makes any of this."""
+    """The nearest step above that makes one of these kinds."""
     accepted = list(accepted)
     for maker in reversed(above):
         if found := next((what for what in accepted if what in STAGES[maker.stage].makes), None):

@@ -1,4 +1,4 @@
-"""Run a recipe: the steps that are new or changed, in a dated directory, with everything else linked from before."""
+"""Runs a recipe: the new or changed steps, in a dated directory, with everything else linked from earlier runs."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,15 +15,15 @@ from cotdistill.recipes.steps import Step
 
 
 def run(recipe: Recipe, progress: Progress) -> Outcome:
-    """Run what is new. Raises OutputLockedError when another run holds the runs' directory, and what stages raise;
-    then the same call continues."""
+    """Run what is new. Raises OutputLockedError when another run holds the runs' directory, and what stages raise; the
+    same call then continues."""
     recipe.runs.mkdir(parents=True, exist_ok=True)
     with artifacts.lock(Directories(recipe.runs, recipe.path).lock, "is running this recipe; wait for it"):
         return Chain(recipe, _Dated(recipe, progress), progress).run()
 
 
 def plan(recipe: Recipe, progress: Progress, *, estimate: bool = True) -> list[tuple[str, str]]:
-    """Each step with what would happen to it and why, and with `estimate` what generate would ask and cost; sends
+    """Each step with what would happen to it and why, and with `estimate` what generate would ask and cost. Sends
     nothing, writes nothing."""
     chain = Chain(recipe, _Dated(recipe, progress), progress)
     lines: list[tuple[str, str]] = []

@@ -1,4 +1,4 @@
-"""Paths of a recipe, which are relative to it, as the person sees them who started the command somewhere else."""
+"""Shows paths of a recipe, which are relative to it, as the user sees them from another directory."""
 
 import os
 import re
@@ -11,8 +11,8 @@ from cotdistill.recipes.recipe import Recipe
 
 
 def words_from(recipe: Recipe, where: Path) -> Callable[[str], str]:
-    """What turns the recipe's paths in a text into paths that can be pasted at `where`. The recipe's own directory is
-    the working directory."""
+    """A function that turns the recipe's paths in a text into paths that can be pasted at `where`. The recipe's
+    directory must be the working directory."""
     given = {str(recipe.prompts), *(str(path) for _, path in recipe.paths)}
     given |= {name for options in recipe.stages.values() for name in named.states(options)}
     paths = [name for name in given if name.strip(".") and not Path(name).is_absolute() and not name.startswith("hf:")]

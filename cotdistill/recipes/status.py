@@ -1,4 +1,4 @@
-"""Where a recipe stands: its last complete run, one that was stopped, what the next one would do."""
+"""The state of a recipe: its last complete run, one that was stopped, and what the next run would do."""
 
 from collections import defaultdict
 from typing import Any
@@ -17,7 +17,7 @@ from cotdistill.recipes.recipe import Recipe
 
 
 class Status(msgspec.Struct, frozen=True, kw_only=True):
-    """For a person and for a monitor. `next` says of each stage what the next run would do, and why."""
+    """`next` says for each stage what the next run would do, and why."""
 
     recipe: str
     last: dict[str, Any] | None

@@ -37,8 +37,8 @@ _TAKEN = ("run", "README", "latest", "tiny")
 
 @dataclass(frozen=True)
 class Step:
-    """`options` name what earlier steps make by `Reference.words`. `inputs` are what its stage reads, joined where
-    there are several. `label` is its name in the recipe, which all rounds share."""
+    """A stage with its options and inputs. In `options`, what earlier steps make is named by `Reference.words`. Several
+    `inputs` are joined. `label` is the step's name in the recipe, which all rounds share."""
 
     name: str
     label: str
@@ -48,7 +48,7 @@ class Step:
     inputs: tuple[Input, ...]
 
     def references(self) -> list[Reference]:
-        """All that it needs of earlier steps."""
+        """Everything that the step needs of earlier steps."""
         found = [one for one in self.inputs if isinstance(one, Reference)]
         for value in vars(self.options).values():
             texts = value if isinstance(value, tuple) else (value,)
@@ -56,7 +56,7 @@ class Step:
         return list(dict.fromkeys(found))
 
     def file(self, what: str) -> str:
-        """The name of the file with what it makes, in a run's directory."""
+        """The name of its main file in a run's directory."""
         return f"{self.stem}{STAGES[self.stage].makes[what]}"
 
     @property
@@ -74,7 +74,7 @@ class _Written:
 
 
 def of_tables(found: Mapping[str, Any], prompts: Path, problems: Problems) -> tuple[Step, ...]:
-    """The chain of five stages, or the first so many; an expand may go before."""
+    """The chain of five stages, or its first ones; an expand may precede it."""
     written = [
         _Written(Maker(name, name, name), known.stem, found[name]) for name, known in STAGES.items() if name in found
     ]
@@ -89,7 +89,7 @@ def of_tables(found: Mapping[str, Any], prompts: Path, problems: Problems) -> tu
 
 
 def of_list(found: Any, shared: Mapping[str, Any], prompts: Path, problems: Problems) -> tuple[Step, ...]:
-    """The steps of `[[steps]]`; `shared` are the tables with what those of one stage have in common."""
+    """The steps of `[[steps]]`. `shared` are the tables with the options that all steps of a stage share."""
     entries = found if isinstance(found, list) else []
     if not entries or not all(isinstance(one, dict) for one in entries):
         problems.add("steps", "expected one or more tables [[steps]]")
