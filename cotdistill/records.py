@@ -186,5 +186,5 @@ class DroppedPrompt(Record, frozen=True, kw_only=True):
 
 
 def money(amount: Decimal | None) -> str | None:
-    """A plain decimal string: 0.000123, never 1.23E-4."""
-    return None if amount is None else f"{amount:f}"
+    """A plain decimal string: 0.000123, never 1.23E-4; 36 and 0, never 36.0 and 0.00."""
+    return None if amount is None else f"{amount.normalize():f}"

@@ -1,4 +1,6 @@
-"""Numbers and names in the sentences that a person reads."""
+"""Numbers, money and names in the sentences that a person reads."""
+
+from decimal import Decimal
 
 LONGEST_NAME = 60
 """Letters of a name in a table."""
@@ -7,6 +9,21 @@ LONGEST_NAME = 60
 def counted(count: int, one: str, many: str | None = None) -> str:
     """`1 row has`, `2,000 rows have`: a number with the words that fit it. Without `many` an s is added to `one`."""
     return f"{count:,} {one if count == 1 else many or one + 's'}"
+
+
+def usd(value: Decimal | float | str) -> str:
+    """Money with its unit: `12.30 USD`, `0.0504 USD`, `0.000123 USD`, `0 USD`."""
+    return f"{amount(value)} USD"
+
+
+def amount(value: Decimal | float | str) -> str:
+    """Money in USD, where the unit stands elsewhere: to a hundredth of a cent, and what is less than a cent to three
+    digits."""
+    exact = Decimal(str(value))
+    if not exact:
+        return "0"
+    whole, _, cents = f"{round(exact, max(4, 2 - exact.adjusted())):f}".partition(".")
+    return f"{whole}.{cents.rstrip('0').ljust(2, '0')}"
 
 
 def shown_name(name: str) -> str:

@@ -97,7 +97,7 @@ def test_the_cap_ends_with_code_4_and_says_how_to_go_on(tmp_path: Path) -> None:
 
 def test_a_cap_that_no_request_fits_in_is_refused_before_anything_is_sent(tmp_path: Path) -> None:
     with pytest.raises(
-        UsageError, match=r"--max-cost 50.0: one request may cost up to 84.* USD; give more, or a smaller"
+        UsageError, match=r"--max-cost 50.00: one request may cost up to 84.* USD; give more, or a smaller"
     ):
         runs(tmp_path, lambda number, body: Scripted(completion("4")), 1, {**PRICED, "max_cost": 50.0})
 
@@ -105,9 +105,9 @@ def test_a_cap_that_no_request_fits_in_is_refused_before_anything_is_sent(tmp_pa
 def test_what_a_run_spends_is_told_apart_from_what_its_output_is_worth(tmp_path: Path) -> None:
     answer: Answer = lambda number, body: Scripted(completion("4"))  # noqa: E731
     (first, again), _ = runs(tmp_path, answer, 3, PRICED, PRICED)
-    assert (first.results["spent_usd"], first.cost_usd) == ("36.0", "36.0")
-    assert (again.results["spent_usd"], again.cost_usd) == ("0", "36.0")
-    assert "spent 0 USD now, 36.0 USD in all with what was in the store (estimate)" in one_line(again)
+    assert (first.results["spent_usd"], first.cost_usd) == ("36", "36")
+    assert (again.results["spent_usd"], again.cost_usd) == ("0", "36")
+    assert "spent 0 USD now, 36.00 USD in all with what was in the store (estimate)" in one_line(again)
 
 
 def test_a_cap_without_a_price_is_refused_before_anything_is_sent(tmp_path: Path) -> None:
@@ -258,7 +258,7 @@ def test_a_dry_run_says_what_the_cap_would_do_to_the_run(tmp_path: Path) -> None
     found, _ = runs(tmp_path, answer, 1000, {**prices, "max_cost": 0.001}, bought, {**prices, "max_cost": 0.05})
     assert found[0].notes[-1].startswith("WARNING: the run would be refused: --max-cost 0.001: one request may cost up")
     assert (
-        "0.07 USD are more than --max-cost 0.05: the run would stop there; the same command goes on" in found[2].notes
+        "0.0653 USD are more than --max-cost 0.05: the run would stop there; the same command goes on" in found[2].notes
     )
 
 
@@ -275,7 +275,7 @@ def test_a_dry_run_estimates_tokens_and_cost_online_and_in_a_batch(tmp_path: Pat
     assert manifests[1].counts == {"prompts": 1000, "responses": 1000, "in_store": 10, "to_ask": 990}
     found = manifests[1].results
     assert (found["output_tokens"], found["output_tokens_at_most"]) == (990 * 5, 990_000)
-    assert (found["cost_usd"], found["cost_usd_batch"], found["cost_usd_at_most"]) == ("0.07", "0.03", "9.14")
+    assert (found["cost_usd"], found["cost_usd_batch"], found["cost_usd_at_most"]) == ("0.0653", "0.0327", "9.1354")
 
 
 def test_paid_reasoning_that_comes_back_empty_is_said_loudly_after_the_first_answers(tmp_path: Path) -> None:

@@ -146,7 +146,7 @@ def test_a_cap_that_leaves_no_verdict_buys_no_answer(tmp_path: Path) -> None:
             tmp_path, server, **PRICED, max_output_tokens=10, max_cost=1300.0, verify=judge(server, priced)
         )
 
-    with pytest.raises(UsageError, match=r"--max-cost 1300.0: one verdict of the judge may cost up to .* USD"):
+    with pytest.raises(UsageError, match=r"--max-cost 1300.00: one verdict of the judge may cost up to .* USD"):
         against(work)
     assert asked(requests[0]) == (0, 0)
 
@@ -225,7 +225,7 @@ def test_evaluate_keeps_what_generate_keeps_of_an_answer_and_shares_the_store(tm
 
     (first, again), server = against(work, answer)
     assert len(server.requests) == PROMPTS
-    assert (first.results["spent_usd"], "spent_usd" in again.results) == ("0.000240", False)
+    assert (first.results["spent_usd"], "spent_usd" in again.results) == ("0.00024", False)
     one = next(iter(read_records(tmp_path / "s.answers.jsonl", Judged))).response
     assert (one.reasoning, one.reasoning_rule) == ("2+2", "</think>")
     assert (one.teacher.served_model, one.cost_usd) == ("served", "0.000012")
@@ -253,7 +253,7 @@ def test_evaluate_stops_at_its_cap_and_goes_on_with_a_larger_one(tmp_path: Path)
         def run() -> Any:
             config = EvaluateConfig(student="openai:m", base_url=f"{server.url}/v1", max_cost=150.0, **options)
             with pytest.raises(
-                BudgetError, match=r"answers of m are missing: stopped at --max-cost: .* of 150.0 USD spent"
+                BudgetError, match=r"answers of m are missing: stopped at --max-cost: .* of 150.00 USD spent"
             ):
                 evaluate.run(prompts(tmp_path), tmp_path / "s.json", config, Silent())
             spent = 12 * len(server.requests)

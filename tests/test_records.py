@@ -41,7 +41,9 @@ def test_a_judged_record_holds_the_response_and_its_prompt() -> None:
     assert judged.response.prompt.reference == "4"
 
 
-@pytest.mark.parametrize(("amount", "written"), [(Decimal("1.23E-7"), "0.000000123"), (Decimal(2), "2"), (None, None)])
+@pytest.mark.parametrize(
+    ("amount", "written"), [(Decimal("1.23E-7"), "0.000000123"), (Decimal("36.00"), "36"), (None, None)]
+)
 def test_money_is_a_plain_decimal_and_unknown_is_not_zero(amount: Decimal | None, written: str | None) -> None:
     assert money(amount) == written
 

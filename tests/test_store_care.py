@@ -91,7 +91,7 @@ def test_what_answers_of_an_unknown_price_cost_is_said_to_be_unknown_and_not_not
     bought(tmp_path, price_in=None, price_out=None)
     said = cotdistill("cache", "spent")
     assert said.stdout.split()[:4] == ["openai:m", "unknown", str(COUNT), "answers,"]
-    assert f"0.0000 USD, and {COUNT} answers of unknown cost" in said.stderr
+    assert f"0 USD, and {COUNT} answers of unknown cost" in said.stderr
 
 
 def test_a_store_of_the_first_version_opens_and_its_answers_are_in_the_ledger(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from cotdistill.artifacts.manifest import left_open
 from cotdistill.artifacts.summary_labels import PASS_RATES, label
 from cotdistill.artifacts.summary_tables import TABLES, spread
 from cotdistill.progress import each_text
+from cotdistill.wording import amount, usd
 
 _SAID_ELSEWHERE = ("columns", "spent_usd", "features", "guard", "guessing", "draft", "right")
 """Results that are said before the first request, in the card, or in a note; an interval stands with its number."""
@@ -24,9 +25,9 @@ def one_line(manifest: Manifest) -> str:
     """For a log: stage, counts, cost, where the result is."""
     counts = ", ".join(f"{label(name)} {count:,}" for name, count in manifest.counts.items())
     known = manifest.cost_usd
-    cost = "" if known is None else f", {known} USD in all with what was in the store (estimate)"
+    cost = "" if known is None else f", {usd(known)} in all with what was in the store (estimate)"
     if (spent := manifest.results.get("spent_usd")) is not None:
-        cost = f", spent {spent} USD now{cost}" if manifest.counts.get("bought") or cost else ""
+        cost = f", spent {usd(spent)} now{cost}" if manifest.counts.get("bought") or cost else ""
     where = f" -> {manifest.outputs[0].path}" if manifest.outputs else " (dry run, nothing written)"
     return f"{manifest.stage}: {counts}{cost}{where}"
 
@@ -81,6 +82,8 @@ def _counts(title: str, counts: dict[str, int]) -> list[str]:
 
 
 def _figure(name: str, value: Any) -> str:
+    if "_usd" in name and value != "unknown":
+        return amount(value)
     if name == "estimated_seconds":
         return f"{timedelta(seconds=round(value))} h" if value >= 60 else f"{value:.0f} s"
     if name.endswith("_share") and isinstance(value, float):

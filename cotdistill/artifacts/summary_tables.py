@@ -6,7 +6,7 @@ from typing import Any
 
 from cotdistill.artifacts.scores import ByClass, Score, Sureness, read
 from cotdistill.artifacts.summary_labels import label
-from cotdistill.wording import shown_name
+from cotdistill.wording import shown_name, usd
 
 TAGS_SHOWN = 20
 MOST_VALUES = 20
@@ -19,7 +19,7 @@ def _by_method(methods: dict[str, dict[str, Any]]) -> list[str]:
     lines = []
     for method, one in methods.items():
         share = f"  yield {one['yield']:6.1%}" if "yield" in one else ""
-        cost = f"  {one['cost_usd_per_kept']} USD a kept prompt" if "cost_usd_per_kept" in one else ""
+        cost = f"  {usd(one['cost_usd_per_kept'])} a kept prompt" if "cost_usd_per_kept" in one else ""
         lines.append(f"    {method:<{width}}  {one['kept']:>7,} kept of {one['asked']:,} requests{share}{cost}")
     return ["  methods:", *lines]
 
@@ -111,8 +111,8 @@ def _by_teacher(teachers: dict[str, dict[str, Any]]) -> list[str]:
     lines = []
     for name, one in teachers.items():
         share = f" ({one['prompts_right'] / one['prompts']:.1%})" if one["prompts"] else ""
-        cost = f", {one['cost_usd']} USD" if "cost_usd" in one else ""
-        each = f", {one['cost_usd_per_prompt_right']} USD each" if "cost_usd_per_prompt_right" in one else ""
+        cost = f", {usd(one['cost_usd'])}" if "cost_usd" in one else ""
+        each = f", {usd(one['cost_usd_per_prompt_right'])} each" if "cost_usd_per_prompt_right" in one else ""
         right = f"right on {one['prompts_right']:,}{share}"
         lines.append(f"    {name:<{width}}  asked {one['prompts']:,} prompts, {right}{cost}{each}")
     return ["  teachers:", *lines]
@@ -124,9 +124,9 @@ def _by_teacher_asked(teachers: dict[str, dict[str, Any]]) -> list[str]:
     lines = []
     for name, one in teachers.items():
         most = f"at most {one['requests_at_most']:,} requests"
-        most += f", {one['cost_usd_at_most']} USD" if "cost_usd_at_most" in one else ""
+        most += f", {usd(one['cost_usd_at_most'])}" if "cost_usd_at_most" in one else ""
         guess = f"; expected {one['requests']:,}" if "requests" in one else ""
-        guess += f", {one['cost_usd']} USD" if guess and "cost_usd" in one else ""
+        guess += f", {usd(one['cost_usd'])}" if guess and "cost_usd" in one else ""
         lines.append(f"    {name:<{width}}  {most}{guess}")
     return ["  teachers:", *lines]
 

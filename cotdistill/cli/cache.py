@@ -9,7 +9,7 @@ from cotdistill.cli import log
 from cotdistill.cli.help import GroupedCommand, WholeSentences, example
 from cotdistill.errors import UsageError
 from cotdistill.providers.environment import load_env
-from cotdistill.wording import counted
+from cotdistill.wording import counted, usd
 
 cache = typer.Typer(
     cls=WholeSentences, help="Look after the store of paid answers.", no_args_is_help=True, rich_markup_mode=None
@@ -142,8 +142,8 @@ def cache_spent(
     width = max((len(share.name) for share in shares), default=0)
     for share in shares:
         unknown = f", {_of(share.unpriced, share.attempts)} of unknown cost" if share.unpriced else ""
-        unknown += f", at most {share.worst_usd:.4f} USD" if share.unpriced and share.worst_usd else ""
-        cost = "unknown" if share.unpriced == share.attempts else f"{share.cost_usd:.4f} USD"
+        unknown += f", at most {usd(share.worst_usd)}" if share.unpriced and share.worst_usd else ""
+        cost = "unknown" if share.unpriced == share.attempts else usd(share.cost_usd)
         log.say(f"{share.name:<{width}} {cost:>16} {share.attempts:>10,} answers{unknown}")
     total = sum((share.cost_usd for share in shares), Decimal(0))
     unpriced = sum(share.unpriced for share in shares)
@@ -152,7 +152,7 @@ def cache_spent(
         if unpriced
         else ""
     )
-    log.say(f"{chosen:%Y-%m}: {total:.4f} USD{besides}", err=True)
+    log.say(f"{chosen:%Y-%m}: {usd(total)}{besides}", err=True)
 
 
 def _of(part: int, whole: int) -> str:

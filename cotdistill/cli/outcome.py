@@ -4,6 +4,8 @@ from collections.abc import Iterable
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
+from cotdistill.wording import usd
+
 if TYPE_CHECKING:
     from cotdistill.recipes.run import Outcome
 
@@ -46,7 +48,7 @@ def in_words(outcome: "Outcome", directory: str) -> list[str]:
         lines.append(f"  {label}: {figures.value_in_words(name, change['now'])}{was}")
     stages = outcome.record.stages.values()
     if spent := sum(Decimal(one.spent_usd) for one in stages if one.did == "ran" and one.spent_usd):
-        lines.append(f"  spent in this run, judges included: {spent:.4f} USD")
+        lines.append(f"  spent in this run, judges included: {usd(spent)}")
     for stage in stages:
         if stage.guard_failed:
             lines.append(f"WARNING: {stage.guard_failed}; `latest` does not move to this run")

@@ -10,6 +10,7 @@ from cotdistill.errors import CotDistillError, UsageError
 from cotdistill.pricing import Prices
 from cotdistill.providers.types import Request
 from cotdistill.records import Usage
+from cotdistill.wording import amount, usd
 
 OVERHEAD_TOKENS = 64
 """An upper bound on the tokens that a provider's chat format adds to the text of a request."""
@@ -122,7 +123,7 @@ class Budget:
         """Raises `too_small` where `what` may cost `worst` USD and the limit is less."""
         if worst > self.limit:
             raise self.too_small(
-                f"{self.name} {self.limit:f}: {what} may cost up to {worst:.4f} USD; give more, or {instead}"
+                f"{self.name} {amount(self.limit)}: {what} may cost up to {usd(worst)}; give more, or {instead}"
             )
         if self.parent:
             self.parent.check_usd(worst, what, instead)
@@ -188,10 +189,10 @@ class Budget:
         """Says at the end of a run which cap stopped it, and what was spent."""
         if self.parent and self.parent.exhausted:
             return self.parent.describe()
-        worst = f" ({self.unknown:.4f} of it is a worst case: the server did not say)" if self.unknown else ""
-        others = f", {self.others():.4f} by other runs meanwhile" if self.others() else ""
+        worst = f" ({amount(self.unknown)} of it is a worst case: the server did not say)" if self.unknown else ""
+        others = f", {amount(self.others())} by other runs meanwhile" if self.others() else ""
         return (
-            f"stopped at {self.name}: {self.spent:.4f} of {self.limit:f} USD spent{worst}{others}; "
+            f"stopped at {self.name}: {amount(self.spent)} of {usd(self.limit)} spent{worst}{others}; "
             f"the next request might not fit"
         )
 

@@ -23,7 +23,7 @@ from cotdistill.pricing import total
 from cotdistill.progress import Progress, Silent
 from cotdistill.providers.types import Teacher
 from cotdistill.store.answers import Store
-from cotdistill.wording import counted
+from cotdistill.wording import counted, usd
 
 T = TypeVar("T")
 
@@ -173,7 +173,7 @@ class Session:
         if not attempts:
             return []
         total = sum((cost for cost in costs if cost is not None), Decimal(0))
-        most = "" if None in costs else f": at most {total:.4f} USD, which the cap counts and spent_usd does not"
+        most = "" if None in costs else f": at most {usd(total)}, which the cap counts and spent_usd does not"
         return [f"{counted(attempts, 'attempt')} got no answer and may have been billed all the same{most}"]
 
     def _started(self) -> asyncio.AbstractEventLoop:

@@ -32,6 +32,7 @@ from cotdistill.recipes.references import Reference
 from cotdistill.recipes.seen import words_of
 from cotdistill.recipes.steps import Step
 from cotdistill.recipes.stores import in_store_of
+from cotdistill.wording import amount, usd
 
 
 class Chain:
@@ -182,11 +183,11 @@ class Chain:
                 self.recipe, self.payer.run
             )  # before the sum: what is paid in between counts twice, not never
             left = Decimal(str(limit)) - spent_this_month(self.recipe)
-            self.progress.note(f"{left:.2f} of {limit} USD are left this month")
+            self.progress.note(f"{amount(left)} of {usd(limit)} are left this month")
             name = f"max_cost_per_month = {limit}; what is left of it:"
             self.budget = Budget(max(left, Decimal(0)), name, too_small=BudgetError, others=others)
         if self.budget.left <= 0 and step.stage in ("expand", "generate"):
-            raise BudgetError(f"max_cost_per_month: {limit} USD are spent; the run goes on next month")
+            raise BudgetError(f"max_cost_per_month: {usd(limit)} are spent; the run goes on next month")
         return self.budget
 
     def _end(self, stopped_by: str | None) -> Outcome:

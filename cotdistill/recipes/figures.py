@@ -10,6 +10,7 @@ from cotdistill.artifacts.scores import scores_of
 from cotdistill.artifacts.together import Id, OfResponse
 from cotdistill.recipes import record
 from cotdistill.recipes.steps import Step
+from cotdistill.wording import usd
 
 
 def changes(steps: Sequence[Step], here: Path, last: Path | None) -> dict[str, Any]:
@@ -60,7 +61,7 @@ def value_in_words(name: str, value: Any) -> str:
     if name.endswith("accuracy"):
         return f"{value:.1%}"
     if name.endswith("cost_usd"):
-        return f"{value} USD"
+        return usd(value)
     return f"{value:,}" if isinstance(value, int) else str(value)
 
 

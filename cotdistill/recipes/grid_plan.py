@@ -14,7 +14,7 @@ from cotdistill.recipes.chain import Chain
 from cotdistill.recipes.grid import Grid
 from cotdistill.recipes.recipe import Recipe
 from cotdistill.recipes.steps import Step
-from cotdistill.wording import counted
+from cotdistill.wording import counted, usd
 
 
 @dataclass
@@ -48,7 +48,7 @@ def _in_words(recipe: Recipe, counts: _Counts) -> Iterator[str]:
         said = f"runs {'once' if runs == 1 else f'{runs} times'}" if runs else "nothing new"
         yield f"  {step.name:<{width}} {said}{f', {there} there already' if runs and there else ''}"
     if counts.requests:
-        cost = [f"{counts.usd:.2f} USD at most"] * bool(counts.usd) + list(dict.fromkeys(counts.costs))
+        cost = [f"{usd(counts.usd)} at most"] * bool(counts.usd) + list(dict.fromkeys(counts.costs))
         yield f"  to ask: {counts.requests:,} requests at most; cost: {'; '.join(cost) or 'nothing'}"
     for name in dict.fromkeys(counts.later):
         yield f"  what {name} will ask is known when the steps above it have run"

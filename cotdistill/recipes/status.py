@@ -14,6 +14,7 @@ from cotdistill.recipes.disk import Disk, used
 from cotdistill.recipes.disk import in_words as disk_in_words
 from cotdistill.recipes.month import spent_this_month
 from cotdistill.recipes.recipe import Recipe
+from cotdistill.wording import usd
 
 
 class Status(msgspec.Struct, frozen=True, kw_only=True):
@@ -102,9 +103,9 @@ def in_words(status: Status) -> list[str]:
             or "the stage after " + (list(status.unfinished["stages"])[-1:] or ["none"])[0]
         )
         lines.append(f"  unfinished run: {status.unfinished['directory']}, at {at}; `run` continues it")
-    limit = "" if status.max_cost_per_month is None else f" of {status.max_cost_per_month}"
+    limit = "" if status.max_cost_per_month is None else f" of {usd(status.max_cost_per_month)}"
     spent = status.spent_this_month_usd
-    lines.append(f"  spent this month: {f'{spent}{limit} USD' if spent else 'unknown, for a price is not known'}")
+    lines.append(f"  spent this month: {f'{usd(spent)}{limit}' if spent else 'unknown, for a price is not known'}")
     lines.append(f"  disk: {disk_in_words(status.disk)}")
     lines.append("  next run:")
     width = max(9, *map(len, status.next))

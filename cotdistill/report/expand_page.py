@@ -8,6 +8,7 @@ from cotdistill.report import charts, html
 from cotdistill.report.charts import Bar
 from cotdistill.report.html import Section
 from cotdistill.report.words import cost, dropped_reason, share
+from cotdistill.wording import amount, usd
 
 
 def sections(found: Sequence[Found]) -> Iterator[Section]:
@@ -30,7 +31,7 @@ def money(found: Sequence[Found]) -> Iterator[tuple[str, str]]:
         of = f", {one.path.name}" if len(found) > 1 else ""
         yield f"new prompts and the answers to them are worth{of}", cost(one)
         if (spent := one.manifest.results.get("spent_usd")) and float(spent):
-            yield f"spent on them in this run{of}", f"{spent} USD"
+            yield f"spent on them in this run{of}", usd(spent)
 
 
 def _figures(one: Found) -> list[tuple[str, str]]:
@@ -48,7 +49,7 @@ def _methods(methods: dict[str, dict[str, Any]]) -> str:
             f"{one['asked']:,}",
             f"{one['kept']:,}",
             share(one["yield"]) if "yield" in one else "",
-            one.get("cost_usd_per_kept", ""),
+            amount(one["cost_usd_per_kept"]) if "cost_usd_per_kept" in one else "",
         )
         for name, one in methods.items()
     ]

@@ -7,6 +7,7 @@ from cotdistill.report.charts import Bar
 from cotdistill.report.comparison import Comparison, Row, Test
 from cotdistill.report.words import share, spread
 from cotdistill.stages.evaluate.scores import p_in_words
+from cotdistill.wording import amount
 
 CHANCE_LEVEL = 0.05
 
@@ -97,7 +98,7 @@ def settings_table(comparison: Comparison) -> str:
             row.name,
             *(row.settings.get(name, "") for name in names),
             *(_count(row.count(stage, count)) for _, stage, count in known),
-            *([("" if row.cost_usd is None else f"{row.cost_usd:.4f}")] if priced else []),
+            *([("" if row.cost_usd is None else amount(row.cost_usd))] if priced else []),
         )
         for row in comparison.rows
     ]

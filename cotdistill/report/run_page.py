@@ -16,6 +16,7 @@ from cotdistill.report.html import Section
 from cotdistill.report.run import UNTRAINED, Run
 from cotdistill.report.scored import Scored
 from cotdistill.report.words import cost, share
+from cotdistill.wording import usd
 
 
 def write(directory: Path) -> str:
@@ -180,14 +181,14 @@ def _money(run: Run) -> str:
         manifest, of = one.manifest, f", {one.path.name}" if len(run.stage("generate")) > 1 else ""
         rows.append((f"all answers are worth{of}", cost(one)))
         if spent := manifest.results.get("spent_usd"):
-            rows.append((f"spent in this run{of}", f"{spent} USD"))
+            rows.append((f"spent in this run{of}", usd(spent)))
         rows.append((f"answers asked for in this run{of}", f"{manifest.counts.get('bought', 0):,}"))
         rows.append((f"answers from the store{of}", f"{manifest.counts.get('from_store', 0):,}"))
         rows += [(f"{name}{of}", _yield(asked)) for name, asked in manifest.results.get("teachers", {}).items()]
     for one in run.stage("filter"):
         each = one.manifest.results.get("cost_usd_per_kept")
         if each and float(each):
-            rows.append((f"for each kept trace, {one.path.name}", f"{each} USD"))
+            rows.append((f"for each kept trace, {one.path.name}", usd(each)))
     return html.table([], rows)
 
 
@@ -195,7 +196,7 @@ def _yield(asked: Mapping[str, Any]) -> str:
     """Of one teacher of two: how often it was asked and right, and what that cost."""
     said = [f"asked {asked['prompts']:,} prompts", f"right on {asked['prompts_right']:,}"]
     if "cost_usd" in asked:
-        said.append(f"{asked['cost_usd']} USD")
+        said.append(usd(asked["cost_usd"]))
     return ", ".join(said)
 
 
@@ -242,4 +243,4 @@ def _figure(name: str, value: Any) -> str:
         return ""
     if name.endswith("accuracy"):
         return share(value)
-    return f"{value:,}" if isinstance(value, int) else f"{value} USD" if name == "cost_usd" else str(value)
+    return f"{value:,}" if isinstance(value, int) else usd(value) if name == "cost_usd" else str(value)

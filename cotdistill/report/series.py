@@ -11,6 +11,7 @@ from cotdistill.artifacts.scores import Score, scores_of
 from cotdistill.recipes import record
 from cotdistill.recipes.record import RunRecord
 from cotdistill.report import sources, traces
+from cotdistill.wording import amount
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,7 @@ def table(found: Sequence[Night]) -> Iterator[tuple[str, ...]]:
             f"{student.n:,}" if student else "",
             "" if one.responses is None else f"{one.responses:,}",
             "" if one.kept is None else f"{one.kept:,}",
-            "" if not one.spent_usd else f"{one.spent_usd:.4f}",
+            "" if not one.spent_usd else amount(one.spent_usd),
             "worse than its guard allows" if one.record.guard_failed else "",
         )
 

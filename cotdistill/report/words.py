@@ -2,6 +2,7 @@
 
 from cotdistill import mock
 from cotdistill.artifacts.lineage import Found
+from cotdistill.wording import usd
 
 STATUS = {
     "correct": "right",
@@ -55,4 +56,4 @@ def cost(found: Found) -> str:
     if spec.startswith("local:"):
         return "free: the teacher runs on this machine"
     known = found.manifest.cost_usd
-    return "unknown: this teacher has no published price" if known is None else f"{known} USD"
+    return "unknown: this teacher has no published price" if known is None else usd(known)

@@ -24,7 +24,7 @@ from cotdistill.store.answers import Store
 from cotdistill.store.location import default_path
 from cotdistill.verifiers import _rubric
 from cotdistill.verifiers._rubric import question as question
-from cotdistill.wording import counted
+from cotdistill.wording import counted, usd
 
 UNPRICED = (
     "judge: what it costs is capped, and the price of {model!r} is not known; give it as judge:…,price_in=X,price_out=Y"
@@ -139,7 +139,7 @@ class Verifier:
 
     def notes(self) -> list[str]:
         bought, spent = (self._stored.bought, self._stored.spent) if self._stored else (0, Decimal(0))
-        cost = "" if spent is None else f", {spent:.4f} USD (estimate)"
+        cost = "" if spent is None else f", {usd(spent)} (estimate)"
         judged = [
             f"{self.teacher} judged {counted(bought - self._again, 'answer')} now, and the store knew the others{cost}"
         ]

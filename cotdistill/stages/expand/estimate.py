@@ -18,6 +18,7 @@ from cotdistill.stages.expand.rounds import Rounds
 from cotdistill.stages.expand.sources import Source
 from cotdistill.stages.generate import prices_of
 from cotdistill.stages.generate.estimate import estimated_tokens
+from cotdistill.wording import amount
 
 SAMPLED = 200
 """Lines of the plan, and seeds, that the mean length of a request is taken from."""
@@ -140,8 +141,8 @@ def _costs(bills: Sequence[Bill]) -> dict[str, Any]:
     most = [bill.usd(bill.output_at_most) for bill in bills]
     if None in most:
         return {"cost": bills[most.index(None)].prices.why_unknown}
-    found = {"cost_usd_at_most": f"{sum(one for one in most if one is not None):.4f}"}
+    found = {"cost_usd_at_most": amount(sum((one for one in most if one is not None), Decimal(0)))}
     if all(bill.output is not None for bill in bills if bill.requests):
         guess = [bill.usd(bill.output or 0) or Decimal(0) for bill in bills]
-        found["cost_usd"] = f"{sum(guess):.4f}"
+        found["cost_usd"] = amount(sum(guess, Decimal(0)))
     return found

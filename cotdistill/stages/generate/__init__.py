@@ -28,6 +28,7 @@ from cotdistill.stages.generate.settings import prices_of as prices_of
 from cotdistill.stages.generate.spool import Spool
 from cotdistill.stages.generate.totals import Tally
 from cotdistill.store.batches import BatchState, Endpoint
+from cotdistill.wording import amount
 
 if TYPE_CHECKING:
     from cotdistill.stages.verification import Judge
@@ -158,7 +159,7 @@ def _dry_run(
     current.notes += survey.of_cap(plan.config.max_cost, tariff, results)
     if plan.judge is not None and plan.judge.asks and survey.open:
         most = survey.judge_usd
-        results["judge_usd_at_most"] = "unknown" if most is None else f"{most:.2f}"
+        results["judge_usd_at_most"] = "unknown" if most is None else amount(most)
         current.notes.append("each answer is judged by a paid model too, which costs up to judge_usd_at_most more")
     return current.summary(counts=survey.counts(), results=results)
 

@@ -13,6 +13,7 @@ from cotdistill.pricing import BATCHED, Prices, plus
 from cotdistill.records import Message, Usage
 from cotdistill.stages.generate.plan import Answers, Plan
 from cotdistill.store.answers import Known
+from cotdistill.wording import amount, usd
 
 if TYPE_CHECKING:
     from cotdistill.stages.verification import Judge
@@ -159,9 +160,9 @@ class Survey:
             if cost is None:
                 results["cost"] = self.prices.why_unknown
                 continue
-            results[name] = f"{cost:.2f}"
+            results[name] = amount(cost)
             if self.prices.provider in BATCHED:
-                results[f"{name}_batch"] = f"{cost / 2:.2f}"
+                results[f"{name}_batch"] = amount(cost / 2)
         return results
 
     def of_cap(self, cap: float | None, tariff: Tariff | None, results: dict[str, Any]) -> Iterator[str]:
@@ -174,7 +175,8 @@ class Survey:
             yield f"WARNING: the run would be refused: {error}"
             return
         if (expected := results.get("cost_usd")) and Decimal(expected) > Decimal(str(cap)):
-            yield f"{expected} USD are more than --max-cost {cap:g}: the run would stop there; the same command goes on"
+            over = f"{usd(expected)} are more than --max-cost {amount(cap)}"
+            yield f"{over}: the run would stop there; the same command goes on"
 
     def _input_by(self, known: list[tuple[int, int, int]]) -> int:
         """The estimate of input tokens, corrected by what this teacher billed for stored answers."""

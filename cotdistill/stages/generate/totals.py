@@ -10,6 +10,7 @@ from cotdistill.dispatch.lookup import Answer, as_response
 from cotdistill.pricing import Prices, plus
 from cotdistill.providers.types import Reply, Teacher
 from cotdistill.records import Response, Usage
+from cotdistill.wording import amount, usd
 
 FIRST_ANSWERS = 5
 """After this many answers without the reasoning that was paid for the user is warned."""
@@ -56,7 +57,8 @@ class Spending:
     def describe(self) -> str:
         if self.cost is None or not self.answered:
             return ""
-        return f"{self.cost:.2f} USD, {self.cost / self.answered * max(self.wanted, self.answered):.2f} in all"
+        in_all = self.cost / self.answered * max(self.wanted, self.answered)
+        return f"{usd(self.cost)}, {amount(in_all)} in all"
 
     def warning(self) -> str | None:
         """A warning, each once: at the first question that a simulated teacher cannot answer, at the first answer

@@ -13,6 +13,7 @@ from cotdistill.stages.generate.cascade.configs import names_of, of_second, pair
 from cotdistill.stages.generate.cascade.parts import Asker, Part, Verdicts
 from cotdistill.stages.generate.cascade.verdicts import read_verdicts
 from cotdistill.stages.verification import Judge
+from cotdistill.wording import amount
 
 
 def rehearse(
@@ -73,7 +74,7 @@ def _of(manifest: Manifest, part: float | None) -> dict[str, Any]:
     if "cost_usd_at_most" in results or not _most(manifest):
         found["cost_usd_at_most"] = results.get("cost_usd_at_most", "0.00")
     if part is not None and ("cost_usd" in results or not _most(manifest)):
-        found["cost_usd"] = f"{Decimal(results.get('cost_usd', '0')) * Decimal(str(part)):.2f}"
+        found["cost_usd"] = amount(Decimal(results.get("cost_usd", "0")) * Decimal(str(part)))
     return found
 
 
