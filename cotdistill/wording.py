@@ -2,6 +2,8 @@
 
 from decimal import Decimal
 
+from cotdistill.masking import spelled_out
+
 LONGEST_NAME = 60
 """Letters of a name in a table."""
 
@@ -26,8 +28,13 @@ def amount(value: Decimal | float | str) -> str:
     return f"{whole}.{cents.rstrip('0').ljust(2, '0')}"
 
 
+def on_one_line(text: str) -> str:
+    """For a column of a table: as wide as it will be where it is shown."""
+    return spelled_out(" ".join(text.split()))
+
+
 def shown_name(name: str) -> str:
     """A name out of a data set, such as a tag's value, in a table of one line a name: without its line breaks, which
     would begin lines of ours, and not longer than a table is wide."""
-    line = " ".join(name.split())
+    line = on_one_line(name)
     return line if len(line) <= LONGEST_NAME else f"{line[: LONGEST_NAME - 1]}…"

@@ -248,6 +248,13 @@ def test_nights_with_other_prompts_are_compared_on_those_in_common_and_their_bas
     assert "Against the run before: +10.0 points on 20 prompts" in (tmp_path / "runs.html").read_text()
 
 
+def test_a_row_of_the_table_is_one_line_whatever_its_student_is_called(tmp_path: Path) -> None:
+    path = scored(tmp_path / "s.json", {"a\nb\x1b[2J": GOOD, "c": POOR})
+    top, first, second, *_ = table.text(report.compared([path]).comparison).splitlines()
+    assert first.startswith("a b\\u001b[2J ") and second.startswith("c ")
+    assert len({line.index("%") for line in (first, second)}) == 1, top
+
+
 def test_no_name_of_a_student_acts_in_the_page(tmp_path: Path) -> None:
     path = scored(tmp_path / "s.json", {"<img src=x onerror=alert(1)>": GOOD, "</script><b>": POOR})
     found = report.compared([path])

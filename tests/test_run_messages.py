@@ -71,13 +71,13 @@ def test_a_table_is_as_wide_as_the_paths_that_it_shows(sums: Path, monkeypatch: 
     shown = Seen(Silent(), words_from(read(Path("recipe.toml")), started_in))
     scores = [
         Score(student=name, accuracy=0.5, interval=(0.4, 0.6), n=9, correct=5, stopped=1.0)
-        for name in ("runs/1/student", "tiny")
+        for name in ("runs/1/student", "ti\n|\x1b[2Jny")
     ]
     nothing: dict[str, Any] = {"options": {}, "inputs": (), "outputs": (), "counts": {}, "packages": {}}
     made = Manifest(stage="evaluate", version="0", complete=True, started_at="", ended_at="", **nothing)
     made = msgspec.structs.replace(made, results={"students": msgspec.to_builtins(scores)})
     mine, base = summary.as_text(made, words_of(Passed(shown))).splitlines()[1:]
-    assert mine.startswith("  sums/runs/1/student  ") and base.startswith("  tiny  ")
+    assert mine.startswith("  sums/runs/1/student  ") and base.startswith("  ti |\\u001b[2Jny  "), "one line each"
     assert mine.index("50.0%") == base.index("50.0%"), "one column"
 
 

@@ -11,7 +11,7 @@ from cotdistill.artifacts.manifest import left_open
 from cotdistill.artifacts.summary_labels import PASS_RATES, label
 from cotdistill.artifacts.summary_tables import TABLES, spread
 from cotdistill.progress import each_text
-from cotdistill.wording import amount, usd
+from cotdistill.wording import amount, on_one_line, usd
 
 _SAID_ELSEWHERE = ("columns", "spent_usd", "features", "guard", "guessing", "draft", "right")
 """Results that are said before the first request, in the card, or in a note; an interval stands with its number."""
@@ -34,7 +34,7 @@ def one_line(manifest: Manifest) -> str:
 
 def as_text(manifest: Manifest, words: Callable[[str], str] = str) -> str:
     """`words` is what is made of each text before it gets its column."""
-    lines = [one_line(manifest), *_table(each_text(manifest.results, words))]
+    lines = [one_line(manifest), *_table(each_text(manifest.results, lambda text: on_one_line(words(text))))]
     if not manifest.complete and manifest.outputs:
         lines.append(f"  {_unfinished(manifest)}")
     return "\n".join([*lines, *(f"  {_note(' '.join(note.split()))}" for note in manifest.notes)])

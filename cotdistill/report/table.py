@@ -8,6 +8,7 @@ import msgspec
 
 from cotdistill.report.comparison import Comparison, Row
 from cotdistill.stages.evaluate.scores import p_in_words
+from cotdistill.wording import on_one_line
 
 WIDTH = 79
 _FIGURES = 57
@@ -17,7 +18,7 @@ _FIGURES = 57
 def text(comparison: Comparison) -> str:
     """One line a row, the tests against the best one, and what the columns mean."""
     tests, best = comparison.tests(), comparison.best
-    width = min(WIDTH - _FIGURES, max(len(row.name) for row in comparison.rows))
+    width = min(WIDTH - _FIGURES, max(len(on_one_line(row.name)) for row in comparison.rows))
     seeded = any(row.spread is not None for row in comparison.rows)
     lines = [
         f"{'':<{width}}   {'right':>6}  {'95% interval':<14}" + f"  {'points':>6}  {'p':<8}  better:worse" * bool(tests)
@@ -50,6 +51,7 @@ def _interval(row: Row) -> str:
 
 def _cut(name: str, width: int) -> str:
     """The end of a path or of settings says more than its beginning."""
+    name = on_one_line(name)
     return name if len(name) <= width else "…" + name[len(name) - width + 1 :]
 
 
