@@ -27,6 +27,7 @@ from cotdistill.progress import Silent
 from cotdistill.stages import evaluate, export, finetune
 from cotdistill.stages.export.agreement import Agreement
 from cotdistill.students import load, pre_tokenizers, tiny
+from cotdistill.students import settings as student_settings
 from cotdistill.students.generator import Answer
 from cotdistill.students.gguf import Header
 from tests.test_students import needs_smollm2
@@ -134,7 +135,11 @@ def test_a_student_goes_through_finetune_export_evaluate_and_finetune_again(tmp_
 
     made = exported(tmp_path / "student", tmp_path / "s.gguf", "q8_0")
     assert made.results["answers_compared"] == 1, "it is asked what it was trained on"
+    of_file = student_settings.read(str(tmp_path / "s.gguf"))
+    assert of_file.single_questions is True, "ask then asks each question by itself, as of the directory"
+    assert student_settings.read(str(tmp_path / "student/adapter")).single_questions is True
     adapter = exported(tmp_path / "student/adapter", tmp_path / "a.gguf", "f32")
+    assert student_settings.read(str(tmp_path / "a.gguf")).single_questions is True
     assert adapter.results["largest_error"] == 0
     assert adapter.results["same_answers"] == adapter.results["answers_compared"]
 
@@ -153,6 +158,11 @@ def test_a_student_goes_through_finetune_export_evaluate_and_finetune_again(tmp_
     model, tokenizer = load.student(str(tmp_path / "again"))
     assert tokenizer.chat_template == tiny.CHAT_TEMPLATE
     assert model.generation_config.eos_token_id == tokenizer.eos_token_id
+
+
+def test_a_file_of_a_student_whose_training_is_not_known_says_nothing_of_it(tmp_path: Path) -> None:
+    exported(save(tmp_path / "student", "llama"), tmp_path / "s.gguf")
+    assert student_settings.read(str(tmp_path / "s.gguf")).single_questions is None
 
 
 def test_every_end_token_of_the_student_ends_an_answer_of_the_file(tmp_path: Path) -> None:

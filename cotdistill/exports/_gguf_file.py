@@ -18,6 +18,7 @@ from cotdistill.exports._gguf_vocabulary import Vocabulary
 from cotdistill.exports._weights import LM_HEAD, Weights
 from cotdistill.students.gguf import LLAMA3_ROPE, ROPE_FREQS, rope_factors
 from cotdistill.students.gguf_types import ARCHITECTURES, type_of
+from cotdistill.students.settings import SINGLE_QUESTIONS
 
 _FILE_TYPES = {
     "f32": gguf.LlamaFileType.ALL_F32,
@@ -92,8 +93,10 @@ def plan(config: Any, weights: Weights, quantize: str) -> Content:
     return Content(config, weights, found)
 
 
-def write(path: Path, content: Content, vocabulary: Vocabulary, *, name: str, kind: str) -> Iterator[int]:
-    """Write the file; yields how many tensors are in it, after each."""
+def write(
+    path: Path, content: Content, vocabulary: Vocabulary, *, name: str, kind: str, single_questions: bool | None = None
+) -> Iterator[int]:
+    """Write the file; yields how many tensors are in it, after each. `single_questions` as in `students.settings`."""
     config, tensors = content.config, content.tensors
     writer = gguf.GGUFWriter(path, gguf.MODEL_ARCH_NAMES[ARCHITECTURES[config.model_type]])
     try:
@@ -103,6 +106,8 @@ def write(path: Path, content: Content, vocabulary: Vocabulary, *, name: str, ki
         writer.add_file_type(_FILE_TYPES[kind])
         writer.add_quantization_version(gguf.GGML_QUANT_VERSION)
         vocabulary.add_to(writer)
+        if single_questions is not None:
+            writer.add_bool(SINGLE_QUESTIONS, single_questions)
         for one in tensors:
             stored = gguf.quants.quant_shape_to_byte_shape(one.shape, one.type)
             writer.add_tensor_info(one.name, stored, np.dtype(np.uint8), math.prod(stored), one.type)

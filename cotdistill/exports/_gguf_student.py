@@ -10,7 +10,7 @@ from transformers import AutoConfig, GenerationConfig
 from cotdistill import students
 from cotdistill.errors import CotDistillError, UsageError
 from cotdistill.exports import Written, _gguf_check, _gguf_file, _gguf_vocabulary, _llama_quantize, _ollama, _weights
-from cotdistill.students import load
+from cotdistill.students import load, settings
 from cotdistill.students.gguf import END_PLACES
 
 
@@ -35,7 +35,8 @@ def write(
     target = partial if own else scratch
     content = _gguf_file.plan(config, _weights.of(found, model), kind)
     tensors = content.tensors
-    for done in _gguf_file.write(target, content, vocabulary, name=output.stem, kind=kind):
+    asked = settings.read(found.source).single_questions
+    for done in _gguf_file.write(target, content, vocabulary, name=output.stem, kind=kind, single_questions=asked):
         report("write", done, len(tensors))
     if not own:
         _llama_quantize.run(target, partial, quantize)

@@ -38,10 +38,10 @@ class Conversation:
     def __init__(self, session: Session, student: str, config: AskConfig) -> None:
         """Loads the student, or finds its server. Raises CotDistillError where it cannot."""
         self.student, self._config, self._session = student, config, session
+        teacher = _teacher(student, config)
         single = settings.read(student.removeprefix("local:")).single_questions is True
         self._alone = config.turns == "one" or (config.turns == "auto" and single)
         self._said = config.turns != "auto"
-        teacher = _teacher(student, config)
         self._stored = session.open(teacher, terms_of(teacher), free=not costs(student))
         self._asked: Counter[str] = Counter()
         self._turns: tuple[Message, ...] = (Message(role="system", content=config.system),) if config.system else ()

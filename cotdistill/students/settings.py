@@ -8,6 +8,8 @@ import msgspec
 from cotdistill.artifacts import files
 
 NAME = "cotdistill.json"
+SINGLE_QUESTIONS = "cotdistill.single_questions"
+"""The field of a GGUF file."""
 
 
 class Settings(msgspec.Struct, frozen=True):
@@ -19,11 +21,23 @@ class Settings(msgspec.Struct, frozen=True):
 
 
 def read(student: str) -> Settings:
-    """Empty where the student has none, or none that can be read."""
+    """Of a directory, an adapter in it, or a .gguf file. Empty where there are none, or none that can be read."""
+    place = Path(student)
     try:
-        return msgspec.json.decode((Path(student) / NAME).read_bytes(), type=Settings)
+        if place.suffix == ".gguf":
+            return _of_file(place)
+        if (place / "adapter_config.json").is_file() and not (place / NAME).is_file():
+            place = place.absolute().parent  # finetune keeps the adapter within the student
+        return msgspec.json.decode((place / NAME).read_bytes(), type=Settings)
     except (OSError, ValueError):
         return Settings()
+
+
+def _of_file(path: Path) -> Settings:
+    from cotdistill.students import gguf  # which brings torch
+
+    found = gguf.header_of(path).get(SINGLE_QUESTIONS)
+    return Settings(single_questions=found if isinstance(found, bool) else None)
 
 
 def write(directory: Path, settings: Settings) -> None:
