@@ -11,7 +11,7 @@ _REST = (
 )
 """The rest of a sentence, unless it goes on to what the number comes to."""
 _ASIDE = re.compile(
-    r"\s*\((?![^()]*\bor\b)[^()]{1,120}\)"
+    r"(?:^|\s+)\((?![^()]*\bor\b)[^()]{1,120}\)"
     r"|,? (?:which is |that is |that's )?\S{1,12} (?:more|fewer|less|older|younger|taller|shorter|longer|higher"
     r"|lower|bigger"
     rf"|smaller|greater|larger|cheaper) than\b{_REST}"

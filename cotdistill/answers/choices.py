@@ -72,11 +72,24 @@ def chosen_by_text(text: str, options: Mapping[str, str]) -> tuple[str, set[str]
         if not judged.stands:
             return "last_line", letters_in(judged.instead or "", options)
         if letters := letters_in(part, options):
-            return "last_line", letters
+            return "last_line", letters | _headline(text)
     alone = None if DENIES.search(lines[0]) else LABELLED.fullmatch(lines[0])
     if alone and not (alone[1] or alone[2]).isdigit():
         return "first_line", {(alone[1] or alone[2]).upper()}
-    return "mention", _mentioned(last, options)
+    return "mention", _mentioned(_CONCESSION.sub("", last), options)
+
+
+_ELLIPSIS = re.compile(r"(.{1,200}?) (?:is|are|was|were|does|do|did|can|has)[.!]?")
+"""It says yes to what the sentence before denies of another: "It is not iron. Tin is." """
+_CONCESSION = re.compile(r"^(?:while|although|though|even though|despite|whereas)\b[^,]{1,200}, ", re.IGNORECASE)
+"""What a sentence grants before it says the answer: "While iron is heavy, the metal that melts first is tin." """
+
+
+def _headline(text: str) -> set[str]:
+    """The letter of the option that stands in bold on the first line, as an answer that is then explained."""
+    first = text.strip().partition("\n")[0].strip()
+    label = LABELLED.fullmatch(first.strip("*")) if re.fullmatch(r"\*\*[^*]{1,200}\*\*", first) else None
+    return {(label[1] or label[2]).upper()} if label else set()
 
 
 def leaves_open(text: str) -> bool:
@@ -92,6 +105,8 @@ def _mentioned(text: str, options: Mapping[str, str]) -> set[str]:
     if len(text) > 4_096:
         return set()
     spoken = masked(text, options)
+    if (bare := _ELLIPSIS.fullmatch(_SENTENCE.split(text)[-1])) and DENIES.search(spoken):
+        return by_text_of(bare[1], options)
     if DENIES.search(spoken) or DOUBTS.search(spoken):
         return set()
     words = f" {folded_option(without_reason(text))} "

@@ -6,11 +6,11 @@ differ. What is read as equal and what is not stands in docs/verifiers.md.
 """
 
 import re
-import time
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from cotdistill.answers.angles import in_radians
+from cotdistill.answers.cpu_budget import CpuBudget
 from cotdistill.answers.dates import same_moment
 from cotdistill.answers.inequalities import interval
 from cotdistill.answers.letters import letters_in
@@ -55,23 +55,6 @@ class Ruling(NamedTuple):
     status: Status
     tier: str
     detail: str | None = None
-
-
-class CpuBudget:
-    """Processor seconds that a comparison may still use, in this thread and in the worker. Not wall time: the same
-    question has the same answer on a machine that is busy with something else."""
-
-    def __init__(self, seconds: float) -> None:
-        self._seconds = seconds
-        self._began = time.thread_time()
-        self.spent_elsewhere = 0.0
-
-    def left(self) -> float:
-        return self._seconds - self.spent_elsewhere - (time.thread_time() - self._began)
-
-    def spend(self, seconds: float) -> None:
-        """Count what another process has used."""
-        self.spent_elsewhere += seconds
 
 
 @dataclass
@@ -142,9 +125,20 @@ class Equality:
             return Ruling("bad_reference", "text", "the reference is a sentence")
         if (wanted or said) and not (_RELATION.search(gold) or _RELATION.search(given) or are_matrices(gold, given)):
             return Ruling("incorrect", "structure")
+        if "=" not in gold and given.count("=") == 1 and (ruling := self._rule_result(gold, given, budget)):
+            return ruling
         if ("=" in gold) != ("=" in given):
             return Ruling("incorrect", "structure", "one side is an equation, the other is not")
         return self._rule_by_algebra(gold, given, budget)
+
+    def _rule_result(self, gold: str, given: str, budget: CpuBudget) -> Ruling | None:
+        """`(x-3)(x+3) = x^2-9` and `\\det(A) = -14` say their right side: the left one equals it, or only names it.
+        Not so `2x = 4`, an equation still to be solved."""
+        left, right = (side.strip() for side in given.split("="))
+        if not left or not right or (ruling := self.rule(gold, right, budget)).status != "correct":
+            return None
+        names = _FUNCTION.fullmatch(left) and not _VARIABLE.search(left)
+        return ruling if names or self.rule(right, left, budget).status == "correct" else None
 
     def _rule_parts(self, wanted: Parts, said: Parts, budget: CpuBudget) -> Ruling:
         """Each wanted part must be met by the part at its place, or in a set by one not used yet."""
@@ -203,6 +197,9 @@ def _exactly(text: str, number: Number | None) -> str:
     return str(number.value)
 
 
+_FUNCTION = re.compile(r"\\?[A-Za-z]{1,8}\s?(?:\([^()]{1,40}\)|\\?\[[^\[\]]{1,40}\]|[A-Z])")
+"""`\\det(A)`, `P(X > 2)`, `E[X]`, `\\det A`"""
+_VARIABLE = re.compile(r"\b[t-z]\b|\\theta")
 _COMMA_AND_WORD = re.compile(r"-?\d{1,9},\d{1,9} ?[^\W\d_][^\d,]{0,40}")
 
 

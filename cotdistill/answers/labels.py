@@ -26,7 +26,8 @@ _UNDECIDED = re.compile(
     r"|maybe|perhaps|possibly|not necessarily|hard to say|not sure|unsure|insufficient|it varies|no (?:idea"
     r"|clue|comment|way to)"
     r"|half|partly|partially|(?:yes|no|true|false),? (?:only )?(?:if|when|unless)"
-    r"|would be (?!yes|no|true|false))\b",
+    r"|would be (?!yes|no|true|false)|(?:would|could|can) only be|only (?:true|false|correct)"
+    r"|would (?:be|have been) (?:true|false|correct) (?:if|in|only))\b",
     re.IGNORECASE,
 )
 _UNKNOWN = re.compile(
@@ -86,7 +87,9 @@ def _spellings(labels: tuple[str, ...] | None) -> dict[str, str]:
 
 
 _DETERMINER = re.compile(
-    r"\bno (?=(?:doubt|other|further|need|more|one|reason|[a-z]+ (?:is|are|exists?|was|were))\b)", re.IGNORECASE
+    r"\bno (?=(?:doubt|problem|worries|matter|thanks|other|further|need|more|one|reason"
+    r"|[a-z]+ (?:is|are|exists?|was|were))\b)",
+    re.IGNORECASE,
 )
 """The word of "no doubt", which answers nothing."""
 

@@ -61,7 +61,7 @@ _AT_HEAD = (
 _AT_END = (
     r"(?:^\W*|['’]s |\b(?i:is|be|so|thus|therefore|hence|then|that|only|choose|pick|select|go(?:ing)? with|get"
     r"|say|think|believe"
-    r"|conclude|means|(?:correspond|point|lead)s? to|match(?:es)?|leaves?|definitely|certainly|clearly|actually"
+    r"|conclude|means|it['’]s|(?:correspond|point|lead)s? to|match(?:es)?|leaves?|definitely|certainly|clearly|actually"
     r"|ist|est|es|é|è|это)[:,]? |[:→>=–—.!?] ?)"
     rf"{_THE_OPTION}(?:{LETTER}{_JOINT}){{0,25}}[\"'“]?(?P<end>{LETTER}|[(\[]+[A-Za-z0-9][)\]]+|(?<=\w )\d{{1,2}})"
     r"[\"'”}]{0,2}(?: (?:here|then|instead|it is))?[ .!*]*$"
@@ -106,7 +106,7 @@ def letters_in(text: str, options: Mapping[str, str]) -> set[str]:
 
 def without_reason(text: str) -> str:
     reason = _REASON.search(text)
-    return text[: reason.start() + 1] if reason else text
+    return text[: reason.start() + 1].rstrip(" ,") if reason else text
 
 
 def _without_denied(text: str) -> str:

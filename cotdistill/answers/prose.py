@@ -29,6 +29,8 @@ _JOIN = re.compile(
     r"|\\cdot|\+|\*|or maybe"
     r"|or even|, and|, or|and then)[ *_$]{0,3}(?:about |maybe |even |perhaps )?"
 )
+_TERMS_BEFORE = re.compile(r"(?<![^\s(=])(?:(?:[a-z]|[^\s=]{0,40}[²³⁴⁵^)][^\s=]{0,40}) ?[-−+*/×·] ?){1,8}$")
+"""The terms of a formula whose last one is a number: "x² − " before 9."""
 _UNIT_JOIN = re.compile(r" ?([A-Za-z]{1,12})\.?,?(?: and| und| et| y| e)? ?")
 _COUNTED = re.compile(r"(?: [^\W\d_][\w'-]*){1,3},? (?:and|or|und|et|y|e|и|или) ")
 _SUMS_UP = re.compile(
@@ -121,6 +123,8 @@ def _of_tokens(main: str, tokens: list[re.Match[str]]) -> str | None:
         if _COUNTED.fullmatch(gap) and not _SUMS_UP.search(gap) and not _SUMS_UP.search(main[end : end + 40]):
             return None
         break
+    if terms := _TERMS_BEFORE.search(main[:start]):
+        start = terms.start()
     if hedged(main[:start], main[end:]):
         return None
     return TAIL.sub("", tidy(main[start : _with_unit(main, end)]))

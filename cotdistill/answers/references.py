@@ -65,7 +65,12 @@ def fitting_verifier(reference: str, question: str) -> str:
     options = read_options(question) if len(answer) < MAX_OPTION else {}
     if "A" in options and isinstance(chosen_by_reference(answer, options), set):
         return "choice"
+    if answer.strip() == "None" and not _COUNTS.search(question):  # Python's
+        return "exact"
     return "math" if reads_as_math(answer) else "exact"
+
+
+_COUNTS = re.compile(r"\bhow (?:many|much)\b", re.IGNORECASE)
 
 
 def accepted_answers(reference: str) -> list[str]:

@@ -4,12 +4,12 @@ import re
 from collections.abc import Iterator
 
 from cotdistill.answers.afterwords import without_check
-from cotdistill.answers.announce import TAIL
+from cotdistill.answers.asked import asked
 from cotdistill.answers.chemistry import formula, is_compound
 from cotdistill.answers.dates import date, same_moment, time_of_day
+from cotdistill.answers.echoes import DOUBT, echoes, ends_unspaced
 from cotdistill.answers.extract import EXPLAINS, final_answer
 from cotdistill.answers.folding import fold, same_words
-from cotdistill.answers.hedges import DENIES, DOUBTS
 from cotdistill.answers.json_values import json_of
 from cotdistill.answers.markup import as_seen
 from cotdistill.answers.numbers import read
@@ -26,19 +26,13 @@ MAX_DRESS = 400
 _ANNOUNCES = ("conclusion", "tag", "json", "boxed", "hashes", "answer_line", "whole")
 """Rules for words; the others look for a number."""
 
-_DOUBT = re.compile(
-    rf"{DENIES.pattern}|{DOUBTS.pattern}|\b(?:no|or|oder|ou|или|doubts?|unlikely|but|however|although"
-    rf"|rather than|instead of"
-    r"|supposed|used to|formerly|originally|no longer|until|previously|such as)\b",
-    re.IGNORECASE,
-)
 _STATES = re.compile(
     r"(?:\b(?:it's|that's|this is|is|was|are|were|be|been"
     r"|becomes|became|equals|called|named|means|(?:^|\w+ \w+ |(?:it['’]s|is|was) )(?:at|on|in|as|by)"
     r"|answer|chose|choose"
     r"|ist|est|è|é|heißt|lautet|это|facing|heading|pointing|has|have"
     r"|made (?:of|from)|due to|because of|caused by|follows? from|found (?:him|her|it|them)|declared|considered"
-    r"|remains?|did|will|would|should)\b"
+    r"|remains?|did|will|would|should|prints?|returns?|outputs?|displays?|yields?|says)\b"
     r"|[:=])(?: (?:therefore|thus|then|probably|clearly|most likely|certainly|definitely|surely|indeed|in fact|exactly"
     r"|now|also|always|simply|just|actually|really))?"
     r"(?: (?:the|an?|on|in|at|by))*[\s\"'“*`]*$",
@@ -81,7 +75,7 @@ _GOES_ON = re.compile(
 )
 
 
-def found_in(text: str, reference: str, case_sensitive: bool = False) -> tuple[str, str] | None:
+def found_in(text: str, reference: str, case_sensitive: bool = False, question: str = "") -> tuple[str, str] | None:
     """What a text without its trace says that is the reference, and by which rule; None where it says another."""
     text = as_seen(text)
     wanted = fold(reference, case_sensitive)
@@ -99,9 +93,11 @@ def found_in(text: str, reference: str, case_sensitive: bool = False) -> tuple[s
     if final and _has_time(reference) and not counted and _same_kind(reference, final.answer):
         return final.answer, final.rule
     sentence = _last_sentence(text)
-    if sentence and _ends_unspaced(sentence, wanted):
+    if sentence and ends_unspaced(sentence, wanted):
         return sentence, "sentence"
     if sentence and _states(sentence, reference, case_sensitive, alone=_bare(sentence) == _bare(text)):
+        return sentence, "sentence"
+    if sentence and echoes(sentence, wanted, asked(question), case_sensitive):
         return sentence, "sentence"
     return None
 
@@ -146,7 +142,7 @@ def candidates(text: str) -> Iterator[tuple[str, str]]:
 
 def _begins(said: str, wanted: str, case_sensitive: bool, follows: re.Pattern[str]) -> bool:
     """Whether an announced answer begins with the reference and goes on to explain it: "Paris, the city of light"."""
-    if _DOUBT.search(said[:200]):
+    if DOUBT.search(said[:200]):
         return False
     return any(fold(said[: cut.start()], case_sensitive) == wanted for cut in follows.finditer(said[:300]))
 
@@ -158,16 +154,17 @@ def _states(sentence: str, reference: str, case_sensitive: bool, alone: bool) ->
     sentence = sentence if _DENIES.search(reference) else _without_contrast(sentence)
     wanted = fold(reference, case_sensitive)
     denied = re.sub(re.escape(reference.strip()), "", sentence, count=1, flags=re.IGNORECASE)
-    if _DOUBT.search(denied) or len(wanted) < 2:
+    if DOUBT.search(denied) or len(wanted) < 2:
         return False
-    timed = _has_time(reference)
+    timed, many = _has_time(reference), len(reference.split())
+    lengths = {wanted.count(" ") + 1, *((many, many + 1) if "," in reference else ())}  # "a, b, c" as "a, b and c"
     for said in dict.fromkeys((sentence, _GOES_ON.split(sentence, maxsplit=1)[0], _CLEFT.sub(r"\1", sentence))):
         words = said.rstrip(" .!*_`\"'”’").split(" ")
         for start in range(len(words) - 1, max(0, len(words) - 12), -1):
             end = " ".join(words[start:])
             met = (
                 _same(reference, end, case_sensitive)
-                if timed or start == len(words) - wanted.count(" ") - 1
+                if timed or len(words) - start in lengths
                 else (fold(end, case_sensitive) == wanted)
             )
             if met and _STATES.search(" ".join(words[:start]) + " "):
@@ -179,19 +176,6 @@ def _states(sentence: str, reference: str, case_sensitive: bool, alone: bool) ->
         and not _TURNS.search(sentence)
         and fold(sentence[: subject.start()], case_sensitive) == wanted
     )
-
-
-_COPULA = "是为為叫は이가은는"
-_DENIED_UNSPACED = re.compile("不|没|非|ない|ありません|아니|아닙|或|また|또는|吗|か$|可能|かも")
-
-
-def _ends_unspaced(sentence: str, wanted: str) -> bool:
-    """法国的首都是巴黎。 and 日本の首都は東京です。 state their last word."""
-    if not wanted or wanted.isascii() or _DENIED_UNSPACED.search(sentence.replace(wanted, "")):
-        return False
-    said = TAIL.sub("", sentence.rstrip("。.!！ ")).rstrip()
-    before = said.removesuffix(wanted).rstrip()
-    return before != said and before[-1:] in _COPULA and before != ""
 
 
 def _last_line(text: str) -> str:

@@ -7,7 +7,7 @@ from cotdistill.answers.folding import fold
 from cotdistill.answers.words import candidates, found_in
 from cotdistill.answers.worked import cut_reference
 from cotdistill.reasoning import split
-from cotdistill.records import Response, Verdict
+from cotdistill.records import Response, Verdict, question_of
 
 _MAX_SHOWN = 200
 
@@ -33,7 +33,7 @@ class Verifier:
         if not text:
             detail = "the answer is empty" if visible.closed else "the reasoning does not end"
             return Verdict(status="no_answer", reference=reference, method="none", detail=detail)
-        if found := found_in(text, reference, self.case_sensitive):
+        if found := found_in(text, reference, self.case_sensitive, question_of(response.prompt)):
             answer, rule = found
             return Verdict(status="correct", answer=answer, reference=reference, method=f"exact/{rule}")
         *_, (rule, said) = candidates(text)

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from cotdistill.answers.classes import classes
-from cotdistill.answers.equality import CpuBudget, Equality
+from cotdistill.answers.cpu_budget import CpuBudget
+from cotdistill.answers.equality import Equality
 from cotdistill.answers.extract import final_answer
 from cotdistill.plugins import Count, Share
 from cotdistill.reasoning import split
