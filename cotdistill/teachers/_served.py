@@ -40,6 +40,7 @@ class Teacher(LocalTeacher):
     _wire: OpenAITeacher = field(init=False, repr=False)
     _stack: AsyncExitStack = field(default_factory=AsyncExitStack, init=False, repr=False)
     _warned: bool = field(default=False, init=False, repr=False)
+    _written_tokens: int = field(default=0, init=False, repr=False)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -68,6 +69,10 @@ class Teacher(LocalTeacher):
     async def __aexit__(self, *_: object) -> None:
         await self._stack.aclose()
 
+    @property
+    def written_tokens(self) -> int:
+        return self._written_tokens
+
     def body(self, request: Request) -> dict[str, Any]:
         return {**super().body(request), "engine": self.engine}
 
@@ -93,7 +98,7 @@ class Teacher(LocalTeacher):
                 await self._running.check()
             raise
         self._compare(len(prompt.ids), reply.usage)
-        self.written_tokens += reply.usage.output_tokens or 0
+        self._written_tokens += reply.usage.output_tokens or 0
         text = self._prompter.answer(_text(reply.raw))
         return Answer(text, reply.usage.output_tokens or 0, reply.stop_reason != "length")
 

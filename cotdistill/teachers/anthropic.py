@@ -42,6 +42,8 @@ class Teacher(SdkTeacher):
     sdk: ClassVar[Literal["openai", "anthropic"]] = "anthropic"
     key: ClassVar[str] = "ANTHROPIC_API_KEY"
     path: str = field(default="/v1/messages", init=False, repr=False)
+    wire_version: ClassVar[str] = ""
+    """Of a cloud that hosts Claude, where the body says the version and the path names the model."""
 
     def __post_init__(self) -> None:
         name = self.claude()
@@ -77,6 +79,13 @@ class Teacher(SdkTeacher):
             "stream": True if request.max_output_tokens > MOST_UNSTREAMED else None,
         }
         return {name: value for name, value in body.items() if value is not None}
+
+    def wire(self, body: dict[str, Any]) -> dict[str, Any]:
+        """In a cloud the path names the model. Nothing is streamed there: Bedrock's streams are of another format."""
+        if not self.wire_version:
+            return body
+        kept = {name: value for name, value in body.items() if name not in ("model", "stream")}
+        return {"anthropic_version": self.wire_version, **kept}
 
     async def collect(self, chunks: AsyncIterator[bytes]) -> bytes:
         return await collect(chunks)

@@ -16,8 +16,6 @@ from cotdistill.errors import AccountError, UsageError
 from cotdistill.providers.keys import api_key
 from cotdistill.teachers.anthropic import Teacher as Anthropic
 
-WIRE_VERSION = "bedrock-2023-05-31"
-
 
 @dataclass
 class Teacher(Anthropic):
@@ -28,6 +26,7 @@ class Teacher(Anthropic):
     provider: ClassVar[str] = "bedrock"
     key: ClassVar[str] = "AWS_BEARER_TOKEN_BEDROCK"
     signed: ClassVar[bool] = True
+    wire_version: ClassVar[str] = "bedrock-2023-05-31"
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -39,11 +38,6 @@ class Teacher(Anthropic):
         """us.anthropic.claude-sonnet-4-5-20250929-v1:0 -> claude-sonnet-4-5-20250929"""
         name = self.model.rpartition("/")[2]
         return re.sub(r"-v\d+(:\d+)?$", "", name[name.find("claude-") :] if "claude-" in name else name)
-
-    def wire(self, body: dict[str, Any]) -> dict[str, Any]:
-        """The model stands in the path. Never streamed: Bedrock's streams are not events of this format."""
-        kept = {name: value for name, value in body.items() if name not in ("model", "stream")}
-        return {"anthropic_version": WIRE_VERSION, **kept}
 
     def api_key(self) -> str:
         """Empty where AWS credentials stand in for it."""

@@ -13,8 +13,6 @@ from cotdistill.masking import add_secret
 from cotdistill.providers.keys import api_key
 from cotdistill.teachers.anthropic import Teacher as Anthropic
 
-WIRE_VERSION = "vertex-2023-10-16"
-
 _HOSTS = {"global": "aiplatform", "us": "aiplatform.us.rep", "eu": "aiplatform.eu.rep"}
 
 
@@ -30,6 +28,7 @@ class Teacher(Anthropic):
     provider: ClassVar[str] = "vertex"
     key: ClassVar[str] = "CLOUDSDK_AUTH_ACCESS_TOKEN"
     signed: ClassVar[bool] = True
+    wire_version: ClassVar[str] = "vertex-2023-10-16"
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -46,11 +45,6 @@ class Teacher(Anthropic):
     def claude(self) -> str:
         """claude-sonnet-4-5@20250929 -> claude-sonnet-4-5-20250929"""
         return self.model.replace("@", "-")
-
-    def wire(self, body: dict[str, Any]) -> dict[str, Any]:
-        """The model stands in the path, and so would a stream."""
-        kept = {name: value for name, value in body.items() if name not in ("model", "stream")}
-        return {"anthropic_version": WIRE_VERSION, **kept}
 
     def api_key(self) -> str:
         """Empty where Google's credentials are found by their own rules."""
