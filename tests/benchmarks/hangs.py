@@ -33,7 +33,12 @@ from tests.nasty import SHAPES
 
 SEEN_S = 0.05
 """Less than this is noise."""
-REFERENCES = {"choice": "B", "regex": r"^(\w+\s?)+$", "json_schema": '{"type": "object", "required": ["a"]}'}
+REFERENCES = {
+    "any_of": '["B", "a lamp", "no"]',  # a choice, a text and a label, whose verifiers read in this process
+    "choice": "B",
+    "json_schema": '{"type": "object", "required": ["a"]}',
+    "regex": r"^(\w+\s?)+$",
+}
 NEEDED = {"pass_rate": "low=0.1"}
 """Filters that need one of several options."""
 LEFT_OUT = {"judge", "code"}
