@@ -3,11 +3,13 @@
 A command of its own process would import torch and its like anew, which costs more than most commands do. The server
 is a process too; it ends with the tests, and with it whatever it has forked. What it forks is what
 `python -m cotdistill` would be: arguments, working directory, environment, and the three standard files are the
-caller's, and SIGINT does what it does under a shell in the foreground.
+caller's, and SIGINT does what it does under a shell in the foreground. Commands that need torch come from a second
+server, a fork of the first: to fork a process of that size costs as much as what most other commands do.
 """
 
 import atexit
 import gc
+import importlib
 import io
 import json
 import os
@@ -26,6 +28,8 @@ from functools import cache
 from pathlib import Path
 from typing import IO, Any, NoReturn, Self
 
+import typer.main
+
 ROOT = Path(__file__).parent.parent
 
 SERVED_AT = "COTDISTILL_TESTS_COMMANDS"
@@ -33,14 +37,16 @@ SERVED_AT = "COTDISTILL_TESTS_COMMANDS"
 
 LIGHT = ("cotdistill.cli.main", "cotdistill.stages.generate", "cotdistill.stages.filter", "cotdistill.stages.format",
          "cotdistill.stages.evaluate", "cotdistill.stages.finetune", "cotdistill.recipes.run", "cotdistill.report",
-         "cotdistill.stages.ask", "cotdistill.mock.server", "openai", "anthropic", "aiohttp", "math_verify",
-         "rich.progress")  # fmt: skip
+         "cotdistill.stages.ask", "cotdistill.mock.server", "cotdistill.artifacts.summary", "cotdistill.recipes.seen",
+         "cotdistill.recipes.status", "cotdistill.teachers.openai", "cotdistill.teachers.anthropic",
+         "cotdistill.teachers.mock", "cotdistill.verifiers.math", "openai", "anthropic", "aiohttp", "dotenv",
+         "encodings.idna", "genai_prices", "math_verify", "rich.progress", "tenacity", "uvloop")  # fmt: skip
 HEAVY = ("cotdistill.training.job", "cotdistill.students.generator", "cotdistill.teachers.local",
          "cotdistill.stages.export.agreement", "trl", "peft", "datasets")  # fmt: skip
+WANT_HEAVY = ("ask", "demo", "evaluate", "export", "finetune", "run", "--student")
 HANGS_S = 590.0
 """A guard against hanging alone, a little before pytest's own: beside other work a command may take many times its own
 seconds, and no test asserts on those."""
-WANT_HEAVY = ("ask", "demo", "evaluate", "export", "finetune", "run")
 
 READ_AT_IMPORT = ("PYTHON", "LD_", "OMP_", "HF_", "TRANSFORMERS_", "TORCH", "CUDA", "TRL_", "COLUMNS")
 """Variables that count when a module is imported: a command with others than the server's is a process of its own."""
@@ -51,7 +57,7 @@ CLIENT = f"""#!{sys.executable} -SE
 import json, os, socket, struct, sys
 body = json.dumps({{"words": sys.argv[1:], "cwd": os.getcwd(), "environment": dict(os.environ)}}).encode()
 with socket.socket(socket.AF_UNIX) as server:
-    server.connect("PLACE")
+    server.connect("PLACE" + ".heavy" * any(word in sys.argv for word in {WANT_HEAVY}))
     socket.send_fds(server, [struct.pack("!I", len(body))], [0, 1, 2])
     server.sendall(body)
     server.recv(4)  # its process
@@ -59,6 +65,11 @@ with socket.socket(socket.AF_UNIX) as server:
 sys.exit(struct.unpack("!i", code)[0] if code else 1)
 """
 """A `cotdistill` for shell scripts: the shortest program that hands its files to the server."""
+
+
+def place_for(words: Sequence[str], place: str) -> str:
+    """Where the server listens that begins with what a command needs."""
+    return f"{place}.heavy" if {*words}.intersection(WANT_HEAVY) else place
 
 
 def counted_at_import(environment: Mapping[str, str]) -> set[tuple[str, str]]:
@@ -170,7 +181,7 @@ class CommandServer:
             stdin.write(given.encode())
             stdin.seek(0)
             server = files.enter_context(socket.socket(socket.AF_UNIX))
-            server.connect(self.place)
+            server.connect(place_for(words, self.place))
             read, write = os.pipe()
             said = files.enter_context(os.fdopen(read, encoding="utf-8", errors="replace"))
             socket.send_fds(server, [struct.pack("!I", len(body))], [stdin.fileno(), out.fileno(), write])
@@ -189,36 +200,52 @@ class CommandServer:
 def main() -> None:
     """Listen until stdin closes."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the tests' own end closes stdin
+    place = sys.argv[1]
+    with socket.socket(socket.AF_UNIX) as light, socket.socket(socket.AF_UNIX) as heavy:
+        for listener, at in ((light, place), (heavy, f"{place}.heavy")):
+            listener.bind(at)
+            listener.listen(64)
+        load(LIGHT)
+        typer.main.get_command(importlib.import_module("cotdistill.cli.main").app)  # which keeps what it found out
+        gc.freeze()
+        print("ready", flush=True)
+        if (second := os.fork()) == 0:
+            light.close()
+            listen(heavy, HEAVY)
+        else:
+            heavy.close()
+            listen(light, ())
+            with suppress(ChildProcessError):
+                os.waitpid(second, 0)
+
+
+def listen(listener: socket.socket, needed: Sequence[str]) -> None:
+    """Fork for each command, from a process that has imported what all of them need."""
     woken, wake = socket.socketpair()
     wake.setblocking(False)
     signal.set_wakeup_fd(wake.fileno())
     signal.signal(signal.SIGCHLD, lambda *_: None)
     running: dict[int, socket.socket] = {}
-    with socket.socket(socket.AF_UNIX) as listener:
-        listener.bind(sys.argv[1])
-        listener.listen(64)
-        print("ready", flush=True)
-        while True:
-            readable, _, _ = select.select([listener, woken, sys.stdin], [], [])
-            if woken in readable:
-                woken.recv(4096)
-                report_the_ended(running)
-            if sys.stdin in readable:
-                break
-            if listener in readable:
-                connection, _ = listener.accept()
-                request, files = received(connection)
-                load(LIGHT)
-                if set(request["words"]) & set(WANT_HEAVY):
-                    load(HEAVY)
-                if (pid := os.fork()) == 0:
-                    for one in (listener, woken, wake, connection, *running.values()):
-                        one.close()
-                    serve(request, files)
-                running[pid] = connection
-                connection.sendall(struct.pack("!i", pid))
-                for file in files:
-                    os.close(file)
+    while True:
+        readable, _, _ = select.select([listener, woken, sys.stdin], [], [])
+        if woken in readable:
+            woken.recv(4096)
+            report_the_ended(running)
+        if sys.stdin in readable:
+            break
+        if listener in readable:
+            connection, _ = listener.accept()
+            request, files = received(connection)
+            load(needed)
+            if (pid := os.fork()) == 0:
+                for one in (listener, woken, wake, connection, *running.values()):
+                    one.close()
+                serve(request, files)
+            running[pid] = connection
+            connection.sendall(struct.pack("!i", pid))
+            for file in files:
+                os.close(file)
+    signal.set_wakeup_fd(-1)
     for pid in running:
         os.kill(pid, signal.SIGKILL)
 
@@ -236,15 +263,18 @@ def report_the_ended(running: dict[int, socket.socket]) -> None:
         pid, status = os.waitpid(-1, os.WNOHANG)
         if not pid:
             return
-        with running.pop(pid) as connection, suppress(OSError):  # whoever asked may have ended too
-            connection.sendall(struct.pack("!i", os.waitstatus_to_exitcode(status)))
+        if asked := running.pop(pid, None):  # or the second server, at the end
+            with asked, suppress(OSError):  # who asked may have ended too
+                asked.sendall(struct.pack("!i", os.waitstatus_to_exitcode(status)))
 
 
 @cache
 def load(names: Sequence[str]) -> None:
+    gc.disable()  # nothing of it is garbage
     for name in names:
         __import__(name)
     gc.freeze()
+    gc.enable()
 
 
 def serve(request: dict[str, Any], files: Sequence[int]) -> NoReturn:
