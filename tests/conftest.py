@@ -1,6 +1,7 @@
 """Shared makers of records, and a clean environment: no key, no store of the person who runs the tests."""
 
 import dataclasses
+import gc
 import importlib
 import os
 import random
@@ -28,11 +29,15 @@ SHARED = Path(os.environ.get("COTDISTILL_SHARED", ROOT.parent / "shared"))
 
 PROVIDERS = ("OPENAI_", "ANTHROPIC_", "AZURE_", "AWS_", "GOOGLE_", "CLOUD_ML_", "CLOUDSDK_")
 
+FROZEN = {"modules": 0}
+"""How many there were when what they hold was last kept from the garbage collector."""
+
 ENVIRONMENT: dict[str, str] = {}
 """As it is before a test changes it."""
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    gc.set_threshold(50_000, 20, 20)  # not a look at every 700 things while all is imported
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # a core for each worker
     if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # begun in a shell's background: the commands inherit it
         signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -50,6 +55,25 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     slow = {path: sum(item.get_closest_marker("slow") is not None for item in held) for path, held in files.items()}
     order = sorted(files, key=lambda path: -slow[path])
     items[:] = [item for first in range(workers) for path in order[first::workers] for item in files[path]]
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_finish() -> None:
+    freeze_what_is_imported()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown() -> None:
+    freeze_what_is_imported()
+
+
+def freeze_what_is_imported() -> None:
+    """What is imported stays: the collector need not look through it each time. A training ends with a whole look,
+    which takes longer than its steps where torch and all that it brings are among the living."""
+    if len(sys.modules) > FROZEN["modules"] + 100:
+        FROZEN["modules"] = len(sys.modules)
+        gc.collect()
+        gc.freeze()
 
 
 @pytest.fixture(autouse=True)
