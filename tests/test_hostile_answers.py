@@ -1,4 +1,4 @@
-"""Twenty hostile answers among 2,000 ordinary ones: they alone are lost, and nothing hangs.
+"""Twenty hostile answers among 500 ordinary ones: they alone are lost, and nothing hangs.
 
 `tests/benchmarks/hostile.py` prints the same with time and memory.
 """
@@ -21,7 +21,7 @@ from cotdistill.records import Dropped, Judged, Prompt, Response
 from cotdistill.stages import filter as stage
 from tests.conftest import make_prompt, make_response
 
-DEADLINE_S = 1.0
+DEADLINE_S = 0.4
 START_S = 6.0
 """For a new worker after a deadline: it imports sympy."""
 
@@ -50,7 +50,7 @@ HOSTILE = {
 SURROGATE = "a lone surrogate"
 """In JSON it is `"\\ud800"`, which is no text: such a line is set aside as unreadable."""
 
-ORDINARY = 2_000
+ORDINARY = 500
 KINDS = (
     ("{a}", "The sum is {a}.\n\nAnswer: {a}"),
     ("{a}", "First $2 + 3 = 5$, and so on.\n#### {a}"),
@@ -116,7 +116,13 @@ CHEAP = sorted(set(names("verifiers")) - {"code", "judge", "math"})
 @pytest.mark.parametrize("name", CHEAP)
 def test_every_verifier_has_a_quick_verdict_on_every_hostile_answer(name: str) -> None:
     question = "Which?\nA) one\nB) two\nC) three"
-    references = {"choice": "B", "regex": r"^(\w+\s?)+$", "json_schema": "[1]", "numeric": "18"}
+    references = {
+        "any_of": '["B", "a lamp", "no"]',
+        "choice": "B",
+        "regex": r"^(\w+\s?)+$",
+        "json_schema": "[1]",
+        "numeric": "18",
+    }
     verifier = build("verifiers", f"{name}:pattern=^(\\w+\\s?)+$" if name == "regex" else name)
     prompt = make_prompt("p", question, references.get(name, "18"))
     for hostile, text in {**HOSTILE, SURROGATE: "\\boxed{\ud800}"}.items():
@@ -130,6 +136,6 @@ def test_a_majority_of_hostile_answers_is_counted_in_bounded_time() -> None:
     prompt = Prompt(id="p", messages=make_prompt().messages)
     responses = [make_response(text, prompt, sample=n) for n, text in enumerate([*HOSTILE.values(), "Answer: 18"])]
     began = time.process_time()
-    verdicts = build("verifiers", "majority").judge_prompt(responses)
+    verdicts = build("verifiers", "majority:deadline_s=1").judge_prompt(responses)
     assert not any(verdict.status == "correct" for verdict in verdicts)
     assert time.process_time() - began < 30

@@ -18,7 +18,9 @@ from cotdistill.progress import Silent
 from cotdistill.records import Dropped, Judged, Response
 from cotdistill.stages import filter as stage
 from cotdistill.verifiers.math import Verifier
-from tests.test_hostile_answers import DEADLINE_S, mixture, write
+from tests.test_hostile_answers import mixture, write
+
+DEADLINE_S = 1.0
 
 
 def run(responses: list[Response], directory: Path, workers: int) -> tuple[float, set[str], dict[str, Dropped]]:
