@@ -1,4 +1,5 @@
 import json
+import multiprocessing
 import re
 import shlex
 from pathlib import Path
@@ -30,7 +31,7 @@ def test_all_students_have_the_same_model_seed_and_steps_but_the_one_that_says_s
 def test_the_demo_runs_offline_and_its_commands_do_the_same_by_hand(tmp_path: Path) -> None:
     pytest.importorskip("trl", reason="the train extra is not installed")
     said = Notes()
-    closing = demo.run(demo.Demo(tmp_path / "demo", problems=80, held_out=40, steps=6), said)
+    closing = demo.run(demo.Demo(tmp_path / "demo", problems=32, held_out=8, steps=2), said)
     assert "The teacher is simulated" in said.notes[0]
     assert [note.split()[0] for note in said.notes[1:]] == ["generate", "filter", "format", "finetune", "evaluate"]
     for name in ("verified traces", "all traces", "answers only", "answers only, 2x", "chance"):
@@ -44,8 +45,8 @@ def test_the_demo_runs_offline_and_its_commands_do_the_same_by_hand(tmp_path: Pa
         lines = (tmp_path / "demo" / file).read_text().splitlines()
         return {json.loads(line)["messages"][0]["content"] for line in lines}
 
-    assert len(problems("prompts.jsonl")) == 80
-    assert len(problems("heldout.jsonl")) == 40
+    assert len(problems("prompts.jsonl")) == 32
+    assert len(problems("heldout.jsonl")) == 8
     assert problems("prompts.jsonl") & problems("heldout.jsonl") == set(), "no problem is in both"
 
     readme = (tmp_path / "demo" / "README.md").read_text()
@@ -61,13 +62,16 @@ def test_the_demo_runs_offline_and_its_commands_do_the_same_by_hand(tmp_path: Pa
         assert output.read_bytes() == before, command
 
 
-def test_a_student_that_fails_fails_the_demo_with_its_reason(tmp_path: Path) -> None:
+def test_a_student_that_fails_fails_the_demo_with_its_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its process is a fork here, which has torch at hand; the run above starts them as the demo does."""
     pytest.importorskip("trl", reason="the train extra is not installed")
     from cotdistill.config import FinetuneConfig
     from cotdistill.errors import CotDistillError
     from cotdistill.recipes.demo.steps import Step
     from cotdistill.recipes.demo.training import train
 
+    forking = multiprocessing.get_context("fork")
+    monkeypatch.setattr(multiprocessing, "get_context", lambda _: forking)
     step = Step("finetune", tmp_path / "none.jsonl", tmp_path / "s", FinetuneConfig(student="tiny", max_steps=1))
     with pytest.raises(CotDistillError, match=r"none\.jsonl: cannot read it: No such file"):
         train([step], Silent())

@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-import os
 import re
 import signal
 import subprocess
@@ -27,7 +26,7 @@ from cotdistill.students import load, tiny
 from cotdistill.training import checkpoints, student_directory
 from cotdistill.training.token_rows import IGNORED, TokenRows
 from tests.conftest import Notes, make_judged, make_prompt, make_response
-from tests.training_runs import LONG, STEPS, Pulled, chain_rows, losses, tiny_config, training, wait_for, write
+from tests.training_runs import STEPS, Pulled, chain_rows, losses, strike, tiny_config, training, wait_for, write
 
 
 @pytest.fixture(scope="module")
@@ -283,7 +282,7 @@ def test_an_earlier_student_stays_until_the_new_one_is_whole(tmp_path: Path, mon
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[int, float]]:
     folder = tmp_path_factory.mktemp("undisturbed")
     rows = write(folder / "train.jsonl", chain_rows(64))
-    finetune.run(rows, folder / "student", tiny_config(max_steps=LONG), Silent())
+    finetune.run(rows, folder / "student", tiny_config(max_steps=STEPS), Silent())
     return losses(folder / "student")
 
 
@@ -293,29 +292,26 @@ def test_a_killed_run_resumes_and_ends_as_if_undisturbed(
     tmp_path: Path, undisturbed: list[tuple[int, float]], blow: signal.Signals
 ) -> None:
     rows = write(tmp_path / "train.jsonl", chain_rows(64))
-    process = training(tmp_path)
-    checkpoints = tmp_path / "student.partial/checkpoints"
-    wait_for(lambda: list(checkpoints.glob("*/finished")), process)
-    os.kill(process.pid, blow)
+    process = training(tmp_path, before=strike(blow, after_step=7))
     _, said = process.communicate()
     if blow == signal.SIGTERM:
         assert process.returncode == 130
         assert "stopped after step" in said and "--resume, and in a recipe the same command, continues there" in said
     assert not (tmp_path / "student").exists()
 
-    other = tiny_config(max_steps=LONG, resume=True, learning_rate=1e-3)
+    other = tiny_config(max_steps=STEPS, resume=True, learning_rate=1e-3)
     with pytest.raises(UsageError, match="was begun with another learning_rate; drop --resume to start afresh"):
         finetune.run(rows, tmp_path / "student", other, Silent())
 
     progress = Notes()
-    manifest = finetune.run(rows, tmp_path / "student", tiny_config(max_steps=LONG, resume=True), progress)
+    manifest = finetune.run(rows, tmp_path / "student", tiny_config(max_steps=STEPS, resume=True), progress)
     assert "continuing after step" in progress.notes[-1]
     assert progress.steps[0][0] > 1
     curve = dict(losses(tmp_path / "student"))
     # A run stopped between two log entries logs there too, so that one average is taken in two parts.
     assert sum(curve[step] != loss for step, loss in undisturbed) <= (blow == signal.SIGTERM)
-    assert curve[LONG] == undisturbed[-1][1]
-    assert manifest.counts["trained_tokens"] == 8 * LONG * 51
+    assert curve[STEPS] == undisturbed[-1][1]
+    assert manifest.counts["trained_tokens"] == 8 * STEPS * 51
 
 
 class Died(BaseException):
@@ -355,7 +351,7 @@ def test_a_directory_is_cleared_so_that_its_owner_is_known_to_the_end(tmp_path: 
 @pytest.mark.slow
 def test_a_second_run_on_the_same_student_ends_at_once(tmp_path: Path) -> None:
     rows = write(tmp_path / "train.jsonl", chain_rows(64))
-    process = training(tmp_path)
+    process = training(tmp_path, "--max-steps", "4000")
     wait_for(lambda: (tmp_path / "student.partial").exists(), process)
     try:
         with pytest.raises(OutputLockedError, match="is writing it"):
@@ -371,11 +367,11 @@ def test_a_lora_run_resumes_too(precision: Literal["float32", "bfloat16"], tmp_p
     model.save_pretrained(tmp_path / "base")
     tokenizer.save_pretrained(tmp_path / "base")
     rows = write(tmp_path / "train.jsonl", chain_rows(16))
-    config = tiny_config(student=str(tmp_path / "base"), max_steps=16, lora_rank=4, checkpoint_minutes=0)
+    config = tiny_config(student=str(tmp_path / "base"), max_steps=6, lora_rank=4, checkpoint_minutes=0)
     config = dataclasses.replace(config, precision=precision)
     finetune.run(rows, tmp_path / "undisturbed", config, Silent())
     with pytest.raises(ConnectionResetError):
-        finetune.run(rows, tmp_path / "student", config, Pulled(at=8))
+        finetune.run(rows, tmp_path / "student", config, Pulled(at=4))
     finetune.run(rows, tmp_path / "student", dataclasses.replace(config, resume=True), Silent())
     assert losses(tmp_path / "student") == losses(tmp_path / "undisturbed")
     adapters = [tmp_path / name / "adapter/adapter_model.safetensors" for name in ("student", "undisturbed")]
@@ -448,9 +444,9 @@ def test_a_training_whose_every_checkpoint_is_spoilt_says_so_and_begins_anew(tmp
 
 def test_training_goes_on_from_the_older_checkpoint_and_says_so(tmp_path: Path) -> None:
     rows = write(tmp_path / "train.jsonl", chain_rows(16))
-    config = tiny_config(max_steps=12, checkpoint_minutes=0)
+    config = tiny_config(max_steps=5, checkpoint_minutes=0)
     finetune.run(rows, tmp_path / "undisturbed", config, Silent())
-    stopping = Interrupted(after=8)
+    stopping = Interrupted(after=4)
     with pytest.raises(KeyboardInterrupt):
         finetune.run(rows, tmp_path / "student", config, stopping)
     newest, _ = checkpoints.newest(tmp_path / "student.partial/checkpoints")

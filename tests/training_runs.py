@@ -14,7 +14,7 @@ from cotdistill.progress import Silent
 from tests.command_server import Command
 from tests.conftest import start
 
-STEPS, LONG = 60, 240
+STEPS = 60
 
 
 def save_tiny(folder: Path) -> Path:
@@ -66,10 +66,21 @@ def losses(student: Path) -> list[tuple[int, float]]:
     return [(entry["step"], entry["loss"]) for entry in logged if "loss" in entry]
 
 
-def training(folder: Path, *more: str) -> Command:
+def strike(signal: int, after_step: int) -> str:
+    """To run in a process before its training: the signal strikes it once the checkpoint of that step is written."""
+    return f"""
+import os
+from cotdistill.training import checkpoints
+finish = checkpoints.finish
+checkpoints.finish = lambda one: (finish(one), one.name == "checkpoint-{after_step}" and os.kill(os.getpid(), {signal}))
+"""
+
+
+def training(folder: Path, *more: str, before: str = "") -> Command:
+    """In a process of its own, with a checkpoint after each step; `before` is run in it first."""
     words = ["finetune", str(folder / "train.jsonl"), "-o", str(folder / "student"), "--student", "tiny"]
-    words += ["--max-steps", str(LONG), "--batch-size", "8", "--threads", "1", "--checkpoint-minutes", "0.005", *more]
-    return start(*words)
+    words += ["--max-steps", str(STEPS), "--batch-size", "8", "--threads", "1", "--checkpoint-minutes", "0", *more]
+    return start(*words, before=before)
 
 
 def wait_for(condition: Callable[[], object], process: Command) -> None:
