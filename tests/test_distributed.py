@@ -1,5 +1,7 @@
 """Several processes that train one student, as on two machines: no launcher stands over both of them."""
 
+import os
+import signal
 import socket
 import sys
 import time
@@ -100,6 +102,37 @@ def test_where_another_machines_process_is_killed_the_first_one_says_how_to_go_o
     assert first.returncode == 1 and "Traceback" not in said, said
     assert "process 0: another process of this training is gone, killed or with its machine" in said
     assert "--resume continues from the last checkpoint" in said
+
+
+def test_a_signal_that_reaches_one_process_stops_all_after_the_same_step(machines: Any, tmp_path: Path) -> None:
+    """Else the one saves a checkpoint while the other computes on, and they wait for each other for good."""
+    write(tmp_path / "train.jsonl", chain_rows(32))
+    first, second = machines("train.jsonl", "-o", "student", *OPTIONS, "--max-steps", "4000")
+    metrics = tmp_path / "student.partial/metrics.jsonl"
+    until(lambda: metrics.exists() and metrics.stat().st_size)
+    os.kill(second.pid, signal.SIGTERM)
+    said = [one.communicate()[1] for one in (first, second)]
+    assert (first.returncode, second.returncode) == (130, 130), said
+    steps = {text.partition("stopped after step ")[2].partition(" ")[0] for text in said}
+    assert [path.parent.name for path in tmp_path.glob("student.partial/checkpoints/*/finished")] == [
+        f"checkpoint-{step}" for step in steps
+    ]
+
+
+def test_processes_whose_launcher_is_gone_save_a_checkpoint_and_end(machines: Any, tmp_path: Path) -> None:
+    write(tmp_path / "train.jsonl", chain_rows(32))
+    orphaned = (
+        "import os; from pathlib import Path; from cotdistill.training import distributed; distributed._LAUNCHER = 7; "
+        "os.getppid = lambda: 1 if Path('gone').exists() else 7"
+    )
+    both = machines("train.jsonl", "-o", "student", *OPTIONS, "--max-steps", "4000", before=orphaned)
+    metrics = tmp_path / "student.partial/metrics.jsonl"
+    until(lambda: metrics.exists() and metrics.stat().st_size)
+    (tmp_path / "gone").touch()
+    said = [one.communicate()[1] for one in both]
+    assert [one.returncode for one in both] == [130, 130], said
+    assert said[0].count("the launcher of these processes has ended; stopping after a checkpoint") == 1
+    assert "stopped after step" in said[0] and list(tmp_path.glob("student.partial/checkpoints/*/finished"))
 
 
 def test_a_dry_run_is_for_one_process_and_says_so(machines: Any, tmp_path: Path) -> None:

@@ -17,8 +17,11 @@ if TYPE_CHECKING:
 WARM_UP_STEPS = 3
 """In the first steps kernels are compiled and memory is first allocated; the speed is that of the steps after them."""
 
-ASK_EVERY = 10
-"""Steps after which several processes look at the first one's clock again."""
+ASK_S = 2.0
+"""After so long, by the first one's clock, several processes ask each other again whether to save or to stop."""
+
+ASK_STEPS = 10
+"""The most steps until then."""
 
 Entry: TypeAlias = dict[str, float]
 
@@ -69,6 +72,10 @@ class Watch(TrainerCallback):
         self._away_s = self._away_warm_s = 0.0
         """Seconds that checkpoints and held-out rows took: in all, and before the first steps were done."""
         self._first_step = self._warm_tokens = 0
+        self._ask_at = 0
+        """The step after which several processes ask each other."""
+        self._due = False
+        """Whether they have agreed on a checkpoint."""
 
     def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         self._begun = self._saved = time.monotonic()
@@ -101,23 +108,28 @@ class Watch(TrainerCallback):
             self._away_warm_s = self._away_s
         speed = f"{self.tokens_per_s():,.0f} tokens/s"
         self._progress.update(step, f"{self._loss}{self._eval_loss}  {speed}".strip())
-        if self.stopped:
+        stopped, late = self._agreed(step, state)
+        if stopped:
             control.should_log = control.should_save = control.should_training_stop = True
-        elif self._checkpoint_s is not None and self._is_due(step, state.max_steps, self._checkpoint_s):
+        elif self._checkpoint_s is not None and (late or step >= state.max_steps):
             # Between two log entries only at a stop: the mean that a resumed run logs would begin in the middle.
             control.should_save = step >= state.max_steps or step % state.logging_steps == 0
 
-    def _is_due(self, step: int, steps: int, checkpoint_s: float) -> bool:
-        """Whether to save now. Several processes must agree, so the first one's clock decides. They ask it only every
-        few steps, because they wait for each other then."""
-        if step >= steps:
-            return True
-        late = time.monotonic() - self._saved >= checkpoint_s
+    def _agreed(self, step: int, state: TrainerState) -> tuple[bool, bool]:
+        """Whether to stop and whether a checkpoint is due. Several processes must do so after the same step, though a
+        signal reaches one before the other, or one alone, and clocks differ: they ask each other, which makes them
+        wait, so only every few steps, as many as the first one says."""
+        late = self._checkpoint_s is not None and time.monotonic() - self._saved >= self._checkpoint_s
         if self._trainer.accelerator.num_processes == 1:
-            return late
-        if step % ASK_EVERY:
-            return False
-        return bool(self._trainer.over_all(int(late and self._trainer.is_world_process_zero())))
+            return self.stopped, late
+        if step < self._ask_at or step >= state.max_steps:
+            return False, self._due
+        first = state.is_world_process_zero
+        step_s = (self._stepped - self._begun - self._away_s) / max(1, step - self._first_step)
+        apart = min(ASK_STEPS, max(1, round(ASK_S / max(step_s, 1e-6))))
+        stopped, due, apart = self._trainer.over_all(int(self.stopped), int(late and first), apart if first else 0)
+        self._ask_at, self._due = step + apart, due > 0
+        return stopped > 0, self._due
 
     def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         if self._trainer.accelerator.num_processes > 1:  # each writes a part
@@ -125,7 +137,7 @@ class Watch(TrainerCallback):
         if state.is_world_process_zero:
             checkpoints.finish(Path(args.output_dir) / f"checkpoint-{state.global_step}")
         self._come_back()
-        self._saved = self._stepped
+        self._saved, self._due = self._stepped, False
 
     def _come_back(self) -> None:
         """Count the time of something that was done after a step and is no training."""

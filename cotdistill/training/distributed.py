@@ -7,6 +7,7 @@ reads a long file.
 """
 
 import os
+import signal
 import sys
 import threading
 import time
@@ -29,6 +30,12 @@ BETWEEN_LOOKS_S = 0.5
 DYING_S = 10.0
 """Seconds from another process's failure to the end of this one, which may wait for it in a collective, where no
 exception and no signal reaches it."""
+
+STOPPING_S = 120.0
+"""For a last checkpoint, where the launcher is gone."""
+
+_LAUNCHER = os.getppid() if "TORCHELASTIC_RUN_ID" in os.environ else None
+"""The process of `accelerate launch` or torchrun that started this one."""
 
 _START_S = 600
 """Seconds until all machines must be there."""
@@ -58,8 +65,9 @@ def shards_weights() -> bool:
 
 def say(word: Word) -> None:
     """Called by the first process to tell the others; only the first word counts."""
-    if count() > 1 and not _store().check([_key("word")]):
-        _store().set(_key("word"), word)
+    with suppress(RuntimeError):  # the store is gone, with its launcher: what comes next will say so
+        if count() > 1 and not _store().check([_key("word")]):
+            _store().set(_key("word"), word)
 
 
 def listen() -> Word:
@@ -137,16 +145,33 @@ def _watch(over: threading.Event) -> None:
     """End this process when another one has failed. The store's client must not be shared with the main thread."""
     store = _connected()
     while not over.wait(BETWEEN_LOOKS_S):
+        if _LAUNCHER is not None and os.getppid() != _LAUNCHER:
+            return _stop_without_launcher(over)
         try:
             failure = store.get(_key("failure")).decode() if store.check([_key("failure")]) else ""
         except RuntimeError:
             failure = "the first process has ended"
         if failure:
             if not over.wait(DYING_S):
-                sys.stderr.write(f"cotdistill: stopped, for {failure}\n")
-                sys.stderr.flush()
+                _write(f"stopped, for {failure}")
                 os._exit(1)
             return
+
+
+def _stop_without_launcher(over: threading.Event) -> None:
+    """Nothing would end these processes any more, nor say how they end: they stop as after a signal, with a
+    checkpoint. The store is gone where the launcher held it; the processes' own connections are not."""
+    if is_first():
+        _write("the launcher of these processes has ended; stopping after a checkpoint")
+    os.kill(os.getpid(), signal.SIGTERM)
+    if not over.wait(STOPPING_S):
+        os._exit(1)
+
+
+def _write(line: str) -> None:
+    with suppress(OSError):
+        sys.stderr.write(f"cotdistill: {line}\n")
+        sys.stderr.flush()
 
 
 @cache

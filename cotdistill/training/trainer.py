@@ -40,7 +40,7 @@ class Counting:
         if "loss" in logs:
             new = self.trained_tokens - self._counted
             self._counted = self.trained_tokens
-            self.all_trained_tokens += self.over_all(new)
+            self.all_trained_tokens += self.over_all(new)[0]
             logs["tokens"] = self.all_trained_tokens
         super().log(logs, start_time)  # type: ignore[misc]
 
@@ -52,11 +52,12 @@ class Counting:
         """A log entry for the progress line."""
         return f"loss {logs['loss']:.3f}"
 
-    def over_all(self, number: int) -> int:
-        """The sum over all processes."""
+    def over_all(self, *numbers: int) -> list[int]:
+        """The sum of each over all processes, which wait for one another here."""
         if self.accelerator.num_processes == 1:
-            return number
-        return int(self.accelerator.reduce(torch.tensor(number, device=self.accelerator.device)))
+            return list(numbers)
+        found: list[int] = self.accelerator.reduce(torch.tensor(numbers, device=self.accelerator.device)).tolist()
+        return found
 
     def count_on_from(self, state: TrainerState) -> None:
         """Continue the count from the last log entry of the run that is resumed."""
