@@ -13,6 +13,7 @@ from cotdistill.config import EvaluateConfig, FilterConfig, FinetuneConfig, Form
 from cotdistill.mock import problems
 from cotdistill.progress import Silent
 from cotdistill.recipes import named, run
+from cotdistill.recipes.place import Outcome
 from cotdistill.recipes.recipe import read
 from tests.conftest import Notes, start
 
@@ -33,7 +34,7 @@ def recipe(name: str = "a.toml", chain: str = CHAIN, generate: str = "") -> Path
     return Path(name)
 
 
-def go(path: Path, *changes: str) -> run.Outcome:
+def go(path: Path, *changes: str) -> Outcome:
     return run.run(read(path, changes), Silent())
 
 

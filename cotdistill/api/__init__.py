@@ -8,8 +8,9 @@ wrote. They work inside a running event loop too, as in a notebook.
 from cotdistill.api.progress import show_progress
 from cotdistill.api.questions import ask, conversation
 from cotdistill.api.reading import read
-from cotdistill.api.results import Exported, Kept, NewPrompts, Responses, Result, Rows, Score, Scores, Student
+from cotdistill.api.results import Exported, Kept, NewPrompts, Responses, Result, Rows, Scores, Student
 from cotdistill.api.stages import evaluate, expand, export, filter, finetune, format, generate
+from cotdistill.artifacts.scores import Score
 from cotdistill.stages.ask import Said as Answer
 
 __all__ = [

@@ -10,8 +10,7 @@ import msgspec
 
 from cotdistill.artifacts import Manifest, sibling, summary
 from cotdistill.artifacts.json_lines import read_records
-from cotdistill.artifacts.scores import Score as Score
-from cotdistill.artifacts.scores import scores_of
+from cotdistill.artifacts.scores import Score, scores_of
 from cotdistill.errors import UsageError
 from cotdistill.records import Dropped, DroppedPrompt, Judged, Prompt, Response
 

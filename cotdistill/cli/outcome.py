@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from cotdistill.wording import usd
 
 if TYPE_CHECKING:
-    from cotdistill.recipes.run import Outcome
+    from cotdistill.recipes.place import Outcome
 
 
 def as_json_text(outcome: "Outcome", directory: str) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from cotdistill.artifacts.json_lines import open_input
+from cotdistill.artifacts.opening import open_input
 from cotdistill.errors import CotDistillError
 
 _ROWS = 1_000

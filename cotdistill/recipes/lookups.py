@@ -7,7 +7,8 @@ from itertools import islice
 from pathlib import Path
 
 from cotdistill import config, plugins, pricing, servers, students, teachers
-from cotdistill.artifacts.json_lines import CountedLines, open_input
+from cotdistill.artifacts.json_lines import CountedLines
+from cotdistill.artifacts.opening import open_input
 from cotdistill.errors import CotDistillError, UsageError
 from cotdistill.inputs import recordings
 from cotdistill.inputs.prompt_files import PromptFile

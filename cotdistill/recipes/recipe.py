@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from cotdistill.artifacts.json_lines import open_input
+from cotdistill.artifacts.opening import open_input
 from cotdistill.config.options import Amount, Count, Text
 from cotdistill.errors import AccountError, UsageError
 from cotdistill.recipes import first_run, holdout, preflight, steps, tables

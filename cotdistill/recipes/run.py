@@ -8,8 +8,7 @@ from cotdistill.progress import Progress
 from cotdistill.recipes import directories, judges
 from cotdistill.recipes.chain import Chain
 from cotdistill.recipes.directories import Directories, Run
-from cotdistill.recipes.place import FIRST as FIRST
-from cotdistill.recipes.place import Outcome as Outcome
+from cotdistill.recipes.place import Outcome
 from cotdistill.recipes.recipe import Recipe
 from cotdistill.recipes.steps import Step
 

@@ -32,7 +32,7 @@ from cotdistill.training.habits import habits
 from cotdistill.training.local_teacher import device
 from cotdistill.training.loss_curve import svg
 from cotdistill.training.objective import Objective
-from cotdistill.training.prepared import Job as Job
+from cotdistill.training.prepared import Job
 from cotdistill.training.recorded import Recorded
 from cotdistill.training.schedule import schedule
 from cotdistill.training.sft_config import set_threads

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from cotdistill.artifacts.json_lines import open_input
+from cotdistill.artifacts.opening import open_input
 from cotdistill.errors import CotDistillError
 from cotdistill.inputs.documents import html, markdown, pdf, plain
 from cotdistill.inputs.documents.sections import Passage, Section, least_words, longest_words, passages_of

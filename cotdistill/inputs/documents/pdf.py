@@ -7,7 +7,7 @@ import sys
 from importlib.util import find_spec
 from pathlib import Path
 
-from cotdistill.artifacts.json_lines import open_input
+from cotdistill.artifacts.opening import open_input
 from cotdistill.errors import CotDistillError
 from cotdistill.inputs.documents.running_heads import without_running_heads
 from cotdistill.inputs.documents.sections import Section

@@ -17,9 +17,9 @@ from cotdistill.providers.batch_apis import open_batches
 from cotdistill.providers.types import Request
 from cotdistill.records import Prompt, Response
 from cotdistill.stages import generate
-from cotdistill.stages.generate import prices_of
 from cotdistill.stages.generate.estimate import estimated_tokens
 from cotdistill.stages.generate.output import NOT_ASKED, Failed
+from cotdistill.stages.generate.settings import prices_of
 
 
 @dataclass

@@ -16,8 +16,8 @@ from cotdistill.stages.expand.asking import Asker, Measured
 from cotdistill.stages.expand.needed import Needed, needed
 from cotdistill.stages.expand.rounds import Rounds
 from cotdistill.stages.expand.sources import Source
-from cotdistill.stages.generate import prices_of
 from cotdistill.stages.generate.estimate import estimated_tokens
+from cotdistill.stages.generate.settings import prices_of
 from cotdistill.wording import amount
 
 SAMPLED = 200

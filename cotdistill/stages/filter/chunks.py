@@ -10,7 +10,7 @@ from typing import BinaryIO, NamedTuple
 
 import msgspec
 
-from cotdistill.artifacts.json_lines import open_input
+from cotdistill.artifacts.opening import open_input
 from cotdistill.artifacts.together import OfResponse
 
 RESPONSES_A_CHUNK = 256

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from cotdistill import plugins
-from cotdistill.artifacts.json_lines import open_input
+from cotdistill.artifacts.opening import open_input
 from cotdistill.errors import UsageError
 from cotdistill.stages.verification import NOTHING
 

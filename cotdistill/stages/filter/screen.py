@@ -12,7 +12,8 @@ import msgspec
 
 from cotdistill import plugins
 from cotdistill.answers.classes import classes
-from cotdistill.artifacts.json_lines import decode_lines, open_input
+from cotdistill.artifacts.json_lines import decode_lines
+from cotdistill.artifacts.opening import open_input
 from cotdistill.config import FilterConfig
 from cotdistill.errors import CotDistillError
 from cotdistill.filters import ChoosingFilter, Filter

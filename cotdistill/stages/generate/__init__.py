@@ -23,8 +23,14 @@ from cotdistill.stages.generate.estimate import Survey
 from cotdistill.stages.generate.output import Output
 from cotdistill.stages.generate.plan import Answers, Plan
 from cotdistill.stages.generate.publish import of_samples, publish
-from cotdistill.stages.generate.settings import PACKAGES, options_of, read_besides, siblings, teacher_of
-from cotdistill.stages.generate.settings import prices_of as prices_of
+from cotdistill.stages.generate.settings import (
+    PACKAGES,
+    options_of,
+    prices_of,
+    read_besides,
+    siblings,
+    teacher_of,
+)
 from cotdistill.stages.generate.spool import Spool
 from cotdistill.stages.generate.totals import Tally
 from cotdistill.store.batches import BatchState, Endpoint
