@@ -63,8 +63,8 @@ def _chosen(students: Sequence[Scored]) -> Mapping[str, tuple[bool, bool, bool]]
     found: dict[tuple[bool | None, ...], list[str]] = {}
     for name in sorted(students[0].asked, key=_lot):
         pattern = tuple(one.right.get(name) for one in students)
-        if len(of := found.setdefault(pattern, [])) < OF_A_KIND:
-            of.append(name)
+        if len(alike := found.setdefault(pattern, [])) < OF_A_KIND:
+            alike.append(name)
     kinds = {
         name: (pattern[0] is False, pattern[0] is True, pattern[0] is True and not any(pattern[1:]))
         for pattern, names in found.items()

@@ -24,11 +24,11 @@ def write(directory: Path) -> str:
     known = record.of(directory)
     filters = run.filters()
     each = traces.TRACE_BYTES // max(1, len(filters))
-    sets = [(one, traces.traces(one.path, each)) for one in filters]
+    by_filter = [(one, traces.traces(one.path, each)) for one in filters]
     beside = answers.side_by_side(_columns(run.compared)) if run.compared else None
     data = {
         "answers": beside,
-        "traces": [{"name": one.path.name, "total": of.prompts, "prompts": of.shown} for one, of in sets],
+        "traces": [{"name": one.path.name, "total": shown.prompts, "prompts": shown.shown} for one, shown in by_filter],
     }
     return html.page(
         title(directory, known), _lead(directory, run, known), _head(run), _sections(run, known, data), data

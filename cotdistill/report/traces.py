@@ -88,10 +88,10 @@ def traces(kept: Path, most_bytes: int = TRACE_BYTES) -> Traces:
             lots[lot] = name
             if len(lots) > 4 * PROMPTS_SHOWN:
                 lots = {lot: lots[lot] for lot in heapq.nsmallest(PROMPTS_SHOWN, lots)}
-        if len(of := by_reason[decision]) < PER_REASON and name not in of:
-            of.append(name)
+        if len(alike := by_reason[decision]) < PER_REASON and name not in alike:
+            alike.append(name)
     wanted = [lots[lot] for lot in heapq.nsmallest(PROMPTS_SHOWN, lots)]
-    wanted = list(dict.fromkeys([*(name for of in by_reason.values() for name in of), *wanted]))
+    wanted = list(dict.fromkeys([*(name for alike in by_reason.values() for name in alike), *wanted]))
     return Traces(len(names), _within_budget(kept, wanted, most_bytes))
 
 

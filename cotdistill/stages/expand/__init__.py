@@ -22,7 +22,6 @@ from cotdistill.inputs import hub, templates
 from cotdistill.pricing import total
 from cotdistill.progress import Progress
 from cotdistill.records import Record, money
-from cotdistill.stages.expand import sources as of
 from cotdistill.stages.expand.answerable import Answerable
 from cotdistill.stages.expand.asking import (
     Asker,
@@ -37,7 +36,7 @@ from cotdistill.stages.expand.majority import Majority
 from cotdistill.stages.expand.plan import Plan
 from cotdistill.stages.expand.rounds import Rounds
 from cotdistill.stages.expand.sieve import Sieve
-from cotdistill.stages.expand.sources import Source
+from cotdistill.stages.expand.sources import Source, read_sources, reads_documents, samples_per_prompt
 from cotdistill.stages.expand.survey import ask_first
 from cotdistill.stages.expand.trust import asked_about, measure
 from cotdistill.stages.format.sides import is_held_out
@@ -61,7 +60,7 @@ def run(
     check(config)
     seeds = hub.fetch(seeds, progress.note)
     expanders = expanders_of(config)
-    reads_documents = of.reads_documents(expanders)
+    from_documents = reads_documents(expanders)
     writing = as_generate(config)
     budget = Budget.within(month, config.max_cost)
     work = output.with_name(f"{output.name}.partial.work")
@@ -76,16 +75,16 @@ def run(
             siblings=[dropped, *([bad_path] if bad_path else [])],
             also=[Place(work, outputs.always, f"-o {output}", directory=True), *stores.work_places(writing, output)],
             stores=[] if config.no_cache else [stores.path_of(writing)],
-            inputs=[] if reads_documents else [seeds],
+            inputs=[] if from_documents else [seeds],
         ) as current,
         ExitStack() as held,
         BadLines(bad_path) as bad,
     ):
         current.notes += idle_notes(config)
-        read = of.read(seeds, config, expanders, current, bad, progress)
+        read = read_sources(seeds, config, expanders, current, bad, progress)
         held_out, sources = _split(read, config.holdout)
         current.read_named(_read_besides(config))
-        samples = of.samples(config, sources, expanders, current)
+        samples = samples_per_prompt(config, sources, expanders, current)
         store = held.enter_context(
             stores.opened(replace(writing, no_cache=config.no_cache, dry_run=config.dry_run), output)
         )
@@ -121,7 +120,7 @@ def run(
                 counted(len(held_out), "seed is", "seeds are")
                 + f" left alone, for format --holdout {config.holdout} will hold such out"
             )
-        first = [one.prompt for one in read] if config.include_seeds and not reads_documents else []
+        first = [one.prompt for one in read] if config.include_seeds and not from_documents else []
         with ArtifactWriter(output) as keeping, ArtifactWriter(dropped) as dropping:
             _write(keeping, [*first, *rounds.kept])
             _write(dropping, rounds.left)

@@ -1,5 +1,5 @@
-"""Whether a new prompt can be answered: several answers to it must agree. What they agree on becomes its reference,
-with a tag that says that it is unverified."""
+"""Decides whether a new prompt can be answered: several answers must agree. What they agree on becomes its reference,
+with a tag that marks it as unverified."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,18 +12,18 @@ from cotdistill.stages.expand.sieve import Candidate
 from cotdistill.stages.expand.trust import Trust
 
 UNKNOWN = 0.5
-"""What a reference is worth where no seed says how often the solver is right."""
+"""The weight of a reference where no seed says how often the solver is right."""
 
 
 MANY_WRONG = 0.05
-"""Share of wrong references from which a person is warned: a systematic mistake in 16 % of them cost the embedded
+"""The share of wrong references from which the user is warned: a systematic mistake in 16 % of them cost the embedded
 student 38 points."""
 
 
 @dataclass
 class Answerable:
-    """A reference with so many votes must be right at least as often as `min_accuracy`, by what `trust` measured.
-    `weight` is that of its rows in the loss; None takes what was measured."""
+    """Takes a reference with so many votes if it is right at least as often as `min_accuracy`, by what `trust`
+    measured. `weight` is the weight of its rows in the loss; None takes what was measured."""
 
     majority: Majority
     trust: Trust
@@ -35,7 +35,7 @@ class Answerable:
         return self.majority.samples
 
     def look(self, candidate: Candidate, answers: Sequence[Response]) -> Prompt | DroppedPrompt:
-        """The prompt with its reference, or why it is left out."""
+        """The prompt with its reference, or the reason why it is left out."""
         vote = self.majority.vote(candidate.prompt, answers)
         if vote is None:
             return _left(candidate, "too few of its answers agree")
@@ -50,7 +50,7 @@ class Answerable:
         return msgspec.structs.replace(candidate.prompt, reference=vote.reference, tags=tags)
 
     def wrong_share(self, kept: Sequence[Prompt]) -> float | None:
-        """Of the references by majority among them, those to be expected wrong; None where no seed says anything."""
+        """The share of wrong ones to expect among references by majority; None where no seed says anything."""
         votes = [int((one.tags or {})["votes"].split()[0]) for one in kept if is_by_majority(one)]
         known = [accuracy for one in votes if (accuracy := self.trust.accuracy(one)) is not None]
         return round(1 - sum(known) / len(known), 4) if known else None

@@ -1,5 +1,5 @@
-"""Every request of expand goes through generate: its store, budget, batches, retries and errors. This is how one round
-of requests becomes generate's input, and its answers come back."""
+"""Sends every request of expand through generate, with its store, budget, batches, retries and errors: turns one round
+of requests into generate's input, and its output into answers."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, replace
@@ -24,18 +24,18 @@ from cotdistill.stages.generate.settings import prices_of
 
 @dataclass
 class Round:
-    """What came of one round: the answers to each prompt by its id, and why others have none."""
+    """The outcome of one round: the answers to each prompt by its id, and the reasons why others have none."""
 
     answers: dict[str, list[Response]]
     failed: dict[str, str]
     missing: int
-    """Requests that were not asked: only what the store has was wanted, or the budget is spent."""
+    """Requests that were not sent: only stored answers were wanted, or the budget is used up."""
 
 
 @dataclass
 class Measured:
-    """Answers that came back. Of those whose usage is known: how many, and their tokens, input as estimated here, input
-    and output as billed."""
+    """How many answers came back. For those with a known usage: their number and their tokens, input as estimated here,
+    input and output as billed."""
 
     answers: int = 0
     billed: int = 0
@@ -55,8 +55,8 @@ class Measured:
 
 @dataclass
 class Asker:
-    """Asks one model. With `stored_only` nothing is sent, and only what the store has comes back. `work` is a folder
-    for generate's files of one round, which the next one replaces: the store has all of it."""
+    """Asks one model. With `stored_only` nothing is sent, and only stored answers come back. `work` is a folder for
+    generate's files of one round, which the next round replaces: the store keeps all of it."""
 
     label: str
     config: GenerateConfig
@@ -66,22 +66,22 @@ class Asker:
     stored_only: bool = False
     bought: int = 0
     spent: Decimal | None = Decimal(0)
-    """USD for what was bought now; None where a price is not known."""
+    """USD for what was bought in this run; None where a price is not known."""
     exhausted: bool = False
     notes: list[str] = field(default_factory=list)
     measured: Measured = field(default_factory=Measured)
 
     def for_another(self, label: str, config: GenerateConfig) -> "Asker":
-        """One that asks another model, or the same in another way, within the same budget."""
+        """An Asker for another model, or for the same one in another way, within the same budget."""
         return Asker(label, config, self.work, self.progress, self.budget, self.stored_only)
 
     def measured_until_now(self) -> Measured:
-        """What was measured so far; what is asked next is measured anew."""
+        """What was measured so far; measuring starts again."""
         found, self.measured = self.measured, Measured()
         return found
 
     def ask(self, prompts: Sequence[Prompt]) -> Round:
-        """Raises what generate raises; then all that was paid for is in the store."""
+        """Raises what generate raises; everything paid for is then in the store."""
         if not prompts:
             return Round({}, {}, 0)
         asked, answered = self.work / "requests.jsonl", self.work / "answers.jsonl"
@@ -117,8 +117,8 @@ class Asker:
 
 
 def as_generate(config: ExpandConfig) -> GenerateConfig:
-    """Generate's options among those of expand, for the teacher that writes. The cap on the cost is over both models,
-    so it is not among them."""
+    """Generate's options among those of expand, for the teacher that writes. The cost cap is not among them, because it
+    covers both models."""
     shared = {one.name for one in fields(GenerateConfig)} & {one.name for one in fields(ExpandConfig)}
     own = {"samples", "template", "prompt_field", "reference_field", "id_field", "limit", "max_cost"}
     values = {name: getattr(config, name) for name in shared - own - {"dry_run", "skip_bad", "allow_modified"}}
@@ -126,7 +126,7 @@ def as_generate(config: ExpandConfig) -> GenerateConfig:
 
 
 SAMPLED_AT = 1.0
-"""Temperature where the answers would be greedy without one: all of them would agree."""
+"""The temperature where answers without one would be greedy, and all of them would agree."""
 
 
 def model_of_answers(config: ExpandConfig) -> str:
@@ -134,8 +134,8 @@ def model_of_answers(config: ExpandConfig) -> str:
 
 
 def for_answers(config: ExpandConfig, writing: GenerateConfig, samples: int) -> GenerateConfig:
-    """The same for the solver. What the teacher itself answers is asked as generate would ask it, so that a later
-    generate finds it in the store."""
+    """Generate's options for the solver. The teacher's own answers are asked as generate would ask them, so that a
+    later generate finds them in the store."""
     provider = model_of_answers(config).partition(":")[0]
     temperature = SAMPLED_AT if samples > 1 and teachers.answers_greedily(provider, None) else None
     asked = replace(writing, samples=samples, template=config.template, temperature=temperature)
@@ -153,8 +153,8 @@ def for_answers(config: ExpandConfig, writing: GenerateConfig, samples: int) -> 
 
 
 def check_teacher(asked: GenerateConfig, budget: Budget | None) -> None:
-    """Raises for a teacher that there is not, without a Batch API where one is wanted, or with no known price where a
-    cap is set, before the first is asked."""
+    """Raises, before the first request, for an unknown teacher, for one without a Batch API where --batch is given, or
+    for one without a known price where a cap is set."""
     teacher = teachers.build(asked.teacher, asked.base_url, asked.concurrency, asked.timeout_s, engine=asked.engine)
     if asked.batch:
         open_batches(teacher)

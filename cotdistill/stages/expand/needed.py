@@ -1,4 +1,4 @@
-"""How many requests it takes until enough prompts are kept, by what came of those that were answered."""
+"""Predicts from the answers so far how many requests it takes until enough prompts are kept."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -7,14 +7,14 @@ from math import ceil, exp, log, log1p, sqrt
 from cotdistill.stages.expand.figures import PRIOR_KEPT, PRIOR_TRIES, OfMethod
 
 _SLOWEST = 1_000.0
-"""Where it takes so many times as many tries, there is nothing new."""
+"""If it takes this many times as many tries, there is nothing new left."""
 
 
 @dataclass(frozen=True)
 class Needed:
-    """More requests for new prompts, and how many of what they write the filters will let pass. `margin` is the share
-    that the number of requests may be off by, either way: 95 % of it by chance, nine times in ten as was measured, for
-    seeds differ. None where nothing was kept yet."""
+    """How many more requests write prompts, and how many of these the filters will let pass. `margin` is the share by
+    which the number of requests may be off either way: 95 % of it by chance, measured as nine in ten because seeds
+    differ. None where nothing was kept yet."""
 
     requests: int
     candidates: int

@@ -1,4 +1,4 @@
-"""Round by round: some lines of the plan are asked, looked at and answered, until enough prompts are kept."""
+"""Asks some lines of the plan at a time, filters and answers what was written, until enough prompts are kept."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -12,19 +12,19 @@ from cotdistill.stages.expand.plan import Line, Plan
 from cotdistill.stages.expand.sieve import Candidate, Sieve
 
 FIRST_TRIES = 30
-"""Of each method, before more is asked: enough to see what it yields."""
+"""Tries of each method before more are asked: enough to see what it yields."""
 
 MORE_IN_A_DEAR_ROUND = 1.1
 
 AT_ONCE, LAST_TRIES = 0.8, 20
-"""Of what seems to be missing, so much is asked in one round, and all once it is little: what is kept beyond --count
-was paid for too early."""
+"""The share of the missing requests that one round asks, and the number below which it asks them all: a prompt kept
+beyond --count was paid for too early."""
 
 
 @dataclass
 class Rounds:
-    """The same answers give the same rounds, so a run that was killed goes through them again and pays for what is
-    missing only. `solver` is None where no prompt is to be answered."""
+    """The same answers give the same rounds, so a killed run goes through them again and pays only for what is missing.
+    `solver` is None where no prompt is answered."""
 
     plan: Plan
     sieve: Sieve
@@ -34,15 +34,15 @@ class Rounds:
     count: int
     note: Callable[[str], None]
     dear: bool = False
-    """Each round takes long: up to a day in batches, or a model is loaded again. So there is none to try the methods
-    first, and the others ask for a little more."""
+    """Whether a round takes long: up to a day in batches, or a model is loaded again. Then no round tries the methods
+    first, and each asks for a little more."""
     kept: list[Prompt] = field(default_factory=list)
     left: list[DroppedPrompt] = field(default_factory=list)
     said: list[str] = field(default_factory=list)
     """Which methods were stopped, and why."""
     not_asked: int = 0
     unwritten: list[Line] = field(default_factory=list)
-    """Of a dry run: what the store has no answer to."""
+    """Lines of a dry run that the store has no answer to."""
 
     def __post_init__(self) -> None:
         self.figures = Figures({method: OfMethod() for method in self.plan.expanders})
@@ -52,8 +52,8 @@ class Rounds:
         return self.writer.exhausted or (self.solver is not None and self.solver.exhausted)
 
     def run(self) -> None:
-        """Until `count` prompts are kept, or the plan or the money is at its end. A dry run looks the store through for
-        as many lines as are expected to be asked: what is stored may stand anywhere among them."""
+        """Ask until `count` prompts are kept, or the plan or the money is used up. A dry run looks up as many lines as
+        are expected to be asked, because stored answers may stand anywhere among them."""
         while self._missing > 0 and not self.exhausted and (self.writer.stored_only or not self.not_asked):
             if not (lines := self.plan.take(self.next_tries())):
                 return
@@ -62,7 +62,7 @@ class Rounds:
 
     @property
     def _missing(self) -> float:
-        """Prompts to be kept beside those that are, and those to be expected of what a dry run did not ask."""
+        """How many more prompts must be kept, without those expected from what a dry run did not ask."""
         pending = len(self.unwritten) + sum(one.undecided for one in self.figures.methods.values())
         return self.count - len(self.kept) - pending * self.figures.share_kept(self.plan.active)
 
@@ -80,8 +80,8 @@ class Rounds:
         return min(wanted, self._until_all_are_known(active) or wanted)
 
     def _until_all_are_known(self, active: list[str]) -> int:
-        """Tries until it is known of each method whether it is to be stopped: what yields little in a few tries would
-        be asked for very many at once."""
+        """Tries until every method has shown whether it is to be stopped: a method that yielded little so far would
+        otherwise be asked for very many at once."""
         known = min((self.figures.methods[name].decided for name in active), default=ENOUGH_TRIES)
         return max(0, ENOUGH_TRIES - known) * len(active)
 

@@ -1,8 +1,7 @@
-"""Which written prompts are kept: the filters of filter, asked about prompts that have no answer yet.
+"""Decides which written prompts are kept, by asking filter's filters about prompts that have no answer yet.
 
-A filter looks at a judged response. So the written prompt is shown to it as what it is asked about: as the answer to
-its request (leak), as an answer to its seed (language, length), or as a prompt without an answer (copies,
-evaluation sets).
+A filter looks at a judged response. So a written prompt is shown to it in a role: as the answer to its request (leak),
+as an answer to its seed (language, length), or as a prompt without an answer (copies, evaluation sets).
 """
 
 import tempfile
@@ -26,8 +25,8 @@ from cotdistill.stages.expand.sources import Source, reads_documents
 from cotdistill.stages.filter.screen import ask
 
 LEAST_LETTERS, TIMES_LONGER = 8, 4
-"""A new prompt is no shorter than this and half the shortest seed, and at most so many times as long as the longest of
-nine in ten seeds."""
+"""A new prompt has at least this many letters and half those of the shortest seed, and at most this many times those of
+the longest of nine in ten seeds."""
 
 
 class Candidate(NamedTuple):
@@ -40,7 +39,8 @@ class Candidate(NamedTuple):
 
 @dataclass
 class Sieve:
-    """Remembers the seeds and what it let pass, so a later copy is seen. Feed it in the plan's order."""
+    """Remembers the seeds and the prompts that it let pass, so that later copies are found. Feed it in the plan's
+    order."""
 
     leak: Filter
     length: Filter
@@ -108,7 +108,7 @@ class Sieve:
 
     def is_repeat(self, left: DroppedPrompt) -> bool:
         """Whether it was left out as a copy of another new prompt, not of a seed. The filters' reasons end in the id of
-        what was there before."""
+        the original."""
         return left.filter in _COPY_FILTERS and left.reason.rpartition(" | ")[2] in self._passed
 
     def _prompt(self, line: Line, text: str, answer: str | None) -> Prompt:
@@ -126,7 +126,7 @@ class Sieve:
 
 
 def _against(files: Sequence[str], held_out: Sequence[Source]) -> Filter | None:
-    """Evaluation sets, and seeds that will be held out, as one more of them."""
+    """Evaluation sets, and as one more of them the seeds that will be held out."""
     if not files and not held_out:
         return None
     with tempfile.TemporaryDirectory() as folder:
@@ -151,7 +151,7 @@ def _copies() -> list[tuple[str, Filter]]:
 
 
 def _lengths(sources: Sequence[Source]) -> str:
-    """The seeds' own lengths, with room for longer prompts."""
+    """Limits by the seeds' own lengths, with room for longer prompts."""
     lengths = sorted(len(one.text) for one in sources)
     most = quantiles(lengths, n=10)[-1] if len(lengths) > 1 else lengths[0]
     least = max(1, min(LEAST_LETTERS, lengths[0] // 2))
@@ -159,12 +159,12 @@ def _lengths(sources: Sequence[Source]) -> str:
 
 
 def _as_answer(response: Response) -> Judged:
-    """Without its reasoning, which no student will see."""
+    """The response without its reasoning, which no student will see."""
     return unverified(msgspec.structs.replace(response, reasoning=None))
 
 
 def unverified(response: Response) -> Judged:
-    """As filters look at it."""
+    """A prompt in the form that filters look at."""
     return Judged(response=response, verdict=Verdict(status="unverified", method="none"))
 
 

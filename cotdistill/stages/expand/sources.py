@@ -18,19 +18,19 @@ from cotdistill.stages.expand import quotes
 from cotdistill.wording import counted
 
 _OPEN_VERIFIERS = ("code", "judge", "json_schema", "regex")
-"""Of tasks whose right answers are many: they cannot be counted as votes."""
+"""Verifiers of tasks with many right answers, which cannot be counted as votes."""
 
 SAMPLES = 4
-"""Answers to each new prompt, where the seeds have short references and nothing else is said."""
+"""The default number of answers to each new prompt, where the seeds have short references."""
 
 _SHORT_LETTERS = 60
-"""A longer reference is an essay, not something that several answers say alike."""
+"""A longer reference is an essay, which no two answers say alike."""
 
 
 @dataclass(frozen=True)
 class Source:
-    """A seed, or a passage. `text` is what the teacher is shown; `prompt` is the seed, and of a passage the passage as
-    one. `tags` are those that the new prompts get from it."""
+    """A seed, or a passage. `text` is shown to the teacher; `prompt` is the seed, or the passage as a prompt. New
+    prompts get the `tags`."""
 
     id: str
     text: str
@@ -39,17 +39,17 @@ class Source:
 
     @property
     def is_open(self) -> bool:
-        """Whether its reference says that right answers are many: then several of them cannot be compared."""
+        """Whether the reference says that many answers are right, so that several answers cannot be compared."""
         return self.prompt.reference is not None and _is_open(self.prompt)
 
     @property
     def has_known_answer(self) -> bool:
-        """A short reference, and not an unverified one of an earlier expand."""
+        """Whether the reference is short, and not an unverified one of an earlier expand."""
         return self.prompt.reference is not None and not self.is_open and not is_by_majority(self.prompt)
 
     @property
     def system(self) -> str:
-        """What stands before the question, and stays."""
+        """The system prompt, which every new prompt keeps."""
         return "\n\n".join(turn.content for turn in self.prompt.messages if turn.role == "system")
 
     def written(self, id: str, text: str, tags: dict[str, str]) -> Prompt:
@@ -62,7 +62,7 @@ def reads_documents(expanders: dict[str, Expander]) -> bool:
     return any(getattr(one, "reads_documents", False) for one in expanders.values())
 
 
-def read(
+def read_sources(
     seeds: Path,
     config: ExpandConfig,
     expanders: dict[str, Expander],
@@ -102,8 +102,8 @@ def _of_documents(
 
 
 def _of_prompts(path: Path, config: ExpandConfig, bad: BadLines, progress: Progress) -> list[Source]:
-    """The seeds, in file order. One whose question stands on earlier turns is left out, and counted: without them it
-    could not be understood. Raises CotDistillError where none is left."""
+    """The seeds in file order. A seed whose question depends on earlier turns is left out and counted. Raises
+    CotDistillError where no seed is left."""
     file = PromptFile(path, NamedColumns.of(config), limit=config.limit, bad=bad)
     prompts = list(file)
     progress.note(f"{path}: {file.describe()}")
@@ -117,10 +117,10 @@ def _of_prompts(path: Path, config: ExpandConfig, bad: BadLines, progress: Progr
     return [Source(one.id, question_of(one), one) for one in alone]
 
 
-def samples(
+def samples_per_prompt(
     config: ExpandConfig, sources: Sequence[Source], expanders: dict[str, Expander], current: artifacts.Run
 ) -> int:
-    """How often each new prompt is answered. Raises UsageError where the answers could not be compared."""
+    """The number of answers to each new prompt. Raises UsageError where the answers could not be compared."""
     documents = reads_documents(expanders)
     if documents and all(map(quotes.are_made_by, expanders.values())):
         if config.samples:
@@ -150,8 +150,8 @@ def samples(
 
 
 def _are_open(sources: Sequence[Source]) -> bool | None:
-    """Whether most questions have no short answer that several samples could agree on; None where no seed says so by
-    its reference."""
+    """Whether most questions have no short answer that several samples could agree on; None where no seed's reference
+    says so."""
     known = [one for one in sources if one.prompt.reference is not None]
     if not known:
         return None

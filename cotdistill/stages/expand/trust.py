@@ -1,8 +1,8 @@
-"""How often what several answers agree on is right: measured on seeds, whose references are known.
+"""How often what several answers agree on is right, measured on seeds, whose references are known.
 
-A teacher with a habit agrees with itself on a wrong answer, so agreement alone says little. The same solver is asked
-as often about seeds; the share of them on which so many votes were right is what a reference with as many votes is
-worth.
+A teacher with a habit agrees with itself on a wrong answer, so agreement alone says little. The solver answers some
+seeds as often as new prompts. The share of seeds on which so many votes were right is what a reference with as many
+votes is worth.
 """
 
 import random
@@ -20,19 +20,19 @@ from cotdistill.stages.expand.sources import Source
 from cotdistill.stages.verification import Judge
 
 MOST_SEEDS = 100
-"""Asked about, drawn once; a store that has generate's answers to them has these already."""
+"""The most seeds that are asked, drawn once. A store with generate's answers to them has these already."""
 
 
 @dataclass
 class Trust:
-    """Seeds by the number of votes for their most frequent answer, and those of them on which it was right."""
+    """Seeds by the number of votes for their most frequent answer, and how many of them were right."""
 
     seeds: Counter[int] = field(default_factory=Counter)
     right: Counter[int] = field(default_factory=Counter)
 
     def accuracy(self, votes: int) -> float | None:
-        """Of references with so many votes, estimated; None where no seed says anything. One seed with the accuracy of
-        all is added to each number of votes, so that one or two seeds do not make it 0 or 1."""
+        """The estimated share of right references with this many votes; None where no seed says anything. One seed with
+        the overall accuracy is added to each number of votes, so that one or two seeds do not make it 0 or 1."""
         if not self.seeds.total():
             return None
         overall = self.right.total() / self.seeds.total()
@@ -46,7 +46,7 @@ class Trust:
 
 
 def measure(known: Sequence[Source], solver: Asker, majority: Majority) -> Trust:
-    """Ask about these seeds, whose references are known."""
+    """Ask the solver these seeds, whose references are known."""
     answers = solver.ask([one.prompt for one in known]).answers
     trust, judge = Trust(), Judge()
     for source in known:
@@ -61,9 +61,9 @@ def measure(known: Sequence[Source], solver: Asker, majority: Majority) -> Trust
 
 
 def asked_about(sources: Sequence[Source], held_out: Sequence[Source], seed: int, solver: str) -> list[Source]:
-    """Up to `MOST_SEEDS` that have references. Where the solver is a student that learnt from the seeds, they are those
-    that were held out: on what it learnt it is right more often than on new ones, and what it did not learn of the
-    others is what its teacher got wrong."""
+    """Up to `MOST_SEEDS` seeds with references. Where the solver is a student that learnt from the seeds, they are
+    held-out ones: it is right more often on what it learnt, and what it did not learn of the others is what its teacher
+    got wrong."""
     known = _known(sources)
     if solver.startswith("local:"):
         student = solver.partition(":")[2]

@@ -46,12 +46,12 @@ def ranges(path: Path, size: int = RANGE_BYTES) -> list[Range]:
     return [Range(path, start, min(start + size, length)) for start in range(0, length, size)]
 
 
-def chunks(path: Path, responses: int = RESPONSES_A_CHUNK, of: Range | None = None) -> Iterator[Chunk]:
-    """The chunks of a file or of one range of it: `responses` lines each, and as many more as the last prompt has. A
-    line that cannot be read stays with the lines before it."""
+def chunks(path: Path, responses: int = RESPONSES_A_CHUNK, within: Range | None = None) -> Iterator[Chunk]:
+    """The chunks of a file, or of the range `within` it: `responses` lines each, and as many more as their last prompt
+    has. A line that cannot be read stays with the lines before it."""
     with open_input(path) as file:
-        start, current = (0, None) if of is None or not of.start else _first_prompt(file, of.start)
-        end = None if of is None else of.end
+        start, current = (0, None) if within is None or not within.start else _first_prompt(file, within.start)
+        end = None if within is None else within.end
         size = count = 0
         for line in file:
             found = _prompt(line, current)

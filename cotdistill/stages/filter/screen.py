@@ -93,8 +93,8 @@ class Screen:
         screened = [self._one_prompt(*both) for both in zip(prompts, verdicts, strict=True)]
         return Result(len(lines), screened, bad, dict(self.judge.used), self.judge.notes() if self.judge.alone else [])
 
-    def screen_range(self, of: Range) -> Iterator[Result]:
-        return map(self.screen, chunks(of.path, of=of))
+    def screen_range(self, part: Range) -> Iterator[Result]:
+        return map(self.screen, chunks(part.path, within=part))
 
     def _one_prompt(self, responses: Sequence[Response], verdicts: Sequence[Verdict]) -> list[Screened]:
         correct = sum(map(is_right, responses, verdicts))
