@@ -7,7 +7,7 @@ from typing import NoReturn
 
 
 def main() -> NoReturn:
-    """Ctrl-C and SIGTERM while the command line is still being imported end it as they do later."""
+    """Runs the command line. Ctrl-C and SIGTERM end it while it is still being imported, too."""
     if threading.current_thread() is threading.main_thread():  # no other may
         signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:

@@ -1,4 +1,4 @@
-"""The application that the commands are added to, in the order in which --help shows them."""
+"""The application, to which commands are added in the order in which --help shows them."""
 
 from functools import partial
 

@@ -54,7 +54,7 @@ def ask(
 
 
 def _talk(conversations: "Sequence[Conversation]") -> int:
-    """Until the lines end. Returns how many questions got no answer, each of which was said."""
+    """Answer until the lines end. Returns how many questions got no answer; each was reported."""
     failed = 0
     for line in _lines():
         for conversation in conversations:
@@ -69,7 +69,7 @@ def _talk(conversations: "Sequence[Conversation]") -> int:
 
 
 def _lines() -> Iterator[str]:
-    """Questions, one a line, blank ones left out; a person at a terminal is prompted for each."""
+    """Yields questions, one a line without blank ones; a user at a terminal is prompted for each."""
     if not sys.stdin.isatty():
         sys.stdin.reconfigure(errors="replace")  # type: ignore[union-attr]
         yield from filter(None, map(str.strip, sys.stdin))
@@ -88,7 +88,7 @@ def _lines() -> Iterator[str]:
 
 
 def _show(said: "Said", *, named: bool) -> None:
-    """The answer on stdout; the trace, dimmed, and what it took on stderr."""
+    """Print the answer on stdout; the dimmed trace, time and tokens on stderr."""
     reply = said.reply
     if named:
         log.say(f"{said.student}:")

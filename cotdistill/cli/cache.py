@@ -160,7 +160,7 @@ def _of(part: int, whole: int) -> str:
 
 
 def _existing_store(path: Path | None) -> Path:
-    """Raises UsageError where none was named and none was made yet."""
+    """The store's path. Raises UsageError where none was named and none exists yet."""
     store = _store_path(path)
     _check_made(path, store)
     return store

@@ -1,4 +1,4 @@
-"""How a command talks: progress, log lines and the summary, the same for all that call a stage."""
+"""What all commands that call a stage share: progress, log lines and the summary."""
 
 import dataclasses
 from collections.abc import Callable
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Console:
-    """How a command talks; the same for all."""
+    """The options of a command's output, the same for all commands."""
 
     quiet: bool = config.option(False, "No progress, no summary; errors only.", panel="Log")
     verbose: bool = config.option(False, "Report each retry and each measured limit too.", panel="Log")
@@ -25,7 +25,7 @@ class Console:
 
 
 def run_stage(stage: str, console: Console, settings: Any, call: Callable[[Any], "Manifest"]) -> None:
-    """Run one stage with the right progress, print its summary, exit with its code."""
+    """Run one stage with its progress, print its summary, and exit with its code."""
     from cotdistill import progress
     from cotdistill.artifacts import summary
     from cotdistill.recipes.packages import check_packages

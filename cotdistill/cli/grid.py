@@ -1,4 +1,4 @@
-"""`cotdistill run --grid`: what it prints."""
+"""`cotdistill run --grid`: its output."""
 
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
@@ -25,8 +25,8 @@ def run(
     as_json: bool,
     quiet: bool,
 ) -> int:
-    """Run every combination, after saying how many there are and what they cost. Returns the exit code: the worst of
-    theirs. `words` turns the recipe's paths into the person's."""
+    """Run every combination, after printing how many there are and what they cost. Returns the worst exit code. `words`
+    turns the recipe's paths into the user's."""
     import msgspec
 
     from cotdistill.recipes import grid, grid_plan
@@ -54,7 +54,7 @@ def run(
 
 
 def in_words(found: "GridRecord", directory: str) -> list[str]:
-    """A line a run, and how to see them side by side."""
+    """One line a run, and the command that compares them."""
     width = max(len(cell.directory) for cell in found.cells)
     lines = [f"grid: {counted(len(found.cells), 'run')} -> {directory}"]
     lines += [f"  {cell.directory:<{width}}  {_ended(cell)}" for cell in found.cells]

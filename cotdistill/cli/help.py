@@ -12,11 +12,11 @@ from typer.core import TyperCommand, TyperGroup
 from cotdistill.cli.values import with_plain_values
 
 EXAMPLE_WIDTH = 70
-"""With "Example: " before it, under 80 columns."""
+"""Together with "Example: " before it under 80 columns."""
 
 
 class WholeSentences(TyperGroup):
-    """Says of each command its whole first sentence, over two lines where it must: cut ones say nothing."""
+    """Lists each command with its whole first sentence, on two lines if need be: cut sentences say nothing."""
 
     def get_params(self, ctx: Any) -> Any:
         return with_plain_values(_with_plain_flags(super().get_params(ctx)))
@@ -29,13 +29,13 @@ class WholeSentences(TyperGroup):
 
 
 class GroupedCommand(TyperCommand):
-    """A command whose options stand under their `rich_help_panel`, in the order in which the panels first appear."""
+    """A command that lists its options under their `rich_help_panel`, in the order in which the panels first appear."""
 
     def get_params(self, ctx: Any) -> Any:
         return with_plain_values(_with_plain_flags(super().get_params(ctx)))
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:
-        """Without the braces around a required argument, which read as a set."""
+        """The usage without the braces around a required argument, which read as a set."""
         return [piece.replace("{", "").replace("}", "") for piece in super().collect_usage_pieces(ctx)]
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
@@ -55,8 +55,8 @@ class GroupedCommand(TyperCommand):
 
 
 def _with_plain_flags(parameters: list[Any]) -> list[Any]:
-    """Typer's own flags, such as --help, are None where they are not given, and to find out that None is no flag typer
-    loads pydantic, which takes longer than all the rest of --help."""
+    """Set typer's own flags, such as --help, to False instead of None: to find out that None is no flag typer would
+    load pydantic, which takes longer than all the rest of --help."""
     for one in parameters:
         if getattr(one, "is_flag", False) and one.default is None:
             one.default = False
@@ -70,7 +70,7 @@ def example(command: str) -> str:
 
 
 def show_all(context: typer.Context, wanted: bool) -> None:
-    """What --help-all does: the rare options too."""
+    """--help-all: show the rare options too."""
     if wanted:
         for parameter in context.command.params:
             parameter.hidden = False  # type: ignore[attr-defined]

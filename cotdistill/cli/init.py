@@ -123,7 +123,7 @@ def _of_documents(
 
 
 def _kind(path: Path | None, question: str | None, reference: str | None) -> str | None:
-    """What the prompts look like; None where they cannot be read without more questions."""
+    """The kind of task that the prompts look like; None where they cannot be read without more questions."""
     from cotdistill.recipes.kinds import kind_of
     from cotdistill.recipes.own_prompts import OwnPrompts
 
@@ -136,7 +136,7 @@ def _kind(path: Path | None, question: str | None, reference: str | None) -> str
 def _own_prompts(
     path: Path | None, question: str | None, reference: str | None, ask: "_Questions", task: str
 ) -> "OwnPrompts | None":
-    """What a person's file holds; None for the samples. Asks for the columns that no usual name gives away."""
+    """The user's file; None for the samples. Asks for the columns that no usual name gives away."""
     from cotdistill.recipes import starter
     from cotdistill.recipes.own_prompts import OwnPrompts, column_names
 
@@ -167,7 +167,7 @@ def _own_prompts(
 
 
 def _set_aside(own: "OwnPrompts", skip: bool, ask: "_Questions") -> None:
-    """Asks what is to be done about records that are no prompts. Raises UsageError where they are to stay."""
+    """Asks what to do with records that are no prompts. Raises UsageError where they are to stay."""
     if not own.bad.count:
         return
     log.say(own.bad_in_words(), err=True)
@@ -176,14 +176,14 @@ def _set_aside(own: "OwnPrompts", skip: bool, ask: "_Questions") -> None:
 
 
 class _Questions:
-    """Asks a person; with `nothing` takes the defaults."""
+    """Asks the user; with `nothing` takes the defaults."""
 
     def __init__(self, nothing: bool) -> None:
         self.nothing = nothing
 
     def until(self, given: str | None, question: str, default: str, check: Callable[[str], object]) -> str:
-        """An option's value, or an answer; asks again after one that `check` refuses. Raises UsageError for an option
-        that it refuses."""
+        """An option's value, or an answer, asked again until `check` accepts it. Raises UsageError for an option that
+        `check` refuses."""
         while True:
             answer = given or (default if self.nothing else str(_asked(typer.prompt, question, default or None)))
             try:
@@ -195,7 +195,7 @@ class _Questions:
                 log.say(str(error), err=True)
 
     def task(self, given: str | None, looks_like: str | None) -> str:
-        """`looks_like`: what the prompts are by themselves, where they are known already."""
+        """The kind of task; `looks_like` is the kind that the prompts look like, where they are known already."""
         from cotdistill.recipes import tasks
 
         question = f"Kind of task ({', '.join(tasks.TASKS)})"

@@ -13,13 +13,13 @@ from types import FrameType
 from typing import NoReturn
 
 AGAIN_S = 0.05
-"""After so long an interrupt that was swallowed is sent again: the callback is over by then."""
+"""Seconds after which an interrupt that was swallowed is sent again: the callback is over by then."""
 
 _NUMBERS = (signal.SIGINT, signal.SIGTERM)
 
 
 def watch() -> None:
-    """Of the main thread, for the rest of the process."""
+    """Watch the main thread for the rest of the process."""
     if threading.current_thread() is not threading.main_thread():  # no other may
         return
     signal.signal(signal.SIGTERM, _interrupt)

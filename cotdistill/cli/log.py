@@ -1,4 +1,5 @@
-"""What ends on stderr besides progress: errors, as a line of words or, with --log-format json, as a JSON line."""
+"""What a command prints on stderr besides progress: errors, as a line of words or, with --log-format json, as a JSON
+line."""
 
 import json
 import sys
@@ -18,13 +19,13 @@ if TYPE_CHECKING:
 
 
 def say(text: object, *, err: bool = False, dim: bool = False) -> None:
-    """Print for a person or a pipe; every text of a command goes through here, a log's through `progress`. `dim`: on a
-    terminal."""
+    """Print for a user or a pipe. Every text of a command goes through here, every log line through `progress`. `dim`:
+    dimmed on a terminal."""
     _print(masked_output(str(text)), err=err, dim=dim)
 
 
 def say_json(text: str | bytes, change: Callable[[str], str] = str) -> None:
-    """Print a line of JSON for a pipe; `change` is made to each of its texts."""
+    """Print a line of JSON for a pipe, with `change` applied to each of its texts."""
     _print(progress.masked_json(progress.each_text(json.loads(text), change), separators=(",", ":")))
 
 
@@ -40,14 +41,15 @@ def _print(clean: str, *, err: bool = False, dim: bool = False) -> None:
 
 
 def wants_json(words: Sequence[str]) -> bool:
-    """Whether a command line asks for JSON lines. Read before it is parsed: a slip in it is an error as well."""
+    """Whether a command line asks for JSON lines. It is looked for before parsing, because a slip in the command line
+    is an error too."""
     following = [after for before, after in pairwise(words) if before == "--log-format"]
     joined = [word.partition("=")[2] for word in words if word.startswith("--log-format=")]
     return "json" in (*following, *joined)
 
 
 def summary(manifest: "Manifest") -> None:
-    """How a stage ended, as one JSON line with its numbers and notes."""
+    """A stage's end as one JSON line with its numbers and notes."""
     from cotdistill.artifacts.summary import one_line
 
     more = {"counts": manifest.counts, "cost_usd": manifest.cost_usd, "notes": manifest.notes or None}
@@ -64,7 +66,7 @@ def fail(message: str, code: int, *, as_json: bool) -> NoReturn:
 
 
 def fail_unexplained(error: Exception, *, as_json: bool) -> NoReturn:
-    """A slip in the command line, in the words of its parser; anything else is a bug, with its traceback."""
+    """Print a slip in the command line in its parser's words; any other error is a bug and keeps its traceback."""
     if hasattr(error, "format_message"):  # what typer raises
         fail(error.format_message(), int(getattr(error, "exit_code", USAGE)), as_json=as_json)
     lines = "".join(traceback.format_exception(error))

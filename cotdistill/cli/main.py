@@ -26,8 +26,8 @@ from cotdistill.errors import DONE, ERROR, INTERRUPTED, USAGE, CotDistillError, 
 __all__ = ["app", "main", "stages"]
 
 SWITCH_S = 0.0005
-"""After so long a thread lets another one run, not after Python's 5 ms: the store writes beside a busy event loop, and
-answers keep their place in flight until they are written."""
+"""Seconds after which a thread lets another one run, instead of Python's 5 ms: the store writes beside a busy event
+loop, and answers count as in flight until they are written."""
 
 recipes.register(app)
 
@@ -107,8 +107,8 @@ def _root(
 
 
 def _open_standard_files() -> None:
-    """Those that whoever started this has closed lead nowhere: else the next file that is opened, such as the store,
-    would get the number of one, and what a library says on stderr would be written into it."""
+    """Open standard files that were closed at the start, leading nowhere. Otherwise the next file that is opened, such
+    as the store, would get the number of one, and a library's output on stderr would be written into it."""
     for number, (name, mode) in enumerate((("stdin", "r"), ("stdout", "w"), ("stderr", "w"))):
         try:
             os.fstat(number)
@@ -122,7 +122,7 @@ def _open_standard_files() -> None:
 
 
 def _has_directory() -> bool:
-    """Whether the current directory is there."""
+    """Whether the current directory exists."""
     try:
         Path.cwd()
     except OSError:
@@ -131,7 +131,8 @@ def _has_directory() -> bool:
 
 
 def _check_words(words: Sequence[str]) -> None:
-    """Whatever is typed may come to stand in a manifest or a card, which are UTF-8: said before anything is paid."""
+    """Raises UsageError for words that are not UTF-8, before anything is paid for: they may be written to a manifest or
+    a card."""
     for word in words:
         try:
             word.encode()
@@ -141,7 +142,7 @@ def _check_words(words: Sequence[str]) -> None:
 
 @contextmanager
 def _only(word: str) -> Iterator[None]:
-    """Without the other commands: typer builds the options of every one before it looks which is meant."""
+    """Remove all other commands: typer builds the options of every one before it looks which is meant."""
     commands, groups = app.registered_commands, app.registered_groups
     for one in commands:
         if word == one.name or (one.callback and word == get_command_name(one.callback.__name__)):
@@ -178,7 +179,7 @@ def main() -> NoReturn:
 
 
 def _ended(*, standalone_mode: bool) -> int:
-    """The exit code of the command. Typer turns Ctrl-C into one, without a word, wherever the command does not."""
+    """The command's exit code. Typer turns Ctrl-C into one silently, wherever the command does not."""
     try:
         code = app(standalone_mode=standalone_mode)
     except SystemExit as ended:

@@ -22,7 +22,8 @@ def options_of(*configs: type[Any]) -> Callable[[Callable[..., None]], "Command"
 
 
 class Command:
-    """A function with the options that typer reads off its signature; made when it does, for it reads one command's."""
+    """A function whose signature has the options that typer reads. The signature is built when typer asks, because it
+    asks for one command only."""
 
     def __init__(self, function: Callable[..., None], configs: tuple[type[Any], ...]) -> None:
         self._function, self._configs = function, configs
@@ -98,7 +99,7 @@ def _fields(kind: type[Any]) -> list[inspect.Parameter]:
 
 
 def _for_typer(hint: Any, one_of: bool) -> Any:
-    """The type that typer reads: choices are texts to it, so that a wrong one is refused in the words of `config`."""
+    """The type for typer: choices are texts, so that a wrong one is refused in `config`'s words."""
     if typing.get_origin(hint) is tuple:
         return list[str]
     if not one_of:
@@ -107,7 +108,7 @@ def _for_typer(hint: Any, one_of: bool) -> Any:
 
 
 def _shown(default: Any) -> bool:
-    """Whether --help names the default: not one that says nothing."""
+    """Whether --help shows the default: only if it says something."""
     return default not in (None, (), False, "")
 
 

@@ -1,4 +1,4 @@
-"""How a run of a recipe ended: in words, as JSON, as an exit code."""
+"""The end of a recipe's run: in words, as JSON, as an exit code."""
 
 from collections.abc import Iterable
 from decimal import Decimal
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def as_json_text(outcome: "Outcome", directory: str) -> str:
-    """The run's record on one line; `directory` as the person sees it, `new` false where nothing ran."""
+    """The run's record on one line. `directory` is as the user sees it; `new` is false where nothing ran."""
     import msgspec
 
     record = msgspec.to_builtins(outcome.record) if outcome.record else {"stages": {}}
@@ -19,7 +19,7 @@ def as_json_text(outcome: "Outcome", directory: str) -> str:
 
 
 def plan_as_json(recipe: str, lines: Iterable[tuple[str, str]]) -> str:
-    """What would run: each step by its name with its lines; one without a name belongs to the step before."""
+    """The steps that would run, each by its name with its lines; lines without a name belong to the step before."""
     import msgspec
 
     plan: dict[str, list[str]] = {}
@@ -31,8 +31,8 @@ def plan_as_json(recipe: str, lines: Iterable[tuple[str, str]]) -> str:
 
 
 def in_words(outcome: "Outcome", directory: str) -> list[str]:
-    """What ran, where it lies, what changed against the last run, and last, where a log is read first, what a
-    person should know."""
+    """What ran, where it is, what changed against the last run, and last, where a log is read first, what the user
+    should know."""
     from cotdistill.recipes import figures
 
     if outcome.record is None:

@@ -1,4 +1,4 @@
-"""The commands around a recipe: `run` runs it, `status` says where it stands, `push` publishes what it made."""
+"""The commands around a recipe: `run` runs it, `status` shows its state, `push` publishes what it made."""
 
 import os
 from collections.abc import Callable, Iterator, Sequence
@@ -112,9 +112,11 @@ def _say_plan(recipe: str, lines: Sequence[tuple[str, str]], *, as_json: bool) -
 
 @contextmanager
 def _opened(recipe: Path, changes: Sequence[str] = ()) -> Iterator[tuple["Recipe", Callable[[str], str]]]:
-    """A recipe, checked, in its own directory, and what turns its paths in a text into paths from where the person is.
+    """A checked recipe, in its own directory, and a function that turns its paths in a text into paths from the user's
+    directory.
 
-    Errors inside name the recipe as it was given."""
+    Errors inside name the recipe as the user typed it.
+    """
     from cotdistill import progress
     from cotdistill.recipes.recipe import read
     from cotdistill.recipes.seen import words_from

@@ -1,6 +1,7 @@
-"""The commands that call a stage each: the stage's own config, out of the options, and its arguments.
+"""The commands that call one stage: each makes the stage's config out of its options and calls it.
 
-The options come from the fields of the configs (a file each in `config/`): a command is its arguments and its call.
+The options come from the fields of the configs (a file each in `config/`), so a command is only its arguments and its
+call.
 """
 
 from pathlib import Path

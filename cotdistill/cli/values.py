@@ -1,7 +1,7 @@
-"""What is typed for an option, in the type that its command takes.
+"""Converts the values of options to their types.
 
-typer has pydantic read every value, and loading it takes longer than all the rest of the command line. So what is
-plain is read here; anything else, and with it every error and its words, is typer's.
+typer has pydantic read every value, and loading pydantic takes longer than all the rest of the command line. So plain
+types are read here; any other type, and every error message, is left to typer.
 """
 
 import os
@@ -18,7 +18,7 @@ _NOT_PLAIN = object()
 
 
 def with_plain_values(parameters: list[Any]) -> list[Any]:
-    """The same parameters of typer; those that it would give a reader of pydantic's get ours."""
+    """The same parameters, with our readers in place of pydantic's."""
     for one in parameters:
         typers_reader = getattr(one, "get_runtime_param", None)
         if typers_reader is not None and "get_runtime_param" not in vars(one):
@@ -27,7 +27,7 @@ def with_plain_values(parameters: list[Any]) -> list[Any]:
 
 
 class _Reader(NamedTuple):
-    """What typer asks of a parameter's reader."""
+    """The interface that typer expects of a parameter's reader."""
 
     typers: Callable[[], Any]
 
@@ -42,7 +42,7 @@ class _Reader(NamedTuple):
 
 
 def _is_within(value: Any, limits: Any) -> bool:
-    """Of a number, whether it is one that the option's `min` and `max` let pass."""
+    """Whether a number is within the option's `min` and `max`."""
     if not isinstance(value, int | float):
         return True
     return (limits.min is None or value >= limits.min) and (limits.max is None or value <= limits.max)

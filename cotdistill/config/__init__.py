@@ -1,7 +1,8 @@
-"""The options of each stage, and the one check that command line, recipe and stage ask.
+"""The options of each stage, and the one check that command line, recipe and stage share.
 
-One file a stage has its options (a field's name is the option's name: `max_output_tokens` is `--max-output-tokens`; its
-default is the default, its type says which values it takes), `conditions` what several of them ask of each other.
+One file a stage has its options: a field's name is the option's name (`max_output_tokens` is `--max-output-tokens`),
+its default is the default, its type says which values it takes. `conditions` has the conditions between several
+options.
 """
 
 import dataclasses
@@ -44,10 +45,10 @@ _FLAG = re.compile(r"--[a-z][a-z-]*")
 
 
 def problems(kind: type[Any], values: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Each option among `values` that does not fit, with why. Options that are left out have their defaults.
+    """Each option among `values` that does not fit, with the reason. Options that are left out have their defaults.
 
-    First the values that an option's type does not take, then options that do not go together; what an option with a
-    wrong value asks of the others is not known.
+    First come values that an option's type does not take, then options that do not go together; conditions that involve
+    a wrong value are not checked.
     """
     found = list(wrong_values(kind, values))
     wrong = {name for name, _ in found}
@@ -72,7 +73,7 @@ def check(config: Any) -> None:
 
 
 def idle_notes(config: Any, more: Iterable[tuple[str, str]] = ()) -> list[str]:
-    """What a person should know of options that are given and change nothing; `more` are such pairs of the stage's."""
+    """A note for each option that is given and changes nothing; `more` are further pairs of an option and a reason."""
     return [f"{flag(name)} changes nothing here: {why}" for name, why in (*idle_options(config), *more)]
 
 

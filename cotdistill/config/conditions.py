@@ -1,4 +1,4 @@
-"""What several options of one stage ask of each other. Each condition is written once, with the option it is about."""
+"""Conditions between options of one stage. Each is written once, with the option that it is about."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -18,12 +18,12 @@ from cotdistill.config.on_policy import of_on_policy
 Problems = Iterator[tuple[str, str]]
 
 MOST_REPEATS = 100
-"""How often a row may stand in a mix."""
+"""The most times that a row may be repeated in a mix."""
 
 
 @dataclass(frozen=True)
 class MixShare:
-    """Rows of prompts with this tag are written `times` times; the part after the point is a share of the rows."""
+    """Write rows of prompts with this tag `times` times; the fraction is a share of the rows."""
 
     tag: str
     value: str
@@ -47,7 +47,7 @@ class MixShare:
 
 @singledispatch
 def broken_conditions(config: Any) -> Problems:
-    """Pairs of an option and why it does not go with the others; each value is within its own limits already."""
+    """Yields pairs of an option and why it does not go with the others. Each value is within its own limits already."""
     yield from ()
 
 
@@ -80,7 +80,7 @@ _OF_THEN = ("base_url", "samples", "effort", "license", "price_in", "price_out")
 
 
 def _then(config: GenerateConfig) -> Problems:
-    """The second teacher."""
+    """Conditions on the second teacher."""
     given = {name: getattr(config, f"then_{name}") for name in _OF_THEN}
     if not config.then:
         yield from ((f"then_{name}", "goes with --then") for name, value in given.items() if value is not None)
@@ -200,7 +200,7 @@ def _expand(config: ExpandConfig) -> Problems:
 
 
 def _answers(config: ExpandConfig) -> Problems:
-    """What is asked of the options about the answers to new prompts."""
+    """Conditions on the answers to new prompts."""
     given = [name for name in _ABOUT_ANSWERS if getattr(config, name) is not None]
     for name in given:
         if config.samples == 0:

@@ -28,7 +28,7 @@ OF_DOCUMENTS = ("document", "extract")
 """Methods whose seeds are documents."""
 
 COUNT = 100
-"""New prompts, where nothing is said."""
+"""The default number of new prompts."""
 
 
 @dataclass(frozen=True, kw_only=True)

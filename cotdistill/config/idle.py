@@ -1,5 +1,5 @@
-"""Options that are given and change nothing beside the others. They are said, and the run goes on: a script may give
-them to many students, and a rehearsal keeps the options of the real teacher."""
+"""Finds options that are given and have no effect beside the others. They are reported, and the run goes on: a script
+may give them to many students, and a rehearsal keeps the options of the real teacher."""
 
 from collections.abc import Iterable, Iterator
 from functools import singledispatch
@@ -19,7 +19,7 @@ Idle = Iterator[tuple[str, str]]
 
 @singledispatch
 def idle_options(config: Any) -> Idle:
-    """Pairs of an option and why it changes nothing."""
+    """Yields pairs of an option and why it has no effect."""
     yield from ()
 
 
@@ -96,7 +96,8 @@ def _cap(
     prices: Iterable[float | None],
     judge: str | None,
 ) -> Idle:
-    """Teachers that cost nothing, without prices for a rehearsal, and no judge that may cost something."""
+    """A cost cap has no effect for teachers that cost nothing, without prices for a rehearsal, and without a judge that
+    may cost something."""
     asked = [one for one in teachers if one]
     free = all(one.partition(":")[0] in FREE for one in asked) and all(price is None for price in prices)
     if config.max_cost is not None and free and judge is None:

@@ -1,4 +1,4 @@
-"""What --loss and --teacher ask of each other, with rows and with the student's own answers."""
+"""Conditions between --loss and --teacher, for training on rows and on the student's own answers."""
 
 from collections.abc import Iterator
 
@@ -6,7 +6,7 @@ from cotdistill.config.finetune import FinetuneConfig
 from cotdistill.errors import UsageError
 
 _ON_POLICY = ("divergence", "skew", "temperature")
-"""The options of soft that say how far the student is from its teacher; the others are about a row's own token."""
+"""The options of soft that measure the distance between student and teacher; the others concern a row's own token."""
 
 
 def of_loss(config: FinetuneConfig) -> Iterator[tuple[str, str]]:

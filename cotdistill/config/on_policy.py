@@ -1,4 +1,4 @@
-"""What training on a student's own answers asks of the other options, and who can score them."""
+"""Conditions of training on a student's own answers, and which teachers can score them."""
 
 from collections.abc import Iterator
 from dataclasses import fields
@@ -12,11 +12,11 @@ _OF_ON_POLICY = (
 _OF_ROWS = ("epochs", "max_steps", "eval_data", "packing", "order", "show_rows")
 
 TEACHES_ALONE = "self"
-"""The teacher that is the student itself."""
+"""The name of the teacher that is the student itself."""
 
 
 def scores_over_api(config: FinetuneConfig) -> bool:
-    """Whether a teacher on a server scores what the student writes, which may cost money."""
+    """Whether a teacher on a server scores the student's answers, which may cost money."""
     provider = (config.teacher or "local").partition(":")[0]
     return config.on_policy is not None and provider not in ("local", TEACHES_ALONE)
 

@@ -1,4 +1,4 @@
-"""What an option is: its help, its default, and in its type the values that it takes, in words for people."""
+"""An option: its help, its default, and its type, which says in words which values it takes."""
 
 import math
 import typing
@@ -16,33 +16,33 @@ from cotdistill.limits import Share as Share
 from cotdistill.limits import expected
 
 Samples = Annotated[int, msgspec.Meta(ge=1, le=10_000)]
-"""A prompt's samples are held in memory together."""
+"""At most this many: a prompt's samples are held in memory together."""
 Seed = Annotated[int, msgspec.Meta(ge=0, le=2**32 - 1)]
-"""What NumPy and torch both take."""
+"""Values that NumPy and torch both take."""
 ShareBelowOne = Annotated[float, msgspec.Meta(ge=0, lt=1)]
 Text = Annotated[str, msgspec.Meta(min_length=1)]
 Url = Annotated[str, msgspec.Meta(pattern=r"^https?://[^/\s]\S*$")]
 
 Engine = Literal["local", "transformers", "vllm", "sglang"]
-"""What answers for a student of this machine: this process, or a server that is started (a file of `servers/` each)."""
+"""What runs a local student: this process, or a server that is started for it (a file of `servers/` each)."""
 
 REQUIRED: Any = MISSING
-"""The default of an option that has none: a config cannot be made without it."""
+"""The default of an option that has none, so that a config cannot be made without it."""
 
 
 def option(default: Any, help: str, metavar: str = "", *, panel: str = "", names: str = "", rare: bool = False) -> Any:
-    """A field of a config, with what --help shows; its type says which values it takes.
+    """A field of a config, with its help. Its type says which values it takes.
 
-    `panel` is its group in --help, and the `rare` ones stand in --help-all only. `names` says what its text stands
-    for, so that it can be looked for before anything is sent: a plug-in folder (verifiers, filters, selectors,
-    formats), a teacher, a student, a template, a store, or a file (examples, rows, prompts).
+    `panel` is its group in --help; `rare` options are shown by --help-all only. `names` is the kind of name that its
+    text is, which is looked up before anything is sent: a plug-in folder (verifiers, filters, selectors, formats), a
+    teacher, a student, a template, a store, or a file (examples, rows, prompts).
     """
     metadata = {"help": help, "metavar": metavar, "panel": panel, "names": names, "rare": rare}
     return field(default=default, metadata=metadata)
 
 
 def like(stage: type[Any], name: str, **changes: Any) -> Any:
-    """The option of this name of another stage, its help and default too; `changes` are to what --help shows."""
+    """An option copied from another stage, with its help and default; `changes` replace parts of the help."""
     one = next(one for one in fields(stage) if one.name == name)
     return field(default=one.default, metadata={**one.metadata, **changes})
 
@@ -58,7 +58,7 @@ def types_of(kind: type[Any]) -> dict[str, Any]:
 
 
 def convert(value: Any, hint: Any) -> Any:
-    """`value` as the type says. Raises ValueError that says what was expected and what was found."""
+    """Convert `value` to the type. Raises ValueError that says what was expected and what was found."""
     if typing.get_origin(hint) is tuple:
         (item, _), given = typing.get_args(hint), [value] if isinstance(value, str) else value
         if not isinstance(given, list | tuple):
@@ -89,7 +89,7 @@ def wrong_values(kind: type[Any], values: Mapping[str, Any]) -> Iterator[tuple[s
 
 
 def choices(hint: Any) -> tuple[str, ...]:
-    """The words that an option takes, also one that may be repeated or left out; empty where any word does."""
+    """The words that an option takes, whether it may be repeated or left out; empty where any word will do."""
     if typing.get_origin(hint) is typing.Literal:
         return typing.get_args(hint)
     return next((found for part in typing.get_args(hint) if (found := choices(part))), ())

@@ -1,1 +1,1 @@
-"""What a person hands in: prompt files, the hub's data sets, templates."""
+"""What users bring: prompt files, data sets of the hub, templates."""

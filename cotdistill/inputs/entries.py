@@ -1,4 +1,4 @@
-"""What was read of a person's prompt file: one record, and the columns of all of them."""
+"""What was read of a user's prompt file: one record, and the columns of all records."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -9,16 +9,16 @@ from cotdistill.records import Prompt
 from cotdistill.wording import counted
 
 MOST_NAMES = 30
-"""Columns not used that are named; beyond it they are counted."""
+"""Unused columns that are named; more are counted."""
 
 PLACEHOLDERS = frozenset(("n/a", "n.a.", "#n/a", "na", "nan", "null", "none", "nil", "tbd", "todo", "-", "--", "?"))
-"""What tables say in cells with nothing in them. It may also be a class, so it is read as it stands, and said."""
+"""What tables write into empty cells. It may also be a class, so it is kept as it is and reported."""
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One record of a prompt file, read. `prompt` is the record that goes on; `number` is its line, or its place in the
-    file; `reading` says what was found where, and `fields` are the record's own columns."""
+    """One record of a prompt file. `prompt` is the record that goes on; `number` is its line, or its place in the file;
+    `reading` says which columns were read as what; `fields` are the record's own columns."""
 
     prompt: Prompt
     number: int
@@ -27,12 +27,12 @@ class Entry:
 
     @property
     def answer(self) -> str | None:
-        """The reference before the final answer was cut out of it: a worked solution where the file has one."""
+        """The reference before the final answer was cut out of it: a worked solution, if the file has one."""
         return self.reading.answer
 
     def column(self, name: str) -> str:
-        """A column as text, as a template takes it; options stand with their letters, one a line. Raises ValueError
-        where the record has none, or no value in it."""
+        """A column's text for a template; options stand with their letters, one a line. Raises ValueError where the
+        record has no such column, or no value in it."""
         own = self.fields.name(name)
         if own is None or (is_missing(self.fields.raw[own]) and not isinstance(self.fields.raw[own], str)):
             problem = f"no column {name!r}" if own is None else f"nothing in the column {own!r}"
@@ -44,8 +44,9 @@ class Entry:
         return for_template(self.fields.raw[own])
 
     def filling(self, names: frozenset[str]) -> dict[str, str]:
-        """What a template's fields stand for, but for `question` where that is the prompt's last turn. A template that
-        names a column that was joined to the question, such as a passage or the options, gets it without them."""
+        """The values of a template's fields, without `question` where that is the prompt's last turn. If the template
+        names a column that was joined to the question, such as a passage or the options, the question comes without
+        it."""
         values = {name: self.column(name) for name in names if name != "question"}
         if any(self.fields.name(name) in self.reading.joined for name in values):
             values["question"] = self.reading.question
@@ -54,7 +55,7 @@ class Entry:
 
 @dataclass
 class Columns:
-    """Which columns hold what, counted over one pass through a file."""
+    """Counts, over one pass, which columns were read as what."""
 
     prompts: int = 0
     questions: Counter[str] = field(default_factory=Counter)
@@ -63,7 +64,7 @@ class Columns:
     placeholders: Counter[str] = field(default_factory=Counter)
     repeated: int = 0
     found: dict[str, bool] = field(default_factory=dict)
-    """Every column, and whether a record's was used."""
+    """Every column, and whether a record used it."""
 
     def add(self, reading: Reading, fields: Fields) -> None:
         self.prompts += 1
@@ -82,7 +83,8 @@ class Columns:
         return [name for name, used in self.found.items() if not used]
 
     def describe(self) -> str:
-        """One line for the person: where questions and references come from, how many have one, what is not used."""
+        """One line for the user: where questions and references come from, how many have a reference, which columns are
+        not used."""
         questions = _counted(self.questions)
         references = (
             f"reference: {self.references.total():,} of {self.prompts:,} prompts, from {_counted(self.references)}"

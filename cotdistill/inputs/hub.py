@@ -18,13 +18,15 @@ _PREFIX = "hf:"
 _FORM = "hf:NAME:SPLIT or hf:NAME:CONFIG:SPLIT, such as hf:openai/gsm8k:main:train"
 
 FETCHING_S = 3600.0
-"""How long another run may fetch the same data set."""
+"""Seconds that another run may take to fetch the same data set."""
 
 
 def fetch(source: Path, note: Callable[[str], None]) -> Path:
-    """The path itself, or for an `hf:` name the file with its rows. Without the hub, the newest one fetched before.
+    """The path itself, or for an `hf:` name the file with its rows. Where the hub does not answer, the newest one
+    fetched before.
 
-    Raises UsageError for a name of another form, CotDistillError where the hub has no such data set."""
+    Raises UsageError for a malformed name, CotDistillError where the hub has no such data set.
+    """
     name = str(source)
     if not name.startswith(_PREFIX):
         return source

@@ -1,5 +1,5 @@
-"""One record of a person's file -> what is asked and what the right answer is: the usual columns and the layouts of
-public data sets. docs/prompts.md lists them."""
+"""One record of a user's file -> question and reference, by the usual columns and the layouts of public data sets.
+docs/prompts.md lists them."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -30,7 +30,7 @@ from cotdistill.records import Message
 def read(
     fields: Fields, prompt_field: str | None = None, reference_field: str | None = None, *, questions_only: bool = False
 ) -> Reading:
-    """Raises ValueError that says what is wrong with the record; with `questions_only` not for its reference."""
+    """Raises ValueError that names the record's fault; with `questions_only` faults of its reference do not count."""
     column = _question_column(fields, prompt_field)
     value = fields.take(column)
     is_chat = bool(turns_of(value)) or column in CHAT_FIELDS
@@ -74,7 +74,7 @@ def _question_column(fields: Fields, wanted: str | None) -> str:
 
 
 def _lone_text(fields: Fields) -> bool:
-    """Whether `text` is the one column that is not known to hold something else. Beside others it may be an article,
+    """Whether `text` is the only column that is not known to hold something else. Beside others it may be an article,
     or the answer."""
     others = (*REFERENCE_FIELDS, *ANSWER_FIELDS, *SYSTEM_FIELDS, *CONTEXT_FIELDS, *KEPT_AS_IS)
     known = {fields.name(name) for name in fields.possible((TEXT_FIELDS[0], *others))}
@@ -94,7 +94,7 @@ def _chat(fields: Fields, column: str, value: Any) -> Reading:
 
 
 def _text(fields: Fields, column: str, value: Any, *, keyed: bool) -> Reading:
-    """A question in one column, with what belongs to it in others: Alpaca's input, a passage, options, tests."""
+    """A question in one column, with its parts in other columns: Alpaca's input, a passage, options, tests."""
     if isinstance(value, Mapping) and "stem" in value:  # ARC's own release
         value = value["stem"]
     if isinstance(value, bool):

@@ -1,7 +1,7 @@
-"""People's own prompt files -> Prompt records: JSONL, JSON, CSV, Parquet or text, usual column names recognised.
+"""Users' prompt files -> Prompt records: JSONL, JSON, CSV, Parquet or text, with usual column names recognised.
 
-Each record is read by its own columns, so a reference that only some records have is not lost; `Columns.describe`
-says what was read from where, and what was not. Files stream, except .json.
+Each record is read by its own columns, so a reference that only some records have is not lost. `Columns.describe` says
+which columns were read as what, and which were not used. Files stream, except .json.
 """
 
 import dataclasses
@@ -35,7 +35,7 @@ _NAME_IT = "Name the column with --prompt-field"
 
 @dataclass(frozen=True, kw_only=True)
 class NamedColumns:
-    """The columns that a person named, by the options of those names."""
+    """The columns that the user named, by the options of those names."""
 
     prompt_field: str | None = None
     reference_field: str | None = None
@@ -44,7 +44,7 @@ class NamedColumns:
 
     @classmethod
     def of(cls, config: Any) -> Self:
-        """As far as the stage has such options."""
+        """The columns named by a stage's options, as far as it has such options."""
         named: dict[str, Any] = {one.name: getattr(config, one.name, one.default) for one in dataclasses.fields(cls)}
         return cls(**named)
 
@@ -75,7 +75,7 @@ class PromptFile:
         bad: BadLines | None = None,
         questions_only: bool = False,
     ) -> None:
-        """`named` None: no option of the command can name a column of this file."""
+        """With `named` None no option of the command can name a column of this file."""
         self.path, self.limit = path, limit
         self.columns: Columns | None = None
         self._of_responses = 0
@@ -86,8 +86,8 @@ class PromptFile:
 
     @classmethod
     def beside(cls, path: Path, *, fields: frozenset[str] = frozenset(), questions_only: bool = False) -> Self:
-        """A file beside the prompts, such as examples or an evaluation set, that options like --prompt-field and
-        --skip-bad are not about. With `questions_only` its references may be anything."""
+        """A file beside the prompts, such as examples or an evaluation set, to which options like --prompt-field and
+        --skip-bad do not apply. With `questions_only` its references may be anything."""
         return cls(path, None, fields=fields, bad=BadLines(None, skippable=False), questions_only=questions_only)
 
     @classmethod
@@ -99,11 +99,11 @@ class PromptFile:
         fields: frozenset[str] = frozenset(),
         bad: BadLines | None = None,
     ) -> Self:
-        """The file as a stage's options have it read."""
+        """The file as a stage's options say to read it."""
         return cls(path, NamedColumns.of(config), fields=fields, limit=config.limit, bad=bad)
 
     def describe(self) -> str:
-        """What is said of the file after a pass: how it was read, and `Columns.describe`."""
+        """A note on the file after a pass: how it was read, and `Columns.describe`."""
         responses = ["the prompts of its responses"] if self._of_responses else []
         return "; ".join([*self._source.notes, *responses, *([self.columns.describe()] if self.columns else [])])
 
@@ -114,8 +114,8 @@ class PromptFile:
     def entries(self) -> Iterator[Entry]:
         """Entries in file order, each id once.
 
-        The same prompt twice is given once and counted. Raises CotDistillError for a line that is no prompt, for one
-        id with two contents, naming both lines, and for a column that was asked for and is nowhere.
+        A repeated prompt is yielded once, and counted. Raises CotDistillError for a line that is no prompt, for one id
+        with two contents, naming both lines, and for a named column that no record has.
         """
         seen: dict[int, int] = {}  # hashes: of a million ids and contents, kept whole, 300 MB would stay
         columns = Columns()
@@ -151,8 +151,8 @@ class PromptFile:
         self.columns = columns
 
     def _own(self, item: Item) -> Mapping[str, Any]:
-        """A record's columns; of a response, judged or not, those of the prompt that it answers; of another program's
-        record those of the prompt inside."""
+        """A record's own columns; for a response, judged or not, those of its prompt; for another program's record
+        those of the prompt inside."""
         prompt = prompt_of(item.fields)
         self._of_responses += prompt is not None
         if prompt is not None or self._names_whole(item.fields):
@@ -160,7 +160,7 @@ class PromptFile:
         return opened(item.fields)
 
     def _names_whole(self, record: dict[str, Any]) -> bool:
-        """Whether the column of the question is named as it stands in a record that has another one inside."""
+        """Whether --prompt-field names a column of the record itself, where it has a prompt inside."""
         wanted = self._named.prompt_field
         return wanted is not None and Fields(record).has(wanted)
 
@@ -173,7 +173,7 @@ class PromptFile:
         self._bad.add(self.path, item.number, msgspec.json.encode(item.fields, enc_hook=str).decode(), problem)
 
     def _check_asked_for(self, columns: Columns) -> None:
-        """A column that no record has is a slip of the one who named it."""
+        """Raises CotDistillError for a named column that no record has: the name is a slip."""
         asked = [
             (self._named.reference_field, "--reference-field"),
             *((name, "--tag-field") for name in self._named.tag_field),
@@ -185,7 +185,7 @@ class PromptFile:
                 raise CotDistillError(f"{self.path}: no column {name!r} ({option}); its columns are: {found}")
 
     def _first_place(self, identity: str) -> str:
-        """Where the file has an id first: "line 3"."""
+        """The place where the file has an id first: "line 3"."""
         for item in self._source.items(self._bad):
             fields = Fields(self._own(item))
             try:
@@ -233,7 +233,7 @@ class PromptFile:
 
 
 class _Content(TypedDict):
-    """Of a prompt: all but its id."""
+    """Everything of a prompt but its id."""
 
     messages: tuple[Message, ...]
     reference: str | None

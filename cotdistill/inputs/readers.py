@@ -1,5 +1,4 @@
-"""The records of a person's file, one by one, whatever its format: JSONL, JSON, CSV, TSV, Parquet, Arrow or plain
-text."""
+"""The records of a user's file, one by one, in any format: JSONL, JSON, CSV, TSV, Parquet, Arrow or plain text."""
 
 import io
 from collections.abc import Callable, Iterable, Iterator
@@ -29,7 +28,7 @@ _MARKS = b"\xef\xbb\xbf\x1e \t\r\n"
 
 
 class Item(NamedTuple):
-    """One raw record and where it stands, for messages."""
+    """A raw record, and its place for messages."""
 
     place: str
     number: int
@@ -37,14 +36,14 @@ class Item(NamedTuple):
 
 
 class Source:
-    """A file of records that can be gone through more than once; `known` are column names that a table's separator
-    is recognised by. `notes` says what is unusual about it once it has been read."""
+    """A file of records that can be read more than once. `known` are column names by which a table's separator is
+    recognised. `notes` says what is unusual about the file once it was read."""
 
     def __init__(self, path: Path, known: frozenset[str] = frozenset()) -> None:
         self.path, self._known = path, known
 
     def items(self, bad: BadLines) -> Iterator[Item]:
-        """Raises CotDistillError for a file that cannot be read as what its name says; bad lines go to `bad`."""
+        """Raises CotDistillError for a file that is not what its name says. Bad lines go to `bad`."""
         readers = {".jsonl": self._jsonl, ".ndjson": self._jsonl, ".jsonlines": self._jsonl, ".json": self._json}
         readers |= {".csv": self._cells, ".tsv": self._cells, ".txt": self._lines, ".parquet": self._parquet}
         readers |= {".pq": self._parquet, ".arrow": self._arrow, ".feather": self._arrow}
@@ -59,7 +58,7 @@ class Source:
 
     @property
     def notes(self) -> list[str]:
-        """What was found out about the file: its encoding, where that is not UTF-8, and a table's separator."""
+        """The file's encoding, where it is not UTF-8, and a table's separator."""
         if format_of(self.path) in _OF_ARROW:
             return []
         notes = [f"read as {WORDS[self._encoding]}"] if self._encoding in WORDS else []
@@ -97,7 +96,7 @@ class Source:
         yield from self._items(content, bad)
 
     def _whole(self) -> bytes:
-        """The file in UTF-8."""
+        """The whole file in UTF-8."""
         with open_bytes(self.path) as file:
             data = file.read()
         if self._encoding == "utf-8":
@@ -121,8 +120,8 @@ class Source:
                     bad.add(self.path, number, str(fields), f"expected an object, got {type(fields).__name__}")
 
     def _in_no_lines(self) -> list[Any] | None:
-        """What a file holds whose name says JSON lines, and that holds JSON otherwise: a list, objects on several lines
-        or several on one. None for one with lines, and for what is no JSON at all."""
+        """The content of a file that is named like JSON lines and holds JSON of another layout: a list, objects on
+        several lines, or several on one. None for JSON lines, and for what is no JSON at all."""
         with open_bytes(self.path) as file:
             first = next((line for line in file if line.strip()), b"")
         try:
@@ -168,7 +167,7 @@ def _objects(lines: Iterable[bytes], refuse: Callable[[int, bytes, str], None]) 
 
 
 def _holds_lines(data: bytes) -> bool:
-    """Whether a .json file is one of JSON lines: its first line is an object by itself, and another one follows."""
+    """Whether a .json file holds JSON lines: its first line is a whole object, and another one follows."""
     first, _, rest = data.lstrip().partition(b"\n")
     try:
         return isinstance(decoded(first), dict) and not (rest.strip() and rest.lstrip()[:1] not in b"{")

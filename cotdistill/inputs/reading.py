@@ -1,4 +1,4 @@
-"""What one record of a person's file says."""
+"""What one record of a user's file says."""
 
 from dataclasses import dataclass, field
 
@@ -7,9 +7,9 @@ from cotdistill.records import Message
 
 @dataclass
 class Reading:
-    """What one record says. `question_from` and `reference_from` name columns in words, `question` is the question
-    without what was joined to it from the columns `joined`, `answer` is the reference before it was cut. `remark` says
-    what a person should know who has such records."""
+    """The question and reference of one record. `question_from` and `reference_from` name their columns in words;
+    `question` is the question without what was joined to it from the columns `joined`; `answer` is the reference before
+    it was cut. `remark` is a note for users who have such records."""
 
     messages: tuple[Message, ...]
     question_from: str
@@ -22,6 +22,6 @@ class Reading:
     answer: str | None = None
     verifier: str | None = None
     tests: bool = False
-    """Whether the reference is tests of a program."""
+    """Whether the reference is the tests of a program."""
     remarks: list[str] = field(default_factory=list)
     unused: frozenset[str] = frozenset()

@@ -13,14 +13,15 @@ from cotdistill.reasoning import split
 from cotdistill.records import Message
 
 SHORT_ANSWER = 100
-"""In letters. A longer answer, or one of several lines, is no reference by itself: no verifier could compare it."""
+"""Letters. A longer answer, or one of several lines, is no reference by itself, because no verifier could compare
+it."""
 
 SHOWN_TESTS = "Your code should pass these tests:\n\n"
 _ANNOUNCED = ("conclusion", "boxed", "hashes", "answer_line")
 
 
 def take_tests(fields: Fields, reading: Reading, tests: Tests) -> None:
-    """Tests of a program, shown with the question where only they say what it is called."""
+    """A program's tests as reference; they are shown with the question if only they name the function."""
     for name in tests.columns:
         fields.use(name)
     reading.reference = reading.answer = tests.text
@@ -36,7 +37,7 @@ def take_tests(fields: Fields, reading: Reading, tests: Tests) -> None:
 
 
 def find_reference(fields: Fields, reading: Reading) -> None:
-    """In the usual columns. Raises ValueError for what cannot be one."""
+    """The reference in the usual columns. Raises ValueError for a value that cannot be one."""
     if found := accepted(fields, REFERENCE_FIELDS):
         _take_accepted(fields, reading, *found)
         return
@@ -61,7 +62,7 @@ def find_reference(fields: Fields, reading: Reading) -> None:
 
 
 def take_last_turn(reading: Reading) -> None:
-    """Whole, as a judge compares it."""
+    """The whole last turn as reference, as a judge compares it."""
     if reading.answer is not None:
         reading.reference, reading.reference_from = reading.answer.strip(), "the last turn"
 
@@ -77,7 +78,7 @@ def _take_accepted(fields: Fields, reading: Reading, column: str, texts: list[st
 
 
 def take_reference(fields: Fields, reading: Reading, column: str) -> None:
-    """From this column. Raises ValueError for what cannot be one."""
+    """The reference in this column. Raises ValueError for a value that cannot be one."""
     value = fields.take(column)
     if value is None:
         return

@@ -1,4 +1,4 @@
-"""Tables in text: CSV and its kin, whichever separator they have, with what spreadsheets leave in them."""
+"""Tables in text (CSV and its relatives) with any separator, and with what spreadsheets leave in them."""
 
 import csv
 from collections.abc import Iterable, Iterator
@@ -15,19 +15,19 @@ csv.field_size_limit(1 << 27)  # a worked solution in a cell is longer than csv'
 
 SEPARATORS = {",": "a comma", ";": "';'", "\t": "a tab", "|": "'|'"}
 _NOT_A_NUMBER = ("nan", "NaN")
-"""What pandas may write into a cell that is empty."""
+"""What pandas may write into an empty cell."""
 
 
 class Table:
-    """A file that can be gone through more than once; `known` are column names that the separator is recognised by,
-    and `usual` is the one that the file's name promises."""
+    """A table that can be read more than once. `known` are column names by which the separator is recognised, `usual`
+    is the separator that the file's name promises."""
 
     def __init__(self, path: Path, encoding: str, known: frozenset[str], usual: str) -> None:
         self.path, self._encoding, self._known, self._usual = path, encoding, known, usual
         self._short = 0
 
     def notes(self) -> list[str]:
-        """What is unusual about it, once it has been read."""
+        """What is unusual about the table, once it was read."""
         notes = []
         if self.separator != self._usual:
             notes.append(f"cells separated by {SEPARATORS[self.separator]}")
@@ -38,7 +38,7 @@ class Table:
 
     @cached_property
     def separator(self) -> str:
-        """The one that makes most known columns of the header, else most columns, else the usual one."""
+        """The separator that gives most known columns in the header, else most columns, else the usual one."""
         with open_text(self.path, self._encoding, newline="") as text:
             header = next((line for line in text if line.strip()), "")
         if header.lower().startswith("sep=") and header.strip()[4:] in SEPARATORS:  # Excel's way to say it
@@ -55,7 +55,7 @@ class Table:
         return max(SEPARATORS, key=rank)
 
     def records(self, bad: BadLines) -> Iterator[tuple[int, dict[str, str | None]]]:
-        """Each row with the line on which it begins; bad ones go to `bad`."""
+        """Yields each row with the line it begins on. Bad rows go to `bad`."""
         self._short = 0
         with open_text(self.path, self._encoding, newline="") as text:
             rows = self._rows(text)
@@ -83,7 +83,7 @@ class Table:
         return names
 
     def _rows(self, text: Iterable[str]) -> Iterator[tuple[int, list[str]]]:
-        """Each row that is not blank, with the line on which it begins."""
+        """Yields each row that is not blank, with the line it begins on."""
         reader = csv.reader(text, delimiter=self.separator, strict=True, skipinitialspace=True)
         while True:
             begins = reader.line_num + 1
@@ -103,7 +103,7 @@ class Table:
 
 
 def _uncovered(cell: str) -> str | None:
-    """A cell's text: Excel keeps the zeros of 007 with a formula, ="007"."""
+    """A cell's text without the formula by which Excel keeps the zeros of 007: ="007"."""
     if cell in _NOT_A_NUMBER:
         return None
     return cell[2:-1].replace('""', '"') if cell.startswith('="') and cell.endswith('"') and len(cell) > 2 else cell

@@ -1,4 +1,4 @@
-"""Tags of a prompt, out of the columns that hold some."""
+"""Tags of a prompt, from the columns that hold some."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -9,8 +9,8 @@ from cotdistill.inputs.values import as_text, for_template, is_missing
 
 
 def tags_of(column: str, value: Any) -> Iterator[tuple[str, str]]:
-    """The tags of one column: a value is the tag's, each member of a list a tag of its own. `tags` itself has no name:
-    `{"level": 3}` is level=3, `["algebra"]` is algebra=yes."""
+    """The tags of one column: its value is the tag's value, and each member of a list becomes a tag of its own. The
+    column `tags` has no name of its own: `{"level": 3}` is level=3, `["algebra"]` is algebra=yes."""
     if isinstance(value, str) and not column:
         value = _in_text(value)
     if isinstance(value, Mapping):

@@ -1,4 +1,4 @@
-"""What a question is dressed in before it goes to the teacher: a template (`prompts/NAME.md` with `$question` and any
+"""Everything that is put around a question for the teacher: a template (`prompts/NAME.md` with `$question` and any
 column of the prompt file), a system prompt, worked examples."""
 
 import string
@@ -24,7 +24,7 @@ def path_of(name: str) -> Path:
 
 
 def text(name: str) -> str:
-    """A template of the folder, as it stands in its file."""
+    """The text of a template in the folder."""
     return path_of(name).read_text(encoding="utf-8").strip()
 
 
@@ -97,9 +97,9 @@ def dress(
     shots: tuple[Example, ...] = (),
     values: Mapping[str, str] | None = None,
 ) -> tuple[Message, ...]:
-    """What the teacher is sent: `system` in front (none where it is empty), the examples as earlier turns, the last
-    user turn and the examples' questions put through the template. `values` are what its fields stand for
-    (`Entry.filling`)."""
+    """The messages for the teacher: `system` first (none where it is empty), the examples as earlier turns, then the
+    last user turn; the template is applied to that turn and to the examples' questions. `values` fill the template's
+    fields (`Entry.filling`)."""
     if template is None and system is None and not shots:
         return messages
 

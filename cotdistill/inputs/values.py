@@ -1,4 +1,4 @@
-"""Single values and column names of people's files: what counts as missing, and a value as text."""
+"""Single values and column names in users' files: which values are missing, and a value as text."""
 
 import datetime
 import math
@@ -13,10 +13,11 @@ from typing import Any
 import msgspec
 
 GAPS = frozenset({"NaN", "nan", "NaT", "NULL", "null", "NA", "N/A", "n/a", "<NA>", "#N/A"})
-"""What pandas, R, SQL and spreadsheets write for a value that is not there. Python's `None` may be a class as well."""
+"""What pandas, R, SQL and spreadsheets write for a missing value. Python's `None` may be a class as well."""
 
 LARGEST_WHOLE = 1e15
-"""Below it a float without a fraction is written without one: pandas makes 12.0 of a 12 that stands beside a gap."""
+"""A smaller float without a fraction is written as a whole number: pandas makes 12.0 of a 12 that stands beside a
+gap."""
 
 
 _UNSEEN = re.compile("[\ufeff\u200b-\u200f\u2060]")
@@ -24,8 +25,8 @@ _UNSEEN = re.compile("[\ufeff\u200b-\u200f\u2060]")
 
 @lru_cache(4096)
 def simple(name: str) -> str:
-    """A column's name without what spreadsheets and keyboards vary: `" Final Answer"` and `final-answer` are
-    `final_answer`, and an accent is one whether it is a letter of its own or not."""
+    """A column's name without the differences that spreadsheets and keyboards make: `" Final Answer"` and
+    `final-answer` are `final_answer`, and an accent is the same whether it is a letter of its own or not."""
     visible = _UNSEEN.sub("", name).strip()
     return re.sub(r"[\s\-]+", "_", unicodedata.normalize("NFC", visible).casefold())
 
@@ -40,8 +41,8 @@ def spellings(name: str) -> tuple[str, ...]:
 
 
 class SlipError(ValueError):
-    """What is wrong with a record is so with every record: the slip is in an option, a template, or the file itself.
-    `names_no_question`: no column is known to hold it, so an option can name one."""
+    """A fault of every record: the slip is in an option, a template or the file itself. `names_no_question`: no column
+    is known to hold the question, so an option can name one."""
 
     def __init__(self, problem: str, *, names_no_question: bool = False) -> None:
         super().__init__(problem)
@@ -49,7 +50,7 @@ class SlipError(ValueError):
 
 
 def is_missing(value: Any) -> bool:
-    """None, NaN (what pandas and Parquet write for a gap), a text of spaces, and what is empty."""
+    """None, NaN (pandas' and Parquet's gap), blank text, and empty containers."""
     if isinstance(value, str):
         return not value.strip()
     return value is None or value != value or (isinstance(value, list | dict | tuple) and not value)
@@ -82,7 +83,8 @@ def as_text(value: Any, column: str) -> str:
 
 
 def _shortest(value: float) -> str:
-    """As few digits as say it: 0.1 for 0.10000000149011612, which a column of 32 bits holds for 0.1."""
+    """The fewest digits that give the same number: 0.1 for 0.10000000149011612, which a column of 32 bits holds for
+    0.1."""
     text = repr(value)
     if len(text.lstrip("-0.")) < 12 or abs(value) > 1e38 or struct.unpack("f", struct.pack("f", value))[0] != value:
         return text
@@ -94,7 +96,7 @@ def _shortest(value: float) -> str:
 
 
 def kind(value: Any) -> str:
-    """What a value is, for an error message."""
+    """A value's kind, for an error message."""
     if isinstance(value, list | dict):
         return f"{type(value).__name__} of {len(value)}" if value else f"an empty {type(value).__name__}"
     return "nothing" if is_missing(value) else type(value).__name__
@@ -107,7 +109,7 @@ def shown(value: Any, most: int = 40) -> str:
 
 
 def for_template(value: Any) -> str:
-    """Any value as it stands in a template: a list of plain values with commas, anything nested as JSON."""
+    """A value as a template shows it: a list of plain values with commas, anything nested as JSON."""
     if is_missing(value):
         return ""
     try:
@@ -119,8 +121,8 @@ def for_template(value: Any) -> str:
 
 
 class Fields:
-    """One record of a person's file. Columns are found whatever the case and the spaces of their names, and values
-    inside an object as `outer.inner`; `used` collects the columns that were taken."""
+    """One record of a user's file. Columns are found whatever the case and spaces of their names, and values inside an
+    object as `outer.inner`. `used` collects the columns that were taken."""
 
     def __init__(self, raw: Mapping[str, Any]) -> None:
         self.raw = raw
@@ -130,7 +132,7 @@ class Fields:
         self._absent = _not_there(self.columns)
 
     def name(self, wanted: str) -> str | None:
-        """The column's own name, or None where there is none."""
+        """The column's own name; None where there is none."""
         if wanted in self.raw:
             return wanted
         return self._names.get(simple(wanted))
@@ -151,7 +153,7 @@ class Fields:
         return Fields(value).get(inner) if isinstance(value, Mapping) else None
 
     def take(self, wanted: str) -> Any:
-        """The same, and the column counts as used."""
+        """The value, as `get`; the column then counts as used."""
         if wanted in self._absent:
             return None
         self.use(wanted)
@@ -164,7 +166,7 @@ class Fields:
                 return
 
     def has(self, wanted: str) -> bool:
-        """Whether there is such a column or path, whatever its value."""
+        """Whether the column or path exists, whatever its value."""
         if self.name(wanted) is not None:
             return True
         outer, dot, inner = wanted.rpartition(".")
@@ -172,14 +174,14 @@ class Fields:
         return isinstance(value, Mapping) and Fields(value).has(inner)
 
     def first(self, names: tuple[str, ...]) -> str | None:
-        """The first of these columns that has a value, by its own name."""
+        """The own name of the first of these columns that has a value."""
         for wanted in self.possible(names):
             if self.get(wanted) is not None:
                 return self.name(wanted) or wanted
         return None
 
     def possible(self, names: tuple[str, ...]) -> tuple[str, ...]:
-        """Those of `names` that a record with these columns may have a value for: itself, or inside an object."""
+        """The `names` that a record with these columns may have a value for, itself or inside an object."""
         return _possible(self.columns, names)
 
 
@@ -188,8 +190,7 @@ class Fields:
 
 @lru_cache(maxsize=256)
 def own_names(columns: tuple[str, ...]) -> dict[str, str]:
-    """The first of these columns of each simple name, in their order; `question_text` is one of that name before a
-    `questionText`."""
+    """The first column of each simple name, in order; `question_text` comes before `questionText`."""
     found: dict[str, str] = {}
     for name in columns:
         found.setdefault(simple(name), name)
@@ -200,7 +201,7 @@ def own_names(columns: tuple[str, ...]) -> dict[str, str]:
 
 @lru_cache(maxsize=256)
 def _not_there(columns: tuple[str, ...]) -> set[str]:
-    """Filled by those who ask: names that no record with these columns has a value for."""
+    """A cache: names that no record with these columns has a value for."""
     return set()
 
 

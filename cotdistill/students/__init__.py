@@ -1,5 +1,5 @@
-"""Students: what finetune can start from and what can answer. What a name stands for, without the
-libraries that load it: `load` has those."""
+"""Students: what finetune can start from, and what can answer. This module resolves names without the libraries that
+load a model; `load` has those."""
 
 import hashlib
 import importlib.util
@@ -36,7 +36,7 @@ _HUB_ID = re.compile(r"[\w.-]+(/[\w.-]+)?")
 
 @dataclass(frozen=True)
 class Student:
-    """`name` is what a person wrote, `source` what transformers is given: a path or a hub id."""
+    """`name` is what the user typed, `source` what transformers gets: a path or a hub id."""
 
     name: str
     kind: Kind
@@ -44,9 +44,9 @@ class Student:
 
 
 def resolve(student: str) -> Student:
-    """Say what a name stands for. Looks at local files only; the hub is asked by `load`.
+    """Find out what a name stands for, by looking at local files only; `load` asks the hub.
 
-    Raises UsageError for a path that does not exist and for what cannot be a hub id.
+    Raises UsageError for a path that does not exist, and for a name that cannot be a hub id.
     """
     path = Path(student)
     if student == TINY:
@@ -69,7 +69,7 @@ def resolve(student: str) -> Student:
 
 
 def fingerprint(student: str) -> str:
-    """Tells one state of a student from another under the same name, without reading its weights."""
+    """Identifies one state of a student, without reading its weights."""
     found = resolve(student)
     path = Path(found.source)
     if not found.source or not path.exists():
@@ -82,8 +82,8 @@ def fingerprint(student: str) -> str:
 
 
 def recorded_files(student: str) -> list[Path]:
-    """What a manifest records of a student or teacher that is a path: a file (.gguf, recorded answers, `mock:FILE`), or
-    what distinguishes one state of a directory (also `local:DIR`) from another."""
+    """The files that a manifest records for a student or teacher that is a path: the file itself (.gguf, recorded
+    answers, `mock:FILE`), or the files that identify the state of a directory (also `local:DIR`)."""
     path = Path(student.removeprefix("local:").removeprefix("mock:"))
     if path.is_file():
         return [path]
@@ -91,14 +91,14 @@ def recorded_files(student: str) -> list[Path]:
 
 
 def public_name(student: str) -> str:
-    """A name that other programs can load too."""
+    """A name that other programs can load, too."""
     return SMOLLM2_HUB_ID if student == SMOLLM2 else student
 
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Hugging Face libraries without their bars, notices, warnings and telemetry: a run's data is nobody's
-    business, and its output is ours to word."""
+    """Hugging Face libraries without bars, notices, warnings and telemetry: a run's data is private, and its output is
+    ours to word."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         need_packages()

@@ -49,8 +49,8 @@ class Generator:
 
     @classmethod
     def of(cls, model: Any, tokenizer: Any) -> Self:
-        """Of a model that is in training: each answer is that of its weights as they are by then. The caller switches
-        it to `eval` and back."""
+        """A generator on a model that is in training: each answer comes from its weights at that time. The caller
+        switches the model to `eval` and back."""
         found = cls.__new__(cls)
         found._hold(model, tokenizer)
         found._without_gradients = torch.no_grad  # the model may keep a tensor, and train with it
@@ -76,7 +76,7 @@ class Generator:
         seeds: Sequence[int],
         wanted: Callable[[], bool] = lambda: True,
     ) -> list[Answer]:
-        """As `answers`, in the prompts' order."""
+        """The answers in the prompts' order."""
         found = dict(self.answers(prompts, max_tokens=max_tokens, temperature=temperature, seeds=seeds, wanted=wanted))
         return [found[row] for row in range(len(prompts))]
 
@@ -91,12 +91,13 @@ class Generator:
         wrote: Callable[[int], None] = lambda tokens: None,
         sure: bool = False,
     ) -> Iterator[tuple[int, Answer]]:
-        """Pairs of a prompt's number and its answer, as they leave the batch.
+        """Yields pairs of a prompt's number and its answer, as they leave the batch.
 
-        Up to `max_tokens` for each prompt, fewer where the context ends; ends early once nothing is `wanted`. Greedy
-        without a temperature; else each row is drawn with its own seed, whatever stands beside it. After each step
-        `wrote` hears of the tokens that it added to answers. With `sure`, greedy answers have their log-probabilities,
-        for the price of a sum over the vocabulary a token."""
+        Each answer has up to `max_tokens`, fewer where the context ends; generation ends early once nothing is
+        `wanted`. It is greedy without a temperature; otherwise each row is drawn with its own seed, whatever stands
+        beside it. After each step `wrote` is called with the number of tokens that were added. With `sure`, greedy
+        answers have their log-probabilities, at the price of a sum over the vocabulary for each token.
+        """
         longest = max(len(prompt.ids) for prompt in prompts)
         gaps = [longest - len(prompt.ids) for prompt in prompts]
         padded = [[self._padding] * gap + prompt.ids for gap, prompt in zip(gaps, prompts, strict=True)]
@@ -115,8 +116,8 @@ class Generator:
                 yield row, self._answer(ids, logprobs)
 
     def scored(self, prompt: Prompt, answer: Answer, top: int = 0) -> Scored:
-        """How likely each token of an answer was, its end token among them, and the `top` likeliest ones there. By
-        itself, so that nothing beside it in a batch moves a digit; without temperature."""
+        """The log-probability of each token of an answer, its end token included, and the `top` likeliest tokens there.
+        The answer is scored alone, so that nothing beside it in a batch moves a digit, and without temperature."""
         return scored(self._model, [*prompt.ids, *answer.ids], len(prompt.ids), top)
 
     def distributions(self, ids: Sequence[int], start: int) -> Iterator[torch.Tensor]:
@@ -124,8 +125,8 @@ class Generator:
         return distributions(self._model, ids, start)
 
     def most_rows(self, tokens: int) -> int:
-        """How many rows of so many tokens, prompt included, the free memory holds: keys and values of each layer, and a
-        few copies of the scores. On a processor no more than `ROWS_ON_A_PROCESSOR`."""
+        """How many rows of this many tokens, prompt included, fit into the free memory: keys and values of each layer,
+        and a few copies of the scores. On a processor at most `ROWS_ON_A_PROCESSOR`."""
         most = MOST_ROWS if self._model.device.type == "cuda" else ROWS_ON_A_PROCESSOR
         config = self._model.config.get_text_config()
         heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
@@ -135,7 +136,7 @@ class Generator:
         return max(1, min(most, int(ENOUGH * memory.free_bytes() / (2 * kept + scores))))
 
     def forget(self) -> None:
-        """Give back what a batch that failed has left in memory."""
+        """Free what a failed batch left in memory."""
         gc.collect()
         if self._model.device.type == "cuda":
             torch.cuda.empty_cache()
@@ -149,7 +150,7 @@ class Generator:
         wanted: Callable[[], bool],
         wrote: Callable[[int], None],
     ) -> "_Batch":
-        """Until every row has ended, or so many that the rest is better off without them."""
+        """Generate until every row has ended, or so many that the rest is faster without them."""
         settings = GenerationConfig(
             max_new_tokens=cap - (batch.ids.shape[1] - start),
             do_sample=False,
@@ -173,7 +174,7 @@ class Generator:
         return _Batch(batch.rows, output.sequences, mask, output.past_key_values, logprobs)
 
     def _ends_in(self, row: Sequence[int]) -> int:
-        """The number of tokens up to the first end token, which counts; 0 without one."""
+        """The number of tokens up to and including the first end token; 0 without one."""
         return next((place for place, token in enumerate(row, 1) if token in self._ends), 0)
 
     def _answer(self, row: list[int], logprobs: list[float]) -> Answer:
@@ -186,15 +187,15 @@ class Generator:
 
 
 def set_threads(model: Any, threads: int | None) -> None:
-    """What was asked for, else one for a small model."""
+    """Use the given number of threads, else one for a small model."""
     if threads or model.num_parameters() < SMALL:
         torch.set_num_threads(threads or 1)
 
 
 @dataclass
 class _Batch:
-    """Rows under way: which prompts, (rows, length) token ids and mask, what the model remembers of them, and, where
-    that is wanted, (rows, written) log-probabilities."""
+    """Rows in progress: their prompts' numbers, (rows, length) token ids and mask, the model's cache, and, if wanted,
+    (rows, written) log-probabilities."""
 
     rows: list[int]
     ids: Any
@@ -234,7 +235,7 @@ def _unless(wanted: Callable[[], bool]) -> Callable[..., Any]:
 
 
 def _once_thin(ends: Sequence[int], wrote: Callable[[int], None]) -> Callable[..., Any]:
-    """Stop every row once half have ended, so that those that go on do not carry the others along."""
+    """Stop every row once half have ended, so that the others go on without them."""
     ended: Any = None
     going = 0
 
