@@ -15,7 +15,7 @@ from cotdistill.config import FinetuneConfig
 from cotdistill.errors import UsageError
 from cotdistill.progress import Silent
 from cotdistill.stages import finetune
-from cotdistill.training import packing, varlen
+from cotdistill.training import packing, unmasked, varlen
 from cotdistill.training.collator import Collator, needs_mask
 from cotdistill.training.loss import is_compact, token_losses
 from cotdistill.training.token_rows import TokenRows
@@ -142,14 +142,23 @@ def test_what_the_attention_does_not_compute_is_never_left_out_in_silence(more: 
         varlen.attend(torch.nn.Identity(), q, q, q, None, **more)
 
 
-@pytest.mark.parametrize("kind", ["llama", "gpt2", "gemma3_text"])
+@pytest.mark.parametrize("kind", ["llama", "gpt2", "mistral", "gemma3_text"])
 def test_padded_rows_read_without_a_mask_have_the_same_loss_and_windows_keep_theirs(kind: str) -> None:
     rows, model = uneven_rows(), model_of(kind)
     padded, gradient = of_each_row(model, rows, packed=False)
     read_unmasked(model)
-    assert (model.config._attn_implementation == "sdpa") == (kind in WINDOWED)
+    assert model.config._attn_implementation == unmasked.NAME
     found, its = of_each_row(model, rows, packed=False)
-    assert found == padded and torch.equal(its, gradient)
+    assert found == pytest.approx(padded, abs=1e-6)
+    assert torch.allclose(its, gradient, atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", ["gemma2", "llama4_text"])
+def test_an_attention_that_cannot_do_without_its_mask_keeps_it(kind: str) -> None:
+    model = model_of(kind)
+    before = model.config._attn_implementation
+    read_unmasked(model)
+    assert model.config._attn_implementation == before != unmasked.NAME
 
 
 def test_each_value_of_packing_trains_the_same_loss(tmp_path: Path) -> None:

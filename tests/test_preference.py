@@ -1,4 +1,5 @@
-"""`finetune --loss dpo`: pairs of answers through TRL's trainer, rendered as rows are, resumed after a pulled plug."""
+"""`finetune --loss dpo`: pairs of answers, with the loss of TRL's trainer, rendered as rows are and resumed after a
+pulled plug."""
 
 import dataclasses
 import json
@@ -10,15 +11,20 @@ import pytest
 pytest.importorskip("trl", reason="the train extra is not installed")
 
 import torch
+from datasets import Dataset
 from safetensors.torch import load_file
+from torch.nn.utils.rnn import pad_sequence
+from trl import DPOConfig, DPOTrainer
 
 from cotdistill.artifacts.json_lines import BadLines
 from cotdistill.config import FinetuneConfig, check
 from cotdistill.errors import CotDistillError, UsageError
 from cotdistill.progress import Silent
 from cotdistill.stages import finetune
-from cotdistill.students import load
-from cotdistill.training import pairs
+from cotdistill.students import load, quiet
+from cotdistill.training import pairs, precision
+from cotdistill.training.collator import Collator, padding
+from cotdistill.training.preference import PairBatches
 from tests.conftest import Notes, make_judged, make_prompt, write_records
 from tests.training_runs import Pulled, chain_rows, losses, save_tiny, write
 
@@ -78,6 +84,56 @@ def test_right_answers_become_likelier_than_wrong_ones_and_a_pulled_plug_changes
     assert losses(tmp_path / "student") == losses(tmp_path / "whole")
     one, other = (load_file(tmp_path / name / "model.safetensors") for name in ("student", "whole"))
     assert all(torch.equal(one[name], other[name]) for name in other)
+
+
+def test_the_loss_and_its_gradient_are_those_of_trls_own_trainer(base: Path, tmp_path: Path) -> None:
+    tokenizer = load.tokenizer(str(base))
+    file = write(tmp_path / "pairs.jsonl", chain_pairs(4))
+    rows = pairs.PairReader(tokenizer, 8192, BadLines(None), Silent(), 0).read(file)
+    model, reference = (load.model("tiny", tokenizer, seed=seed) for seed in (0, 1))
+    batch = Collator(rows, padding(tokenizer), packed=False)([{"rows": list(range(len(rows))), "held_out": False}])
+    found, margins = PairBatches(0.3, reference).losses(model, batch)
+    found.mean().backward()  # type: ignore[no-untyped-call]
+    gradient = torch.cat([weight.grad.flatten() for weight in model.parameters()])
+    model.zero_grad()
+
+    order = [*range(0, len(rows), 2), *range(1, len(rows), 2)]  # all right answers come first there
+    ids = [torch.from_numpy(rows.ids(row)) for row in order]
+    answers = [(torch.arange(len(one)) >= rows.n_prompt(row)).long() for one, row in zip(ids, order, strict=True)]
+    theirs = {
+        "input_ids": pad_sequence(ids, batch_first=True, padding_value=padding(tokenizer)),
+        "attention_mask": pad_sequence([torch.ones_like(one) for one in ids], batch_first=True),
+        "completion_mask": pad_sequence(answers, batch_first=True),
+    }
+    texts = Dataset.from_dict({"prompt": [""], "chosen": ["."], "rejected": ["."]})
+    with quiet():  # its defaults warn of themselves
+        options = DPOConfig(str(tmp_path / "trl"), beta=0.3, use_cpu=True, report_to=[], disable_tqdm=True, bf16=False)
+        trainer = DPOTrainer(model, reference, args=options, train_dataset=texts, processing_class=tokenizer)
+        loss = trainer.compute_loss(model, theirs)
+        loss.backward()
+    assert float(margins.detach().abs().min()) > 0.1, "the models differ"
+    assert float(found.detach().mean()) == pytest.approx(float(loss.detach()), abs=1e-5)
+    its = torch.cat([weight.grad.flatten() for weight in model.parameters()])
+    assert float((gradient - its).norm() / its.norm()) < 1e-4
+
+
+def test_the_reference_stays_what_it_was_where_the_student_multiplies_in_halves(
+    base: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Autocast stands on the model itself: a copy of that would be the student that is trained."""
+    monkeypatch.setattr(precision, "autocasts", lambda config: True)
+    tokenizer = load.tokenizer(str(base))
+    student, config = load.model(str(base), tokenizer), settings(base, method="full")
+    batches = PairBatches.of(student, 0.1, config)
+    precision.autocast(student, config)
+    reference, ids = batches.reference, torch.arange(3, 13)[None]
+    assert reference is not None
+    before = reference(input_ids=ids).logits
+    with torch.no_grad():
+        for weight in student.parameters():
+            weight.mul_(2.0)
+    assert before.dtype == torch.bfloat16 and torch.equal(reference(input_ids=ids).logits, before)
+    assert not torch.equal(student(input_ids=ids).logits, before)
 
 
 def test_a_dry_run_measures_and_writes_nothing(base: Path, tmp_path: Path) -> None:

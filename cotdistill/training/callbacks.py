@@ -3,13 +3,14 @@
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from cotdistill.progress import Progress
 from cotdistill.training import checkpoints
+from cotdistill.training.entries import Entry
 
 if TYPE_CHECKING:
     from cotdistill.training.trainer import Trainer
@@ -22,8 +23,6 @@ ASK_S = 2.0
 
 ASK_STEPS = 10
 """The most steps until then."""
-
-Entry: TypeAlias = dict[str, float]
 
 
 def entry(logged: Entry) -> Entry:
@@ -72,6 +71,7 @@ class Watch(TrainerCallback):
         self._away_s = self._away_warm_s = 0.0
         """Seconds that checkpoints and held-out rows took: in all, and before the first steps were done."""
         self._first_step = self._warm_tokens = 0
+        self._learning_rate = 0.0
         self._ask_at = 0
         """The step after which several processes ask each other."""
         self._due = False
@@ -87,13 +87,34 @@ class Watch(TrainerCallback):
     def on_log(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, logs: Entry, **_: Any
     ) -> None:
-        if "loss" in logs:
-            self._loss = self._trainer.in_words(logs)
         if "eval_loss" in logs:
             self._eval_loss = f"  eval {logs['eval_loss']:.3f}"
-        if state.is_world_process_zero and ("loss" in logs or "eval_loss" in logs):
+            self._write(state)
+
+    def _write(self, state: TrainerState) -> None:
+        """The newest entry."""
+        if state.is_world_process_zero:
             with self._metrics.open("ab") as file:
                 file.write(_lines([entry(state.log_history[-1])]))
+
+    def on_optimizer_step(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **given: Any
+    ) -> None:
+        self._learning_rate = float(given["optimizer"].param_groups[0]["lr"])  # of this step: the next one has another
+
+    def _log(self, state: TrainerState, *, due: bool, now: bool) -> None:
+        """Close an entry where one is `due`, after reading the one before it, which has arrived by then; `now`: read it
+        too, before something that waits for the GPU anyway and is to find it in the trainer's state."""
+        if due:
+            self._read(state)
+            self._trainer.close_entry(self._learning_rate)
+        if now:
+            self._read(state)
+
+    def _read(self, state: TrainerState) -> None:
+        if (found := self._trainer.read_entry()) is not None:
+            self._loss = self._trainer.in_words(found)
+            self._write(state)
 
     def on_evaluate(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         self._come_back()
@@ -110,10 +131,12 @@ class Watch(TrainerCallback):
         self._progress.update(step, f"{self._loss}{self._eval_loss}  {speed}".strip())
         stopped, late = self._agreed(step, state)
         if stopped:
-            control.should_log = control.should_save = control.should_training_stop = True
+            control.should_save = control.should_training_stop = True
         elif self._checkpoint_s is not None and (late or step >= state.max_steps):
             # Between two log entries only at a stop: the mean that a resumed run logs would begin in the middle.
             control.should_save = step >= state.max_steps or step % state.logging_steps == 0
+        now = control.should_save or control.should_evaluate or control.should_training_stop
+        self._log(state, due=stopped or step % state.logging_steps == 0, now=now)
 
     def _agreed(self, step: int, state: TrainerState) -> tuple[bool, bool]:
         """Whether to stop and whether a checkpoint is due. Several processes must do so after the same step, though a
@@ -145,6 +168,7 @@ class Watch(TrainerCallback):
         self._away_s, self._stepped = self._away_s + now - self._stepped, now
 
     def on_train_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        self._read(state)
         if self._warm and (speed := self.tokens_per_s()):
             usual = self._warm_tokens * args.world_size / speed
             self.warm_up_s = max(0.0, self._warm - self._begun - self._away_warm_s - usual)

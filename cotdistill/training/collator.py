@@ -16,16 +16,20 @@ from cotdistill.training.token_rows import IGNORED, Numbers, TokenRows
 Batch: TypeAlias = dict[str, Any]
 """What the model reads, and besides: `targets` (N,) the trained tokens; `kept` (N,) their places among the scores that
 the model is asked for, absent where these are all of them; `weights` (N,) of each in the loss, absent where all are 1;
-`spans` (rows, 4) the place of each row (the columns of `scored.Span`); `read_tokens` and `trained_tokens`, numbers;
-`listed`, where a teacher's alternatives were recorded, the columns of all rows as `scored.Listed`."""
+`row_of` (N,) the row of each; `spans` (rows, 4) the place of each row (the columns of `scored.Span`); `read_tokens` and
+`trained_tokens`, numbers; `listed`, where a teacher's alternatives were recorded, the columns of all rows as
+`scored.Listed`."""
 
 
 def needs_mask(model: PreTrainedModel) -> bool:
     """Whether the model must be told which tokens are padding. Padding stands at the end, so a model that reads from
-    left to right never sees it, and without a mask attention skips half its work. Two kinds of models need a mask:
-    those that also look to the right, and mixtures of experts that balance their load over the real tokens."""
+    left to right never sees it, and without a mask attention skips half its work. Three kinds of models need a mask:
+    those that also look to the right; mixtures of experts that balance their load over the real tokens; and those
+    whose only attention is `eager` (Gemma 2), which reads a mask of tokens times tokens anyway: where transformers is
+    not told of the padding it looks, and waits for the GPU, whether a row is several rows."""
     config = model.config.get_text_config()
-    return not getattr(config, "is_causal", True) or hasattr(config, "output_router_logits")
+    looks_right = not getattr(config, "is_causal", True)
+    return looks_right or hasattr(config, "output_router_logits") or config._attn_implementation == "eager"
 
 
 @dataclass
@@ -57,6 +61,8 @@ class Collator:
             label, weight = pad_sequence(labels, batch_first=True, padding_value=IGNORED), _stacked(weights)
         batch["read_tokens"] = sum(map(len, ids))
         batch["spans"] = self._spans([len(one) for one in ids], [rows.n_prompt(row) for row in numbers])
+        counts = torch.from_numpy(batch["spans"][:, 3] - batch["spans"][:, 2] - 1)
+        batch["row_of"] = torch.repeat_interleave(torch.arange(len(numbers)), counts)
         self._add_targets(batch, label, weight if rows.weighted else None)
         if self.recorded is not None and rows is self.rows:
             batch["listed"] = _listed(

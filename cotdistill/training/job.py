@@ -26,7 +26,6 @@ from cotdistill.training import (
     save,
     student_directory,
 )
-from cotdistill.training.collator import padding
 from cotdistill.training.defaults import choose
 from cotdistill.training.habits import habits
 from cotdistill.training.local_teacher import device
@@ -92,7 +91,7 @@ def _prepare_pairs(
         model=model,
         rows=rows,
         schedule=preference.schedule(rows, chosen),
-        batch_source=preference.PairBatches(rows, padding(tokenizer), float(loss.beta)),
+        batch_source=preference.PairBatches.of(model, float(loss.beta), config),
         stored=stored,
         choices=choices,
     )

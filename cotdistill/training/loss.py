@@ -4,8 +4,6 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 import torch
 from torch.utils.checkpoint import checkpoint
 from transformers import PreTrainedModel
@@ -89,10 +87,8 @@ def mean(
     return losses.sum() / items * processes  # the gradients are averaged over the processes afterwards
 
 
-def of_rows(losses: torch.Tensor, weights: torch.Tensor | None, spans: npt.NDArray[np.int64]) -> torch.Tensor:
-    """(N,) losses of the trained tokens of R rows, one row after the other -> (R, 2): the weighted sum of each, and the
-    sum of its weights. `spans` as the collator makes them."""
-    counts = torch.from_numpy(spans[:, 3] - spans[:, 2] - 1)
-    row = torch.repeat_interleave(torch.arange(len(counts)), counts).to(losses.device)
+def of_rows(losses: torch.Tensor, weights: torch.Tensor | None, row_of: torch.Tensor, rows: int) -> torch.Tensor:
+    """(N,) losses of trained tokens, each of row `row_of` (N,) -> (rows, 2): the weighted sum of each row, and the sum
+    of its weights."""
     share = torch.ones_like(losses) if weights is None else weights
-    return losses.new_zeros(len(counts), 2).index_add_(0, row, torch.stack([losses * share, share], dim=1))
+    return losses.new_zeros(rows, 2).index_add_(0, row_of, torch.stack([losses * share, share], dim=1))

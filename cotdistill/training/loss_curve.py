@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 
-from cotdistill.training.callbacks import Entry
+from cotdistill.training.entries import Entry
 
 WIDTH, HEIGHT = 720, 360
 _LEFT, _RIGHT, _TOP, _BOTTOM = 64, 16, 40, 44

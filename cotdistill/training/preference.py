@@ -1,32 +1,32 @@
-"""Training on preference pairs with TRL's DPOTrainer, in place of reading rows one by one."""
+"""Training on preference pairs (DPO), in place of reading rows one by one.
+
+The loss is that of TRL's DPOTrainer, which a test holds it to. That trainer itself reads twenty numbers of each step
+for its log, and waits for the GPU at each of them; this one scores trained positions alone, as for rows.
+"""
 
 import copy
 import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
-from datasets import Dataset, are_progress_bars_disabled, disable_progress_bars, enable_progress_bars
-from peft import PeftModel
-from torch.nn.utils.rnn import pad_sequence
-from trl import DPOConfig, DPOTrainer
+from torch.nn.functional import logsigmoid
+from transformers import PreTrainedModel
 
 from cotdistill.config import FinetuneConfig
-from cotdistill.training.collator import Batch
+from cotdistill.training import precision
+from cotdistill.training.collator import Batch, Collator
 from cotdistill.training.defaults import Choice, choose, learning_rate
+from cotdistill.training.loss import of_rows, token_losses
 from cotdistill.training.schedule import Schedule, rows_at_once
-from cotdistill.training.token_rows import TokenRows
-from cotdistill.training.trainer import COUNTED, Counting
+from cotdistill.training.token_rows import TokenRows, examples
+from cotdistill.training.trainer import OF_THE_LOSS, Trainer
 
 SLOWER = 20
 """The learning rate for rows is divided by this for pairs: they move a student that answers already, and too fast a
 step makes both answers unlikely."""
-
-_TEXT = {"prompt": "", "chosen": ".", "rejected": "."}
-"""TRL's trainer tokenises the text of its data set; the tokens that are trained are ours, by their numbers."""
 
 
 def choose_for_pairs(config: FinetuneConfig, pairs: int, width: int) -> tuple[FinetuneConfig, Sequence[Choice]]:
@@ -48,15 +48,12 @@ def schedule(rows: TokenRows, config: FinetuneConfig) -> Schedule:
     passes = -(-steps * batch_size // pairs)
     order = np.concatenate([random.permutation(pairs) for _ in range(passes)])[: steps * batch_size]
     lengths = rows.lengths().reshape(-1, 2)
-    examples = Dataset.from_dict(
-        {"rows": [[2 * int(pair), 2 * int(pair) + 1] for pair in order]}
-        | {name: [text] * len(order) for name, text in _TEXT.items()}
-    )
+    data = examples([2 * int(pair), 2 * int(pair) + 1] for pair in order)
     widest = 2 * rows_at_once(config) * rows.longest
     share = 1 - float(lengths.sum()) / float(2 * lengths.max(axis=1).sum())
     return Schedule(
         rows=rows,
-        examples=examples,
+        examples=data,
         packed=False,
         steps=steps,
         steps_per_pass=steps_per_pass,
@@ -68,70 +65,78 @@ def schedule(rows: TokenRows, config: FinetuneConfig) -> Schedule:
 
 @dataclass(frozen=True)
 class PairBatches:
-    """Batches of preference pairs, and the trainer that learns from them (see `prepared.BatchSource`)."""
+    """Batches of preference pairs, and the trainer that learns from them (see `prepared.BatchSource`). `reference` is
+    the student as it was; None where that is the student without its adapter."""
 
-    rows: TokenRows
-    pad_token_id: int
     beta: float
+    reference: PreTrainedModel | None
+
+    @classmethod
+    def of(cls, student: PreTrainedModel, beta: float, config: FinetuneConfig) -> "PairBatches":
+        if config.adapts:
+            return cls(beta, None)
+        reference = copy.deepcopy(student).eval().requires_grad_(False)
+        precision.autocast(reference, config)
+        return cls(beta, reference)
+
+    def losses(self, model: Any, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
+        """(B,) of each pair: -log sigmoid(beta times its margin), in nats, and the margin, by how much more the right
+        answer has gained on the reference than the wrong one."""
+        own = _logprobs(model, batch)
+        with torch.no_grad():
+            if self.reference is not None:
+                before = _logprobs(self.reference, batch)
+            else:
+                with model.disable_adapter():
+                    before = _logprobs(model, batch)
+        gained = own - before
+        margins = gained[::2] - gained[1::2]
+        return -logsigmoid(self.beta * margins), margins
 
     def trainer(self, **settings: Any) -> "PairTrainer":
-        return PairTrainer(beta=self.beta, **settings)
+        return PairTrainer(pairs=self, **settings)
 
-    def collate(self, examples: Sequence[Mapping[str, Any]]) -> Batch:
-        """(2B, L) each: all right answers, then the wrong ones in the same order, as TRL's trainer reads them."""
-        pairs = [example["rows"] for example in examples]
-        numbers = [chosen for chosen, _ in pairs] + [rejected for _, rejected in pairs]
-        ids = [torch.from_numpy(self.rows.ids(row)) for row in numbers]
-        answers = [
-            (torch.arange(len(one)) >= self.rows.n_prompt(row)).long() for one, row in zip(ids, numbers, strict=True)
-        ]
-        read = sum(map(len, ids))
-        return {
-            "input_ids": pad_sequence(ids, batch_first=True, padding_value=self.pad_token_id),
-            "attention_mask": pad_sequence([torch.ones_like(one) for one in ids], batch_first=True),
-            "completion_mask": pad_sequence(answers, batch_first=True),
-            "read_tokens": read,
-            "trained_tokens": int(sum(int(one.sum()) for one in answers)),
-        }
+    def collator(self, of_rows: Collator) -> Collator:
+        """A batch of B pairs is one of 2B rows: a right answer, its wrong one, and so on."""
+        return of_rows
+
+    def readers(self, student: PreTrainedModel) -> Sequence[PreTrainedModel]:
+        return [student] if self.reference is None else [student, self.reference]
 
 
-class PairTrainer(Counting, DPOTrainer):
-    """TRL's DPO. Its reference model is the student as it was: the student without its adapter, or a copy."""
+class PairTrainer(Trainer):
+    def __init__(self, *, pairs: PairBatches, **settings: Any) -> None:
+        super().__init__(**settings)
+        self.pairs = pairs
 
-    objective = None
-
-    def __init__(self, *, beta: float, model: Any, args: Any, optimizer_cls_and_kwargs: Any, **settings: Any) -> None:
-        given = {one.name: getattr(args, one.name) for one in dataclasses.fields(DPOConfig) if hasattr(args, one.name)}
-        del given["loss_type"]
-        options = DPOConfig(**{**given, "beta": beta})
-        weights = [weight for weight in model.parameters() if weight.requires_grad]
-        optimizer = None
-        if optimizer_cls_and_kwargs is not None:
-            kind, its = optimizer_cls_and_kwargs
-            optimizer = kind(weights, **its)
-        reference = None if isinstance(model, PeftModel) else copy.deepcopy(model)
-        with _without_bars():
-            super().__init__(model=model, ref_model=reference, args=options, optimizers=(optimizer, None), **settings)
+    def get_batch_samples(
+        self, epoch_iterator: Iterator[Batch], num_batches: int, device: torch.device
+    ) -> tuple[list[Batch], torch.Tensor | float | None]:
+        """The batches of one step, and its number of pairs."""
+        batches, _ = super().get_batch_samples(epoch_iterator, num_batches, device)
+        return batches, float(sum(len(batch["spans"]) // 2 for batch in batches)) if batches else None
 
     def compute_loss(
-        self, model: Any, inputs: Batch, return_outputs: bool = False, num_items_in_batch: Any = None
-    ) -> Any:
+        self,
+        model: Any,
+        inputs: Batch,
+        return_outputs: bool = False,
+        num_items_in_batch: torch.Tensor | float | None = None,
+    ) -> torch.Tensor:
+        """The part of the mean over a step's pairs."""
         self.read_tokens += inputs["read_tokens"]
         self.trained_tokens += inputs["trained_tokens"]
-        read = {name: value for name, value in inputs.items() if name not in COUNTED}
-        return super().compute_loss(model, read, return_outputs, num_items_in_batch)
+        losses, margins = self.pairs.losses(model, inputs)
+        pairs = len(losses) if num_items_in_batch is None else num_items_in_batch
+        self.entries.add("in_order", (margins > 0).sum() / pairs)
+        return losses.sum() / pairs
 
     def in_words(self, logs: Mapping[str, float]) -> str:
-        return f"loss {logs['loss']:.3f}  {logs.get('rewards/accuracies', 0.0):.0%} of the pairs in order"
+        return f"loss {logs['loss']:.3f}  {logs['in_order']:.0%} of the pairs in order"
 
 
-@contextmanager
-def _without_bars() -> Iterator[None]:
-    """Without the progress bars of `datasets`."""
-    before = are_progress_bars_disabled()
-    disable_progress_bars()
-    try:
-        yield
-    finally:
-        if not before:
-            enable_progress_bars()
+def _logprobs(model: Any, batch: Batch) -> torch.Tensor:
+    """(rows,) of each row's trained tokens together."""
+    read = {name: value for name, value in batch.items() if name not in OF_THE_LOSS}
+    losses = token_losses(model(**read, use_cache=False).logits, batch.get("kept"), batch["targets"])
+    return -of_rows(losses, None, batch["row_of"], len(batch["spans"]))[:, 0]

@@ -1,6 +1,6 @@
 """Everything that is known of a training run before its first step."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -9,6 +9,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from cotdistill.config import FinetuneConfig
 from cotdistill.training import preference
+from cotdistill.training.collator import Collator
 from cotdistill.training.defaults import Choice, Way
 from cotdistill.training.objective import Objective
 from cotdistill.training.schedule import Schedule
@@ -22,7 +23,11 @@ class BatchSource(Protocol):
 
     def trainer(self, **settings: Any) -> Trainer: ...
 
-    def collate(self, examples: Sequence[Mapping[str, Any]]) -> Any: ...
+    def collator(self, of_rows: Collator) -> Callable[[Sequence[Mapping[str, Any]]], Any]:
+        """What makes a batch; `of_rows` is what would make one of rows."""
+
+    def readers(self, student: PreTrainedModel) -> Sequence[PreTrainedModel]:
+        """The models that only read, padded rows among them, and write nothing meanwhile."""
 
 
 @dataclass(frozen=True, kw_only=True)

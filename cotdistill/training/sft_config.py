@@ -57,8 +57,9 @@ def arguments(
         use_cpu=not gpu,
         dataloader_pin_memory=gpu,
         accelerator_config={"non_blocking": gpu},  # else each batch waits until the GPU is done with the last one
+        logging_strategy="no",  # `callbacks.Watch` logs, every so many steps, without waiting for the GPU
         logging_steps=max(1, steps // 100),
-        logging_nan_inf_filter=False,  # it would hide a loss that is no number behind an average
+        logging_nan_inf_filter=False,  # it would hide a loss that is no number behind an average, and look at each
         eval_strategy="steps" if evaluating else "no",
         eval_steps=planned.steps_per_pass,
         prediction_loss_only=True,

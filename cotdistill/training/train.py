@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 from peft import get_peft_model
-from transformers import AutoModelForCausalLM, PrinterCallback
+from transformers import AutoModelForCausalLM, PreTrainedModel, PrinterCallback
 from trl import SFTConfig
 
 from cotdistill.config import FinetuneConfig
@@ -18,8 +18,9 @@ from cotdistill.errors import CotDistillError, StoppedError, UsageError
 from cotdistill.progress import Progress
 from cotdistill.students.memory import memory_explained
 from cotdistill.training import checkpoints, distributed, fused, precision
-from cotdistill.training.callbacks import Entry, Watch, history_of
+from cotdistill.training.callbacks import Watch, history_of
 from cotdistill.training.collator import Collator, needs_mask, padding
+from cotdistill.training.entries import Entry
 from cotdistill.training.loss import is_compact
 from cotdistill.training.need import needs_checkpointing
 from cotdistill.training.prepared import Job
@@ -120,13 +121,18 @@ def train(job: Job, work: Path, progress: Progress, *, trial: int = 0) -> Traine
 def _fit_attention(job: Job) -> bool:
     """Set the attention that the rows and the loss need, and that no step waits for. Returns whether layers are
     fused."""
-    readers = job.objective.readers(job.model) if job.objective is not None else {"the student": job.model}
-    if job.batch_source is None and not job.schedule.packed and not needs_mask(job.model):
-        for model in readers.values():
+    if not job.schedule.packed and not needs_mask(job.model):
+        for model in _readers(job):
             read_unmasked(model)
     if job.objective is not None:
         job.objective.prepare(job.model, packed=job.schedule.packed)
     return fused.fuse_layers(job.model)
+
+
+def _readers(job: Job) -> Iterable[PreTrainedModel]:
+    if job.batch_source is not None:
+        return job.batch_source.readers(job.model)
+    return [job.model] if job.objective is None else job.objective.readers(job.model).values()
 
 
 def _trainer(job: Job, settings: SFTConfig) -> Trainer:
@@ -149,7 +155,7 @@ def _trainer(job: Job, settings: SFTConfig) -> Trainer:
         args=settings,
         train_dataset=planned.examples,
         eval_dataset=_examples_of(job.held_out) if job.held_out else None,
-        data_collator=job.batch_source.collate if job.batch_source else collator,
+        data_collator=job.batch_source.collator(collator) if job.batch_source else collator,
         processing_class=job.tokenizer,
         optimizer_cls_and_kwargs=precision.optimizer(config),
     )

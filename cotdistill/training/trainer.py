@@ -5,6 +5,7 @@ import signal
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import cached_property
 from itertools import islice
 from pathlib import Path
 from types import FrameType
@@ -15,12 +16,12 @@ from transformers import TrainerState
 from trl import SFTTrainer
 
 from cotdistill.training.collator import Batch
+from cotdistill.training.entries import Entries
 from cotdistill.training.loss import LITTLE, mean, of_rows, token_losses
 from cotdistill.training.objective import Objective
 from cotdistill.training.quant_aware import Grid
 
-COUNTED = ("read_tokens", "trained_tokens")
-OF_THE_LOSS = ("targets", "kept", "weights", "spans", "listed", *COUNTED)
+OF_THE_LOSS = ("targets", "kept", "weights", "row_of", "spans", "listed", "read_tokens", "trained_tokens")
 """The entries of a batch that the model does not read."""
 
 
@@ -32,17 +33,39 @@ class Counting:
     read_tokens = 0
     """Counted by this process: prompts included, without padding."""
     all_trained_tokens = 0
-    """Counted by all processes up to the last log entry, those of the resumed run included."""
-    _counted = 0
+    """Counted by all processes up to the last log entry that was read, those of the resumed run included."""
+    _counted = _closed_at = 0
     accelerator: Any
+    state: TrainerState
 
-    def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
-        if "loss" in logs:
-            new = self.trained_tokens - self._counted
-            self._counted = self.trained_tokens
-            self.all_trained_tokens += self.over_all(new)[0]
-            logs["tokens"] = self.all_trained_tokens
-        super().log(logs, start_time)  # type: ignore[misc]
+    @cached_property
+    def entries(self) -> Entries:
+        return Entries(self.accelerator)
+
+    def training_step(self, *given: Any, **more: Any) -> torch.Tensor:
+        loss: torch.Tensor = super().training_step(*given, **more)  # type: ignore[misc]
+        self.entries.add("loss", loss)
+        return loss
+
+    def close_entry(self, learning_rate: float) -> None:
+        """Of the steps since the last one. transformers' own logging is off: it reads the loss at once."""
+        step, tokens = self.state.global_step, self.trained_tokens - self._counted
+        known = {"step": step, "learning_rate": learning_rate, **self.known_of_entry()}
+        self.entries.close(known, step - self._closed_at, tokens)
+        self._closed_at, self._counted = step, self.trained_tokens
+
+    def known_of_entry(self) -> dict[str, float]:
+        """What an entry says besides, and no GPU has to be asked for."""
+        return {}
+
+    def read_entry(self) -> dict[str, float] | None:
+        """The entry that was closed, if any; put into the trainer's state, and so into its checkpoints."""
+        if (found := self.entries.read()) is None:
+            return None
+        self.all_trained_tokens += int(found["tokens"])
+        found["tokens"] = self.all_trained_tokens
+        self.state.log_history.append(found)
+        return found
 
     def floating_point_ops(self, inputs: Mapping[str, Any]) -> int:
         """0: nothing reads them, and transformers would count the weights anew for each batch."""
@@ -63,6 +86,7 @@ class Counting:
         """Continue the count from the last log entry of the run that is resumed."""
         logged = [entry["tokens"] for entry in state.log_history if "tokens" in entry]
         self.all_trained_tokens = int(logged[-1]) if logged else 0
+        self._closed_at = state.global_step
 
 
 class Trainer(Counting, SFTTrainer):
@@ -105,7 +129,7 @@ class Trainer(Counting, SFTTrainer):
         with torch.no_grad(), self.compute_loss_context_manager():
             scores = model(**read, use_cache=False).logits
             losses = token_losses(scores, inputs.get("kept"), inputs["targets"])
-        sums = of_rows(losses, inputs.get("weights"), inputs["spans"])
+        sums = of_rows(losses, inputs.get("weights"), inputs["row_of"], len(inputs["spans"]))
         self._held_out.append(self.accelerator.gather_for_metrics(sums))
         return losses.mean(), None, None
 

@@ -12,7 +12,7 @@ from cotdistill.training.scored import Scored
 
 @dataclass(frozen=True)
 class Loss:
-    """Pairs of a right and a wrong answer, of `format --format dpo`: direct preference optimisation, by TRL's trainer.
+    """Pairs of a right and a wrong answer, of `format --format dpo`: direct preference optimisation.
 
     Rafailov et al. 2023, arXiv 2305.18290. `beta` holds the student to what it was before: lower moves it further.
     Train on traces first; pairs correct a student that answers already.

@@ -1,20 +1,21 @@
 """The trainer whose batches are made as it goes: answers that the student writes, with what a teacher says of them."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import torch
+from transformers import PreTrainedModel
 
 from cotdistill.errors import CotDistillError
 from cotdistill.training import checkpoints
-from cotdistill.training.callbacks import Entry
-from cotdistill.training.collator import Batch
+from cotdistill.training.collator import Batch, Collator
+from cotdistill.training.entries import Entry
 from cotdistill.training.loss import mean
 from cotdistill.training.on_policy.rollout import Rollout, Written
-from cotdistill.training.on_policy.teaching import LISTED, READ_BY_TEACHER, Teaching, as_batch
+from cotdistill.training.on_policy.teaching import LISTED, READ_BY_TEACHER, Local, Teaching, as_batch
 from cotdistill.training.trainer import OF_THE_LOSS, Trainer
 
 _NOT_READ = (*OF_THE_LOSS, *LISTED, READ_BY_TEACHER)
@@ -33,9 +34,13 @@ class OwnAnswers:
     def trainer(self, **settings: Any) -> "OnPolicyTrainer":
         return OnPolicyTrainer(source=self, **settings)
 
-    def collate(self, examples: Sequence[Mapping[str, Any]]) -> Batch:
+    def collator(self, of_rows: Collator) -> Callable[[Sequence[Mapping[str, Any]]], Batch]:
         """Numbers of prompts; the rest is made when their step comes."""
-        return {"prompts": torch.tensor([number for example in examples for number in example["rows"]])}
+        return lambda examples: {"prompts": [number for example in examples for number in example["rows"]]}
+
+    def readers(self, student: PreTrainedModel) -> Sequence[PreTrainedModel]:
+        """The student writes too: prompts of several lengths, which it reads with a mask."""
+        return [self.teaching.model] if isinstance(self.teaching, Local) else []
 
 
 @dataclass
@@ -67,7 +72,7 @@ class OnPolicyTrainer(Trainer):
         self, epoch_iterator: Iterator[Batch], num_batches: int, device: torch.device
     ) -> tuple[list[Batch], torch.Tensor | float | None]:
         """A step's answers, written and scored, and the number of their tokens."""
-        parts = [batch["prompts"].tolist() for batch in islice(epoch_iterator, num_batches)]
+        parts = [batch["prompts"] for batch in islice(epoch_iterator, num_batches)]
         if not parts:
             return [], None
         numbers = [number for part in parts for number in part]
@@ -105,11 +110,10 @@ class OnPolicyTrainer(Trainer):
         losses = self.source.teaching.losses(logits[inputs["kept"]] if "kept" in inputs else logits, inputs)
         return mean(losses, None, num_items_in_batch, self.accelerator.num_processes)
 
-    def log(self, logs: Entry, start_time: float | None = None) -> None:
-        if "loss" in logs and self._since.answers:
-            logs |= self._since.entry()
-            self._since = _Since()
-        super().log(logs, start_time)
+    def known_of_entry(self) -> Entry:
+        known = self._since.entry()
+        self._since = _Since()
+        return known
 
     def in_words(self, logs: Mapping[str, float]) -> str:
         answers = f"{logs['answer_tokens']:.0f} tokens an answer, {logs['clipped_share']:.0%} cut"
@@ -119,5 +123,6 @@ class OnPolicyTrainer(Trainer):
         """A checkpoint of the last step: the scores of this one did not come."""
         last = Path(self.args.output_dir) / f"checkpoint-{self.state.global_step}"
         if self.state.global_step and not (last / checkpoints.FINISHED).is_file():
+            self.read_entry()
             self._save_checkpoint(self.model, None)
             self.callback_handler.on_save(self.args, self.state, self.control)
