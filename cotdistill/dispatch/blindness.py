@@ -5,6 +5,7 @@ import math
 from dataclasses import dataclass
 
 BLIND_S = 30.0
+"""How long refusals are ignored before the rate is looked for again."""
 
 OVERRUN, OVERRUN_SHARE, BLIND_ROUND = 10, 0.7, 400
 """If this many requests, and this share of those sent, are refused while blind, it is a limit after all. Counted anew

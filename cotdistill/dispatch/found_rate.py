@@ -18,8 +18,10 @@ TEST = 0.75
 """The share of the measured rate at which a limit refuses nothing."""
 
 ODD_IN_A_ROW = 4
+"""After this many odd refusals in a row (see `lower_bound.SOON`) refusals have nothing to do with the pace."""
 
 CLEARLY_LESS = 0.85
+"""A rate below this share of another differs from it by more than the noise of a measurement."""
 
 CONTRADICTIONS = 2
 """After this many refusals at clearly less than the server's least rate, the pace is blind."""

@@ -25,7 +25,9 @@ from cotdistill.dispatch.found_rate import DOUBLING_S, FoundRate
 from cotdistill.dispatch.lone_refusals import AT_ONCE, LoneRefusals
 
 PAUSE_S = 0.5
+"""The first pause; each further one is twice as long."""
 LONGEST_PAUSE_S = 60.0
+"""A limit a minute has refilled by then."""
 
 IN_A_ROW = 3
 """After this many refusals with nothing accepted in between the server takes nothing for now."""

@@ -43,6 +43,14 @@ class _Order(NamedTuple):
     meter: Meter
 
 
+class _Outcome(NamedTuple):
+    """What came of one attempt: the reply or the failure, and what it may be billed for."""
+
+    reply: Reply | None
+    failure: Failure | None
+    billed: Billed | None
+
+
 @dataclass
 class Retrier:
     """Asks until there is an answer, a final failure, or `max_attempts` are spent.
@@ -123,7 +131,7 @@ class Retrier:
             raise failure.fatal()
         raise FailedRequestError(failure)
 
-    async def _answer(self, order: _Order, ticket: Ticket) -> tuple[Reply | None, Failure | None, Billed | None]:
+    async def _answer(self, order: _Order, ticket: Ticket) -> _Outcome:
         """Make one attempt, which holds its ticket until the reply is there: then the server has nothing more to do for
         it. Where many answers wait for a slow disk, the ticket is held until this one is on disk."""
         self._flying[ticket.number] = ticket.started
@@ -145,7 +153,7 @@ class Retrier:
             self.limiter.leave(ticket, reply, failure)
         if saved is not None:
             await self._until(saved)
-        return reply, failure, billed
+        return _Outcome(reply, failure, billed)
 
     async def _until(self, saved: asyncio.Future[None]) -> None:
         self._unsaved += 1
@@ -154,17 +162,18 @@ class Retrier:
         finally:
             self._unsaved -= 1
 
-    async def _attempt(self, order: _Order) -> tuple[Reply | None, Failure | None, Billed | None]:
+    async def _attempt(self, order: _Order) -> _Outcome:
         try:
             async with asyncio.timeout(self.timeout_s):
                 reply = await self.teacher.ask(order.request, order.idempotency_key)
                 reply = with_proven_input(reply, order.request)
-                return reply, None, reply
+                return _Outcome(reply, None, reply)
         except TimeoutError:
-            return None, Failure("retry", f"no answer within {self.timeout_s:g} s", push_back="lost"), Unanswered()
+            failure = Failure("retry", f"no answer within {self.timeout_s:g} s", push_back="lost")
+            return _Outcome(None, failure, Unanswered())
         except Exception as error:
             failure = self._classified(error)
-            return None, failure, billed_for(error, failure)
+            return _Outcome(None, failure, billed_for(error, failure))
 
     def _classified(self, error: Exception) -> Failure:
         """Ask the teacher what an error means; it re-raises what is a bug. A bug that a single reply lays bare must not

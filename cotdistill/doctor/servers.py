@@ -11,6 +11,7 @@ from cotdistill.doctor.finding import Finding
 
 LOOPBACK = ("localhost", "127.0.0.1")
 TIMEOUT_S = 1.0
+"""A server on this machine answers within this time."""
 MOST_BYTES = 1_000_000
 
 

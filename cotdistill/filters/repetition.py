@@ -10,8 +10,11 @@ from cotdistill.records import Judged
 
 _PIECE = re.compile(r"[\n.!?。！？;]+")
 _TAIL = 6_000
+"""Letters at the end in which a loop is looked for."""
 _GRAM = 8
+"""Words of a sequence."""
 _TIMES = 4
+"""How often a cycle or a sentence must come before it counts as repetition."""
 _PLAIN = 3.0
 """Text that compresses less than this has no half of its word sequences twice; measuring it is spared."""
 

@@ -10,7 +10,9 @@ from typing import Any
 from cotdistill.errors import UsageError
 
 MOST_CELLS = 1_000
+"""More combinations are taken for a slip."""
 _LONGEST_NAME = 150
+"""Letters of a directory's name: file systems take 255 bytes, and files stand beside it under longer names."""
 
 
 @dataclass(frozen=True)

@@ -26,10 +26,15 @@ State = Literal[
     "passed", "failed", "raised", "error", "absent", "ended", "bad_tests", "sound", "empty", "timeout", "not_started"
 ]
 MAX_OUTPUT = 1_000_000
+"""Bytes of output; a program that prints more has flooded it."""
 FILE_BYTES = 8_000_000
+"""The largest file that a program may write."""
 TESTS_MEMORY_BYTES = 2**30
+"""The least memory of the process that runs the tests."""
 _FAR = 10
+"""Seconds on the clock for each processor second: a program that sleeps ends too."""
 _AT_LEAST_S = 10.0
+"""The least time on the clock, for a process that starts on a busy machine."""
 _KILLED = {128 + signal.SIGKILL, -signal.SIGKILL, 128 + signal.SIGXCPU, -signal.SIGXCPU}
 """Both limits of processor time are the same, so the kernel ends a process by SIGKILL; a launcher adds 128."""
 _ENVIRONMENT = {"HOME": HOME, "TMPDIR": "/tmp", "PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "PYTHONHASHSEED": "0"}

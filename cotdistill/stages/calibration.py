@@ -10,7 +10,9 @@ from cotdistill.records import Confidence
 from cotdistill.statistics import auc, auc_interval
 
 BINS = 10
+"""Points of the reliability curve, fewer for few answers."""
 FEWEST_IN_A_BIN = 10
+"""With fewer answers a bin's share of right ones is mostly noise."""
 
 
 @dataclass

@@ -17,7 +17,9 @@ from cotdistill.students.prompts import Prompt, Prompter
 from cotdistill.students.sampling import Note, Sampler
 
 ROWS_ON_A_PROCESSOR = 32
+"""The largest batch on a processor."""
 MOST_ROWS = 1024
+"""The largest batch on a GPU, however much memory is free."""
 ENOUGH = 0.7
 """The share of the free memory that a batch may fill. Keys and values count twice: a cache grows by copying."""
 

@@ -3,6 +3,7 @@
 from cotdistill.errors import CotDistillError
 
 ANSWER_WITHIN_S = 10.0
+"""Seconds after which the hub counts as out of reach."""
 
 
 def check(model: str) -> None:

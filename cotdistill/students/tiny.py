@@ -11,6 +11,7 @@ CONTEXT = 2048
 """Positions: bytes here, so a grade-school problem with its worked solution fits."""
 
 LEARNING_RATE = 3e-3
+"""The peak rate for its random weights."""
 ADAM_BETA2 = 0.98
 """A run has hundreds of steps, not hundreds of thousands: the second moment must forget in tens of steps."""
 

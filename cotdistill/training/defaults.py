@@ -30,9 +30,11 @@ BATCH_SIZES = (32, 16, 8)
 """Candidates: the largest that leaves `STEPS_A_PASS` steps a pass is taken."""
 
 STEPS_A_PASS = 50
+"""Steps that a batch size must leave in a pass."""
 ENOUGH_STEPS = 300
 """For a pretrained student; tests/benchmarks/RESULTS.md says what fewer and more steps taught."""
 ENOUGH_STEPS_FROM_NOTHING = 900
+"""For the embedded student, whose weights are random."""
 FEWEST_PASSES, MOST_PASSES, MOST_PASSES_FROM_NOTHING = 3, 10, 60
 
 

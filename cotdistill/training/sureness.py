@@ -10,6 +10,7 @@ from cotdistill.training.scored import Scored, View
 from cotdistill.training.token_rows import TokenRows, examples
 
 ROWS_AT_ONCE = 8
+"""Rows that the teacher reads in one batch."""
 
 
 def of_teacher(teacher: PreTrainedModel, rows: TokenRows, pad_token_id: int, temperature: float) -> Sureness:

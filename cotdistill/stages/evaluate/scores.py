@@ -13,6 +13,7 @@ from cotdistill.stages.calibration import Calibration
 from cotdistill.statistics import mcnemar, pass_at_k, wilson
 
 WEAK_TAGS = 3
+"""How many of the weakest tags are named."""
 FEWEST_OF_A_TAG = 5
 """With fewer prompts a tag's accuracy says nothing."""
 

@@ -15,6 +15,7 @@ FIRST_TRIES = 30
 """Tries of each method before more are asked: enough to see what it yields."""
 
 MORE_IN_A_DEAR_ROUND = 1.1
+"""The factor by which a round that takes long asks for more than is expected to suffice."""
 
 AT_ONCE, LAST_TRIES = 0.8, 20
 """The share of the missing requests that one round asks, and the number below which it asks them all: a prompt kept

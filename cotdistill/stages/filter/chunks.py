@@ -14,11 +14,13 @@ from cotdistill.artifacts.opening import open_input
 from cotdistill.artifacts.together import OfResponse
 
 RESPONSES_A_CHUNK = 256
+"""Responses of a chunk: enough to make the hand-over to a process cheap, few enough to hold."""
 
 RANGE_BYTES = 16_000_000
 """Bytes of one task: some 10,000 responses, or a few seconds of verifying."""
 
 _BACK_BYTES = 65_536
+"""Bytes that are read at once when looking back for the beginning of a line."""
 
 
 class Chunk(NamedTuple):
