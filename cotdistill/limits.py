@@ -1,4 +1,4 @@
-"""What an option takes: numbers within limits as types, and each type in words for people."""
+"""Types of numbers within limits, and each type in words for users."""
 
 import types
 import typing
@@ -7,25 +7,26 @@ from typing import Annotated, Any
 import msgspec
 
 Count = Annotated[int, msgspec.Meta(ge=1)]
-"""How many, at least 1."""
+"""A number of things, at least 1."""
 
 Number = Annotated[int, msgspec.Meta(ge=0)]
-"""How many, which may be none."""
+"""A number of things, 0 included."""
 
 Positive = Annotated[float, msgspec.Meta(gt=0)]
-"""More than 0."""
+"""A number above 0."""
 
 Amount = Annotated[float, msgspec.Meta(ge=0)]
-"""0 or more."""
+"""A number, 0 or more."""
 
 Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
-"""From 0 to 1."""
+"""A number from 0 to 1."""
 
 _SIMPLE = {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}
 
 
 def expected(hint: Any, value: Any = None) -> str:
-    """A type in words: "a whole number, at least 1", "lora, qlora or full". Of a number `value` its limits alone."""
+    """A type in words: "a whole number, at least 1", "lora, qlora or full"; with a number as `value` only its
+    limits."""
     parts = [part for part in typing.get_args(hint) if part is not types.NoneType]
     if typing.get_origin(hint) is typing.Literal:
         *most, last = parts

@@ -14,14 +14,14 @@ from urllib.parse import unquote
 MASK = "[key]"
 
 LEAST = 8
-"""Characters in a row that count as a part of a key; shorter keys are masked whole."""
+"""Characters in a row that count as part of a key; a shorter key is masked only as a whole."""
 
 LEAST_WORD = 16
-"""A key of letters or digits alone that is shorter (EMPTY, password, 12345678) is a placeholder and an ordinary word:
-to cut it out of answers would change them."""
+"""A shorter key of letters or digits alone (EMPTY, password, 12345678) is a placeholder and an ordinary word: to cut it
+out of answers would change them."""
 
 LEAST_VARIETY = 5
-"""Different characters in a key that is none of these."""
+"""The least number of different characters in any other key."""
 
 _INVISIBLE = (
     "\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff"
@@ -52,15 +52,15 @@ as in JSON, so that JSON stays JSON."""
 _SECRET_NAME = re.compile(r"(_KEY|_TOKEN|_SECRET|_PASSWORD)$")
 
 _secrets: dict[str, tuple[tuple[int, str], ...]] = {}
-"""Each secret in lower case, with pieces of it and where they begin: one of them stands in every part of it that is
+"""Each secret in lower case, with pieces of it and their offsets: at least one piece stands in every part of it that is
 long enough."""
 
 _unsent: set[str] = set()
-"""Those that no teacher is sent."""
+"""Secrets that no teacher is sent."""
 
 
 def add_secret(secret: str) -> None:
-    """From now on `secret` is masked."""
+    """Mask `secret` from now on."""
     plain = secret.lower()
     _unsent.discard(plain)
     if plain in _secrets or len(plain) < 4:
@@ -71,8 +71,8 @@ def add_secret(secret: str) -> None:
 
 
 def add_unsent_secrets() -> None:
-    """From now on the environment's other keys and tokens are masked too, in what is shown; no server that answers a
-    prompt was sent them, so answers are not searched for them."""
+    """Mask the environment's other keys and tokens from now on in what is shown. No server that answers a prompt was
+    sent them, so answers are not searched for them."""
     for name, value in os.environ.items():
         if _SECRET_NAME.search(name) and value.strip().lower() not in _secrets and not _is_a_word(value.strip()):
             add_secret(value.strip())
@@ -80,12 +80,12 @@ def add_unsent_secrets() -> None:
 
 
 _OF_THE_HUB = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN")
-"""What a program needs that loads a model by its name."""
+"""Variables that a program needs to load a model by its name."""
 
 
 def environment_without_keys(*, of_the_hub: bool = False) -> dict[str, str]:
-    """The environment for a program that works on this machine: a teacher's keys are no business of its, and a server
-    that finds VLLM_API_KEY would ask us for it. `of_the_hub` keeps the hub's token."""
+    """The environment for a program on this machine, without the teachers' keys: they are no business of its, and a
+    server that finds VLLM_API_KEY would ask us for it. `of_the_hub` keeps the hub's token."""
     kept = _OF_THE_HUB if of_the_hub else ()
     return {name: value for name, value in os.environ.items() if name in kept or not _SECRET_NAME.search(name)}
 
@@ -97,33 +97,33 @@ def masked(text: str) -> str:
 
 
 def masked_bytes(raw: bytes) -> bytes:
-    """The same for UTF-8 or what is meant to be; JSON stays JSON."""
+    """UTF-8 bytes, or bytes meant to be UTF-8, masked; JSON stays JSON."""
     text = raw.decode("utf-8", "surrogateescape")
     clean = masked(text)
     return raw if clean is text else clean.encode("utf-8", "surrogateescape")
 
 
 def masked_output(text: str) -> str:
-    """For whatever goes to the terminal or a log, as the last thing before it does: also without a URL's secrets, and
-    with control characters spelled out, for a data set's text must not move the cursor or rename the window. For JSON
-    there is `progress.masked_json`."""
+    """The last step before anything goes to the terminal or a log: masked, without a URL's secrets, and with control
+    characters spelled out, because a data set's text must not move the cursor or rename the window. For JSON there is
+    `progress.masked_json`."""
     return spelled_out(masked_value(text))
 
 
 def masked_value(text: str) -> str:
-    """The same with its control characters, for JSON, which spells them by itself."""
+    """Masked with its control characters kept, for JSON, which spells them by itself."""
     text = _cut_out(text, _spans(text, [secret for secret in _secrets if not _is_a_word(secret)]))
     return _IN_A_QUERY.sub(rf"\1{MASK}", _CREDENTIALS.sub("[password]@", text))
 
 
 def spelled_out(text: str) -> str:
-    """Without anything that acts on a terminal."""
+    """The text with everything spelled out that acts on a terminal."""
     return _ACTS_ON_A_TERMINAL.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def masked_message(text: str) -> str:
-    """For a server's words in a message, where nothing is lost by masking too much: also what only looks like a key,
-    and a placeholder that is in use as one."""
+    """A server's words, for a message, where masking too much does no harm: also what only looks like a key, and a
+    placeholder that is in use as one."""
     text = _cut_out(text, _spans(text, list(_secrets)))
     return masked_output(_LOOKS_LIKE_A_KEY.sub(MASK, text))
 
@@ -133,13 +133,14 @@ def _least(secret: str) -> int:
 
 
 def _is_a_word(secret: str) -> bool:
-    """Letters alone, digits alone, or little variety, such as 0000-0000: no provider's key, and a text may hold it."""
+    """Whether it is letters alone, digits alone, or has little variety, such as 0000-0000: no provider's key, and a
+    text may hold it."""
     plain = (secret.isalpha() or secret.isdigit()) and len(secret) < LEAST_WORD
     return len(secret) < LEAST or plain or len(set(secret)) < LEAST_VARIETY
 
 
 def _spans(text: str, secrets: list[str]) -> list[tuple[int, int]]:
-    """Where in `text` parts of secrets stand."""
+    """The spans of `text` that hold parts of secrets."""
     if not secrets:
         return []
     form = _PlainForm(text)
@@ -165,7 +166,7 @@ def _parts(plain: str, secret: str) -> list[tuple[int, int]]:
 
 
 def _grown(plain: str, start: int, end: int, secret: str, offset: int) -> tuple[int, int]:
-    """The piece with what stands around it of the secret."""
+    """The span of a piece, extended by what stands around it of the secret."""
     after = offset + end - start
     while start > 0 and offset > 0 and plain[start - 1] == secret[offset - 1]:
         start, offset = start - 1, offset - 1
@@ -184,7 +185,7 @@ def _cut_out(text: str, spans: list[tuple[int, int]]) -> str:
 
 
 class _PlainForm:
-    """A text in lower case with each spelled-out character as itself; `origin` leads back."""
+    """A text in lower case, with each spelled-out character as itself; `origin` maps back."""
 
     def __init__(self, text: str) -> None:
         parts, at, length = [], 0, 0
@@ -219,7 +220,7 @@ class _PlainForm:
 
 
 def _may_be_spelled(text: str) -> bool:
-    """True wherever `_SPELLED` finds something, in a hundredth of the time."""
+    """Whether `_SPELLED` may find something, in a hundredth of its time."""
     for mark, spelled in (("\\", _ESCAPED), ("%", _PERCENT), ("&", _REFERENCE)):
         if mark in text and spelled.search(text):  # `in` looks for one letter as fast as memory is read
             return True
@@ -228,13 +229,13 @@ def _may_be_spelled(text: str) -> bool:
 
 
 def _lower(text: str) -> str:
-    """Lower case, character for character: a few letters become two in lower case, and positions must hold."""
+    """Lower case, character for character: some letters become two in lower case, and positions must not shift."""
     lower = text.lower()
     return lower if len(lower) == len(text) else "".join(low if len(low := one.lower()) == 1 else one for one in text)
 
 
 def _plain(match: re.Match[str]) -> str | None:
-    """The character that is meant; "" for an invisible one; None for what no key holds."""
+    """The character that is meant; "" for an invisible one; None for one that no key holds."""
     if match["invisible"]:
         return ""
     if match["escaped"]:

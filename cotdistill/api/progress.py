@@ -1,4 +1,4 @@
-"""What a program hears of a stage while it works: nothing but log records, or what the command line shows."""
+"""What a program gets of a stage's progress: log records only, or what the command line shows."""
 
 import logging
 
@@ -19,7 +19,7 @@ _shown = False
 
 
 def show_progress(shown: bool = True) -> None:
-    """From here on each stage shows its progress on stderr, as the command line does, or no longer."""
+    """Show each stage's progress on stderr from now on, as the command line does, or stop showing it."""
     global _shown
     _shown = shown
 

@@ -1,4 +1,4 @@
-"""Questions to a student, or to a teacher."""
+"""Asks a student or a teacher questions."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -22,9 +22,11 @@ def ask(
     temperature: float | None = None,
     base_url: str | None = None,
 ) -> stage.Said:
-    """One answer: `reply.text`, `reply.reasoning`, `reply.usage`, and the `seconds` it took.
+    """Ask one question: `reply.text`, `reply.reasoning`, `reply.usage`, and `reply.seconds`.
 
-    The student is loaded for it; for several questions `conversation` loads it once, and explains the options."""
+    The student is loaded for this question alone. For several questions `conversation`, which explains the options,
+    loads it once.
+    """
     with conversation(
         student, system=system, max_output_tokens=max_output_tokens, temperature=temperature, base_url=base_url
     ) as opened:
@@ -32,7 +34,7 @@ def ask(
 
 
 class Conversation:
-    """What was asked and answered so far. Errors of `ask` are the package's; those of the code around it stay as they
+    """The questions and answers so far. Errors of `ask` are the package's; those of the code around it stay as they
     are."""
 
     def __init__(self, opened: stage.Conversation) -> None:
@@ -53,11 +55,12 @@ def conversation(
     temperature: float | None = None,
     base_url: str | None = None,
 ) -> "Iterator[Conversation]":
-    """A conversation, for a `with` block, whose `ask(question)` answers with all that was said before in mind.
+    """A conversation, for a `with` block. Its `ask(question)` answers with everything said before in mind.
 
     `student`: a directory, a .gguf file, a name, a hub id, or PROVIDER:MODEL with its `base_url`. `temperature` None:
-    greedy, or the server's default. Raises UsageError for a student that does not exist, CotDistillError where it
-    does not answer."""
+    greedy, or the server's default. Raises UsageError for a student that does not exist, CotDistillError where it does
+    not answer.
+    """
     load_env()
     chosen = build(
         AskConfig,

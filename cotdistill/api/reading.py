@@ -1,4 +1,4 @@
-"""An artifact of an earlier run, opened again."""
+"""Opens an artifact of an earlier run again."""
 
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,8 @@ _KINDS: dict[str, type[Result[Any]]] = {
 
 
 def read(path: str | Path) -> Result[Any]:
-    """What the stage that wrote `path` returned then, by its manifest: a `Kept` for what filter wrote, and so on.
+    """The result that the stage which wrote `path` returned then, by its manifest: a `Kept` for what filter wrote, and
+    so on.
 
     Raises UsageError for a path that no stage wrote.
     """

@@ -31,7 +31,7 @@ Source = str | Path | Result[Any]
 def _stage(
     name: str, kind: Callable[P, Any], result: Callable[[Path, Manifest], R], *, reads: str, does: str
 ) -> Callable[Concatenate[Source, str | Path, P], R]:
-    """The function of one stage; `reads` names its input, and `does` says what it does."""
+    """The function of one stage. `reads` names its input, `does` is the first line of its help."""
     config_class: Any = kind
 
     def call(source: Source, output: str | Path, /, *args: P.args, **options: P.kwargs) -> R:
@@ -50,7 +50,7 @@ def _stage(
 
 
 def _run(name: str, source: str, output: Path, chosen: Any) -> Manifest:
-    """The stage with its keys, its packages and its progress, as the command line runs it."""
+    """Run the stage with the checks and the progress of the command line."""
     from cotdistill.recipes.packages import check_packages
 
     if getattr(chosen, "explain", None):
@@ -68,13 +68,13 @@ def _run(name: str, source: str, output: Path, chosen: Any) -> Manifest:
 
 
 def _place(name: str, path: str) -> Path:
-    """Of filter also one in an object store (s3://…); elsewhere, for other stages, a copy on this machine is wanted."""
+    """The output's path. For filter it may be in an object store (s3://…); other stages write on this machine."""
     return remote.path(path) if name == "filter" else Path(path)
 
 
 @contextmanager
 def explained() -> Iterator[None]:
-    """Ctrl-C and the system's errors as the errors of the command line, each with its exit code."""
+    """Turns Ctrl-C and system errors into the errors of the command line, each with its exit code."""
     try:
         yield
     except KeyboardInterrupt:
@@ -84,12 +84,12 @@ def explained() -> Iterator[None]:
 
 
 def path_of(source: Source) -> str:
-    """Raises UsageError for what is neither a path nor a stage's result."""
+    """The path of an input. Raises UsageError for what is neither a path nor a stage's result."""
     return str(source.path) if isinstance(source, Result) else _text_of(source, "input")
 
 
 def _text_of(path: Any, what: str) -> str:
-    """A path as text, whatever a program may have passed: also what a type checker would have refused."""
+    """A path as text, for anything that a program may pass, also what a type checker would refuse."""
     if not isinstance(path, str | Path) or path == "":
         raise UsageError(f"{what}: expected a path, got {path!r:.100}")
     outputs.check_text(str(path), what)
@@ -97,9 +97,9 @@ def _text_of(path: Any, what: str) -> str:
 
 
 def build(kind: type[Any], given: Mapping[str, Any]) -> Any:
-    """The config of these keyword arguments. Paths and results stand for their paths, a list for a repeated option.
+    """The config for these keyword arguments. Paths and results become their paths, a list becomes a repeated option.
 
-    Raises UsageError for an option that does not exist, one that is missing, and for all whose values do not fit.
+    Raises UsageError for an unknown option, a missing one, and for all options whose values do not fit.
     """
     known = types_of(kind)
     for name in given:
@@ -142,12 +142,12 @@ def _signature(reads: str, kind: type[Any], result: Any) -> inspect.Signature:
 
 
 def _in_words(hint: Any) -> str:
-    """A type as people write it: `str | None`."""
+    """A type as a user writes it: `str | None`."""
     return re.sub(r"Optional\[(.*)\]$", r"\1 | None", inspect.formatannotation(hint).replace("typing.", ""))
 
 
 class _words(str):
-    """An annotation as it is shown: without quotes."""
+    """An annotation as it is shown, without quotes."""
 
     def __repr__(self) -> str:
         return str(self)

@@ -18,9 +18,8 @@ from cotdistill.records import Prompt
 
 @dataclass(frozen=True)
 class Written:
-    """What an export of a student says of the file: counts and results for the manifest, notes, and the
-    texts of files to stand beside it. `lossless`: every weight is as it was, so every greedy answer must be
-    too."""
+    """What an export of a student reports of its file: counts and results for the manifest, notes, and the texts of
+    files beside it. `lossless`: every weight is unchanged, so every greedy answer must be too."""
 
     counts: dict[str, int]
     results: dict[str, Any]
@@ -31,40 +30,41 @@ class Written:
 
 class StudentExport(Protocol):
     suffix: ClassVar[str]
-    """What the name of the file must end in."""
+    """The ending that the file's name must have."""
 
     def beside(self, output: Path) -> list[Path]:
         """The files that are written beside the output."""
 
     def scratch(self, output: Path) -> list[Path]:
-        """The files that `student` writes on its way, which are removed afterwards."""
+        """Intermediate files, which are removed afterwards."""
 
     def student(self, student: str, partial: Path, output: Path, report: Callable[[str, int, int], None]) -> Written:
-        """Write `partial`, which will be `output`, and compare it with the student, tensor by tensor. `report` gets the
-        part of the work, the tensors that are done, and all of them. Raises CotDistillError."""
+        """Write `partial`, which will become `output`, and compare it with the student, tensor by tensor. `report` is
+        called with the part of the work, the number of tensors done, and their total. Raises CotDistillError."""
 
 
 class RowsExport(Protocol):
     def check(self, layout: str) -> None:
-        """Raises UsageError for rows of a format that the trainer would lose something of."""
+        """Raises UsageError for a row format of which the trainer would lose something."""
 
     def places(self, train: Path, *, holdout: bool) -> list[Place]:
-        """What `rows` writes."""
+        """The files that `rows` writes."""
 
     def rows(self, train: Path, holdout: Path | None, layout: str, columns: Set[str]) -> FileInfo:
-        """Write the settings with which a trainer finds the rows. `columns` are those of any row."""
+        """Write the settings with which a trainer finds the rows. `columns` are the columns that any row has."""
 
 
 class PromptsExport(Protocol):
     def files(self, scores: Path) -> list[Path]:
-        """What `prompts` writes."""
+        """The files that `prompts` writes."""
 
     def prompts(self, scores: Path, prompts: Sequence[Prompt], student: str, cap: int) -> list[FileInfo]:
-        """Write the prompts that evaluate asked as a task; `cap` is the most tokens of one answer."""
+        """Write the prompts of evaluate as a task. `cap` is the most tokens of one answer."""
 
 
 def build(spec: str, takes: str, option: str) -> Any:
-    """The export of a spec, which takes "student", "rows" or "prompts". Raises UsageError for one that does not."""
+    """The export of a spec that takes "student", "rows" or "prompts". Raises UsageError for an export of another
+    kind."""
     name = plugins.parse(spec)[0]
     known = [one.replace("_", "-") for one in plugins.names("exports", takes)]
     if not name.endswith(".py") and name.replace("_", "-") not in known:
@@ -81,7 +81,7 @@ _OF = {
     "rows": ("of training rows", "cotdistill format KEPT -o TRAIN --export {}"),
     "prompts": ("of prompts", "cotdistill evaluate PROMPTS -o SCORES --export {}"),
 }
-"""What each kind of export is one of, and the command that makes it."""
+"""What each kind of export is made from, and the command that makes it."""
 
 
 def _say_where_it_goes(spec: str, name: str, takes: str, option: str) -> None:
@@ -95,7 +95,8 @@ def _say_where_it_goes(spec: str, name: str, takes: str, option: str) -> None:
 
 
 def of_rows(specs: Sequence[str], layout: str) -> list[RowsExport]:
-    """Raises UsageError for one that is not there, or that would lose something of rows of this layout."""
+    """The exports of some specs. Raises UsageError for an unknown one, or one that would lose something of rows in this
+    layout."""
     found: list[RowsExport] = [build(spec, "rows", "--export") for spec in specs]
     for one in found:
         one.check(layout)
@@ -103,7 +104,7 @@ def of_rows(specs: Sequence[str], layout: str) -> list[RowsExport]:
 
 
 def check_layout(name: str, layout: str, known: Collection[str]) -> None:
-    """Raises UsageError for rows of a format that a trainer would not find the trace in."""
+    """Raises UsageError for a row format in which a trainer would not find the trace."""
     if plugins.parse(layout)[0] not in known:
         raise UsageError(
             f"--export {name}: it would not find the trace in {layout} rows; use --format {', '.join(sorted(known))}"

@@ -1,4 +1,4 @@
-"""Which of the remembered texts a new one may be like: those with the same numbers, or by MinHash."""
+"""Finds the remembered texts that a new one may be like: those with the same numbers, or by MinHash."""
 
 from typing import Any
 
@@ -17,11 +17,11 @@ have them to themselves, and need no signature."""
 
 _SEED = 42
 _MOST_CANDIDATES = 1_000
-"""Compared for one text; more there are only in texts made for it."""
+"""The most texts that one is compared with; only texts made for it have more."""
 
 
 class Text:
-    """A text that is looked up, and perhaps remembered."""
+    """A text that is looked up, and may then be remembered."""
 
     def __init__(self, text: str, guarded: bool) -> None:
         self.tokens, self.sketch = sketch(text, guarded)
@@ -29,7 +29,8 @@ class Text:
         self._signature: Any = None
 
     def signature(self) -> Any:
-        """MinHash of the tokens, each with the text's numbers: texts with others have no token in common."""
+        """MinHash of the tokens, each joined with the text's numbers, so that texts with other numbers share no
+        token."""
         if self._signature is None:
             bands, rows = BANDS_AND_ROWS[self.has_numbers]
             self._signature = rensa.RMinHash(bands * rows, _SEED)
@@ -39,7 +40,7 @@ class Text:
 
 
 class Candidates:
-    """The remembered texts, numbered from 0."""
+    """Remembered texts, numbered from 0."""
 
     def __init__(self, threshold: float) -> None:
         self._threshold = threshold
@@ -51,7 +52,7 @@ class Candidates:
         return self._sketches[number]
 
     def of(self, text: Text) -> list[int]:
-        """The numbers of texts that may be like this one, the earliest first."""
+        """The numbers of texts that may be like this one, earliest first."""
         same = self._by_numbers.get(text.sketch.guard, []) if text.has_numbers else []
         if text.has_numbers and len(same) < COMPARED_WITH_ALL:
             return same

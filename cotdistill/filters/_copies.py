@@ -1,4 +1,4 @@
-"""Groups of problems that are copies of each other: which one of each is kept, and what its reference is."""
+"""Groups of problems that are copies of each other: which copy is kept, and what its reference is."""
 
 from array import array
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ _MOST_REMEMBERED = 200
 
 
 class Problem(msgspec.Struct, frozen=True, array_like=True):
-    """One that waits to be compared. `text` is what is compared, where its key does not say all of it."""
+    """A problem that waits to be compared. `text` is compared where the key does not hold all of it."""
 
     id: str
     reference: str | None
@@ -28,7 +28,7 @@ class Problem(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Groups:
-    """Groups by number. Remembers the keeper's id, its merit and the reference of each, and the id of each copy."""
+    """Groups by number. Keeps for each the keeper's id, its merit and the reference, and the id of each copy."""
 
     def __init__(self) -> None:
         self._keepers: list[str] = []
@@ -38,14 +38,14 @@ class Groups:
         self._of = array("Q")
 
     def add(self, id: str, reference: str | None, merit: int) -> int:
-        """A new group with one problem; returns its number."""
+        """Start a group with one problem; returns its number."""
         self._keepers.append(id)
         self._references.append(_bounded(reference))
         self._merits.append(merit)
         return len(self._keepers) - 1
 
     def join(self, group: int, id: str, reference: str | None, merit: int) -> bool:
-        """Put a copy into a group; says whether it is better than the one that was to be kept, and takes its place."""
+        """Add a copy to a group. Returns whether it is better than the keeper, whose place it then takes."""
         self._references[group] = self._references[group] or _bounded(reference)
         keeper = self._keepers[group]
         if id == keeper:
@@ -58,36 +58,37 @@ class Groups:
         return better
 
     def hold(self, group: int) -> None:
-        """The next text that is remembered is one of this group's; texts are counted from 0."""
+        """Assign the next remembered text to this group; texts are counted from 0."""
         self._of.append(group)
 
     def of(self, text: int) -> int:
         return self._of[text]
 
     def keep(self, id: str, texts: Sequence[int]) -> bool:
-        """Whether the keeper of one of these texts' groups is `id`."""
+        """Whether `id` is the keeper of the group of one of these texts."""
         return any(self._keepers[self._of[text]] == id for text in texts)
 
     def keeper(self, group: int) -> str:
         return self._keepers[group]
 
     def fits(self, group: int, reference: str | None) -> bool:
-        """Whether a problem with this reference may be a copy: not where both have one, and they differ."""
+        """Whether a problem with this reference may be a copy: not where both have a reference and these differ."""
         first, reference = self._references[group], _bounded(reference)
         return first == reference or not differ(reference_key(first), reference_key(reference))
 
     def twin(self, id: str) -> str | None:
-        """The id of the problem that is kept instead, on one short line; None for one that is kept itself."""
+        """The id of the problem that is kept instead, on one short line; None for the keeper itself."""
         group = self._copies.get(id)
         return None if group is None else shown(self._keepers[group])
 
     def twins(self) -> dict[str, str]:
-        """The same for all of them."""
+        """The `twin` of every copy."""
         return {id: shown(self._keepers[group]) for id, group in self._copies.items()}
 
 
 def merit(samples: Sequence[Judged]) -> int:
-    """How good a prompt's samples are, to choose among copies: the most right ones win, then one with a reference."""
+    """How good a prompt's samples are, for the choice among copies: most right ones first, then one with a
+    reference."""
     right = sum(is_right(one.response, one.verdict) for one in samples)
     return 2 * min(right, 2**32) + (samples[0].response.prompt.reference is not None)
 
@@ -98,8 +99,8 @@ def problem_of(prompt: Prompt, merit: int, text: str = "") -> Problem:
 
 @lru_cache(4096)
 def reference_key(reference: str | None) -> int:
-    """A reference as a number: 0 for none. Numbers of one value have one key but for their units, so do other answers
-    in one spelling."""
+    """A reference as a number; 0 for none. Numbers of equal value have the same key but for their units, and so have
+    other answers in one spelling."""
     if reference is None or not reference.strip():
         return 0
     text = plain(cut_reference(reference))
@@ -111,7 +112,7 @@ def reference_key(reference: str | None) -> int:
 
 
 def differ(one: int, other: int) -> bool:
-    """Whether two keys are of references that differ; a unit counts where both have one."""
+    """Whether two keys belong to references that differ; a unit counts where both have one."""
     if not one or not other or one == other:
         return False
     if one >> _UNIT_BITS != other >> _UNIT_BITS:
@@ -121,7 +122,7 @@ def differ(one: int, other: int) -> bool:
 
 
 def _bounded(reference: str | None) -> str | None:
-    """A long one, such as a program's tests, as its digest: then only equal texts are equal."""
+    """A long text, such as a program's tests, as its digest: then only equal texts are equal."""
     if reference is None or len(reference) <= _MOST_REMEMBERED:
         return reference
     return blake2b(reference.encode("utf-8", "replace"), digest_size=16).hexdigest()

@@ -12,17 +12,17 @@ import rensa
 from cotdistill.filters._texts import folded, words
 
 MOST = 1024
-"""Hashes kept of one text: 8 kB. Of a longer text the smallest, which are a fair sample of all."""
+"""Hashes that are kept of one text: 8 kB. Of a longer text the smallest hashes, which are a fair sample of all."""
 
 LONG, WINDOW, LEAST_AT_THE_ENDS = 60, 20, 0.3
 """In words. Two questions about one long passage are no duplicates, though nearly all of the text is the same: so
 long texts must be alike in their first and in their last words too."""
 
 SLACK = 0.1
-"""So much less similarity is enough for two texts that share two digits or more, in the same order."""
+"""How much less similarity suffices for two texts that share two digits or more, in the same order."""
 
 SHORT = 10
-"""In words. Without a number, a short problem is its words: "the capital of France" is not "the capital of Spain"."""
+"""Words. A shorter problem without a number is its words: "the capital of France" is not "the capital of Spain"."""
 
 _DIGITS_OR_SIGN = re.compile(
     r"""[\d+=<>^×·≤≥≠√*−-](?:             # one class first: three times as fast as alternatives
@@ -47,7 +47,7 @@ _SPELT = {
         ]
     )
 }
-"""Words that decide a calculation. Another one in the same place makes another problem; one missing does not."""
+"""Words that decide a calculation. Another word in the same place makes another problem; a missing one does not."""
 _ANY_SPELT = frozenset(_SPELT)
 
 
@@ -60,8 +60,8 @@ def digits_and_signs(text: str) -> str:
 
 class Sketch(NamedTuple):
     """What is remembered of a text. `guard` stands for its digits and operators: texts with others are not alike.
-    `ends` of a long one, `digits` how many it has, `spelt` its number words by their places in the list, `strict` where
-    it is short and without numbers."""
+    `ends` are those of a long text, `digits` counts the digits, `spelt` are its number words by their places in the
+    list, `strict` is set for a short text without numbers."""
 
     guard: str
     whole: "array[int]"
@@ -72,8 +72,8 @@ class Sketch(NamedTuple):
 
 
 def sketch(text: str, guarded: bool) -> tuple[list[str], Sketch]:
-    """The tokens that candidates are looked up by, and the sketch that decides. Only with `guarded` numbers count more
-    than other words."""
+    """The tokens by which candidates are looked up, and the sketch that decides. With `guarded` numbers count more than
+    other words."""
     text = folded(text)
     guard = digits_and_signs(text) if guarded else ""
     found = words(text)
@@ -92,7 +92,7 @@ def sketch(text: str, guarded: bool) -> tuple[list[str], Sketch]:
 
 
 def numbers(text: str) -> str:
-    """The guard of a text's sketch, without the rest of it."""
+    """The guard of a text's sketch alone."""
     return _short(digits_and_signs(folded(text)))
 
 
@@ -125,7 +125,7 @@ def alike(one: Sketch, other: Sketch, threshold: float) -> bool:
 
 
 def jaccard(one: "array[int]", other: "array[int]") -> float:
-    """Exact up to MOST hashes; beyond that estimated from the MOST smallest of both."""
+    """The similarity of two sketches: exact up to MOST hashes, beyond that estimated from the MOST smallest of both."""
     ours = set(one)
     if max(len(one), len(other)) < MOST:
         shared = len(ours.intersection(other))
@@ -140,7 +140,7 @@ def _contains(one: "array[int]", other: "array[int]") -> bool:
 
 
 def _others(one: bytes, other: bytes) -> bool:
-    """Whether one has number words that the other has not, or has less often."""
+    """Whether one text has number words that the other lacks or has less often."""
     return any(one.count(word) > other.count(word) for word in set(one))
 
 

@@ -1,4 +1,4 @@
-"""What the filters look at: the trace and the answer of a response, the problem, and texts as words."""
+"""The texts that filters look at: the trace and the answer of a response, the problem, and texts as words."""
 
 import html
 import re
@@ -10,12 +10,12 @@ _ONE_BY_ONE = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
 """Chinese and Japanese are written without spaces: each character counts as a word."""
 
 _ASCII = "".join(letter if letter.isalnum() or letter == "_" else " " for letter in map(chr, range(128)))
-"""A table for `translate`, with a space for each sign: twice as fast as a pattern."""
+"""A table for `translate` with a space for each sign: twice as fast as a pattern."""
 _ANY_WORD = re.compile(f"[{_ONE_BY_ONE}]|[^\\W{_ONE_BY_ONE}]+")
 _ENTITY = re.compile(r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});")
 _UNSEEN = re.compile("[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f"
                      "\ufe00-\ufe0f\ufeff\U000e0000-\U000e01ef]")  # fmt: skip
-"""Letters of no width, marks of direction, soft hyphens, variants: none is seen."""
+"""Characters that no reader sees: letters of no width, marks of direction, soft hyphens, variants."""
 _RAISED = re.compile("[⁰¹²³⁴-⁹]+")
 _FOREIGN = re.compile("[\u0131\u0261\u0370-\u03ff\u0400-\u052f\u0561-\u0587]")
 _GREEK_IN_A_WORD = re.compile("(?<=[a-zA-Z])[αβεικνορτυχΑΒΕΖΗΙΚΜΝΟΡΤΥΧ]|[αβεικνορτυχΑΒΕΖΗΙΚΜΝΟΡΤΥΧ](?=[a-zA-Z])")
@@ -27,19 +27,19 @@ _GREEK = str.maketrans("αβεικνορτυχΑΒΕΖΗΙΚΜΝΟΡΤΥΧ", "ab
 
 
 def trace(response: Response) -> str:
-    """The reasoning, or the whole text where the answer is a worked solution; "" for none."""
+    """The reasoning, or the whole text of a worked solution; "" where there is neither."""
     return response.reasoning or (response.text if response.reasoning_kind == "worked" else "")
 
 
 def problem(prompt: Prompt) -> str:
-    """What is asked, without the system's part, which many problems share."""
+    """The question without the system prompt, which many problems share."""
     if len(prompt.messages) == 1:
         return prompt.messages[0].content
     return "\n".join(turn.content for turn in prompt.messages if turn.role != "system")
 
 
 def every_turn(prompt: Prompt) -> str:
-    """All that the prompt says, the system's part too."""
+    """The text of all turns, the system prompt included."""
     return "\n".join(turn.content for turn in prompt.messages)
 
 
@@ -75,8 +75,8 @@ _NOT_OF_A_SIGNED = re.compile(r"[^\w+=^*/<>-]")
 
 
 def signed_words(text: str) -> list[str]:
-    """The same words, each with the operators right before it: `a = 6 b = a * 3` -> a =6 b =a *3. Without its operators
-    one formula is like another."""
+    """Words, each with the operators right before it: `a = 6 b = a * 3` -> a =6 b =a *3. Without its operators one
+    formula is like another."""
     text = text.lower()
     if not _ANY_SIGN.search(text):
         return words(text)
@@ -91,12 +91,12 @@ def signed_words(text: str) -> list[str]:
 
 
 def is_of_formulas(found: list[str]) -> bool:
-    """Whether more than half of the signed words are numbers, letters alone or have an operator: another number or sign
-    makes another problem of such a text."""
+    """Whether more than half of the signed words are numbers, single letters or have an operator: another number or
+    sign makes another problem of such a text."""
     return 2 * sum(one.isascii() and (len(one) == 1 or not one.isalpha()) for one in found) > len(found)
 
 
 def words(text: str) -> list[str]:
-    """Words and numbers in lower case, without any sign."""
+    """Words and numbers in lower case, without signs."""
     text = text.lower()
     return text.translate(_ASCII).split() if text.isascii() else _ANY_WORD.findall(text)

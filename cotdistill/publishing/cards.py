@@ -1,7 +1,7 @@
-"""What the cards of data sets and students have in common. Paths of this machine stay out: cards are published.
+"""What the cards of data sets and students share. Paths of this machine stay out, because cards are published.
 
-Names and licences come out of manifests and responses, which others may have written: each stands in a card as a text,
-and neither as a heading nor as HTML.
+Names and licences come from manifests and responses, which others may have written: a card shows each as text, never as
+a heading or HTML.
 """
 
 import re
@@ -17,12 +17,12 @@ _MARKUP = re.compile(r"[\\`*\[\]<>|]")
 
 
 def plain(text: str) -> str:
-    """On one line, as Markdown that shows it as it is, also in a table."""
+    """A text on one line, in Markdown that shows it unchanged, also in a table."""
     return _MARKUP.sub(r"\\\g<0>", _line(text))
 
 
 def code(text: str) -> str:
-    """The same between backticks."""
+    """A text on one line between backticks."""
     return f"`{_line(text).replace('`', chr(39))}`".replace("|", "\\|")
 
 
@@ -35,8 +35,8 @@ def made_by(stage: str, sources: Sequence[Manifest]) -> Manifest | None:
 
 
 def teachers(sources: Sequence[Manifest]) -> dict[str, str | None]:
-    """Each teacher whose answers these are, with the licence that was given for them: two of a cascade, or those of
-    several steps. A student on this machine goes by its name, without its path."""
+    """Each teacher of these answers, with the licence that was given for them: two for a cascade, or those of several
+    steps. A local student is named without its path."""
     found: dict[str, str | None] = {}
     for made in (one for one in sources if one.stage == "generate" and "teacher" in one.options):
         found.setdefault(_public(str(made.options["teacher"])), made.options.get("license"))
@@ -65,7 +65,7 @@ def _written(value: Any) -> str:
 
 
 def origin(sources: Sequence[Manifest]) -> list[str]:
-    """Prompts, and what each stage made of them."""
+    """The prompts, and what each stage made of them."""
     if not sources:
         return ["## Data", "", "Rows without a manifest: nothing is known of their origin.", ""]
     generate = made_by("generate", sources)
@@ -81,7 +81,7 @@ def origin(sources: Sequence[Manifest]) -> list[str]:
 
 
 def license_of(sources: Sequence[Manifest]) -> str | None:
-    """The --license of generate; None where several teachers have several."""
+    """The --license of generate; None where several teachers have different ones."""
     known = set(teachers(sources).values())
     return known.pop() if len(known) == 1 else None
 

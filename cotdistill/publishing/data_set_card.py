@@ -35,7 +35,7 @@ class Part:
 
 
 NAME = "README.md"
-"""Of the card, as the hub wants it."""
+"""The card's name, as the hub wants it."""
 
 
 def write(directory: Path) -> str | None:
@@ -60,7 +60,7 @@ def why_not(directory: Path) -> str | None:
 
 
 def parts(directory: Path) -> list[Part]:
-    """By name; rows whose file is gone are left out."""
+    """The parts by name; rows whose file is gone are left out."""
     found: list[Part] = []
     for one in lineage.within(directory):
         if one.manifest.stage == "format" and one.path.is_file():
@@ -72,7 +72,7 @@ def parts(directory: Path) -> list[Part]:
 
 
 def _part(name: str, one: Found) -> Part:
-    """By the names of the outputs: other files than rows may stand among them."""
+    """The part of a manifest, by the names of its outputs, among which other files than rows may stand."""
     files, rows = {}, {}
     written = {Path(output.path).name: output for output in one.manifest.outputs}
     first = Path(one.manifest.outputs[0].path)
@@ -104,7 +104,7 @@ def _text(directory: Path, found: Sequence[Part]) -> str:
 
 
 def _chains(found: Sequence[Part]) -> list[tuple[list[str], list[Manifest]]]:
-    """Which parts were made of the same kept answers, and by what."""
+    """The parts that were made of the same kept answers, and how."""
     chains: dict[str, tuple[list[str], list[Manifest]]] = {}
     for part in found:
         made_of = part.made.manifest.inputs[0].sha256
@@ -141,7 +141,7 @@ def _front_matter(found: Sequence[Part], sources: Sequence[Manifest]) -> list[st
 
 
 def _quoted(value: Any) -> str:
-    """As YAML: JSON is a part of it."""
+    """A YAML string, in JSON's spelling."""
     return msgspec.json.encode(value).decode()
 
 
@@ -157,7 +157,7 @@ def _files(found: Sequence[Part]) -> list[str]:
 
 
 def _checks(sources: Sequence[Manifest]) -> list[str]:
-    """How answers were judged, and against which evaluation sets the problems were held."""
+    """How answers were judged, and which evaluation sets the problems were checked against."""
     kept = cards.made_by("filter", sources)
     if kept is None:
         return []

@@ -1,4 +1,5 @@
-"""A data set or a student to the Hugging Face hub, with the official client; private unless asked otherwise."""
+"""Uploads a data set or a student to the Hugging Face hub with the official client, privately unless asked
+otherwise."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -17,7 +18,7 @@ _NEEDS = "pushing needs the extra train: pip install 'cotdistill[train]'"
 
 @dataclass(frozen=True)
 class Upload:
-    """What goes to the hub: `kind` is the hub's word (model, dataset), `files` are paths within `directory`."""
+    """What is uploaded: `kind` is the hub's word (model, dataset), `files` are paths within `directory`."""
 
     kind: str
     directory: Path
@@ -25,16 +26,17 @@ class Upload:
 
     @property
     def size(self) -> int:
-        """In bytes, of the files that are there: in a dry run a card may not be yet."""
+        """Bytes of the files that are there: in a dry run a card may not be there yet."""
         there = [path for file in self.files if (path := self.directory / file).exists()]
         return sum(path.stat().st_size for path in there)
 
 
 def prepare(directory: Path, note: Callable[[str], None], *, dry_run: bool = False) -> Upload:
-    """What the manifests of a student or of rows list, and the card; nothing else that lies in the directory. The
-    card of rows is written anew, but not in a `dry_run`.
+    """The files that the manifests of a student or of rows list, and the card; nothing else in the directory. The card
+    of rows is written anew, but not in a `dry_run`.
 
-    Raises UsageError for a directory that is neither, CotDistillError for a file that is not as its manifest says."""
+    Raises UsageError for a directory that is neither, CotDistillError for a file that is not as its manifest says.
+    """
     known = listing(directory / "manifest.json")
     if known is not None and known.stage == "finetune":
         return Upload("model", directory, tuple(_student_files(directory, note)))
@@ -70,8 +72,8 @@ def _student_files(directory: Path, note: Callable[[str], None]) -> Iterator[str
 
 
 def _check(directory: Path, name: Path, sha: str | None) -> None:
-    """Raises CotDistillError for what must not leave: a hidden file, a link or what one leads to, another content. A
-    card may be edited: it has no `sha`."""
+    """Raises CotDistillError for what must not be uploaded: a hidden file, a link or what one leads to, another
+    content. A card may be edited: it has no `sha`."""
     path = directory / name
     if any(part.startswith(".") for part in name.parts):
         raise CotDistillError(f"{path}: is listed in the manifest, but hidden files are not sent; remove it from there")
@@ -92,9 +94,10 @@ def _has_local_base(adapter: Path) -> bool:
 
 
 def check_name(repository: str) -> None:
-    """Raises UsageError for what the hub would not take as OWNER/NAME, so that a dry run finds it already.
+    """Raises UsageError for what the hub would not take as OWNER/NAME, so that a dry run finds it.
 
-    The hub would take a NAME alone as well, but then a slip puts a student where it was not looked for."""
+    The hub would take a NAME alone too, but a slip would then put a student where nobody looks for it.
+    """
     try:
         from huggingface_hub.errors import HFValidationError
         from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]
@@ -111,8 +114,8 @@ def check_name(repository: str) -> None:
 def push(upload: Upload, repository: str, *, public: bool, message: str) -> str:
     """Upload in one commit. Returns the page's address.
 
-    Raises AccountError without a token or the right to write, UsageError for a repository that is public already
-    where `public` was not asked for, CotDistillError when the hub refuses or cannot be reached.
+    Raises AccountError without a token or the right to write, UsageError for a repository that is already public where
+    `public` was not given, CotDistillError when the hub refuses or cannot be reached.
     """
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     try:

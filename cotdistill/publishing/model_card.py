@@ -64,7 +64,7 @@ def _shown(options: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _base(student: str) -> str:
-    """Without the path of a directory or file, which says nothing elsewhere."""
+    """The base's name, without the path of a directory or file, which says nothing elsewhere."""
     found = students.resolve(student)
     if found.kind == "tiny":
         return "random weights (cotdistill's embedded `tiny` model)"
@@ -84,7 +84,8 @@ def _front_matter(student: str) -> list[str]:
 
 
 def _settle(base: str, teacher: str | None) -> str:
-    """`teacher` is the model whose probabilities the loss asked, besides the one that wrote the rows."""
+    """The card's sentence on licences that still hold. `teacher` is the model whose probabilities the loss learnt from,
+    besides the one that wrote the rows."""
     settle = "Settle both before you publish these weights."
     if teacher is None:
         return f"The licence of the starting point, {base}, goes on to hold. {settle}"

@@ -1,5 +1,5 @@
-"""Self-contained HTML pages, for a colleague who was not there: of one run, of several side by side, of one recipe over
-time; and the comparison behind them."""
+"""Self-contained HTML pages for a colleague who was not there: one run, several side by side, or one recipe over time;
+and the comparison behind them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,8 +17,8 @@ from cotdistill.store.location import known_stores
 
 
 def write(directory: Path, output: Path) -> FileInfo:
-    """Read what stages left in `directory`, by their manifests, and write the page: of that run, or of all the runs in
-    it. The same files give the same bytes. Raises UsageError where no stage has left anything."""
+    """Read the manifests that stages left in `directory`, and write the page of that run, or of all runs in it. The
+    same files give the same bytes. Raises UsageError where no stage has left anything."""
     if not directory.is_dir():
         raise UsageError(f"{directory}: no such directory; give the one that holds a run's files")
     if not (directory / grid.NAME).is_file() and traces.manifests(directory):
@@ -32,7 +32,7 @@ def write(directory: Path, output: Path) -> FileInfo:
 
 @dataclass(frozen=True)
 class Compared:
-    """A comparison and the paths that a person named for it; `without` names what has no scores to be compared."""
+    """A comparison and the paths that the user named for it; `without` names those without scores."""
 
     comparison: Comparison
     paths: tuple[Path, ...]
@@ -47,7 +47,7 @@ def compared(paths: Sequence[Path], *, in_common: bool = False) -> Compared:
 
 
 def check_outputs(paths: Sequence[Path], csv: Path | None, page: Path | None) -> None:
-    """Raises UsageError, before anything is written, for a table or a page that must not be written where it is to."""
+    """Raises UsageError, before anything is written, for a table or a page at a forbidden path."""
     places = [*(_table_places(csv) if csv else []), *(_page_places(page, "--html") if page else [])]
     outputs.check(places, [*(path for path in paths if path.is_file()), *known_stores()])
 
@@ -64,7 +64,7 @@ def write_csv(found: Compared, output: Path) -> FileInfo:
 
 
 def _table_places(output: Path) -> list[Place]:
-    """A table of ours is known by its first columns."""
+    """Where a table may be written: ours is known by its first columns."""
     head = ",".join(table.COLUMNS).encode()
     return outputs.replaced(Place(output, outputs.marked(head, within=len(head)), f"--csv {output}"))
 
@@ -74,7 +74,7 @@ def _page_places(output: Path, option: str = "-o") -> list[Place]:
 
 
 def _series(nights: Sequence[series.Night], folder: Path) -> str:
-    """With the last two runs that have scores tested against each other, on the prompts of both."""
+    """The page of a series of runs; the last two with scores are tested against each other on their common prompts."""
     try:
         last: list[tuple[str, dict[str, str], Scored]] = [
             (one.directory.name, {}, next(of for _, _, of in sources.rows(sources.find([one.directory]).found)))

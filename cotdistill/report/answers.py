@@ -1,4 +1,4 @@
-"""Answers of several students to the same prompts, side by side, and the teacher's where it was asked them too."""
+"""Answers of several students to the same prompts, side by side, with the teacher's if it was asked them too."""
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,17 +15,17 @@ from cotdistill.report.scored import Scored, answers
 from cotdistill.report.traces import answer, asked
 
 OF_A_KIND = 40
-"""Prompts that are shown of each kind: the first student alone is right, alone is wrong, all are right, and so on."""
+"""Prompts shown of each kind: the first student alone is right, alone is wrong, all are right, and so on."""
 
 ANSWER_BYTES = 1_500_000
 
 MOST_STUDENTS = 8
-"""Columns; the first ones are shown of more."""
+"""The most columns; of more students the first ones are shown."""
 
 
 def side_by_side(students: Sequence[tuple[str, Scored]]) -> dict[str, Any] | None:
-    """For the page: the names of the columns, and prompts with an answer in each, None where there is none. `kinds`
-    are what a reader can ask for. The first student is the one that the others are seen against."""
+    """For the page: the names of the columns, and prompts with each column's answer or None. `kinds` are what a reader
+    can ask for. The first student is the one that the others are compared with."""
     students = students[:MOST_STUDENTS]
     chosen = _chosen([one for _, one in students])
     if not chosen:
@@ -58,8 +58,8 @@ def side_by_side(students: Sequence[tuple[str, Scored]]) -> dict[str, Any] | Non
 
 
 def _chosen(students: Sequence[Scored]) -> Mapping[str, tuple[bool, bool, bool]]:
-    """Some prompts of each pattern of right and wrong, by the lots of their ids: whether the first student is wrong, is
-    right, and is the only one."""
+    """Some prompts of each pattern of right and wrong, drawn by their ids: whether the first student is wrong, is
+    right, and is the only one that is."""
     found: dict[tuple[bool | None, ...], list[str]] = {}
     for name in sorted(students[0].asked, key=_lot):
         pattern = tuple(one.right.get(name) for one in students)
@@ -81,8 +81,8 @@ def _greedy(one: Scored) -> Iterator[Judged]:
 
 
 def _teacher(student: Scored, prompts: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """The teacher's first answers to these very prompts, as the run of filter that the student goes back to has them:
-    held-out prompts are often ones that the teacher was asked too."""
+    """The teacher's first answers to these very prompts, from the run of filter that the student goes back to: held-out
+    prompts are often ones that the teacher was asked too."""
     filtered = student.made_by("filter")
     found: dict[str, dict[str, Any]] = {}
     for judged in _of_filter(filtered.path) if filtered and filtered.path.is_file() else ():

@@ -1,4 +1,5 @@
-"""Students side by side: one row each, those that differ only in their seed as one, and paired tests between rows."""
+"""Students side by side: a row each, with those that differ only in their seed as one, and paired tests between
+rows."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -17,17 +18,17 @@ from cotdistill.wording import counted
 
 @dataclass(frozen=True)
 class Row:
-    """One student, or several that differ only in their seed. `settings` are those in which the rows differ."""
+    """One student, or several that differ only in their seed. `settings` are the settings in which rows differ."""
 
     name: str
     students: tuple[Scored, ...]
     settings: Mapping[str, str]
     prompts: tuple[str, ...]
-    """Ids of those that every student of the comparison was asked."""
+    """Ids of the prompts that every student of the comparison was asked."""
 
     @cached_property
     def shares(self) -> list[float]:
-        """The share of prompts that each seed has right."""
+        """The share of right prompts of each seed."""
         return [sum(right) / len(right) if right else 0.0 for right in self._judged]
 
     @cached_property
@@ -36,7 +37,7 @@ class Row:
 
     @property
     def judged(self) -> int:
-        """The prompts on which its answer could be judged; the fewest of all seeds."""
+        """The number of prompts on which its answer could be judged; the fewest over its seeds."""
         return min(map(len, self._judged))
 
     @property
@@ -50,27 +51,27 @@ class Row:
 
     @property
     def interval(self) -> tuple[float, float]:
-        """For one seed Wilson's of 95 %; for several the lowest and the highest of them."""
+        """Wilson's 95 % interval for one seed; the lowest and the highest bound over several."""
         if len(self.shares) > 1:
             return min(self.shares), max(self.shares)
         return wilson(sum(self._judged[0]), len(self._judged[0]))
 
     def count(self, stage: str, name: str) -> int | None:
-        """Of the first student's run of a stage, such as what filter kept."""
+        """A count of a stage in the first student's run, such as what filter kept."""
         made = self.students[0].made_by(stage)
         return made.manifest.counts.get(name) if made else None
 
     @property
     def cost_usd(self) -> Decimal | None:
-        """What all of the teacher's answers are worth; None where a price is unknown."""
+        """The cost of all of the teacher's answers; None where a price is unknown."""
         made = self.students[0].made_by("generate")
         return Decimal(made.manifest.cost_usd) if made and made.manifest.cost_usd is not None else None
 
 
 @dataclass(frozen=True)
 class Test:
-    """`row` against `other`, on the `n` prompts of both: on `better` of them `row` has more right, on `worse` fewer
-    (with several seeds, as many of each seed as there are pairs)."""
+    """`row` against `other` on the `n` prompts of both: `row` has more right on `better` of them, fewer on `worse`
+    (with several seeds, over as many of each seed as there are pairs)."""
 
     n: int
     better: int
@@ -108,7 +109,7 @@ class Comparison:
     rows: tuple[Row, ...]
     prompts: tuple[str, ...]
     left_out: int = 0
-    """Prompts that some were asked and others not."""
+    """Prompts that only some of the students were asked."""
 
     @property
     def prompts_in_words(self) -> str:
@@ -122,17 +123,18 @@ class Comparison:
         return max(students, key=lambda row: row.accuracy)
 
     def tests(self) -> dict[str, Test]:
-        """Of every other row, whether the best one is better."""
+        """The test of the best row against each other row."""
         return {row.name: test(self.best, row) for row in self.rows if row is not self.best}
 
 
 def compare(
     scored: Sequence[tuple[str, Mapping[str, str], Scored]], *, in_common: bool = False, seeds_apart: bool = False
 ) -> Comparison:
-    """Rows out of students, each with a name and settings, compared on the prompts that all were asked: from night to
-    night there are more of them. `in_common`: also where these are less than half of what one was asked.
+    """Rows of students, each with a name and settings, compared on the prompts that all were asked: from night to night
+    prompts are added. `in_common` allows it also where these are less than half of what one was asked.
 
-    Raises UsageError where they are less, and where a prompt reads otherwise for two of them."""
+    Raises UsageError where they are less, and where a prompt reads differently for two of them.
+    """
     prompts = _prompts([(name, one) for name, _, one in scored], in_common)
     groups: dict[tuple[Any, ...], list[tuple[str, Mapping[str, str], Scored]]] = defaultdict(list)
     for place, (called, settings, one) in enumerate(scored):

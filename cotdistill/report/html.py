@@ -17,15 +17,15 @@ import msgspec
 _HERE = Path(__file__).parent
 
 MARK = '<meta name="generator" content="cotdistill report">'
-"""By which a page of ours is known: only such a file is replaced."""
+"""Identifies our pages: only such a file is replaced."""
 
 FOLDED_FROM = 12
-"""Rows; a longer table opens on a click."""
+"""Rows beyond which a table opens on a click."""
 
 
 @dataclass(frozen=True)
 class Section:
-    """Left out where it has no body."""
+    """A section of a page; left out where it has no body."""
 
     title: str
     body: str
@@ -37,7 +37,7 @@ class Section:
 
 
 def page(title: str, lead: str, head: str, sections: Iterable[Section], data: dict[str, Any]) -> str:
-    """`head` is what a reader must see first; `data` is what the script lets them look through."""
+    """A whole page. `head` is what a reader must see first; `data` is what the script lets a reader look through."""
     script = (_HERE / "page.js").read_text(encoding="utf-8")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     policy = f"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{digest}'; base-uri 'none'"
@@ -63,7 +63,7 @@ def paragraph(text: str) -> str:
 
 
 def table(names: Sequence[str], rows: Sequence[Sequence[object]], *, numbers: Iterable[int] = ()) -> str:
-    """`numbers` are the places of columns that are set to the right. A long table is folded."""
+    """A table. `numbers` are the indices of right-aligned columns. A long table is folded."""
     right = set(numbers)
 
     def cells(tag: str, row: Sequence[object]) -> str:
@@ -81,7 +81,7 @@ def table(names: Sequence[str], rows: Sequence[Sequence[object]], *, numbers: It
 
 
 def under(title: str, body: str) -> str:
-    """A part of a section; nothing where it has no body."""
+    """A subsection; nothing where it has no body."""
     return f"<h3>{escape(title)}</h3>{body}" if body else ""
 
 

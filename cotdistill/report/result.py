@@ -1,4 +1,4 @@
-"""The result, for the top of a page: one sentence, one picture, and the tests behind it."""
+"""The result, at the top of a page: one sentence, one picture, and the tests behind it."""
 
 from collections.abc import Sequence
 
@@ -33,7 +33,7 @@ def headline(comparison: Comparison, untrained: str | None = None) -> str:
 
 
 def _against(best: Row, other: Row, test: Test) -> str:
-    """By the shares that are shown; the test is on the prompts on which both could be judged."""
+    """The difference of the shares that are shown; the test is on the prompts on which both could be judged."""
     difference = best.accuracy - other.accuracy
     chance = "" if test.p_value < CHANCE_LEVEL else f", which may be chance ({p_in_words(test.p_value)})"
     if difference == 0:
@@ -43,7 +43,7 @@ def _against(best: Row, other: Row, test: Test) -> str:
 
 
 def against_before(comparison: Comparison, name: str, test: Test) -> str:
-    """The newest of two rows, which are in the order of time, against the one before."""
+    """The newer of two rows against the older one."""
     newest = comparison.rows[-1]
     sign = 1 if newest.name != name else -1
     chance = "" if test.p_value < CHANCE_LEVEL else ", which may be chance"
@@ -68,7 +68,7 @@ def block(sentence: str, comparison: Comparison, warnings: Sequence[str] = ()) -
 
 
 def tests_table(comparison: Comparison) -> str:
-    """Whether the difference to the best could be chance."""
+    """A table that says whether each difference to the best row could be chance."""
     best = comparison.best.name
     rows = [
         (name, f"{0.0 - test.difference * 100:+.1f}", _p(test), f"{test.worse:,}", f"{test.better:,}", f"{test.n:,}")
@@ -88,7 +88,7 @@ def _seeds(row: Row) -> str:
 
 
 def settings_table(comparison: Comparison) -> str:
-    """The settings in which the rows differ, what each was made of, and what it cost."""
+    """A table of the settings in which rows differ, what each row was made of, and its cost."""
     names = list(dict.fromkeys(name for row in comparison.rows for name in row.settings))
     figures = [("kept", "filter", "kept"), ("rows", "format", "rows"), ("tokens trained", "finetune", "trained_tokens")]
     known = [one for one in figures if any(row.count(*one[1:]) is not None for row in comparison.rows)]

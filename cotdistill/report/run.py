@@ -1,4 +1,4 @@
-"""A run's directory as its page needs it: what stages left, and its students side by side."""
+"""A run's directory as its page needs it: what stages left there, and its students side by side."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from cotdistill.report.scored import Scored
 
 @dataclass(frozen=True)
 class Run:
-    """A directory and what stages left in it; `compared` are the students of its newest scores, where there are any."""
+    """A directory and what stages left in it. `compared` are the students of its newest scores, if there are any."""
 
     directory: Path
     found: dict[str, list[Found]]
@@ -47,7 +47,7 @@ class Run:
         return self.compared.best.students[0] if self.compared else None
 
     def filters(self) -> list[Found]:
-        """With their files; first the one whose responses the best student was trained on."""
+        """The filter runs with their files; first the one whose responses the best student was trained on."""
         there = [one for one in self.stage("filter") if one.path.is_file()]
         trained = self.best.made_by("filter") if self.best else None
         return sorted(there, key=lambda one: trained is None or one.path.resolve() != trained.path.resolve())
@@ -57,7 +57,7 @@ UNTRAINED = "untrained "
 
 
 def names_of(students: Sequence[Scored]) -> list[str]:
-    """As a stranger reads them: the end of a path, and of an untrained model that it is one."""
+    """Names for a stranger: the end of a path, and a mark on an untrained model."""
     bases = {str(one.origin[0].manifest.options.get("student")) for one in students if one.origin}
     short = scored.short_names([one.student for one in students])
     return [
