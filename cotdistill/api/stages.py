@@ -68,7 +68,8 @@ def _run(name: str, source: str, output: Path, chosen: Any) -> Manifest:
 
 
 def _place(name: str, path: str) -> Path:
-    """The output's path. For filter it may be in an object store (s3://…); other stages write on this machine."""
+    """The path of an input or output. Filter's may be in an object store (s3://…); the other stages work on this
+    machine."""
     return remote.path(path) if name == "filter" else Path(path)
 
 
