@@ -9,6 +9,8 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from cotdistill import teachers
 from cotdistill.artifacts import Manifest
 from cotdistill.config import GenerateConfig
@@ -81,11 +83,12 @@ def test_the_claims_of_a_killed_run_die_with_it(tmp_path: Path) -> None:
     assert asyncio.run(run()) <= COUNT + 4
 
 
-def test_a_claim_is_held_by_one_request_at_a_time_also_within_one_process(tmp_path: Path) -> None:
+@pytest.mark.parametrize("alone", [False, True])
+def test_a_claim_is_held_by_one_request_at_a_time_also_within_one_process(tmp_path: Path, alone: bool) -> None:
     order: list[str] = []
 
     async def one(name: str) -> None:
-        with Claims(tmp_path / "s.sqlite") as claims:
+        with Claims(tmp_path / "s.sqlite", alone=alone) as claims:
             async with claims.of("k", 0, asyncio.Event()):
                 order.append(f"{name} begins")
                 await asyncio.sleep(0.01)

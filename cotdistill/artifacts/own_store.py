@@ -14,15 +14,17 @@ def own_store(output: Path) -> Path:
 
 
 @contextmanager
-def kept_from_going(store: Path) -> Iterator[None]:
+def kept_from_going(store: Path) -> Iterator[bool]:
     """While a run pays into a store that belongs to another run (--no-cache), hold that run's output, so that it cannot
-    remove the store meanwhile. For any other store nothing is held.
+    remove the store meanwhile. For any other store nothing is held. Yields whether no other process may pay into the
+    store: the output of a run with --no-cache is held, by this run or here.
 
     Raises OutputLockedError where the other run is under way.
     """
     path = store.resolve()
     output = path.with_name(path.name.removesuffix(_ENDING))
-    others = path.name != output.name != "" and not is_held_here(output)
+    is_own = path.name != output.name != ""
+    others = is_own and not is_held_here(output)
     held = f"has {path.name} as its own store, and removes it at its end; wait for it, or give another --cache"
     with lock(output, held) if others else nullcontext():
-        yield
+        yield is_own

@@ -26,8 +26,8 @@ from cotdistill.errors import DONE, ERROR, INTERRUPTED, USAGE, CotDistillError, 
 __all__ = ["app", "main", "stages"]
 
 SWITCH_S = 0.0005
-"""Seconds after which a thread lets another one run, instead of Python's 5 ms: the store writes beside a busy event
-loop, and answers count as in flight until they are written."""
+"""Seconds after which a thread lets another one run, instead of Python's 5 ms: the store writes, and prices are loaded,
+beside a busy event loop."""
 
 recipes.register(app)
 

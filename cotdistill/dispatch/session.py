@@ -74,8 +74,8 @@ class Session:
 
     def __enter__(self) -> Self:
         if self.store is not None:
-            self._held.enter_context(kept_from_going(self.store.path))
-            self.claims = self._held.enter_context(Claims(self.store.path))
+            alone = self._held.enter_context(kept_from_going(self.store.path))
+            self.claims = self._held.enter_context(Claims(self.store.path, alone=alone))
         return self
 
     def __exit__(self, *_: object) -> None:
