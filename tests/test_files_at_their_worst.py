@@ -1,5 +1,6 @@
 """Full disks, pipes, files that change while they are read, names that are no UTF-8, records that no stage can use."""
 
+import gzip
 import json
 import os
 import subprocess
@@ -178,6 +179,21 @@ def test_a_file_of_another_kind_is_called_what_it_is(tmp_path: Path, line: dict[
     (tmp_path / "x.jsonl").write_text(json.dumps(line) + "\n")
     with pytest.raises(UsageError, match=rf"x\.jsonl: {words}.*filter reads what `generate` writes"):
         filtering.run(tmp_path / "x.jsonl", tmp_path / "kept.jsonl", FilterConfig(), Silent())
+
+
+@pytest.mark.parametrize(
+    ("head", "words"),
+    [
+        (gzip.compress(b'{"prompt": 1}\n'), r"is compressed \(\.gz\).*unpack it first: gunzip -k "),
+        (b"\x28\xb5\x2f\xfd\x24\x00", r"is compressed \(\.zst\).*unpack it first: unzstd "),
+        (b"PAR1\x15\x04\x15", "is a Parquet file; filter reads JSON lines, as `generate` writes them"),
+    ],
+)
+def test_a_file_without_lines_is_called_what_it_is(tmp_path: Path, head: bytes, words: str) -> None:
+    """Not `not valid UTF-8`, of a first line that nobody can fix."""
+    (tmp_path / "x").write_bytes(head)
+    with pytest.raises(UsageError, match=words):
+        filtering.run(tmp_path / "x", tmp_path / "kept.jsonl", FilterConfig(), Silent())
 
 
 def test_many_runs_on_one_output_at_once_are_one_run_at_a_time(tmp_path: Path) -> None:

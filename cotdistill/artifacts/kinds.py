@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from cotdistill.artifacts.opening import open_input
+from cotdistill.artifacts.opening import PACKED, open_input
 from cotdistill.errors import UsageError
 
 JUDGED = "judged responses"
@@ -39,8 +39,9 @@ def kind_of(path: Path) -> str | None:
 
 
 def check_kind(path: Path, stage: str, written_by: str) -> None:
-    """Raises UsageError for a file whose first record is one that `written_by` does not write. A file of unknown kind
-    is left to the reader of its records."""
+    """Raises UsageError for a file whose first record is one that `written_by` does not write, and for one that holds
+    no lines: compressed, or a table. A file of unknown kind is left to the reader of its records."""
+    _check_lines(path, stage, written_by)
     found = _first(path)
     if found is None:
         return
@@ -51,6 +52,22 @@ def check_kind(path: Path, stage: str, written_by: str) -> None:
                 made = f"; `{writer}` writes such" if writer else ""
                 raise UsageError(f"{path}: holds {name}{made}. {stage} reads what `{written_by}` writes")
             return
+
+
+_UNPACKING = {".gz": "gunzip -k", ".bz2": "bunzip2 -k", ".xz": "unxz -k", ".zst": "unzstd"}
+
+
+def _check_lines(path: Path, stage: str, written_by: str) -> None:
+    with open_input(path) as file:
+        head = file.read(6)
+    for magic, ending in PACKED.items():
+        if head.startswith(magic):
+            raise UsageError(
+                f"{path}: is compressed ({ending}), and {stage} reads it from any place on; unpack it first: "
+                f"{_UNPACKING[ending]} {path}"
+            )
+    if head.startswith(b"PAR1"):
+        raise UsageError(f"{path}: is a Parquet file; {stage} reads JSON lines, as `{written_by}` writes them")
 
 
 def _first(path: Path) -> dict[str, Any] | None:

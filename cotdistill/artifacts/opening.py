@@ -12,6 +12,9 @@ from cotdistill.errors import CotDistillError, UsageError
 _BUFFER_BYTES = 1_000_000
 """Read ahead of a remote file."""
 
+PACKED = {b"\x1f\x8b\x08": ".gz", b"BZh": ".bz2", b"\xfd7zXZ\x00": ".xz", b"\x28\xb5\x2f\xfd": ".zst"}
+"""What compressed files begin with, and how their names end."""
+
 _KINDS = {
     stat.S_IFDIR: "a directory",
     stat.S_IFLNK: "a symbolic link",

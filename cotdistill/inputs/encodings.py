@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-from cotdistill.artifacts.opening import open_input
+from cotdistill.artifacts.opening import PACKED, open_input
 from cotdistill.errors import CotDistillError
 
 _HEAD_BYTES = 4096
@@ -44,13 +44,10 @@ COMPRESSIONS: dict[str, Callable[[Any], Any]] = {
 }
 
 
-_MAGIC = {b"\x1f\x8b\x08": ".gz", b"BZh": ".bz2", b"\xfd7zXZ\x00": ".xz", b"\x28\xb5\x2f\xfd": ".zst"}
-
-
 def _packed(file: Any) -> str | None:
     head = file.read(6)
     file.seek(0)
-    return next((ending for magic, ending in _MAGIC.items() if head.startswith(magic)), None)
+    return next((ending for magic, ending in PACKED.items() if head.startswith(magic)), None)
 
 
 _WEB_PAGE = re.compile(rb"[\s\xef\xbb\xbf]*<(?:!doctype\s+html|html)\b", re.IGNORECASE)
