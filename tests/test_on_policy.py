@@ -42,6 +42,7 @@ from cotdistill.teachers._vllm_scorer import VllmScorer
 from cotdistill.training.on_policy.distance import Distance
 from cotdistill.training.on_policy.rollout import Rollout, Written
 from cotdistill.training.on_policy.teaching import Local, as_batch
+from cotdistill.wording import amount
 from tests.background import in_background
 from tests.conftest import Notes, make_judged, make_prompt, start, write_records
 from tests.training_runs import strike
@@ -349,7 +350,7 @@ def test_a_dry_run_says_steps_tokens_and_money_and_asks_no_server(models: Path, 
     read = found.results["scored_tokens"]
     assert found.counts["steps"] == STEPS and found.results["answers"] == 4 * STEPS
     assert found.results["scored_tokens_at_most"] == read + 4 * STEPS * 6 - found.results["answer_tokens"]
-    assert found.results["cost_usd"] == f"{(read + 4 * STEPS) * 10 / 1e6:.2f}"
+    assert found.results["cost_usd"] == amount((read + 4 * STEPS) * 10 / 1e6)
     assert not list(tmp_path.glob("s*"))
 
 

@@ -14,6 +14,7 @@ from cotdistill.recipes.disk import Disk, used
 from cotdistill.recipes.disk import in_words as disk_in_words
 from cotdistill.recipes.month import spent_this_month
 from cotdistill.recipes.recipe import Recipe
+from cotdistill.records import money
 from cotdistill.wording import usd
 
 
@@ -49,7 +50,7 @@ def of(recipe: Recipe, progress: Progress) -> Status:
 
 def _spent(recipe: Recipe) -> str | None:
     try:
-        return f"{spent_this_month(recipe):.4f}"
+        return money(spent_this_month(recipe))
     except CotDistillError:
         return None
 

@@ -16,6 +16,7 @@ import tempfile
 from collections import Counter
 from pathlib import Path
 
+from cotdistill.dispatch.retry import REQUESTS_AN_UNSAVED
 from tests.faulty_teacher import Rehearsal, rehearsing
 
 
@@ -49,6 +50,8 @@ async def run(path: Path, prompts: int, kills: int, concurrency: int, seed: int)
         await here.generate(prompts, output="undisturbed", cache=str(path / "other.sqlite"))
         same = (path / "killed.jsonl").read_bytes() == (path / "undisturbed.jsonl").read_bytes()
         print(f"{prompts} prompts; bought again {bought.total() - prompts}, in flight at the kills {sum(flying)}")
+        most = concurrency + concurrency // REQUESTS_AN_UNSAVED
+        print(f"in flight at one kill {max(flying)} at most; {most} may be: {concurrency} requests, the rest answers")
         print(f"ledger equals store: {set(bought) == stored}; artifact identical to an undisturbed run's: {same}")
 
 

@@ -17,6 +17,7 @@ from cotdistill.pricing import Prices
 from cotdistill.providers.scoring import ScoreRequest, Scores, SdkScorer
 from cotdistill.records import Prompt, Usage, money
 from cotdistill.training.on_policy.rollout import Written
+from cotdistill.wording import amount
 
 
 def scorer_of(config: FinetuneConfig) -> SdkScorer | None:
@@ -128,5 +129,5 @@ class ServedTeacher:
         prices = prices_of(self._scorer, self._config)
         for name, tokens in (("cost_usd", expected), ("cost_usd_at_most", most)):
             cost = prices.cost(Usage(input_tokens=tokens, output_tokens=answers))
-            results[name if cost else "cost"] = f"{cost:.2f}" if cost else "unknown; give --price-in"
+            results[name if cost else "cost"] = amount(cost) if cost else "unknown; give --price-in"
         return results

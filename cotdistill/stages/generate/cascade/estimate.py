@@ -57,7 +57,7 @@ def _results(config: GenerateConfig, one: Manifest, two: Manifest | None, part: 
     for name in ("cost_usd_at_most", "cost_usd"):
         costs = [entry[name] for entry in found.values() if name in entry]
         if len(costs) == len(found):
-            results[name] = f"{sum(map(Decimal, costs), Decimal(0)):.2f}"
+            results[name] = amount(sum(map(Decimal, costs), Decimal(0)))
     if "cost" in found.get(names[1], {}):
         found[names[1]]["cost"] = of_second(found[names[1]]["cost"])
     said = dict.fromkeys(f"{name}: {entry['cost']}" for name, entry in found.items() if "cost" in entry)

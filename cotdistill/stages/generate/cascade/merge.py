@@ -152,7 +152,7 @@ def _yield(part: Part) -> dict[str, Any]:
     if cost is not None:
         found["cost_usd"] = money(cost)
         if solved:
-            found["cost_usd_per_prompt_right"] = f"{cost / solved:.6f}"
+            found["cost_usd_per_prompt_right"] = money(round(cost / solved, 6))
     return found
 
 
