@@ -18,7 +18,7 @@ from cotdistill.stages import ask
 from cotdistill.students import settings
 from cotdistill.students.settings import Settings
 from tests.background import in_background
-from tests.conftest import Notes, cotdistill
+from tests.conftest import AT_ONCE, Notes, cotdistill
 from tests.training_runs import save_tiny
 
 
@@ -113,7 +113,8 @@ def test_a_server_that_is_away_is_said_at_each_question_and_a_refused_key_ends_t
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "sk-test-of-ask")
-    away = cotdistill("ask", "openai:m", "--base-url", "http://127.0.0.1:9/v1", given="one?\ntwo?\n")
+    words = ("ask", "openai:m", "--base-url", "http://127.0.0.1:9/v1")
+    away = cotdistill(*words, given="one?\ntwo?\n", before=AT_ONCE)
     assert (away.returncode, away.stderr.count("cannot connect to 127.0.0.1:9")) == (SOME_FAILED, 2), away.stderr
     with in_background(running(ServerConfig(source=Scripted(), api_key="sk-another"))) as url:
         refused = cotdistill("ask", "openai:m", "--base-url", f"{url}/v1", given="one?\ntwo?\n")

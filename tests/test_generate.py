@@ -14,7 +14,7 @@ import msgspec
 import pytest
 
 from cotdistill.records import Response
-from tests.conftest import cotdistill, mock_teacher, start
+from tests.conftest import AT_ONCE, cotdistill, mock_teacher, start
 
 QUESTIONS = 40
 
@@ -237,7 +237,8 @@ def test_what_goes_wrong_is_one_clear_line_and_the_documented_code(
 ) -> None:
     path = own_prompts(tmp_path, *items)
     teacher = () if "--teacher" in words else ("--teacher", "mock:digit-chains")
-    done = cotdistill("generate", path, "-o", tmp_path / "r.jsonl", *teacher, *words, "--log-format", "text")
+    output = tmp_path / "r.jsonl"
+    done = cotdistill("generate", path, "-o", output, *teacher, *words, "--log-format", "text", before=AT_ONCE)
     problem = [text for text in done.stderr.splitlines() if text.startswith("cotdistill: ")]
     assert (done.returncode, len(problem)) == (code, 1), done.stderr
     assert re.search(line, problem[0]), problem[0]
