@@ -43,7 +43,8 @@ LIGHT = ("cotdistill.cli.main", "cotdistill.stages.generate", "cotdistill.stages
          "encodings.idna", "genai_prices", "math_verify", "rich.progress", "tenacity", "uvloop")  # fmt: skip
 HEAVY = ("cotdistill.training.job", "cotdistill.students.generator", "cotdistill.teachers.local",
          "cotdistill.stages.export.agreement", "trl", "peft", "datasets")  # fmt: skip
-WANT_HEAVY = ("ask", "demo", "evaluate", "export", "finetune", "run", "--student")
+WANT_HEAVY = ("ask", "demo", "doctor", "evaluate", "export", "finetune", "run")
+"""Commands that need torch; so does any with --student."""
 HANGS_S = 590.0
 """A guard against hanging alone, a little before pytest's own: beside other work a command may take many times its own
 seconds, and no test asserts on those."""
@@ -57,7 +58,7 @@ CLIENT = f"""#!{sys.executable} -SE
 import json, os, socket, struct, sys
 body = json.dumps({{"words": sys.argv[1:], "cwd": os.getcwd(), "environment": dict(os.environ)}}).encode()
 with socket.socket(socket.AF_UNIX) as server:
-    server.connect("PLACE" + ".heavy" * any(word in sys.argv for word in {WANT_HEAVY}))
+    server.connect("PLACE" + ".heavy" * ("--student" in sys.argv or sys.argv[1] in {WANT_HEAVY}))
     socket.send_fds(server, [struct.pack("!I", len(body))], [0, 1, 2])
     server.sendall(body)
     server.recv(4)  # its process
@@ -69,7 +70,7 @@ sys.exit(struct.unpack("!i", code)[0] if code else 1)
 
 def place_for(words: Sequence[str], place: str) -> str:
     """Where the server listens that begins with what a command needs."""
-    return f"{place}.heavy" if {*words}.intersection(WANT_HEAVY) else place
+    return f"{place}.heavy" if "--student" in words or {*words[:1]}.intersection(WANT_HEAVY) else place
 
 
 def counted_at_import(environment: Mapping[str, str]) -> set[tuple[str, str]]:
