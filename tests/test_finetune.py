@@ -201,6 +201,11 @@ BAD_ROW = {"id": "p9/0", "messages": [{"role": "user", "content": "hm?"}]}
         ([], {}, "train.jsonl: holds no rows; expected one training row a line"),
         ([{"id": "p1/0", "prompt": "2+2?"}], {}, "train.jsonl:1: prompt: expected array, got str"),
         ([*chain_rows(1), BAD_ROW], {}, "train.jsonl:2: row p9/0: expected the last turn to be the assistant's"),
+        (
+            [{**chain_rows(1)[0], "prompt": [{"role": "user", "content": "x" * 3000}]}],
+            {},
+            "every row is longer than 2048 tokens, the shortest has .*This student can read no more; cut the traces",
+        ),
         (chain_rows(2), {"max_length": 20}, "every row is longer than 20 tokens, the shortest has 9.*--max-length"),
         (chain_rows(1), {"method": "dora"}, "--method: expected lora, qlora or full, got 'dora'"),
         (chain_rows(1), {"packing": "yes"}, "--packing: expected auto, bfd or none, got 'yes'"),

@@ -240,6 +240,17 @@ def test_the_student_comes_with_card_curve_settings_and_its_habits(tmp_path: Pat
     assert 0 <= manifest.results["stop_rate"] <= 1
 
 
+def test_held_out_rows_whose_prompt_is_trained_on_are_warned_of(tmp_path: Path) -> None:
+    rows = chain_rows(8)
+    data, held = write(tmp_path / "train.jsonl", rows), write(tmp_path / "held.jsonl", [*rows[:2], *chain_rows(3, 9)])
+    made = finetune.run(data, tmp_path / "student", tiny_config(eval_data=str(held), dry_run=True), Silent())
+    assert any(
+        note.startswith("WARNING: of 5 rows of --eval-data 2 have a prompt that is trained on") for note in made.notes
+    )
+    apart = tiny_config(eval_data=str(write(tmp_path / "other.jsonl", chain_rows(3, 9))), dry_run=True)
+    assert not any("--eval-data" in note for note in finetune.run(data, tmp_path / "s", apart, Silent()).notes)
+
+
 def test_what_the_template_was_given_is_kept_with_the_student(tmp_path: Path) -> None:
     model, tokenizer = load.student("tiny")
     tokenizer.chat_template = tokenizer.chat_template.replace(

@@ -86,6 +86,6 @@ def _figure(name: str, value: Any) -> str:
         return amount(value)
     if name == "estimated_seconds":
         return f"{timedelta(seconds=round(value))} h" if value >= 60 else f"{value:.0f} s"
-    if name.endswith("_share") and isinstance(value, float):
+    if name.endswith(("_share", "stop_rate", "think_rate")) and isinstance(value, float):
         return f"{value:.1%}"
     return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)

@@ -11,6 +11,8 @@ LABELS = {
     "stop": "finished",
     "length": "cut at the token cap",
     "padding_share": "padding",
+    "stop_rate": "answers to the first rows of --eval-data that end by themselves",
+    "closed_think_rate": "answers to them whose trace is closed",
     "teacher_disagrees_share": "teacher's first choice is another token at",
     "teacher_entropy": "teacher's entropy in nats a token",
     "output_tokens": "output tokens, guessed from stored answers",

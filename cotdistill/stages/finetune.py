@@ -23,6 +23,7 @@ from cotdistill.wording import counted
 
 if TYPE_CHECKING:
     from cotdistill.training.prepared import Job
+    from cotdistill.training.token_rows import TokenRows
 
 PACKAGES = ("torch", "transformers", "trl", "peft", "accelerate", "datasets", "tokenizers", "torch-optimi")
 
@@ -74,6 +75,9 @@ def _run(rows: Path, student_dir: Path, config: FinetuneConfig, progress: Progre
             return made
         _check_kind(rows, config)
         read = reading.read(rows, config, bad, progress, stack)
+        if (said := _said_of_overlap(read.held_out, read.training)) and not config.dry_run:
+            progress.note(said)  # before hours of training, and again in the summary
+        current.notes += [said] * bool(said)
         prepared = job.prepare(read.tokenizer, read.training, read.held_out, config, read.recorded)
         counts = _counts(prepared, read.too_long, bad, progress)
         of_teacher = rehearsal.ask_teacher(prepared, progress)
@@ -134,6 +138,15 @@ def _check_kind(rows: Path, config: FinetuneConfig) -> None:
             f"{rows}: holds {found}; --loss dpo trains on preference pairs, which `format --format dpo` writes from "
             "what `filter --keep-incorrect` kept"
         )
+
+
+def _said_of_overlap(held_out: "TokenRows", training: "TokenRows") -> str:
+    if not (known := held_out.with_prompts_of(training)):
+        return ""
+    return (
+        f"WARNING: of {counted(len(held_out), 'row')} of --eval-data {known:,} have a prompt that is trained on: their "
+        "loss does not say what the student learns for new ones, nor when to stop. format --holdout sets rows aside"
+    )
 
 
 def is_helper() -> bool:

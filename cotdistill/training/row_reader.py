@@ -61,9 +61,12 @@ class Reader:
         if rows:
             return rows
         if shortest_left_out:
+            most = self._tokenizer.model_max_length
+            advice = f"Raise --max-length, up to the {most} that this student can read"
+            if self.limit == most:
+                advice = "This student can read no more; cut the traces with format --cut-long, or take another student"
             raise CotDistillError(
-                f"{path}: every row is longer than {self.limit} tokens, the shortest has {shortest_left_out}. "
-                f"Raise --max-length, up to the {self._tokenizer.model_max_length} that this student can read"
+                f"{path}: every row is longer than {self.limit} tokens, the shortest has {shortest_left_out}. {advice}"
             )
         raise CotDistillError(f"{path}: holds no rows; expected one training row a line, as `cotdistill format` writes")
 

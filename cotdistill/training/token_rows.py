@@ -1,6 +1,7 @@
 """Rows as token ids, four bytes each, the order they are trained in, and files that other processes map into memory."""
 
 from array import array
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -83,6 +84,16 @@ class TokenRows:
     def prompt(self, row: int) -> list[int]:
         """The tokens that the student reads of a row."""
         return [int(token) for token in self.ids(row)[: self.n_prompt(row)]]
+
+    def with_prompts_of(self, others: "TokenRows") -> int:
+        """How many rows have a prompt that stands in `others` too."""
+        own = Counter(map(self._key, range(len(self))))
+        found = {key for row in range(len(others)) if (key := others._key(row)) in own}
+        return sum(own[key] for key in found)
+
+    def _key(self, row: int) -> bytes:
+        start = self._start(row)
+        return self._ids[start : start + self.n_prompt(row)].tobytes()
 
     def n_prompt(self, row: int) -> int:
         """The number of these tokens."""
