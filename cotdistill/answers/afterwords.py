@@ -18,6 +18,7 @@ _CHECK = re.compile(
 
 _WHOLLY_ASIDE = re.compile(r"\s*\([^()]{1,400}\)[.!]?\s*")
 """A sentence in brackets, that adds to the one before."""
+_ASIDE_AT_END = re.compile(r"(?<=\S)\s*\n\s*\([^()\n]{1,400}\)[.!]?\s*$")
 _OFFERS = (
     "would you|do you|can i|shall i|if you (?:have|need|want|would|['’]d|like|wish|prefer|meant)|please",
     "note that|remember|keep in mind|by the way|fun fact|in other words",
@@ -31,6 +32,7 @@ _ADDRESSES = re.compile(
 
 def without_check(text: str) -> str:
     """A text up to where it begins to check or to explain its answer, if there is a number before that."""
+    text = _ASIDE_AT_END.sub("", text)
     for mark in _CHECK.finditer(text):
         if mark.start() and re.search(r"\d", text[: mark.start()]):
             return text[: mark.start()].rstrip()

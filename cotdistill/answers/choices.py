@@ -115,7 +115,7 @@ def _mentioned(text: str, options: Mapping[str, str]) -> set[str]:
         spelt = f" {folded_option(option)} "
         if side := next((side for side, said in YES_NO.items() if spelt.strip() in said), None):
             met |= {name} if label_of(text) == side else set()
-        elif spelt in words and len(spelt) > 3 and not read(option):
+        elif spelt in words and len(spelt) > 3 and not read(option) and f" no{spelt}" not in words:
             met.add(name)
             words = words.replace(spelt, " | ")
     return met

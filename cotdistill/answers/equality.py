@@ -111,6 +111,8 @@ class Equality:
         if reason := reason_to_refuse(given):
             return Ruling("incorrect", "text", f"the answer is {reason}")
         if words_of(given) and not words_of(gold):
+            if "=" not in gold and given.count("=") == 1 and (ruling := self._rule_result(gold, given, budget)):
+                return ruling
             number = stated(given)  # a part of the answer, or all of it where no number can be read: "1.cfry"
             if number and number != given:
                 return self.rule(gold, number, budget)
@@ -197,7 +199,7 @@ def _exactly(text: str, number: Number | None) -> str:
     return str(number.value)
 
 
-_FUNCTION = re.compile(r"\\?[A-Za-z]{1,8}\s?(?:\([^()]{1,40}\)|\\?\[[^\[\]]{1,40}\]|[A-Z])")
+_FUNCTION = re.compile(r"\\?[A-Za-z]{1,8}\s?(?:\([^()]{1,40}\)|\\?\[[^\[\]]{1,40}\]|[A-Z])|\d+ ?\\?b?mod ?\d+")
 """`\\det(A)`, `P(X > 2)`, `E[X]`, `\\det A`"""
 _VARIABLE = re.compile(r"\b[t-z]\b|\\theta")
 _COMMA_AND_WORD = re.compile(r"-?\d{1,9},\d{1,9} ?[^\W\d_][^\d,]{0,40}")

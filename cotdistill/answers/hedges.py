@@ -112,7 +112,8 @@ DENIES = re.compile(
 """Whether a sentence denies one of the things that it names."""
 
 DOUBTS = re.compile(
-    r"\b(?:might|may be|could|doubts?|maybe|perhaps|possibly|either|if|unless|whether|otherwise|depend(?:s|ing)"
+    r"\b(?:let(?:['’]s| us| me) (?:look at|evaluate|consider|check|examine|analy[sz]e|start|go)"
+    r"|might|may be|could|doubts?|maybe|perhaps|possibly|either|if|unless|whether|otherwise|depend(?:s|ing)"
     r"|not sure|unsure|unclear|unknown|vielleicht|entweder|ob|könnte|peut-être|soit|quizás?|tal vez|talvez|forse"
     r"|может|возможно|либо|supposedly|allegedly|(?:often|commonly|sometimes|widely) (?:said|believed|thought"
     r"|assumed)|said to be"

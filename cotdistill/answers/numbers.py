@@ -60,10 +60,9 @@ _THE_PLACE = re.compile(r"^the (?=\d{1,6}(?:st|nd|rd|th)\b)", re.IGNORECASE)
 _AND_A_PART = re.compile(r"(\d{1,4}) and (?=\d+ ?/ ?\d+)")
 _AND_A_HALF = re.compile(r"(\d{1,6}) and (an? half|a quarter|a third|three[ -]quarters|two[ -]thirds)(?![A-Za-z])")
 _NOTE = re.compile(r" ?\(([^()\d]{1,60})\)\.?$")
-_COMPOUND = re.compile(
-    r"(-?)\$?(\d{1,6}(?:\.\d{1,6})?) ?([A-Za-z]{1,12})\.?,?(?: and)? ?(\d{1,6}(?:\.\d{1,6})?) ?([A-Za-z]{1,12})\.?"
-    r"(?:,?(?: and)? ?(\d{1,6}(?:\.\d{1,6})?) ?([A-Za-z]{1,12})\.?)?"
-)
+_AMOUNT = r"(\d{1,6}(?:\.\d{1,6})?) ?([A-Za-z]{1,12})\.?"
+_AND = r",?(?: (?:and|und|et|y|e))? ?"
+_COMPOUND = re.compile(rf"(-?)\$?{_AMOUNT}{_AND}{_AMOUNT}(?:{_AND}{_AMOUNT})?")
 _CLOCK_HOURS = re.compile(r"(\d{1,3}):([0-5]\d) ?(?:hours?|hrs?|h)\.?")
 _BASED = re.compile(r"0[xX][0-9A-Fa-f]{1,16}|0[bB][01]{1,64}")
 SIMPLE = re.compile(r"-?\d{1,30}(?:\.\d{1,30})?")

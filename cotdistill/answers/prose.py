@@ -70,6 +70,10 @@ _POINT = re.compile(
     r"(?:\b(?:is|are|at|point|pair|answer|equals)|[=:]) {0,2}\$?(\((?:[^()]{1,60}[,;])+[^()]{1,60}\))\$?[.!*]{0,3}\s*$"
 )
 """A point or tuple that ends a sentence."""
+_COUNTED_OUT = re.compile(
+    r"\W*(?:so |thus,? |therefore,? |hence,? )?there (?:is|are) (\d{1,4})\b[^:.=\d]{0,60}: ", re.IGNORECASE
+)
+"""`There are 3: 2, 5 and 7.`"""
 _BOLD = re.compile(r"\*\*([^*\n]{1,80})\*\*")
 
 
@@ -103,6 +107,8 @@ def _of_sentence(sentence: str) -> str | None:
         if hedged(sentence[:place], sentence[place + len(bold[0]) + 4 :]):
             return None
         return tidy(bold[0])
+    if counted := _COUNTED_OUT.match(sentence):
+        return counted[1]
     if point := _POINT.search(sentence[-200:]):
         return point[1]
     main = without_asides(sentence)

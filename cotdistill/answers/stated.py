@@ -100,7 +100,7 @@ def _is_rest(rest: str) -> bool:
 
 _AGAIN = re.compile(
     r"[,;:] ?(?:i\.e\.|that is|that makes|which (?:is|makes|equals|gives|comes to)|making|for a total of|so"
-    r"|hence|or)[,:]? "
+    r"|hence|or|donc|also|luego|entonces)[,:.…]* "
     r"((?:[^,;]|,(?=\d{3})){1,40})$"
 )
 

@@ -71,7 +71,7 @@ _DENIES = re.compile(r"\b(?:not|no)\b|n't\b", re.IGNORECASE)
 _GOES_ON = re.compile(
     r" (?=\([^()]{1,60}\)[.!]?$)|, (?=(?:which|who|whose|where|because|since|as|also|an?|the|located|known|so"
     r"|with|in|at) )"
-    r"|(?: because| since)? (?=because |since )"
+    r"|(?: because| since)? (?=because |since )| (?=in (?:1\d|20)\d\d\b)"
 )
 
 

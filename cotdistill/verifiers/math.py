@@ -7,7 +7,7 @@ from itertools import takewhile
 
 from cotdistill.answers.asked import what_else, with_asked_unit
 from cotdistill.answers.equality import Equality
-from cotdistill.answers.extract import Extracted, all_boxed, final_answer
+from cotdistill.answers.extract import Extracted, all_boxed, final_answer, last_resort
 from cotdistill.answers.inequalities import interval
 from cotdistill.answers.markup import as_seen
 from cotdistill.answers.numbers import from_local, read
@@ -22,6 +22,9 @@ from cotdistill.reasoning import split
 from cotdistill.records import Response, Verdict, question_of
 
 _SINGLETON = re.compile(r"\\?\{([^{},;:|]{1,60}?)\\?\}")
+_PART_OF = re.compile(r"(\d{1,9}) (?:out of|in) (?:every )?(\d{1,9})")
+_IDEOGRAPHS = re.compile(r"[぀-鿿가-힣]{2}")
+"""An answer of a script without spaces may be announced as a sentence: 答：一共有45本书。"""
 _BETWEEN_BOXES = re.compile(r"\}([^{}\\]*)\\+boxed")
 
 
@@ -64,7 +67,7 @@ class Verifier:
                 if again.status == "correct":
                     ruling, reference, found = again, wanted, found._replace(answer=said)
                     break
-        if ruling.status == "correct" and (other := what_else(question, visible.answer, found)):
+        if ruling.status == "correct" and (other := what_else(question, reference, visible.answer, found)):
             return Verdict(status="no_answer", reference=reference, method="none", detail=other)
         return Verdict(
             status=ruling.status,
@@ -103,10 +106,12 @@ def _other_readings(written: str, reference: str, text: str, found: Extracted) -
         yield reference, "; ".join(f"({'abcdefgh'[at]}) {part}" for at, part in enumerate(parts_said.items))
     if bare := _member(reference):
         yield bare, found.answer
-    if bare := _member(found.answer):
+    if bare := _member(found.answer) or _part_of(found.answer):
         yield reference, bare
     if found.rule == "answer_line" and found.answer.endswith("!"):  # an exclamation, where the factorial is not right
         yield reference, found.answer[:-1]
+    if found.rule == "answer_line" and _IDEOGRAPHS.search(found.answer) and (number := last_resort(found.answer)):
+        yield reference, number.answer
     if found.rule == "last_number" and (whole := _with_comma(text, found.answer)):
         yield reference, whole
 
@@ -115,6 +120,12 @@ def _member(text: str) -> str | None:
     """The only member of a set, `5` of `\\{5\\}`; of a set of sets none, nor of one that holds nothing."""
     found = _SINGLETON.fullmatch(plain(text))
     return found[1].strip() if found and not special(found[1].strip()) else None
+
+
+def _part_of(text: str) -> str | None:
+    """`5/12` for "5 out of 12"."""
+    found = _PART_OF.fullmatch(text)
+    return f"{found[1]}/{found[2]}" if found else None
 
 
 def _first_number(text: str) -> str:

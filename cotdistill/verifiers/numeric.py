@@ -49,7 +49,7 @@ class Verifier:
             detail = "no final answer in the text" if visible.closed else "the reasoning does not end"
             return Verdict(status="no_answer", reference=reference, method="none", detail=detail)
         question = question_of(response.prompt)
-        if other := what_else(question, visible.answer, found):
+        if other := what_else(question, reference, visible.answer, found):
             return Verdict(status="no_answer", reference=reference, method="none", detail=other)
         gold = read(with_asked_unit(question, _bare(reference), _bare(found.answer))) or gold
         given = numbers(reference, _bare(found.answer))[1] or _stated(found.answer)
