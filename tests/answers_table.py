@@ -14,9 +14,10 @@ PAGE = ROOT / "docs" / "verifiers.md"
 
 HEAD = """# What counts as the same answer
 
-Each table below is made of rows that are tested on every change. Left the reference; then texts whose answer is right,
-and texts whose answer is not. Where a spelling can mean two things, two answers differ: a wrong answer that is accepted
-is trained on, a right one that is rejected costs one sample.
+How each verifier finds the answer of a text and compares it with the reference, with examples. The rows of the tables
+are tested on every change: left the reference, then texts whose answer is right, then texts whose answer is not. Where
+a spelling can mean two things, two answers differ: a wrong answer that is accepted is trained on, a right one that is
+rejected costs one sample.
 
 Without `--verify`, each prompt's own verifier judges, else the one that fits the reference: `label` for yes, no, true
 or false; `choice` for an option of the question; `math` for a number, a formula, a ratio or a range; else `exact`.
