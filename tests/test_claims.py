@@ -89,7 +89,7 @@ def test_a_claim_is_held_by_one_request_at_a_time_also_within_one_process(tmp_pa
 
     async def one(name: str) -> None:
         with Claims(tmp_path / "s.sqlite", alone=alone) as claims:
-            async with claims.of("k", 0, asyncio.Event()):
+            async with claims.claim("k", 0, asyncio.Event()):
                 order.append(f"{name} begins")
                 await asyncio.sleep(0.01)
                 order.append(f"{name} ends")
@@ -106,7 +106,7 @@ def test_one_that_leaves_does_not_drop_the_claims_of_another_in_its_process(tmp_
 
     async def run() -> str:
         with Claims(tmp_path / "s.sqlite") as claims:
-            async with claims.of("k", 0, asyncio.Event()):
+            async with claims.claim("k", 0, asyncio.Event()):
                 with Claims(tmp_path / "s.sqlite"):
                     pass
                 taken = await asyncio.create_subprocess_exec(
@@ -146,7 +146,7 @@ def test_claims_of_a_run_that_hangs_delay_only_their_own_prompts(tmp_path: Path)
                 async with AsyncExitStack() as held:
                     for question in claimed:
                         key = keys_of(teacher, Request((Message(role="user", content=question),), cap)).key
-                        await held.enter_async_context(claims.of(key, 0, asyncio.Event()))
+                        await held.enter_async_context(claims.claim(key, 0, asyncio.Event()))
                     run = asyncio.to_thread(generate.run, tmp_path / "p.jsonl", tmp_path / "r.jsonl", config, Notes())
                     running = asyncio.create_task(run)
                     await free.wait()

@@ -86,11 +86,11 @@ def test_usage_beyond_a_minute_of_the_server_s_own_limit_is_not_believed_while_i
 
 def test_estimates_follow_what_answers_took() -> None:
     estimate = Estimate()
-    assert estimate.of(300, most=8192) == Amount(1, 100, 2000)
-    assert estimate.of(300, most=50).output_tokens == 50, "never above the cap"
+    assert estimate.predict(300, most=8192) == Amount(1, 100, 2000)
+    assert estimate.predict(300, most=50).output_tokens == 50, "never above the cap"
     for _ in range(100):
         estimate.learn(300, Amount(1, 200, 400))
-    settled = estimate.of(300, most=8192)
+    settled = estimate.predict(300, most=8192)
     assert settled.input_tokens == pytest.approx(200, rel=0.01)
     assert settled.output_tokens == pytest.approx(400, rel=0.01)
 

@@ -84,7 +84,7 @@ def recorded(path: Path, rows: list[dict[str, Any]]) -> Iterator[tuple[Recorded,
 def test_each_trained_token_has_the_alternatives_that_the_teacher_gave_for_it(tmp_path: Path, by_id: bool) -> None:
     rows = chain_rows(4)
     with recorded(record(tmp_path / "rows.logprobs", rows, by_id=by_id), rows) as (found, held):
-        listed = [found.of(number) for number in range(4)]
+        listed = [found.listed(number) for number in range(4)]
     assert (found.with_logprobs, found.aligned, found.alternatives) == (4, 4, K)
     for number, row in enumerate(rows):
         trace, answer = answer_of(row)
@@ -126,7 +126,7 @@ def test_probabilities_that_add_up_to_more_than_one_are_left_out_and_the_token_k
         writer.finish()
         writer.place()
     with recorded(path, rows) as (found, _):
-        known = (found.of(0).ids >= 0).any(dim=-1).tolist()
+        known = (found.listed(0).ids >= 0).any(dim=-1).tolist()
     assert known[1:4] == [True, True, False], "the third token of the trace, behind the mark before it"
 
 
@@ -136,7 +136,7 @@ def test_what_is_mapped_by_other_processes_is_the_same(tmp_path: Path) -> None:
         found.save(tmp_path / "shared")
         with Recorded.load(tmp_path / "shared", Aligner(tiny.tokenizer())) as again:
             for number in range(3):
-                for one, other in zip(found.of(number), again.of(number), strict=True):
+                for one, other in zip(found.listed(number), again.listed(number), strict=True):
                     assert torch.equal(one, other)
 
 

@@ -31,7 +31,7 @@ class Proof:
     def __post_init__(self) -> None:
         self.max_length = min(self.max_length, self.tokenizer.model_max_length)
 
-    def of(self, row: Mapping[str, Any]) -> bool:
+    def fits(self, row: Mapping[str, Any]) -> bool:
         """Whether the row fits into the student's context. Raises CotDistillError, naming the row, where no way of
         writing it is proven."""
         rendered = template.render(self.tokenizer, _neutral(row))

@@ -141,7 +141,7 @@ def cache_spent(
         return
     width = max((len(share.name) for share in shares), default=0)
     for share in shares:
-        unknown = f", {_of(share.unpriced, share.attempts)} of unknown cost" if share.unpriced else ""
+        unknown = f", {_how_many(share.unpriced, share.attempts)} of unknown cost" if share.unpriced else ""
         unknown += f", at most {usd(share.worst_usd)}" if share.unpriced and share.worst_usd else ""
         cost = "unknown" if share.unpriced == share.attempts else usd(share.cost_usd)
         log.say(f"{share.name:<{width}} {cost:>16} {share.attempts:>10,} answers{unknown}")
@@ -155,7 +155,7 @@ def cache_spent(
     log.say(f"{chosen:%Y-%m}: {usd(total)}{besides}", err=True)
 
 
-def _of(part: int, whole: int) -> str:
+def _how_many(part: int, whole: int) -> str:
     return "all" if part == whole else f"{part:,} of them"
 
 

@@ -12,8 +12,8 @@ from cotdistill.config.filter import FilterConfig
 from cotdistill.config.finetune import FinetuneConfig
 from cotdistill.config.format import FormatConfig
 from cotdistill.config.generate import GenerateConfig
-from cotdistill.config.loss import of_loss
-from cotdistill.config.on_policy import of_on_policy
+from cotdistill.config.loss import loss_conditions
+from cotdistill.config.on_policy import on_policy_conditions
 
 Problems = Iterator[tuple[str, str]]
 
@@ -132,11 +132,11 @@ def _finetune(config: FinetuneConfig) -> Problems:
         yield "order", "file keeps the rows in their order, and --packing bfd puts them where they fit. Leave one out"
     if config.batch_size and config.rows_at_once and config.batch_size % config.rows_at_once:
         yield "rows_at_once", f"expected a divisor of --batch-size {config.batch_size}, got {config.rows_at_once}"
-    yield from of_loss(config)
+    yield from loss_conditions(config)
     yield from _quant_aware(config)
     if config.method == "qlora" and (config.student == "tiny" or config.student.endswith(".gguf")):
         yield "method", f"qlora needs a hub id or a model directory, got student {config.student!r}; take lora"
-    yield from of_on_policy(config)
+    yield from on_policy_conditions(config)
 
 
 def _quant_aware(config: FinetuneConfig) -> Problems:
@@ -146,7 +146,7 @@ def _quant_aware(config: FinetuneConfig) -> Problems:
         return
     if config.adapts:
         yield "quant_aware", f"needs --method full: a file holds whole weights, and {config.method} trains an adapter"
-    if config.on_policy or config.of_pairs:
+    if config.on_policy or config.on_pairs:
         yield "quant_aware", "is for training on rows. Train so first, and with --quant-aware on rows last"
     if config.precision == "bfloat16":
         yield "precision", "--quant-aware needs weights of 32 bits: bfloat16 would round the rounded ones again"

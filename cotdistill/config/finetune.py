@@ -145,7 +145,7 @@ class FinetuneConfig:
     allow_modified: bool = like(GenerateConfig, "allow_modified")
 
     @property
-    def of_pairs(self) -> bool:
+    def on_pairs(self) -> bool:
         """Whether it trains on preference pairs, not on rows."""
         return self.loss.partition(":")[0] == "dpo"
 

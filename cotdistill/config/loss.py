@@ -9,7 +9,7 @@ _ON_POLICY = ("divergence", "skew", "temperature")
 """The options of soft that measure the distance between student and teacher; the others concern a row's own token."""
 
 
-def of_loss(config: FinetuneConfig) -> Iterator[tuple[str, str]]:
+def loss_conditions(config: FinetuneConfig) -> Iterator[tuple[str, str]]:
     """Pairs of an option and why it does not go with the others."""
     from cotdistill import plugins  # not for --help
 
@@ -22,7 +22,7 @@ def of_loss(config: FinetuneConfig) -> Iterator[tuple[str, str]]:
         yield from _on_policy(config, name, given)
         return
     yield from _teacher(config, name)
-    if config.of_pairs:
+    if config.on_pairs:
         yield from _pairs(config)
     if config.teacher is None and name in ("hidden", "attention"):
         yield "loss", f"{name} looks into the teacher; it needs --teacher local:DIR"
@@ -56,7 +56,7 @@ def _teacher(config: FinetuneConfig, loss: str) -> Iterator[tuple[str, str]]:
         return
     if loss == FinetuneConfig.loss:
         yield "teacher", "goes with --on-policy, or with a loss that asks one, such as --loss soft"
-    elif config.of_pairs:
+    elif config.on_pairs:
         yield "teacher", "dpo compares two answers that are there already; leave the teacher out"
     elif not config.teacher.startswith("local:") or config.teacher == "local:":
         yield (

@@ -21,7 +21,7 @@ def scores_over_api(config: FinetuneConfig) -> bool:
     return config.on_policy is not None and provider not in ("local", TEACHES_ALONE)
 
 
-def of_on_policy(config: FinetuneConfig) -> Iterator[tuple[str, str]]:
+def on_policy_conditions(config: FinetuneConfig) -> Iterator[tuple[str, str]]:
     """Pairs of an option and why it does not go with the others."""
     usual = {one.name: one.default for one in fields(FinetuneConfig)}
     if config.on_policy is None:

@@ -32,7 +32,7 @@ class Claims:
     def __exit__(self, *_: object) -> None:
         self._file.close()
 
-    def of(
+    def claim(
         self,
         key: str,
         sample: int,

@@ -46,7 +46,7 @@ class Estimate:
     bytes_a_token: float = BYTES_A_TOKEN
     output_tokens: float | None = None
 
-    def of(self, size: int, most: int) -> Amount:
+    def predict(self, size: int, most: int) -> Amount:
         output = min(most, FIRST_OUTPUT_TOKENS if self.output_tokens is None else self.output_tokens)
         return Amount(1, size / self.bytes_a_token, output)
 
@@ -139,7 +139,7 @@ class Limiter:
         if self._held_until > now:
             return f"the server, which asked for a pause: {self._held_until - now:.0f} s more"
         _, size, most_output = self._waiting[0]
-        wait_s, axis = self.buckets.scarcest(self.estimate.of(size, most_output), now)
+        wait_s, axis = self.buckets.scarcest(self.estimate.predict(size, most_output), now)
         if wait_s > 0:
             limit = f"{axis.replace('_', ' ')} ({self.buckets.per_minute(axis):g} a minute)"
             return f"the limit on {limit}: {wait_s:.0f} s more"
@@ -173,7 +173,7 @@ class Limiter:
         room_s = self.window.wait_s(self.in_flight, now)
         if room_s == math.inf:
             return None  # the one that leaves lets the next one in
-        amount = self.estimate.of(size, most_output)
+        amount = self.estimate.predict(size, most_output)
         wait_s = max(room_s, self._held_until - now, self.pace.wait_s(now), self.buckets.wait_s(amount, now))
         if wait_s > 0:
             self._wake_in(wait_s)

@@ -105,7 +105,7 @@ class _Asking:
         claims, session = self.stored.session.claims, self.stored.session
         if claims is None or self.stored.store is None:
             return nullcontext()
-        return claims.of(job.key, job.sample, session.stop, lambda: self._aside(turn))
+        return claims.claim(job.key, job.sample, session.stop, lambda: self._aside(turn))
 
     @contextmanager
     def _aside(self, turn: Turn) -> Iterator[None]:

@@ -29,11 +29,11 @@ def write(
     model = None if _weights.files(found) else load.model(student, tokenizer)
     config, ends = _settings(found, model, tokenizer)
     _gguf_file.check(config, student)
-    vocabulary = _gguf_vocabulary.of(tokenizer, config.vocab_size, ends, student)
+    vocabulary = _gguf_vocabulary.vocabulary_of(tokenizer, config.vocab_size, ends, student)
     own = quantize in _llama_quantize.OWN
     kind = quantize if own else "f16"
     target = partial if own else scratch
-    content = _gguf_file.plan(config, _weights.of(found, model), kind)
+    content = _gguf_file.plan(config, _weights.weights_of(found, model), kind)
     tensors = content.tensors
     asked = settings.read(found.source).single_questions
     for done in _gguf_file.write(target, content, vocabulary, name=output.stem, kind=kind, single_questions=asked):

@@ -46,7 +46,7 @@ class Vocabulary:
         writer.add_chat_template(self.chat_template)
 
 
-def of(tokenizer: Any, vocab_size: int, ends: list[int], student: str) -> Vocabulary:
+def vocabulary_of(tokenizer: Any, vocab_size: int, ends: list[int], student: str) -> Vocabulary:
     """Raises UsageError for a tokenizer that is not byte-level BPE, or cuts text in a way that llama.cpp has no name
     for here: a wrong name would give other tokens without a word."""
     whole = json.loads(tokenizer.backend_tokenizer.to_str())

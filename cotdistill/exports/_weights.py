@@ -32,7 +32,7 @@ class Weights:
         return place.detach().cpu() if self._model is not None else place.get_tensor(name)
 
 
-def of(found: Student, model: Any) -> Weights:
+def weights_of(found: Student, model: Any) -> Weights:
     """Of a `model` that is loaded its own tensors, else those that stand in the student's files.
 
     Raises CotDistillError for a file that is missing or damaged."""

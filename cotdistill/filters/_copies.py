@@ -61,7 +61,7 @@ class Groups:
         """Assign the next remembered text to this group; texts are counted from 0."""
         self._of.append(group)
 
-    def of(self, text: int) -> int:
+    def group_of(self, text: int) -> int:
         return self._of[text]
 
     def keep(self, id: str, texts: Sequence[int]) -> bool:

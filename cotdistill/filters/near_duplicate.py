@@ -95,7 +95,7 @@ class Filter:
         if self.on == "prompt" and groups.keep(id, candidates):  # met before
             return None
         for number in candidates:
-            group = groups.of(number)
+            group = groups.group_of(number)
             if not groups.fits(group, reference) or not alike(text.sketch, self._known[number], self.threshold):
                 continue
             if not groups.join(group, id, reference, merit):

@@ -132,7 +132,7 @@ class Chain:
         self.progress.note(f"{step.name}: runs, {look.why}")
         began = time.monotonic()
         month = self._month(step)
-        options = in_store_of(self.files.options(step, run.path), self.recipe.of("generate"))
+        options = in_store_of(self.files.options(step, run.path), self.recipe.options_of("generate"))
         source = self.files.input(step, run.path)
         payer = PAYER.set(self.payer)
         try:

@@ -50,7 +50,7 @@ class Directories:
         """The link to the last complete run that passed its guard. Another recipe's `latest` is left alone unless that
         recipe is gone."""
         link = self.folder / "latest"
-        other = record.of(link) if link.is_symlink() else None
+        other = record.read(link) if link.is_symlink() else None
         if other is None or other.recipe == self.owner or not (self.folder.absolute().parent / other.recipe).exists():
             return link
         name = re.sub(r"\W+", "-", str(Path(self.owner).with_suffix(""))).strip("-")
@@ -60,7 +60,7 @@ class Directories:
         """Oldest first, by their numbers; runs of earlier versions have none and are ordered by `latest` and time."""
         found = []
         for path in self.folder.glob(f"*/{record.NAME}"):
-            known = None if path.parent.is_symlink() else record.of(path.parent)
+            known = None if path.parent.is_symlink() else record.read(path.parent)
             if known is not None and self._is_own(path.parent, known):
                 found.append(Run(path.parent, known))
         newest = self._pointed_at()

@@ -20,7 +20,7 @@ def changes(steps: Sequence[Step], here: Path, last: Path | None) -> dict[str, A
         ids, before = _prompt_ids(asking, here), _prompt_ids(asking, last)
         if ids is not None and before is not None:
             found["prompts_added"], found["prompts_removed"] = len(ids - before), len(before - ids)
-    now, then = of(steps, here), of(steps, last)
+    now, then = figures_of(steps, here), figures_of(steps, last)
     for name, value in now.items():
         found[name] = {"now": value, "before": then[name]} if name in then else {"now": value}
     return found
@@ -29,7 +29,7 @@ def changes(steps: Sequence[Step], here: Path, last: Path | None) -> dict[str, A
 _COUNTS = {"expand": ("new_prompts",), "generate": ("responses",), "filter": ("kept", "dropped"), "format": ("rows",)}
 
 
-def of(steps: Sequence[Step], directory: Path | None) -> dict[str, Any]:
+def figures_of(steps: Sequence[Step], directory: Path | None) -> dict[str, Any]:
     """Figures by name, after the name of their step; steps of tables go without, because the figure's name says the
     stage."""
     every: dict[str, Any] = {}

@@ -79,7 +79,7 @@ class Grid:
         last = [run.path for run in found.runs() if run.record.complete][-1:]
         every = [self.directory / setting.name for setting, _ in self.cells]
         for path in every:
-            others = [one for one in every if one != path and record.of(one) is not None]
+            others = [one for one in every if one != path and record.read(one) is not None]
             yield Cell(path, found.owner, [*last, *others])
 
 
@@ -110,14 +110,14 @@ class Cell:
 
     def __init__(self, path: Path, owner: str, others: Sequence[Path]) -> None:
         self.path, self.owner = path, owner
-        known = record.of(path)
+        known = record.read(path)
         self.last = path if known and known.complete else None
         self.sources: Sequence[Path] = [*others, *([self.last] if self.last else [])]
         self.unfinished = Run(path, known) if known and not known.complete else None
 
     def begin(self) -> Run:
         self.path.mkdir(parents=True, exist_ok=True)
-        known = record.of(self.path)
+        known = record.read(self.path)
         if known is None:
             known = RunRecord(recipe=self.owner, directory=self.path.name, number=1, started_at=artifacts.now())
         known.complete = False
@@ -167,7 +167,7 @@ def _run_cell(cell: CellRecord, recipe: Recipe, place: Cell, progress: Progress)
         progress.note(f"WARNING: {cell.directory}: {cell.error}")
         return
     cell.exit_code, cell.new = outcome.exit_code, outcome.record is not None
-    cell.figures = figures.of(recipe.steps, outcome.directory)
+    cell.figures = figures.figures_of(recipe.steps, outcome.directory)
 
 
 def _check_owner(grid: Grid, known: GridRecord) -> None:

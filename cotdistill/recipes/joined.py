@@ -39,7 +39,7 @@ def join(parts: Sequence[Path], output: Path) -> Path:
         with joining(current, parts, output) as carriers:
             for path, carrier in zip(parts, carriers, strict=True):
                 for record in _KINDS[stage](path):
-                    if (named := names.of(record)) is not None:
+                    if (named := names.renamed(record)) is not None:
                         writer.write(named)
                         _carry(carrier, record, named)
             counts = {_COUNTED[stage]: writer.records, **names.counts(stage)}
@@ -73,7 +73,7 @@ class _Names:
         name = {"generate": "prompts", "filter": "prompts_kept"}.get(stage)
         return {**({name: len(self._prompts)} if name else {}), "twice": self.twice}
 
-    def of(self, record: Any) -> Any:
+    def renamed(self, record: Any) -> Any:
         """The record under a sample of its own; None where it is there already."""
         if isinstance(record, dict):
             return self._new((record["id"],), msgspec.json.encode(record)) and record

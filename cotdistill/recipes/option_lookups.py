@@ -23,7 +23,7 @@ from cotdistill.stages.expand.asking import as_generate
 from cotdistill.stages.generate.cascade.configs import pair
 
 
-def of(chosen: Any) -> Iterator[tuple[str, Callable[[], object]]]:
+def lookups_of(chosen: Any) -> Iterator[tuple[str, Callable[[], object]]]:
     """Yields each name in a stage's options, with the call that raises CotDistillError where it is not there."""
     for one in fields(chosen):
         value, names = getattr(chosen, one.name), one.metadata["names"]

@@ -66,7 +66,7 @@ class Outcome:
 
 def why_again(step: Step, now: StageRecord, place: Path | None) -> str:
     """Why a step must run again, by what a run has of it; "" where its files can be reused."""
-    known = record.of(place) if place else None
+    known = record.read(place) if place else None
     before = known.stages.get(step.name) if known else None
     if place is None or before is None:
         return FIRST

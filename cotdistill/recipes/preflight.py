@@ -33,7 +33,7 @@ def check(recipe: Recipe, problems: Problems) -> None:
     _check_runs(recipe, problems)
     _check_month(recipe, problems)
     for step in recipe.steps:
-        for name, look in option_lookups.of(step.options):
+        for name, look in option_lookups.lookups_of(step.options):
             with problems.collected(f"{step.label}.{name}"):
                 look()
         _check_layout(step, recipe.steps, problems)
@@ -89,7 +89,7 @@ def _check_layout(step: Step, steps: Sequence[Step], problems: Problems) -> None
             if rows.options.order != "input" and step.options.order == "shuffled":
                 why = f'{rows.options.order}: {step.label} would shuffle the rows; set {step.label}.order = "file"'
                 problems.add(f"{rows.label}.order", why)
-            if step.options.of_pairs != (layout == "dpo"):
+            if step.options.on_pairs != (layout == "dpo"):
                 problems.add(
                     f"{step.label}.loss",
                     f"dpo trains on preference pairs, and {rows.label} writes others: set "

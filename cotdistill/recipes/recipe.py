@@ -48,7 +48,7 @@ class Recipe:
         """The options of each step, by the step's name; a table's name is its stage's."""
         return {step.name: step.options for step in self.steps}
 
-    def of(self, stage: str) -> list[Any]:
+    def options_of(self, stage: str) -> list[Any]:
         """The options of each step of one stage."""
         return [step.options for step in self.steps if step.stage == stage]
 

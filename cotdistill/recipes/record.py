@@ -66,7 +66,7 @@ class RunRecord(msgspec.Struct, kw_only=True, omit_defaults=True):
         return any(stage.guard_failed for stage in self.stages.values())
 
 
-def of(directory: Path) -> RunRecord | None:
+def read(directory: Path) -> RunRecord | None:
     try:
         return msgspec.json.decode((directory / NAME).read_bytes(), type=RunRecord)
     except (OSError, msgspec.DecodeError):

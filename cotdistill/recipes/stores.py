@@ -39,4 +39,4 @@ def stores_of(recipe: Recipe) -> Iterator[tuple[Step, Path]]:
     """Each step that may pay into a store that stays, with that store."""
     for step in recipe.steps:
         if pays(step.options) and not getattr(step.options, "no_cache", False):
-            yield step, store_path(in_store_of(step.options, recipe.of("generate")).cache)
+            yield step, store_path(in_store_of(step.options, recipe.options_of("generate")).cache)

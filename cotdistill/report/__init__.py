@@ -23,7 +23,7 @@ def write(directory: Path, output: Path) -> FileInfo:
         raise UsageError(f"{directory}: no such directory; give the one that holds a run's files")
     if not (directory / grid.NAME).is_file() and traces.manifests(directory):
         return _written(run_page.write(directory), output)
-    if series.of_one_recipe(nights := series.nights(directory)):
+    if series.are_of_one_recipe(nights := series.nights(directory)):
         return _written(_series(nights, directory), output)
     if (directory / grid.NAME).is_file() or sources.runs_in(directory):
         return write_comparison(compared([directory]), output)

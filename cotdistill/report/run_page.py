@@ -21,7 +21,7 @@ from cotdistill.wording import usd
 
 def write(directory: Path) -> str:
     run = Run.of(directory)
-    known = record.of(directory)
+    known = record.read(directory)
     filters = run.filters()
     each = traces.TRACE_BYTES // max(1, len(filters))
     by_filter = [(one, traces.traces(one.path, each)) for one in filters]

@@ -40,7 +40,7 @@ _DATED = re.compile(r"\d{4}-\d\d-\d\dT\d{6}Z")
 def nights(folder: Path) -> list[Night]:
     """The oldest first; empty where the folder holds no runs of a recipe."""
     dated = (one for one in sources.runs_in(folder) if _DATED.match(one.name))
-    found = [(one, known) for one in dated if (known := record.of(one))]
+    found = [(one, known) for one in dated if (known := record.read(one))]
     days = Counter(one.name[:10] for one, _ in found)
     return [_night(_named(one.name, alone=days[one.name[:10]] == 1), one, known) for one, known in found]
 
@@ -50,7 +50,7 @@ def _named(directory: str, *, alone: bool) -> str:
     return directory[:10] if alone else f"{directory[:10]} {directory[11:13]}:{directory[13:15]}"
 
 
-def of_one_recipe(found: Sequence[Night]) -> bool:
+def are_of_one_recipe(found: Sequence[Night]) -> bool:
     return len(found) > 1 and len({one.record.recipe for one in found}) == 1
 
 

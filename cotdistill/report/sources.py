@@ -75,7 +75,7 @@ def _behind(path: Path) -> Iterator[Source | str]:
 def runs_in(folder: Path) -> list[Path]:
     """Directories of runs, the oldest first; links to one of them, such as `latest`, are left out."""
     inside = [one for one in sorted(folder.iterdir()) if one.is_dir() and not one.is_symlink()]
-    known = [(record.of(one), one) for one in inside]
+    known = [(record.read(one), one) for one in inside]
     ours = [(run.number, one) for run, one in known if run is not None and run.complete]
     if ours:
         return [one for _, one in sorted(ours, key=lambda both: (both[0], both[1].name))]

@@ -131,9 +131,9 @@ def _read_inputs(current: artifacts.Run, rows: Path, config: FinetuneConfig) -> 
 def _check_kind(rows: Path, config: FinetuneConfig) -> None:
     """Raises UsageError for pairs where rows are trained on, and the other way round."""
     found = kind_of(rows)
-    if found == PAIRS and not config.of_pairs:
+    if found == PAIRS and not config.on_pairs:
         raise UsageError(f"{rows}: holds preference pairs; --loss dpo trains on them")
-    if config.of_pairs and found not in (PAIRS, None):
+    if config.on_pairs and found not in (PAIRS, None):
         raise UsageError(
             f"{rows}: holds {found}; --loss dpo trains on preference pairs, which `format --format dpo` writes from "
             "what `filter --keep-incorrect` kept"

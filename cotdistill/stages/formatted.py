@@ -29,7 +29,7 @@ def formatted(source: Path, student_dir: Path, name: str, config: FinetuneConfig
         folder = Path(nowhere) if config.dry_run else student_dir.parent
         rows = folder / f"{student_dir.name}.{name}.jsonl"
         options = FormatConfig(
-            format="dpo" if config.of_pairs else FormatConfig.format,
+            format="dpo" if config.on_pairs else FormatConfig.format,
             student=config.student,
             max_length=config.max_length,
             skip_bad=config.skip_bad,

@@ -66,7 +66,7 @@ class Collator:
         self._add_targets(batch, label, weight if rows.weighted else None)
         if self.recorded is not None and rows is self.rows:
             batch["listed"] = _listed(
-                [self.recorded.of(row) for row in numbers], [rows.n_prompt(row) for row in numbers]
+                [self.recorded.listed(row) for row in numbers], [rows.n_prompt(row) for row in numbers]
             )
         return batch
 

@@ -53,7 +53,7 @@ def prepare(
             "launch, with the part of --batch-size that one process has"
         )
     model, stored = load_student(tokenizer, config)
-    if config.of_pairs:
+    if config.on_pairs:
         return _prepare_pairs(tokenizer, model, stored, rows, config)
     chosen, choices = choose(config, len(rows), model.config.get_text_config().hidden_size)
     objective = Objective.of(config, tokenizer, rows.longest, recorded)

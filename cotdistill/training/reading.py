@@ -42,7 +42,7 @@ def read(rows: Path, config: FinetuneConfig, bad: BadLines, progress: Progress, 
     tokenizer = load.tokenizer(config.student)
     if recorded := _recorded_beside(rows, config, tokenizer):
         stack.enter_context(recorded)
-    kind = PairReader if config.of_pairs else Reader
+    kind = PairReader if config.on_pairs else Reader
     reader = kind(tokenizer, config.max_length, bad, progress, _to_show(config))
     reader.recorded = recorded
     training = reader.read(rows)

@@ -81,7 +81,7 @@ class Recorded:
                 f"its probabilities say nothing about the student's tokens. Train on the text: --loss nll"
             )
 
-    def of(self, row: int) -> Listed:
+    def listed(self, row: int) -> Listed:
         """(trained tokens, K + 1) the teacher's alternatives, and the token itself where it is not among them.
         Probabilities that add up to more than 1 are no distribution: nothing is listed then, and that token has its
         cross-entropy alone."""

@@ -109,7 +109,7 @@ def _teacher(student: str, config: EvaluateConfig) -> Teacher:
     )
 
 
-def of_temperature(student: str, config: EvaluateConfig) -> str | None:
+def note_on_temperature(student: str, config: EvaluateConfig) -> str | None:
     """A note on a student over an API that takes no temperature; None for any other."""
     if not teachers.is_teacher(student) or is_recorded(student):
         return None

@@ -75,7 +75,7 @@ def ask_all(
         for one, by_prompt in zip(asked, responses, strict=True):
             one.judged[student] = _judge(judge, by_prompt)
             notes += _not_judged(student, one.judged[student], judge)
-        if said := answers.of_temperature(student, config):
+        if said := answers.note_on_temperature(student, config):
             notes.append(said)
     return notes
 

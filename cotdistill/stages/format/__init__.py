@@ -57,7 +57,7 @@ def run(kept: Path, train: Path, config: FormatConfig, progress: Progress, *, ca
             progress.begin("format", None)
             for _, samples in groupby(ordered.records(Judged, written.bad), key=lambda one: one.response.prompt.id):
                 group = list(samples)
-                written.write(group, maker.of(group))
+                written.write(group, maker.make(group))
                 progress.update(written.records)
             current.notes += [*written.end(), *ordered.notes(), *written.bad.notes(), *_notes(maker, config)]
             current.notes += [*_emptiness(written.counts(), kept, config, maker), *written.notes()]

@@ -31,7 +31,7 @@ class Rows:
         self._layout: Any = plugins.build("formats", self.config.format)
         self._shares = [MixShare.parse(spec) for spec in self.config.mix]
 
-    def of(self, samples: Sequence[Judged]) -> Iterator[tuple[dict[str, Any], Judged | None]]:
+    def make(self, samples: Sequence[Judged]) -> Iterator[tuple[dict[str, Any], Judged | None]]:
         """Yields the rows of one prompt, each with its id and with the response that it holds whole; None for a pair,
         and for a response that was cut.
 
@@ -108,7 +108,7 @@ class Rows:
         if self.proof is None:
             return row
         try:
-            if all(self.proof.of(one) for one in _conversations(row, judged)):
+            if all(self.proof.fits(one) for one in _conversations(row, judged)):
                 return row
             shorter = self._cut(row, judged) if self.config.cut_long else None
             self.counts["rows_too_long"] += shorter is None
@@ -132,12 +132,14 @@ class Rows:
             return {**row, **self._row(cut)}
 
         quiet = Proof(proof.tokenizer, proof.max_length)
-        trace = steps_that_fit(reasoning, lambda part: all(map(quiet.of, _conversations(shorter(part), judged, part))))
+        trace = steps_that_fit(
+            reasoning, lambda part: all(map(quiet.fits, _conversations(shorter(part), judged, part)))
+        )
         if trace is None:
             return None
         proof.cut += 1
         for one in _conversations(shorter(trace), judged, trace):
-            proof.of(one)
+            proof.fits(one)
         return shorter(trace)
 
 

@@ -22,7 +22,7 @@ from cotdistill.stages.generate.asking import ask
 from cotdistill.stages.generate.estimate import Survey
 from cotdistill.stages.generate.output import Output
 from cotdistill.stages.generate.plan import Answers, Plan
-from cotdistill.stages.generate.publish import of_samples, publish
+from cotdistill.stages.generate.publish import notes_on_samples, publish
 from cotdistill.stages.generate.settings import (
     PACKAGES,
     options_of,
@@ -160,9 +160,9 @@ def _dry_run(
     survey = Survey.of(plan, prices)
     _say_columns(plan.file, progress)
     current.notes += [f"{bad.count:,} of the records cannot be read and would be set aside"] * bool(bad.count)
-    current.notes += of_samples(plan)
+    current.notes += notes_on_samples(plan)
     results = survey.estimate()
-    current.notes += survey.of_cap(plan.config.max_cost, tariff, results)
+    current.notes += survey.notes_on_cap(plan.config.max_cost, tariff, results)
     if plan.judge is not None and plan.judge.asks and survey.open:
         most = survey.judge_usd
         results["judge_usd_at_most"] = "unknown" if most is None else amount(most)

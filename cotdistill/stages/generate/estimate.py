@@ -165,7 +165,7 @@ class Survey:
                 results[f"{name}_batch"] = amount(cost / 2)
         return results
 
-    def of_cap(self, cap: float | None, tariff: Tariff | None, results: dict[str, Any]) -> Iterator[str]:
+    def notes_on_cap(self, cap: float | None, tariff: Tariff | None, results: dict[str, Any]) -> Iterator[str]:
         """Says what --max-cost would do to the run; `results` are those of `estimate`."""
         if cap is None or tariff is None or self.first is None:
             return

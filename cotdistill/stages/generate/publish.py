@@ -41,7 +41,7 @@ def publish(current: artifacts.Run, written: Output, bad: BadLines, asked: Asked
         reason, often = written.reasons.most_common(1)[0]
         current.notes.append(f"{often} of {failed - not_asked} failed with: {reason}")
     _notes(current, plan, tally, asked, session)
-    current.notes += _of_logprobs(written)
+    current.notes += _notes_on_logprobs(written)
     return current.publish(
         [*written.writers(), *bad.writers()],
         counts=counts,
@@ -78,8 +78,8 @@ def _notes(current: artifacts.Run, plan: Plan, tally: Tally, asked: Asked, sessi
             counted(len(plan.unverified), "prompt has", "prompts have")
             + " no reference that --verify can use: the first answers were taken unverified"
         )
-    notes += _of_reasoning(plan, tally)
-    notes += of_samples(plan)
+    notes += _notes_on_reasoning(plan, tally)
+    notes += notes_on_samples(plan)
     if tally.without_usage:
         notes.append(
             counted(tally.without_usage, "answer")
@@ -94,7 +94,7 @@ def _notes(current: artifacts.Run, plan: Plan, tally: Tally, asked: Asked, sessi
         notes.append(f"{plan.teacher.provider}'s terms restrict training on its outputs; see 'Rights' in the README")
 
 
-def _of_reasoning(plan: Plan, tally: Tally) -> Iterator[str]:
+def _notes_on_reasoning(plan: Plan, tally: Tally) -> Iterator[str]:
     responses = tally.stop_reasons.total()
     if omitted := tally.reasoning_kinds["omitted"]:
         answers = counted(omitted, "answer")
@@ -108,7 +108,7 @@ def _of_reasoning(plan: Plan, tally: Tally) -> Iterator[str]:
         yield "no answer came with reasoning: a student would learn bare answers"
 
 
-def of_samples(plan: Plan) -> list[str]:
+def notes_on_samples(plan: Plan) -> list[str]:
     """Known beforehand, so a dry run says it too."""
     config = plan.config
     if config.samples < 2 or not teachers.answers_greedily(plan.teacher.provider, config.temperature):
@@ -117,7 +117,7 @@ def of_samples(plan: Plan) -> list[str]:
     return [f"{who} answers greedily: the {config.samples} samples of a prompt are alike; give --temperature 1"]
 
 
-def _of_logprobs(written: Output) -> Iterator[str]:
+def _notes_on_logprobs(written: Output) -> Iterator[str]:
     answers = written.tally.stop_reasons.total()
     if written.plan.config.logprobs and (without := written.tally.without_logprobs):
         yield (

@@ -67,7 +67,7 @@ def check_teachers(config: GenerateConfig, budget: Budget | None) -> None:
             budget.check(Tariff(prices_of(teacher, one), advice), request)
 
 
-def of_second(text: str) -> str:
+def for_second(text: str) -> str:
     """What is said of a teacher's options, where it is the second one."""
     return text.replace("--price-", "--then-price-")
 

@@ -9,7 +9,7 @@ from cotdistill import artifacts
 from cotdistill.artifacts import Manifest
 from cotdistill.config import GenerateConfig
 from cotdistill.progress import Progress, Silent
-from cotdistill.stages.generate.cascade.configs import names_of, of_second, pair
+from cotdistill.stages.generate.cascade.configs import for_second, names_of, pair
 from cotdistill.stages.generate.cascade.parts import Asker, Part, Verdicts
 from cotdistill.stages.generate.cascade.verdicts import read_verdicts
 from cotdistill.stages.verification import Judge
@@ -59,7 +59,7 @@ def _results(config: GenerateConfig, one: Manifest, two: Manifest | None, part: 
         if len(costs) == len(found):
             results[name] = amount(sum(map(Decimal, costs), Decimal(0)))
     if "cost" in found.get(names[1], {}):
-        found[names[1]]["cost"] = of_second(found[names[1]]["cost"])
+        found[names[1]]["cost"] = for_second(found[names[1]]["cost"])
     said = dict.fromkeys(f"{name}: {entry['cost']}" for name, entry in found.items() if "cost" in entry)
     return {**results, **({"cost": "; ".join(said)} if said else {})}
 

@@ -20,7 +20,7 @@ from cotdistill.dispatch.budget import Budget
 from cotdistill.inputs.prompt_files import PromptFile
 from cotdistill.pricing import total
 from cotdistill.records import Response, Usage, money
-from cotdistill.stages.generate.cascade.configs import of_second
+from cotdistill.stages.generate.cascade.configs import for_second
 from cotdistill.stages.generate.cascade.parts import Part
 from cotdistill.stages.generate.output import NOT_ASKED, Failed
 from cotdistill.stages.verification import Judge
@@ -160,7 +160,7 @@ def _notes(asked: Sequence[Part], judge: Judge) -> Iterator[str]:
     for number, part in enumerate(asked):
         if part.manifest:
             own = str(part.path.parent)  # gone when this is read
-            notes = (of_second(note) if number else note for note in part.manifest.notes)
+            notes = (for_second(note) if number else note for note in part.manifest.notes)
             yield from (f"{part.teacher}: {note}" for note in notes if own not in note)
     unverified = sum(part.verdicts.unverified for part in asked)
     if unverified:
