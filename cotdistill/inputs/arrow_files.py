@@ -35,12 +35,16 @@ def arrow_rows(path: Path) -> Iterator[dict[str, Any]]:
             in_any_order = file.read(6) == b"ARROW1"
             file.seek(0)
             with ipc.open_file(file) if in_any_order else ipc.open_stream(file) as reader:
-                batches = map(reader.get_batch, range(reader.num_record_batches)) if in_any_order else reader
-                for batch in batches:
-                    for start in range(0, batch.num_rows, _ROWS):
-                        yield from batch.slice(start, _ROWS).to_pylist()
+                for batch in map(reader.get_batch, range(reader.num_record_batches)) if in_any_order else reader:
+                    yield from _rows_of(batch)
     except exceptions as error:
         raise CotDistillError(f"{path}: not an Arrow file: {error}") from None
+
+
+def _rows_of(batch: Any) -> Iterator[dict[str, Any]]:
+    """Some rows at a time: a batch may hold a whole file."""
+    for start in range(0, batch.num_rows, _ROWS):
+        yield from batch.slice(start, _ROWS).to_pylist()
 
 
 def _needs(path: Path, what: str) -> tuple[type[Exception], ...]:

@@ -37,11 +37,13 @@ def join(parts: Sequence[Path], output: Path) -> Path:
             current.read(path, written_by=stage)
         names = _Names()
         with joining(current, parts, output) as carriers:
-            for path, carrier in zip(parts, carriers, strict=True):
-                for record in _KINDS[stage](path):
-                    if (named := names.renamed(record)) is not None:
-                        writer.write(named)
-                        _carry(carrier, record, named)
+            read = (
+                (carrier, one) for path, carrier in zip(parts, carriers, strict=True) for one in _KINDS[stage](path)
+            )
+            for carrier, record in read:
+                if (named := names.renamed(record)) is not None:
+                    writer.write(named)
+                    _carry(carrier, record, named)
             counts = {_COUNTED[stage]: writer.records, **names.counts(stage)}
             logprobs = next((found for carrier in carriers if (found := carrier.writers())), [])
             current.publish([writer, *logprobs], counts=counts, complete=all(one.complete for one in manifests if one))

@@ -94,7 +94,7 @@ def run(
             check_teacher(asked, budget)
         folder = held.enter_context(stores.work_folder(work, config.dry_run))
         writer = Asker("write prompts", writing, folder, progress, budget, stored_only=config.dry_run)
-        solver = None if solving is None else writer.for_another("answer them", solving)
+        solver = writer.for_another("answer them", solving) if solving else None
         surveys = ask_first(expanders, sources, writer)
         exam = asked_about(sources, held_out, config.seed, model_of_answers(config))
         answerable = _answerable(config, samples, exam, solver) if solver else None
@@ -120,9 +120,9 @@ def run(
                 counted(len(held_out), "seed is", "seeds are")
                 + f" left alone, for format --holdout {config.holdout} will hold such out"
             )
-        first = [one.prompt for one in read] if config.include_seeds and not from_documents else []
+        seeds_too = [one.prompt for one in read] if config.include_seeds and not from_documents else []
         with ArtifactWriter(output) as keeping, ArtifactWriter(dropped) as dropping:
-            _write(keeping, [*first, *rounds.kept])
+            _write(keeping, [*seeds_too, *rounds.kept])
             _write(dropping, rounds.left)
             return _publish(current, rounds, sources, [keeping, dropping, *bad.writers()])
 
