@@ -6,7 +6,6 @@ Sources: Anthropic, Rate limits, "Response headers"; OpenAI, Rate limits, "Rate 
 import re
 import time
 from collections.abc import Iterable
-from email.utils import parsedate_to_datetime
 from typing import Any
 
 from cotdistill.providers.types import Quota, RateLimits
@@ -105,6 +104,8 @@ def retry_after_s(headers: Any) -> float | None:
     seconds = _number(value)
     if seconds is not None or not value:
         return None if seconds is None else _sane(seconds)
+    from email.utils import parsedate_to_datetime  # rarely needed
+
     try:
         return _sane(parsedate_to_datetime(value).timestamp() - time.time())
     except (ValueError, OverflowError):

@@ -7,7 +7,6 @@ model output is untrusted.
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from html import unescape
 from typing import NamedTuple
 
 from cotdistill.reasoning.marks import HEADS, INTERCHANGEABLE, Mark, Tags, families, marks, pattern
@@ -186,6 +185,8 @@ def _trace(text: str, family: str, own: Tags) -> str:
     text = _JUNCTION.sub("\n\n", _without_spare_ends(_without_ends(text[at:]), own))
     if family != "Open WebUI":
         return text.strip()
+    from html import unescape  # rarely needed
+
     lines = unescape(_SUMMARY.sub("", text, count=1)).strip().splitlines()  # a summary line, then a quotation in HTML
     if all(line.startswith(">") or not line.strip() for line in lines):
         lines = [line.removeprefix(">").removeprefix(" ") for line in lines]

@@ -2,7 +2,6 @@
 
 import dataclasses
 from collections.abc import Iterator
-from functools import cache
 from typing import Any
 
 from cotdistill import plugins
@@ -11,18 +10,25 @@ from cotdistill.inputs import templates
 
 def help_lines(kind: type[Any]) -> Iterator[tuple[str, str]]:
     """Each option of a config class with its help."""
+    names = _Names()
     for field in dataclasses.fields(kind):
-        yield field.name, field.metadata["help"].format_map(_names())
+        yield field.name, field.metadata["help"].format_map(names)
 
 
-@cache
-def _names() -> dict[str, str]:
-    """What `{filters}` and its like in a help line stand for: the folder as it is now."""
-    listed = {folder: ", ".join(plugins.names(folder)) for folder in plugins.FOLDERS}
-    listed |= {f"{takes}_exports": _typed("exports", takes) for takes in ("student", "rows", "prompts")}
-    listed["scorers"] = ", ".join(f"{name}:MODEL" for name in plugins.names("teachers", "scorer"))
-    return {**listed, "templates": ", ".join(templates.names())}
+class _Names(dict[str, str]):
+    """What `{filters}` and its like in a help line stand for: the folder as it is now. It is read when a line names it,
+    because a command's help lines are made each time that it runs."""
+
+    def __missing__(self, key: str) -> str:
+        self[key] = found = ", ".join(_listed(key))
+        return found
 
 
-def _typed(folder: str, method: str) -> str:
-    return ", ".join(name.replace("_", "-") for name in plugins.names(folder, method))
+def _listed(key: str) -> list[str]:
+    if key == "templates":
+        return templates.names()
+    if key == "scorers":
+        return [f"{name}:MODEL" for name in plugins.names("teachers", "scorer")]
+    if key.endswith("_exports"):
+        return [name.replace("_", "-") for name in plugins.names("exports", key.removesuffix("_exports"))]
+    return plugins.names(key)
