@@ -17,10 +17,12 @@ from cotdistill.progress import Silent
 from cotdistill.stages import finetune
 from cotdistill.training import packing, unmasked, varlen
 from cotdistill.training.collator import Collator, needs_mask
+from cotdistill.training.defaults import Way
 from cotdistill.training.loss import is_compact, token_losses
 from cotdistill.training.token_rows import TokenRows
 from cotdistill.training.trainer import OF_THE_LOSS
 from cotdistill.training.unmasked import read_unmasked
+from tests.conftest import Notes
 from tests.training_runs import chain_rows, losses, tiny_config, write
 
 VOCABULARY = 64
@@ -95,17 +97,21 @@ def test_a_packed_row_has_the_loss_and_the_gradient_that_it_has_padded(
 
 
 @pytest.mark.parametrize(
-    ("kind", "why"),
+    ("kind", "why", "said"),
     [
-        ("mamba", "a recurrence goes on"),
-        ("bloom", "biases of positions count on"),
-        ("minimax", "linear attention goes on"),
-        ("falcon", "its attention is not told where rows end"),
-        ("gpt_oss", "sinks, which torch's kernel does not know"),
+        ("mamba", "a recurrence goes on", "has no attention that reads packs without a mask"),
+        ("bloom", "biases of positions count on", "has no attention that reads packs without a mask"),
+        ("minimax", "linear attention goes on", "does not read a row in a pack as it reads it alone"),
+        ("falcon", "its attention is not told where rows end", "has no attention that reads packs without a mask"),
+        (
+            "gpt_oss",
+            "sinks, which torch's kernel does not know",
+            "ValueError: cotdistill_varlen: does not compute s_aux",
+        ),
     ],
 )
 def test_a_model_that_reads_on_from_one_row_into_the_next_is_padded_or_refused(
-    kind: str, why: str, monkeypatch: pytest.MonkeyPatch
+    kind: str, why: str, said: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rows, model = uneven_rows(), model_of(kind)
     before = model.config._attn_implementation
@@ -113,8 +119,66 @@ def test_a_model_that_reads_on_from_one_row_into_the_next_is_padded_or_refused(
         packing.chosen(config_of("bfd"), {"the teacher": model}, rows)
     on_a_gpu(monkeypatch)
     way = packing.chosen(config_of("auto"), {"the student": model_of("llama"), "the teacher": model}, rows)
-    assert (way.value, way.reason) == ("none", "the teacher does not read a row in a pack as it reads it alone"), why
+    assert way.value == "none" and way.reason.startswith("the teacher ") and said in way.reason and way.notable, why
     assert model.config._attn_implementation == before
+
+
+@pytest.mark.parametrize(("kind", "packs"), [("llama", True), ("mixtral", True), ("recurrent_gemma", False)])
+def test_what_gets_across_is_told_from_the_rounding_of_halves(
+    kind: str, packs: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rows alone are read by another attention, as on a GPU: the two round in different ways."""
+    on_a_gpu(monkeypatch)
+    model = model_of(kind).to(torch.bfloat16)
+    model.set_attn_implementation("eager")
+    assert (packing.chosen(config_of("auto"), {"the student": model}, uneven_rows()).value == "bfd") == packs
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 MiB"), "has no memory left for a try"),
+        (RuntimeError("no kernel image is available"), "RuntimeError: no kernel image is available"),
+        (LookupError("Triton has no compiler"), "LookupError: Triton has no compiler"),
+    ],
+)
+@pytest.mark.parametrize("backward", [False, True])
+def test_a_kernel_that_fails_in_a_trial_leads_to_padded_rows_and_a_line(
+    error: Exception, said: str, backward: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Failing(torch.autograd.Function):
+        @staticmethod
+        def forward(context: Any, given: torch.Tensor) -> torch.Tensor:
+            if not backward:
+                raise error
+            return given.clone()
+
+        @staticmethod
+        def backward(context: Any, *given: torch.Tensor) -> torch.Tensor:
+            raise error
+
+    attend = varlen.attend
+
+    def failing(module: Any, query: torch.Tensor, *given: Any, **more: Any) -> Any:
+        return attend(module, Failing.apply(query), *given, **more)  # type: ignore[no-untyped-call]
+
+    monkeypatch.setattr(varlen, "attend", failing)
+    on_a_gpu(monkeypatch)
+    model = model_of("llama")
+    way = packing.chosen(config_of("auto"), {"the student": model}, uneven_rows())
+    assert way.value == "none" and way.notable and said in way.reason
+    assert model.config._attn_implementation == "sdpa" and not any(
+        weight.grad is not None for weight in model.parameters()
+    )
+
+
+def test_a_run_says_that_its_rows_are_padded_where_packs_were_expected(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(packing, "chosen", lambda *given: Way("packing", "none", "the student cannot", notable=True))
+    rows, progress = write(tmp_path / "rows.jsonl", chain_rows(4)), Notes()
+    finetune.run(rows, tmp_path / "student", config_of("auto", max_steps=1), progress)
+    assert "packing none: the student cannot" in progress.notes
 
 
 def test_capped_scores_are_packed_by_the_models_own_attention_where_packs_are_asked_for(

@@ -19,11 +19,13 @@ class Choice(NamedTuple):
 
 
 class Way(NamedTuple):
-    """What an option that was left to `auto` became on this machine, and the reason."""
+    """What an option that was left to `auto` became on this machine, and the reason; `notable` where a person expects
+    another value, so that a run says it too."""
 
     option: str
     value: str
     reason: str
+    notable: bool = False
 
 
 BATCH_SIZES = (32, 16, 8)

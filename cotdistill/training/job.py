@@ -121,6 +121,8 @@ def run(job: Job, work: Path, progress: Progress) -> tuple[Trained, dict[str, An
     parameters = job.parameters
     if said := need.said_of_checkpoints(job.model, job.config, work):
         progress.note(said)
+    if job.packing is not None and job.packing.notable:
+        progress.note(f"{job.packing.option} {job.packing.value}: {job.packing.reason}")
     with distributed.together():
         trained = train(job, work, progress)
         distributed.leave()

@@ -15,7 +15,7 @@ from cotdistill.config import FinetuneConfig
 from cotdistill.errors import UsageError
 from cotdistill.training import varlen
 from cotdistill.training.defaults import Way
-from cotdistill.training.packing_proof import reads_apart
+from cotdistill.training.packing_proof import objection
 from cotdistill.training.token_rows import TokenRows
 
 _DROPOUTS = ("attention_dropout", "attn_pdrop", "attention_probs_dropout_prob")
@@ -33,13 +33,13 @@ def chosen(config: FinetuneConfig, models: Mapping[str, PreTrainedModel], rows: 
         return Way("packing", "none", "on a CPU, batches of rows of like length are as fast")
     found: dict[str, str] = {}
     for name, model in models.items():
-        its = attention(model, rows, config.packing)
+        its, problem = attention(model, rows, config.packing)
         if its is None and config.packing == "auto":
-            return Way("packing", "none", f"{name} does not read a row in a pack as it reads it alone")
+            return Way("packing", "none", f"{name} {problem}", notable=True)
         if its is None:
             raise UsageError(
-                f"--packing bfd: {name} does not read a row in a pack as it reads it alone: its layers "
-                f"({model.config.get_text_config().model_type}) go on from one row into the next. Take --packing none"
+                f"--packing bfd: {name} {problem}; it is a {model.config.get_text_config().model_type} model. Take "
+                "--packing none"
             )
         found[name] = its
     for name, model in models.items():
@@ -47,9 +47,9 @@ def chosen(config: FinetuneConfig, models: Mapping[str, PreTrainedModel], rows: 
     return Way("packing", "bfd", "as asked" if config.packing == "bfd" else "a GPU computes no padding so")
 
 
-def attention(model: PreTrainedModel, rows: TokenRows, choice: str) -> str | None:
-    """The attention that reads a pack without looking from one row into the next, None where there is none. The model's
-    own, with a mask of tokens times tokens, is for those who ask for packs."""
+def attention(model: PreTrainedModel, rows: TokenRows, choice: str) -> tuple[str | None, str]:
+    """The attention that reads a pack without looking from one row into the next; None, and why, where there is none.
+    The model's own, with a mask of tokens times tokens, is for those who ask for packs."""
     candidates: list[str] = []
     if torch.cuda.is_available() and is_flash_attn_2_available() and model._supports_flash_attn:
         candidates.append("flash_attention_2")
@@ -57,8 +57,12 @@ def attention(model: PreTrainedModel, rows: TokenRows, choice: str) -> str | Non
         candidates.append(varlen.register())
     if choice != "auto":
         candidates.append(model.config.get_text_config()._attn_implementation)
-    ids = rows.ids(0).tolist()
-    return next((name for name in candidates if reads_apart(model, name, ids)), None)
+    ids, problem = rows.ids(0).tolist(), "has no attention that reads packs without a mask"
+    for name in candidates:
+        if (found := objection(model, name, ids)) is None:
+            return name, ""
+        problem = found
+    return None, problem
 
 
 def _takes_varlen(model: PreTrainedModel) -> bool:

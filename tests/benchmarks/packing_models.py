@@ -54,11 +54,11 @@ def compared(model: PreTrainedModel) -> tuple[str, str]:
     """How its rows are packed, and by how much the loss of a row and the gradient differ from the padded ones."""
     rows, choice = uneven_rows(), "auto"
     padded, gradient = of_each_row(model, rows, packed=False)
-    attention = packing.attention(model, rows, "auto")
+    attention, problem = packing.attention(model, rows, "auto")
     if attention is None:
-        choice, attention = "only with bfd", packing.attention(model, rows, "bfd")
+        choice, (attention, problem) = "only with bfd", packing.attention(model, rows, "bfd")
     if attention is None:
-        return "padded", ""
+        return "padded", problem
     model.set_attn_implementation(attention)
     packed, its = of_each_row(model, rows, packed=True)
     loss = max(abs(one - other) for one, other in zip(packed, padded, strict=True))
