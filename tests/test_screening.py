@@ -1,19 +1,24 @@
 """The filter stage in several processes: the same bytes, nothing lost, bad lines named, no process left behind."""
 
 import json
+import os
 import signal
 import socket
 import time
 from itertools import accumulate, pairwise
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from cotdistill.artifacts import read_manifest
 from cotdistill.artifacts.json_lines import read_records
 from cotdistill.config import FilterConfig
 from cotdistill.errors import CotDistillError
+from cotdistill.parallel import ray_data, ray_driver
+from cotdistill.parallel.ray_driver import Failure, Order
 from cotdistill.progress import Silent
 from cotdistill.records import Judged
 from cotdistill.stages import filter as stage
@@ -58,32 +63,85 @@ def test_a_local_ray_writes_the_same_bytes(tmp_path: Path) -> None:
 
 
 FATAL = '''
-import os, signal
+import os
 from dataclasses import dataclass
 
 @dataclass
 class Verifier:
-    """Kills the process that started Ray's workers."""
+    """Ends what it runs in."""
 
     needs_reference = False
 
     def judge(self, response):
-        os.kill(os.getppid(), signal.SIGKILL)
+        {act}
 '''
 
 
 @pytest.mark.slow
-def test_a_ray_that_breaks_down_is_one_line_and_its_log(tmp_path: Path) -> None:
-    """Ray ends its driver from C++ then; what the command had begun to write goes all the same."""
+@pytest.mark.parametrize(
+    ("act", "words", "logged"),
+    [
+        ("os._exit(7)", "--engine ray: .*worker", "WorkerCrashedError"),
+        ("raise KeyError('boom')", "fatal.py:12: verifier .* failed on prompt 'p0', sample 0: KeyError: 'boom'$", ""),
+    ],
+)
+def test_a_verifier_that_fails_on_ray_is_one_line(tmp_path: Path, act: str, words: str, logged: str) -> None:
+    """Ray does a task again for ever whose process dies, and wraps an error in its own words."""
     pytest.importorskip("ray", reason="the extra ray is not installed")
     source = write_records(tmp_path / "r.jsonl", make_responses(20, samples=1))
-    (tmp_path / "fatal.py").write_text(FATAL)
-    with pytest.raises(CotDistillError, match=r"^--engine ray: .*; Ray's log is \S+$") as found:
+    (tmp_path / "fatal.py").write_text(FATAL.format(act=act))
+    with pytest.raises(CotDistillError, match=words) as found:
         sift(source, tmp_path / "out", engine="ray", workers=1, verify=str(tmp_path / "fatal.py"))
-    log = Path(str(found.value).rpartition(" ")[2])
-    assert "raylet" in log.read_text(), "the reason is to be found there"
-    log.unlink()
+    assert "\n" not in str(found.value)
+    if logged:
+        log = Path(str(found.value).rpartition("; Ray's log is ")[2])
+        assert logged in log.read_text(), "the reason is to be found there"
+        log.unlink()
     assert not [path.name for path in (tmp_path / "out").iterdir() if not path.name.endswith(".lock")]
+
+
+def dying(order: Order, connection: Connection) -> None:
+    """In Ray's driver: what Ray does from C++ where one of its own processes dies."""
+    (order.folder / ray_driver.LOG).write_text("raylet died\n")
+    connection.send_bytes(msgspec.msgpack.encode(Counted(1)))
+    os._exit(3)
+
+
+def slow_to_start(order: Order, connection: Connection) -> None:
+    before = Path(order.arguments[0])
+    failure = None if before.exists() else Failure("not_started", CotDistillError("--engine ray: it timed out"))
+    if before.exists():
+        connection.send_bytes(msgspec.msgpack.encode(Counted(1)))
+    before.touch()
+    connection.send_bytes(b"")
+    connection.send(failure)
+
+
+class Counted(msgspec.Struct):
+    number: int
+
+
+def unused(*_: Any) -> Any:
+    raise AssertionError("the driver calls it, and this one is another")
+
+
+def test_a_ray_that_ends_its_driver_is_one_line_and_its_log(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ray_data, "drive", dying)
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    results = ray_data.in_order(unused, (), [1], Counted, 1)
+    assert next(results) == Counted(1)
+    with pytest.raises(CotDistillError, match=r"^--engine ray: Ray ended with code 3; Ray's log is ") as found:
+        next(results)
+    log = Path(str(found.value).rpartition(" ")[2])
+    assert log.read_text() == "raylet died\n"
+    log.unlink()
+
+
+def test_a_ray_that_did_not_start_in_time_is_started_once_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ray_data, "drive", slow_to_start)
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    results = ray_data.in_order(unused, (str(tmp_path / "before"),), [1], Counted, 1)
+    assert list(results) == [Counted(1)]
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1:{port}", "ray://127.0.0.1:{port}", "nowhere"])

@@ -9,7 +9,6 @@ dies; it takes that process's signals, and writes to its terminal.
 
 import multiprocessing
 import os
-import shutil
 import socket
 import sys
 import tempfile
@@ -58,7 +57,7 @@ def in_order(
             if failure is not None and failure.kind == "said":
                 raise failure.error
             if failure is not None and (failure.kind == "ray" or attempt == STARTS - 1):
-                raise CotDistillError(f"{failure.error}; Ray's log is {_kept(folder / LOG)}")
+                raise CotDistillError(f"{failure.error}; Ray's log is {_kept(folder)}")
         if failure is None:
             return
 
@@ -95,12 +94,13 @@ def _end(process: BaseProcess, done: bool) -> None:
     process.join()
 
 
-def _kept(log: Path) -> Path:
-    """A copy of what Ray wrote, for the directory goes."""
+def _kept(folder: Path) -> Path:
+    """A copy of what Ray's driver and its node wrote, for the directory goes."""
     descriptor, name = tempfile.mkstemp(prefix="cotdistill-ray-", suffix=".log")
-    os.close(descriptor)
-    if log.exists():
-        shutil.copyfile(log, name)
+    with os.fdopen(descriptor, "wb") as copy:
+        for log in (folder / LOG, *sorted(folder.glob("session_latest/logs/raylet.*"))):
+            if log.exists():
+                copy.write(log.read_bytes())
     return Path(name)
 
 

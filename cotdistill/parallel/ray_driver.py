@@ -37,6 +37,10 @@ LEAVE_S = 10.0
 """For Ray to end its processes."""
 
 
+AGAIN = 3
+"""How often a task is done again whose process died; Ray's own default is for ever, also where it dies of the task."""
+
+
 class Order(NamedTuple):
     """`make(*arguments)(item)` for every item. `address` is a cluster's; without one a Ray of this machine is started,
     with its files in `folder`, where the log is too."""
@@ -103,6 +107,7 @@ def _write_to(log: Path) -> None:
 def _results(order: Order) -> Iterator[Any]:
     """The bytes of every result. Raises what the tasks raise as CotDistillError, else Ray's own errors."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # no telemetry; read at import
+    os.environ.setdefault("RAY_task_oom_retries", str(AGAIN))  # of a task that its memory monitor ended
     try:
         import ray
         import ray.data
@@ -119,14 +124,17 @@ def _results(order: Order) -> Iterator[Any]:
     try:
         source = _source(pickle.dumps((order.make, order.arguments)), order.items)
         at_once = order.workers and min(order.workers, len(order.items))
-        rows = ray.data.read_datasource(source, concurrency=at_once, override_num_blocks=len(order.items))
+        rows = ray.data.read_datasource(
+            source,
+            concurrency=at_once,
+            override_num_blocks=len(order.items),
+            ray_remote_args={"max_retries": AGAIN},
+        )
         for batch in rows.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=1):
-            for result in batch["result"]:
+            for result, failure in zip(batch["result"], batch["failure"], strict=True):
+                if failure.is_valid:
+                    raise pickle.loads(failure.as_buffer())
                 yield result.as_buffer()
-    except ray.exceptions.RayTaskError as error:
-        if isinstance(error.cause, CotDistillError):
-            raise error.cause from None
-        raise
     finally:
         ray.shutdown()
 
@@ -170,14 +178,17 @@ def _source(making: bytes, items: Sequence[Any]) -> Any:
     from ray.data import Datasource, ReadTask
     from ray.data.block import BlockMetadata
 
-    schema = pyarrow.schema([("result", pyarrow.large_binary())])
+    schema = pyarrow.schema([("result", pyarrow.large_binary()), ("failure", pyarrow.large_binary())])
 
     def task(item: Any) -> Any:
         handed = pickle.dumps(item)
 
         def read() -> Iterator[Any]:
-            for result in _made(making)(pickle.loads(handed)):
-                yield pyarrow.table([[msgspec.msgpack.encode(result)]], schema=schema)
+            try:
+                for result in _made(making)(pickle.loads(handed)):
+                    yield pyarrow.table([[msgspec.msgpack.encode(result)], [None]], schema=schema)
+            except CotDistillError as error:  # a result like others: in its place, and without Ray's words around it
+                yield pyarrow.table([[None], [pickle.dumps(error)]], schema=schema)
 
         return ReadTask(read, BlockMetadata(num_rows=None, size_bytes=None, exec_stats=None, input_files=None), schema)
 
