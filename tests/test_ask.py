@@ -103,10 +103,13 @@ def test_a_student_that_is_paid_for_is_not_paid_twice(monkeypatch: pytest.Monkey
 
 def test_a_question_without_an_answer_is_said_and_the_conversation_goes_on() -> None:
     pytest.importorskip("trl", reason="the train extra is not installed")
-    done = cotdistill("ask", "tiny", "--max-output-tokens", "3", given="a" * 3000 + "\nhi\n")
+    done = cotdistill("ask", "tiny", "--max-output-tokens", "3", given="a" * 3000 + "\nhi\n" + "b" * 2045 + "\n")
     assert done.returncode == SOME_FAILED
     assert "tiny: the prompt has 3003 tokens, tiny reads 2048" in done.stderr
     assert "3 tokens, cut at --max-output-tokens" in done.stderr, "the second question was answered"
+    alone, grown = [line for line in done.stderr.splitlines() if "the prompt has" in line]
+    assert "earlier" not in alone
+    assert grown.endswith(". It read 2 earlier turns too; a new conversation has none, nor has --turns one")
 
 
 def test_a_server_that_is_away_is_said_at_each_question_and_a_refused_key_ends_the_conversation(

@@ -20,6 +20,7 @@ from cotdistill.records import Message, Prompt
 from cotdistill.stages.evaluate.answers import costs, terms_of
 from cotdistill.store.location import store_path
 from cotdistill.students import settings
+from cotdistill.wording import counted
 
 
 @dataclass(frozen=True)
@@ -87,7 +88,9 @@ class Conversation:
             self._session.resume()  # the next question may find the server there again
             raise
         for failure in asked.failures.values():
-            raise CotDistillError(f"{self.student}: {failure.message}")
+            before = sum(turn.role != "system" for turn in self._turns)
+            grown = f". It read {counted(before, 'earlier turn')} too; a new conversation has none, nor has --turns one"
+            raise CotDistillError(f"{self.student}: {failure.message}{grown * bool(before)}")
         return found[0]
 
 

@@ -93,7 +93,10 @@ class Documents:
     def _of(self, file: Path, name: str) -> list[Passage]:
         open_input(file).close()
         if (read := _READERS.get(format_of(file))) is None:
-            raise CotDistillError(f"{file}: expected a document, with a name ending in {', '.join(_READERS)}")
+            raise CotDistillError(
+                f"{file}: expected a document, with a name ending in {', '.join(_READERS)}; save another kind, such as "
+                ".docx or .epub, as one of these"
+            )
         sections = list(read(file, MOST_BYTES))
         found, short = passages_of(name, sections, self.letters)
         if not found:
