@@ -175,6 +175,14 @@ def test_what_is_no_path_is_refused_as_input_and_as_output_and_no_file_is_called
     assert not list(tmp_path.iterdir())
 
 
+def test_a_zero_byte_in_any_text_is_refused_before_a_file_is_looked_for(tmp_path: Path) -> None:
+    (tmp_path / "p.jsonl").write_text('{"question": "a=6 b=a*3 b?", "answer": "8"}\n')
+    for option in ("cache", "template"):
+        given: dict[str, Any] = {option: "a\0b"}
+        with pytest.raises(UsageError, match=f"--{option}: expected a text without a zero byte"):
+            cotdistill.generate(tmp_path / "p.jsonl", tmp_path / "r.jsonl", teacher="mock", **given)
+
+
 def test_texts_that_utf_8_cannot_write_are_refused_and_so_is_no_question() -> None:
     with pytest.raises(UsageError, match=r"--system: expected a text that UTF-8 can write, got '\\ud800'"):
         cotdistill.ask("mock", "a=6 b=a*3 b?", system="\ud800")

@@ -19,6 +19,7 @@ from cotdistill.providers.batch_api import Batches
 from cotdistill.providers.error_body import problem_in
 from cotdistill.providers.errors import failure_of, imported
 from cotdistill.providers.openai_batch import OpenAIBatches
+from cotdistill.providers.status_error import StatusError
 from cotdistill.providers.types import Failure, Request
 from cotdistill.records import Message
 from cotdistill.teachers.anthropic import MOST_UNSTREAMED
@@ -286,6 +287,11 @@ def test_an_error_under_status_200_means_what_its_code_says(row: Row) -> None:
     found = teacher.classify(caught.value)
     if not row.headers:
         check(row, found)
+
+
+def test_the_body_of_an_error_that_is_nested_too_deeply_is_text() -> None:
+    body = b"[" * 200_000
+    assert StatusError(500, "error", (), body).body == body.decode()
 
 
 def test_a_reset_in_milliseconds_is_waited_for() -> None:

@@ -175,6 +175,9 @@ MORE = [
     ("finetune.seed=-1", "finetune.seed: expected 0 to 4294967295, got -1"),
     ('finetune.seed="a"', "finetune.seed: expected a whole number, 0 to 4294967295, got 'a'"),
     ("finetune.resume=true", "finetune.resume: not in a recipe"),
+    ('prompts="a\\u0000b"', "prompts: expected a text without a zero byte, got 'a\\x00b'"),
+    ('generate.cache="a\\u0000b"', "generate.cache: expected a text without a zero byte, got 'a\\x00b'"),
+    ("generate.samples=" + "[" * 3000, "generate.samples: expected a whole number"),
     ('evaluate.student="./none"', "evaluate.student: no model './none'"),
     ('evaluate.student="anthropic:claude"', "evaluate.student: ANTHROPIC_API_KEY is not set"),
     ('evaluate.baseline=["openai:gpt"]', "evaluate.baseline: OPENAI_API_KEY is not set"),
@@ -259,6 +262,12 @@ def test_a_judges_price_that_is_no_number_is_a_problem_like_others_beside_a_cap(
 def test_a_wrong_setting_is_named_with_its_place_and_what_was_expected(change: str, words: str) -> None:
     told = problems(*['expand.teacher="mock:digit-chains"'] * change.startswith("expand."), change)
     assert f"\n  {words}" in told, told
+
+
+def test_a_recipe_that_is_nested_too_deeply_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "recipe.toml").write_text(f"a = {'[' * 3000}{']' * 3000}")
+    with pytest.raises(UsageError, match=r"recipe\.toml: its lists or tables are nested too deeply"):
+        read(tmp_path / "recipe.toml")
 
 
 def test_what_filter_judges_without_a_reference_evaluate_must_be_able_to_judge_too() -> None:

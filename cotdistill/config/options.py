@@ -73,6 +73,8 @@ def convert(value: Any, hint: Any) -> Any:
             found.encode()
         except UnicodeEncodeError:
             raise ValueError(f"expected a text that UTF-8 can write, got {found!a:.200}") from None
+        if "\0" in found and Text in (hint, *typing.get_args(hint)):  # a name, of a path mostly, and none has one
+            raise ValueError(f"expected a text without a zero byte, got {found!a:.200}")
     if isinstance(found, float) and not math.isfinite(found):
         raise ValueError(f"expected {expected(hint)}, got {value!r}")
     return found

@@ -43,5 +43,5 @@ def _models(url: str) -> list[str] | None:
         with opener.open(f"{url}/models", timeout=TIMEOUT_S) as reply:
             listed = json.loads(reply.read(MOST_BYTES))["data"]
         return [str(one["id"]) for one in listed]
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None

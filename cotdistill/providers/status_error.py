@@ -37,5 +37,5 @@ class StatusError(Exception):
         """The JSON of the content, or its text."""
         try:
             return json.loads(self.content)
-        except ValueError:
+        except (ValueError, RecursionError):
             return self.content.decode("utf-8", "replace")

@@ -79,14 +79,14 @@ def _axis(spec: str) -> Axis:
 def _list(text: str) -> list[Any]:
     try:
         return list(tomllib.loads(f"value = {text}")["value"])
-    except (tomllib.TOMLDecodeError, TypeError) as error:
+    except (tomllib.TOMLDecodeError, TypeError, RecursionError) as error:
         raise UsageError(f"--grid {text}: not a list as TOML writes it: {error}") from None
 
 
 def _value(text: str) -> Any:
     try:
         return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
+    except (tomllib.TOMLDecodeError, RecursionError):
         return text  # a bare word is a text
 
 

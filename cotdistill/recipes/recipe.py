@@ -119,6 +119,8 @@ def _parsed(path: Path, shown: str) -> dict[str, Any]:
             return tomllib.load(file)
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise UsageError(f"{shown}: not valid TOML: {error}") from None
+        except RecursionError:
+            raise UsageError(f"{shown}: its lists or tables are nested too deeply to be read") from None
 
 
 def _change(found: dict[str, Any], change: str, problems: Problems) -> None:
@@ -129,7 +131,7 @@ def _change(found: dict[str, Any], change: str, problems: Problems) -> None:
         return
     try:
         value = tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
+    except (tomllib.TOMLDecodeError, RecursionError):
         value = text  # a bare word is a text
     key = key.replace("-", "_")
     named = _steps_named(found.get("steps"), parts[0]) if parts else []
