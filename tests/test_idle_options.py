@@ -45,6 +45,8 @@ CASES: list[tuple[Any, list[str]]] = [
     (FinetuneConfig(student="tiny", lora_rank=4, lora_alpha=4), ["lora_rank", "lora_alpha"]),
     (FinetuneConfig(student="smollm2-135m", method="full", lora_rank=4), ["lora_rank"]),
     (FinetuneConfig(student="smollm2-135m", method="lora", lora_rank=4, max_steps=9), []),
+    (FinetuneConfig(student="smollm2-135m", method="qlora", precision="bfloat16"), ["precision"]),
+    (FinetuneConfig(student="smollm2-135m", method="lora", precision="bfloat16"), []),
     (EvaluateConfig(student="tiny", seed=1, temperature=0.5), ["temperature", "seed"]),
     (EvaluateConfig(student="tiny", seed=1, samples=2), []),
     (

@@ -143,14 +143,16 @@ def test_checkpoints_and_held_out_rows_are_no_part_of_the_speed(
     monkeypatch.setattr(callbacks, "time", SimpleNamespace(monotonic=lambda: now[0]))
     monkeypatch.setattr(checkpoints, "finish", lambda path: None)
     reader: Any = SimpleNamespace(
-        read_tokens=0, count_on_from=lambda state: None, accelerator=SimpleNamespace(num_processes=1), args=None
-    )
+        read_tokens=0, count_on_from=lambda state: None, accelerator=SimpleNamespace(num_processes=1), args=None,
+        close_entry=lambda learning_rate: None, read_entry=lambda: None,
+    )  # fmt: skip
     reader.args = SimpleNamespace(world_size=1, output_dir=str(tmp_path))
     watch = callbacks.Watch(Silent(), tmp_path / "metrics.jsonl", reader, checkpoint_s=0)
     state: Any = SimpleNamespace(
         global_step=0, max_steps=8, logging_steps=1, is_world_process_zero=True, log_history=[]
     )
-    given: Any = (reader.args, state, SimpleNamespace())
+    control = SimpleNamespace(should_save=False, should_evaluate=True, should_training_stop=False)
+    given: Any = (reader.args, state, control)
     watch.on_train_begin(*given)
     for step in range(1, 9):
         now[0] += 30.0 if step == 1 else 1.0  # kernels are compiled in the first one

@@ -67,6 +67,8 @@ def _finetune(config: FinetuneConfig) -> Idle:
         for name in ("lora_rank", "lora_alpha"):
             if getattr(config, name) != getattr(FinetuneConfig, name):
                 yield name, f"it is about an adapter, and {why}"
+    if config.method == "qlora" and config.precision != FinetuneConfig.precision:
+        yield "precision", "--method qlora multiplies its 4-bit weights in bfloat16 and trains an adapter of 32 bits"
 
 
 @idle_options.register

@@ -1,4 +1,4 @@
-"""What the device of this process can do."""
+"""What the device of this process can do, and what it is asked without waiting for it."""
 
 import torch
 
@@ -8,3 +8,19 @@ def has_bfloat16() -> bool:
         return bool(torch.cuda.is_bf16_supported())
     fast = getattr(torch.cpu, "_is_avx512_bf16_supported", None)
     return bool(fast and fast())
+
+
+class Arriving:
+    """Some numbers of a device on their way to the processor."""
+
+    def __init__(self, numbers: torch.Tensor) -> None:
+        self._copied = numbers.to("cpu", non_blocking=True)
+        self._done = torch.cuda.Event() if numbers.is_cuda else None  # type: ignore[no-untyped-call]
+        if self._done is not None:
+            self._done.record()
+
+    def read(self) -> list[float]:
+        """Waits for what had been asked of the GPU before the copy, not for what was asked of it since."""
+        if self._done is not None:
+            self._done.synchronize()
+        return [float(number) for number in self._copied.tolist()]

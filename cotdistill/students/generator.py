@@ -11,7 +11,7 @@ from transformers import GenerationConfig
 
 from cotdistill.chat.template import read_back
 from cotdistill.students import load, memory
-from cotdistill.students.device import has_bfloat16
+from cotdistill.students.device import Arriving, has_bfloat16
 from cotdistill.students.next_tokens import Scored, distributions, scored
 from cotdistill.students.prompts import Prompt, Prompter
 from cotdistill.students.sampling import Note, Sampler
@@ -237,16 +237,21 @@ def _unless(wanted: Callable[[], bool]) -> Callable[..., Any]:
 
 
 def _once_thin(ends: Sequence[int], wrote: Callable[[int], None]) -> Callable[..., Any]:
-    """Stop every row once half have ended, so that the others go on without them."""
+    """Stop every row once half have ended, so that those that go on do not carry the others along. How many go on is
+    read when the next token comes: by then transformers has waited for the GPU itself."""
+    marks: Any = None
     ended: Any = None
-    going = 0
+    count: Arriving | None = None
 
     def stop(ids: Any, scores: Any, **_: Any) -> Any:
-        nonlocal ended, going
-        last = torch.isin(ids[:, -1], torch.tensor(ends, device=ids.device))
-        wrote(len(last) if ended is None else going)
+        nonlocal marks, ended, count
+        if marks is None:
+            marks = torch.tensor(ends, device=ids.device)
+        wrote(len(ids) - (0 if count is None else int(count.read()[0])))
+        last = torch.isin(ids[:, -1], marks)
         ended = last if ended is None else ended | last
-        going = len(ended) - int(ended.sum())
-        return torch.full_like(last, 2 * going <= len(ended))
+        gone = ended.sum().reshape(1)
+        count = Arriving(gone)
+        return (2 * gone >= len(ids)).expand(len(ids))
 
     return stop

@@ -61,10 +61,11 @@ def choose(config: FinetuneConfig, rows: int, width: int) -> tuple[FinetuneConfi
 
 def _why_batch_size(rows: int, batch_size: int) -> str:
     steps = math.ceil(rows / batch_size)
+    sizes = f"{', '.join(map(str, BATCH_SIZES[:-1]))} and {BATCH_SIZES[-1]}"
     passed = f"a pass over {counted(rows, 'row')} is then {counted(steps, 'step')}"
     if rows / batch_size >= STEPS_A_PASS:
-        return f"the largest of 32, 16 and 8 with {STEPS_A_PASS} steps a pass; {passed}"
-    return f"the smallest of 32, 16 and 8, for few rows; {passed}"
+        return f"the largest of {sizes} with {STEPS_A_PASS} steps a pass; {passed}"
+    return f"the smallest of {sizes}, for few rows; {passed}"
 
 
 def _why_epochs(config: FinetuneConfig, epochs: float, steps: int) -> str:

@@ -5,23 +5,9 @@ from typing import Any, TypeAlias
 
 import torch
 
+from cotdistill.students.device import Arriving
+
 Entry: TypeAlias = dict[str, float]
-
-
-class Arriving:
-    """Some numbers of a device on their way to the processor."""
-
-    def __init__(self, numbers: torch.Tensor) -> None:
-        self._copied = numbers.to("cpu", non_blocking=True)
-        self._done = torch.cuda.Event() if numbers.is_cuda else None  # type: ignore[no-untyped-call]
-        if self._done is not None:
-            self._done.record()
-
-    def read(self) -> list[float]:
-        """Waits for what had been asked of the GPU before the copy, not for what was asked of it since."""
-        if self._done is not None:
-            self._done.synchronize()
-        return [float(number) for number in self._copied.tolist()]
 
 
 class Entries:

@@ -22,11 +22,11 @@ BETA2_IN_HALVES = 0.99
 
 def is_half(config: FinetuneConfig) -> bool:
     """Whether the trained weights are kept in bfloat16."""
-    if config.quant_aware:
+    if config.quant_aware or config.method == "qlora":
         return False
     if config.precision != "auto":
         return config.precision == "bfloat16"
-    return torch.cuda.is_available() and has_bfloat16() and config.student != "tiny" and config.method != "qlora"
+    return torch.cuda.is_available() and has_bfloat16() and config.student != "tiny"
 
 
 def way(config: FinetuneConfig) -> Way:

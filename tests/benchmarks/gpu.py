@@ -114,7 +114,7 @@ class Started:
             try:
                 code = child.wait(timeout=max(0.1, deadline - time.monotonic()))
             except subprocess.TimeoutExpired:
-                yield part, {"failed": f"not done after {time.monotonic() - began:.0f} s"}
+                yield part, {"failed": f"not done after {time.monotonic() - began:.0f} s{_so_far(part)}"}
                 continue
             found = _found(self._of(number, "out"))
             if code or found is None:
@@ -130,6 +130,18 @@ class Started:
                 child.wait()
             if child.stdin is not None:
                 child.stdin.close()
+
+
+def _so_far(part: Part) -> str:
+    """How far a student came."""
+    if part.part != "taught":
+        return ""
+    student = Path(part.options["out"]) / part.options["name"]
+    if student.is_dir():
+        return "; trained, and its answers not all there"
+    log = student.with_name(f"{student.name}.partial") / "metrics.jsonl"
+    lines = log.read_text().splitlines() if log.is_file() else []
+    return f"; last logged {lines[-1]}" if lines else ""
 
 
 def _kept_in(work: Path) -> dict[str, str]:
@@ -176,8 +188,10 @@ def line(part: Part, found: dict[str, Any], peak: float | None) -> str:
         words.append(f"loss {losses[0]:.3f} to {losses[-1]:.3f}")
     shown = (
         "packed", "fused", "twice", "warm_up_s", "padding", "greedy", "sampled", "ratio", "rows_that_fit", "same", "of",
-        "waits", "steps", "accuracy", "loss", "eval_losses", "learning_rate", "train_s", "evaluate_s",
+        "steps", "accuracy", "loss", "eval_losses", "learning_rate", "train_s", "evaluate_s",
     )  # fmt: skip
+    if "waits" in found:
+        words.append(f"{sum(found['waits'].values())} waits")
     extra: dict[str, Any] = {key: found[key] for key in shown if key in found}
     words += [f"{key} {value:.3g}" if isinstance(value, float) else f"{key} {value}" for key, value in extra.items()]
     return " ".join([*words, f"[{found['took_s']:.0f} s]"])
@@ -186,6 +200,10 @@ def line(part: Part, found: dict[str, Any], peak: float | None) -> str:
 def asked_for(results: dict[str, dict[str, Any]], peak: float | None) -> Iterator[str]:
     """What was to be shown, beside what was found."""
     yield from _speeds(results, peak)
+    for label, found in results.items():
+        if "waits" in found:
+            where = ", ".join(f"{line} {count} x" for line, count in found["waits"].items())
+            yield f"{label}: lines that waited for the GPU in {found['steps']} steps: {where or 'none'}"
     yield from _curves(results.get(HALF, {}).get("losses") or [], results.get(WHOLE, {}).get("losses") or [])
     ways: dict[str, list[dict[str, Any]]] = {}
     for label, found in results.items():
@@ -311,9 +329,15 @@ def main() -> None:
         work = Path(directory)
         ((_, card),) = measured([Part("card", "card", {"student": chosen.student}, 60)], work, ends)
         if "name" not in card:
-            sys.exit(f"nothing was measured: {card}")
+            sys.exit(f"nothing was measured: {card.get('failed') or card}")
         peak = next((flops for key, flops in PEAK_FLOPS.items() if key in card["name"]), None)
-        print(card["name"], *versions(), f"{shutil.disk_usage(work).free / 1e9:.0f} GB free in {work}", sep=", ")
+        print(
+            card["name"],
+            *versions(),
+            f"{shutil.disk_usage(work).free / 1e9:.0f} GB free in {work}",
+            sep=", ",
+            flush=True,
+        )
         plan = [part if chosen.shape == "large" else small(part) for part in PLAN]
         if chosen.student:
             ways = chosen.way or ["--method lora", "--method full"]
@@ -322,6 +346,9 @@ def main() -> None:
             plan = taught(Taught(chosen.student, ways, *sizes, chosen.held_out_loss), chosen.gsm8k, work)
         if words := chosen.only.split(","):
             plan = [part for part in plan if any(word in part.label for word in words)]
+        rest = max(0.0, ends - time.monotonic())
+        together = "at the same time, so the first line comes late; " if chosen.student else ""
+        print(f"{len(plan)} parts, {together}a line each as it ends, in {rest:.0f} s at most", flush=True)
         try:
             for part, found in measured(plan, work, ends):
                 results[part.label] = found

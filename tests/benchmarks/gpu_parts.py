@@ -22,17 +22,18 @@ from pathlib import Path
 from typing import Any
 
 from tests.benchmarks.gpu_models import SHAPES, model_of, peak_gb, rows_of_a_long_tail, saved, wait, wider
+from tests.benchmarks.gpu_plan import TAUGHT_BY
 
 Options = dict[str, Any]
 Found = dict[str, Any]
 
 
 def train_ours(options: Options) -> Found:
-    """finetune's own training; `loss` asks a teacher that is twice as wide."""
+    """finetune's own training; a `loss` that asks a teacher has one that is twice as wide."""
     from cotdistill.config import FinetuneConfig
     from cotdistill.progress import Silent
     from cotdistill.students import tiny
-    from cotdistill.training import packing, precision
+    from cotdistill.training import packing, precision, preference
     from cotdistill.training.objective import Objective
     from cotdistill.training.prepared import Job
     from cotdistill.training.schedule import schedule
@@ -41,18 +42,24 @@ def train_ours(options: Options) -> Found:
     shape, count_waits = SHAPES[options.pop("shape")], options.pop("waits", False)
     given = {"student": "random", "batch_size": 32, "learning_rate": 1e-4, "epochs": 1, **options}
     with tempfile.TemporaryDirectory() as work:
-        if "loss" in options:
+        if options.get("loss") in TAUGHT_BY:
             given["teacher"] = f"local:{saved(wider(shape), Path(work) / 'teacher', 1)}"
         config = FinetuneConfig(**given)
-        rows = rows_of_a_long_tail(shape, (config.max_steps or 1) * (config.batch_size or 1))
+        rows = rows_of_a_long_tail(shape, (1 + config.on_pairs) * (config.max_steps or 1) * (config.batch_size or 1))
         tokenizer = tiny.tokenizer()
-        objective = Objective.of(config, tokenizer, rows.longest) if "loss" in options else None
+        objective = Objective.of(config, tokenizer, rows.longest) if config.teacher else None
         model = model_of(shape)
         weights = sum(weight.numel() for weight in model.parameters())
         precision.prepare(model, config)
-        readers = objective.readers(model) if objective else {"the student": model}
-        planned = schedule(rows, config, packed=packing.chosen(config, readers, rows).value != "none")
-        job = Job(config=config, tokenizer=tokenizer, model=model, rows=rows, schedule=planned, objective=objective)
+        parts: dict[str, Any] = {"config": config, "tokenizer": tokenizer, "model": model, "rows": rows}
+        if config.on_pairs:
+            pairs = preference.PairBatches.of(model, 0.1, config)
+            job = Job(**parts, schedule=preference.schedule(rows, config), batch_source=pairs)
+        else:
+            readers = objective.readers(model) if objective else {"the student": model}
+            packed = packing.chosen(config, readers, rows).value != "none"
+            job = Job(**parts, schedule=schedule(rows, config, packed=packed), objective=objective)
+        planned = job.schedule
         with waits(count_waits) as waited:
             made = train(job, Path(work), Silent(), trial=planned.steps)  # without a checkpoint of 9 GB
     losses = [entry["loss"] for entry in made.history if "loss" in entry]

@@ -22,8 +22,12 @@ class Part:
     """What it writes into the temporary directory: students, teachers, checkpoints."""
 
 
+TAUGHT_BY = ("soft", "hidden", "attention")
+"""Losses that ask a local teacher."""
+
+
 def _ours(label: str, seconds: float = 40, together: str = "", **options: Any) -> Part:
-    disk_gb = 1.0 if "loss" in options else 0.1  # its teacher
+    disk_gb = 1.0 if options.get("loss") in TAUGHT_BY else 0.1  # its teacher
     options = {"shape": "large", "max_steps": 24, "method": "full", **options}
     return Part(label, "ours", options, seconds, {}, together, disk_gb)
 
@@ -36,29 +40,31 @@ FULL, LORA, FULL_TRL, LORA_TRL = "full", "LoRA", "full, TRL", "LoRA, TRL"
 EIGHT, EIGHT_PADDED = "full, batch 8", "full, batch 8, padded, float32"
 PADDED, ANSWERS, SAME = "full, padded, float32", "answers", "same answers"
 HALF, WHOLE = "200 steps, bfloat16", "200 steps, float32"
+WAITS = "waits"
 
 PLAN: Sequence[Part] = (
     _ours(FULL),
     _trl(FULL_TRL, "full"),
     _ours(LORA, method="lora"),
     _trl(LORA_TRL, "lora"),
+    _ours(WAITS, 30, max_steps=40, batch_size=8, waits=True),
     _ours(EIGHT, 30, batch_size=8, checkpointing="off"),
     _ours(EIGHT_PADDED, 40, batch_size=8, packing="none", precision="float32", checkpointing="off"),
-    _ours(PADDED, 50, packing="none", precision="float32"),
     Part(ANSWERS, "answers", {"shape": "large", "rows": 256, "tokens": 128}, 60),
     Part(SAME, "same", {"shape": "medium"}, 60, {}, "works"),
     _ours("loss soft", 60, "works", shape="medium", loss="soft", batch_size=16, max_steps=20),
     _ours("loss hidden", 60, "works", shape="medium", loss="hidden", batch_size=16, max_steps=20),
     _ours("loss attention", 60, "works", shape="medium", loss="attention", batch_size=16, max_steps=20),
+    _ours("loss dpo", 60, "works", shape="medium", loss="dpo", batch_size=8, max_steps=20, waits=True),
     Part(
         "on-policy", "on_policy", {"shape": "medium", "steps": 8, "batch_size": 16, "tokens": 96}, 80, {}, "works", 3.5
     ),
     _ours(HALF, 80, "curves", max_steps=200, batch_size=8, precision="bfloat16"),
     _ours(WHOLE, 80, "curves", max_steps=200, batch_size=8, precision="float32"),
+    _ours(PADDED, 50, packing="none", precision="float32"),
     _ours("full, padded, bfloat16", 45, packing="none", precision="bfloat16"),
     _ours("full, packed, float32", 45, precision="float32"),
     replace(_ours("full, without Liger", 45), environment={"COTDISTILL_LIGER": "0"}),
-    _ours("waits", 45, max_steps=40, batch_size=8, waits=True),
 )
 """In the order of their weight: the last ones are left out first."""
 
