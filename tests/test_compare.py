@@ -4,6 +4,7 @@ import csv
 import itertools
 import json
 import random
+import re
 from pathlib import Path
 
 import msgspec
@@ -256,11 +257,14 @@ def test_a_row_of_the_table_is_one_line_whatever_its_student_is_called(tmp_path:
 
 
 def test_no_name_of_a_student_acts_in_the_page(tmp_path: Path) -> None:
-    path = scored(tmp_path / "s.json", {"<img src=x onerror=alert(1)>": GOOD, "</script><b>": POOR})
+    names = ["<img src=x onerror=alert(1)>", "</script><b>", "\x1b[2J\u202egpj.exe"]
+    path = scored(tmp_path / "s.json", dict(zip(names, (GOOD, POOR, FAIR), strict=True)))
     found = report.compared([path])
     report.write_comparison(found, tmp_path / "page.html")
     page = (tmp_path / "page.html").read_text()
     assert "<img" not in page and page.count("</script>") == 2
+    written = re.sub("<script.*?</script>", "", page, flags=re.DOTALL)
+    assert "\x1b" not in written and "\u202e" not in written and "\\u202egpj.exe" in written
 
 
 def test_scores_whose_manifest_was_edited_are_one_clear_error(tmp_path: Path) -> None:

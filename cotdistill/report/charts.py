@@ -6,8 +6,9 @@ stretch and whose letters do not.
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from html import escape
 from math import floor, log10
+
+from cotdistill.report.html import escape
 
 Label = Callable[[float], str]
 """A number of a scale in words."""

@@ -6,13 +6,15 @@ this one script, by its hash, and no request at all.
 
 import base64
 import hashlib
+import html
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from html import escape as escape
 from pathlib import Path
 from typing import Any
 
 import msgspec
+
+from cotdistill.masking import spelled_out
 
 _HERE = Path(__file__).parent
 
@@ -21,6 +23,12 @@ MARK = '<meta name="generator" content="cotdistill report">'
 
 FOLDED_FROM = 12
 """Rows beyond which a table opens on a click."""
+
+
+def escape(text: str) -> str:
+    """For HTML; what would turn the order of letters round, as of names with a right-to-left override, is spelled
+    out."""
+    return html.escape(spelled_out(text.replace("\r\n", "\n")))
 
 
 @dataclass(frozen=True)
