@@ -251,6 +251,13 @@ def test_a_message_that_was_asked_for_as_a_stream_may_come_whole_or_without_its_
         assert (reply.text, reply.stop_reason) == (ANSWER, "stop")
 
 
+def test_blank_lines_while_one_waits_are_passed_over() -> None:
+    whole = json.dumps(message({"type": "text", "text": ANSWER})).encode()
+    for body in (sse(*MESSAGE), whole):
+        reply = ask(Anthropic, Scripted(b" \n" * 200_000 + body, headers=STREAM), cap=MOST_UNSTREAMED + 1)
+        assert (reply.text, reply.stop_reason) == (ANSWER, "stop")
+
+
 # Batches
 
 BATCH = {

@@ -157,10 +157,8 @@ class SdkTeacher:
         try:
             chunks: AsyncIterator[bytes] = response.aiter_bytes()
             begun = b""
-            while not begun.strip():
-                begun += (chunk := await anext(chunks, b""))
-                if not chunk:
-                    break
+            while not begun and (chunk := await anext(chunks, b"")):
+                begun = chunk.lstrip()  # some servers send blank lines while one waits
             if is_stream(begun):
                 return await self.collect(_whole(begun, chunks))
             return b"".join([part async for part in _whole(begun, chunks)])
