@@ -238,6 +238,8 @@ def listen(listener: socket.socket, needed: Sequence[str]) -> None:
             connection, _ = listener.accept()
             request, files = received(connection)
             load(needed)
+            if needed:
+                load_a_student()
             if (pid := os.fork()) == 0:
                 for one in (listener, woken, wake, connection, *running.values()):
                     one.close()
@@ -276,6 +278,23 @@ def load(names: Sequence[str]) -> None:
         __import__(name)
     gc.freeze()
     gc.enable()
+
+
+@cache
+def load_a_student() -> None:
+    """For the first model that it writes or reads, transformers compiles a thousand patterns: half a second."""
+    import torch
+
+    from cotdistill import students
+    from cotdistill.students.load import student
+
+    state = torch.get_rng_state()
+    with students.quiet(), tempfile.TemporaryDirectory() as folder:
+        for part in student("tiny"):
+            part.save_pretrained(folder)
+        student(folder)
+    torch.set_rng_state(state)  # as in a process that begins
+    gc.freeze()
 
 
 def serve(request: dict[str, Any], files: Sequence[int]) -> NoReturn:
