@@ -23,7 +23,7 @@ from cotdistill.answers.aspects import (
 from cotdistill.answers.characters import in_ascii
 from cotdistill.answers.extract import Extracted
 from cotdistill.answers.markup import as_seen
-from cotdistill.answers.numbers import read
+from cotdistill.answers.numbers import read_number
 from cotdistill.answers.spelling import plain
 from cotdistill.answers.unit_ratio import ratio
 from cotdistill.answers.units import NONE, read_unit
@@ -72,7 +72,7 @@ def asked(question: str) -> str:
 
 def what_else(question: str, reference: str, text: str, found: Extracted) -> str | None:
     """In words what the number is that was found in a text, where its question asks for another; else None."""
-    said = read(plain(found.answer))
+    said = read_number(plain(found.answer))
     if said and said.unit.percent and "%" not in reference and not _asks_for_share(question):
         return f"{found.answer[:60]} is a percentage, which neither the question nor the reference speaks of"
     if found.rule in _UNANNOUNCED:
@@ -88,7 +88,7 @@ def what_else(question: str, reference: str, text: str, found: Extracted) -> str
 def with_asked_unit(question: str, reference: str, said: str) -> str:
     """A bare reference with the unit of its question, where the answer has another of its kind: 7 weeks are no answer
     to "how many days", and 1 week is one where the reference is 7."""
-    given, gold = read(said), read(reference)
+    given, gold = read_number(said), read_number(reference)
     if given is None or gold is None or gold.unit != NONE or not (given.unit.dimensions or given.unit.money):
         return reference
     for name in {(one or other).lower() for one, other in _ASKS_UNIT.findall(asked(question))}:

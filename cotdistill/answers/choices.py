@@ -9,7 +9,7 @@ from cotdistill.answers.hedges import DENIES, DOUBTS, REFUSES, without_questions
 from cotdistill.answers.labels import label_of
 from cotdistill.answers.letters import ALONE, LABELLED, LETTER, SEVERAL, TOGETHER, letters_in, masked, without_reason
 from cotdistill.answers.markup import as_seen
-from cotdistill.answers.numbers import read
+from cotdistill.answers.numbers import read_number
 from cotdistill.answers.options import by_text_of, folded_option
 from cotdistill.answers.spelling import plain
 from cotdistill.answers.stated import stated
@@ -115,7 +115,7 @@ def _mentioned(text: str, options: Mapping[str, str]) -> set[str]:
         spelt = f" {folded_option(option)} "
         if side := next((side for side, said in YES_NO.items() if spelt.strip() in said), None):
             met |= {name} if label_of(text) == side else set()
-        elif spelt in words and len(spelt) > 3 and not read(option) and f" no{spelt}" not in words:
+        elif spelt in words and len(spelt) > 3 and not read_number(option) and f" no{spelt}" not in words:
             met.add(name)
             words = words.replace(spelt, " | ")
     return met
@@ -123,5 +123,5 @@ def _mentioned(text: str, options: Mapping[str, str]) -> set[str]:
 
 def _by_number(text: str, options: Mapping[str, str]) -> set[str]:
     """The option that is the number which a text states."""
-    said = last_resort(text) if any(read(option) for option in options.values()) else None
+    said = last_resort(text) if any(read_number(option) for option in options.values()) else None
     return (by_text_of(said.answer, options) or by_text_of(stated(said.answer) or "", options)) if said else set()

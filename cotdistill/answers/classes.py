@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from fractions import Fraction
 
-from cotdistill.answers.numbers import Number, read
+from cotdistill.answers.numbers import Number, read_number
 from cotdistill.answers.rounding import same
 from cotdistill.answers.spelling import folded, plain, right_side
 from cotdistill.answers.units import Unit
@@ -29,7 +29,7 @@ def classes(answers: Sequence[str], equal: Callable[[str, str], bool] | None = N
     asked = 0
     for places in by_spelling.values():
         answer = right_side(plain(answers[places[0]]), "")
-        number = read(answer) if len(found) < MAX_ANSWERS else None
+        number = read_number(answer) if len(found) < MAX_ANSWERS else None
         value = (number.value, number.unit) if number else None
         if value in by_value:
             by_value[value] += places

@@ -14,7 +14,7 @@ from cotdistill.answers.cpu_budget import CpuBudget
 from cotdistill.answers.dates import same_moment
 from cotdistill.answers.inequalities import interval
 from cotdistill.answers.letters import letters_in
-from cotdistill.answers.numbers import Number, from_local, off_unit, read, with_point
+from cotdistill.answers.numbers import Number, from_local, off_unit, read_number, with_point
 from cotdistill.answers.ratios import range_of, ratio_of, remainder_of, same_range
 from cotdistill.answers.rounding import same
 from cotdistill.answers.special import special
@@ -89,7 +89,7 @@ class Equality:
             return ruling
         wanted, said = numbers(gold, given)
         if wanted and said is None and (aside := _ASIDE.search(given)):
-            said = read(given[: aside.start()])
+            said = read_number(given[: aside.start()])
         gold, given = _exactly(gold, wanted), _exactly(given, said)
         if wanted and said:
             return Ruling("correct" if same(wanted, said) else "incorrect", "numeric")
@@ -161,7 +161,7 @@ class Equality:
         return Ruling("correct", "symbolic" if "symbolic" in tiers else "structure")
 
     def _rule_by_algebra(self, gold: str, given: str, budget: CpuBudget) -> Ruling:
-        is_number = read(gold) is not None
+        is_number = read_number(gold) is not None
         gold, unit = off_unit(gold)
         given, other = off_unit(given)
         if _CONSTANT.search(gold):  # of integration, whose letter is free
@@ -213,14 +213,14 @@ def _decimal(text: str, other: Number | None) -> str:
 def numbers(gold: str, given: str) -> tuple[Number | None, Number | None]:
     """Both sides as numbers. 2,74 is a list, unless the other side is a number, or one of them has a unit behind the
     comma, as in `2,40` and `2,4 €`: who writes so lists nothing."""
-    wanted, said = read(gold), read(given)
+    wanted, said = read_number(gold), read_number(given)
     if (wanted is None) != (said is None):
         if _COMMA_AND_WORD.fullmatch(given if wanted else gold):
-            return wanted or read(from_local(gold)), said or read(from_local(given))
-        return wanted or read(_decimal(gold, said)), said or read(_decimal(given, wanted))
+            return wanted or read_number(from_local(gold)), said or read_number(from_local(given))
+        return wanted or read_number(_decimal(gold, said)), said or read_number(_decimal(given, wanted))
     if wanted is not None or "," not in gold or "," not in given:
         return wanted, said
-    wanted, said = read(from_local(gold)), read(from_local(given))
+    wanted, said = read_number(from_local(gold)), read_number(from_local(given))
     if wanted and said and any(side.unit.money or side.unit.dimensions for side in (wanted, said)):
         return wanted, said
     return None, None
@@ -229,7 +229,7 @@ def numbers(gold: str, given: str) -> tuple[Number | None, Number | None]:
 def _rule_by_kind(gold: str, given: str) -> Ruling | None:
     """Dates, times, ratios and ranges: a reference of such a kind is met by its own kind only."""
     moment = same_moment(gold, given) if ":" in gold or len(gold) > 2 else None
-    if moment is not None and not (read(gold) and read(given)):
+    if moment is not None and not (read_number(gold) and read_number(given)):
         return Ruling("correct" if moment else "incorrect", "text")
     if ":" in gold and (ratio := ratio_of(gold)):
         return Ruling("correct" if ratio_of(given) == ratio else "incorrect", "text")

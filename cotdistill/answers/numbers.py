@@ -80,7 +80,7 @@ class Number(NamedTuple):
 
 
 @lru_cache(4096)
-def read(text: str) -> Number | None:
+def read_number(text: str) -> Number | None:
     """One number in a plain text: 1,234.50 · $18 · 3/4 · 1 1/2 · \\frac{3}{4} · 6.02\\times10^{23} · 50 % · 12 eggs ·
     2.5 million · two hundred five · 2 hours and 30 minutes."""
     if SIMPLE.fullmatch(text):

@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from string import ascii_uppercase as LETTERS
 
-from cotdistill.answers.numbers import read
+from cotdistill.answers.numbers import read_number
 from cotdistill.answers.rounding import same
 from cotdistill.answers.spelling import plain
 
@@ -40,12 +40,12 @@ def _run(pattern: re.Pattern[str], question: str, names: list[str]) -> dict[str,
 
 def by_text_of(text: str, options: Mapping[str, str]) -> set[str]:
     """The one option that says the same; none where two do."""
-    folded, number = folded_option(text), read(plain(text))
+    folded, number = folded_option(text), read_number(plain(text))
     if not folded:
         return set()
     met = {name for name, option in options.items() if folded_option(option) == folded}
     if not met and number:
-        values = {name: read(option) for name, option in options.items()}
+        values = {name: read_number(option) for name, option in options.items()}
         met = {name for name, value in values.items() if value and same(value, number)}
     return met if len(met) == 1 else set()
 

@@ -9,7 +9,7 @@ from cotdistill.answers.dates import time_of_day
 from cotdistill.answers.inequalities import interval
 from cotdistill.answers.json_values import json_of
 from cotdistill.answers.number_words import is_number_word
-from cotdistill.answers.numbers import read
+from cotdistill.answers.numbers import read_number
 from cotdistill.answers.options import read_options
 from cotdistill.answers.ratios import range_of, ratio_of, remainder_of
 from cotdistill.answers.special import is_empty
@@ -48,8 +48,8 @@ def reads_as_math(reference: str) -> bool:
     ):
         return True
     if len(text) > 1 and (words_of(text) or _DATE.search(text)):
-        return bool(text[:1].isdigit() and read(text))
-    return bool(read(text) or _FORMULA.search(text) or LETTER.fullmatch(text))
+        return bool(text[:1].isdigit() and read_number(text))
+    return bool(read_number(text) or _FORMULA.search(text) or LETTER.fullmatch(text))
 
 
 MAX_OPTION = 500

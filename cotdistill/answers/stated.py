@@ -4,7 +4,7 @@ import re
 
 from cotdistill.answers.hedges import HEDGE_AFTER, HEDGE_BEFORE
 from cotdistill.answers.number_words import PHRASE as LEADING_WORD
-from cotdistill.answers.numbers import read
+from cotdistill.answers.numbers import read_number
 from cotdistill.answers.prose import NUMBER
 from cotdistill.answers.rounding import same
 from cotdistill.answers.spelling import plain, words_of
@@ -88,7 +88,7 @@ def _first_quantity(prose: str) -> str | None:
     ends = [found.end() for found in re.finditer(r"\S+", prose[:200])][:8]
     for end in reversed(ends):
         chunk = prose[:end].rstrip(",;:")
-        if "(" not in chunk and not chunk.endswith((" of", " to", " for", " by")) and read(plain(chunk)):
+        if "(" not in chunk and not chunk.endswith((" of", " to", " for", " by")) and read_number(plain(chunk)):
             return chunk
     return None
 
@@ -108,7 +108,7 @@ _AGAIN = re.compile(
 def _says_another(first: str, rest: str) -> bool:
     """Whether a sentence goes on to what its first number comes to: "$70 a month for 3 months, i.e. $210"."""
     again = _AGAIN.search(rest.rstrip(" ."))
-    number, other = read(plain(first)), read(plain(again[1])) if again else None
+    number, other = read_number(plain(first)), read_number(plain(again[1])) if again else None
     return bool(number and other and not same(number, other) and not same(other, number))
 
 

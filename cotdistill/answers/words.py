@@ -12,7 +12,7 @@ from cotdistill.answers.extract import EXPLAINS, final_answer
 from cotdistill.answers.folding import fold, same_words
 from cotdistill.answers.json_values import json_of
 from cotdistill.answers.markup import as_seen
-from cotdistill.answers.numbers import read
+from cotdistill.answers.numbers import read_number
 from cotdistill.answers.ratios import range_of, same_range
 from cotdistill.answers.rounding import same
 from cotdistill.answers.special import special
@@ -205,11 +205,11 @@ def _same_kind(reference: str, said: str) -> bool:
         return False
     if (meant := _side(gold)) is not None:
         return meant == _side(given)
-    if (moment := same_moment(gold, given)) is not None and (time_of_day(gold) or not read(gold)):
+    if (moment := same_moment(gold, given)) is not None and (time_of_day(gold) or not read_number(gold)):
         return moment
     if limits := range_of(gold):
         return same_range(limits, range_of(given))
-    number, other = read(gold), read(given)
+    number, other = read_number(gold), read_number(given)
     if number and other and number.ordinal and other.ordinal:
         return number.value == other.value
     if number and other and (number.unit.dimensions or number.unit.money):

@@ -7,7 +7,7 @@ from hashlib import blake2b
 
 import msgspec
 
-from cotdistill.answers.numbers import read
+from cotdistill.answers.numbers import read_number
 from cotdistill.answers.spelling import folded, plain
 from cotdistill.answers.units import Unit
 from cotdistill.answers.worked import cut_reference
@@ -104,7 +104,7 @@ def reference_key(reference: str | None) -> int:
     if reference is None or not reference.strip():
         return 0
     text = plain(cut_reference(reference))
-    number = read(text)
+    number = read_number(text)
     if number is None:
         return _hash(folded(text)) << _UNIT_BITS
     unit = 0 if number.unit == Unit() else _hash(repr(number.unit)) % (2**_UNIT_BITS - 1) + 1

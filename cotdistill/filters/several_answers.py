@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from cotdistill.answers.equality import Equality
 from cotdistill.answers.extract import ANSWER_WINDOW, final_answer
-from cotdistill.answers.numbers import read
+from cotdistill.answers.numbers import read_number
 from cotdistill.answers.spelling import LETTER, folded, plain
 from cotdistill.reasoning import split
 from cotdistill.records import Judged
@@ -80,7 +80,7 @@ def _announced(text: str) -> list[str]:
         if found is None or found.rule not in ("tag", "boxed", "hashes", "answer_line"):
             continue
         answer = plain(found.answer)
-        if found.rule != "boxed" and not (read(answer) or LETTER.fullmatch(answer)):
+        if found.rule != "boxed" and not (read_number(answer) or LETTER.fullmatch(answer)):
             continue
         if groups and found.rule == "boxed" and _JOINED.fullmatch(between):
             groups[-1].append(answer)

@@ -10,7 +10,7 @@ from cotdistill.answers.equality import Equality
 from cotdistill.answers.extract import Extracted, all_boxed, final_answer, last_resort
 from cotdistill.answers.inequalities import interval
 from cotdistill.answers.markup import as_seen
-from cotdistill.answers.numbers import from_local, read
+from cotdistill.answers.numbers import from_local, read_number
 from cotdistill.answers.prose import NUMBER
 from cotdistill.answers.special import special
 from cotdistill.answers.spelling import folded, plain
@@ -85,7 +85,7 @@ def _whole(text: str, reference: str) -> Extracted | None:
     gold, said = plain(reference), plain(text[:200])
     if len(text) < 100 and (kind := special(gold)) and kind == special(said):
         return Extracted(text, "whole")
-    if len(text) < 100 and (number := read(said)) and (number.ordinal or said[:1].isalpha()):
+    if len(text) < 100 and (number := read_number(said)) and (number.ordinal or said[:1].isalpha()):
         return Extracted(said, "whole")
     if len(text) < 100 and interval(said) and parts_of_both(gold, said)[0]:
         return Extracted(said, "whole")

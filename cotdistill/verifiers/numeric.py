@@ -7,7 +7,7 @@ from fractions import Fraction
 from cotdistill.answers.asked import what_else, with_asked_unit
 from cotdistill.answers.equality import numbers
 from cotdistill.answers.extract import final_answer
-from cotdistill.answers.numbers import Number, read
+from cotdistill.answers.numbers import Number, read_number
 from cotdistill.answers.spelling import plain, right_side, words_of
 from cotdistill.answers.stated import stated
 from cotdistill.answers.unit_ratio import ratio
@@ -39,7 +39,7 @@ class Verifier:
 
     def judge(self, response: Response) -> Verdict:
         reference = cut_reference(response.prompt.reference or "")
-        gold = read(_bare(reference)) or _stated(reference)
+        gold = read_number(_bare(reference)) or _stated(reference)
         if gold is None:
             detail = "the reference is not a number" if reference else "the prompt has no reference"
             return Verdict(status="bad_reference", reference=reference[:200] or None, method="none", detail=detail)
@@ -51,7 +51,7 @@ class Verifier:
         question = question_of(response.prompt)
         if other := what_else(question, reference, visible.answer, found):
             return Verdict(status="no_answer", reference=reference, method="none", detail=other)
-        gold = read(with_asked_unit(question, _bare(reference), _bare(found.answer))) or gold
+        gold = read_number(with_asked_unit(question, _bare(reference), _bare(found.answer))) or gold
         given = numbers(reference, _bare(found.answer))[1] or _stated(found.answer)
         return Verdict(
             status="correct" if given and self._near(gold, given) else "incorrect",
@@ -85,4 +85,4 @@ def _stated(text: str) -> Number | None:
     """The number that a sentence states; a formula states none."""
     text = _bare(text)
     said = stated(text) if words_of(text) else None
-    return read(plain(said)) if said else None
+    return read_number(plain(said)) if said else None
