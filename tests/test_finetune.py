@@ -319,6 +319,38 @@ def test_a_killed_run_resumes_and_ends_as_if_undisturbed(
     assert manifest.counts["trained_tokens"] == 8 * STEPS * 51
 
 
+def test_a_stopped_runs_checkpoints_are_kept_until_a_new_run_has_one_and_continued_where_it_was_stopped_at_once(
+    tmp_path: Path,
+) -> None:
+    rows, partial = write(tmp_path / "train.jsonl", chain_rows(16)), tmp_path / "student.partial"
+    every_step = tiny_config(max_steps=6, checkpoint_minutes=0)
+    later = dataclasses.replace(every_step, checkpoint_minutes=60)
+    resumed = dataclasses.replace(later, resume=True)
+    with pytest.raises(ConnectionResetError):
+        finetune.run(rows, tmp_path / "student", every_step, Pulled(at=5))
+
+    notes = Notes()
+    notes.update = Pulled(at=2).update  # type: ignore[method-assign]
+    with pytest.raises(ConnectionResetError):
+        finetune.run(rows, tmp_path / "student", later, notes)
+    said = next(note for note in notes.notes if "was stopped" in note)
+    assert said.startswith(f"{partial}: a run was stopped after step 4.") and "with --resume" in said
+    with pytest.raises(ConnectionResetError):  # once more, and still before a checkpoint of its own
+        finetune.run(rows, tmp_path / "student", later, Pulled(at=2))
+
+    notes = Notes()
+    finetune.run(rows, tmp_path / "student", resumed, notes)
+    assert "continuing after step 4" in notes.notes
+    assert sorted(one.name for one in tmp_path.iterdir()) == ["student", "train.jsonl"]
+    assert not (tmp_path / "student/earlier").exists()
+
+    with pytest.raises(ConnectionResetError):
+        finetune.run(rows, tmp_path / "other", every_step, Pulled(at=5))
+    with pytest.raises(ConnectionResetError):
+        finetune.run(rows, tmp_path / "other", every_step, Pulled(at=3))
+    assert not (tmp_path / "other.partial/earlier").exists(), "the new run has checkpoints of its own"
+
+
 class Died(BaseException):
     """As by SIGKILL: nothing that was meant to be done afterwards is done."""
 

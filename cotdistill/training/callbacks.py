@@ -9,7 +9,7 @@ import msgspec
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from cotdistill.progress import Progress
-from cotdistill.training import checkpoints
+from cotdistill.training import checkpoints, earlier
 from cotdistill.training.entries import Entry
 
 if TYPE_CHECKING:
@@ -159,6 +159,8 @@ class Watch(TrainerCallback):
             self._trainer.accelerator.wait_for_everyone()
         if state.is_world_process_zero:
             checkpoints.finish(Path(args.output_dir) / f"checkpoint-{state.global_step}")
+            if not self.stopped:
+                earlier.drop(Path(args.output_dir).parent)
         self._come_back()
         self._saved, self._due = self._stepped, False
 

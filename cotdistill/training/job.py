@@ -19,6 +19,7 @@ from cotdistill.students.settings import Settings
 from cotdistill.training import (
     checkpoints,
     distributed,
+    earlier,
     need,
     packing,
     precision,
@@ -166,17 +167,26 @@ def _results(trained: Trained, parameters: int, job: Job) -> dict[str, Any]:
 def work_directory(
     output: Path, inputs: Sequence[artifacts.FileInfo], config: FinetuneConfig, progress: Progress
 ) -> Path:
-    """`<output>.partial`: empty, or with the checkpoint that `resume` continues from.
+    """`<output>.partial`: empty but for what is kept of a stopped run, or with the checkpoint that `resume` continues
+    from.
 
     Raises UsageError when that was made from other rows or with other options.
     """
     free = student_directory.FREE_TO_CHANGE
     options = {name: value for name, value in dataclasses.asdict(config).items() if name not in free}
     receipt = {**options, **{f"content of {info.path}": info.sha256 for info in inputs}}
-    folder = student_directory.work_directory(output) / "checkpoints"
+    work = student_directory.work_directory(output)
+    folder = work / "checkpoints"
+    if config.resume:
+        earlier.take_back(work, receipt)
+    elif (step := earlier.set_aside(work)) is not None:
+        progress.note(
+            f"{work}: a run was stopped after step {step}. Its checkpoints are kept until this run has saved one of "
+            "its own; to continue it instead, stop this run and give the command of then with --resume"
+        )
     checkpoint, spoilt = checkpoints.newest(folder) if config.resume else (None, [])
     if config.resume and checkpoint:
-        work = student_directory.check_continues(output, receipt)
+        student_directory.check_continues(output, receipt)
         for words in spoilt:
             progress.note(f"WARNING: {words}; an older checkpoint is used")
         checkpoints.remove_newer(folder, checkpoint)

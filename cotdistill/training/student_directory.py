@@ -14,9 +14,10 @@ from cotdistill import artifacts
 from cotdistill.artifacts import FileInfo, Manifest, outputs
 from cotdistill.artifacts.outputs import Place
 from cotdistill.errors import CotDistillError, UsageError
-from cotdistill.training import checkpoints
+from cotdistill.training import checkpoints, earlier
+from cotdistill.training.earlier import RECEIPT
 
-SCRATCH = ("checkpoints", "tokens")
+SCRATCH = ("checkpoints", "tokens", earlier.NAME)
 """Folders of a work directory that are no part of the student."""
 
 FREE_TO_CHANGE = {
@@ -28,8 +29,6 @@ FREE_TO_CHANGE = {
 _LITTLE_BYTES = 1 << 20
 
 _MANIFEST = "manifest.json"
-_RECEIPT = "run.json"
-"""In a directory of work in progress: what it was begun with."""
 
 
 AFRESH = "drop --resume to start afresh"
@@ -55,19 +54,22 @@ def _is_work(directory: Path) -> bool:
     """A killed run's, by its receipt. One that died before it was written has nothing but a partial one; one that died
     after it was removed has the manifest of a student, and what that lists."""
     names = {one.name for one in directory.iterdir()}
-    return _RECEIPT in names or names <= {_RECEIPT + ".partial"} or outputs.student("finetune")(directory)
+    return RECEIPT in names or names <= {RECEIPT + ".partial"} or outputs.student("finetune")(directory)
 
 
-def _clear(directory: Path) -> None:
-    """Remove it, last the file that says whose it is: a run that is killed in between leaves no riddle."""
+def _clear(directory: Path, keep: str | None = None) -> None:
+    """Remove it, or all but the folder `keep`; last the file that says whose it is: a run that is killed in between
+    leaves no riddle."""
     if directory.is_dir():
         for one in directory.iterdir():
             if one.is_dir() and not one.is_symlink():
-                shutil.rmtree(one, ignore_errors=True)
-            elif one.name not in (_RECEIPT, _MANIFEST):
+                if one.name != keep:
+                    shutil.rmtree(one, ignore_errors=True)
+            elif one.name not in (RECEIPT, _MANIFEST):
                 with suppress(OSError):
                     one.unlink()
-    shutil.rmtree(directory, ignore_errors=True)
+    if keep is None:
+        shutil.rmtree(directory, ignore_errors=True)
 
 
 def _before(output: Path) -> Path:
@@ -109,7 +111,7 @@ def full_disk_explained(work: Path) -> Iterator[None]:
     except Exception as error:  # safetensors has an error of its own
         if not _is_full(error, work):
             raise
-        resumable = checkpoints.newest(work / "checkpoints")[0] is not None
+        resumable = checkpoints.newest(work / "checkpoints")[0] is not None or earlier.step(work) is not None
         if not resumable:
             _clear(work)
         rest = "; --resume continues once there is room" if resumable else "; nothing of it is left behind"
@@ -124,17 +126,17 @@ def _is_full(error: Exception, work: Path) -> bool:
 
 
 def begin(output: Path, receipt: Mapping[str, Any]) -> Path:
-    """An empty work directory that remembers the `receipt`."""
+    """A work directory that remembers the `receipt`, empty but for what `earlier` has put aside."""
     work = work_directory(output)
-    _clear(work)
-    artifacts.write_whole(work / _RECEIPT, msgspec.json.encode(receipt))
+    _clear(work, keep=None if earlier.step(work) is None else earlier.NAME)
+    artifacts.write_whole(work / RECEIPT, msgspec.json.encode(receipt))
     return work
 
 
 def check_continues(output: Path, receipt: Mapping[str, Any]) -> Path:
     """The work directory of a killed run. Raises UsageError when that was begun with another receipt."""
     work = work_directory(output)
-    begun = msgspec.json.decode((work / _RECEIPT).read_bytes())
+    begun = msgspec.json.decode((work / RECEIPT).read_bytes())
     now = msgspec.json.decode(msgspec.json.encode(receipt))
     if changed := sorted(name for name in {*begun, *now} if begun.get(name) != now.get(name)):
         raise UsageError(f"{work}: was begun with another {changed[0]}; {AFRESH}")
@@ -145,7 +147,7 @@ def publish(current: artifacts.Run, work: Path, counts: dict[str, int], results:
     """Manifest into the directory, then the directory into place: it is never there without."""
     for scratch in SCRATCH:
         shutil.rmtree(work / scratch, ignore_errors=True)
-    files = [file for file in work.rglob("*") if file.is_file() and file.name not in (_MANIFEST, _RECEIPT)]
+    files = [file for file in work.rglob("*") if file.is_file() and file.name not in (_MANIFEST, RECEIPT)]
     files.sort(key=lambda file: (file.parent != work, file.suffix != ".safetensors", file))  # the weights first
     made = tuple(
         FileInfo(path=str(current.output / file.relative_to(work)), sha256=artifacts.sha256(file)) for file in files
@@ -158,7 +160,7 @@ def publish(current: artifacts.Run, work: Path, counts: dict[str, int], results:
     _clear(old)
     if current.output.exists():
         current.output.rename(old)
-    (work / _RECEIPT).unlink()
+    (work / RECEIPT).unlink()
     work.rename(current.output)
     _clear(old)
     return manifest
