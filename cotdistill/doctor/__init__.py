@@ -11,8 +11,8 @@ from cotdistill.doctor.finding import Finding as Finding
 
 
 def findings(store: Path | None, here: Path) -> Iterator[Finding]:
-    """Every finding, topic by topic; `store` is the store of paid answers, if there can be one, `here` the working
-    directory."""
+    """Yields every finding, topic by topic. `store` is the path of the store, if there can be one; `here` is the
+    working directory."""
     yield from machine.findings()
     yield from machine.accelerator()
     yield from machine.isolation()

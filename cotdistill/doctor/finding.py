@@ -1,4 +1,4 @@
-"""One line of what was found."""
+"""One line of the doctor's report."""
 
 from typing import Literal
 
@@ -9,7 +9,7 @@ State = Literal["ok", "missing", "broken"]
 
 
 class Finding(msgspec.Struct, frozen=True, omit_defaults=True):
-    """`says` what is there or not, `advice` what to do where it is wanted."""
+    """`says` is what is there or not, `advice` what to do where it is wanted."""
 
     topic: str
     name: str

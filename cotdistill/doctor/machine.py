@@ -13,7 +13,7 @@ from cotdistill.sandbox import isolation as sandbox
 
 GB = 2**30
 LITTLE_BYTES = 2 * GB
-"""Of disk space: a student of 135 M weights with its checkpoints takes that."""
+"""Disk space that a student of 135 M weights with its checkpoints takes."""
 NO_BYTES = 50 * 2**20
 
 
@@ -33,7 +33,7 @@ def _processors() -> str:
 
 
 def accelerator() -> Iterator[Finding]:
-    """The GPU as torch sees it."""
+    """The GPU, as torch sees it."""
     card = shutil.which("nvidia-smi") is not None
     if importlib.util.find_spec("torch") is None:
         says = "there is one, and torch is not installed" if card else "not looked for: torch is not installed"
@@ -62,7 +62,7 @@ def accelerator() -> Iterator[Finding]:
 
 
 def isolation() -> Iterator[Finding]:
-    """What --verify code runs programs in."""
+    """The isolation in which --verify code runs programs."""
     try:
         found = sandbox.find()
     except sandbox.NoIsolationError as error:
@@ -72,7 +72,7 @@ def isolation() -> Iterator[Finding]:
 
 
 def disk(places: Mapping[str, Path]) -> Iterator[Finding]:
-    """Room where files will be written; a place that does not exist yet is judged by its nearest parent."""
+    """Free space where files will be written; a place that does not exist yet is judged by its nearest parent."""
     for name, place in places.items():
         there = next(path for path in (place.absolute(), *place.absolute().parents) if path.exists())
         free = shutil.disk_usage(there).free

@@ -1,4 +1,4 @@
-"""Keys, by name alone, and the store of paid answers."""
+"""Keys, by their names alone, and the store of paid answers."""
 
 import os
 from collections.abc import Iterator
@@ -13,11 +13,11 @@ from cotdistill.store.database import Database
 from cotdistill.store.schema import SCHEMA_VERSION
 
 _NEED_NONE = ("local", "mock", "ollama", "sglang", "vllm")
-"""Teachers of one's own: a key is for servers that ask for one."""
+"""Teachers on the user's own server, which need a key only if the server asks for one."""
 
 
 def keys() -> Iterator[Finding]:
-    """Whether the variable of each teacher is set; never what it holds."""
+    """Whether each teacher's variable is set; never its value."""
     teachers: dict[str, list[str]] = {}
     for name in plugins.names("teachers"):
         if name not in _NEED_NONE and (variable := getattr(plugins.load("teachers", name), "key", "")):
@@ -31,8 +31,8 @@ def keys() -> Iterator[Finding]:
 
 
 def store(path: Path | None) -> Iterator[Finding]:
-    """Where it is, how large, and whether SQLite finds it whole; `cache check` reads each answer too. None where this
-    user has no home directory for it."""
+    """The store's path and size, and whether SQLite finds it sound; `cache check` also reads each answer. None where
+    this user has no home directory for it."""
     if path is None:
         advice = "set HOME, or COTDISTILL_CACHE to the path of the store"
         yield Finding("store", "answers", "broken", "no home directory is known for this user", advice)

@@ -20,7 +20,7 @@ FOR = {
     "pii": "filter pii",
     "documents": "expand from PDF and other documents",
 }
-"""What each extra is for. Those for developing are left out."""
+"""What each extra is for. Those for developers are left out."""
 
 _REQUIREMENT = re.compile(r"([\w.-]+)(?:\[([^\]]*)\])?[^;]*;.*extra\s*==\s*['\"]([\w-]+)['\"]")
 

@@ -37,7 +37,7 @@ def _places() -> Iterator[tuple[str, str]]:
 
 
 def _models(url: str) -> list[str] | None:
-    """What the server says it has; None where there is none that speaks this protocol."""
+    """The models that a server lists; None where no server there speaks this protocol."""
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # no proxy stands before loopback
     try:
         with opener.open(f"{url}/models", timeout=TIMEOUT_S) as reply:

@@ -1,4 +1,4 @@
-"""A teacher's tokens as a student's: by id, or by the bytes that both mean; proven on each answer."""
+"""Maps a teacher's tokens to a student's: by id, or by the bytes that both stand for; proven on each answer."""
 
 import json
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ UNKNOWN = -1
 
 
 class Aligner:
-    """For the tokenizer of one student."""
+    """Maps tokens for the tokenizer of one student."""
 
     def __init__(self, tokenizer: Any) -> None:
         self._tokenizer = tokenizer
@@ -50,7 +50,7 @@ class Aligner:
 
     @cached_property
     def _by_bytes(self) -> dict[bytes, int]:
-        """The first id of each meaning, marks among them."""
+        """The first id for each meaning, marks included."""
         found: dict[bytes, int] = {}
         for id, meaning in sorted(token_bytes(self._tokenizer).items()):
             found.setdefault(meaning, id)

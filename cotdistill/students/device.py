@@ -1,4 +1,4 @@
-"""What the device of this process can do, and what it is asked without waiting for it."""
+"""What this process's device can do."""
 
 import torch
 

@@ -33,7 +33,7 @@ def files(student: str) -> Iterator[str]:
 
 
 def prompter(student: str, where: str) -> Prompter:
-    """The student's prompts and limits, without its weights; `where` is what `files` yielded."""
+    """The student's prompts and limits without its weights. `where` is what `files` yielded."""
     tokenizer = load.tokenizer(student)
     with quiet():
         config = AutoConfig.from_pretrained(where)

@@ -19,7 +19,8 @@ def check() -> None:
 
 
 def load(student: str) -> Any:
-    """Normal-float weights, computed with in bfloat16. Raises UsageError for a student that is not in safetensors."""
+    """The student's weights as 4-bit normal floats, computed with in bfloat16. Raises UsageError for a student that is
+    not in safetensors."""
     found = students.resolve(student)
     if found.kind not in ("hub", "directory"):
         raise UsageError(f"--method qlora: expected a hub id or a model directory, got {student}; take --method lora")

@@ -1,4 +1,4 @@
-"""What is needed to ask a student as it was trained, where no other file in its directory has a place for it."""
+"""What is needed to ask a student as it was trained, and has no place in any other file of its directory."""
 
 from pathlib import Path
 from typing import Any

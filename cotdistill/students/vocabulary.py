@@ -1,4 +1,4 @@
-"""Whether two models mean the same token by the same id: only then can their probabilities be compared."""
+"""Checks that two models mean the same token by the same id: only then can their probabilities be compared."""
 
 from transformers import PreTrainedTokenizerBase
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def is_teacher(name: str) -> bool:
-    """Whether a student's name reads as PROVIDER:MODEL, one that is asked over an API; local: is not."""
+    """Whether a student's name is PROVIDER:MODEL and is asked over an API; a local: name is not."""
     if name == EMBEDDED:
         return not Path(name).is_dir()
     provider, colon, model = name.partition(":")
@@ -28,8 +28,8 @@ def is_teacher(name: str) -> bool:
 
 
 def answers_greedily(provider: str, temperature: float | None) -> bool:
-    """Whether all samples of a prompt are alike: a local model samples only where a temperature is given. A simulated
-    teacher takes none, and its samples differ."""
+    """Whether all samples of a prompt are the same: a local model samples only with a temperature. A simulated teacher
+    takes none, and its samples differ."""
     return provider != "mock" and (temperature == 0 or (temperature is None and provider == "local"))
 
 
@@ -42,8 +42,8 @@ def build(
     columns: tuple[str | None, str | None] = (None, None),
     engine: str = "local",
 ) -> Teacher:
-    """`PROVIDER:MODEL` -> a teacher, not yet opened. `columns` are those of question and reference, for a teacher that
-    reads a prompt file itself. `engine` answers for a local model. Raises UsageError for anything else."""
+    """The teacher that `PROVIDER:MODEL` names, not yet opened. `columns` are those of question and reference, for a
+    teacher that reads a prompt file itself. `engine` runs a local model. Raises UsageError for anything else."""
     provider, colon, model = whole_name(spec).partition(":")
     if not colon or not model:
         raise UsageError(f"teacher {spec!r}: expected PROVIDER:MODEL, such as openai:gpt-6-luna or mock:digit-chains")
@@ -67,8 +67,8 @@ def build(
 
 
 def check_ready(teacher: Teacher, columns: tuple[str | None, str | None] = (None, None)) -> None:
-    """What is known before the first request. Raises AccountError for a key that is not set, UsageError for a recording
-    that there is not; `columns` are those of a recording."""
+    """Check what can be known before the first request. Raises AccountError for a key that is not set, UsageError for a
+    recording that does not exist; `columns` are those of a recording."""
     from cotdistill.providers.sdk_teacher import SdkTeacher
 
     if teacher.provider == "mock":
@@ -81,7 +81,7 @@ def check_ready(teacher: Teacher, columns: tuple[str | None, str | None] = (None
 
 def on_this_machine(model: str, *, engine: str = "local", **settings: Any) -> "LocalTeacher":
     """A model on this machine, not yet opened, in this process or behind a server of its own. `settings` are fields of
-    `local.Teacher`. Raises UsageError for a model or an engine that there is not."""
+    `local.Teacher`. Raises UsageError for an unknown model or engine."""
     if engine == "local":
         from cotdistill.teachers.local import Teacher as LocalTeacher
 
