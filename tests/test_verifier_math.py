@@ -603,4 +603,4 @@ def test_a_killed_parent_leaves_no_worker_behind(state: str) -> None:
         time.sleep(0.5)
         assert is_alive(worker)
         parent.kill()
-    assert ends(worker, within_s=20.0)
+    assert ends(worker, within_s=300.0), "a guard against hanging: it ends its second of processor time first"
