@@ -25,9 +25,15 @@ log = logging.getLogger(__name__)
 AT_WORK_S = 60.0
 """A request in flight for longer is being answered, not refused."""
 
+MANY = 128
+"""With so many requests at once, a disk keeps a tenth of the places taken."""
 
-REQUESTS_AN_UNSAVED = 4
-"""For each so many requests that may be in flight, one answer may be on its way to the disk beside them."""
+
+def unsaved_beside(most: int) -> int:
+    """How many answers may be on their way to the disk beside `most` requests in flight: none beside few, where a crash
+    is to lose no more than what is in flight."""
+    return most // 8 if most >= MANY else 0
+
 
 Keep = Callable[[Reply], asyncio.Future[None] | None]
 """Stores an answer; the future is done once the answer is on disk."""
@@ -99,7 +105,7 @@ class Retrier:
         """Ask until there is a reply, and return it once it is on disk.
 
         `begun` is called when the request goes out, and `keep` with the reply. A crash can lose the requests in flight,
-        and a quarter as many answers that are on their way to the disk. `meter` pays for each attempt.
+        and `unsaved_beside` them as many answers. `meter` pays for each attempt.
         """
         order = _Order(request, idempotency_key, begun, keep, meter or Meter())
         try:
@@ -132,8 +138,8 @@ class Retrier:
         raise FailedRequestError(failure)
 
     async def _answer(self, order: _Order, ticket: Ticket) -> _Outcome:
-        """Make one attempt, which holds its ticket until the reply is there: then the server has nothing more to do for
-        it. Where many answers wait for a slow disk, the ticket is held until this one is on disk."""
+        """Make one attempt, which holds its ticket until its reply is on disk. Where many are in flight, some leave as
+        soon as the reply is there, for the server has nothing more to do for them."""
         self._flying[ticket.number] = ticket.started
         if self._progress_at < 0:
             self._progress_at = ticket.started
@@ -144,7 +150,7 @@ class Retrier:
                 self.refusals.answered(ticket.number)
                 self._progress_at = asyncio.get_running_loop().time()
                 saved = order.keep(reply)
-                if saved is not None and self._unsaved >= self.limiter.window.limit // REQUESTS_AN_UNSAVED:
+                if saved is not None and self._unsaved >= unsaved_beside(self.limiter.window.limit):
                     await saved
             elif failure is not None:
                 failure = self.refusals.weigh(self._if_starved(failure), order.request.messages, ticket.number)

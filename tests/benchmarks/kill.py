@@ -3,8 +3,8 @@
     python -m tests.benchmarks.kill [--prompts N] [--kills N] [--concurrency N] [--seed N]
 
 The teacher is the embedded one in this process, with heavy-tailed latency. "in flight" is what had been asked for, and
-was not in the store, when the process was dead: requests, and answers on their way to the disk, a quarter as many at
-most. "bought again" are answers beyond one a prompt.
+was not in the store, when the process was dead: requests, and with 128 at once or more an eighth as many answers on
+their way to the disk. "bought again" are answers beyond one a prompt.
 """
 
 import argparse
@@ -16,7 +16,7 @@ import tempfile
 from collections import Counter
 from pathlib import Path
 
-from cotdistill.dispatch.retry import REQUESTS_AN_UNSAVED
+from cotdistill.dispatch.retry import unsaved_beside
 from tests.faulty_teacher import Rehearsal, rehearsing
 
 
@@ -50,7 +50,7 @@ async def run(path: Path, prompts: int, kills: int, concurrency: int, seed: int)
         await here.generate(prompts, output="undisturbed", cache=str(path / "other.sqlite"))
         same = (path / "killed.jsonl").read_bytes() == (path / "undisturbed.jsonl").read_bytes()
         print(f"{prompts} prompts; bought again {bought.total() - prompts}, in flight at the kills {sum(flying)}")
-        most = concurrency + concurrency // REQUESTS_AN_UNSAVED
+        most = concurrency + unsaved_beside(concurrency)
         print(f"in flight at one kill {max(flying)} at most; {most} may be: {concurrency} requests, the rest answers")
         print(f"ledger equals store: {set(bought) == stored}; artifact identical to an undisturbed run's: {same}")
 
