@@ -43,6 +43,10 @@ def _show_rows(job: Job, progress: Progress) -> None:
 def _ways(job: Job) -> Iterator[Way]:
     """The options that were left to `auto`, and what they became."""
     config = job.config
+    if config.student == "tiny":
+        yield Way(
+            "method", "full", "the weights of tiny are random, so all of them are trained, whatever --method says"
+        )
     if config.precision == "auto":
         yield precision.way(config)
     if config.packing == "auto" and job.packing is not None:
