@@ -5,6 +5,7 @@ import gzip
 import json
 import subprocess
 import sys
+import tracemalloc
 from collections.abc import Callable
 from typing import Any
 
@@ -24,6 +25,14 @@ from tests.scripted_server import Scripted, Server, completion, message, serving
 Kind = type[OpenAI] | type[Anthropic]
 Answer = Callable[[int, dict[str, Any]], Scripted]
 both = pytest.mark.parametrize("kind", [OpenAI, Anthropic])
+
+
+class Deaf(asyncio.Transport):
+    """A transport to nowhere."""
+
+    def write(self, data: bytes | bytearray | memoryview) -> None: ...
+    def abort(self) -> None: ...
+    def close(self) -> None: ...
 
 
 def body(kind: Kind, text: str) -> dict[str, Any]:
@@ -209,6 +218,32 @@ def test_a_reply_that_does_not_end_is_given_up(kind: Kind, monkeypatch: pytest.M
     assert [outcome.message for outcome in outcomes if isinstance(outcome, Failure)] == [
         "connection lost: the reply is larger than 256 MiB"
     ]
+
+
+def test_a_reply_takes_no_more_memory_than_its_bytes_and_none_once_it_is_given_up(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(http1, "LARGEST_REPLY", 1_000_000)
+
+    async def read() -> tuple[int, int]:
+        one = http1.Connection()
+        one.connection_made(Deaf())
+        turn = one.ask(b"")
+        one.data_received(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n")
+        tracemalloc.start()
+        try:
+            for _ in range(1600):
+                one.data_received(b"1\r\n.\r\n" * 100)
+            held = tracemalloc.get_traced_memory()[0]
+            one.data_received(b"3000000\r\n" + b"." * 100_000)
+            assert isinstance(turn.exception(), http1.LostError)
+            return held, tracemalloc.get_traced_memory()[0]
+        finally:
+            tracemalloc.stop()
+
+    held, left = asyncio.run(read())
+    assert held < 400_000, "160,000 letters, each in a chunk of its own"
+    assert left < 100_000, "the error is kept while the request is tried again, and its connection with it"
 
 
 @both

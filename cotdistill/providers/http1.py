@@ -50,6 +50,7 @@ class Connection(asyncio.Protocol):
     def abort(self) -> None:
         self.open = False
         self._turn = None
+        self._begin()  # what came of a reply that is given up: whoever holds the error holds this connection
         self._transport.abort()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -92,7 +93,7 @@ class Connection(asyncio.Protocol):
         self._until_closed = not any(name in (b"content-length", b"transfer-encoding") for name, _ in self._headers)
 
     def on_body(self, body: bytes) -> None:
-        self._body.append(body)
+        self._body += body  # in one piece: of a server that sends letter by letter each would be an object
 
     def on_message_complete(self) -> None:
         if self._parser.get_status_code() < 200:  # a word in between, such as 103 Early Hints
@@ -103,16 +104,15 @@ class Connection(asyncio.Protocol):
         self._complete()
 
     def _begin(self) -> None:
-        self._reason, self._body, self._size = b"", list[bytes](), 0
+        self._reason, self._body, self._size = b"", bytearray(), 0
         self._headers: list[tuple[bytes, bytes]] = []
         self._headers_whole = self._until_closed = False
 
     def _complete(self) -> None:
         turn, self._turn = self._turn, None
         if turn is not None and not turn.done():
-            content = self._body[0] if len(self._body) == 1 else b"".join(self._body)
             status, reason = self._parser.get_status_code(), self._reason.decode("latin-1")
-            turn.set_result(Answered(status, reason, tuple(self._headers), content))
+            turn.set_result(Answered(status, reason, tuple(self._headers), bytes(self._body)))
         self._begin()
 
     def _fail(self, error: LostError) -> None:
