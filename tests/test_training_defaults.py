@@ -89,11 +89,12 @@ def test_a_dry_run_says_the_reason_of_each_choice(tmp_path: Path) -> None:
         "epochs 60: 60 steps in all; few rows are read 60 times and no more",
         "learning_rate 0.003: a student of 0.1 M random weights",
     ]
-    assert progress.notes[3:5] == [
+    assert progress.notes[3:6] == [
+        "method full: the weights of tiny are random, so all of them are trained, whatever --method says",
         "precision float32: tiny has no weights to save memory on",
         "packing none: on a CPU, batches of rows of like length are as fast",
     ]
-    assert progress.notes[5].startswith(
+    assert progress.notes[6].startswith(
         "checkpointing off: with all activations kept a step needs about 0.0 GB more, and "
     )
 
