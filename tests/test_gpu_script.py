@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.benchmarks.gpu import asked_for, check, line, measured, no_room
-from tests.benchmarks.gpu_plan import FULL, FULL_TRL, Part, Taught, groups, taught
+from tests.benchmarks.gpu import asked_for, check, line, measured, no_room, so_far
+from tests.benchmarks.gpu_plan import FULL, FULL_TRL, PLAN, WAITS, Part, Taught, groups, taught
 
 
 def test_a_part_that_fails_or_hangs_says_so_and_the_table_still_comes(
@@ -32,6 +32,24 @@ def test_a_part_that_fails_or_hangs_says_so_and_the_table_still_comes(
     assert table[4] == (
         "packed at most 0.5 of the padded run's memory, neither computes activations twice: not measured"
     )
+
+
+def test_a_student_that_is_not_done_in_time_says_how_far_it_came(tmp_path: Path) -> None:
+    part = Part("lora, seed 0", "taught", {"out": str(tmp_path), "name": "student-0-0"}, 60)
+    assert so_far(part) == ""
+    (tmp_path / "student-0-0.partial").mkdir()
+    (tmp_path / "student-0-0.partial/metrics.jsonl").write_text('{"step":7,"loss":2.5}\n{"step":14,"loss":2.0}\n')
+    assert so_far(part) == '; last logged {"step":14,"loss":2.0}'
+    (tmp_path / "student-0-0").mkdir()
+    assert so_far(part) == "; trained, and its answers not all there"
+
+
+def test_waits_are_counted_early_and_shown_by_the_lines_that_waited() -> None:
+    assert [part.label for part in PLAN].index(WAITS) < 5
+    found = {"tokens_per_s": 9.0, "waits": {"x.py:7": 40, "y.py:9": 1}, "steps": 40, "took_s": 3.0}
+    assert "41 waits steps 40 [3 s]" in line(PLAN[4], found, None)
+    said = f"{WAITS}: lines that waited for the GPU in 40 steps: x.py:7 40 x, y.py:9 1 x"
+    assert said in list(asked_for({WAITS: found}, None))
 
 
 def test_parts_run_at_the_same_time_only_where_their_speeds_are_not_compared() -> None:

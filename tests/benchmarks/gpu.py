@@ -114,7 +114,7 @@ class Started:
             try:
                 code = child.wait(timeout=max(0.1, deadline - time.monotonic()))
             except subprocess.TimeoutExpired:
-                yield part, {"failed": f"not done after {time.monotonic() - began:.0f} s{_so_far(part)}"}
+                yield part, {"failed": f"not done after {time.monotonic() - began:.0f} s{so_far(part)}"}
                 continue
             found = _found(self._of(number, "out"))
             if code or found is None:
@@ -132,7 +132,7 @@ class Started:
                 child.stdin.close()
 
 
-def _so_far(part: Part) -> str:
+def so_far(part: Part) -> str:
     """How far a student came."""
     if part.part != "taught":
         return ""
@@ -329,7 +329,7 @@ def main() -> None:
         work = Path(directory)
         ((_, card),) = measured([Part("card", "card", {"student": chosen.student}, 60)], work, ends)
         if "name" not in card:
-            sys.exit(f"nothing was measured: {card.get('failed') or card}")
+            sys.exit(f"nothing was measured: {card.get('failed') or card.get('left out')}")
         peak = next((flops for key, flops in PEAK_FLOPS.items() if key in card["name"]), None)
         print(
             card["name"],
