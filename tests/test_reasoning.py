@@ -57,6 +57,8 @@ MARKS = [
     ("<antThinking>", "</antThinking>"),
     ("<cot>", "</cot>"),
     ("<scratchpad>", "</scratchpad>"),
+    ("<internal_monologue>", "</internal_monologue>"),
+    ("<reasoning_steps>", "</reasoning_steps>"),
     ("<seed:think>", "</seed:think>"),
     ("<mm:think>", "</mm:think>"),
     ("<longcat_think>", "</longcat_think>"),
@@ -131,6 +133,8 @@ def test_marks_that_are_written_twice_or_one_in_another_leave_none_behind() -> N
     assert split("<think>a</ think>12")[:2] == ("a", "12")
     reflection = "<thinking>a<reflection>b</reflection></thinking>\n\n<output>\n12\n</output>"
     assert split(reflection)[:2] == ("a<reflection>b</reflection>", "12")
+    nested = "<thinking>\n<reflection>b</reflection>\na\n</thinking>\n\n<Output>\n12\n</Output>"
+    assert split(nested)[:2] == ("<reflection>b</reflection>\na", "12"), "a part at the head is part of the trace"
     assert split("<think>a</think>12 <think>b</think>")[:2] == ("a", "12 <think>b</think>"), "shown, or a stray mark"
 
 

@@ -18,7 +18,7 @@ _CHECK = re.compile(
 
 _WHOLLY_ASIDE = re.compile(r"\s*\([^()]{1,400}\)[.!]?\s*")
 """A sentence in brackets, that adds to the one before."""
-_ASIDE_AT_END = re.compile(r"(?<=\S)\s*\n\s*\([^()\n]{1,400}\)[.!]?\s*$")
+_ASIDE_AT_END = re.compile(r"(?<=\S)[ \t]{0,8}\n\s{0,8}\([^()\n]{1,400}\)[.!]?\s*$")
 _OFFERS = (
     "would you|do you|can i|shall i|if you (?:have|need|want|would|['’]d|like|wish|prefer|meant)|please",
     "note that|remember|keep in mind|by the way|fun fact|in other words",

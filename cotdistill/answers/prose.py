@@ -29,8 +29,7 @@ _JOIN = re.compile(
     r"|\\cdot|\+|\*|or maybe"
     r"|or even|, and|, or|and then)[ *_$]{0,3}(?:about |maybe |even |perhaps )?"
 )
-_TERMS_BEFORE = re.compile(r"(?<![^\s(=])(?:(?:[a-z]|[^\s=]{0,40}[²³⁴⁵^)][^\s=]{0,40}) ?[-−+*/×·] ?){1,8}$")
-"""The terms of a formula whose last one is a number: "x² − " before 9."""
+_TERM = re.compile(r"[(=$]?(?:[a-z]|\S*[²³⁴⁵^)]\S*)")
 _UNIT_JOIN = re.compile(r" ?([A-Za-z]{1,12})\.?,?(?: and| und| et| y| e)? ?")
 _COUNTED = re.compile(r"(?: [^\W\d_][\w'-]*){1,3},? (?:and|or|und|et|y|e|и|или) ")
 _SUMS_UP = re.compile(
@@ -129,11 +128,19 @@ def _of_tokens(main: str, tokens: list[re.Match[str]]) -> str | None:
         if _COUNTED.fullmatch(gap) and not _SUMS_UP.search(gap) and not _SUMS_UP.search(main[end : end + 40]):
             return None
         break
-    if terms := _TERMS_BEFORE.search(main[:start]):
-        start = terms.start()
+    start = _with_terms(main, start)
     if hedged(main[:start], main[end:]):
         return None
     return TAIL.sub("", tidy(main[start : _with_unit(main, end)]))
+
+
+def _with_terms(text: str, start: int) -> int:
+    """Where the formula begins whose last term does: "x² − " before 9."""
+    first = max(0, start - 200)
+    tokens = list(re.finditer(r"\S+", text[first:start]))
+    while len(tokens) > 1 and tokens[-1][0] in "-−+*/×·" and _TERM.fullmatch(tokens[-2][0]):
+        start, tokens = first + tokens[-2].start(), tokens[:-2]
+    return start
 
 
 def _total(text: str, tokens: list[re.Match[str]]) -> int:

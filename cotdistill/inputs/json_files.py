@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from cotdistill.inputs.column_names import QUESTION_FIELDS, QUESTIONS_ELSEWHERE
-from cotdistill.inputs.values import spellings
+from cotdistill.inputs.values import own_names
 
 _QUESTIONS = frozenset((*QUESTION_FIELDS, *QUESTIONS_ELSEWHERE))
 _BETWEEN = " \t\r\n,\x1e\ufeff"
@@ -85,7 +85,7 @@ def records_in(content: Any) -> list[Any] | None:
 
 def holds_question(record: Mapping[str, Any]) -> bool:
     """Whether one of the usual columns of questions is there."""
-    return not _QUESTIONS.isdisjoint(one for name in record for one in spellings(name))
+    return not _QUESTIONS.isdisjoint(own_names(tuple(record)))
 
 
 def rows_of(record: Any) -> Iterator[Any]:

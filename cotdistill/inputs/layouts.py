@@ -101,7 +101,7 @@ def _text(fields: Fields, column: str, value: Any, *, keyed: bool) -> Reading:
         raise ValueError(f"{column}: expected text, got bool")
     question, joined, remarks, options = as_text(value, column), [], [], None
     parts = [question]
-    if column == "instruction" and (extra := fields.first(("input", "context"))):  # Alpaca, Dolly
+    if column == fields.name("instruction") and (extra := fields.first(("input", "context"))):  # Alpaca, Dolly
         parts.append(as_text(fields.take(extra), extra))
         joined.append(extra)
     elif (context := fields.first(CONTEXT_FIELDS)) and context != column and isinstance(fields.get(context), str):

@@ -12,6 +12,8 @@ from typing import Any
 
 import msgspec
 
+from cotdistill.inputs.column_names import bare_names
+
 GAPS = frozenset({"NaN", "nan", "NaT", "NULL", "null", "NA", "N/A", "n/a", "<NA>", "#N/A"})
 """What pandas, R, SQL and spreadsheets write for a missing value. Python's `None` may be a class as well."""
 
@@ -190,13 +192,14 @@ class Fields:
 
 @lru_cache(maxsize=256)
 def own_names(columns: tuple[str, ...]) -> dict[str, str]:
-    """The first column of each simple name, in order; `question_text` comes before `questionText`."""
+    """The first column of each simple name, in order; `question_text` comes before `questionText`. `answerText` is
+    `answer` too, where nothing else is."""
     found: dict[str, str] = {}
     for name in columns:
         found.setdefault(simple(name), name)
     for name in columns:
         found.setdefault(spellings(name)[-1], name)
-    return found
+    return bare_names(found) | found
 
 
 @lru_cache(maxsize=256)

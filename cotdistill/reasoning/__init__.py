@@ -179,8 +179,13 @@ def _without_pairs_in_prose(text: str, found: Iterable[Mark]) -> Iterator[Mark]:
 
 
 def _trace(text: str, family: str, own: Tags) -> str:
-    at = 0
+    at, ended = 0, None
     while (again := pattern(own).match(text, at)) and (again.lastgroup or "").startswith("opens"):
+        if ended is None:
+            ended = {mark.lastgroup for mark in pattern(own).finditer(text)}
+        number = (again.lastgroup or "").removeprefix("opens_")
+        if f"closes_{number}" in ended and tuple(families(own))[int(number)] not in INTERCHANGEABLE:
+            break  # a part of the trace: <thinking><reflection>
         at = _SPACE.match(text, again.end()).end()  # type: ignore[union-attr]  # the template wrote it, and the model
     text = _JUNCTION.sub("\n\n", _without_spare_ends(_without_ends(text[at:]), own))
     if family != "Open WebUI":
@@ -211,11 +216,11 @@ _CLOSES = (">", "]", "▷")
 def _answer(text: str) -> str:
     text = _without_ends(text)
     for opens, closes in _ANSWERS:
-        inside = text.removeprefix(opens).strip()
-        if len(inside) < len(text) and not (
-            opens in ("<response>", "<output>") and inside.startswith("<")
-        ):  # that is XML
-            text = inside.removesuffix(closes)
+        inside = text[len(opens) :].strip()
+        is_xml = opens in ("<response>", "<output>") and inside.startswith("<")
+        if text[: len(opens)].lower() == opens.lower() and not is_xml:
+            ends = inside.lower().endswith(closes.lower())
+            text = inside[: len(inside) - len(closes)] if ends else inside
     closed = None if _THINK_OPENS.search(text) else re.search(r"</think(?:ing)?>\Z", text)
     return text[: closed.start()].strip() if closed else text
 

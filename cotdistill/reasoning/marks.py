@@ -49,7 +49,8 @@ _FAMILIES = {
     **{name: _element(name, later=name.startswith("think")) for name in sorted(INTERCHANGEABLE)},
     "LongCat": _element("longcat_think", later=True),
     "asked for": _element(
-        "(?:scratchpad|inner_monologue|inner_thoughts|chain_of_thought|cot|antthinking|internal_reasoning|thinking_process)"
+        "(?:scratchpad|inner_monologue|inner_thoughts|chain_of_thought|cot|antthinking|internal_reasoning|internal_monologue|thinking_process"
+        "|reasoning_steps|thought_process)"
     ),
     # Words of other documents too, so that an end alone is none
     "asked for elsewhere": _element("(?:analysis|reflection|rationale)", alone=False),
