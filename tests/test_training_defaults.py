@@ -1,5 +1,7 @@
 """What finetune chooses where nothing is said, and in which number format it trains."""
 
+import importlib.util
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
@@ -17,7 +19,7 @@ from cotdistill.config import FinetuneConfig
 from cotdistill.progress import Silent
 from cotdistill.stages import finetune
 from cotdistill.students import load
-from cotdistill.training import callbacks, checkpoints, need, precision
+from cotdistill.training import callbacks, checkpoints, fused, need, precision
 from cotdistill.training.collator import Collator
 from cotdistill.training.defaults import choose
 from cotdistill.training.loss import token_losses
@@ -97,6 +99,24 @@ def test_a_dry_run_says_the_reason_of_each_choice(tmp_path: Path) -> None:
     assert progress.notes[6].startswith(
         "checkpointing off: with all activations kept a step needs about 0.0 GB more, and "
     )
+
+
+def test_a_gpu_without_a_compiler_has_neither_fused_layers_nor_an_update_in_triton(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Triton would end the first step: it finds no C compiler."""
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.delenv("CC", raising=False)
+    monkeypatch.delenv("COTDISTILL_LIGER", raising=False)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: object())
+    for compiler in ("gcc", None):
+        monkeypatch.setattr(shutil, "which", lambda name, there=compiler: there if name == there else None)
+        found = precision.optimizer(tiny_config(precision="bfloat16", learning_rate=1e-4))
+        assert found is not None
+        kind, options = found
+        made = kind([torch.nn.Parameter(torch.zeros(2, dtype=torch.bfloat16))], **options)
+        assert made.param_groups[0]["triton"] is (None if compiler else False)
+        assert fused.is_usable() == bool(compiler)
 
 
 def test_weights_in_bfloat16_learn_small_steps_that_plain_rounding_would_lose() -> None:

@@ -1,5 +1,8 @@
 """What this process's device can do."""
 
+import os
+import shutil
+
 import torch
 
 
@@ -8,6 +11,12 @@ def has_bfloat16() -> bool:
         return bool(torch.cuda.is_bf16_supported())
     fast = getattr(torch.cpu, "_is_avx512_bf16_supported", None)
     return bool(fast and fast())
+
+
+def has_compiler() -> bool:
+    """Whether kernels written in Triton start here: it compiles a few lines of C for each, with $CC, gcc or clang
+    (`triton/runtime/build.py`). Images that are made to run torch have none of them."""
+    return any(shutil.which(name) for name in (os.environ.get("CC", ""), "gcc", "clang") if name)
 
 
 class Arriving:

@@ -8,11 +8,14 @@ import os
 import torch
 from transformers import PreTrainedModel
 
+from cotdistill.students.device import has_compiler
+
 
 def is_usable() -> bool:
     """Without a GPU there is no Triton to compile the kernels. COTDISTILL_LIGER=0 switches them off."""
     wanted = os.environ.get("COTDISTILL_LIGER", "1") != "0"
-    return wanted and torch.cuda.is_available() and importlib.util.find_spec("liger_kernel") is not None
+    installed = importlib.util.find_spec("liger_kernel") is not None
+    return wanted and torch.cuda.is_available() and installed and has_compiler()
 
 
 def fuse_layers(model: PreTrainedModel) -> bool:

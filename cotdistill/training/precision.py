@@ -11,7 +11,7 @@ from transformers import PreTrainedModel
 
 from cotdistill.config import FinetuneConfig
 from cotdistill.students import tiny
-from cotdistill.students.device import has_bfloat16
+from cotdistill.students.device import has_bfloat16, has_compiler
 from cotdistill.training import distributed
 from cotdistill.training.defaults import Way
 
@@ -79,12 +79,15 @@ def optimizer(config: FinetuneConfig) -> tuple[type[torch.optim.Optimizer], dict
         return None
     from optimi import AdamW
 
+    # Its own choice on a GPU is Triton. Without it: a loop over the weights, slower, and the same numbers.
+    without_triton = {"triton": False} if torch.cuda.is_available() and not has_compiler() else {}
     return AdamW, {
         "lr": config.learning_rate,
         "betas": (0.9, BETA2_IN_HALVES),
         "eps": 1e-8,
         "weight_decay": config.weight_decay,
         "kahan_sum": True,
+        **without_triton,
     }
 
 
