@@ -82,12 +82,22 @@ def test_the_rows_are_tokenised_once_and_mapped_by_the_others(machines: Any, tmp
     assert not (tmp_path / "student" / "tokens").exists()
 
 
-def test_where_the_first_process_cannot_begin_the_second_one_ends_without_a_word(machines: Any, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("words", "codes", "message"),
+    [
+        (("train.jsonl", "--max-steps", "8"), (1, 1), "holds no rows"),
+        (("nowhere.jsonl", "--max-steps", "8"), (2, 1), "nowhere.jsonl: cannot read it"),
+        (("train.jsonl", "--on-policy", "8", "--teacher", "local:a"), (2, 2), "tiny has random weights"),
+    ],
+)
+def test_where_the_first_process_cannot_begin_the_second_one_ends_too(
+    machines: Any, tmp_path: Path, words: tuple[str, ...], codes: tuple[int, int], message: str
+) -> None:
     write(tmp_path / "train.jsonl", [])
-    first, second = machines("train.jsonl", "-o", "student", *OPTIONS, "--max-steps", "8")
+    first, second = machines(*words, "-o", "student", *OPTIONS)
     said = [one.communicate()[1] for one in (first, second)]
-    assert (first.returncode, second.returncode) == (1, 1), said
-    assert "holds no rows" in said[0] and "Traceback" not in said[0] + said[1]
+    assert (first.returncode, second.returncode) == codes, said
+    assert message in said[0] and "Traceback" not in said[0] + said[1]
 
 
 def test_where_another_machines_process_is_killed_the_first_one_says_how_to_go_on(

@@ -372,6 +372,20 @@ def test_a_run_that_died_while_it_published_is_begun_again_without_a_hand(
     assert sorted(path.name for path in tmp_path.glob("student*")) == ["student"]
 
 
+def test_what_torch_says_of_a_full_disk_is_said_in_a_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It closes a file that it could not write, and calls that an unexpected position."""
+    said = RuntimeError("[enforce fail at inline_container.cc:672] . unexpected pos 858176 vs 858064")
+    work = tmp_path / "student.partial"
+    work.mkdir()
+    monkeypatch.setattr(student_directory, "_LITTLE_BYTES", 0)
+    with pytest.raises(RuntimeError, match="unexpected pos"), student_directory.full_disk_explained(work):
+        raise said
+    monkeypatch.setattr(student_directory, "_LITTLE_BYTES", 2**62)
+    words = "cannot write it: no space left on the disk; nothing of it is left"
+    with pytest.raises(CotDistillError, match=words), student_directory.full_disk_explained(work):
+        raise said
+
+
 def test_a_directory_is_cleared_so_that_its_owner_is_known_to_the_end(tmp_path: Path) -> None:
     for name in ("run.json", "manifest.json", "a.safetensors", "checkpoints/b"):
         (tmp_path / "s.partial" / name).parent.mkdir(parents=True, exist_ok=True)

@@ -2,8 +2,8 @@
 
 import dataclasses
 import os
-from collections.abc import Mapping
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -42,7 +42,7 @@ def run(
     if config.on_policy:
         with students.quiet():
             return on_policy.run(rows, student_dir, config, progress, month=month)
-    with students.quiet(), ExitStack() as stack:
+    with students.quiet(), _leading(), ExitStack() as stack:
         rows = stack.enter_context(formatted(rows, student_dir, "train", config, progress))
         if config.eval_data:
             eval_data = stack.enter_context(formatted(Path(config.eval_data), student_dir, "eval", config, progress))
@@ -51,11 +51,10 @@ def run(
 
 
 def _run(rows: Path, student_dir: Path, config: FinetuneConfig, progress: Progress, stack: ExitStack) -> Manifest:
-    from cotdistill.training import distributed, job, reading, rehearsal, student_directory
+    from cotdistill.training import job, reading, rehearsal, student_directory
 
     bad = BadLines(artifacts.sibling(student_dir, "bad.jsonl") if config.skip_bad else None)
     with (
-        distributed.leading(),
         artifacts.run(
             "finetune",
             student_dir,
@@ -149,6 +148,18 @@ def _said_of_overlap(held_out: "TokenRows", training: "TokenRows") -> str:
     )
 
 
+@contextmanager
+def _leading() -> Iterator[None]:
+    """Where several processes train: the others learn that this one fails. torch is imported for them alone."""
+    if os.environ.get("WORLD_SIZE", "1") == "1":
+        yield
+        return
+    from cotdistill.training import distributed
+
+    with distributed.leading():
+        yield
+
+
 def is_helper() -> bool:
     """Whether this is one of several processes that `accelerate launch` started, and not the first."""
     return os.environ.get("RANK", "0") != "0"
@@ -156,7 +167,12 @@ def is_helper() -> bool:
 
 def help_first(student_dir: Path, config: FinetuneConfig) -> bool:
     """What every process but the first one does: compute. The first one reads, writes, checks and reports; where it
-    fails, this is False."""
+    fails, this is False. What the options alone decide each says for itself: the first one has ended before it could
+    be asked. Raises what `config.check` raises."""
+    check(config)
+    config = config.as_trained()
+    if config.on_policy:
+        return False
     with students.quiet():
         from cotdistill.training import shared_rows
 

@@ -49,7 +49,8 @@ def help_first(student_dir: Path, config: FinetuneConfig) -> bool:
         if (work / _RECORDED).is_dir():
             recorded = ways.enter_context(Recorded.load(work / _RECORDED, Aligner(tokenizer)))
         job = prepare(tokenizer, training, held_out, config, recorded)
-        train(job, work, Silent())
+        with student_directory.full_disk_explained(work):  # each process writes a part of a checkpoint
+            train(job, work, Silent())
         distributed.leave()
     return True
 

@@ -14,7 +14,7 @@ from cotdistill import artifacts
 from cotdistill.artifacts import FileInfo, Manifest, outputs
 from cotdistill.artifacts.outputs import Place
 from cotdistill.errors import CotDistillError, UsageError
-from cotdistill.training import checkpoints, earlier
+from cotdistill.training import checkpoints, distributed, earlier
 from cotdistill.training.earlier import RECEIPT
 
 SCRATCH = ("checkpoints", "tokens", earlier.NAME)
@@ -105,14 +105,15 @@ def same(current: artifacts.Run) -> Manifest | None:
 @contextmanager
 def full_disk_explained(work: Path) -> Iterator[None]:
     """What torch, safetensors and the system say where the disk is full, in one line that names the directory. A work
-    directory without a checkpoint to continue from is removed, so that it does not keep the disk full."""
+    directory without a checkpoint to continue from is removed by the first process, so that it does not keep the disk
+    full."""
     try:
         yield
     except Exception as error:  # safetensors has an error of its own
         if not _is_full(error, work):
             raise
         resumable = checkpoints.newest(work / "checkpoints")[0] is not None or earlier.step(work) is not None
-        if not resumable:
+        if not resumable and distributed.is_first():
             _clear(work)
         rest = "; --resume continues once there is room" if resumable else "; nothing of it is left behind"
         raise CotDistillError(f"{work}: cannot write it: no space left on the disk{rest}") from error
@@ -122,7 +123,9 @@ def _is_full(error: Exception, work: Path) -> bool:
     """torch does not say why it could not write."""
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         return True
-    return "No space left" in str(error) or ("writ" in str(error) and shutil.disk_usage(work).free < _LITTLE_BYTES)
+    said = str(error)
+    may_be = "writ" in said or "inline_container" in said  # the latter is torch's writer, of a file that it closes
+    return "No space left" in said or (may_be and shutil.disk_usage(work.parent).free < _LITTLE_BYTES)
 
 
 def begin(output: Path, receipt: Mapping[str, Any]) -> Path:
