@@ -38,6 +38,7 @@ _OWNER = re.compile(
     r"(?:(?P<holds> (?:has|have|had|is|was|will|gets?|got|owns?|needs?|makes?|made|earn(?:s|ed)?|scored|collected"
     r"|picked|read|hat|a|avait|tiene|tenía)\b)|['’]s? | )"
 )
+_ONE_PERSON = words("he|she|his|her")
 _TOGETHER = words("they|both of them|the two|together|combined")
 _ONE_OF_SEVERAL = re.compile(r"[A-Z]\w+,? (?:and|und|et|y) $")
 _POSSESSOR = re.compile(r"(?P<name>[A-Z][^\W\d_A-Z]{1,14})['’]s [$*]*$")
@@ -61,7 +62,9 @@ _ASKS_ANYTHING = frozenset(
     ("what", "the", "answer", "result", "value", "compute", "find", "solve", "evaluate", "question", "following")
 )
 """Words of a question that asks for nothing in particular: "What is the answer?"."""
-_ASKS_UNIT = re.compile(r"\bhow many (?:more |fewer |whole |full |total )?([a-z]+)|[( ]in ([a-z]+)[?)]", re.IGNORECASE)
+_ASKS_UNIT = re.compile(
+    r"\bhow many (?:more |fewer |whole |full |total )?([a-z]+)|[( ]in ([a-z]+(?:(?:/| per )[a-z]+)?)[?)]", re.IGNORECASE
+)
 
 
 def asked(question: str) -> str:
@@ -93,8 +96,10 @@ def with_asked_unit(question: str, reference: str, said: str) -> str:
         return reference
     for name in {(one or other).lower() for one, other in _ASKS_UNIT.findall(asked(question))}:
         unit = read_unit(name)
-        if unit and (unit.dimensions or unit.money) and ratio(unit, given.unit) not in (None, 1):
-            return f"{reference} {name}"
+        if unit and (unit.dimensions or unit.money) and ratio(unit, given.unit) != 1:
+            exponents = [[power for _, power in one.dimensions] for one in (unit, given.unit)]
+            one_each = exponents == [[1], [1]]  # "40 hours a week" may be 40 hours
+            return f"{reference} {name}" if one_each or ratio(unit, given.unit) else reference
     return reference
 
 
@@ -128,14 +133,14 @@ def _speaks_of(asks: str, before: str, behind: str) -> bool:
     speed is" may be what "how fast" asks for."""
     if DEFINES.search(before):
         return True
-    said = _subjects(f"{BECAUSE.split(before)[0]} {BECAUSE.split(behind)[0]}")
+    said = _subjects(_NAME.sub("", f"{BECAUSE.split(before)[0]} {BECAUSE.split(behind)[0]}"))
     return not said or not _subjects(asks) or bool(said & _subjects(asks))
 
 
 def _subjects(text: str) -> set[str]:
     """The beginnings of the words of a sentence that say what it is about: no units, no verbs of any number."""
     words = set(re.findall(r"[a-zà-ÿ]{4,}", text.lower())) - SAYS_NOTHING
-    return {word[:4] for word in words if not (word.isascii() and (unit := read_unit(word)) and unit.dimensions)}
+    return {word[:4] for word in words if not ((unit := read_unit(word)) and unit.dimensions)}
 
 
 def _asks_for_share(question: str) -> bool:
@@ -149,7 +154,7 @@ def _asks_anything(asks: str) -> bool:
 
 def _somebody_else(question: str, asks: str, before: str, calculated: bool) -> str | None:
     """Whose the number is, where the question names somebody and the clause names another."""
-    wanted = _names(asks[1:])
+    wanted = _names(asks[1:]) or (_names(question) if _ONE_PERSON.search(asks) else set())
     possessor, owner = _POSSESSOR.search(before), _OWNER.match(before)
     if wanted and possessor and possessor["name"] not in wanted | _NO_NAME:
         return f"{possessor['name']}'s"

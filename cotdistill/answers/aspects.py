@@ -123,7 +123,7 @@ SAYS_NOTHING = frozenset(
         remain remains remaining left total totals comes come amounts means gives give will would there this that they
         their them with from about only just exactly still also after before into does finish finishes ends worth pays
         paid earns earn earned uses used spends spend spent value result number amount answer many much dollar dollars
-        cent cents euro euros units buys needed lasts last long which what take cost
+        cent cents euro euros units buys needed lasts last long which what take cost back
         beträgt dauert kostet sind haben noch insgesamt genau coûte reste sont dure cuesta tiene quedan hasta""",
     )
 )
