@@ -131,6 +131,7 @@ class Watch(TrainerCallback):
         self._progress.update(step, f"{self._loss}{self._eval_loss}  {speed}".strip())
         stopped, late = self._agreed(step, state)
         if stopped:
+            self.stopped = True  # the signal may have reached another process alone
             control.should_save = control.should_training_stop = True
         elif self._checkpoint_s is not None and (late or step >= state.max_steps):
             # Between two log entries only at a stop: the mean that a resumed run logs would begin in the middle.
