@@ -215,12 +215,13 @@ MESSAGE = (
         (OpenAI, b'data: {"choices":[{"index":0,\ndata: "delta":{"content":"It is 17."},"finish_reason":"stop"}]}\n\n',
          STREAM),
         (OpenAI, PLAIN, STREAM),
+        (OpenAI, b": keep-alive\n\n: PROCESSING\n\n" + PLAIN, {}),
         (Responses, sse({"type": "response.created", "response": {**RESPONSE, "status": "in_progress", "output": []}},
                         {"type": "response.completed", "response": RESPONSE}, done=False), STREAM),
         (Anthropic, sse(*MESSAGE, {"type": "message_stop"}, done=False), {}),
     ],
     ids=["as JSON", "a comment first", "CRLF", "CR", "no blank lines", "data on two lines", "JSON as a stream",
-         "a response", "a message"],
+         "comments before JSON", "a response", "a message"],
 )  # fmt: skip
 def test_a_stream_that_was_not_asked_for_is_read_in_every_form(kind: Any, body: bytes, headers: dict[str, str]) -> None:
     reply = ask(kind, Scripted(body, headers=headers))

@@ -136,6 +136,26 @@ CHAT = (
     Row("vllm model", 404, {"object": "error", "message": "words", "type": "NotFoundError", "code": 404}, "account"),
     Row("vllm too long", 400, {"object": "error", "message": "words", "type": "BadRequestError", "code": 400}, "row"),
     Row("ollama model", 404, {"error": {"message": "model 'x' not found", "type": "api_error"}}, "account"),
+    # Those whose errors have sentences or numbers instead of codes
+    Row("cohere trial minute", 429, {"message": "You are using a Trial key, which is limited to 20 API calls / minute. You can go on."}, "retry", "quota"),
+    Row("cohere trial month", 429, {"message": "You are using a Trial key, which is limited to 1000 API calls / month. You can go on."}, "account", words="spent"),
+    Row("ollama week", 429, {"error": "you've reached your weekly usage limit, please upgrade to continue"}, "account", words="spent"),
+    Row("ollama week with a name", 429, {"error": "you (ann) have reached your weekly usage limit, upgrade for higher limits: https://x"}, "account", words="spent"),
+    Row("gemini spending cap", 429, google(429, "RESOURCE_EXHAUSTED", "Your project has exceeded its monthly spending cap. Go to AI Studio."), "account", words="spent"),
+    Row("prompt talks of a cap", 429, google(429, "RESOURCE_EXHAUSTED", "echo: Your project has exceeded its monthly spending cap."), "retry", "quota"),
+    Row("ark paused", 429, openai("SetLimitExceeded", type="TooManyRequests"), "account", words="spent"),
+    Row("ark overdue", 403, openai("AccountOverdueError", type="Forbidden"), "account", words="spent"),
+    Row("ark sensitive", 400, openai("InputTextSensitiveContentDetected", type="BadRequest"), "row", words="content policy"),
+    Row("zhipu plan is over", 429, {"error": {"code": "1309", "message": "words"}}, "account", words="spent"),
+    Row("zhipu model", 400, {"error": {"code": "1211", "message": "words"}}, "account", words="--teacher"),
+    Row("xai safety", 403, {"code": "The caller does not have permission to execute the specified operation", "error": "Content violates usage guidelines. Failed check: SAFETY_CHECK_TYPE_BIO"}, "row", words="content policy"),
+    Row("litellm model", 400, {"error": {"code": "400", "type": "None", "message": "/chat/completions: Invalid model name passed in model=x. Call `/v1/models` to view available models for your key."}}, "account", words="--teacher"),
+    Row("siliconflow model", 400, {"code": 20012, "message": "Model does not exist. Please check it carefully.", "data": None}, "account", words="--teacher"),
+    Row("hugging face model", 400, openai("model_not_supported"), "account", words="--teacher"),
+    Row("bedrock day", 429, {"message": "Too many tokens per day, please wait before trying again."}, "retry", "quota", DAY_S, {"x-amzn-ErrorType": "ThrottlingException"}, "limit of a day"),
+    Row("cerebras second", 429, {"message": "Requests per second limit exceeded - too many requests sent.", "code": "request_quota_exceeded"}, "retry", "quota"),
+    Row("cerebras day", 429, {"message": "Tokens per day limit exceeded - too many tokens processed.", "code": "token_quota_exceeded"}, "retry", "quota", DAY_S, words="limit of a day"),
+    Row("cloudflare day", 429, {"errors": [{"message": "AiError: you have used up your daily free allocation of 10,000 neurons, please upgrade", "code": 4006}], "success": False}, "retry", "quota", DAY_S, words="limit of a day"),
     # Statuses alone
     *(Row(f"status {status}", status, openai(None), "retry") for status in (408, 409, 424, 425, 499, 500, 502, 504, 520, 524)),
     *(Row(f"status {status}", status, openai(None), "row") for status in (400, 413, 422, 451, 501, 505)),
@@ -165,6 +185,10 @@ MESSAGES = (
 
 PAGES = (
     Row("firewall", 403, PAGE, "row", words="'Just a moment...'"),
+    Row(
+        "challenge of a firewall", 202, b"", "row", headers={"x-amzn-waf-action": "challenge"}, words="access is denied"
+    ),
+    Row("captcha of a firewall", 405, b"", "row", headers={"x-amzn-waf-action": "captcha"}, words="'AWS WAF: captcha'"),
     Row("login", 401, PAGE, "account", words="it wants a key or a login"),
     Row("login of a proxy", 407, PAGE, "account", words="HTTPS_PROXY"),
     Row("wrong path", 404, PAGE, "account", words="--base-url is wrong"),

@@ -117,6 +117,22 @@ def test_a_reply_without_choices_may_be_billed() -> None:
 
 
 @pytest.mark.parametrize(
+    "fields",
+    [
+        {"prompt_filter_results": [{"content_filter_results": {"violence": {"filtered": True, "severity": "high"}}}]},
+        {"promptFeedback": {"blockReason": "PROHIBITED_CONTENT"}},
+    ],
+    ids=["Azure", "Gemini"],
+)
+def test_a_prompt_that_a_filter_stopped_is_not_asked_again(fields: dict[str, Any]) -> None:
+    teacher = OpenAI("m")
+    with pytest.raises(BadReplyError) as caught:
+        teacher.read(msgspec.json.encode({"choices": [], **fields}))
+    failure = teacher.classify(caught.value)
+    assert (failure.kind, "content policy" in failure.message) == ("row", True)
+
+
+@pytest.mark.parametrize(
     "content",
     [
         f"</think>\n\n{ANSWER}",

@@ -8,7 +8,7 @@ from cotdistill.answers.hedges import without_quoted
 
 _TEMPLATE_MARKS = re.compile(
     r"<\|(?:im_end|eot_id|endoftext|end|return|eom_id|end_of_text|eos|END_OF_TURN_TOKEN)\|>"
-    r"|</s>|^<s>|<eos>|<end_of_turn>|<｜end▁of▁sentence｜>"
+    r"|</s>|^<s>|<eos>|<end_of_turn>|<｜end▁of▁sentence｜>|\[\|endofturn\|\]"
 )
 _TAG = re.compile(
     r"</?(?:b|strong|i|em|u|mark|p|span|div|big|small|font|center|code|ins|html|body|h[1-6])(?:\s[^<>\n]{0,80})?/?>",

@@ -8,6 +8,7 @@ from typing import Any
 from cotdistill.providers import logprobs
 from cotdistill.providers.assembled import Body, assembled
 from cotdistill.providers.chat_stream import collect
+from cotdistill.providers.error_body import Problem
 from cotdistill.providers.lenient import document, error_in, excerpt, items, mapping, problem_of, text, word
 from cotdistill.providers.logprobs import TokenLogprobs
 from cotdistill.providers.sdk_teacher import SdkTeacher
@@ -126,7 +127,7 @@ class ChatTeacher(SdkTeacher):
             counts = _counts(completion, choice)
             raise BadReplyError(
                 f"the reply holds no choices: {excerpt(raw)}",
-                problem_of(completion),
+                _blocked(completion) or problem_of(completion),
                 usage=chat_usage(counts, empty=True),
                 cost_usd=billed(counts, zero=self.provider == "openrouter"),
             )
@@ -161,6 +162,17 @@ def _unwrapped(found: dict[str, Any]) -> dict[str, Any]:
     if "choices" in found:
         return found
     return next((mapping(found[name]) for name in _WRAPPERS if "choices" in mapping(found.get(name))), found)
+
+
+def _blocked(completion: dict[str, Any]) -> Problem | None:
+    """What is wrong where a filter stopped the prompt and said so in a field of its own, as Azure and Gemini do."""
+    results = items(completion.get("prompt_filter_results"))
+    found = [mapping(one) for result in results for one in mapping(result.get("content_filter_results")).values()]
+    feedback = mapping(completion.get("promptFeedback")) or mapping(completion.get("prompt_feedback"))
+    reason = word(feedback.get("blockReason")) or word(feedback.get("block_reason"))
+    if reason or any(one.get("filtered") is True for one in found):
+        return Problem(("content_filter",), reason or "the server's filter stopped the prompt")
+    return None
 
 
 def _choice(completion: dict[str, Any]) -> dict[str, Any]:

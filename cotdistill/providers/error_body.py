@@ -23,6 +23,14 @@ _INSIDE = ("error", "errors", "details", "metadata", "innererror", "inner_error"
 _AT_TIMES_INSIDE = ("detail", "message")
 """Fields that hold an object with some providers; with others they hold words, or a list of the faulty fields."""
 _HEADERS = ("x-amzn-errortype", "x-ms-error-code")
+_DAY_IS_OVER = re.compile(
+    r"rate limit exceeded: free-models-per-day\b.*"  # OpenRouter
+    r"|too many (tokens|requests) per day, please wait before trying again\."  # Bedrock
+    r"|(tokens|requests) per day limit exceeded - too many (tokens|requests) (processed|sent)\."  # Cerebras
+    r"|(AiError: )?you have used up your daily free allocation of [\d,]{1,12} neurons\b.*",  # Cloudflare
+    re.IGNORECASE | re.DOTALL,
+)
+"""Whole sentences, as in `error_codes`; the days are UTC's."""
 MOST_DEEP = 5
 
 
@@ -145,7 +153,7 @@ def _daily(objects: list[dict[str, Any]], message: str) -> str | None:
         violations = one.get("violations")
         if isinstance(violations, list) and any("PerDay" in str(each.get("quotaId")) for each in _dicts(violations)):
             return "pacific"  # Google's days
-    return "utc" if re.match(r"rate limit exceeded: free-models-per-day\b", message, re.IGNORECASE) else None
+    return "utc" if _DAY_IS_OVER.fullmatch(message.strip()) else None
 
 
 def _dicts(values: list[Any]) -> Iterator[dict[str, Any]]:

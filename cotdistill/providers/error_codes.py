@@ -6,7 +6,8 @@ the first letter to the last, of providers that have no code for them.
 
 Sources: the SDKs' types (anthropic `types/shared`, `_error_classes.py`; openai `types/shared`), and the pages on errors
 of OpenAI, Anthropic, Google (google.rpc.Code, ErrorInfo), Azure OpenAI, Amazon Bedrock (Converse), OpenRouter,
-DeepSeek, Mistral, Groq, xAI, Together, Fireworks, Moonshot, DashScope, vLLM, SGLang, Ollama.
+DeepSeek, Mistral, Groq, xAI, Together, Fireworks, Moonshot, DashScope, Zhipu, Volcengine Ark, MiniMax, SiliconFlow,
+Cohere, LiteLLM, vLLM, SGLang, Ollama.
 """
 
 import re
@@ -24,7 +25,8 @@ _CODES: dict[Meaning, str] = {
         linked_organization_spend_limit_reached linked_organization_billing_unavailable user_profile_not_billable
         credit_balance_too_low budget_exceeded arrearage allocationquota.freetieronly billing_disabled
         servicequotaexceededexception personal-team-blocked:spending-limit openrouter_credits openrouter_key_limit
-        blocked_api_access 1113 minimax-1008 minimax-2056
+        blocked_api_access accountoverdueerror setlimitexceeded 1113 1304 1308 1309 1310
+        minimax-1008 minimax-2056
     """,
     "key": """
         invalid_api_key incorrect_api_key authentication_error invalid_authentication invalid_authentication_error
@@ -35,17 +37,19 @@ _CODES: dict[Meaning, str] = {
         account_deactivated_error organization_deactivated organization_restricted invalid_organization
         unsupported_country_region_territory unrecognizedclientexception invalidsignatureexception
         expiredtokenexception missingauthenticationtokenexception incompletesignature notauthorized
-        minimax-1004 minimax-2049
+        1112 1121 minimax-1004 minimax-2049
     """,
     "model": """
         model_not_found not_found_error not_found notfounderror model_not_available model_not_exist invalid_model
         model_decommissioned model_not_active dedicated_endpoint_not_running deploymentnotfound
         resourcenotfoundexception unknown_model modelnotfound model_terms_required unsupported_model
+        model_not_supported 1211
     """,
     "policy": """
         content_filter content_policy_violation content_policy_violation_error responsibleaipolicyviolation
         invalid_prompt moderation moderation_blocked safety prohibited_content data_inspection_failed
         datainspectionfailed sensitive_words_detected content_moderation_error blocklist recitation 1301
+        inputtextsensitivecontentdetected outputtextsensitivecontentdetected sensitivecontentdetected censorship_blocked
         minimax-1026 minimax-1027
     """,
     "prompt": """
@@ -118,13 +122,16 @@ _SENTENCES: dict[Meaning, tuple[str, ...]] = {
         r"User location is not supported for the API use\.( .{0,200})?",  # Google
         r"This organization has been disabled\.",  # Anthropic
     ),
-    "spent": (  # Anthropic twice, xAI, DeepSeek, Google, Fireworks
+    "spent": (  # Anthropic twice, xAI, DeepSeek, Google twice, Fireworks, Cohere, Ollama
         r"Your credit balance is too low to access the Anthropic API\. Please go to Plans & Billing to .{0,80}",
         r"You have reached your specified (workspace )?API usage limits\. You will regain access on .{0,40}",
         r"Your team \S{1,60} has either used all available credits or reached its monthly spending limit\.( .{0,160})?",
         r"Insufficient Balance",
         r"Your prepayment credits are depleted\.( .{0,200})?",
+        r"Your (project|billing account) has exceeded its monthly spending cap\.( .{0,200})?",
         r"Account \S{1,120} is suspended, possibly due to reaching the monthly spending limit .{0,160}",
+        r"You are using a Trial key, which is limited to \d{1,9} API calls / month\.( .{0,300})?",
+        r"you(.ve| have| \(\S{1,60}\) have) reached your (hourly|session|daily|weekly|monthly) usage limit, .{0,160}",
     ),
     "model": (
         r"Model Not Exist",  # DeepSeek
@@ -132,7 +139,10 @@ _SENTENCES: dict[Meaning, tuple[str, ...]] = {
         r"The provided model identifier is invalid\.?",  # Bedrock
         r"Invocation of model ID \S{1,120} with on-demand throughput isn.t supported\. .{0,200}",
         r"Unexpected endpoint or method\. \([A-Z]{1,10} \S{1,200}\)(\. .{0,100})?",  # LM Studio
+        r"(\S{1,60}: )?Invalid model name passed in model=\S{1,120}\. Call `/v1/models` .{0,120}",  # LiteLLM
+        r"Model does not exist\. Please check it carefully\.",  # SiliconFlow
     ),
+    "policy": (r"Content violates usage guidelines\.( .{0,160})?",),  # xAI
     "capacity": (r"Service tier capacity exceeded for this model\.?",),  # Mistral
 }
 _WHOLE = {meaning: re.compile("|".join(each), re.IGNORECASE) for meaning, each in _SENTENCES.items()}

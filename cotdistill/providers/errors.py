@@ -17,7 +17,7 @@ from cotdistill.providers.error_codes import VAGUE_STATUSES, Meaning, meaning_of
 from cotdistill.providers.http import ElsewhereError
 from cotdistill.providers.http1 import LostError
 from cotdistill.providers.rate_limits import rate_limits, reset_s, retry_after_s
-from cotdistill.providers.status_error import StatusError
+from cotdistill.providers.status_error import WAF_HEADER, StatusError
 from cotdistill.providers.types import BadReplyError, Failure
 
 MOST_LETTERS = 300
@@ -74,6 +74,8 @@ def failure_of(status: int | None, problem: Problem, headers: Any = None) -> Fai
     headers = headers or {}
     status = status if status is not None else problem.status
     words = clean(" ".join([f"{status}:" if status else "", *problem.codes[:2], problem.message])).rstrip(":")
+    if action := headers.get(WAF_HEADER):
+        return _web_page(403, f"AWS WAF: {action}", headers)
     if problem.web_page is not None:
         return _web_page(status or 200, problem.web_page, headers)
     if status is not None and 300 <= status < 400:

@@ -14,6 +14,8 @@ from cotdistill.providers.lenient import document, mended
 
 _BEGINS = re.compile(rb"[\s\xef\xbb\xbf]*(?:data|event|id|retry)?:")
 
+_COMMENTS_BEFORE_JSON = re.compile(rb"(?:\s{0,64}:[^\n]{0,256}\n){1,65536}\s{0,64}(?=[{\[])")
+
 DONE = "[DONE]"
 
 
@@ -21,6 +23,12 @@ def is_stream(raw: bytes) -> bool:
     """Whether a body is one, whatever its content type says: some servers send one though none was asked for, and some
     name any body one."""
     return bool(_BEGINS.match(raw[:64]))
+
+
+def without_comments(raw: bytes) -> bytes:
+    """A body in JSON without the comments of a stream before it, by which a gateway keeps a connection open."""
+    found = _COMMENTS_BEFORE_JSON.match(raw)
+    return raw[found.end() :] if found else raw
 
 
 async def events(chunks: AsyncIterator[bytes], what: str) -> AsyncIterator[dict[str, Any] | str]:

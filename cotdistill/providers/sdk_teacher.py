@@ -14,7 +14,7 @@ import msgspec
 from cotdistill import __version__
 from cotdistill.masking import masked_bytes
 from cotdistill.providers import errors
-from cotdistill.providers.event_stream import is_stream
+from cotdistill.providers.event_stream import is_stream, without_comments
 from cotdistill.providers.http import check_proxies, goes_straight, has_own_headers, open_client
 from cotdistill.providers.keys import api_key
 from cotdistill.providers.lenient import excerpt, in_utf8
@@ -140,7 +140,7 @@ class SdkTeacher:
             raw, headers = await self._streamed(response), response.headers.raw
         else:
             received = await self._sender.post(content, idempotency_key)
-            raw, headers = in_utf8(received.content, received.content_type), received.headers
+            raw, headers = without_comments(in_utf8(received.content, received.content_type)), received.headers
             if is_stream(raw):
                 raw = await self.collect(_whole(raw))
         reply, limits = self.read(masked_bytes(raw)), rate_limits(headers)

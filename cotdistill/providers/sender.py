@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from cotdistill.providers.connections import Connections
 from cotdistill.providers.http1 import Answered, LostError, RawHeaders, decoded
-from cotdistill.providers.status_error import StatusError
+from cotdistill.providers.status_error import WAF_HEADER, StatusError
 
 
 class Received(NamedTuple):
@@ -145,7 +145,7 @@ def _received(answered: Answered) -> Received | None:
     if 300 <= status < 400:
         return None
     content = decoded(answered)
-    if not 200 <= status < 300:
+    if not 200 <= status < 300 or answered.header(WAF_HEADER.encode()):
         raise StatusError(status, answered.reason, headers, answered.content if content is None else content)
     if content is None:
         raise LostError(f"the reply is compressed as {answered.header(b'content-encoding')!r}, which was not asked for")

@@ -9,6 +9,10 @@ from cotdistill.providers.http1 import RawHeaders
 SHOWN = 300
 """Of what a server says, where the error is shown as it is."""
 
+WAF_HEADER = "x-amzn-waf-action"
+"""AWS WAF sets it where it answers instead of the server: a challenge under 202, a captcha under 405, both for browsers
+(AWS WAF Developer Guide, "CAPTCHA and Challenge actions")."""
+
 
 class Headers:
     """Headers by name, in lower case as in `raw`."""

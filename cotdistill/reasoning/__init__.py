@@ -24,9 +24,9 @@ _ENDS = ("<|return|>", "<|start|>assistant", "<|end|>", "<|END_OF_TURN_TOKEN|>")
 _SPECIALS = (
     "<|im_end|>", "<|endoftext|>", "<|eot_id|>", "<|end_of_text|>", "</s>", "<|eom_id|>", "<end_of_turn>",
     "<｜end▁of▁sentence｜>", "<|end_of_sentence|>", "<|return|>", "<|end|>", "<|eos|>", "<eos>",
-    "<|endofturn|>",
+    "<|endofturn|>", "[|endofturn|]",
 )  # fmt: skip
-"""Qwen, Llama, Mistral, Gemma, DeepSeek, gpt-oss, Phi."""
+"""Qwen, Llama, Mistral, Gemma, DeepSeek, gpt-oss, Phi, EXAONE."""
 _ANSWERS = (
     ("<|begin_of_solution|>", "<|end_of_solution|>"),
     ("<|START_RESPONSE|>", "<|END_RESPONSE|>"),
