@@ -136,6 +136,15 @@ def test_empty_answers_are_dropped_also_without_a_reference_and_with_a_trace(tmp
 
 
 @pytest.mark.parametrize(
+    "frame", ["\\boxed{{{}}}", "$$\\boxed{{{}}}$$", "<answer>{}</answer>", "**Answer:** {}", "```\n{}\n```"]
+)
+def test_an_answer_that_is_nothing_but_its_frame_is_empty(frame: str) -> None:
+    empty_answer = build("filters", "empty_answer")
+    assert empty_answer.reason_to_drop(make_judged(frame.format(""))) == "empty answer"
+    assert empty_answer.reason_to_drop(make_judged(frame.format("x"))) is None, "it holds something"
+
+
+@pytest.mark.parametrize(
     ("spec", "reason"),
     [
         ("length:max_reasoning=3", "reasoning over 3 characters"),
