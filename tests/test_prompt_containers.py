@@ -147,6 +147,11 @@ def test_a_download_is_known_by_what_it_holds(tmp_path: Path) -> None:
         ("p.parquet", b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "git lfs pull"),
         ("p.jsonl", b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "git lfs pull"),
         ("p.json", b"\n<!DOCTYPE html>\n<html>", "a web page"),
+        ("p.jsonl", b"PAR1\x15\x04", "it is a Parquet file; name it"),
+        ("p.csv", b"PK\x03\x04\x14\x00", "export the sheet as CSV"),
+        ("p.xlsx", b"PK\x03\x04\x14\x00", "export the sheet as CSV"),
+        ("p.xls", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1\x00", "export the sheet as CSV"),
+        ("p.json", b"SQLite format 3\x00", "an SQLite database"),
         ("p.txt", LINES, r"p\.txt:1: expected a prompt as it is, found a JSON object: name the file \.jsonl"),
     ]:
         with pytest.raises(CotDistillError, match=problem):

@@ -7,8 +7,9 @@ from cotdistill.inputs.values import GAPS, Fields, as_text
 
 ACCEPTED_FIELDS = (
     *("accepted_answers", "possible_answers", "answer_aliases", "answer.aliases", "answers.text", "answers", "aliases"),
+    "correct_answers",
 )
-"""Lists of answers of which each is right: SQuAD, TriviaQA, WebQuestions, PopQA."""
+"""Lists of answers of which each is right: SQuAD, TriviaQA, WebQuestions, PopQA, TruthfulQA."""
 
 
 def accepted(fields: Fields, references: tuple[str, ...]) -> tuple[str, list[str]] | None:

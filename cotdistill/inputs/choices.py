@@ -1,7 +1,7 @@
 """Multiple-choice sets: options in a list, an object or columns of their own. Which is right: `right_option`.
 
 Read are the layouts of MMLU and MMLU-Pro, ARC, OpenBookQA and CommonsenseQA, AQuA, HellaSwag, MedQA and MedMCQA,
-LogiQA, RACE, PIQA, WinoGrande, SIQA, SciQ and GPQA.
+LogiQA, RACE, PIQA, WinoGrande, SIQA, SciQ, GPQA and TruthfulQA.
 """
 
 import ast
@@ -16,22 +16,28 @@ from typing import Any, NamedTuple
 from cotdistill.inputs.values import Fields, as_text, is_missing, own_names
 
 LETTERS = string.ascii_uppercase
-OPTION_COLUMNS = ("choices", "options", "endings")
+OPTION_COLUMNS = ("choices", "options", "endings", "mc1_targets")
 OPTIONS_IN_QUESTION = ("choices", "question.choices", "options", "question.options", "endings", "question.endings")
+RIGHT_FIRST = ("mc1_targets",)
+"""TruthfulQA's options: the right one is always the first."""
+FLAGS = ("correct", "is_correct", "iscorrect", "is_answer", "right")
+"""Say of one option whether it is right."""
+FLAG_LISTS = ("labels", "label", *FLAGS)
+"""Say it of all of them, in a list beside theirs."""
 _OWN_LETTER = re.compile(r"\s*[(\[]?([A-Za-z])[)\].:]\s*(.*)", re.DOTALL)
 _COLUMN = re.compile(r"(?P<stem>|op|opt|option|choice|ans|answer|alternative|sol|ending)_?(?P<label>[a-j]|\d)")
 _WRONG = re.compile(r"(?:incorrect_answer|distractor|wrong_answer)_?(\d)")
 
 
 class Options(NamedTuple):
-    """The options in the file's order. `labels` are the file's own, such as ARC's A to D or 1 to 4; `right` is the
-    place of the right one where the layout itself says it."""
+    """The options in the file's order. `labels` are the file's own, such as ARC's A to D or 1 to 4; `right` are the
+    places of the right ones where the layout itself says it."""
 
     texts: tuple[str, ...]
     plain: tuple[Any, ...]
     labels: tuple[str, ...]
     columns: tuple[str, ...]
-    right: int | None = None
+    right: tuple[int, ...] = ()
     counted: tuple[str, ...] = ()
     """The digits in the names of columns such as option1: which of them a number means depends on who counts."""
     gap: bool = False
@@ -54,27 +60,17 @@ def options_of(fields: Fields) -> Options | None:
     inside = isinstance(fields.get("question"), Mapping)  # ARC's own release
     for column in fields.possible(OPTIONS_IN_QUESTION if inside else OPTION_COLUMNS):
         value = fields.get(column)
-        if value is not None and (found := _in_one_column(value, fields.name(column) or "question")):
-            return found
+        beside = next((one for name in FLAG_LISTS if isinstance(one := fields.get(name), list)), None)
+        if value is not None and (found := _in_one_column(value, fields.name(column) or "question", beside)):
+            return _mixed(found) if column in RIGHT_FIRST and found.right else found
     if isinstance(answers := fields.get("answers"), list) and fields.get("label") is not None:  # ReClor; not SQuAD
         return _in_one_column(answers, fields.name("answers") or "answers")
     return _in_columns(fields) or _right_and_wrong(fields)
 
 
-def _in_one_column(value: Any, column: str) -> Options | None:
-    if isinstance(value, str):
-        value = list_in_text(value)
-    labels: list[Any] = []
-    if isinstance(value, Mapping):
-        inner = Fields(value)
-        if isinstance(inner.get("text"), list):
-            value, labels = inner.get("text"), inner.get("label") or []
-        elif all(len(str(name)) == 1 for name in value):
-            labels, value = list(value), list(value.values())
-    elif isinstance(value, list) and all(isinstance(one, Mapping) for one in value):
-        labels = [_first(one, ("label", "key", "id", "letter")) for one in value]
-        value = [_first(one, ("text", "value", "content", "option")) for one in value]
-        labels = [] if None in labels else labels
+def _in_one_column(value: Any, column: str, beside: list[Any] | None = None) -> Options | None:
+    """`beside` are the flags of a list beside the options."""
+    value, labels, flags = _listed(list_in_text(value) if isinstance(value, str) else value)
     if not isinstance(value, list) or not 2 <= len(value) <= len(LETTERS):
         return None
     present = [place for place, one in enumerate(value) if not is_missing(one)]
@@ -90,7 +86,52 @@ def _in_one_column(value: Any, column: str) -> Options | None:
     found = [_OWN_LETTER.fullmatch(text) for text in texts]
     if all(one and one[1].upper() == LETTERS[place] for place, one in zip(present, found, strict=True)):  # "A)21"
         texts = [one[2] for one in found if one]
-    return Options(tuple(texts), tuple(value[place] for place in present), tuple(own), (column,), gap=gap)
+    right = _flagged(flags or beside, len(value))
+    return Options(
+        texts=tuple(texts),
+        plain=tuple(value[place] for place in present),
+        labels=tuple(own),
+        columns=(column,),
+        right=tuple(place for place, of_all in enumerate(present) if of_all in right),
+        gap=gap,
+    )
+
+
+def _listed(value: Any) -> tuple[Any, list[Any], list[Any] | None]:
+    """The options, their labels, and what says of each whether it is right."""
+    if isinstance(value, Mapping):
+        inner = Fields(value)
+        if isinstance(inner.get("text"), list):
+            return inner.get("text"), inner.get("label") or [], None
+        if isinstance(inner.get("choices"), list):
+            return inner.get("choices"), [], inner.get("labels")
+        if all(len(str(name)) == 1 for name in value):
+            return list(value.values()), list(value), None
+    if isinstance(value, list) and all(isinstance(one, Mapping) for one in value):
+        labels = [_first(one, ("label", "key", "id", "letter")) for one in value]
+        texts = [_first(one, ("text", "value", "content", "option")) for one in value]
+        flags = [_first(one, FLAGS) for one in value]
+        return texts, [] if None in labels else labels, None if None in flags else flags
+    return value, [], None
+
+
+def _flagged(flags: Any, options: int) -> frozenset[int]:
+    """The options that are marked as right with true or 1, the others with false or 0; none where the list says
+    something else."""
+    if not isinstance(flags, list) or len(flags) != options or any(flag not in (0, 1) for flag in flags):
+        return frozenset()
+    return frozenset(place for place, flag in enumerate(flags) if flag)
+
+
+def _mixed(options: Options) -> Options:
+    """In an order that the texts alone decide, so that the right one is not always first."""
+    order = sorted(range(len(options.texts)), key=lambda place: sha256(options.texts[place].encode()).digest())
+    return options._replace(
+        texts=tuple(options.texts[place] for place in order),
+        plain=tuple(options.plain[place] for place in order),
+        labels=(),
+        right=tuple(place for place, before in enumerate(order) if before in options.right),
+    )
 
 
 def _has_gap(present: Sequence[int]) -> bool:
@@ -137,8 +178,7 @@ def _families(columns: tuple[str, ...]) -> dict[tuple[str, bool], dict[str, str]
 
 
 def _right_and_wrong(fields: Fields) -> Options | None:
-    """SciQ's and GPQA's layout, the right answer in one column and wrong ones in others: in an order that the texts
-    alone decide, so that the right one is not always first."""
+    """SciQ's and GPQA's layout, the right answer in one column and wrong ones in others."""
     right = fields.get("correct_answer")
     if right is None:
         return None
@@ -150,9 +190,9 @@ def _right_and_wrong(fields: Fields) -> Options | None:
     values = [right, *map(fields.get, wrong)]
     if any(isinstance(value, list | Mapping | bool) for value in values):
         return None
-    texts = sorted((as_text(value, "") for value in values), key=lambda text: sha256(text.encode()).digest())
+    texts = tuple(as_text(value, "") for value in values)
     columns = (fields.name("correct_answer") or "", *wrong)
-    return Options(tuple(texts), tuple(texts), (), columns, texts.index(as_text(right, "")))
+    return _mixed(Options(texts, texts, (), columns, right=(0,)))
 
 
 def list_in_text(text: str) -> Any:

@@ -21,6 +21,8 @@ ROLES: dict[str, Role] = {
     "ai": "assistant",
 }
 _TEXT_PARTS = ("text", "input_text", "output_text")
+_THOUGHTS = ("thinking", "redacted_thinking", "reasoning", "reasoning_content", "thought")
+"""Parts of an assistant's turn that are no answer."""
 _OF_A_TURN = ("role", "from", "content", "value")
 
 
@@ -82,6 +84,8 @@ def _message(turn: Mapping[str, Any], place: str) -> Message:
     if not is_missing(turn.get("tool_calls")) or not is_missing(turn.get("function_call")):
         raise ValueError(f"{place}: it calls a tool; only conversations in text can be asked")
     content = turn["content"] if "content" in turn else turn.get("value")
+    if known == "assistant" and isinstance(content, list):
+        content = [one for one in content if not (isinstance(one, Mapping) and one.get("type") in _THOUGHTS)]
     return Message(role=known, content=text_of(content, place))
 
 

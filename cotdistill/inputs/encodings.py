@@ -53,15 +53,28 @@ def _packed(file: Any) -> str | None:
 _WEB_PAGE = re.compile(rb"[\s\xef\xbb\xbf]*<(?:!doctype\s+html|html)\b", re.IGNORECASE)
 
 
-def check_kind(path: Path, *, is_text: bool) -> None:
+_NOT_TEXT = {
+    b"PAR1": "a Parquet file; name it .parquet",
+    b"ARROW1": "an Arrow file; name it .arrow",
+    b"PK\x03\x04": "a ZIP archive, or a workbook or document; unpack it, or export the sheet as CSV",
+    b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1": "a workbook or document of old Office; export the sheet as CSV",
+    b"SQLite format 3\x00": "an SQLite database; export the table as CSV",
+    b"%PDF-": "a PDF document; export its text",
+}
+
+
+def check_kind(path: Path, *, is_text: bool, is_table: bool = False) -> None:
     """Raises CotDistillError for what a download leaves in the place of the file: a pointer of Git LFS, or, where no
-    text of any kind `is_text`, a web page."""
+    text of any kind `is_text`, a web page; and for a file of another kind than its name says, unless it `is_table`, in
+    Parquet or Arrow, whose reader knows better."""
     with open_input(path) as file:
         head = file.read(200)
     if head.startswith(b"version https://git-lfs.github.com/spec/"):
         raise CotDistillError(f"{path}: a pointer of Git LFS, not the file itself; fetch it with git lfs pull")
     if not is_text and _WEB_PAGE.match(head):
         raise CotDistillError(f"{path}: a web page, not the file itself; a link to download it is another one")
+    if not is_table and (found := next((kind for magic, kind in _NOT_TEXT.items() if head.startswith(magic)), None)):
+        raise CotDistillError(f"{path}: it is {found}")
 
 
 def format_of(path: Path) -> str:

@@ -48,12 +48,12 @@ class Source:
         readers |= {".csv": self._cells, ".tsv": self._cells, ".txt": self._lines, ".parquet": self._parquet}
         readers |= {".pq": self._parquet, ".arrow": self._arrow, ".feather": self._arrow}
         format = format_of(self.path)
+        check_kind(self.path, is_text=format == ".txt", is_table=format in _OF_ARROW)
         if format not in readers:
             compressed = ", ".join(COMPRESSIONS)
             raise CotDistillError(
                 f"{self.path}: expected a name ending in {', '.join(readers)}, and {compressed} after it if compressed"
             )
-        check_kind(self.path, is_text=format == ".txt")
         return readers[format](bad)
 
     @property

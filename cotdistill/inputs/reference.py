@@ -16,6 +16,9 @@ SHORT_ANSWER = 100
 """Letters. A longer answer, or one of several lines, is no reference by itself, because no verifier could compare
 it."""
 
+SPANS = "answers_spans.spans"
+"""DROP's answer."""
+
 SHOWN_TESTS = "Your code should pass these tests:\n\n"
 _ANNOUNCED = ("conclusion", "boxed", "hashes", "answer_line")
 
@@ -41,6 +44,9 @@ def find_reference(fields: Fields, reading: Reading) -> None:
     if found := accepted(fields, REFERENCE_FIELDS):
         _take_accepted(fields, reading, *found)
         return
+    if isinstance(spans := fields.get(SPANS), list) and spans and fields.first(REFERENCE_FIELDS) is None:
+        _take_spans(fields, reading, spans)
+        return
     if column := fields.first(REFERENCE_FIELDS):
         take_reference(fields, reading, column)
         return
@@ -59,6 +65,15 @@ def find_reference(fields: Fields, reading: Reading) -> None:
         reading.remarks.append(f"long answers in {name} are no references; --reference-field {option} takes them whole")
     else:
         reading.reference_from = name
+
+
+def _take_spans(fields: Fields, reading: Reading, spans: list[object]) -> None:
+    """One span. Several may be one answer together, or those of several people: DROP does not tell them apart."""
+    if any(one != spans[0] for one in spans):
+        fields.use(SPANS)
+        reading.remarks.append(f"several spans in {SPANS!r} are no reference")
+        return
+    take_reference(fields, reading, SPANS)
 
 
 def take_last_turn(reading: Reading) -> None:

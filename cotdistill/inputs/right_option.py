@@ -21,8 +21,8 @@ def right_letter(fields: Fields, options: Options) -> tuple[str | None, str | No
     """The right option's letter, several as "A, C", and the column that names it; None where no column does.
 
     Raises ValueError for a key that is none of the options, or may be two of them."""
-    if options.right is not None:
-        return LETTERS[options.right], options.columns[0]
+    if options.right:
+        return ", ".join(LETTERS[place] for place in options.right), options.columns[0]
     problem: ValueError | None = None
     for column in KEY_COLUMNS:
         value = fields.get(column)
