@@ -16,6 +16,7 @@ import json
 import math
 import multiprocessing
 import pkgutil
+import re
 import resource
 import signal
 import tempfile
@@ -73,12 +74,16 @@ def subjects() -> Iterator[str]:
     yield from (f"reference of {name}" for name in names("verifiers") if name not in LEFT_OUT | {"regex", "majority"})
 
 
+_PATTERN = re.Pattern[str]
+
+
 def _functions(module: str) -> Iterator[str]:
-    """Those that need one text and nothing more."""
+    """Those that need one text and nothing more; what makes a pattern of it is given no text of a model."""
     for name, value in vars(importlib.import_module(module)).items():
         if _is_function(value) and value.__module__ == module and not name.startswith("_"):
-            needed = [one for one in inspect.signature(value).parameters.values() if one.default is one.empty]
-            if len(needed) == 1 and needed[0].annotation in (str, "str"):
+            signature = inspect.signature(value)
+            needed = [one for one in signature.parameters.values() if one.default is one.empty]
+            if len(needed) == 1 and needed[0].annotation in (str, "str") and signature.return_annotation != _PATTERN:
                 yield f"{module}:{name}"
 
 
