@@ -1,7 +1,7 @@
 """Multiple-choice sets: options in a list, an object or columns of their own. Which is right: `right_option`.
 
 Read are the layouts of MMLU and MMLU-Pro, ARC, OpenBookQA and CommonsenseQA, AQuA, HellaSwag, MedQA and MedMCQA,
-LogiQA, RACE, PIQA, WinoGrande, SIQA, SciQ, GPQA and TruthfulQA.
+LogiQA, RACE, PIQA, WinoGrande, SIQA, SciQ, GPQA, TruthfulQA, BIG-bench and MathQA.
 """
 
 import ast
@@ -13,10 +13,10 @@ from functools import lru_cache
 from hashlib import sha256
 from typing import Any, NamedTuple
 
-from cotdistill.inputs.values import Fields, as_text, is_missing, own_names
+from cotdistill.inputs.values import Fields, as_text, is_missing, own_names, simple
 
 LETTERS = string.ascii_uppercase
-OPTION_COLUMNS = ("choices", "options", "endings", "mc1_targets")
+OPTION_COLUMNS = ("choices", "options", "endings", "mc1_targets", "target_scores")
 OPTIONS_IN_QUESTION = ("choices", "question.choices", "options", "question.options", "endings", "question.endings")
 RIGHT_FIRST = ("mc1_targets",)
 """TruthfulQA's options: the right one is always the first."""
@@ -25,7 +25,8 @@ FLAGS = ("correct", "is_correct", "iscorrect", "is_answer", "right")
 FLAG_LISTS = ("labels", "label", *FLAGS)
 """Say it of all of them, in a list beside theirs."""
 _OWN_LETTER = re.compile(r"\s*[(\[]?([A-Za-z])[)\].:]\s*(.*)", re.DOTALL)
-_COLUMN = re.compile(r"(?P<stem>|op|opt|option|choice|ans|answer|alternative|sol|ending)_?(?P<label>[a-j]|\d)")
+_LETTERED = re.compile(r"(?:^|[,;\n])\s*[(\[]?([A-Ja-j])\s?[)\].:]\s")
+COLUMN = re.compile(r"(?P<stem>|op|opt|option|choice|ans|answer|alternative|sol|ending)_?(?P<label>[a-j]|\d)")
 _WRONG = re.compile(r"(?:incorrect_answer|distractor|wrong_answer)_?(\d)")
 
 
@@ -70,7 +71,9 @@ def options_of(fields: Fields) -> Options | None:
 
 def _in_one_column(value: Any, column: str, beside: list[Any] | None = None) -> Options | None:
     """`beside` are the flags of a list beside the options."""
-    value, labels, flags = _listed(list_in_text(value) if isinstance(value, str) else value)
+    if isinstance(value, str):
+        value = list_in_text(value) or _lettered(value)
+    value, labels, flags = _listed(value)
     if not isinstance(value, list) or not 2 <= len(value) <= len(LETTERS):
         return None
     present = [place for place, one in enumerate(value) if not is_missing(one)]
@@ -107,12 +110,27 @@ def _listed(value: Any) -> tuple[Any, list[Any], list[Any] | None]:
             return inner.get("choices"), [], inner.get("labels")
         if all(len(str(name)) == 1 for name in value):
             return list(value.values()), list(value), None
+        if all(one in (0, 1) for one in value.values()):  # BIG-bench
+            return list(value), [], list(value.values())
+        named = [COLUMN.fullmatch(simple(str(name))) for name in value]
+        if len({one["stem"] for one in named if one}) == 1 and None not in named:  # option_a, option_b
+            return list(value.values()), [one["label"] for one in named if one], None
     if isinstance(value, list) and all(isinstance(one, Mapping) for one in value):
         labels = [_first(one, ("label", "key", "id", "letter")) for one in value]
         texts = [_first(one, ("text", "value", "content", "option")) for one in value]
         flags = [_first(one, FLAGS) for one in value]
         return texts, [] if None in labels else labels, None if None in flags else flags
     return value, [], None
+
+
+def _lettered(text: str) -> list[str] | None:
+    """MathQA's options in one text: `a ) 38 , b ) 27.5`."""
+    found = list(_LETTERED.finditer(text)) if len(text) < 10_000 else []
+    letters = "".join(one[1] for one in found).upper()
+    if len(found) < 2 or found[0].start() or letters != LETTERS[: len(found)]:
+        return None
+    ends = [one.start() for one in found[1:]] + [len(text)]
+    return [text[one.end() : end].strip() for one, end in zip(found, ends, strict=True)]
 
 
 def _flagged(flags: Any, options: int) -> frozenset[int]:
@@ -171,7 +189,7 @@ def _families(columns: tuple[str, ...]) -> dict[tuple[str, bool], dict[str, str]
     """Those that may hold an option each: their own names by label, for each stem and whether its labels are digits."""
     families: dict[tuple[str, bool], dict[str, str]] = {}
     for name, own in own_names(columns).items():
-        if found := _COLUMN.fullmatch(name):
+        if found := COLUMN.fullmatch(name):
             label = found["label"]
             families.setdefault((found["stem"], label.isdigit()), {})[label] = own
     return families

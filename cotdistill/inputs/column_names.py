@@ -15,6 +15,7 @@ QUESTIONS_WITH_OPTIONS = ("question_stem", "ctx", "goal", "sentence", "stem")
 REFERENCE_FIELDS = (
     *("reference", "answer", "final_answer", "expected_answer", "ground_truth", "gold_answer", "reference_answer"),
     *("correct_answer", "best_answer", "reward_model.ground_truth", "gold", "target", "solution"),
+    *("answer_number", "final_ans", "numerical_answer", "numeric_answer"),
     *("groundtruth", "expected", "expected_output", "ideal", "ans", "targets"),
     *("antwort", "lösung", "respuesta", "réponse", "risposta", "resposta", "antwoord", "odpowiedź", "cevap", "ответ"),
     *("答案", "正解", "答え", "정답", "답"),

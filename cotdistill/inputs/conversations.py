@@ -23,7 +23,8 @@ ROLES: dict[str, Role] = {
 _TEXT_PARTS = ("text", "input_text", "output_text")
 _THOUGHTS = ("thinking", "redacted_thinking", "reasoning", "reasoning_content", "thought")
 """Parts of an assistant's turn that are no answer."""
-_OF_A_TURN = ("role", "from", "content", "value")
+_CONTENTS = ("content", "value", "parts")
+_OF_A_TURN = ("role", "from", *_CONTENTS)
 
 
 class Chat(NamedTuple):
@@ -83,7 +84,9 @@ def _message(turn: Mapping[str, Any], place: str) -> Message:
         raise ValueError(f"{place}: the role {role!r} is not supported; expected system, developer, user or assistant")
     if not is_missing(turn.get("tool_calls")) or not is_missing(turn.get("function_call")):
         raise ValueError(f"{place}: it calls a tool; only conversations in text can be asked")
-    content = turn["content"] if "content" in turn else turn.get("value")
+    content = next((turn[name] for name in _CONTENTS if name in turn), None)
+    if isinstance(content, Mapping):
+        content = content["parts"] if isinstance(content.get("parts"), list) else [content]
     if known == "assistant" and isinstance(content, list):
         content = [one for one in content if not (isinstance(one, Mapping) and one.get("type") in _THOUGHTS)]
     return Message(role=known, content=text_of(content, place))

@@ -2,8 +2,10 @@
 
 import json
 from collections.abc import Mapping
+from typing import Any
 
 from cotdistill.inputs.accepted import accepted
+from cotdistill.inputs.choices import list_in_text
 from cotdistill.inputs.column_names import ANSWER_FIELDS, CHAT_FIELDS, REFERENCE_FIELDS
 from cotdistill.inputs.labelled import check_named, label_column
 from cotdistill.inputs.programs import Tests, assertions, hides_name, is_assertions
@@ -103,10 +105,9 @@ def take_reference(fields: Fields, reading: Reading, column: str) -> None:
     if isinstance(value, list) and (text := assertions(value)):
         take_tests(fields, reading, Tests(text, (column,)))
         return
-    if isinstance(value, list) and value and all(one == value[0] for one in value):
-        value = value[0]
-    elif isinstance(value, Mapping) and "value" in value and ("aliases" in value or "normalized_value" in value):
-        value = value["value"]  # TriviaQA
+    value = _single(value)
+    if is_missing(value):
+        return
     if isinstance(value, list | Mapping):
         inside = f", such as {column}.{next(iter(value))}" if isinstance(value, Mapping) else ""
         advice = (
@@ -121,6 +122,19 @@ def take_reference(fields: Fields, reading: Reading, column: str) -> None:
 
     reading.reference = cut_reference(text)
     reading.verifier = None
+
+
+def _single(value: Any) -> Any:
+    """The value itself where a list or an object holds it alone; gaps in a list do not count."""
+    if isinstance(value, str) and value.lstrip().startswith(('["', "['")):  # Skywork-OR1: a list in a text
+        listed = list_in_text(value)
+        return listed[0] if isinstance(listed, list) and len(listed) == 1 and isinstance(listed[0], str) else value
+    if isinstance(value, list):
+        value = [one for one in value if not is_missing(one)]
+        return value[0] if value and all(one == value[0] for one in value) else value
+    if isinstance(value, Mapping) and "value" in value and ("aliases" in value or "normalized_value" in value):
+        return value["value"]  # TriviaQA
+    return value
 
 
 def _final(text: str) -> str | None:

@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from cotdistill.inputs.choices import LETTERS, Options
+from cotdistill.inputs.choices import COLUMN, LETTERS, Options
 from cotdistill.inputs.values import Fields, as_text, shown, simple
 
 INDEX_COLUMNS = ("answer_idx", "answer_index", "correct_idx", "correct_index", "label", "cop", "gold", "correct_option")
@@ -26,6 +26,8 @@ def right_letter(fields: Fields, options: Options) -> tuple[str | None, str | No
     problem: ValueError | None = None
     for column in KEY_COLUMNS:
         value = fields.get(column)
+        if isinstance(value, list) and len(value) == 1:
+            value = value[0]
         if isinstance(value, list) and len(value) > 1 and fields.name(column) not in options.columns:
             places = sorted({_place(as_text(one, column), one, column, options) for one in value})
             return ", ".join(LETTERS[place] for place in places), fields.name(column)
@@ -46,11 +48,9 @@ def right_letter(fields: Fields, options: Options) -> tuple[str | None, str | No
 
 def _place(key: str, value: Any, column: str, options: Options) -> int:
     labels = [label.casefold() for label in options.labels]
-    if key.strip().casefold() in labels:
-        return labels.index(key.strip().casefold())
-    columns = [simple(column) for column in options.columns]
-    if len(columns) > 1 and simple(key) in columns:  # "option2"
-        return columns.index(simple(key))
+    own = labels or list(LETTERS[: len(options.texts)].casefold())
+    if (named := _by_name(key, labels, own, options)) is not None:
+        return named
     readings = set()
     if key.strip() in options.counted and column not in ZERO_BASED.get(options.columns[0][:-1].casefold(), ()):
         readings.add(options.counted.index(key.strip()))
@@ -61,7 +61,6 @@ def _place(key: str, value: Any, column: str, options: Options) -> int:
     if index is not None and (column in INDEX_COLUMNS or not options.counted):
         readings.add(index)
     letter = _LETTER.fullmatch(key)
-    own = labels or list(LETTERS[: len(options.texts)].casefold())
     if letter and letter[1].casefold() in own:
         readings.add(own.index(letter[1].casefold()))
     same = [place for place, text in enumerate(options.texts) if _folded(text) == _folded(key)]
@@ -78,6 +77,17 @@ def _place(key: str, value: Any, column: str, options: Options) -> int:
         else "a letter, the option's text, or its number counted from 0"
     )
     raise ValueError(f"{column}: {shown(key)!r} is none of the {len(options.texts)} options; expected {expected}")
+
+
+def _by_name(key: str, labels: list[str], own: list[str], options: Options) -> int | None:
+    """The option whose label, column ("option2") or letter behind a word ("Option B") the key is."""
+    if key.strip().casefold() in labels:
+        return labels.index(key.strip().casefold())
+    columns = [simple(column) for column in options.columns]
+    if len(columns) > 1 and simple(key) in columns:
+        return columns.index(simple(key))
+    found = COLUMN.fullmatch(simple(key))
+    return own.index(found["label"]) if found and found["stem"] and found["label"] in own else None
 
 
 def _is_number(value: Any) -> bool:
