@@ -335,3 +335,33 @@ def test_an_empty_message_that_took_no_tokens_is_asked_again_and_one_that_was_bi
 def test_a_filtered_answer_without_a_word_is_an_answer() -> None:
     reply = read(None, "content_filter: RECITATION", usage={"prompt_tokens": 21, "completion_tokens": 0})
     assert (reply.text, reply.stop_reason, reply.usage.output_tokens) == ("", "content_filter", 0)
+
+
+# What gateways write in another shape
+
+
+def test_an_answer_of_responses_is_read_where_it_is_one_text() -> None:
+    written = Responses("m").read(response({"type": "message", "role": "assistant", "content": ANSWER}))
+    beside = Responses("m").read(response(output_text=ANSWER))
+    assert (written.text, beside.text) == (ANSWER, ANSWER)
+
+
+def test_a_refusal_without_content_is_a_refusal() -> None:
+    body = {"model": "m", "content": None, "stop_reason": "refusal", "usage": {"input_tokens": 21, "output_tokens": 1}}
+    assert Anthropic("m").read(msgspec.json.encode(body)).stop_reason == "refusal"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"output": {"choices": [{"message": {"content": ANSWER}}]}, "usage": {"input_tokens": 21, "output_tokens": 40}},
+        {"choices": [{"message": {"content": ANSWER}}], "usageMetadata": {"promptTokenCount": 21,
+                                                                                  "totalTokenCount": 61}},
+        {"choices": [{"message": {"content": ANSWER}}],
+         "usage": {"billed_units": {"input_tokens": 21, "output_tokens": 40}, "tokens": {"input_tokens": 99}}},
+    ],
+    ids=["DashScope", "Gemini", "Cohere"],
+)  # fmt: skip
+def test_tokens_are_counted_by_a_providers_own_names(body: dict[str, Any]) -> None:
+    usage = OpenAI("m").read(msgspec.json.encode(body)).usage
+    assert (usage.input_tokens, usage.output_tokens) == (21, 40)

@@ -604,3 +604,9 @@ def test_a_killed_parent_leaves_no_worker_behind(state: str) -> None:
         assert is_alive(worker)
         parent.kill()
     assert ends(worker, within_s=300.0), "a guard against hanging: it ends its second of processor time first"
+
+
+def test_a_matrix_that_stands_alone_is_no_number_of_something_else(verifier: Verifier) -> None:
+    prompt = make_prompt(question="Which matrix?", reference=r"\begin{pmatrix}1&2\\3&4\end{pmatrix}")
+    said = make_response(r"\begin{bmatrix}1 & 2\\ 3 & 4\end{bmatrix}", prompt=prompt)
+    assert verifier.judge(said).status == "correct"

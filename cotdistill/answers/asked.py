@@ -78,6 +78,8 @@ def what_else(question: str, reference: str, text: str, found: Extracted) -> str
     said = read_number(plain(found.answer))
     if said and said.unit.percent and "%" not in reference and not _asks_for_share(question):
         return f"{found.answer[:60]} is a percentage, which neither the question nor the reference speaks of"
+    if "\\begin{" in found.answer:  # a matrix: the words in it are LaTeX's
+        return None
     if found.rule in _UNANNOUNCED:
         other = _something_else(question, in_ascii(as_seen(text)), found.answer)
         return (

@@ -158,10 +158,12 @@ _WRAPPERS = ("data", "result", "response", "output", "body")
 
 
 def _unwrapped(found: dict[str, Any]) -> dict[str, Any]:
-    """The completion where a gateway puts it into an envelope of its own: {"code": 0, "data": {…}}."""
+    """The completion where a gateway puts it into an envelope of its own: {"code": 0, "data": {…}}. DashScope's has the
+    usage beside it."""
     if "choices" in found:
         return found
-    return next((mapping(found[name]) for name in _WRAPPERS if "choices" in mapping(found.get(name))), found)
+    inner = next((mapping(found[name]) for name in _WRAPPERS if "choices" in mapping(found.get(name))), found)
+    return {**inner, "usage": inner.get("usage") or found.get("usage")} if inner is not found else found
 
 
 def _blocked(completion: dict[str, Any]) -> Problem | None:
@@ -191,9 +193,11 @@ def _message(choice: dict[str, Any]) -> dict[str, Any]:
 
 
 def _counts(completion: dict[str, Any], choice: dict[str, Any]) -> dict[str, Any]:
-    """The usage, which Groq's streams (`x_groq`) and Moonshot's (in the choice) have elsewhere."""
+    """The usage, which Groq's streams (`x_groq`) and Moonshot's (in the choice) have elsewhere, and gateways to Gemini
+    under its own name."""
     places = (completion, mapping(completion.get("x_groq")), choice)
-    return next((counts for place in places if (counts := usage_in(place.get("usage")))), {})
+    found = next((counts for place in places if (counts := usage_in(place.get("usage")))), {})
+    return found or mapping(completion.get("usageMetadata"))
 
 
 def _finish(choice: dict[str, Any]) -> str | None:

@@ -7,13 +7,15 @@ from cotdistill.records import StopReason
 
 _WORDS: dict[StopReason, str] = {
     "stop": """stop stopped stop_sequence stop_token eos eos_token eos_token_id end end_turn end_of_turn end_of_text
-        end_of_sequence endoftext eot eot_id im_end complete completed finish finished done success normal natural""",
+        end_of_sequence endoftext eot eot_id im_end complete completed finish finished done success normal natural
+        stop_word model_stop""",
     "length": """length limit truncated max_token max_tokens max_output_tokens max_new_tokens max_completion_tokens
         max_tokens_reached max_length model_length token_limit length_limit length_exceeded error_limit context_window
-        context_length context_length_exceeded model_context_window_exceeded""",
+        context_length context_length_exceeded model_context_window_exceeded
+        length_capped token_limit_reached out_of_context""",
     "content_filter": """content_filter content_filtered safety recitation blocklist blocked prohibited_content spii
         image_safety language sensitive error_toxic moderation moderated flagged violation policy_violation
-        guardrail_intervened""",
+        guardrail_intervened censored""",
     "refusal": "refusal refused",
 }
 _MEANINGS = {name: meaning for meaning, names in _WORDS.items() for name in names.split()}
@@ -21,7 +23,7 @@ _MEANINGS = {name: meaning for meaning, names in _WORDS.items() for name in name
 _BROKEN = """abort aborted cancel cancelled canceled error errored failed failure insufficient_system_resource load
     loading unload network_error timeout timed_out in_progress queued pending preempted shutdown interrupted
     server_error internal_error internal_server_error engine_error upstream_error overloaded service_unavailable
-    disconnected"""
+    disconnect disconnected"""
 BROKEN = frozenset(_BROKEN.split())
 """The server, not the model, ended it: vLLM's abort, DeepSeek's insufficient_system_resource, Ollama's load, Zhipu's
 network_error, the Responses API's in_progress."""

@@ -73,7 +73,7 @@ def chat_usage(usage: dict[str, Any], *, empty: bool) -> Usage:
 def usage_in(value: Any) -> dict[str, Any]:
     """The counts, also where a gateway wraps them once more."""
     found = mapping(value[0] if value and isinstance(value, list) else value)
-    return mapping(found.get("usage")) or found
+    return mapping(found.get("usage")) or mapping(found.get("billed_units")) or found  # Cohere's
 
 
 def messages_usage(usage: dict[str, Any], *, empty: bool) -> Usage:

@@ -94,6 +94,8 @@ class Teacher(SdkTeacher):
         message = document(raw, "message")
         if error := error_in(message.get("error")):
             raise error
+        if message.get("content") is None and message.get("stop_reason") == "refusal":
+            message["content"] = []  # as some gateways write that there is none
         if not isinstance(message.get("content"), list | str):
             raise BadReplyError(f"the reply holds no content: {excerpt(raw)}")
         content, counts = parts(message["content"]), mapping(message.get("usage"))

@@ -61,7 +61,7 @@ class Teacher(SdkTeacher):
             raise BadReplyError(f"the reply holds no output: {excerpt(raw)}")
         output, counts = items(response["output"]), mapping(response.get("usage"))
         # An item of a type that is not known yet is passed over; the store keeps it.
-        content = parts([part for item in _answering(output) for part in items(item.get("content"))])
+        content = parts([part for item in _answering(output) for part in _content(item)] or response.get("output_text"))
         trace = thoughts([item for item in output if item.get("type") == "reasoning"], "\n\n")
         found = Body(
             text=content.text,
@@ -72,10 +72,16 @@ class Teacher(SdkTeacher):
             served_model=word(response.get("model")),
             usage=chat_usage(counts, empty=not output),
             cost_usd=billed(counts),
-            answers=bool(output),
+            answers=bool(output or content.text),
             logprobs=logprobs.written(logprobs.in_output(_answering(output))),
         )
         return assembled(raw, found, self.think_tags)
+
+
+def _content(message: dict[str, Any]) -> list[Any]:
+    """The parts of a message; some gateways write one text instead."""
+    content = message.get("content")
+    return [content] if isinstance(content, str) else items(content)
 
 
 def _answering(output: list[dict[str, Any]]) -> list[dict[str, Any]]:
