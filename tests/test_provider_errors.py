@@ -156,8 +156,11 @@ CHAT = (
     Row("cerebras second", 429, {"message": "Requests per second limit exceeded - too many requests sent.", "code": "request_quota_exceeded"}, "retry", "quota"),
     Row("cerebras day", 429, {"message": "Tokens per day limit exceeded - too many tokens processed.", "code": "token_quota_exceeded"}, "retry", "quota", DAY_S, words="limit of a day"),
     Row("cloudflare day", 429, {"errors": [{"message": "AiError: you have used up your daily free allocation of 10,000 neurons, please upgrade", "code": 4006}], "success": False}, "retry", "quota", DAY_S, words="limit of a day"),
+    Row("litellm expired key", 400, openai("expired_key"), "account", words="refuses the key"),
+    Row("api gateway's plan is used up", 429, {"message": "Limit Exceeded"}, "account", headers={"x-amzn-ErrorType": "LimitExceededException"}, words="spent"),
+    Row("lm studio has no room", 400, {"error": "Failed to load model \"m\". Error: insufficient system resources."}, "account", words="--teacher"),
     # Statuses alone
-    *(Row(f"status {status}", status, openai(None), "retry") for status in (408, 409, 424, 425, 499, 500, 502, 504, 520, 524)),
+    *(Row(f"status {status}", status, openai(None), "retry") for status in (408, 409, 424, 425, 444, 460, 499, 500, 502, 504, 520, 524)),
     *(Row(f"status {status}", status, openai(None), "row") for status in (400, 413, 422, 451, 501, 505)),
     Row("status 405", 405, openai(None), "account", words="--base-url"),
     Row("empty", 500, b"", "retry"),
@@ -311,6 +314,22 @@ def test_an_error_under_status_200_means_what_its_code_says(row: Row) -> None:
     found = teacher.classify(caught.value)
     if not row.headers:
         check(row, found)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"status": "error", "message": "Invalid API key", "statusCode": 401},
+        {"errors": [{"message": "Unauthorized", "extensions": {"code": "UNAUTHENTICATED"}}]},
+    ],
+    ids=["its status", "a list with extensions"],
+)
+def test_a_refused_key_under_status_200_is_found_where_a_gateway_says_it(body: dict[str, Any]) -> None:
+    teacher = OpenAI(model="m", base_url="http://127.0.0.1:9/v1")
+    with pytest.raises(Exception) as caught:
+        teacher.read(json.dumps(body).encode())
+    found = teacher.classify(caught.value)
+    assert (found.kind, "refuses the key" in found.message) == ("account", True)
 
 
 def test_the_body_of_an_error_that_is_nested_too_deeply_is_text() -> None:

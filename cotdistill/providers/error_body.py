@@ -17,9 +17,20 @@ import msgspec
 _WEB_PAGE = re.compile(r"[\s\ufeff]*<(!doctype\s+html|html|head|body|title|meta|center|h1)\b", re.IGNORECASE)
 _TITLE = re.compile(r"<(title|h1)[^>]*>(.*?)</\1>", re.IGNORECASE | re.DOTALL)
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)s")
-_CODES = ("code", "type", "status", "reason", "error_code", "error_type", "__type")
-_WORDS = ("message", "Message", "detail", "error_description", "msg", "status_msg", "faultstring", "title", "error")
-_INSIDE = ("error", "errors", "details", "metadata", "innererror", "inner_error", "base_resp", "fault")
+_CODES = ("code", "type", "status", "reason", "error_code", "error_type", "__type", "statusCode")
+_WORDS = (
+    "message",
+    "Message",
+    "detail",
+    "error_description",
+    "msg",
+    "error_msg",
+    "status_msg",
+    "faultstring",
+    "title",
+    "error",
+)
+_INSIDE = ("error", "errors", "details", "metadata", "innererror", "inner_error", "base_resp", "fault", "extensions")
 _AT_TIMES_INSIDE = ("detail", "message")
 """Fields that hold an object with some providers; with others they hold words, or a list of the faulty fields."""
 _HEADERS = ("x-amzn-errortype", "x-ms-error-code")

@@ -25,7 +25,7 @@ _CODES: dict[Meaning, str] = {
         linked_organization_spend_limit_reached linked_organization_billing_unavailable user_profile_not_billable
         credit_balance_too_low budget_exceeded arrearage allocationquota.freetieronly billing_disabled
         servicequotaexceededexception personal-team-blocked:spending-limit openrouter_credits openrouter_key_limit
-        blocked_api_access accountoverdueerror setlimitexceeded 1113 1304 1308 1309 1310
+        blocked_api_access accountoverdueerror setlimitexceeded limitexceededexception 1113 1304 1308 1309 1310
         minimax-1008 minimax-2056
     """,
     "key": """
@@ -37,7 +37,7 @@ _CODES: dict[Meaning, str] = {
         account_deactivated_error organization_deactivated organization_restricted invalid_organization
         unsupported_country_region_territory unrecognizedclientexception invalidsignatureexception
         expiredtokenexception missingauthenticationtokenexception incompletesignature notauthorized
-        1112 1121 minimax-1004 minimax-2049
+        expired_key 1112 1121 minimax-1004 minimax-2049
     """,
     "model": """
         model_not_found not_found_error not_found notfounderror model_not_available model_not_exist invalid_model
@@ -104,6 +104,8 @@ BY_STATUS: dict[int, Meaning] = {
     424: "retry",  # Bedrock: the model behind it failed
     425: "retry",
     429: "quota",
+    444: "retry",  # nginx, and 460 AWS's load balancer: the connection went away
+    460: "retry",
     498: "capacity",  # Groq: no room in the flex tier
     499: "retry",  # Google, nginx: a client on the way hung up
     501: "prompt",  # what was asked is not implemented there, nor will it be in a minute
@@ -139,6 +141,7 @@ _SENTENCES: dict[Meaning, tuple[str, ...]] = {
         r"The provided model identifier is invalid\.?",  # Bedrock
         r"Invocation of model ID \S{1,120} with on-demand throughput isn.t supported\. .{0,200}",
         r"Unexpected endpoint or method\. \([A-Z]{1,10} \S{1,200}\)(\. .{0,100})?",  # LM Studio
+        r"Failed to load model .{1,160}\. Error: .{1,200}",
         r"(\S{1,60}: )?Invalid model name passed in model=\S{1,120}\. Call `/v1/models` .{0,120}",  # LiteLLM
         r"Model does not exist\. Please check it carefully\.",  # SiliconFlow
     ),
