@@ -332,6 +332,13 @@ def test_a_file_is_read_right_or_refused_in_one_line(case: Case, tmp_path: Path)
     assert [words for words in case.said if words not in file.describe()] == []
 
 
+def test_a_list_of_flags_counts_as_used(tmp_path: Path) -> None:
+    (tmp_path / "p.jsonl").write_bytes(rows({"question": "Hot?", "choices": ["ice", "fire"], "labels": [0, 1]}))
+    file = prompt_file(tmp_path / "p.jsonl")
+    assert [one.reference for one in file] == ["B"]
+    assert "not used" not in file.describe()
+
+
 def test_each_record_is_read_by_its_own_columns_and_each_source_is_counted(tmp_path: Path) -> None:
     path = tmp_path / "mixed.jsonl"
     path.write_bytes(rows({"question": "a?"}, {"question": "b?", "answer": "4"}, {"problem": "c?", "solution": 6}))

@@ -61,8 +61,11 @@ def options_of(fields: Fields) -> Options | None:
     inside = isinstance(fields.get("question"), Mapping)  # ARC's own release
     for column in fields.possible(OPTIONS_IN_QUESTION if inside else OPTION_COLUMNS):
         value = fields.get(column)
-        beside = next((one for name in FLAG_LISTS if isinstance(one := fields.get(name), list)), None)
+        flags = next((name for name in FLAG_LISTS if isinstance(fields.get(name), list)), None)
+        beside = fields.get(flags) if flags else None
         if value is not None and (found := _in_one_column(value, fields.name(column) or "question", beside)):
+            if flags and found.right:
+                fields.use(flags)
             return _mixed(found) if column in RIGHT_FIRST and found.right else found
     if isinstance(answers := fields.get("answers"), list) and fields.get("label") is not None:  # ReClor; not SQuAD
         return _in_one_column(answers, fields.name("answers") or "answers")
