@@ -16,8 +16,10 @@ _FRAME = re.compile(
 
 @dataclass
 class Filter:
-    """Drops responses whose answer is empty or blank, as in `\\boxed{}`, also where there is a trace: a student would
-    learn to stop."""
+    """Drops responses whose answer is empty, or nothing but a frame such as an empty box, also beside a trace.
+
+    A student that learnt from them would learn to stop.
+    """
 
     def reason_to_drop(self, judged: Judged) -> str | None:
         text = judged.response.text
