@@ -31,7 +31,6 @@ from cotdistill.answers.units import NONE, read_unit
 _UNANNOUNCED = ("whole", "first_line", "equation", "last_formula", "last_number")
 """Rules that find a number which nothing announces."""
 
-
 _NAME = re.compile(r"(?<![\w'’.])[A-Z][^\W\d_A-Z]{1,14}(?![\w])")
 _OWNER = re.compile(
     r"\W*(?:(?i:so|thus|hence|therefore|then|now|and|but|also|donc|entonces),? )?(?P<name>[A-Z][^\W\d_A-Z]{1,14})"
@@ -98,10 +97,10 @@ def with_asked_unit(question: str, reference: str, said: str) -> str:
         return reference
     for name in {(one or other).lower() for one, other in _ASKS_UNIT.findall(asked(question))}:
         unit = read_unit(name)
-        if unit and (unit.dimensions or unit.money) and ratio(unit, given.unit) != 1:
+        if unit and (unit.dimensions or unit.money) and (factor := ratio(unit, given.unit)) != 1:
             exponents = [[power for _, power in one.dimensions] for one in (unit, given.unit)]
             one_each = exponents == [[1], [1]]  # "40 hours a week" may be 40 hours
-            return f"{reference} {name}" if one_each or ratio(unit, given.unit) else reference
+            return f"{reference} {name}" if one_each or factor else reference
     return reference
 
 
@@ -136,13 +135,14 @@ def _speaks_of(asks: str, before: str, behind: str) -> bool:
     if DEFINES.search(before):
         return True
     said = _subjects(_NAME.sub("", f"{BECAUSE.split(before)[0]} {BECAUSE.split(behind)[0]}"))
-    return not said or not _subjects(asks) or bool(said & _subjects(asks))
+    wanted = _subjects(asks)
+    return not said or not wanted or bool(said & wanted)
 
 
 def _subjects(text: str) -> set[str]:
     """The beginnings of the words of a sentence that say what it is about: no units, no verbs of any number."""
-    words = set(re.findall(r"[a-zà-ÿ]{4,}", text.lower())) - SAYS_NOTHING
-    return {word[:4] for word in words if not ((unit := read_unit(word)) and unit.dimensions)}
+    speaking = set(re.findall(r"[a-zà-ÿ]{4,}", text.lower())) - SAYS_NOTHING
+    return {word[:4] for word in speaking if not ((unit := read_unit(word)) and unit.dimensions)}
 
 
 def _asks_for_share(question: str) -> bool:
