@@ -55,16 +55,7 @@ def _run(rows: Path, student_dir: Path, config: FinetuneConfig, progress: Progre
 
     bad = BadLines(artifacts.sibling(student_dir, "bad.jsonl") if config.skip_bad else None)
     with (
-        artifacts.run(
-            "finetune",
-            student_dir,
-            dataclasses.asdict(config),
-            PACKAGES,
-            directory=True,
-            also=student_directory.places(student_dir, bad.path),
-            stores=known_stores(),
-            inputs=[rows],
-        ) as current,
+        training_run.opened(rows, student_dir, config, PACKAGES, bad, known_stores()) as current,
         bad,
     ):
         _check_hardware(config)

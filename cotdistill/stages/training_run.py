@@ -1,6 +1,10 @@
-"""What every training run does once its job is prepared: train, write the model card, publish the directory."""
+"""What every training run does: hold its directory, and once its job is prepared train, write the model card, publish
+the directory."""
 
-from collections.abc import Callable, Mapping
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cotdistill import artifacts
@@ -13,6 +17,30 @@ from cotdistill.publishing import model_card
 if TYPE_CHECKING:
     from cotdistill.training.prepared import Job
     from cotdistill.training.train import Trained
+
+
+def opened(
+    source: Path,
+    student_dir: Path,
+    config: FinetuneConfig,
+    packages: Sequence[str],
+    bad: BadLines,
+    stores: Sequence[Path],
+) -> AbstractContextManager[artifacts.Run]:
+    """The run of finetune from `source` to `student_dir`; `stores` are those that it may not write over. Raises what
+    `artifacts.run` raises."""
+    from cotdistill.training import student_directory
+
+    return artifacts.run(
+        "finetune",
+        student_dir,
+        dataclasses.asdict(config),
+        packages,
+        directory=True,
+        also=student_directory.places(student_dir, bad.path),
+        stores=stores,
+        inputs=[source],
+    )
 
 
 def train_and_publish(

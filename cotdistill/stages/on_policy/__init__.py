@@ -1,6 +1,5 @@
 """Prompts -> a student that has learnt from its own answers: what finetune does with --on-policy."""
 
-import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -48,16 +47,7 @@ def run(
     if scorer is not None and (config.max_cost is not None or month is not None):
         Tariff(served.prices_of(scorer, config), _PRICE)  # raises for a price that is not known
     with (
-        artifacts.run(
-            "finetune",
-            student_dir,
-            dataclasses.asdict(config),
-            PACKAGES,
-            directory=True,
-            also=student_directory.places(student_dir, bad.path),
-            stores=[store],
-            inputs=[source],
-        ) as current,
+        training_run.opened(source, student_dir, config, PACKAGES, bad, [store]) as current,
         bad,
         Session.on(
             store if scorer and not config.dry_run else None, config.max_cost, month, progress, "finetune"
